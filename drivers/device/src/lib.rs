@@ -1,0 +1,113 @@
+//! The contract between a link device and whoever drives it.
+//!
+//! *Owns* the vocabulary: what a link is able to do ([`Facts`]), what is known of a frame
+//! ([`ReceiveMeta`], [`TransmitMeta`]) and the four motions of a network driver, the same for all:
+//! receive provide and reap, transmit provide and reap. *Never* touches memory or registers.
+//!
+//! Frames are Ethernet frames without preamble and check sequence. Buffers on both sides are
+//! driver-owned and named by an index, so that nothing is allocated on the way of a packet.
+#![no_std]
+#![forbid(unsafe_code)]
+
+/// What the device can do; fixed between resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Hardware address.
+    pub mac: [u8; 6],
+    /// Largest IP packet in bytes.
+    pub mtu: u16,
+    /// The device verifies transport checksums of received frames where it says so per frame.
+    pub checksum_receive: bool,
+    /// The device completes a transport checksum when asked ([`Checksum::Partial`]).
+    pub checksum_transmit: bool,
+}
+
+/// Transport checksum of a received frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified {
+    /// Must be verified by software.
+    No,
+    /// The device vouches for it, or the frame never crossed a wire.
+    Yes,
+}
+
+/// What the device knows of a received frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveMeta {
+    /// Whether the transport checksum is known to be right.
+    pub checksum: Verified,
+}
+
+/// Transport checksum of a frame to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// Complete in the frame.
+    Complete,
+    /// The device sums from `start` to the end and stores at `start + offset` (bytes); the field
+    /// holds the pseudo-header's sum. Only if [`Facts::checksum_transmit`].
+    Partial {
+        /// Where the sum starts, from the first byte of the frame.
+        start: u16,
+        /// Where the result goes, from `start`.
+        offset: u16,
+    },
+}
+
+/// What the device must know of a frame to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitMeta {
+    /// Transport checksum.
+    pub checksum: Checksum,
+}
+
+/// A frame given to [`Device::reap_receive`]'s visitor.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// The frame's bytes, valid during the visit: payload is copied out exactly once.
+    pub frame: &'a [u8],
+    /// What the device knows of it.
+    pub meta: ReceiveMeta,
+}
+
+/// A network driver. All motions are prompt; none blocks.
+pub trait Device {
+    /// What the device can do.
+    fn facts(&self) -> Facts;
+
+    /// Whether the link is up.
+    fn link_up(&self) -> bool;
+
+    /// Hands up to `budget` received frames to `visit`, gives their buffers back to the device
+    /// and tells it. Returns how many frames there were.
+    fn reap_receive(&mut self, budget: usize, visit: &mut dyn FnMut(Received<'_>)) -> usize;
+
+    /// Takes back buffers of frames that the device has sent. Returns how many.
+    fn reap_transmit(&mut self) -> usize;
+
+    /// Frames that can be provided now without waiting.
+    fn transmit_room(&self) -> usize;
+
+    /// Lets `fill` write one frame into a free buffer (at least MTU plus 18 bytes long); `fill` returns the
+    /// frame's length and what to do with it, or `None` to give the buffer back. Returns `false` when there
+    /// was no room or nothing was written. The device is told by [`Device::flush`].
+    fn provide_transmit(
+        &mut self,
+        fill: &mut dyn FnMut(&mut [u8]) -> Option<(usize, TransmitMeta)>,
+    ) -> bool;
+
+    /// Tells the device about all frames provided since the last flush, if it wants to be told.
+    fn flush(&mut self);
+
+    /// Asks the device to interrupt when something is received. Returns `true` when frames have
+    /// arrived meanwhile, so that the caller looks again before it sleeps.
+    fn arm(&mut self) -> bool;
+
+    /// Asks the device to be quiet: the caller polls.
+    fn disarm(&mut self);
+
+    /// Serves the device's interrupt: acknowledges it and notices changes of the link.
+    fn interrupt(&mut self);
+
+    /// Counts of what the device did wrong since the start (bad index, bad length, ...).
+    fn faults(&self) -> u64;
+}

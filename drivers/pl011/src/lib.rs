@@ -1,0 +1,2 @@
+//! PL011 UART driver without system calls.
+#![no_std]

@@ -1,0 +1,2 @@
+//! PL031 real-time clock driver without system calls.
+#![no_std]

@@ -1,0 +1,2 @@
+//! VirtIO network driver without system calls.
+#![no_std]

@@ -1,0 +1,2 @@
+//! VirtIO entropy driver without system calls.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The Skerry kernel.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The messages between netd and its clients.
+#![no_std]

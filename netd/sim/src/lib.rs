@@ -1,0 +1,2 @@
+//! The deterministic network world for tests.
+

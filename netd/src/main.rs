@@ -1,0 +1,2 @@
+//! The network server process.
+fn main() {}

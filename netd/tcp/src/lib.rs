@@ -1,0 +1,2 @@
+//! One TCP connection: no addresses, no tables, no clock.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Wire formats: bytes to validated values and back.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Owner of the serial line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The dns program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The echo program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The http program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The httpd program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The first process: manifest, naming, supervision.
+fn main() {}

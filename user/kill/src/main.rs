@@ -1,0 +1,2 @@
+//! The kill program.
+fn main() {}

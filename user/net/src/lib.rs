@@ -1,0 +1,2 @@
+//! Sockets for programs.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The net program: addresses, routes, neighbours, sockets, statistics.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The ping program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The poweroff program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The ps program.
+fn main() {}

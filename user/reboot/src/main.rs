@@ -1,0 +1,2 @@
+//! The reboot program.
+fn main() {}

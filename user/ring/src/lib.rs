@@ -1,0 +1,2 @@
+//! Shared-memory rings and arenas.
+#![no_std]

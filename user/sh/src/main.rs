@@ -1,0 +1,2 @@
+//! The sh program.
+fn main() {}
