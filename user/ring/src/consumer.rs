@@ -1,0 +1,124 @@
+//! The receiving half of an end.
+
+#[cfg(not(loom))]
+use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::sync::atomic::Ordering;
+
+use crate::{
+    layout::{Ring, SLOT},
+    message::Message,
+    region::Region,
+    wake::{self, Look, Sleeper},
+};
+
+/// The peer has written an impossible index. It is broken or hostile: disconnect it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Violation;
+
+impl core::fmt::Display for Violation {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("peer broke the rules of the ring")
+    }
+}
+
+impl core::error::Error for Violation {}
+
+/// Reads messages of the peer.
+pub struct Consumer {
+    region: Region,
+    ring: Ring,
+    /// Messages taken: the truth, of which the shared word is a copy for the peer.
+    consumed: u64,
+    /// Messages that the peer was last seen to have written.
+    produced: u64,
+    violated: bool,
+}
+
+impl Consumer {
+    pub(crate) const fn new(region: Region, ring: Ring) -> Self {
+        Self {
+            region,
+            ring,
+            consumed: 0,
+            produced: 0,
+            violated: false,
+        }
+    }
+
+    /// Takes the oldest message; `None` if there is none now.
+    ///
+    /// # Errors
+    ///
+    /// [`Violation`] if the peer's index ran away or went back, then and ever after.
+    pub fn pop(&mut self) -> Result<Option<Message>, Violation> {
+        if self.produced == self.consumed && self.available()? == 0 {
+            return Ok(None);
+        }
+        if self.violated {
+            return Err(Violation);
+        }
+        let mut message = Message::ZERO;
+        let (words, _) = message.words_mut().split_at_mut(SLOT);
+        self.region.read(self.ring.slot(self.consumed), words);
+        self.consumed = self.consumed.wrapping_add(1);
+        // Release: the slot has been read before the producer may see that it is free.
+        self.region
+            .store(self.ring.consumed, self.consumed, Ordering::Release);
+        Ok(Some(message))
+    }
+
+    /// How many messages can be taken now, by a fresh look at the peer's index.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pop`].
+    pub fn available(&mut self) -> Result<u64, Violation> {
+        let produced = self.region.load(self.ring.produced, Ordering::Acquire);
+        let advance = produced.wrapping_sub(self.produced);
+        let free = self.ring.slots - self.produced.wrapping_sub(self.consumed);
+        if self.violated || advance > free {
+            // More messages than there are slots, or written messages taken back.
+            self.violated = true;
+            return Err(Violation);
+        }
+        self.produced = produced;
+        Ok(produced.wrapping_sub(self.consumed))
+    }
+
+    /// Before sleeping: raises the flag that asks the peer for a doorbell, and looks once more. A
+    /// violation counts as work, so that [`Self::pop`] reports it.
+    pub fn announce_sleep(&mut self) -> Look {
+        wake::announce(self)
+    }
+
+    /// After sleeping: no doorbell is needed while we look by ourselves.
+    pub fn awake(&mut self) {
+        wake::lower(self);
+    }
+
+    /// After pops: true if the peer sleeps until there is room, and the doorbell has to be rung.
+    pub fn needs_doorbell(&mut self) -> bool {
+        wake::must_ring(&self.region, self.ring.producer_sleeps)
+    }
+
+    /// The peer's index was impossible once. Final.
+    #[must_use]
+    pub const fn violated(&self) -> bool {
+        self.violated
+    }
+}
+
+impl Sleeper for Consumer {
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn flag(&self) -> usize {
+        self.ring.consumer_sleeps
+    }
+
+    fn has_work(&mut self) -> bool {
+        self.available() != Ok(0)
+    }
+}

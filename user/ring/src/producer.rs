@@ -1,0 +1,133 @@
+//! The sending half of an end.
+
+#[cfg(not(loom))]
+use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::sync::atomic::Ordering;
+
+use crate::{
+    layout::{Ring, SLOT},
+    message::Message,
+    region::Region,
+    wake::{self, Look, Sleeper},
+};
+
+/// The peer has not taken enough out; nothing was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl core::fmt::Display for Full {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("ring is full")
+    }
+}
+
+impl core::error::Error for Full {}
+
+/// Writes messages for the peer.
+pub struct Producer {
+    region: Region,
+    ring: Ring,
+    /// Messages written: the truth, of which the shared word is a copy for the peer.
+    produced: u64,
+    /// Messages that the peer was last seen to have taken.
+    consumed: u64,
+    violated: bool,
+}
+
+impl Producer {
+    pub(crate) const fn new(region: Region, ring: Ring) -> Self {
+        Self {
+            region,
+            ring,
+            produced: 0,
+            consumed: 0,
+            violated: false,
+        }
+    }
+
+    /// Writes a message. The peer sees it at once, but is not woken: ask
+    /// [`Self::needs_doorbell`] after a batch.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`] if there is no room, and always once the peer has lied about its index.
+    pub fn push(&mut self, message: &Message) -> Result<(), Full> {
+        if self.free() == 0 && self.room() == 0 {
+            return Err(Full);
+        }
+        let slot = self.ring.slot(self.produced);
+        let (words, _) = message.words().split_at(SLOT);
+        self.region.write(slot, words);
+        self.produced = self.produced.wrapping_add(1);
+        self.region
+            .store(self.ring.produced, self.produced, Ordering::Release);
+        Ok(())
+    }
+
+    /// How many messages can be written now, by a fresh look at the peer's index.
+    pub fn room(&mut self) -> usize {
+        let consumed = self.region.load(self.ring.consumed, Ordering::Acquire);
+        let advance = consumed.wrapping_sub(self.consumed);
+        let outstanding = self.produced.wrapping_sub(self.consumed);
+        if advance > outstanding {
+            // The peer claims messages that were never written, or gives back what it took.
+            self.violated = true;
+        } else {
+            self.consumed = consumed;
+        }
+        usize::try_from(self.free()).unwrap_or(usize::MAX)
+    }
+
+    /// After pushes: true if the doorbell has to be rung. True once for each time the peer
+    /// announces sleep.
+    pub fn needs_doorbell(&mut self) -> bool {
+        wake::must_ring(&self.region, self.ring.consumer_sleeps)
+    }
+
+    /// Before sleeping for room: asks the peer for a doorbell when it has taken something out.
+    pub fn announce_sleep(&mut self) -> Look {
+        wake::announce(self)
+    }
+
+    /// After sleeping for room: no doorbell is needed any more.
+    pub fn awake(&mut self) {
+        wake::lower(self);
+    }
+
+    /// The peer's index was impossible once. Final.
+    #[must_use]
+    pub const fn violated(&self) -> bool {
+        self.violated
+    }
+
+    /// Slots of the ring.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_SLOTS")]
+        let slots = self.ring.slots as usize;
+        slots
+    }
+
+    /// Free slots as far as is known without a look.
+    const fn free(&self) -> u64 {
+        if self.violated {
+            return 0;
+        }
+        self.ring.slots - self.produced.wrapping_sub(self.consumed)
+    }
+}
+
+impl Sleeper for Producer {
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    fn flag(&self) -> usize {
+        self.ring.producer_sleeps
+    }
+
+    fn has_work(&mut self) -> bool {
+        self.room() > 0 || self.violated
+    }
+}

@@ -1,0 +1,203 @@
+//! The words of a channel's shared memory.
+//!
+//! *Owns* the pointer and the way words are read and written: always as atomics, because the peer
+//! may write any word at any moment, honest or not. *Never* interprets a word.
+
+use alloc::sync::Arc;
+use core::any::Any;
+
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicU64, Ordering};
+#[cfg(not(loom))]
+use {
+    alloc::boxed::Box,
+    core::{
+        ptr::NonNull,
+        sync::atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// Whatever keeps memory mapped; the mapping may go when the last clone of this is dropped.
+pub type Keeper = Arc<dyn Any + Send + Sync>;
+
+/// The memory is too small for two rings, or not aligned to 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadRegion;
+
+impl core::fmt::Display for BadRegion {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("shared memory too small or misaligned")
+    }
+}
+
+impl core::error::Error for BadRegion {}
+
+/// Shared memory as 64-bit words.
+#[cfg(not(loom))]
+pub struct Region {
+    base: NonNull<AtomicU64>,
+    words: usize,
+    keeper: Keeper,
+}
+
+// SAFETY: the memory is reached only through atomics, which any thread may use, and the keeper
+// that makes the pointer valid is itself `Send + Sync`.
+#[cfg(not(loom))]
+unsafe impl Send for Region {}
+// SAFETY: as above; every method that takes `&self` uses atomics.
+#[cfg(not(loom))]
+unsafe impl Sync for Region {}
+
+#[cfg(not(loom))]
+impl Region {
+    /// Takes `bytes` bytes at `base`.
+    ///
+    /// # Errors
+    ///
+    /// [`BadRegion`] if `base` is not aligned to 8 bytes.
+    ///
+    /// # Safety
+    ///
+    /// The memory must stay mapped, readable and writable until `keeper` is dropped, and whoever
+    /// else reaches it within this process must do so through a `Region` as well. Other processes
+    /// may do with it what they like.
+    pub unsafe fn new(base: NonNull<u8>, bytes: usize, keeper: Keeper) -> Result<Self, BadRegion> {
+        let base = base.cast::<AtomicU64>();
+        if !base.is_aligned() {
+            return Err(BadRegion);
+        }
+        Ok(Self {
+            base,
+            words: bytes / size_of::<AtomicU64>(),
+            keeper,
+        })
+    }
+
+    /// Two views of one zeroed allocation: both ends of a channel within one process.
+    ///
+    /// # Panics
+    ///
+    /// When there is no memory.
+    #[must_use]
+    pub fn shared(bytes: usize) -> (Self, Self) {
+        let words: Box<[AtomicU64]> = (0..bytes / 8).map(|_| AtomicU64::new(0)).collect();
+        let keeper: Arc<Box<[AtomicU64]>> = Arc::new(words);
+        let region = Self {
+            base: NonNull::from(&**keeper).cast(),
+            words: keeper.len(),
+            keeper,
+        };
+        (region.view(), region)
+    }
+
+    /// Bytes of the region.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.words * 8
+    }
+
+    /// Another view of the same memory.
+    pub(crate) fn view(&self) -> Self {
+        Self {
+            base: self.base,
+            words: self.words,
+            keeper: Arc::clone(&self.keeper),
+        }
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        assert!(index < self.words, "word outside of the region");
+        // SAFETY: in bounds by the line above, so within the same mapping as `base`.
+        let word = unsafe { self.base.add(index) };
+        // SAFETY: mapped and aligned as `new` demands, for as long as `self` holds the keeper;
+        // `AtomicU64` allows concurrent writes by anyone.
+        unsafe { word.as_ref() }
+    }
+
+    /// Words `first` to `first + count`.
+    fn range(&self, first: usize, count: usize) -> &[AtomicU64] {
+        let end = first.checked_add(count);
+        assert!(
+            end.is_some_and(|end| end <= self.words),
+            "words outside of the region"
+        );
+        // SAFETY: in bounds by the line above.
+        let start = unsafe { self.base.add(first) };
+        let words = NonNull::slice_from_raw_parts(start, count);
+        // SAFETY: as in `word`, for each of the words.
+        unsafe { words.as_ref() }
+    }
+}
+
+/// Shared memory as words of the loom model.
+#[cfg(loom)]
+pub struct Region {
+    words: Arc<[AtomicU64]>,
+}
+
+#[cfg(loom)]
+impl Region {
+    /// Two views of one zeroed allocation.
+    #[must_use]
+    pub fn shared(bytes: usize) -> (Self, Self) {
+        let words: Arc<[AtomicU64]> = (0..bytes / 8).map(|_| AtomicU64::new(0)).collect();
+        let region = Self { words };
+        (region.view(), region)
+    }
+
+    /// Another view of the same memory.
+    pub(crate) fn view(&self) -> Self {
+        Self {
+            words: Arc::clone(&self.words),
+        }
+    }
+
+    fn word(&self, index: usize) -> &AtomicU64 {
+        &self.words[index]
+    }
+
+    fn range(&self, first: usize, count: usize) -> &[AtomicU64] {
+        &self.words[first..first + count]
+    }
+}
+
+impl Region {
+    /// How many words there are.
+    pub(crate) fn words(&self) -> usize {
+        #[cfg(not(loom))]
+        return self.words;
+        #[cfg(loom)]
+        return self.words.len();
+    }
+
+    /// One word.
+    pub(crate) fn load(&self, index: usize, order: Ordering) -> u64 {
+        self.word(index).load(order)
+    }
+
+    /// Overwrites one word.
+    pub(crate) fn store(&self, index: usize, value: u64, order: Ordering) {
+        self.word(index).store(value, order);
+    }
+
+    /// Overwrites one word and returns what it held.
+    pub(crate) fn swap(&self, index: usize, value: u64, order: Ordering) -> u64 {
+        self.word(index).swap(value, order)
+    }
+
+    /// Copies words out. Each is one relaxed load: order comes from the index that was loaded
+    /// before, and a peer that writes meanwhile can only spoil its own message.
+    pub(crate) fn read(&self, first: usize, into: &mut [u64]) {
+        let words = self.range(first, into.len());
+        for (value, word) in into.iter_mut().zip(words) {
+            *value = word.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Copies words in, relaxed as in [`Self::read`]; the index stored afterwards publishes them.
+    pub(crate) fn write(&self, first: usize, from: &[u64]) {
+        for (value, word) in from.iter().zip(self.range(first, from.len())) {
+            word.store(*value, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Falling asleep without missing anything: the one place where this is decided.
+//!
+//! An end that is about to sleep raises its flag, puts a full fence, and looks once more. The
+//! other end publishes, puts a full fence, and reads the flag. Of two accesses on each side, each
+//! a store followed by a load of what the other stores, at least one load sees the other's store
+//! when full fences stand between them; Release and Acquire alone would allow both to miss, and
+//! the message would wait for a doorbell that nobody rings.
+
+#[cfg(not(loom))]
+use core::sync::atomic::{Ordering, fence};
+#[cfg(loom)]
+use loom::sync::atomic::{Ordering, fence};
+
+use crate::region::Region;
+
+/// What the last look before sleeping showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Look {
+    /// Nothing to do; the flag is up, so the peer will ring. Wait for the doorbell now.
+    Sleep,
+    /// Something came in meanwhile; the flag is down again. Do not sleep.
+    MoreWork,
+}
+
+/// A half of an end that can fall asleep.
+pub trait Sleeper {
+    /// The memory.
+    fn region(&self) -> &Region;
+    /// The word by which this half says that it sleeps.
+    fn flag(&self) -> usize;
+    /// A fresh look: is there a reason to stay awake?
+    fn has_work(&mut self) -> bool;
+}
+
+/// Raises the flag, then looks. The flag stays up only for [`Look::Sleep`].
+pub fn announce(sleeper: &mut impl Sleeper) -> Look {
+    sleeper.region().store(sleeper.flag(), 1, Ordering::Relaxed);
+    fence(Ordering::SeqCst);
+    if sleeper.has_work() {
+        lower(sleeper);
+        Look::MoreWork
+    } else {
+        Look::Sleep
+    }
+}
+
+/// Lowers our own flag: no doorbell is needed while we are awake.
+pub fn lower(sleeper: &impl Sleeper) {
+    sleeper.region().store(sleeper.flag(), 0, Ordering::Relaxed);
+}
+
+/// After something was published: has the peer asked for a doorbell? Lowers its flag, so that it
+/// is rung once for each time it falls asleep and not for everything we do until it runs.
+pub fn must_ring(region: &Region, flag: usize) -> bool {
+    fence(Ordering::SeqCst);
+    region.load(flag, Ordering::Relaxed) != 0 && region.swap(flag, 0, Ordering::Relaxed) != 0
+}
