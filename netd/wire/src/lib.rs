@@ -1,2 +1,54 @@
 //! Wire formats: bytes to validated values and back.
+//!
+//! *Owns*: the layout of every packet format, one file each, the Internet checksum, and [`Drop`],
+//! the one list of reasons for which any layer may discard a packet.
+//! *Never*: keeps state, reads a clock, allocates, logs or panics, whatever the bytes are.
+//!
+//! # The contract of a format
+//!
+//! A format is a `Header`, a value in which only meaningful states exist, and a packet type (a
+//! frame, datagram, segment or message) that pairs it with the payload that was found behind it.
+//!
+//! * **`parse`** takes bytes and gives the packet, or the one [`Drop`] reason for which it is
+//!   refused. What a value says has been checked: lengths lie inside the bytes, the checksum was
+//!   right (or the device has vouched for it, [`Check::Trusted`]).
+//! * **`emit`** writes a header *in front of* its payload, into a [`Headroom`] that shrinks from
+//!   its end. A transmitter places the payload once and then emits transport, network and link
+//!   header, in this order, each knowing the length and the sum of what is behind it.
+//! * `parse(emit(value)) == value`, for every value; property tests hold each format to it.
+//!
+//! DHCP and DNS are payloads, not headers: their messages are written front to back.
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod addr;
+pub mod arp;
+pub mod checksum;
+mod drop;
+pub mod ethernet;
+mod headroom;
+pub mod icmp4;
+pub mod ip;
+pub mod ipv4;
+pub mod tcp;
+pub mod udp;
+
+pub use addr::{Cidr4, MacAddress};
+pub use checksum::{Check, Pseudo, Seal, Sum, copy_and_sum, sum};
+pub use drop::Drop;
+pub use ethernet::EtherType;
+pub use headroom::{Headroom, NoRoom};
+pub use ip::{Ecn, Protocol};

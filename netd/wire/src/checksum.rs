@@ -1,0 +1,269 @@
+//! The Internet checksum.
+//!
+//! *Owns*: one's complement sums (RFC 1071), their incremental update (RFC 1624), the pseudo
+//! headers of both address families, and who has checked or will fill in a checksum field.
+//! *Never*: knows where in a header a checksum lies.
+//!
+//! Sums are kept in the byte order of memory, not of the network: the one's complement sum does
+//! not depend on it (RFC 1071 section 2 B), so eight bytes are added by one load and one
+//! addition, with the carries collected in the upper half of a `u128` (an `adds`/`adc` pair).
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::ip::Protocol;
+
+/// A one's complement sum under construction.
+///
+/// Sums of pieces add up as long as every piece begins at an even offset of the whole; a piece
+/// that begins at an odd one joins in as [`swapped`](Self::swapped).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum(u64);
+
+impl Sum {
+    /// The sum of nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// The sum of one 16-bit number, as it stands in network order.
+    #[inline]
+    #[must_use]
+    pub const fn word(value: u16) -> Self {
+        Self(value.to_be() as u64)
+    }
+
+    /// This piece, moved to an odd offset (RFC 1071 section 2 B: swap the bytes).
+    #[inline]
+    #[must_use]
+    pub const fn swapped(self) -> Self {
+        Self(self.fold().swap_bytes() as u64)
+    }
+
+    /// The sum of both pieces.
+    #[inline]
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let (sum, carry) = self.0.overflowing_add(other.0);
+        // After a carry the sum is below the maximum, so the carry always fits.
+        Self(sum.wrapping_add(carry as u64))
+    }
+
+    /// The two bytes of the checksum field: the complement of the sum.
+    #[inline]
+    #[must_use]
+    pub const fn finish(self) -> [u8; 2] {
+        (!self.fold()).to_ne_bytes()
+    }
+
+    /// The two bytes that a device wants in the field when it is to complete the checksum: the
+    /// sum of the pseudo header, *not* complemented (VirtIO 1.2 section 5.1.6.2).
+    #[inline]
+    #[must_use]
+    pub const fn partial(self) -> [u8; 2] {
+        self.fold().to_ne_bytes()
+    }
+
+    /// Whether bytes that include their own checksum sum up as they should (RFC 1071 section 1).
+    #[inline]
+    #[must_use]
+    pub const fn is_valid(self) -> bool {
+        self.fold() == 0xffff
+    }
+
+    /// The sum as 16 bits in memory order: zero only for a sum of zeros.
+    #[inline]
+    const fn fold(self) -> u16 {
+        let [a, b, c, d] = quarters(self.0);
+        // Four 16-bit values need at most 18 bits, and what is folded from them at most 17.
+        let sum = a.wrapping_add(b).wrapping_add(c).wrapping_add(d);
+        let sum = (sum >> 16).wrapping_add(sum & 0xffff);
+        let sum = (sum >> 16).wrapping_add(sum & 0xffff);
+        let [low, high, ..] = sum.to_le_bytes();
+        u16::from_le_bytes([low, high])
+    }
+}
+
+/// The four 16-bit quarters of a word, each widened so that they can be added.
+#[inline]
+const fn quarters(word: u64) -> [u32; 4] {
+    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
+    [
+        u32::from_le_bytes([a, b, 0, 0]),
+        u32::from_le_bytes([c, d, 0, 0]),
+        u32::from_le_bytes([e, f, 0, 0]),
+        u32::from_le_bytes([g, h, 0, 0]),
+    ]
+}
+
+/// Two sums are equal when they lead to the same checksum.
+impl PartialEq for Sum {
+    fn eq(&self, other: &Self) -> bool {
+        self.fold() == other.fold()
+    }
+}
+
+impl Eq for Sum {}
+
+/// Additions of 64-bit words; the upper half counts the carries, which go round at the end.
+#[derive(Clone, Copy, Default)]
+struct Words(u128);
+
+impl Words {
+    #[inline(always)]
+    fn add(&mut self, word: [u8; 8]) {
+        // 2^64 words would have to be added before the count of carries overflows.
+        self.0 = self.0.wrapping_add(u128::from(u64::from_ne_bytes(word)));
+    }
+
+    #[inline(always)]
+    fn add_block(&mut self, block: &[u8; 32]) {
+        for word in block.as_chunks().0 {
+            self.add(*word);
+        }
+    }
+
+    /// Adds fewer than 32 bytes, the last of the data, as if zeros followed (RFC 1071 section 1).
+    #[inline]
+    fn add_tail(&mut self, tail: &[u8]) {
+        let (words, rest) = tail.as_chunks();
+        for word in words {
+            self.add(*word);
+        }
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(rest) {
+            *to = *from;
+        }
+        self.add(last);
+    }
+
+    #[inline]
+    fn finish(self) -> Sum {
+        let [a, b, c, d, e, f, g, h, carries @ ..] = self.0.to_ne_bytes();
+        let low = Sum(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        low.plus(Sum(u64::from_ne_bytes(carries)))
+    }
+}
+
+/// The sum of `bytes`; when their number is odd, a zero follows.
+#[must_use]
+pub fn sum(bytes: &[u8]) -> Sum {
+    let (blocks, tail) = bytes.as_chunks();
+    let mut words = Words::default();
+    for block in blocks {
+        words.add_block(block);
+    }
+    words.add_tail(tail);
+    words.finish()
+}
+
+/// Copies `from` to `to` and gives the sum of the bytes copied, in one pass.
+///
+/// Copies as much as both have room for: callers give slices of equal length.
+pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> Sum {
+    let (to_blocks, to_tail) = to.as_chunks_mut();
+    let (from_blocks, from_tail) = from.as_chunks();
+    let mut words = Words::default();
+    for (to, from) in to_blocks.iter_mut().zip(from_blocks) {
+        *to = *from;
+        words.add_block(to);
+    }
+    let copied = to_tail.len().min(from_tail.len());
+    if let (Some(to), Some(from)) = (to_tail.get_mut(..copied), from_tail.get(..copied)) {
+        to.copy_from_slice(from);
+        words.add_tail(from);
+    }
+    words.finish()
+}
+
+/// The checksum after one 16-bit word under it has changed (RFC 1624 section 3, equation 3).
+#[must_use]
+pub const fn update(checksum: [u8; 2], old: u16, new: u16) -> [u8; 2] {
+    let sum = (!u16::from_be_bytes(checksum)) as u32;
+    let sum = sum.wrapping_add((!old) as u32).wrapping_add(new as u32);
+    let sum = (sum >> 16).wrapping_add(sum & 0xffff);
+    let sum = (sum >> 16).wrapping_add(sum & 0xffff);
+    let [_, _, high, low] = (!sum).to_be_bytes();
+    [high, low]
+}
+
+/// The addresses of a packet as a transport checksum sees them. Protocol and length, the rest of
+/// the pseudo header, are added by the transport that knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pseudo(Sum);
+
+impl Pseudo {
+    /// RFC 9293 section 3.1, RFC 768.
+    #[inline]
+    #[must_use]
+    pub fn v4(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        let [a, b, c, d] = source.octets();
+        let [e, f, g, h] = destination.octets();
+        Self(Sum(u64::from_ne_bytes([a, b, c, d, e, f, g, h])))
+    }
+
+    /// RFC 8200 section 8.1.
+    #[inline]
+    #[must_use]
+    pub fn v6(source: Ipv6Addr, destination: Ipv6Addr) -> Self {
+        Self(sum(&source.octets()).plus(sum(&destination.octets())))
+    }
+
+    /// The whole pseudo header. `length` counts transport header and payload in bytes; the IPv6
+    /// form has 32 bits for it and the IPv4 form 16, which sum up alike.
+    #[inline]
+    #[must_use]
+    pub fn with(self, protocol: Protocol, length: u32) -> Sum {
+        let Self(addresses) = self;
+        addresses
+            .plus(Sum::word(u16::from(protocol.0)))
+            .plus(Sum(u64::from(length.to_be())))
+    }
+}
+
+/// How a received transport checksum is to be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Verify it, with the packet's addresses.
+    Verify(Pseudo),
+    /// The device has verified it, or the packet never left this machine.
+    Trusted,
+}
+
+/// What goes into the checksum field of a transport header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seal {
+    /// The whole checksum.
+    Full {
+        /// The packet's addresses.
+        pseudo: Pseudo,
+        /// The sum of the payload.
+        payload: Sum,
+    },
+    /// The pseudo header's sum only; the device completes it.
+    Partial {
+        /// The packet's addresses.
+        pseudo: Pseudo,
+    },
+    /// Zero: the packet stays on this machine, or is UDP over IPv4 that wants none.
+    Omitted,
+}
+
+impl Seal {
+    /// The field's two bytes for a transport `header` (its own checksum field zero) with
+    /// `payload_len` bytes behind it.
+    #[inline]
+    pub(crate) fn field(self, protocol: Protocol, header: &[u8], payload_len: usize) -> [u8; 2] {
+        // A length beyond 32 bits cannot be sent; the network header refuses it.
+        let length = u32::try_from(header.len().saturating_add(payload_len)).unwrap_or(u32::MAX);
+        match self {
+            Self::Full { pseudo, payload } => pseudo
+                .with(protocol, length)
+                .plus(sum(header))
+                .plus(payload)
+                .finish(),
+            Self::Partial { pseudo } => pseudo.with(protocol, length).partial(),
+            Self::Omitted => [0; 2],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

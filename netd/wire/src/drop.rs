@@ -1,0 +1,203 @@
+//! Every reason for which a packet may be discarded.
+//!
+//! *Owns*: the one list, for all layers, so that "received = delivered + sum of drops" can be
+//! checked and every discard has a counter with a name.
+//! *Never*: errors of callers (each operation has its own enum) or our own mistakes.
+//!
+//! To add a reason, add a line: its meaning, its variant, the name of its counter.
+
+use core::fmt;
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $reason:ident = $name:literal,)+) => {
+        /// Why a packet was discarded.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Drop {
+            $($(#[doc = $doc])+ $reason,)+
+        }
+
+        impl Drop {
+            /// All reasons, in the order of their counters.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)+];
+
+            /// The name of the reason's counter: `layer.reason`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $name,)+
+                }
+            }
+        }
+    };
+}
+
+impl Drop {
+    /// How many reasons there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    /// The place of the reason in [`Drop::ALL`] and in a table of counters.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Drop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+reasons! {
+    // Link.
+    /// A frame shorter than its header.
+    EthernetShort = "ethernet.short",
+    /// The type field is a length: an IEEE 802.3 frame, which nothing here speaks.
+    EthernetLength = "ethernet.length",
+    /// The source is a group address.
+    EthernetSource = "ethernet.source",
+    /// The destination is neither ours, nor broadcast, nor a group we have joined.
+    EthernetNotForUs = "ethernet.not_for_us",
+    /// An EtherType that nothing here speaks.
+    EthernetUnknownType = "ethernet.unknown_type",
+
+    // ARP.
+    /// Shorter than an Ethernet/IPv4 ARP packet.
+    ArpShort = "arp.short",
+    /// Not about IPv4 over Ethernet.
+    ArpForeign = "arp.foreign",
+    /// Neither a request nor a reply.
+    ArpOperation = "arp.operation",
+    /// The sender's addresses cannot belong to one host.
+    ArpSender = "arp.sender",
+    /// Says nothing that concerns us.
+    ArpNotForUs = "arp.not_for_us",
+    /// Would change an entry in a way that smells of poisoning.
+    ArpSuspicious = "arp.suspicious",
+
+    // IPv4.
+    /// Shorter than its header.
+    Ipv4Short = "ipv4.short",
+    /// The version is not 4.
+    Ipv4Version = "ipv4.version",
+    /// The header length is below five words or beyond the packet.
+    Ipv4HeaderLength = "ipv4.header_length",
+    /// The total length is below the header's or beyond the frame.
+    Ipv4TotalLength = "ipv4.total_length",
+    /// The header's checksum is wrong.
+    Ipv4Checksum = "ipv4.checksum",
+    /// The reserved flag is set.
+    Ipv4ReservedFlag = "ipv4.reserved_flag",
+    /// An option's length is wrong.
+    Ipv4Option = "ipv4.option",
+    /// Asks for source routing.
+    Ipv4SourceRoute = "ipv4.source_route",
+    /// The source cannot be a host's address.
+    Ipv4Source = "ipv4.source",
+    /// The destination is not an address of ours.
+    Ipv4NotForUs = "ipv4.not_for_us",
+    /// Arrived with no time to live.
+    Ipv4TimeToLive = "ipv4.time_to_live",
+    /// A fragment.
+    Ipv4Fragment = "ipv4.fragment",
+    /// A protocol that nothing here speaks.
+    Ipv4UnknownProtocol = "ipv4.unknown_protocol",
+
+    // ICMP for IPv4.
+    /// Shorter than its header.
+    Icmp4Short = "icmp4.short",
+    /// The checksum is wrong.
+    Icmp4Checksum = "icmp4.checksum",
+    /// A type or code that nothing here speaks.
+    Icmp4UnknownType = "icmp4.unknown_type",
+    /// The packet quoted by an error is too short or senseless.
+    Icmp4Quote = "icmp4.quote",
+    /// An error about nothing that we have sent.
+    Icmp4Unrelated = "icmp4.unrelated",
+    /// An echo request to a group or broadcast address.
+    Icmp4EchoToGroup = "icmp4.echo_to_group",
+    /// Automatic answers to echo requests are switched off.
+    Icmp4EchoDisabled = "icmp4.echo_disabled",
+
+    // UDP.
+    /// Shorter than its header.
+    UdpShort = "udp.short",
+    /// The length is below the header's or beyond the packet.
+    UdpLength = "udp.length",
+    /// The checksum is wrong.
+    UdpChecksum = "udp.checksum",
+    /// No checksum where one is required.
+    UdpNoChecksum = "udp.no_checksum",
+    /// The destination port is zero.
+    UdpPort = "udp.port",
+    /// No socket is bound to the destination.
+    UdpNoSocket = "udp.no_socket",
+    /// The socket's queue is full.
+    UdpQueueFull = "udp.queue_full",
+
+    // TCP: the segment.
+    /// Shorter than its header.
+    TcpShort = "tcp.short",
+    /// The data offset is below five words or beyond the segment.
+    TcpDataOffset = "tcp.data_offset",
+    /// The checksum is wrong.
+    TcpChecksum = "tcp.checksum",
+    /// A port is zero.
+    TcpPort = "tcp.port",
+    /// An option's length is wrong.
+    TcpOption = "tcp.option",
+    // TCP: the connection.
+    /// No connection and no listener.
+    TcpNoSocket = "tcp.no_socket",
+    /// Addressed to or from a group or broadcast address.
+    TcpGroupAddress = "tcp.group_address",
+
+    // DHCP.
+    /// Shorter than its fixed part, or without the magic number.
+    DhcpShort = "dhcp.short",
+    /// Not about Ethernet, or neither a request nor a reply.
+    DhcpForeign = "dhcp.foreign",
+    /// An option's length is wrong.
+    DhcpOption = "dhcp.option",
+    /// Without a message type that we know.
+    DhcpMessageType = "dhcp.message_type",
+    /// Not an answer to what we have asked.
+    DhcpUnexpected = "dhcp.unexpected",
+
+    // DNS.
+    /// Shorter than its header, or than what its header announces.
+    DnsShort = "dns.short",
+    /// A name with a bad label, too long, or with a pointer that does not lead backwards.
+    DnsName = "dns.name",
+    /// A record whose data do not have the form of their type.
+    DnsRecord = "dns.record",
+    /// Not an answer to what we have asked: address, port, id or question differ.
+    DnsUnexpected = "dns.unexpected",
+
+    // Limits of ours.
+    /// A packet waiting for its neighbour's address was displaced by a newer one.
+    NeighbourQueueFull = "neighbour.queue_full",
+    /// The neighbour did not answer.
+    NeighbourUnreachable = "neighbour.unreachable",
+    /// No route leads to the destination.
+    NoRoute = "route.none",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn counters_are_dense_and_have_names_of_their_own() {
+        let mut names = HashSet::new();
+        for (place, reason) in Drop::ALL.iter().enumerate() {
+            assert_eq!(reason.index(), place);
+            let (layer, rest) = reason.name().split_once('.').expect("layer.reason");
+            assert!(!layer.is_empty() && !rest.is_empty());
+            assert!(names.insert(reason.name()), "{reason} twice");
+        }
+        assert_eq!(names.len(), Drop::COUNT);
+    }
+}

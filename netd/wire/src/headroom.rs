@@ -1,0 +1,91 @@
+//! Room for headers in front of a payload.
+//!
+//! *Owns*: the only way headers are written: from the payload towards the front of the buffer.
+//! *Never*: moves a payload.
+//! *Invariant*: bytes once given out are never given out again; the room only shrinks.
+
+use core::error::Error;
+use core::fmt;
+use core::mem;
+
+/// The bytes in front of a packet, still free for headers.
+///
+/// ```
+/// # use wire::Headroom;
+/// let mut buffer = *b"......payload";
+/// let (front, _payload) = buffer.split_at_mut(6);
+/// let mut room = Headroom::new(front);
+/// room.prepend(b"udp").unwrap();
+/// room.prepend(b"ip").unwrap();
+/// assert_eq!(room.left(), 1);
+/// assert_eq!(&buffer, b".ipudppayload");
+/// ```
+#[derive(Debug)]
+pub struct Headroom<'a> {
+    front: &'a mut [u8],
+}
+
+/// A header or message does not fit in the room that was kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+impl fmt::Display for NoRoom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the packet does not fit in the room kept for it")
+    }
+}
+
+impl Error for NoRoom {}
+
+impl<'a> Headroom<'a> {
+    /// All of `front` is free; the packet so far begins where `front` ends.
+    pub fn new(front: &'a mut [u8]) -> Self {
+        Self { front }
+    }
+
+    /// Puts `header` directly in front of what has been written so far.
+    ///
+    /// # Errors
+    /// [`NoRoom`] when fewer than `header.len()` bytes are left; nothing is written then.
+    #[inline]
+    pub fn prepend(&mut self, header: &[u8]) -> Result<(), NoRoom> {
+        let start = self.left().checked_sub(header.len()).ok_or(NoRoom)?;
+        let (front, slot) = mem::take(&mut self.front).split_at_mut(start);
+        slot.copy_from_slice(header);
+        self.front = front;
+        Ok(())
+    }
+
+    /// Bytes still free. When all headers are written, this is where the packet starts in the
+    /// buffer that the room was cut from.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.front.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grows_towards_the_front() {
+        let mut bytes = [0; 5];
+        let mut room = Headroom::new(&mut bytes);
+        assert_eq!(room.prepend(&[4, 5]), Ok(()));
+        assert_eq!(room.prepend(&[1, 2, 3]), Ok(()));
+        assert_eq!(room.left(), 0);
+        assert_eq!(room.prepend(&[]), Ok(()));
+        assert_eq!(bytes, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit_and_stays_usable() {
+        let mut bytes = [0; 3];
+        let mut room = Headroom::new(&mut bytes);
+        assert_eq!(room.prepend(&[9; 4]), Err(NoRoom));
+        assert_eq!(room.left(), 3);
+        assert_eq!(room.prepend(&[7; 3]), Ok(()));
+        assert_eq!(bytes, [7; 3]);
+    }
+}

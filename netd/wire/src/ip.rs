@@ -1,0 +1,101 @@
+//! What IPv4 and IPv6 headers have in common.
+//!
+//! *Owns*: protocol numbers and the ECN field.
+//! *Never*: addresses (they are `core::net`'s) or headers (they differ, see [`ipv4`](crate::ipv4)).
+
+use core::fmt;
+
+/// A transport protocol: IPv4's protocol field, IPv6's next header (IANA protocol numbers).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol(pub u8);
+
+impl Protocol {
+    /// ICMP for IPv4, RFC 792.
+    pub const ICMP: Self = Self(1);
+    /// TCP, RFC 9293.
+    pub const TCP: Self = Self(6);
+    /// UDP, RFC 768.
+    pub const UDP: Self = Self(17);
+}
+
+impl fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::ICMP => f.write_str("icmp"),
+            Self::TCP => f.write_str("tcp"),
+            Self::UDP => f.write_str("udp"),
+            Self(number) => write!(f, "protocol {number}"),
+        }
+    }
+}
+
+/// Explicit congestion notification, the low two bits of the traffic class (RFC 3168 section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// The sender does not take part.
+    #[default]
+    NotCapable,
+    /// The sender takes part, codepoint ECT(0).
+    Capable0,
+    /// The sender takes part, codepoint ECT(1).
+    Capable1,
+    /// A router on the way is congested.
+    Congested,
+}
+
+impl Ecn {
+    /// The field's two bits; higher bits of `bits` are ignored.
+    #[inline]
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        match bits & 0b11 {
+            0b00 => Self::NotCapable,
+            0b10 => Self::Capable0,
+            0b01 => Self::Capable1,
+            _ => Self::Congested,
+        }
+    }
+
+    /// The two bits of the field.
+    #[inline]
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::NotCapable => 0b00,
+            Self::Capable0 => 0b10,
+            Self::Capable1 => 0b01,
+            Self::Congested => 0b11,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ecn_bits_are_those_of_rfc_3168() {
+        for (bits, ecn) in [
+            (0, Ecn::NotCapable),
+            (1, Ecn::Capable1),
+            (2, Ecn::Capable0),
+            (3, Ecn::Congested),
+        ] {
+            assert_eq!(Ecn::from_bits(bits), ecn);
+            assert_eq!(Ecn::from_bits(bits | 0xfc), ecn);
+            assert_eq!(ecn.bits(), bits);
+        }
+    }
+
+    #[test]
+    fn protocols_have_names() {
+        assert_eq!(std::format!("{}", Protocol::TCP), "tcp");
+        assert_eq!(std::format!("{:?}", Protocol(89)), "protocol 89");
+    }
+}

@@ -1,0 +1,314 @@
+//! IPv4 packets.
+//!
+//! *Owns*: the header, its checksum, the walk over its options.
+//! *Never*: decides whether a packet is for us, reassembles, or looks at the time to live.
+//!
+//! *Spec*: RFC 791 section 3.1; RFC 1122 section 3.2.1; RFC 6864 (identification).
+
+use core::net::Ipv4Addr;
+
+use zerocopy::byteorder::big_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, checksum};
+
+/// Length in bytes of a header without options, the only kind that is sent.
+pub const HEADER_LEN: usize = 20;
+
+/// Every host accepts packets of this many bytes (RFC 791 section 3.1, total length).
+pub const MIN_REASSEMBLY: usize = 576;
+
+/// The smallest MTU of a link that carries IPv4 (RFC 791 section 3.2).
+pub const MIN_MTU: usize = 68;
+
+const RESERVED: u16 = 0x8000;
+const DONT_FRAGMENT: u16 = 0x4000;
+const MORE_FRAGMENTS: u16 = 0x2000;
+const OFFSET: u16 = 0x1fff;
+
+#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Raw {
+    version_and_words: u8,
+    traffic_class: u8,
+    total_length: U16,
+    identification: U16,
+    fragment: U16,
+    time_to_live: u8,
+    protocol: u8,
+    checksum: [u8; 2],
+    source: [u8; 4],
+    destination: [u8; 4],
+}
+
+const _: () = assert!(size_of::<Raw>() == HEADER_LEN);
+
+/// An IPv4 header. Lengths, checksum and options follow from, or are found beside, the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Differentiated services codepoint, 6 bits (RFC 2474).
+    pub dscp: u8,
+    /// Congestion notification.
+    pub ecn: Ecn,
+    /// Tells the fragments of one packet from another's; of no meaning in an atomic packet.
+    pub identification: u16,
+    /// Routers must not fragment the packet.
+    pub dont_fragment: bool,
+    /// This is not the packet's last fragment.
+    pub more_fragments: bool,
+    /// Where in the packet this fragment belongs, in units of 8 bytes; 13 bits.
+    pub fragment_offset: u16,
+    /// How many routers the packet may still pass.
+    pub ttl: u8,
+    /// What follows.
+    pub protocol: Protocol,
+    /// From whom.
+    pub source: Ipv4Addr,
+    /// To whom.
+    pub destination: Ipv4Addr,
+}
+
+/// A received packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Its header.
+    pub header: Header,
+    /// The options, checked for form and skipped.
+    pub options: &'a [u8],
+    /// What the packet carries, without the frame's padding.
+    pub payload: &'a [u8],
+    /// The packet from its header to its end: what an ICMP error about it quotes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a packet from a frame's payload and checks all that RFC 1122 asks of a host, except
+    /// what takes our addresses.
+    ///
+    /// # Errors
+    /// [`Drop::Ipv4Short`], [`Drop::Ipv4Version`], [`Drop::Ipv4HeaderLength`],
+    /// [`Drop::Ipv4TotalLength`], [`Drop::Ipv4Checksum`], [`Drop::Ipv4ReservedFlag`],
+    /// [`Drop::Ipv4Source`], [`Drop::Ipv4Option`], [`Drop::Ipv4SourceRoute`].
+    #[inline]
+    pub fn parse(frame_payload: &'a [u8]) -> Result<Self, Drop> {
+        let (raw, header_len) = split(frame_payload)?;
+        // RFC 1122 section 3.2.1: length first, for the checksum covers what the length says.
+        let bytes = frame_payload
+            .get(..usize::from(raw.total_length.get()))
+            .ok_or(Drop::Ipv4TotalLength)?;
+        let (header, payload) = bytes
+            .split_at_checked(header_len)
+            .ok_or(Drop::Ipv4TotalLength)?;
+        // RFC 1122 section 3.2.1.2: verify, and silently discard when it is wrong.
+        if !checksum::sum(header).is_valid() {
+            return Err(Drop::Ipv4Checksum);
+        }
+        // RFC 791 section 3.1: bit 0 of the flags must be zero.
+        if raw.fragment.get() & RESERVED != 0 {
+            return Err(Drop::Ipv4ReservedFlag);
+        }
+        let options = header.get(HEADER_LEN..).ok_or(Drop::Ipv4HeaderLength)?;
+        if !options.is_empty() {
+            walk_options(options)?;
+        }
+        let header = Header::from_raw(raw);
+        // RFC 1122 section 3.2.1.3: a source is never a group or the limited broadcast.
+        if header.source.is_multicast() || header.source.is_broadcast() {
+            return Err(Drop::Ipv4Source);
+        }
+        Ok(Self {
+            header,
+            options,
+            payload,
+            bytes,
+        })
+    }
+}
+
+/// The fixed header at the start of `bytes`, and the header's length with its options in bytes,
+/// at least 20.
+#[inline]
+fn split(bytes: &[u8]) -> Result<(&Raw, usize), Drop> {
+    let (raw, _) = Raw::ref_from_prefix(bytes).map_err(|_| Drop::Ipv4Short)?;
+    if raw.version_and_words >> 4 != 4 {
+        return Err(Drop::Ipv4Version);
+    }
+    let header_len = usize::from(raw.version_and_words & 0x0f) << 2;
+    if header_len < HEADER_LEN {
+        return Err(Drop::Ipv4HeaderLength);
+    }
+    Ok((raw, header_len))
+}
+
+/// Checks the form of the options and refuses source routing; all other options are skipped
+/// (RFC 1122 section 3.2.1.8: unknown options must be ignored).
+#[cold]
+fn walk_options(mut options: &[u8]) -> Result<(), Drop> {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+    const LOOSE_SOURCE_ROUTE: u8 = 131;
+    const STRICT_SOURCE_ROUTE: u8 = 137;
+    while let [kind, rest @ ..] = options {
+        options = match (*kind, rest) {
+            (END, _) => return Ok(()),
+            (NO_OPERATION, _) => rest,
+            // Lets a stranger choose the path of our answers (RFC 7126 sections 4.3 and 4.4).
+            (LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE, _) => return Err(Drop::Ipv4SourceRoute),
+            (_, [length @ 2..=u8::MAX, ..]) => options
+                .get(usize::from(*length)..)
+                .ok_or(Drop::Ipv4Option)?,
+            _ => return Err(Drop::Ipv4Option),
+        };
+    }
+    Ok(())
+}
+
+impl Header {
+    /// An atomic packet (RFC 6864 section 4.1): never fragmented, so its identification is zero.
+    #[inline]
+    #[must_use]
+    pub const fn atomic(
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        protocol: Protocol,
+        ttl: u8,
+    ) -> Self {
+        Self {
+            dscp: 0,
+            ecn: Ecn::NotCapable,
+            identification: 0,
+            dont_fragment: true,
+            more_fragments: false,
+            fragment_offset: 0,
+            ttl,
+            protocol,
+            source,
+            destination,
+        }
+    }
+
+    /// Whether this is a part of a packet only.
+    #[inline]
+    #[must_use]
+    pub const fn is_fragment(&self) -> bool {
+        self.more_fragments || self.fragment_offset != 0
+    }
+
+    #[inline]
+    fn from_raw(raw: &Raw) -> Self {
+        let fragment = raw.fragment.get();
+        Self {
+            dscp: raw.traffic_class >> 2,
+            ecn: Ecn::from_bits(raw.traffic_class),
+            identification: raw.identification.get(),
+            dont_fragment: fragment & DONT_FRAGMENT != 0,
+            more_fragments: fragment & MORE_FRAGMENTS != 0,
+            fragment_offset: fragment & OFFSET,
+            ttl: raw.time_to_live,
+            protocol: Protocol(raw.protocol),
+            source: Ipv4Addr::from(raw.source),
+            destination: Ipv4Addr::from(raw.destination),
+        }
+    }
+
+    /// Puts the header in front of a payload of `payload_len` bytes.
+    ///
+    /// # Errors
+    /// [`NoRoom`], also when the packet would exceed 65,535 bytes.
+    #[inline]
+    pub fn emit(&self, room: &mut Headroom<'_>, payload_len: usize) -> Result<(), NoRoom> {
+        let total_length = payload_len.checked_add(HEADER_LEN).ok_or(NoRoom)?;
+        let dont_fragment = if self.dont_fragment { DONT_FRAGMENT } else { 0 };
+        let more_fragments = if self.more_fragments {
+            MORE_FRAGMENTS
+        } else {
+            0
+        };
+        let mut raw = Raw {
+            version_and_words: 0x45,
+            traffic_class: self.dscp << 2 | self.ecn.bits(),
+            total_length: U16::new(u16::try_from(total_length).map_err(|_| NoRoom)?),
+            identification: U16::new(self.identification),
+            fragment: U16::new(dont_fragment | more_fragments | self.fragment_offset & OFFSET),
+            time_to_live: self.ttl,
+            protocol: self.protocol.0,
+            checksum: [0; 2],
+            source: self.source.octets(),
+            destination: self.destination.octets(),
+        };
+        raw.checksum = checksum::sum(raw.as_bytes()).finish();
+        room.prepend(raw.as_bytes())
+    }
+}
+
+/// The start of a packet of ours that an ICMP error sent back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quote<'a> {
+    /// The header as the router saw it.
+    pub header: Header,
+    /// What was left of the payload: eight bytes at least (RFC 792), more from most hosts.
+    pub payload: &'a [u8],
+}
+
+impl<'a> Quote<'a> {
+    /// Reads the packet that an error quotes. It may be cut short anywhere behind its first
+    /// eight bytes of payload, and routers may have changed its length and checksum.
+    ///
+    /// # Errors
+    /// [`Drop::Icmp4Quote`].
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Drop> {
+        let (raw, header_len) = split(bytes).map_err(|_| Drop::Icmp4Quote)?;
+        let payload = bytes.get(header_len..).ok_or(Drop::Icmp4Quote)?;
+        Ok(Self {
+            header: Header::from_raw(raw),
+            payload,
+        })
+    }
+
+    /// Source and destination port, when the quoted packet was TCP or UDP and its first fragment:
+    /// both have them in front.
+    #[must_use]
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match (
+            self.header.protocol,
+            self.header.fragment_offset,
+            self.payload,
+        ) {
+            (Protocol::TCP | Protocol::UDP, 0, [a, b, c, d, ..]) => {
+                Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
+            }
+            _ => None,
+        }
+    }
+
+    /// The sequence number of the quoted segment, by which a connection tells errors about its
+    /// own data from forged ones (RFC 5927 section 4.1).
+    #[must_use]
+    pub fn tcp_sequence(&self) -> Option<u32> {
+        match (
+            self.header.protocol,
+            self.header.fragment_offset,
+            self.payload,
+        ) {
+            (Protocol::TCP, 0, [_, _, _, _, a, b, c, d, ..]) => {
+                Some(u32::from_be_bytes([*a, *b, *c, *d]))
+            }
+            _ => None,
+        }
+    }
+
+    /// Identifier and sequence number of the quoted echo request.
+    #[must_use]
+    pub fn echo(&self) -> Option<(u16, u16)> {
+        match (
+            self.header.protocol,
+            self.header.fragment_offset,
+            self.payload,
+        ) {
+            (Protocol::ICMP, 0, [8, 0, _, _, a, b, c, d, ..]) => {
+                Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
+            }
+            _ => None,
+        }
+    }
+}

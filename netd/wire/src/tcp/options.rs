@@ -1,0 +1,312 @@
+//! TCP options.
+//!
+//! *Owns*: the kinds that this implementation understands: maximum segment size (RFC 9293
+//! section 3.2), window scale and timestamps (RFC 7323), selective acknowledgment (RFC 2018).
+//! *Never*: decides in which segments an option may stand.
+//!
+//! *Invariant*: what [`Options::emit`] writes is a multiple of four bytes, at most 40, and
+//! parses back to the same value. The layouts are the customary ones: [`Options::parse`] knows
+//! the two that nearly all segments have by their bytes.
+
+use crate::{Drop, NoRoom};
+
+const END: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MSS: u8 = 2;
+const WINDOW_SCALE: u8 = 3;
+const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
+const TIMESTAMPS: u8 = 8;
+
+/// Options may take this many bytes of a header.
+const MAX_LEN: usize = 40;
+
+/// The options of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The largest segment that the sender can take, in bytes, as announced.
+    pub mss: Option<u16>,
+    /// By how many bits the sender will shift its windows, as announced (RFC 7323 section 2.2).
+    pub window_scale: Option<u8>,
+    /// The sender understands selective acknowledgments.
+    pub sack_permitted: bool,
+    /// Timestamps (RFC 7323 section 3.2).
+    pub timestamps: Option<Timestamps>,
+    /// Ranges that have arrived out of order.
+    pub sack: SackBlocks,
+}
+
+/// The timestamps option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamps {
+    /// TSval: the sender's clock.
+    pub value: u32,
+    /// TSecr: the clock reading that the sender echoes; of meaning only with ACK.
+    pub echo: u32,
+}
+
+/// A range of sequence numbers that has arrived (RFC 2018 section 3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SackBlock {
+    /// The first number of the range.
+    pub left: u32,
+    /// The number after the last of the range.
+    pub right: u32,
+}
+
+/// Up to four ranges, the most that fit in a header (RFC 2018 section 3).
+#[derive(Clone, Copy, Default)]
+pub struct SackBlocks {
+    blocks: [SackBlock; Self::MAX],
+    len: usize,
+}
+
+impl SackBlocks {
+    /// The most blocks that fit in a header.
+    pub const MAX: usize = 4;
+
+    /// No blocks.
+    pub const NONE: Self = Self {
+        blocks: [SackBlock { left: 0, right: 0 }; Self::MAX],
+        len: 0,
+    };
+
+    /// The blocks, the most recent first.
+    #[inline]
+    #[must_use]
+    pub fn as_slice(&self) -> &[SackBlock] {
+        self.blocks.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a block behind the others; a fifth is left out and `false` returned.
+    pub fn push(&mut self, block: SackBlock) -> bool {
+        let Some(slot) = self.blocks.get_mut(self.len) else {
+            return false;
+        };
+        *slot = block;
+        self.len = self.len.saturating_add(1);
+        true
+    }
+
+    /// The first `count` of these blocks.
+    #[must_use]
+    pub fn truncated(mut self, count: usize) -> Self {
+        self.len = self.len.min(count);
+        self
+    }
+}
+
+impl FromIterator<SackBlock> for SackBlocks {
+    fn from_iter<I: IntoIterator<Item = SackBlock>>(blocks: I) -> Self {
+        let mut collected = Self::NONE;
+        for block in blocks.into_iter().take(Self::MAX) {
+            collected.push(block);
+        }
+        collected
+    }
+}
+
+impl core::fmt::Debug for SackBlocks {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
+impl PartialEq for SackBlocks {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for SackBlocks {}
+
+impl Options {
+    /// No options.
+    pub const NONE: Self = Self {
+        mss: None,
+        window_scale: None,
+        sack_permitted: false,
+        timestamps: None,
+        sack: SackBlocks::NONE,
+    };
+
+    /// Reads the options area of a header.
+    ///
+    /// # Errors
+    /// [`Drop::TcpOption`] for an option that is cut off or has a length that is not its kind's
+    /// (RFC 9293 section 3.1, MUST-7). Unknown kinds are skipped (MUST-6).
+    #[inline]
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Drop> {
+        match *bytes {
+            [] => Ok(Self::NONE),
+            // RFC 7323 appendix A: how nearly all segments of a connection with timestamps look.
+            [
+                NO_OPERATION,
+                NO_OPERATION,
+                TIMESTAMPS,
+                10,
+                a,
+                b,
+                c,
+                d,
+                e,
+                f,
+                g,
+                h,
+            ] => Ok(Self {
+                timestamps: Some(Timestamps {
+                    value: u32::from_be_bytes([a, b, c, d]),
+                    echo: u32::from_be_bytes([e, f, g, h]),
+                }),
+                ..Self::NONE
+            }),
+            _ => Self::walk(bytes),
+        }
+    }
+
+    fn walk(mut bytes: &[u8]) -> Result<Self, Drop> {
+        let mut options = Self::NONE;
+        while let [kind, rest @ ..] = bytes {
+            bytes = match (*kind, rest) {
+                (END, _) => break,
+                (NO_OPERATION, _) => rest,
+                (_, [length, ..]) => {
+                    let (option, behind) = bytes
+                        .split_at_checked(usize::from(*length))
+                        .ok_or(Drop::TcpOption)?;
+                    options.take(option)?;
+                    behind
+                }
+                _ => return Err(Drop::TcpOption),
+            };
+        }
+        Ok(options)
+    }
+
+    /// Takes over one option, given from its kind to its end.
+    fn take(&mut self, option: &[u8]) -> Result<(), Drop> {
+        match *option {
+            [MSS, 4, a, b] => self.mss = Some(u16::from_be_bytes([a, b])),
+            [WINDOW_SCALE, 3, shift] => self.window_scale = Some(shift),
+            [SACK_PERMITTED, 2] => self.sack_permitted = true,
+            [TIMESTAMPS, 10, a, b, c, d, e, f, g, h] => {
+                self.timestamps = Some(Timestamps {
+                    value: u32::from_be_bytes([a, b, c, d]),
+                    echo: u32::from_be_bytes([e, f, g, h]),
+                });
+            }
+            [SACK, _, ref blocks @ ..] => self.sack = parse_sack(blocks)?,
+            // A known kind with a length that is not its own, or a length below two.
+            [MSS | WINDOW_SCALE | SACK_PERMITTED | TIMESTAMPS, ..] | [] | [_] => {
+                return Err(Drop::TcpOption);
+            }
+            [_, _, ..] => {}
+        }
+        Ok(())
+    }
+
+    /// How many bytes [`emit`](Self::emit) writes: a multiple of four, at most 40.
+    #[inline]
+    #[must_use]
+    pub(super) fn emitted_len(&self) -> usize {
+        self.len_without_sack()
+            .saturating_add(match self.fitting_sack() {
+                0 => 0,
+                count => count.saturating_mul(8).saturating_add(4),
+            })
+    }
+
+    fn len_without_sack(&self) -> usize {
+        let mss = if self.mss.is_some() { 4 } else { 0 };
+        let scale = if self.window_scale.is_some() { 4 } else { 0 };
+        let timestamps = match (self.timestamps, self.sack_permitted) {
+            (Some(_), _) => 12,
+            (None, true) => 4,
+            (None, false) => 0,
+        };
+        [mss, scale, timestamps]
+            .into_iter()
+            .fold(0, usize::saturating_add)
+    }
+
+    /// How many SACK blocks fit beside the other options: three with timestamps (RFC 2018
+    /// section 3).
+    fn fitting_sack(&self) -> usize {
+        let left = MAX_LEN.saturating_sub(self.len_without_sack());
+        (left.saturating_sub(4) / 8).min(self.sack.len)
+    }
+
+    /// Fills `area`, which is [`emitted_len`](Self::emitted_len) bytes long.
+    #[inline]
+    pub(super) fn emit(&self, area: &mut [u8]) -> Result<(), NoRoom> {
+        let mut area = Area(area);
+        if let Some(mss) = self.mss {
+            let [a, b] = mss.to_be_bytes();
+            area.put([MSS, 4, a, b])?;
+        }
+        // "SACK permitted" stands where the padding of the timestamps would.
+        match (self.sack_permitted, self.timestamps) {
+            (true, Some(_)) => area.put([SACK_PERMITTED, 2])?,
+            (true, None) => area.put([NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2])?,
+            (false, Some(_)) => area.put([NO_OPERATION, NO_OPERATION])?,
+            (false, None) => {}
+        }
+        if let Some(Timestamps { value, echo }) = self.timestamps {
+            area.put([TIMESTAMPS, 10])?;
+            area.put(value.to_be_bytes())?;
+            area.put(echo.to_be_bytes())?;
+        }
+        if let Some(shift) = self.window_scale {
+            area.put([NO_OPERATION, WINDOW_SCALE, 3, shift])?;
+        }
+        let blocks = self.sack.truncated(self.fitting_sack());
+        if !blocks.is_empty() {
+            let length = u8::try_from(blocks.len.saturating_mul(8).saturating_add(2));
+            area.put([
+                NO_OPERATION,
+                NO_OPERATION,
+                SACK,
+                length.map_err(|_| NoRoom)?,
+            ])?;
+            for block in blocks.as_slice() {
+                area.put(block.left.to_be_bytes())?;
+                area.put(block.right.to_be_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The rest of the options area that is being filled.
+struct Area<'a>(&'a mut [u8]);
+
+impl Area<'_> {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) -> Result<(), NoRoom> {
+        let area = core::mem::take(&mut self.0);
+        let (slot, rest) = area.split_first_chunk_mut().ok_or(NoRoom)?;
+        *slot = bytes;
+        self.0 = rest;
+        Ok(())
+    }
+}
+
+fn parse_sack(bytes: &[u8]) -> Result<SackBlocks, Drop> {
+    match bytes.as_chunks() {
+        (blocks @ [_, ..], []) => Ok(blocks
+            .iter()
+            .map(|&[a, b, c, d, e, f, g, h]| SackBlock {
+                left: u32::from_be_bytes([a, b, c, d]),
+                right: u32::from_be_bytes([e, f, g, h]),
+            })
+            .collect()),
+        _ => Err(Drop::TcpOption),
+    }
+}
