@@ -1,2 +1,59 @@
-//! Host tool: build images, run, debug, benchmark and test the guest under QEMU.
-fn main() {}
+//! The host tool: builds the images, starts QEMU, and tests and measures the guest from outside.
+//!
+//! `cargo run -p qemu -- COMMAND`; the Makefile calls it. `image` and `cpio` and `flatten` turn
+//! crates into files, `machine` into a QEMU command line, `guest` into a person at the serial
+//! line; `tests` holds one file per promise.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod console;
+mod cpio;
+mod executable;
+mod frames;
+mod guest;
+mod host_tests;
+mod image;
+mod machine;
+mod paths;
+mod peers;
+mod run;
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+usage: cargo run -p qemu -- COMMAND
+
+  image           build/skerry.elf and build/skerry.img
+  run             start the system; Ctrl-A X ends the emulator
+  debug           start stopped and wait for gdb
+  test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
+  check           rules of the tree that a machine can check
+
+run and debug read SMP, MEM, CPU, NET (user, tap, stream), PCAP, APPEND from the environment.";
+
+fn main() -> ExitCode {
+    match run_command() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_command() -> Result<()> {
+    let mut words = std::env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let argument = words.next();
+    match command.as_str() {
+        "image" => image::build().map(|image| image.print_sizes()),
+        "run" => run::run(),
+        "debug" => run::debug(),
+        "test" => tests::run(argument.as_deref()),
+        "check" => checks::run(),
+        _ => bail!("{USAGE}"),
+    }
+}

@@ -1,0 +1,45 @@
+# Everything is done by the host tool in qemu/; this file only gets the machine ready and calls it.
+# `make help` lists the targets. A stamp file remembers that the machine is ready.
+
+STAMPS := build/.ready
+TOOL   := cargo run --quiet --package qemu --
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench debug image check fmt clean
+
+help:   ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@echo
+	@echo '  run and debug take SMP=, MEM=, CPU=, NET=user|tap|stream, PCAP=file, APPEND="words";'
+	@echo '  test takes FILTER=text and runs only the tests whose name contains it.'
+
+run: $(STAMPS)/run          ## build the system and start it; Ctrl-A X ends the emulator
+	@$(TOOL) run
+
+test: $(STAMPS)/test        ## host tests, then the guest under QEMU
+	@$(TOOL) test $(FILTER)
+
+bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
+	@$(TOOL) bench
+
+debug: $(STAMPS)/run        ## start stopped and wait for gdb
+	@$(TOOL) debug
+
+image: $(STAMPS)/run        ## build/skerry.elf and build/skerry.img
+	@$(TOOL) image
+
+check: $(STAMPS)/run        ## format, lints, bare-metal builds, rules of the tree
+	@cargo fmt --all --check
+	@cargo clippy --quiet --workspace --all-targets -- --deny warnings
+	@$(TOOL) check
+
+fmt: $(STAMPS)/run          ## format the sources
+	@cargo fmt --all
+
+clean:                      ## remove everything that was built
+	rm -rf build target
+
+# What tests need includes what running needs, so the order of the two does not matter.
+$(STAMPS)/%: qemu/setup rust-toolchain.toml
+	@qemu/setup $*
+	@mkdir -p $(STAMPS) && touch $@

@@ -1,0 +1,123 @@
+//! The table of features: every row names a test, and that test exists.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, Result};
+
+use crate::paths;
+use crate::tests;
+
+const TABLE: &str = "docs/features.md";
+
+/// A row: its id, and the tests it names as (file, function).
+struct Row<'a> {
+    id: &'a str,
+    tests: Vec<(&'a str, &'a str)>,
+}
+
+pub fn features_name_tests_that_exist() -> Result<Vec<String>> {
+    let table = std::fs::read_to_string(paths::root().join(TABLE)).context(TABLE)?;
+    let driven = driven_tests();
+    let mut broken = Vec::new();
+    let mut seen = HashSet::new();
+    for row in rows(&table) {
+        if !seen.insert(row.id) {
+            broken.push(format!("{}: stands there twice", row.id));
+        }
+        if row.tests.is_empty() {
+            broken.push(format!("{}: names no test", row.id));
+        }
+        for (file, test) in row.tests {
+            if !exists(file, test, &driven) {
+                broken.push(format!("{}: there is no test {file}::{test}", row.id));
+            }
+        }
+    }
+    Ok(broken)
+}
+
+fn rows(table: &str) -> Vec<Row<'_>> {
+    table
+        .lines()
+        .filter_map(|line| {
+            let mut cells = line.strip_prefix("| ")?.split(" | ");
+            let id = cells.next()?;
+            let has_number = id.ends_with(|last: char| last.is_ascii_digit());
+            if !has_number || !id.starts_with(|first: char| first.is_ascii_uppercase()) {
+                return None;
+            }
+            // Backticks are for tests alone in the last cell.
+            let tests = cells
+                .last()?
+                .split('`')
+                .filter_map(|piece| piece.rsplit_once("::"))
+                .collect();
+            Some(Row { id, tests })
+        })
+        .collect()
+}
+
+/// `file::function` of every test that drives a guest.
+fn driven_tests() -> HashSet<String> {
+    tests::groups()
+        .iter()
+        .flat_map(|group| {
+            group
+                .tests
+                .iter()
+                .map(|test| format!("qemu/src/tests/{}.rs::{}", group.name, test.name))
+        })
+        .collect()
+}
+
+fn exists(file: &str, test: &str, driven: &HashSet<String>) -> bool {
+    if file.starts_with("qemu/src/tests/") {
+        return driven.contains(&format!("{file}::{test}"));
+    }
+    if file.starts_with("qemu/src/checks") {
+        return super::CHECKS.iter().any(|(name, _)| *name == test);
+    }
+    std::fs::read_to_string(paths::root().join(file)).is_ok_and(|source| has_test(&source, test))
+}
+
+/// Whether a source file has a test function of that name.
+fn has_test(source: &str, test: &str) -> bool {
+    let function = format!("fn {test}(");
+    let mut marked = false;
+    for line in source.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
+        } else if line.contains("fn ") {
+            if marked && line.contains(&function) {
+                return true;
+            }
+            marked = false;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests_of_this {
+    use super::{has_test, rows};
+
+    #[test]
+    fn rows_are_told_from_headings() {
+        let table = "| id | what | test |\n| --- | --- | --- |\n| K1 | net \\| server | `a/b.rs::c` and `d.rs::e` |\n| X2 | nothing | none |\n";
+        let rows = rows(table);
+        assert_eq!(rows.len(), 2);
+        assert_eq!(rows[0].id, "K1");
+        assert_eq!(rows[0].tests, [("a/b.rs", "c"), ("d.rs", "e")]);
+        assert!(rows[1].tests.is_empty());
+    }
+
+    #[test]
+    fn only_marked_functions_are_tests() {
+        let source =
+            "fn a() {}\n#[test]\nfn b() {}\n#[test]\n#[should_panic]\nfn c() {}\nfn d() {}\n";
+        assert!(!has_test(source, "a"));
+        assert!(has_test(source, "b"));
+        assert!(has_test(source, "c"));
+        assert!(!has_test(source, "d"));
+    }
+}

@@ -1,0 +1,180 @@
+//! Builds what boots: programs, the archive of them, and the kernel with the archive inside, as
+//! `build/skerry.elf` and `build/skerry.img` (the same, flat, with the header of a Linux image).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cpio::Archive;
+use crate::{executable, paths};
+
+const PROGRAM_TARGET: &str = "aarch64-unknown-none";
+const KERNEL_TARGET: &str = "aarch64-unknown-none-softfloat";
+
+/// Package, and the name of its program in the archive.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("init", "init"),
+    ("console", "console"),
+    ("netd", "netd"),
+    ("sh", "sh"),
+    ("ps", "ps"),
+    ("kill", "kill"),
+    ("reboot", "reboot"),
+    ("poweroff", "poweroff"),
+    ("ping", "ping"),
+    ("dns", "dns"),
+    ("http", "http"),
+    ("httpd", "httpd"),
+    ("nettool", "net"),
+    ("echo", "echo"),
+];
+
+/// Programs that only tests and measurements start; they travel in an archive of their own.
+const TEST_PROGRAMS: &[(&str, &str)] = &[];
+
+/// Files that the web server offers, under `www/` in the archive.
+const PAGES: &str = "user/httpd/www";
+
+/// What was built.
+pub struct Image {
+    /// Name and bytes of each file in the archive.
+    contents: Vec<(String, usize)>,
+    pub archive: usize,
+    pub elf: usize,
+    pub flat: usize,
+}
+
+/// The kernel as cargo left it, with symbols.
+pub fn kernel_with_symbols() -> PathBuf {
+    built(KERNEL_TARGET, "kernel")
+}
+
+/// A program as cargo left it, with symbols.
+pub fn program_with_symbols(package: &str) -> PathBuf {
+    built(PROGRAM_TARGET, package)
+}
+
+fn built(target: &str, package: &str) -> PathBuf {
+    paths::target().join(target).join("release").join(package)
+}
+
+fn cargo(target: &str, packages: &[&str], environment: &[(&str, &Path)]) -> Result<()> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(paths::root());
+    command.args(["build", "--quiet", "--release", "--target", target]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    command.envs(environment.iter().copied());
+    // Settings that cargo hands to this tool are not meant for the guest.
+    command.env_remove("CARGO_PKG_NAME").env_remove("RUSTFLAGS");
+    let status = command.status().context("cargo does not start")?;
+    ensure!(
+        status.success(),
+        "building {} for {target} failed",
+        packages.join(", ")
+    );
+    Ok(())
+}
+
+/// Builds everything that belongs into the image.
+pub fn build() -> Result<Image> {
+    let packages: Vec<&str> = PROGRAMS.iter().map(|(package, _)| *package).collect();
+    cargo(PROGRAM_TARGET, &packages, &[])?;
+    let (archive, contents) = pack(PROGRAMS)?;
+    let archive_path = paths::build().join("initrd.cpio");
+    write_if_changed(&archive_path, &archive)?;
+
+    cargo(
+        KERNEL_TARGET,
+        &["kernel"],
+        &[("SKERRY_INITRD", &archive_path)],
+    )?;
+    let kernel = std::fs::read(kernel_with_symbols()).context("reading the kernel")?;
+    ensure!(
+        !executable::has_writable_code(&kernel)?,
+        "the kernel has writable code"
+    );
+    let elf = executable::strip(&kernel)?;
+    let flat = executable::flatten(&kernel)?;
+    std::fs::write(paths::build().join("skerry.elf"), &elf)?;
+    std::fs::write(paths::build().join("skerry.img"), &flat)?;
+    Ok(Image {
+        contents,
+        archive: archive.len(),
+        elf: elf.len(),
+        flat: flat.len(),
+    })
+}
+
+/// Builds the archive with the test programs as well, for `-initrd`; gives its path.
+pub fn build_test_archive() -> Result<PathBuf> {
+    let packages: Vec<&str> = TEST_PROGRAMS.iter().map(|(package, _)| *package).collect();
+    if !packages.is_empty() {
+        cargo(PROGRAM_TARGET, &packages, &[])?;
+    }
+    let (archive, _) = pack(&[PROGRAMS, TEST_PROGRAMS].concat())?;
+    let path = paths::build().join("test.cpio");
+    write_if_changed(&path, &archive)?;
+    Ok(path)
+}
+
+fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Vec<(String, usize)>)> {
+    let mut archive = Archive::new();
+    let mut contents = Vec::new();
+    for (package, name) in programs {
+        let path = program_with_symbols(package);
+        let file = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        ensure!(
+            !executable::has_writable_code(&file)?,
+            "{package} has writable code"
+        );
+        let stripped = executable::strip(&file).with_context(|| format!("stripping {package}"))?;
+        archive.add(name, &stripped);
+        contents.push(((*name).to_owned(), stripped.len()));
+    }
+    for (name, file) in pages()? {
+        archive.add(&name, &file);
+        contents.push((name, file.len()));
+    }
+    Ok((archive.finish(), contents))
+}
+
+/// The web server's files in the order of their names.
+fn pages() -> Result<Vec<(String, Vec<u8>)>> {
+    let directory = paths::root().join(PAGES);
+    let mut files = Vec::new();
+    let Ok(entries) = std::fs::read_dir(&directory) else {
+        return Ok(files);
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_file() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            files.push((format!("www/{name}"), std::fs::read(&path)?));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Keeps the time stamp of a file that stays the same, so that cargo does not rebuild the kernel.
+fn write_if_changed(path: &Path, contents: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == contents) {
+        return Ok(());
+    }
+    std::fs::write(path, contents).with_context(|| format!("writing {}", path.display()))
+}
+
+impl Image {
+    /// A line for each file, and the sums.
+    pub fn print_sizes(&self) {
+        for (name, size) in &self.contents {
+            println!("{size:>9}  {name}");
+        }
+        println!("{:>9}  build/initrd.cpio", self.archive);
+        println!("{:>9}  build/skerry.elf", self.elf);
+        println!("{:>9}  build/skerry.img", self.flat);
+    }
+}

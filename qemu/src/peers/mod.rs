@@ -1,0 +1,1 @@
+//! Programs of the host that the guest talks to.
