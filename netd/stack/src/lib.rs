@@ -1,2 +1,62 @@
-//! The sans-IO network stack: tables, links, interfaces, IP, ICMP, UDP, TCP demultiplexing, DHCP, DNS.
+//! The network stack, without input, output or clock.
+//!
+//! [`Stack`] takes frames and requests with the time, and gives frames and events; it says when it
+//! wants to be called again. Payload moves only through [`ClientMemory`]: it is copied once from a
+//! received frame into the room its client gave, and once from the client's arena into a frame.
+//!
+//! *Owns* tables, links, interfaces, neighbours, routes, IP, ICMP, UDP, TCP demultiplexing, DHCP,
+//! DNS, timers, statistics. *Never* touches a device, a clock, a lock or a log. Everything that
+//! arrives is hostile until checked; nothing is allocated after construction on a packet's way.
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod config;
+mod error;
+mod event;
+mod hash;
+mod id;
+mod info;
+mod lists;
+mod memory;
+mod nodes;
+mod packets;
+mod request;
+mod rng;
+mod slab;
+mod stack;
+mod stats;
+mod wheel;
+
+pub use config::{
+    AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
+    ReceiveMeta, SocketOption, SocketOptions, StaticPlan, TransmitChecksum, TransmitMeta,
+};
+pub use error::{
+    AcceptError, AdminError, BadSocket, BindError, CancelError, ClientError, ConnectError,
+    CreateError, InterfaceError, ListenError, OptionError, PingError, ReceiveError, ResolveError,
+    SendError, ShutdownError, SocketError,
+};
+pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
+pub use id::{ClientId, InterfaceId, SocketId, Token};
+pub use info::{
+    AddressInfo, AddressState, InterfaceInfo, LeaseInfo, NeighbourInfo, NeighbourState, Origin,
+    RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
+};
+pub use memory::{ClientMemory, Gone, Range};
+pub use request::{AddressKind, Lookup, Ping};
+pub use stack::Stack;
+pub use tcp::Instant;
+pub use wire::{Drop, MacAddress};

@@ -1,0 +1,258 @@
+//! Limits and parameters: everything that bounds the stack is a number here, none a feature flag.
+//!
+//! *Owns* the defaults and their units. All tables are sized once, in [`crate::Stack::new`].
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
+use wire::MacAddress;
+
+/// Sizes of all tables, and behaviour that an owner may want different.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Clients at a time.
+    pub clients: u32,
+    /// Sockets at a time, all clients together.
+    pub sockets: u32,
+    /// Sockets of one client.
+    pub sockets_per_client: u32,
+    /// TCP connections at a time, also those that no socket holds any more.
+    pub connections: u32,
+    /// TIME-WAIT records; when full the oldest makes way.
+    pub time_waits: u32,
+    /// Half-open passive connections; when full the oldest makes way.
+    pub half_open: u32,
+    /// Listening sockets.
+    pub listeners: u32,
+    /// Datagram sockets.
+    pub datagram_sockets: u32,
+    /// Requests that wait, of all kinds and sockets: sends, receives, accepts, unpublished datagrams.
+    pub requests: u32,
+    /// Requests of one kind that may wait on one socket.
+    pub requests_per_socket: u16,
+    /// Inline payloads (at most 200 bytes) that wait to be acknowledged.
+    pub inline_payloads: u32,
+    /// Packets that wait for a neighbour or for the link, of a full frame each.
+    pub packets: u32,
+    /// Neighbours remembered.
+    pub neighbours: u32,
+    /// Packets that wait for one neighbour.
+    pub packets_per_neighbour: u8,
+    /// Routes.
+    pub routes: u32,
+    /// Interfaces, loopback included.
+    pub interfaces: u8,
+    /// Addresses of one interface.
+    pub addresses_per_interface: u8,
+    /// Pings that wait for their answer.
+    pub pings: u32,
+    /// Look-ups that wait for their answer.
+    pub resolutions: u16,
+    /// Answers that are remembered.
+    pub dns_cache: u16,
+    /// Largest packet an interface may be configured for.
+    pub largest_mtu: u16,
+    /// Largest packet through loopback.
+    pub loopback_mtu: u16,
+    /// Time to live of packets that no socket says otherwise for.
+    pub ttl: u8,
+    /// Whether echo requests are answered.
+    pub answer_echo: bool,
+    /// ICMP errors sent in a second, and at once.
+    pub icmp_errors_per_second: u16,
+    /// How long a neighbour counts as reachable after it was heard.
+    pub neighbour_reachable: Duration,
+    /// Connections left by their client are reset when the peer does not close in this time.
+    pub fin_wait_2: Duration,
+    /// How long TIME-WAIT lasts (twice the maximum segment lifetime, RFC 9293 3.4.2).
+    pub time_wait: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            clients: 256,
+            sockets: 5_120,
+            sockets_per_client: 4_096,
+            connections: 4_096,
+            time_waits: 4_096,
+            half_open: 1_024,
+            listeners: 64,
+            datagram_sockets: 1_024,
+            requests: 16_384,
+            requests_per_socket: 256,
+            inline_payloads: 2_048,
+            packets: 256,
+            neighbours: 1_024,
+            packets_per_neighbour: 4,
+            routes: 256,
+            interfaces: 8,
+            addresses_per_interface: 16,
+            pings: 256,
+            resolutions: 256,
+            dns_cache: 512,
+            largest_mtu: 1_500,
+            loopback_mtu: 16_384,
+            ttl: 64,
+            answer_echo: true,
+            icmp_errors_per_second: 100,
+            neighbour_reachable: Duration::from_secs(30),
+            fin_wait_2: Duration::from_secs(60),
+            time_wait: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is known of a link when its interface is added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkFacts {
+    /// Hardware address.
+    pub mac: MacAddress,
+    /// Largest IP packet in bytes; at least 576.
+    pub mtu: u16,
+    /// Whether the link is up.
+    pub up: bool,
+    /// The device completes transport checksums when asked.
+    pub checksum_transmit: bool,
+}
+
+/// Where an interface gets its address from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressPlan {
+    /// Nowhere; addresses are added by hand.
+    None,
+    /// It is given.
+    Static(StaticPlan),
+    /// By DHCP.
+    Dhcp {
+        /// Taken for as long as no server answers.
+        fallback: Option<StaticPlan>,
+    },
+}
+
+/// Servers for names at most.
+pub const NAME_SERVERS: usize = 4;
+
+/// An address with all that belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticPlan {
+    /// The interface's address.
+    pub address: Ipv4Addr,
+    /// Bits of the address that name the network.
+    pub prefix: u8,
+    /// Where everything else is sent.
+    pub gateway: Option<Ipv4Addr>,
+    /// Who is asked for names; unspecified addresses do not count.
+    pub name_servers: [SocketAddrV4; NAME_SERVERS],
+}
+
+impl StaticPlan {
+    /// The addresses of QEMU's user network: 10.0.2.15/24, gateway 10.0.2.2, names 10.0.2.3.
+    #[must_use]
+    pub fn qemu_user() -> Self {
+        let none = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        let names = SocketAddrV4::new(Ipv4Addr::new(10, 0, 2, 3), 53);
+        Self {
+            address: Ipv4Addr::new(10, 0, 2, 15),
+            prefix: 24,
+            gateway: Some(Ipv4Addr::new(10, 0, 2, 2)),
+            name_servers: [names, none, none, none],
+        }
+    }
+}
+
+/// What the device knows of a received frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReceiveMeta {
+    /// The transport checksum is known to be right, or the frame never crossed a wire.
+    pub checksum_verified: bool,
+}
+
+/// What the device must do with a frame to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitMeta {
+    /// Transport checksum.
+    pub checksum: TransmitChecksum,
+}
+
+/// Transport checksum of a frame to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransmitChecksum {
+    /// Complete in the frame.
+    Complete,
+    /// The device sums from `start` to the end and stores the result `offset` bytes after `start`;
+    /// the field holds the pseudo-header's sum. Only where [`LinkFacts::checksum_transmit`].
+    Partial {
+        /// Where the sum starts, from the first byte of the frame.
+        start: u16,
+        /// Where the result goes, from `start`.
+        offset: u16,
+    },
+}
+
+/// What a socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// TCP.
+    Stream,
+    /// UDP.
+    Datagram,
+}
+
+/// What is to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data<'a> {
+    /// Bytes in the client's arena, which stay there until [`crate::EventKind::Sent`].
+    Arena(crate::memory::Range),
+    /// At most [`INLINE_PAYLOAD`] bytes, copied at once.
+    Inline(&'a [u8]),
+}
+
+/// Bytes of payload that may come inline.
+pub const INLINE_PAYLOAD: usize = 200;
+
+/// Which half of a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// No more is sent (FIN after what is queued).
+    Send,
+    /// No more is received.
+    Receive,
+    /// Both.
+    Both,
+}
+
+/// How a socket ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// What is queued is still sent, then FIN.
+    Graceful,
+    /// At once, with RST.
+    Abort,
+}
+
+/// Behaviour of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// Time to live of what it sends; 1 to 255.
+    TimeToLive(u8),
+    /// Whether datagrams may go to broadcast addresses.
+    Broadcast(bool),
+    /// Whether small segments go out at once (no Nagle, RFC 9293 3.7.4).
+    NoDelay(bool),
+    /// Whether address and port may be shared: with connections that are over (streams), with
+    /// other sockets of the same client (datagrams).
+    ReuseAddress(bool),
+}
+
+/// Options of a socket as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Time to live of what it sends.
+    pub ttl: u8,
+    /// Datagrams may go to broadcast addresses.
+    pub broadcast: bool,
+    /// Small segments go out at once.
+    pub no_delay: bool,
+    /// Address and port may be shared.
+    pub reuse_address: bool,
+}

@@ -1,0 +1,252 @@
+//! What a caller can be told: one enum per operation, and the errors that come later as events.
+//!
+//! *Owns* the vocabulary. Every variant is something the caller can act on; trouble that the
+//! network makes is a [`wire::Drop`], never one of these.
+
+/// Why a client cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientError {
+    /// All places for clients are taken.
+    TooManyClients,
+}
+
+/// Why an interface cannot be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterfaceError {
+    /// All places for interfaces are taken.
+    TooManyInterfaces,
+    /// The MTU is below 576 (RFC 791) or above what frame buffers hold.
+    BadMtu,
+    /// There is no such interface.
+    NoInterface,
+}
+
+/// Why an address, route or neighbour cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminError {
+    /// There is no such interface.
+    NoInterface,
+    /// The address or prefix cannot be used so (multicast, broadcast, prefix too long, not on link).
+    BadAddress,
+    /// This family is not served.
+    AddressFamily,
+    /// The table is full.
+    TableFull,
+    /// It is there already.
+    Exists,
+    /// It is not there.
+    NotFound,
+}
+
+/// Why a socket cannot be created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateError {
+    /// The client is not known.
+    BadClient,
+    /// All sockets are in use.
+    NoFreeSocket,
+    /// The client has as many sockets as it may have.
+    ClientLimit,
+}
+
+/// Why a socket cannot be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It is bound already.
+    AlreadyBound,
+    /// The address belongs to no interface.
+    AddressNotLocal,
+    /// Address and port are taken.
+    AddressInUse,
+    /// No ephemeral port is free.
+    NoFreePort,
+    /// This family is not served.
+    AddressFamily,
+}
+
+/// Why a connection cannot be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It is connected, connecting or listening.
+    WrongState,
+    /// Nobody can be connected to by that address or port (unspecified, multicast, port 0).
+    BadAddress,
+    /// No route leads there.
+    NoRoute,
+    /// This local and remote address and port are in use together.
+    AddressInUse,
+    /// No ephemeral port is free.
+    NoFreePort,
+    /// All connections are in use.
+    NoFreeConnection,
+    /// This family is not served.
+    AddressFamily,
+}
+
+/// Why a socket cannot listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListenError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// Not a stream, or connected already.
+    WrongState,
+    /// It was never bound to a port.
+    NotBound,
+    /// All listeners are in use.
+    NoFreeListener,
+    /// Another listener has the address and port.
+    AddressInUse,
+}
+
+/// Why an accept cannot be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It does not listen.
+    NotListening,
+    /// As many accepts wait as may wait.
+    TooMany,
+}
+
+/// Why a send cannot be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It is not connected.
+    NotConnected,
+    /// The sending side was shut down.
+    ShutDown,
+    /// No destination was given and none is connected.
+    NoDestination,
+    /// Nobody can be sent to by that address or port, or it needs the broadcast option.
+    BadAddress,
+    /// No route leads there.
+    NoRoute,
+    /// The datagram does not fit into one packet.
+    TooBig,
+    /// As many sends wait as may wait; try again after a completion.
+    TooMany,
+    /// No ephemeral port is free.
+    NoFreePort,
+    /// This family is not served.
+    AddressFamily,
+}
+
+/// Why room cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It is not connected, not bound, or it listens.
+    NotConnected,
+    /// The receiving side was shut down.
+    ShutDown,
+    /// The room is empty, or its end is beyond every arena.
+    BadRoom,
+    /// As many rooms wait as may wait; try again after a completion.
+    TooMany,
+}
+
+/// Why a socket cannot be shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShutdownError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// It is not connected.
+    NotConnected,
+}
+
+/// Why a socket cannot be closed or asked for its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadSocket;
+
+/// Why an option cannot be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptionError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// The value is not possible.
+    BadValue,
+    /// This kind of socket does not have the option.
+    WrongKind,
+}
+
+/// Why a request cannot be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// No request with this token waits.
+    NotFound,
+    /// Its bytes may be on their way already; it completes by itself.
+    InProgress,
+}
+
+/// Why a name cannot be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolveError {
+    /// The client is not known.
+    BadClient,
+    /// The name is empty, too long, or has an empty or too long label (RFC 1035 2.3.4).
+    BadName,
+    /// No name server is known.
+    NoServer,
+    /// As many questions wait as may wait.
+    TooMany,
+    /// The server's family is not served.
+    AddressFamily,
+}
+
+/// Why a ping cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PingError {
+    /// The client is not known.
+    BadClient,
+    /// Nobody can be pinged by that address.
+    BadAddress,
+    /// No route leads there.
+    NoRoute,
+    /// It does not fit into one packet.
+    TooBig,
+    /// As many pings wait as may wait.
+    TooMany,
+    /// This family is not served.
+    AddressFamily,
+}
+
+/// What went wrong with a socket or a request after it was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketError {
+    /// The peer refused the connection, or nobody has the port.
+    Refused,
+    /// The peer reset the connection.
+    Reset,
+    /// Nothing came back in time.
+    TimedOut,
+    /// The neighbour or a router says that the host cannot be reached.
+    HostUnreachable,
+    /// No route, or a router says that the network cannot be reached.
+    NetworkUnreachable,
+    /// The peer does not serve the protocol.
+    ProtocolUnreachable,
+    /// A router forbids it.
+    Prohibited,
+    /// A packet's time to live ran out on the way.
+    TimeExceeded,
+    /// A packet was too big for the path.
+    TooBig,
+    /// The request was cancelled, or its socket closed, before it was done.
+    Cancelled,
+    /// The local address was taken away.
+    AddressLost,
+    /// The client's memory did not hold what was promised.
+    BadMemory,
+    /// The connection was closed while the request waited.
+    Closed,
+}

@@ -1,0 +1,138 @@
+//! What clients are told: completions of requests.
+//!
+//! *Owns* the shape of an event. Events are not stored: each is read off the socket's state at
+//! the moment a client's ring has room for it (see `publish.rs`), so that nothing queues without
+//! bound and a slow client holds back only its own acknowledgements.
+
+use crate::error::SocketError;
+use crate::id::{ClientId, SocketId, Token};
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+/// One completion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Event {
+    /// Whose it is.
+    pub client: ClientId,
+    /// The request's token.
+    pub token: Token,
+    /// The socket concerned, if any.
+    pub socket: Option<SocketId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Unless said otherwise the request is done with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum EventKind {
+    /// A connect succeeded.
+    Connected {
+        /// Our end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+    },
+    /// An accept has its connection.
+    Accepted {
+        /// The new socket. The room of the accept is its first receive, with the accept's token.
+        socket: SocketId,
+        /// Our end.
+        local: SocketAddr,
+        /// The other end.
+        remote: SocketAddr,
+    },
+    /// A stream's peer has acknowledged, or the link has taken, all bytes of a send: the memory
+    /// is the client's again.
+    Sent {
+        /// Bytes.
+        bytes: u32,
+    },
+    /// Bytes are in the room of a receive.
+    Received {
+        /// Where in the arena.
+        offset: u64,
+        /// Bytes.
+        length: u32,
+        /// Who sent the datagram; `None` for streams.
+        from: Option<SocketAddr>,
+        /// The receive goes on: more completions will carry its token.
+        more: bool,
+    },
+    /// The peer will send no more; answers one waiting receive, every later one too.
+    Eof,
+    /// A close is done: all bytes and our FIN are acknowledged, or the connection is gone.
+    Closed,
+    /// The request failed, or, with the token of a connect or accept that is long done, the
+    /// connection did.
+    Error(SocketError),
+    /// A name was looked up.
+    Resolved(Resolution),
+    /// A ping came back.
+    PingReply {
+        /// Who answered.
+        from: IpAddr,
+        /// Time from emission to arrival.
+        round_trip: Duration,
+        /// Time to live of the answer.
+        ttl: u8,
+        /// Bytes of data in the answer.
+        size: u16,
+        /// The sequence number that was asked with.
+        sequence: u16,
+    },
+    /// A router answered a ping instead (time exceeded, unreachable).
+    PingFailed {
+        /// Who says so; `None` when we know it ourselves.
+        from: Option<IpAddr>,
+        /// What is wrong.
+        error: SocketError,
+        /// The sequence number that was asked with.
+        sequence: u16,
+    },
+}
+
+/// Addresses at most in a [`Resolution`].
+pub const RESOLUTION_ADDRESSES: usize = 8;
+
+/// The answer to a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resolution {
+    /// How it ended.
+    pub outcome: ResolutionOutcome,
+    /// The addresses found; the first `count` count.
+    pub addresses: [Option<IpAddr>; RESOLUTION_ADDRESSES],
+    /// Seconds the answer stays good.
+    pub ttl: u32,
+    /// The server that answered; `None` when it came from the cache or the name was an address.
+    pub server: Option<SocketAddr>,
+    /// Aliases (CNAME) that were followed.
+    pub aliases: u8,
+    /// Time from the question to the answer.
+    pub took: Duration,
+}
+
+/// How a look-up ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResolutionOutcome {
+    /// There are addresses.
+    Found,
+    /// The name does not exist (NXDOMAIN).
+    NoSuchName,
+    /// The name exists but has no address of this kind.
+    NoData,
+    /// No server answered in time.
+    TimedOut,
+    /// The servers answered, but failed or refused.
+    ServerFailed,
+    /// The request was cancelled.
+    Cancelled,
+}
+
+/// What became of an event offered to a client's ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// It is in the ring: the client will see it.
+    Published,
+    /// The ring is full: keep it.
+    Full,
+}

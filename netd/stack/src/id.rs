@@ -1,0 +1,66 @@
+//! Names of things: what clients and netd hold instead of references.
+//!
+//! *Owns* the four kinds of name. *Never* looks anything up: a name is only a number until the
+//! table that issued it has checked index, generation and owner.
+
+use core::num::NonZeroU32;
+
+/// One connected client of the stack (a session in netd). Never valid again once closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId(pub(crate) NonZeroU32);
+
+/// One socket: index and generation in one number, so that the name of a closed socket does not
+/// name its successor. Only its owner may use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SocketId(pub(crate) NonZeroU32);
+
+/// One interface. Zero is loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InterfaceId(pub(crate) u8);
+
+/// What a client calls one of its requests; every completion carries it back unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Token(pub u64);
+
+impl ClientId {
+    /// The number behind the name; never zero.
+    #[must_use]
+    pub fn raw(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl SocketId {
+    /// The number that travels in messages; never zero.
+    #[must_use]
+    pub fn raw(self) -> u32 {
+        self.0.get()
+    }
+
+    /// The name for a number that came in a message, unchecked until used; `None` for zero.
+    #[must_use]
+    pub fn from_raw(raw: u32) -> Option<Self> {
+        NonZeroU32::new(raw).map(Self)
+    }
+}
+
+impl InterfaceId {
+    /// The loopback interface, which always exists.
+    pub const LOOPBACK: Self = Self(0);
+
+    /// The number that info tools show.
+    #[must_use]
+    pub fn raw(self) -> u8 {
+        self.0
+    }
+
+    /// The name for a number that came in a message, unchecked until used.
+    #[must_use]
+    pub fn from_raw(raw: u8) -> Self {
+        Self(raw)
+    }
+
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}

@@ -1,0 +1,237 @@
+//! Snapshots for tools: plain data, made on request, never on a packet's way.
+//!
+//! *Owns* the shapes only; `report.rs` fills them.
+
+use crate::id::{ClientId, InterfaceId, SocketId};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use wire::MacAddress;
+
+/// Packets and bytes, one direction. Bytes count whole frames as the device sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// An interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceInfo {
+    /// Its number.
+    pub id: InterfaceId,
+    /// Hardware address; zero for loopback.
+    pub mac: MacAddress,
+    /// Largest packet in bytes.
+    pub mtu: u16,
+    /// Whether the link is up.
+    pub up: bool,
+    /// Whether it is the loopback interface.
+    pub loopback: bool,
+    /// Received.
+    pub received: Traffic,
+    /// Sent.
+    pub sent: Traffic,
+    /// Received frames that were discarded.
+    pub dropped: u64,
+}
+
+/// How sure an address is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressState {
+    /// Being probed (RFC 5227); not used yet.
+    Tentative,
+    /// In use.
+    Preferred,
+    /// Somebody else has it; not used.
+    Duplicate,
+}
+
+/// Where an address or route came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Given by a person or the command line, or belongs to loopback.
+    Static,
+    /// Leased.
+    Dhcp,
+}
+
+/// An address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressInfo {
+    /// Whose.
+    pub interface: InterfaceId,
+    /// The address.
+    pub address: IpAddr,
+    /// Bits that name the network.
+    pub prefix: u8,
+    /// How sure it is.
+    pub state: AddressState,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// A route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// Where to.
+    pub destination: IpAddr,
+    /// Bits of the destination that count.
+    pub prefix: u8,
+    /// By whom; `None` on the link itself.
+    pub gateway: Option<IpAddr>,
+    /// Through which interface.
+    pub interface: InterfaceId,
+    /// Lower wins among equal prefixes.
+    pub metric: u16,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What is known of a neighbour (names of RFC 4861 7.3.2, used for ARP as well).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeighbourState {
+    /// Asked for, not known yet.
+    Incomplete,
+    /// Heard recently.
+    Reachable,
+    /// Known, but not heard recently.
+    Stale,
+    /// In use although stale; asked again soon.
+    Delay,
+    /// Being asked again, directly.
+    Probe,
+    /// Does not answer.
+    Failed,
+    /// Given by a person; never asked for.
+    Static,
+}
+
+/// A neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NeighbourInfo {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its hardware address, if known.
+    pub mac: Option<MacAddress>,
+    /// What is known.
+    pub state: NeighbourState,
+    /// Through which interface.
+    pub interface: InterfaceId,
+    /// Time since it was last heard.
+    pub age: Duration,
+    /// Packets that wait for it.
+    pub waiting: u8,
+}
+
+/// A socket, connection, half-open connection or TIME-WAIT record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketInfo {
+    /// Its name; `None` when no socket holds it any more.
+    pub id: Option<SocketId>,
+    /// Its owner.
+    pub client: Option<ClientId>,
+    /// `"tcp"` or `"udp"`.
+    pub protocol: &'static str,
+    /// RFC name of the state; empty for datagram sockets.
+    pub state: &'static str,
+    /// Our end.
+    pub local: SocketAddr,
+    /// The other end, if any.
+    pub remote: Option<SocketAddr>,
+    /// Bytes the client has queued that are not acknowledged (listener: accepted connections that wait).
+    pub send_queued: u64,
+    /// Bytes that the client has not been told about (listener: its backlog).
+    pub receive_queued: u64,
+    /// Room that the client has given and nothing has come for.
+    pub room: u64,
+    /// What only a connection knows.
+    pub tcp: Option<TcpDetail>,
+}
+
+/// What only a connection knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpDetail {
+    /// Congestion window in bytes.
+    pub congestion_window: u32,
+    /// Smoothed round-trip time, if measured.
+    pub smoothed_rtt: Option<Duration>,
+    /// Retransmission time-out.
+    pub retransmission_timeout: Duration,
+    /// Segments sent again.
+    pub retransmits: u32,
+    /// Bytes sent and not acknowledged.
+    pub in_flight: u32,
+}
+
+/// What a socket is ready for, without waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// RFC name of the state, `"BOUND"`/`"UNBOUND"` for datagram sockets.
+    pub state: &'static str,
+    /// Our end, if bound.
+    pub local: Option<SocketAddr>,
+    /// The other end, if connected.
+    pub remote: Option<SocketAddr>,
+    /// Completions wait to be published.
+    pub readable: bool,
+    /// A send would be taken.
+    pub writable: bool,
+    /// The peer will send no more.
+    pub eof: bool,
+    /// Bytes queued and not acknowledged.
+    pub send_queued: u64,
+    /// Room that nothing has come for yet.
+    pub room: u64,
+}
+
+/// What DHCP has obtained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseInfo {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// State of the client, for example `"BOUND"`.
+    pub state: &'static str,
+    /// The address, once there is one.
+    pub address: Option<Ipv4Addr>,
+    /// Bits that name the network.
+    pub prefix: u8,
+    /// Who leased it.
+    pub server: Option<Ipv4Addr>,
+    /// Router.
+    pub router: Option<Ipv4Addr>,
+    /// Name servers; unspecified ones do not count.
+    pub name_servers: [core::net::SocketAddrV4; crate::config::NAME_SERVERS],
+    /// Length of the lease.
+    pub lease: Duration,
+    /// Time until it ends.
+    pub remaining: Duration,
+}
+
+/// Sums over the whole stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Received by all interfaces, loopback included.
+    pub received: Traffic,
+    /// Sent by all interfaces, loopback included.
+    pub sent: Traffic,
+    /// Frames that reached somebody.
+    pub delivered: u64,
+    /// Frames that were discarded, all reasons together.
+    pub dropped: u64,
+    /// Connections in a synchronised state.
+    pub connections: u32,
+    /// Half-open passive connections.
+    pub half_open: u32,
+    /// TIME-WAIT records.
+    pub time_waits: u32,
+    /// Listening sockets.
+    pub listeners: u32,
+    /// Datagram sockets.
+    pub datagram_sockets: u32,
+    /// Clients.
+    pub clients: u32,
+    /// Answers in the name cache.
+    pub dns_cache: u32,
+}

@@ -1,0 +1,211 @@
+//! Requests that wait: first-in-first-out chains of values out of one bounded store.
+//!
+//! *Owns* the values. A [`Chain`] lives in the socket it belongs to and is only three numbers.
+//! *Never* allocates after construction, and never grows beyond its limit: who wants to wait when
+//! the store is full is told so.
+//!
+//! *Invariant*: a chain is only used with the store it was filled from.
+
+use alloc::vec::Vec;
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Debug)]
+struct Node<T> {
+    value: Option<T>,
+    next: u32,
+}
+
+/// A store of chained values.
+#[derive(Debug)]
+pub(crate) struct Nodes<T> {
+    nodes: Vec<Node<T>>,
+    free: u32,
+}
+
+/// One chain of values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chain {
+    first: u32,
+    last: u32,
+    len: u32,
+}
+
+/// The store is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Chain {
+    /// No value.
+    pub(crate) const EMPTY: Self = Self {
+        first: NONE,
+        last: NONE,
+        len: 0,
+    };
+
+    pub(crate) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// A place in a chain: where a walk has come to. Good until that value is taken out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor(u32);
+
+impl<T> Nodes<T> {
+    /// Room for `limit` values.
+    pub(crate) fn new(limit: usize) -> Self {
+        let limit = u32::try_from(limit).unwrap_or(NONE - 1);
+        let nodes = (1..=limit)
+            .map(|next| Node {
+                value: None,
+                next: if next == limit { NONE } else { next },
+            })
+            .collect();
+        Self {
+            nodes,
+            free: if limit == 0 { NONE } else { 0 },
+        }
+    }
+
+    /// Puts a value at the end of the chain.
+    pub(crate) fn push(&mut self, chain: &mut Chain, value: T) -> Result<(), Full> {
+        let index = self.free;
+        let node = self.nodes.get_mut(index as usize).ok_or(Full)?;
+        self.free = node.next;
+        *node = Node {
+            value: Some(value),
+            next: NONE,
+        };
+        match self.nodes.get_mut(chain.last as usize) {
+            Some(last) => last.next = index,
+            None => chain.first = index,
+        }
+        chain.last = index;
+        chain.len += 1;
+        Ok(())
+    }
+
+    /// Takes the first value out.
+    pub(crate) fn pop(&mut self, chain: &mut Chain) -> Option<T> {
+        let index = chain.first;
+        let node = self.nodes.get_mut(index as usize)?;
+        let value = node.value.take();
+        chain.first = core::mem::replace(&mut node.next, self.free);
+        self.free = index;
+        chain.len -= 1;
+        if chain.first == NONE {
+            chain.last = NONE;
+        }
+        value
+    }
+
+    /// The first value.
+    pub(crate) fn first(&self, chain: &Chain) -> Option<&T> {
+        self.nodes.get(chain.first as usize)?.value.as_ref()
+    }
+
+    /// The first value.
+    pub(crate) fn first_mut(&mut self, chain: &Chain) -> Option<&mut T> {
+        self.nodes.get_mut(chain.first as usize)?.value.as_mut()
+    }
+
+    /// The last value.
+    pub(crate) fn last(&self, chain: &Chain) -> Option<&T> {
+        self.nodes.get(chain.last as usize)?.value.as_ref()
+    }
+
+    /// Where a walk of the chain begins.
+    pub(crate) fn start(&self, chain: &Chain) -> Cursor {
+        Cursor(chain.first)
+    }
+
+    /// The value a walk has come to.
+    pub(crate) fn get(&self, at: Cursor) -> Option<&T> {
+        self.nodes.get(at.0 as usize)?.value.as_ref()
+    }
+
+    /// One step of a walk.
+    pub(crate) fn next(&self, at: Cursor) -> Cursor {
+        Cursor(self.nodes.get(at.0 as usize).map_or(NONE, |node| node.next))
+    }
+
+    /// All values of a chain, oldest first.
+    pub(crate) fn iter(&self, chain: &Chain) -> impl Iterator<Item = &T> + '_ {
+        let mut at = self.start(chain);
+        core::iter::from_fn(move || {
+            let value = self.get(at)?;
+            at = self.next(at);
+            Some(value)
+        })
+    }
+
+    /// Takes out the first value that `wanted` picks. Walks the chain: not for a packet's way.
+    pub(crate) fn take(&mut self, chain: &mut Chain, wanted: impl Fn(&T) -> bool) -> Option<T> {
+        let mut found = None;
+        for _ in 0..chain.len {
+            let value = self.pop(chain)?;
+            if found.is_none() && wanted(&value) {
+                found = Some(value);
+            } else if self.push(chain, value).is_err() {
+                break;
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn content(nodes: &Nodes<u32>, chain: &Chain) -> Vec<u32> {
+        nodes.iter(chain).copied().collect()
+    }
+
+    #[test]
+    fn chains_share_a_bounded_store() {
+        let mut nodes = Nodes::new(4);
+        let (mut a, mut b) = (Chain::EMPTY, Chain::EMPTY);
+        for value in 0..4u32 {
+            nodes
+                .push(if value % 2 == 0 { &mut a } else { &mut b }, value)
+                .unwrap();
+        }
+        assert_eq!(nodes.push(&mut a, 4), Err(Full));
+        assert_eq!(
+            (content(&nodes, &a), content(&nodes, &b)),
+            (vec![0, 2], vec![1, 3])
+        );
+        assert_eq!(nodes.pop(&mut b), Some(1));
+        nodes.push(&mut a, 5).unwrap();
+        assert_eq!(content(&nodes, &a), [0, 2, 5]);
+        assert_eq!((a.len(), b.len()), (3, 1));
+        while nodes.pop(&mut a).is_some() {}
+        assert!(a.is_empty());
+        nodes.push(&mut a, 6).unwrap();
+        assert_eq!((nodes.first(&a), nodes.last(&a)), (Some(&6), Some(&6)));
+    }
+
+    #[test]
+    fn takes_from_the_middle_and_keeps_the_order() {
+        let mut nodes = Nodes::new(4);
+        let mut chain = Chain::EMPTY;
+        (0..4).for_each(|value| nodes.push(&mut chain, value).unwrap());
+        assert_eq!(nodes.take(&mut chain, |value| *value == 2), Some(2));
+        assert_eq!(nodes.take(&mut chain, |value| *value == 2), None);
+        assert_eq!(content(&nodes, &chain), [0, 1, 3]);
+    }
+
+    #[test]
+    fn nothing_fits_into_nothing() {
+        let mut nodes = Nodes::new(0);
+        assert_eq!(nodes.push(&mut Chain::EMPTY, 1), Err(Full));
+        assert_eq!(nodes.pop(&mut Chain::EMPTY), None);
+    }
+}

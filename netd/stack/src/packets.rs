@@ -1,0 +1,179 @@
+//! Packets that must wait: whole IP packets in a pool of buffers, for a neighbour or for the link.
+//!
+//! *Owns* the buffers, allocated once. What a client sends never waits here unless its neighbour
+//! is unknown: packets are here because they are ours (control messages) or because their
+//! neighbour does not answer yet. *Never* grows; a full pool is told to the caller.
+
+use crate::lists::Lists;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use tcp::Instant;
+
+/// Who wants to know what becomes of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody.
+    None,
+    /// A ping: it wants the time of emission, and failures.
+    Ping(u32),
+    /// A datagram socket: it wants failures.
+    Datagram(u32),
+    /// A look-up: it wants failures.
+    Resolver(u16),
+}
+
+/// A packet that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting<A> {
+    buffer: Box<[u8]>,
+    len: usize,
+    /// The next hop's address.
+    pub(crate) next_hop: A,
+    /// Who wants to know.
+    pub(crate) owner: Owner,
+    /// Since when it waits.
+    pub(crate) since: Instant,
+}
+
+impl<A> Waiting<A> {
+    /// The packet, from its network header on.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buffer.get(..self.len).unwrap_or(&[])
+    }
+}
+
+/// All waiting packets, in queues.
+#[derive(Debug)]
+pub(crate) struct Packets<A> {
+    packets: Vec<Waiting<A>>,
+    queues: Lists,
+    /// The last list: buffers that are free.
+    free: u32,
+}
+
+impl<A: Copy> Packets<A> {
+    /// `count` buffers of `size` bytes, and `queues` empty queues.
+    pub(crate) fn new(count: usize, size: usize, queues: usize, any: A) -> Self {
+        let packets: Vec<_> = (0..count)
+            .map(|_| Waiting {
+                buffer: vec![0; size].into_boxed_slice(),
+                len: 0,
+                next_hop: any,
+                owner: Owner::None,
+                since: Instant::ZERO,
+            })
+            .collect();
+        let mut lists = Lists::new(queues + 1, count);
+        let free = u32::try_from(queues).unwrap_or(u32::MAX);
+        (0..count).for_each(|index| lists.push(free, u32::try_from(index).unwrap_or(u32::MAX)));
+        Self {
+            packets,
+            queues: lists,
+            free,
+        }
+    }
+
+    /// The longest packet that fits.
+    pub(crate) fn size(&self) -> usize {
+        self.packets.first().map_or(0, |packet| packet.buffer.len())
+    }
+
+    /// Lets `write` write a packet of `len` bytes and puts it at the end of `queue`. `None` when no
+    /// buffer is free, the packet too long, or `write` refuses.
+    pub(crate) fn push(
+        &mut self,
+        queue: u32,
+        len: usize,
+        next_hop: A,
+        owner: Owner,
+        now: Instant,
+        write: impl FnOnce(&mut [u8]) -> Option<()>,
+    ) -> Option<u32> {
+        let index = self.queues.first(self.free)?;
+        let packet = self.packets.get_mut(index as usize)?;
+        write(packet.buffer.get_mut(..len)?)?;
+        packet.len = len;
+        packet.next_hop = next_hop;
+        packet.owner = owner;
+        packet.since = now;
+        self.queues.push(queue, index);
+        Some(index)
+    }
+
+    /// The next packet of a queue.
+    pub(crate) fn first(&self, queue: u32) -> Option<(u32, &Waiting<A>)> {
+        let index = self.queues.first(queue)?;
+        Some((index, self.packets.get(index as usize)?))
+    }
+
+    /// How many packets wait in a queue; walks it.
+    pub(crate) fn len(&self, queue: u32) -> usize {
+        self.queues.iter(queue).count()
+    }
+
+    /// Whether nothing waits in a queue.
+    pub(crate) fn is_empty(&self, queue: u32) -> bool {
+        self.queues.is_empty(queue)
+    }
+
+    /// Frees a packet's buffer.
+    pub(crate) fn release(&mut self, index: u32) {
+        self.queues.push(self.free, index);
+    }
+
+    /// Frees the oldest packet of a queue and says who wants to know.
+    pub(crate) fn discard_first(&mut self, queue: u32) -> Option<Owner> {
+        let index = self.queues.first(queue)?;
+        self.release(index);
+        self.packets.get(index as usize).map(|packet| packet.owner)
+    }
+
+    /// Moves all packets of one queue to the end of another.
+    pub(crate) fn move_all(&mut self, from: u32, to: u32) {
+        self.queues.append(from, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(packets: &mut Packets<u8>, queue: u32, byte: u8) -> Option<u32> {
+        packets.push(queue, 3, byte, Owner::None, Instant::ZERO, |bytes| {
+            bytes.fill(byte);
+            Some(())
+        })
+    }
+
+    #[test]
+    fn packets_wait_in_order_and_buffers_come_back() {
+        let mut packets = Packets::new(2, 4, 2, 0u8);
+        assert!(push(&mut packets, 0, 1).is_some());
+        assert!(push(&mut packets, 0, 2).is_some());
+        assert_eq!(push(&mut packets, 0, 3), None);
+        packets.move_all(0, 1);
+        assert!(packets.is_empty(0));
+        let (index, packet) = packets.first(1).unwrap();
+        assert_eq!(packet.bytes(), [1; 3]);
+        packets.release(index);
+        assert_eq!(packets.len(1), 1);
+        assert!(push(&mut packets, 0, 4).is_some());
+        assert_eq!(packets.discard_first(1), Some(Owner::None));
+        assert_eq!(packets.discard_first(1), None);
+    }
+
+    #[test]
+    fn what_is_too_long_or_refused_takes_no_buffer() {
+        let mut packets = Packets::new(1, 4, 1, 0u8);
+        assert_eq!(
+            packets.push(0, 5, 0, Owner::None, Instant::ZERO, |_| Some(())),
+            None
+        );
+        assert_eq!(
+            packets.push(0, 4, 0, Owner::None, Instant::ZERO, |_| None),
+            None
+        );
+        assert!(push(&mut packets, 0, 1).is_some());
+    }
+}

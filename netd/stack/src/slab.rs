@@ -1,0 +1,219 @@
+//! Tables of plain data, addressed by index with a generation.
+//!
+//! *Owns* its entries and who may name them: a [`Key`] is good for one life of one place. *Never*
+//! grows: the limit is fixed at construction.
+//!
+//! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; places
+//! are reused oldest first, so that this takes as long as it can. No key is zero.
+
+use crate::lists::Lists;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+/// The name of an entry: generation above, index below, split by the table's size.
+pub(crate) type Key = NonZeroU32;
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    entry: Option<T>,
+}
+
+/// A table of at most as many entries as it was made for.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    places: Vec<Place<T>>,
+    free: Lists,
+    index_bits: u32,
+    used: usize,
+}
+
+impl<T> Slab<T> {
+    /// An empty table for `limit` entries.
+    pub(crate) fn new(limit: usize) -> Self {
+        let index_bits = usize::BITS - limit.saturating_sub(1).leading_zeros();
+        let mut free = Lists::new(1, limit);
+        let mut places = Vec::with_capacity(limit);
+        for index in 0..limit {
+            places.push(Place {
+                generation: 1,
+                entry: None,
+            });
+            free.push(0, u32::try_from(index).unwrap_or(u32::MAX));
+        }
+        // At least eight bits are left for generations: no table has more than 16 million entries.
+        Self {
+            places,
+            free,
+            index_bits: index_bits.min(24),
+            used: 0,
+        }
+    }
+
+    fn key(&self, index: u32, generation: u32) -> Option<Key> {
+        NonZeroU32::new((generation << self.index_bits) | index)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.used
+    }
+
+    /// How many entries there can be.
+    pub(crate) fn limit(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The place of a key, whether it is still good or not.
+    pub(crate) fn index(&self, key: Key) -> u32 {
+        key.get() & !(u32::MAX << self.index_bits)
+    }
+
+    /// Takes in an entry; gives it back when the table is full.
+    pub(crate) fn insert(&mut self, entry: T) -> Result<Key, T> {
+        let Some(index) = self.free.pop(0) else {
+            return Err(entry);
+        };
+        let Some(place) = self.places.get_mut(index as usize) else {
+            return Err(entry);
+        };
+        let generation = place.generation;
+        match self.key(index, generation) {
+            Some(key) => {
+                if let Some(place) = self.places.get_mut(index as usize) {
+                    place.entry = Some(entry);
+                }
+                self.used += 1;
+                Ok(key)
+            }
+            None => Err(entry),
+        }
+    }
+
+    fn place(&self, key: Key) -> Option<&Place<T>> {
+        let place = self.places.get(self.index(key) as usize)?;
+        (place.generation == key.get() >> self.index_bits).then_some(place)
+    }
+
+    /// The entry of a key.
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        self.place(key)?.entry.as_ref()
+    }
+
+    /// The entry of a key.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.place(key)?;
+        let index = self.index(key) as usize;
+        self.places.get_mut(index)?.entry.as_mut()
+    }
+
+    /// The entry at an index that the table itself has given out, and its key.
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
+        let place = self.places.get(index as usize)?;
+        place.entry.as_ref()?;
+        self.key(index, place.generation)
+    }
+
+    /// The entry at a place.
+    pub(crate) fn at(&self, index: u32) -> Option<&T> {
+        self.places.get(index as usize)?.entry.as_ref()
+    }
+
+    /// The entry at a place.
+    pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.places.get_mut(index as usize)?.entry.as_mut()
+    }
+
+    /// Takes an entry out; its key is dead from now on.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.place(key)?;
+        self.remove_at(self.index(key))
+    }
+
+    /// Takes the entry at a place out.
+    pub(crate) fn remove_at(&mut self, index: u32) -> Option<T> {
+        let largest = u32::MAX >> self.index_bits;
+        let place = self.places.get_mut(index as usize)?;
+        let entry = place.entry.take()?;
+        place.generation = if place.generation >= largest {
+            1
+        } else {
+            place.generation + 1
+        };
+        self.used -= 1;
+        self.free.push(0, index);
+        Some(entry)
+    }
+
+    /// All entries with their keys, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let entry = place.entry.as_ref()?;
+            Some((
+                self.key(u32::try_from(index).ok()?, place.generation)?,
+                entry,
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_entrys_key_finds_nothing() {
+        let mut slab = Slab::new(2);
+        let first = slab.insert("a").unwrap();
+        let second = slab.insert("b").unwrap();
+        assert_eq!(slab.insert("c"), Err("c"));
+        assert_eq!(slab.remove(first), Some("a"));
+        assert_eq!((slab.get(first), slab.remove(first)), (None, None));
+        let third = slab.insert("c").unwrap();
+        assert_eq!(slab.index(third), slab.index(first));
+        assert_ne!(third, first);
+        assert_eq!(
+            (slab.get(first), slab.get(second), slab.get(third)),
+            (None, Some(&"b"), Some(&"c"))
+        );
+    }
+
+    #[test]
+    fn generations_go_round_without_a_zero_key() {
+        let mut slab = Slab::new(1);
+        for round in 0..10u32 {
+            let key = slab.insert(round).unwrap();
+            assert_eq!(slab.remove(key), Some(round));
+        }
+        let mut slab: Slab<()> = Slab::new(1 << 24);
+        for _ in 0..600 {
+            let key = slab.insert(()).unwrap();
+            assert!(slab.get(key).is_some());
+            slab.remove(key);
+        }
+        assert_eq!(slab.len(), 0);
+    }
+
+    #[test]
+    fn places_are_reused_oldest_first() {
+        let mut slab = Slab::new(3);
+        let keys: std::vec::Vec<Key> = (0..3).map(|n| slab.insert(n).unwrap()).collect();
+        slab.remove(keys[1]);
+        slab.remove(keys[0]);
+        let next = slab.insert(9).unwrap();
+        assert_eq!(slab.index(next), slab.index(keys[1]));
+    }
+
+    #[test]
+    fn forged_keys_find_nothing() {
+        let mut slab = Slab::new(5);
+        let key = slab.insert(1).unwrap();
+        let mut found = 0;
+        for raw in 1..100_000u32 {
+            found += usize::from(slab.get(Key::new(raw).unwrap()).is_some());
+        }
+        assert_eq!(found, 1);
+        assert!(slab.get(key).is_some());
+        assert!(slab.get(Key::new(u32::MAX).unwrap()).is_none());
+    }
+}

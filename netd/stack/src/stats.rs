@@ -1,0 +1,189 @@
+//! Counters: everything that can happen to a packet has one.
+//!
+//! *Owns* the numbers. *Invariant*: received = delivered + sum of the received-side drops.
+
+use crate::info::Traffic;
+use wire::Drop;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $counter:ident = $name:literal,)+) => {
+        /// What is counted besides drops.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(crate) enum Counter {
+            $($(#[doc = $doc])+ $counter,)+
+        }
+
+        impl Counter {
+            /// All counters with their names.
+            const ALL: &'static [(Self, &'static str)] = &[$((Self::$counter, $name),)+];
+        }
+    };
+}
+
+counters! {
+    /// ARP requests sent.
+    ArpRequestsSent = "arp.requests_sent",
+    /// ARP replies sent.
+    ArpRepliesSent = "arp.replies_sent",
+    /// Address conflicts seen (RFC 5227).
+    ArpConflicts = "arp.conflicts",
+    /// Echo requests answered.
+    EchoReplies = "icmp.echo_replies_sent",
+    /// ICMP errors sent.
+    IcmpErrorsSent = "icmp.errors_sent",
+    /// ICMP errors held back by the limit.
+    IcmpErrorsLimited = "icmp.errors_limited",
+    /// ICMP errors told to a socket.
+    IcmpErrorsDelivered = "icmp.errors_delivered",
+    /// Datagrams delivered.
+    UdpReceived = "udp.received",
+    /// Datagrams sent.
+    UdpSent = "udp.sent",
+    /// Segments received for somebody.
+    TcpReceived = "tcp.received",
+    /// Segments sent, resets included.
+    TcpSent = "tcp.sent",
+    /// Resets sent.
+    TcpResetsSent = "tcp.resets_sent",
+    /// Resets accepted.
+    TcpResetsReceived = "tcp.resets_received",
+    /// Connections opened by us.
+    TcpActiveOpens = "tcp.active_opens",
+    /// Connections opened by peers.
+    TcpPassiveOpens = "tcp.passive_opens",
+    /// Connections that were never established.
+    TcpFailedOpens = "tcp.failed_opens",
+    /// Segments sent again.
+    TcpRetransmits = "tcp.retransmits",
+    /// Connections given up because nobody answered.
+    TcpTimeouts = "tcp.timeouts",
+    /// Half-open connections that made way for newer ones.
+    SynCacheOverflows = "tcp.syn_cache_overflows",
+    /// Connections refused because nobody accepted.
+    AcceptOverflows = "tcp.accept_overflows",
+    /// TIME-WAIT records that made way for newer ones.
+    TimeWaitOverflows = "tcp.time_wait_overflows",
+    /// Bytes of payload copied into clients' memory.
+    BytesCopiedIn = "copy.bytes_in",
+    /// Copies of payload into clients' memory.
+    CopiesIn = "copy.in",
+    /// Bytes of payload copied out of clients' memory.
+    BytesCopiedOut = "copy.bytes_out",
+    /// Copies of payload out of clients' memory.
+    CopiesOut = "copy.out",
+    /// Packets that waited in a buffer of ours, each a copy more.
+    PacketsBuffered = "copy.buffered",
+    /// Events published.
+    EventsPublished = "event.published",
+    /// Events a full ring kept waiting.
+    EventsRefused = "event.refused",
+}
+
+/// All counters.
+#[derive(Debug)]
+pub(crate) struct Stats {
+    counters: [u64; Counter::ALL.len()],
+    received_drops: [u64; Drop::COUNT],
+    sent_drops: [u64; Drop::COUNT],
+    delivered: u64,
+}
+
+impl Stats {
+    pub(crate) fn new() -> Self {
+        Self {
+            counters: [0; Counter::ALL.len()],
+            received_drops: [0; Drop::COUNT],
+            sent_drops: [0; Drop::COUNT],
+            delivered: 0,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn count(&mut self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, counter: Counter, amount: u64) {
+        if let Some(value) = self.counters.get_mut(counter as usize) {
+            *value += amount;
+        }
+    }
+
+    /// A received frame was discarded.
+    pub(crate) fn drop_received(&mut self, reason: Drop) {
+        if let Some(value) = self.received_drops.get_mut(reason.index()) {
+            *value += 1;
+        }
+    }
+
+    /// A packet of ours was discarded before it was sent.
+    pub(crate) fn drop_sent(&mut self, reason: Drop) {
+        if let Some(value) = self.sent_drops.get_mut(reason.index()) {
+            *value += 1;
+        }
+    }
+
+    /// A received frame reached somebody.
+    #[inline]
+    pub(crate) fn deliver(&mut self) {
+        self.delivered += 1;
+    }
+
+    pub(crate) fn delivered(&self) -> u64 {
+        self.delivered
+    }
+
+    /// Received frames discarded, all reasons together.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.received_drops.iter().sum()
+    }
+
+    /// Packets discarded for a reason, both directions.
+    pub(crate) fn drops(&self, reason: Drop) -> u64 {
+        let read = |table: &[u64; Drop::COUNT]| table.get(reason.index()).copied().unwrap_or(0);
+        read(&self.received_drops) + read(&self.sent_drops)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Counter::ALL
+            .iter()
+            .map(|(_, name)| *name)
+            .zip(self.counters.iter().copied())
+    }
+}
+
+impl Traffic {
+    #[inline]
+    pub(crate) fn note(&mut self, bytes: usize) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_names_and_places_of_their_own() {
+        let mut stats = Stats::new();
+        for (amount, (counter, _)) in (1u64..).zip(Counter::ALL) {
+            stats.add(*counter, amount);
+        }
+        for (amount, (_, value)) in (1u64..).zip(stats.iter()) {
+            assert_eq!(value, amount);
+        }
+        let names: std::collections::HashSet<_> = stats.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), Counter::ALL.len());
+    }
+
+    #[test]
+    fn both_directions_are_told_apart() {
+        let mut stats = Stats::new();
+        stats.drop_received(Drop::NoRoute);
+        stats.drop_sent(Drop::NoRoute);
+        assert_eq!((stats.dropped(), stats.drops(Drop::NoRoute)), (1, 2));
+    }
+}

@@ -1,0 +1,172 @@
+//! The timing wheel: any number of timers, each armed, disarmed and fired in constant time.
+//!
+//! *Owns* one deadline per timer. Timers are indices below a limit; who they belong to is the
+//! owner's business ([`crate::timers`]). *Never* fires early; fires at most one tick (16 µs) late.
+//!
+//! Seven levels of 64 slots: a slot of level 0 is one tick long, one of the next level 64 times as
+//! long (1 ms, 67 ms, 4.3 s, 4.6 min, 4.9 h, 13 days), the last reaches 2.3 years; what is later
+//! waits in its farthest slot and is looked at again there. A timer sits in the level where its
+//! deadline first differs from the present, and moves down when its slot comes.
+
+use crate::lists::Lists;
+use alloc::vec;
+use alloc::vec::Vec;
+use tcp::Instant;
+
+/// A tick is 2^14 ns.
+const TICK_BITS: u32 = 14;
+const SLOT_BITS: u32 = 6;
+const SLOTS: u32 = 1 << SLOT_BITS;
+const LEVELS: u32 = 7;
+/// One list more than slots: what is due.
+const DUE: u32 = LEVELS * SLOTS;
+
+/// All timers.
+#[derive(Debug)]
+pub(crate) struct Wheel {
+    lists: Lists,
+    deadlines: Vec<u64>,
+    occupied: [u64; LEVELS as usize],
+    /// The tick up to which everything has been fired.
+    present: u64,
+}
+
+/// The first tick that does not begin before the deadline.
+fn tick_of(deadline: Instant) -> u64 {
+    deadline.as_nanos().div_ceil(1 << TICK_BITS)
+}
+
+impl Wheel {
+    /// Timers `0..limit`, none armed.
+    pub(crate) fn new(limit: usize, now: Instant) -> Self {
+        Self {
+            lists: Lists::new(DUE as usize + 1, limit),
+            deadlines: vec![0; limit],
+            occupied: [0; LEVELS as usize],
+            present: now.as_nanos() >> TICK_BITS,
+        }
+    }
+
+    /// The timer fires at `deadline`, and at no other time it may have been armed for.
+    pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
+        let tick = tick_of(deadline);
+        match self.deadlines.get_mut(timer as usize) {
+            // Connections arm their timer again with every segment, mostly for the same tick.
+            Some(known) if *known == tick && self.lists.list_of(timer).is_some() => return,
+            Some(known) => *known = tick,
+            None => return,
+        }
+        self.disarm(timer);
+        self.place(timer, tick);
+    }
+
+    /// Arms or disarms.
+    pub(crate) fn set(&mut self, timer: u32, deadline: Option<Instant>) {
+        match deadline {
+            Some(deadline) => self.arm(timer, deadline),
+            None => self.disarm(timer),
+        }
+    }
+
+    /// The timer does not fire.
+    pub(crate) fn disarm(&mut self, timer: u32) {
+        if let Some(list) = self.lists.list_of(timer) {
+            self.lists.remove(timer);
+            self.note_emptied(list);
+        }
+    }
+
+    fn note_emptied(&mut self, list: u32) {
+        if list != DUE
+            && self.lists.is_empty(list)
+            && let Some(occupied) = self.occupied.get_mut((list / SLOTS) as usize)
+        {
+            *occupied &= !(1 << (list % SLOTS));
+        }
+    }
+
+    fn place(&mut self, timer: u32, tick: u64) {
+        if tick <= self.present {
+            self.lists.push(DUE, timer);
+            return;
+        }
+        // The level of the highest digit (in base 64) in which deadline and present differ.
+        let highest = u64::BITS - 1 - (tick ^ self.present).leading_zeros();
+        let level = (highest / SLOT_BITS).min(LEVELS - 1);
+        let digit = |tick: u64| (tick >> (level * SLOT_BITS)) % u64::from(SLOTS);
+        let beyond = highest / SLOT_BITS >= LEVELS;
+        // What is beyond the last level waits one slot behind the present one: a full round away.
+        let slot = if beyond {
+            (digit(self.present) + 63) % u64::from(SLOTS)
+        } else {
+            digit(tick)
+        };
+        let slot = u32::try_from(slot).unwrap_or(0);
+        self.lists.push(level * SLOTS + slot, timer);
+        if let Some(occupied) = self.occupied.get_mut(level as usize) {
+            *occupied |= 1 << slot;
+        }
+    }
+
+    /// The tick at which the next occupied slot begins, and its list.
+    fn next_slot(&self) -> Option<(u64, u32)> {
+        (0..LEVELS)
+            .zip(self.occupied)
+            .find_map(|(level, occupied)| {
+                if occupied == 0 {
+                    return None;
+                }
+                let shift = level * SLOT_BITS;
+                let digit = (self.present >> shift) % u64::from(SLOTS);
+                // Slots ahead of the present one, nearest first; the present one itself is empty.
+                let ahead = occupied
+                    .rotate_right(u32::try_from(digit).unwrap_or(0))
+                    .trailing_zeros();
+                let slot = (u32::try_from(digit).unwrap_or(0) + ahead) % SLOTS;
+                let start = ((self.present >> shift) + u64::from(ahead)) << shift;
+                Some((start, level * SLOTS + slot))
+            })
+    }
+
+    /// When [`Wheel::fire`] must be called next. At most the true deadline: a timer far away may
+    /// need up to six calls on its way down.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        if !self.lists.is_empty(DUE) {
+            return Some(Instant::from_nanos(self.present << TICK_BITS));
+        }
+        let (tick, _) = self.next_slot()?;
+        Some(Instant::from_nanos(tick.saturating_mul(1 << TICK_BITS)))
+    }
+
+    /// One timer that is due at `now`, disarmed; call until `None`.
+    pub(crate) fn fire(&mut self, now: Instant) -> Option<u32> {
+        let now = now.as_nanos() >> TICK_BITS;
+        loop {
+            if let Some(timer) = self.lists.pop(DUE) {
+                return Some(timer);
+            }
+            match self.next_slot() {
+                Some((tick, list)) if tick <= now => {
+                    self.present = tick;
+                    // All in the slot are due now or move to a lower level.
+                    while let Some(timer) = self.lists.pop(list) {
+                        self.note_emptied(list);
+                        let tick = self.deadlines.get(timer as usize).copied().unwrap_or(0);
+                        self.place(timer, tick);
+                        if self.lists.list_of(timer) == Some(list) {
+                            break;
+                        }
+                    }
+                }
+                _ => {
+                    self.present = self.present.max(now);
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "wheel_tests.rs"]
+mod tests;

@@ -1,0 +1,121 @@
+//! The wheel against a model that looks at every timer every time.
+
+use super::*;
+use std::vec::Vec;
+
+const TICK: u64 = 1 << TICK_BITS;
+
+fn at(nanoseconds: u64) -> Instant {
+    Instant::from_nanos(nanoseconds)
+}
+
+fn fired(wheel: &mut Wheel, now: u64) -> Vec<u32> {
+    let mut fired: Vec<u32> = core::iter::from_fn(|| wheel.fire(at(now))).collect();
+    fired.sort_unstable();
+    fired
+}
+
+#[test]
+fn never_early_and_at_most_a_tick_late() {
+    for delay in [
+        0,
+        1,
+        TICK - 1,
+        TICK,
+        63 * TICK,
+        64 * TICK,
+        4_097 * TICK,
+        1_000_000_000,
+        1 << 45,
+        1 << 60,
+    ] {
+        let start = 12_345_678_901;
+        let mut wheel = Wheel::new(1, at(start));
+        wheel.arm(0, at(start + delay));
+        let mut calls = 0;
+        let mut now = start;
+        loop {
+            let next = wheel.next_deadline().unwrap().as_nanos();
+            assert!(next < start + delay + TICK, "asked to be called too late");
+            now = now.max(next);
+            if wheel.fire(at(now)).is_some() {
+                break;
+            }
+            calls += 1;
+            assert!(calls < 400, "no progress");
+        }
+        assert!(now >= start + delay, "{delay}: early");
+        assert!(now < start + delay + TICK, "{delay}: late");
+        assert_eq!(wheel.next_deadline(), None);
+    }
+}
+
+#[test]
+fn disarmed_and_rearmed() {
+    let mut wheel = Wheel::new(3, at(0));
+    wheel.arm(0, at(10 * TICK));
+    wheel.arm(1, at(20 * TICK));
+    wheel.arm(2, at(30 * TICK));
+    wheel.disarm(1);
+    wheel.arm(0, at(40 * TICK));
+    assert_eq!(fired(&mut wheel, 35 * TICK), [2]);
+    assert_eq!(fired(&mut wheel, 40 * TICK), [0]);
+    assert_eq!(wheel.next_deadline(), None);
+}
+
+#[test]
+fn agrees_with_a_naive_model() {
+    const TIMERS: usize = 40;
+    let mut state = 99u64;
+    let mut random = move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        state >> 20
+    };
+    let mut now = 7 * TICK + 3;
+    let mut wheel = Wheel::new(TIMERS, at(now));
+    let mut model: [Option<u64>; TIMERS] = [None; TIMERS];
+    for _ in 0..200_000 {
+        let timer = random() as usize % TIMERS;
+        match random() % 8 {
+            0..=3 => {
+                // Delays of all magnitudes, from nanoseconds to weeks.
+                let deadline = now + (random() % 1024) * (1 << (random() % 42));
+                model[timer] = Some(deadline);
+                wheel.arm(timer as u32, at(deadline));
+            }
+            4 => {
+                model[timer] = None;
+                wheel.disarm(timer as u32);
+            }
+            _ => {
+                now += (random() % 1024) * (1 << (random() % 36));
+                let due: Vec<u32> = (0..TIMERS as u32)
+                    .filter(|timer| {
+                        model[*timer as usize]
+                            .is_some_and(|deadline| deadline.div_ceil(TICK) <= now / TICK)
+                    })
+                    .collect();
+                due.iter().for_each(|timer| model[*timer as usize] = None);
+                assert_eq!(fired(&mut wheel, now), due);
+                let earliest = model.iter().flatten().min();
+                match (earliest, wheel.next_deadline()) {
+                    (None, next) => assert_eq!(next, None),
+                    (Some(earliest), Some(next)) => {
+                        assert!(next.as_nanos() < earliest + TICK);
+                    }
+                    (Some(_), None) => panic!("a timer was lost"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn timers_beyond_the_limit_are_ignored() {
+    let mut wheel = Wheel::new(1, at(0));
+    wheel.arm(1, at(5));
+    assert_eq!(wheel.next_deadline(), None);
+    wheel.disarm(7);
+}
