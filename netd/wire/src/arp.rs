@@ -161,3 +161,6 @@ impl Packet {
         room.prepend(raw.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use zerocopy::FromBytes;
+
 use crate::ip::Protocol;
 
 /// A one's complement sum under construction.
@@ -108,69 +110,84 @@ struct Words(u128);
 
 impl Words {
     #[inline(always)]
-    fn add(&mut self, word: [u8; 8]) {
+    fn add(&mut self, word: u64) {
         // 2^64 words would have to be added before the count of carries overflows.
-        self.0 = self.0.wrapping_add(u128::from(u64::from_ne_bytes(word)));
+        self.0 = self.0.wrapping_add(u128::from(word));
+    }
+
+    /// Adds fewer than eight bytes as if zeros followed (RFC 1071 section 1).
+    #[inline(always)]
+    fn add_bytes(&mut self, bytes: &[u8]) {
+        let word = bytes
+            .iter()
+            .rev()
+            .fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
+        self.add(word.to_le());
     }
 
     #[inline(always)]
-    fn add_block(&mut self, block: &[u8; 32]) {
-        for word in block.as_chunks().0 {
-            self.add(*word);
-        }
-    }
-
-    /// Adds fewer than 32 bytes, the last of the data, as if zeros followed (RFC 1071 section 1).
-    #[inline]
-    fn add_tail(&mut self, tail: &[u8]) {
-        let (words, rest) = tail.as_chunks();
-        for word in words {
-            self.add(*word);
-        }
-        let mut last = [0; 8];
-        for (to, from) in last.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        self.add(last);
-    }
-
-    #[inline]
     fn finish(self) -> Sum {
-        let [a, b, c, d, e, f, g, h, carries @ ..] = self.0.to_ne_bytes();
-        let low = Sum(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
-        low.plus(Sum(u64::from_ne_bytes(carries)))
+        let [a, b, c, d, e, f, g, h, carries @ ..] = self.0.to_le_bytes();
+        Sum(u64::from_le_bytes([a, b, c, d, e, f, g, h])).plus(Sum(u64::from_le_bytes(carries)))
     }
 }
 
 /// The sum of `bytes`; when their number is odd, a zero follows.
 #[must_use]
 pub fn sum(bytes: &[u8]) -> Sum {
-    let (blocks, tail) = bytes.as_chunks();
-    let mut words = Words::default();
-    for block in blocks {
-        words.add_block(block);
+    // Bare-metal targets are compiled for aligned loads only, and a load by bytes would cost
+    // eight times as much: the bytes in front of the first aligned word are taken alone.
+    let lead = bytes.as_ptr().align_offset(align_of::<u64>());
+    let (lead, aligned) = bytes.split_at_checked(lead).unwrap_or((bytes, &[]));
+    if lead.len() % 2 == 0 {
+        sum_pieces(lead, aligned)
+    } else {
+        sum_pieces(lead, &[]).plus(sum_pieces(&[], aligned).swapped())
     }
-    words.add_tail(tail);
+}
+
+/// The sum of an even number of leading bytes, or of any number with nothing behind them, and of
+/// bytes that begin at an aligned address.
+fn sum_pieces(lead: &[u8], aligned: &[u8]) -> Sum {
+    let mut words = Words::default();
+    let (blocks, rest) = <[[u64; 4]]>::ref_from_prefix(aligned).unwrap_or((&[], aligned));
+    for [a, b, c, d] in blocks {
+        words.add(*a);
+        words.add(*b);
+        words.add(*c);
+        words.add(*d);
+    }
+    let (singles, tail) = <[u64]>::ref_from_prefix(rest).unwrap_or((&[], rest));
+    for word in singles {
+        words.add(*word);
+    }
+    for piece in [lead, tail] {
+        let (chunks, odd) = piece.as_chunks();
+        for chunk in chunks {
+            words.add(u64::from_ne_bytes(*chunk));
+        }
+        words.add_bytes(odd);
+    }
     words.finish()
 }
 
-/// Copies `from` to `to` and gives the sum of the bytes copied, in one pass.
+/// Copies `from` to `to` and gives the sum of the bytes copied, in one pass over memory.
 ///
-/// Copies as much as both have room for: callers give slices of equal length.
+/// The copying is the platform's `memcpy`, the fastest there is; it goes by pieces that are still
+/// in the first-level cache when they are summed. Copies as much as both have room for: callers
+/// give slices of equal length.
 pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> Sum {
-    let (to_blocks, to_tail) = to.as_chunks_mut();
-    let (from_blocks, from_tail) = from.as_chunks();
-    let mut words = Words::default();
-    for (to, from) in to_blocks.iter_mut().zip(from_blocks) {
-        *to = *from;
-        words.add_block(to);
+    /// Even, so that the sums of the pieces add up.
+    const PIECE: usize = 4096;
+    let mut total = Sum::ZERO;
+    for (to, from) in to.chunks_mut(PIECE).zip(from.chunks(PIECE)) {
+        let copied = to.len().min(from.len());
+        if let (Some(to), Some(from)) = (to.get_mut(..copied), from.get(..copied)) {
+            to.copy_from_slice(from);
+            total = total.plus(sum(to));
+        }
     }
-    let copied = to_tail.len().min(from_tail.len());
-    if let (Some(to), Some(from)) = (to_tail.get_mut(..copied), from_tail.get(..copied)) {
-        to.copy_from_slice(from);
-        words.add_tail(from);
-    }
-    words.finish()
+    total
 }
 
 /// The checksum after one 16-bit word under it has changed (RFC 1624 section 3, equation 3).

@@ -116,3 +116,6 @@ impl Header {
         room.prepend(raw.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

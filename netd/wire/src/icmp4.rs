@@ -249,3 +249,6 @@ impl Header {
         room.prepend(raw.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -312,3 +312,6 @@ impl<'a> Quote<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

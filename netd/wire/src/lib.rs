@@ -33,6 +33,8 @@
 
 #[cfg(test)]
 extern crate std;
+#[cfg(test)]
+mod testing;
 
 pub mod addr;
 pub mod arp;

@@ -164,3 +164,6 @@ impl Header {
         room.prepend(header)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ impl Header {
         room.prepend(raw.as_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests;

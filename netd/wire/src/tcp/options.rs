@@ -310,3 +310,6 @@ fn parse_sack(bytes: &[u8]) -> Result<SackBlocks, Drop> {
         _ => Err(Drop::TcpOption),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+use super::*;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use std::vec;
+use std::vec::Vec;
+
+const CLOCK: Timestamps = Timestamps {
+    value: 0x0102_0304,
+    echo: 0x0506_0708,
+};
+
+fn emitted(options: &Options) -> Vec<u8> {
+    let mut area = vec![0xaa; options.emitted_len()];
+    options.emit(&mut area).expect("as long as announced");
+    area
+}
+
+fn block(left: u32) -> SackBlock {
+    SackBlock {
+        left,
+        right: left + 10,
+    }
+}
+
+#[test]
+fn customary_layouts() {
+    let syn = Options {
+        mss: Some(1460),
+        window_scale: Some(7),
+        sack_permitted: true,
+        timestamps: Some(CLOCK),
+        sack: SackBlocks::NONE,
+    };
+    let bytes = [
+        2, 4, 0x05, 0xb4, // MSS 1460
+        4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, // SACK permitted, timestamps
+        1, 3, 3, 7, // window scale
+    ];
+    assert_eq!(emitted(&syn), bytes);
+    assert_eq!(Options::parse(&bytes), Ok(syn));
+
+    let data = Options {
+        timestamps: Some(CLOCK),
+        ..Options::NONE
+    };
+    let bytes = [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8];
+    assert_eq!(emitted(&data), bytes);
+    assert_eq!(Options::parse(&bytes), Ok(data));
+
+    let bare = Options {
+        sack_permitted: true,
+        ..Options::NONE
+    };
+    assert_eq!(emitted(&bare), [1, 1, 4, 2]);
+    assert_eq!(emitted(&Options::NONE), []);
+
+    let sack = Options {
+        sack: [block(1), block(100)].into_iter().collect(),
+        ..Options::NONE
+    };
+    let bytes = [
+        1, 1, 5, 18, 0, 0, 0, 1, 0, 0, 0, 11, 0, 0, 0, 100, 0, 0, 0, 110,
+    ];
+    assert_eq!(emitted(&sack), bytes);
+    assert_eq!(Options::parse(&bytes), Ok(sack));
+}
+
+#[test]
+fn fast_path_and_walk_agree() {
+    for bytes in [&[][..], &[1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8]] {
+        assert_eq!(Options::parse(bytes), Options::walk(bytes));
+    }
+}
+
+#[test]
+fn blocks_that_do_not_fit_are_left_out() {
+    let sack: SackBlocks = (0..9).map(|n| block(n * 100)).collect();
+    assert_eq!(sack.as_slice().len(), 4);
+    for (options, fitting) in [
+        (
+            Options {
+                sack,
+                ..Options::NONE
+            },
+            4,
+        ),
+        (
+            Options {
+                sack,
+                timestamps: Some(CLOCK),
+                ..Options::NONE
+            },
+            3,
+        ),
+        (
+            Options {
+                sack,
+                mss: Some(1),
+                window_scale: Some(1),
+                ..Options::NONE
+            },
+            3,
+        ),
+        (
+            Options {
+                sack,
+                mss: Some(1),
+                window_scale: Some(1),
+                timestamps: Some(CLOCK),
+                ..Options::NONE
+            },
+            2,
+        ),
+    ] {
+        let bytes = emitted(&options);
+        assert!(bytes.len() <= MAX_LEN && bytes.len() % 4 == 0);
+        let read = Options::parse(&bytes).expect("own bytes");
+        assert_eq!(
+            read,
+            Options {
+                sack: sack.truncated(fitting),
+                ..options
+            }
+        );
+    }
+}
+
+#[test]
+fn a_fifth_block_is_refused() {
+    let mut sack = SackBlocks::NONE;
+    for n in 0..4 {
+        assert!(sack.push(block(n)));
+    }
+    assert!(!sack.push(block(9)));
+    assert_eq!(sack.as_slice().len(), 4);
+}
+
+#[test]
+fn other_layouts() {
+    // As some stacks send them: scale before the padding, an unknown kind, the end early.
+    let bytes = [
+        3, 3, 9, 1, 254, 4, 0xf9, 0x89, 2, 4, 0x02, 0x18, 0, 8, 10, 9,
+    ];
+    let expected = Options {
+        mss: Some(536),
+        window_scale: Some(9),
+        ..Options::NONE
+    };
+    assert_eq!(Options::parse(&bytes), Ok(expected));
+    // The last of a repeated option counts.
+    let expected = Options {
+        mss: Some(2),
+        ..Options::NONE
+    };
+    assert_eq!(Options::parse(&[2, 4, 0, 1, 2, 4, 0, 2]), Ok(expected));
+}
+
+#[test]
+fn wrong_lengths() {
+    for bytes in [
+        &[2][..],
+        &[2, 0],
+        &[2, 1],
+        &[2, 4, 5],
+        &[2, 3, 5, 0],
+        &[3, 4, 5, 0],
+        &[3, 2, 1, 1],
+        &[4, 3, 0, 1],
+        &[8, 9, 0, 0, 0, 0, 0, 0, 0, 1],
+        &[5, 2, 1, 1],
+        &[5, 9, 0, 0, 0, 0, 0, 0, 0, 1],
+        &[5, 6, 0, 0, 0, 0],
+        &[77, 0, 0, 0],
+        &[77, 1, 0, 0],
+        &[1, 1, 1, 77],
+        &[77, 200, 0, 0],
+    ] {
+        assert_eq!(Options::parse(bytes), Err(Drop::TcpOption), "{bytes:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_options_that_can_be_sent(bytes in proptest::collection::vec(any::<u8>(), 0..=40)) {
+        if let Ok(options) = Options::parse(&bytes) {
+            let own = emitted(&options);
+            prop_assert!(own.len() <= MAX_LEN && own.len() % 4 == 0);
+            let read = Options::parse(&own).expect("own bytes");
+            let sack = options.sack.truncated(read.sack.as_slice().len());
+            prop_assert_eq!(read, Options { sack, ..options });
+        }
+    }
+}

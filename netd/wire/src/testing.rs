@@ -1,0 +1,36 @@
+//! What the tests of all formats share.
+
+use core::net::Ipv4Addr;
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::{Strategy, any};
+
+use crate::{Headroom, MacAddress, NoRoom};
+
+/// The bytes of a packet: `payload` with the headers that `write` puts in front of it.
+pub fn packet(
+    payload: &[u8],
+    write: impl FnOnce(&mut Headroom<'_>) -> Result<(), NoRoom>,
+) -> Vec<u8> {
+    const ROOM: usize = 128;
+    let mut bytes = vec![0xaa; ROOM];
+    bytes.extend_from_slice(payload);
+    let mut room = Headroom::new(&mut bytes[..ROOM]);
+    write(&mut room).expect("room for every header");
+    let start = room.left();
+    bytes.split_off(start)
+}
+
+/// An address that one station may own.
+pub fn station() -> impl Strategy<Value = MacAddress> {
+    any::<[u8; 6]>().prop_map(|[first, b, c, d, e, _]| MacAddress([first & 0xfe, b, c, d, e, 1]))
+}
+
+/// An address that may be the source of a packet.
+pub fn host4() -> impl Strategy<Value = Ipv4Addr> {
+    any::<[u8; 4]>().prop_map(|[a, b, c, d]| Ipv4Addr::new(a & 0x7f, b, c, d))
+}
+
+pub const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+pub const BOB: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
