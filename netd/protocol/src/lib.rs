@@ -1,2 +1,74 @@
 //! The messages between netd and its clients.
+//!
+//! Each operation is declared once: a `layout!` of its request and of its reply (every field with
+//! its place in the message) and a line in `operations!` (number, errors, who may call it, how it
+//! is answered, whether it may be repeated, what holds when netd dies meanwhile). From that come
+//! both sides:
+//!
+//! * a client makes a message with [`request`] and reads completions with [`outcome`];
+//! * a server implements [`Server`] and hands messages to [`dispatch`].
+//!
+//! To add an operation: take a free number, declare it in the file of its group, name it in
+//! `dispatch.rs`. Without a server method it does not compile; `docs/protocol.md` is checked
+//! against the declarations by a test.
+//!
+//! *Owns* layouts, numbers, codes. *Never* touches shared memory, sockets or a clock.
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+mod admin;
+mod data;
+mod dispatch;
+mod error;
+mod field;
+mod message;
+mod names;
+mod observe;
+mod operation;
+mod socket;
+mod table;
+
+pub use admin::{
+    AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, RouteAdd,
+    RouteBody, RouteDelete,
+};
+pub use data::{ARENA_TAG, AttachArena, Cancel, OperationBody, Receive, Received, Send, Sent};
+pub use dispatch::{
+    Answer, CATALOGUE, Description, Progress, Prompt, Server, dispatch, dispatch_bytes,
+};
+pub use error::{
+    AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CreateError,
+    ListenError, Malformed, ObserveError, OperationError, PingError, ReceiveError, ResolveError,
+    SendError, SocketError, SubscribeError,
+};
+pub use field::{Body, Field, Inline, Layout, Payload, Range, Word, at};
+pub use message::{
+    Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
+};
+pub use names::{ANSWER_ADDRESSES, AnswerBody, NAME_BYTES, RecordKind, Resolve, Resolved};
+pub use observe::{
+    Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, Ping,
+    PingBody, PingOutcome, Pong, PongBody, Source, Stats, StatsBody, StatsReply, Subscribe,
+    VERSION, link,
+};
+pub use operation::{Answers, Operation, Who, completion, is_final, outcome, refusal, request};
+pub use socket::{
+    Accept, Accepted, Bind, Bound, Close, Connect, Connected, Done, Listen, NamesReply, OptionGet,
+    OptionReply, OptionSet, OptionValue, Shutdown, Side, SocketCreate, SocketCreated, SocketId,
+    SocketKind, SocketNames, SocketOption, SocketStatus, State, StatusBody, StatusReply, ready,
+};
+pub use table::{
+    AddressRow, Addresses, AddressesReply, CounterRow, Counters, CountersReply, Drops, DropsReply,
+    END, InterfaceRow, Interfaces, InterfacesReply, NeighbourRow, NeighbourState, Neighbours,
+    NeighboursReply, RouteRow, Routes, RoutesReply, Row, Rows, SocketRow, Sockets, SocketsReply,
+    Table, fixed_text, text_of,
+};

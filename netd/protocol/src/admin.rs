@@ -1,0 +1,131 @@
+//! Operations that change the machine's network. The right to do so is given to a session when it
+//! is opened; it is not a matter of the message.
+
+use core::net::IpAddr;
+
+use zerocopy::little_endian::U32;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::field::{Body, at, layout};
+use crate::message::Address;
+use crate::operation::operations;
+use crate::socket::Done;
+
+/// A network and how it is reached.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct RouteBody {
+    /// Destination and prefix.
+    pub destination: Address,
+    /// Next router; family 0: on the link.
+    pub gateway: Address,
+    /// Number of the interface; zero: the first that is not loopback.
+    pub interface: U32,
+    /// The smaller, the better.
+    pub metric: U32,
+}
+
+const _: () = assert!(size_of::<RouteBody>() == 56);
+
+impl Body for RouteBody {}
+
+/// An interface's address.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct AddressBody {
+    /// Address and prefix.
+    pub address: Address,
+}
+
+const _: () = assert!(size_of::<AddressBody>() == 24);
+
+impl Body for AddressBody {}
+
+/// A neighbour's hardware address.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct MacBody {
+    /// Hardware address; ignored when deleting.
+    pub mac: [u8; 6],
+    /// Zero.
+    pub reserved: [u8; 2],
+}
+
+const _: () = assert!(size_of::<MacBody>() == 8);
+
+impl Body for MacBody {}
+
+layout! {
+    /// Gives an interface an address.
+    pub struct AddressAdd {
+        /// Number of the interface; zero: the first that is not loopback.
+        interface: u32 => at::Argument,
+        /// The address.
+        address: AddressBody => at::Body,
+    }
+
+    /// Takes an address away.
+    pub struct AddressDelete {
+        /// Number of the interface; zero: the first that is not loopback.
+        interface: u32 => at::Argument,
+        /// The address.
+        address: AddressBody => at::Body,
+    }
+
+    /// Adds a route.
+    pub struct RouteAdd {
+        /// The route.
+        route: RouteBody => at::Body,
+    }
+
+    /// Deletes a route.
+    pub struct RouteDelete {
+        /// The route.
+        route: RouteBody => at::Body,
+    }
+
+    /// Fixes a neighbour's hardware address.
+    pub struct NeighbourAdd {
+        /// Number of the interface; zero: the first that is not loopback.
+        interface: u32 => at::Argument,
+        /// The neighbour.
+        neighbour: IpAddr => at::Address,
+        /// Its hardware address.
+        mac: MacBody => at::Body,
+    }
+
+    /// Forgets a neighbour.
+    pub struct NeighbourDelete {
+        /// Number of the interface; zero: the first that is not loopback.
+        interface: u32 => at::Argument,
+        /// The neighbour.
+        neighbour: IpAddr => at::Address,
+    }
+}
+
+operations! {
+    60 "NET_ADDRESS_ADD" AddressAdd -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Gives an interface an address.", restart: "Done, or not; look, then repeat.";
+    61 "NET_ADDRESS_DELETE" AddressDelete -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Takes an address away.", restart: "Done, or not; look, then repeat.";
+    62 "NET_ROUTE_ADD" RouteAdd -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Adds a route.", restart: "Done, or not; look, then repeat.";
+    63 "NET_ROUTE_DELETE" RouteDelete -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Deletes a route.", restart: "Done, or not; look, then repeat.";
+    64 "NET_NEIGHBOUR_ADD" NeighbourAdd -> Done, ChangeError,
+        Administrators, Promptly, idempotent: true,
+        "Fixes a neighbour's hardware address.", restart: "Done, or not; repeat.";
+    65 "NET_NEIGHBOUR_DELETE" NeighbourDelete -> Done, ChangeError,
+        Administrators, Promptly, idempotent: true,
+        "Forgets a neighbour.", restart: "Done, or not; repeat.";
+}

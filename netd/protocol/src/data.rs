@@ -1,0 +1,106 @@
+//! Operations that move bytes, and the arena they move through.
+//!
+//! A receive is a *room*: a range of the arena that netd fills from its start. Completions tell
+//! piece by piece what has been filled; the last one lacks `MORE` and gives the room back, also
+//! when it is not full. Datagrams start at multiples of eight bytes, one completion each.
+
+use core::net::SocketAddr;
+
+use zerocopy::little_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::field::{Body, Payload, Range, at, layout};
+use crate::message::flag;
+use crate::operation::operations;
+use crate::socket::{Done, SocketId};
+
+/// Tag of the arena's handle in the channel's queue (`AREN`). The handle is queued before the
+/// request is sent.
+pub const ARENA_TAG: u64 = 0x4e45_5241;
+
+/// Names an operation.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct OperationBody {
+    /// Its number.
+    pub number: U16,
+}
+
+impl Body for OperationBody {}
+
+layout! {
+    /// Sends bytes. The completion comes when the peer has acknowledged them (streams) or they
+    /// have left (datagrams); until then the range must not be touched.
+    pub struct Send {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// The bytes.
+        payload: Payload => at::Payload,
+        /// Datagrams: where to; none: the fixed peer.
+        to: Option<SocketAddr> => at::Address,
+    }
+
+    /// Bytes are through.
+    pub struct Sent {
+        /// How many.
+        bytes: u32 => at::Argument,
+    }
+
+    /// Gives room for bytes. Several may be posted on a socket; they are filled in order.
+    pub struct Receive {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// The room.
+        room: Range => at::Room,
+    }
+
+    /// Bytes have arrived.
+    pub struct Received {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Where in the arena; within the room. Streams: an empty piece tells only its flags.
+        piece: Range => at::Room,
+        /// Datagrams: who sent them.
+        from: Option<SocketAddr> => at::Address,
+        /// The room is still netd's.
+        more: bool => at::Flag<{ flag::MORE }>,
+        /// The peer has finished.
+        end: bool => at::Flag<{ flag::END }>,
+    }
+
+    /// Makes the memory whose handle is queued with tag `AREN` the session's arena, once.
+    pub struct AttachArena {
+        /// Bytes that the client wants to use, from the start; at most the object's size.
+        size: u32 => at::Argument,
+    }
+
+    /// Ends a request of this session that has not had its last completion.
+    pub struct Cancel {
+        /// Its request id.
+        request: u32 => at::Argument,
+        /// Its socket; zero where it has none.
+        socket: SocketId => at::Socket,
+        /// Which operation it asked for.
+        operation: OperationBody => at::Body,
+    }
+}
+
+operations! {
+    6 "NET_SOCKET_SEND" Send -> Sent, SendError,
+        Anyone, Later, idempotent: false,
+        "Sends bytes, inline or from the arena without a copy.",
+        restart: "Unknown how much the peer has got; the connection is gone.";
+    7 "NET_SOCKET_RECV" Receive -> Received, ReceiveError,
+        Anyone, Stream, idempotent: false,
+        "Gives a room for bytes or datagrams.",
+        restart: "What completions have told is in the arena and stays there.";
+    11 "NET_ATTACH_ARENA" AttachArena -> Done, ArenaError,
+        Anyone, Promptly, idempotent: false,
+        "Makes a memory object the session's arena.", restart: "Attach it to the new netd.";
+    12 "NET_CANCEL" Cancel -> Done, CancelError,
+        Anyone, Promptly, idempotent: true,
+        "Ends a pending request; its last completion says `Cancelled`, or what came first. `BadState`: its bytes are on their way, it ends by itself.",
+        restart: "Every request has ended.";
+}

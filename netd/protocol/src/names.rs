@@ -1,0 +1,135 @@
+//! Name resolution.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use zerocopy::little_endian::U32;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::field::{Body, Payload, at, layout, word_enum};
+use crate::operation::operations;
+
+word_enum! {
+    /// Kind of record, with the numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
+    RecordKind {
+        /// IPv4 address.
+        A = 1,
+        /// IPv6 address.
+        Aaaa = 28,
+    }
+}
+
+/// Most bytes of a name in text form, without the last dot (RFC 1035 3.1).
+pub const NAME_BYTES: usize = 253;
+/// Most addresses in an answer.
+pub const ANSWER_ADDRESSES: usize = 8;
+
+/// The answer to a question for addresses.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct AnswerBody {
+    /// Seconds for which the answer may be kept.
+    pub ttl: U32,
+    /// Microseconds from the question to the answer.
+    pub microseconds: U32,
+    /// How many of `addresses` count.
+    pub count: u8,
+    /// Aliases (CNAME) that were followed.
+    pub aliases: u8,
+    /// Zero.
+    pub reserved: [u8; 2],
+    /// The addresses; IPv4 in the first four bytes.
+    pub addresses: [[u8; 16]; ANSWER_ADDRESSES],
+}
+
+const _: () = assert!(size_of::<AnswerBody>() == 140);
+
+impl Body for AnswerBody {}
+
+impl AnswerBody {
+    /// An answer with as many of `addresses` as fit.
+    #[must_use]
+    pub fn new(ttl: u32, microseconds: u32, aliases: u8, addresses: &[IpAddr]) -> Self {
+        let mut body = Self {
+            ttl: U32::new(ttl),
+            microseconds: U32::new(microseconds),
+            count: 0,
+            aliases,
+            reserved: [0; 2],
+            addresses: [[0; 16]; ANSWER_ADDRESSES],
+        };
+        for (slot, address) in body.addresses.iter_mut().zip(addresses) {
+            match address {
+                IpAddr::V4(v4) => {
+                    if let Some(first) = slot.first_chunk_mut() {
+                        *first = v4.octets();
+                    }
+                }
+                IpAddr::V6(v6) => *slot = v6.octets(),
+            }
+            body.count = body.count.saturating_add(1);
+        }
+        body
+    }
+
+    /// The addresses, which are of the kind that was asked for.
+    pub fn addresses(&self, kind: RecordKind) -> impl Iterator<Item = IpAddr> + '_ {
+        let used = self.addresses.iter().take(usize::from(self.count));
+        used.map(move |octets| match kind {
+            RecordKind::A => {
+                let [a, b, c, d, ..] = *octets;
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            }
+            RecordKind::Aaaa => IpAddr::V6(Ipv6Addr::from(*octets)),
+        })
+    }
+}
+
+layout! {
+    /// Asks for a name's addresses.
+    pub struct Resolve {
+        /// The name as text, at most 253 bytes.
+        name: Payload => at::Payload,
+        /// Which addresses.
+        kind: RecordKind => at::Argument,
+        /// Ask this server only; none: the configured ones.
+        server: Option<SocketAddr> => at::Address,
+    }
+
+    /// A name's addresses.
+    pub struct Resolved {
+        /// The answer.
+        answer: AnswerBody => at::Body,
+        /// The server that answered; none when it was the cache.
+        server: Option<SocketAddr> => at::Address,
+    }
+}
+
+operations! {
+    20 "NET_DNS_RESOLVE" Resolve -> Resolved, ResolveError,
+        Anyone, Later, idempotent: true,
+        "Asks for a name's addresses.", restart: "Ask again.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_hold_eight_addresses_of_either_kind() {
+        let v4 = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(|n| IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)));
+        let body = AnswerBody::new(60, 1, 0, &v4);
+        assert!(body.addresses(RecordKind::A).eq(v4[..8].iter().copied()));
+        let v6: [IpAddr; 1] = [Ipv6Addr::LOCALHOST.into()];
+        let body = AnswerBody::new(60, 1, 0, &v6);
+        assert!(body.addresses(RecordKind::Aaaa).eq(v6));
+    }
+
+    #[test]
+    fn a_lying_count_yields_no_more_than_there_are() {
+        let mut body = AnswerBody::new(0, 0, 0, &[]);
+        body.count = u8::MAX;
+        assert_eq!(body.addresses(RecordKind::A).count(), ANSWER_ADDRESSES);
+    }
+}

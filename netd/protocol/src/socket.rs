@@ -1,0 +1,349 @@
+//! Operations on sockets that end promptly, and the making of connections.
+
+use core::net::SocketAddr;
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::field::{Body, Range, Word, at, layout, word_enum};
+use crate::message::flag;
+use crate::operation::operations;
+
+/// Names a socket of this client. Zero names none. Ids carry a generation: a stale one is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u32);
+
+impl Word for SocketId {
+    fn to_word(self) -> u32 {
+        self.0
+    }
+    fn from_word(word: u32) -> Option<Self> {
+        Some(Self(word))
+    }
+}
+
+word_enum! {
+    /// What a socket carries.
+    SocketKind {
+        /// A stream of bytes (TCP).
+        Stream = 1,
+        /// Datagrams (UDP).
+        Datagram = 2,
+    }
+}
+
+word_enum! {
+    /// Which side of a connection ends.
+    Side {
+        /// What arrives from now on is thrown away.
+        Receive = 1,
+        /// A FIN follows what has been sent.
+        Send = 2,
+        /// Both.
+        Both = 3,
+    }
+}
+
+/// Names of the states, in the order of their numbers.
+const STATE_NAMES: [&str; 13] = [
+    "CLOSED",
+    "LISTEN",
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "ESTABLISHED",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "CLOSE-WAIT",
+    "CLOSING",
+    "LAST-ACK",
+    "TIME-WAIT",
+    "BOUND",
+    "UNBOUND",
+];
+
+impl State {
+    /// The name: for streams that of RFC 9293 3.3.2.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        STATE_NAMES.get(self as usize).unwrap_or(&"")
+    }
+
+    /// The state of a name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let index = STATE_NAMES.iter().position(|known| *known == name)?;
+        Self::from_word(u32::try_from(index).ok()?)
+    }
+}
+
+word_enum! {
+    /// Where a socket is in its life; the names of RFC 9293 3.3.2 for streams.
+    State {
+        /// New, or over.
+        Closed = 0,
+        /// Waits for connections.
+        Listen = 1,
+        /// Opening.
+        SynSent = 2,
+        /// Opening from the other side.
+        SynReceived = 3,
+        /// Open.
+        Established = 4,
+        /// Our FIN is out.
+        FinWait1 = 5,
+        /// Our FIN is acknowledged.
+        FinWait2 = 6,
+        /// The peer has finished.
+        CloseWait = 7,
+        /// Both FINs crossed.
+        Closing = 8,
+        /// Ours is the last FIN.
+        LastAck = 9,
+        /// Waits for old segments to die.
+        TimeWait = 10,
+        /// Datagram socket with a port.
+        Bound = 11,
+        /// Datagram socket without.
+        Unbound = 12,
+    }
+}
+
+word_enum! {
+    /// What can be set on a socket.
+    SocketOption {
+        /// Time to live of packets sent; 1 to 255.
+        Ttl = 1,
+        /// Datagrams may go to broadcast addresses; 0 or 1.
+        Broadcast = 2,
+        /// Small segments are not held back; 0 or 1.
+        NoDelay = 3,
+        /// The port may be bound while old connections linger; 0 or 1.
+        ReuseAddress = 4,
+    }
+}
+
+/// A socket option's value.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct OptionValue {
+    /// By option.
+    pub value: U64,
+}
+
+impl Body for OptionValue {}
+
+/// What [`SocketStatus`] tells.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct StatusBody {
+    /// Bits of [`ready`].
+    pub ready: U32,
+    /// Number of a [`State`].
+    pub state: U32,
+    /// Bytes given for sending and not yet acknowledged.
+    pub send_bytes: U64,
+    /// Bytes of room that nothing has come for yet.
+    pub room: U64,
+}
+
+const _: () = assert!(size_of::<StatusBody>() == 24);
+
+impl Body for StatusBody {}
+
+/// Bits of [`StatusBody::ready`] and of readiness events.
+pub mod ready {
+    /// Data, a datagram or a connection waits.
+    pub const READABLE: u32 = 1;
+    /// Sending would be taken up.
+    pub const WRITABLE: u32 = 2;
+    /// The peer has finished sending.
+    pub const END: u32 = 4;
+    /// The connection is over by an error.
+    pub const ERROR: u32 = 8;
+    /// A connection waits to be accepted.
+    pub const ACCEPTABLE: u32 = 16;
+}
+
+layout! {
+    /// Makes a socket.
+    pub struct SocketCreate {
+        /// Stream or datagram.
+        kind: SocketKind => at::Argument,
+    }
+
+    /// The new socket.
+    pub struct SocketCreated {
+        /// Its id.
+        socket: SocketId => at::Socket,
+    }
+
+    /// Opens a connection, or fixes a datagram socket's peer.
+    pub struct Connect {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// The peer.
+        remote: SocketAddr => at::Address,
+    }
+
+    /// The socket has a peer.
+    pub struct Connected {
+        /// Own address.
+        local: SocketAddr => at::Address,
+    }
+
+    /// Gives a socket its local address.
+    pub struct Bind {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Unspecified address: all. Port zero: one that is free.
+        local: SocketAddr => at::Address,
+    }
+
+    /// The socket has a local address.
+    pub struct Bound {
+        /// With the port chosen.
+        local: SocketAddr => at::Address,
+    }
+
+    /// Makes a bound stream socket take connections.
+    pub struct Listen {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Connections that may wait to be accepted; netd may take less.
+        backlog: u32 => at::Argument,
+    }
+
+    /// Takes one connection. Several may be posted. With a room, the connection's first data
+    /// completions follow as NET_SOCKET_RECV replies with this request's id.
+    pub struct Accept {
+        /// The listening socket.
+        socket: SocketId => at::Socket,
+        /// First receive room of the connection.
+        room: Option<Range> => at::Room,
+    }
+
+    /// A connection.
+    pub struct Accepted {
+        /// Its socket.
+        socket: SocketId => at::Socket,
+        /// The peer.
+        remote: SocketAddr => at::Address,
+        /// Own address.
+        local: SocketAddr => at::Body,
+        /// Data completions of the room follow.
+        more: bool => at::Flag<{ flag::MORE }>,
+    }
+
+    /// Gives a socket up: its id is dead at once, posted receives and accepts end with `Cancelled`,
+    /// what was sent before still goes out. The completion comes when all of it and the FIN are
+    /// acknowledged, or the connection is over.
+    pub struct Close {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Reset instead of FIN.
+        abort: bool => at::Flag<{ flag::ABORT }>,
+    }
+
+    /// Ends one or both sides of a connection.
+    pub struct Shutdown {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Which.
+        side: Side => at::Argument,
+    }
+
+    /// Asks how a socket is.
+    pub struct SocketStatus {
+        /// The socket.
+        socket: SocketId => at::Socket,
+    }
+
+    /// How a socket is.
+    pub struct StatusReply {
+        /// All of it.
+        status: StatusBody => at::Body,
+    }
+
+    /// Asks for a socket's addresses.
+    pub struct SocketNames {
+        /// The socket.
+        socket: SocketId => at::Socket,
+    }
+
+    /// A socket's addresses.
+    pub struct NamesReply {
+        /// Peer; none when not connected.
+        remote: Option<SocketAddr> => at::Address,
+        /// Own; unspecified when not bound.
+        local: SocketAddr => at::Body,
+    }
+
+    /// Sets an option.
+    pub struct OptionSet {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Which.
+        option: SocketOption => at::Argument,
+        /// To what.
+        value: OptionValue => at::Body,
+    }
+
+    /// Reads an option.
+    pub struct OptionGet {
+        /// The socket.
+        socket: SocketId => at::Socket,
+        /// Which.
+        option: SocketOption => at::Argument,
+    }
+
+    /// An option's value.
+    pub struct OptionReply {
+        /// The value.
+        value: OptionValue => at::Body,
+    }
+
+    /// Success that has nothing to tell.
+    pub struct Done {}
+}
+
+operations! {
+    1 "NET_SOCKET_CREATE" SocketCreate -> SocketCreated, CreateError,
+        Anyone, Promptly, idempotent: false,
+        "Makes a socket.", restart: "No socket was made that outlives netd.";
+    2 "NET_SOCKET_CONNECT" Connect -> Connected, ConnectError,
+        Anyone, Later, idempotent: false,
+        "Opens a connection, or fixes a datagram socket's peer.",
+        restart: "The attempt is over; make a new socket.";
+    3 "NET_SOCKET_BIND" Bind -> Bound, BindError,
+        Anyone, Promptly, idempotent: false,
+        "Gives a socket its local address.", restart: "The socket is gone.";
+    4 "NET_SOCKET_LISTEN" Listen -> Bound, ListenError,
+        Anyone, Promptly, idempotent: true,
+        "Makes a bound stream socket take connections.", restart: "The socket is gone.";
+    5 "NET_SOCKET_ACCEPT" Accept -> Accepted, AcceptError,
+        Anyone, Stream, idempotent: false,
+        "Takes one connection, optionally with its first receive room.",
+        restart: "Connections not yet told are reset when their peer speaks.";
+    8 "NET_SOCKET_CLOSE" Close -> Done, SocketError,
+        Anyone, Later, idempotent: false,
+        "Gives a socket up, in order or at once.", restart: "The socket is gone: as wanted.";
+    9 "NET_SOCKET_SHUTDOWN" Shutdown -> Done, SocketError,
+        Anyone, Promptly, idempotent: true,
+        "Ends one or both sides of a connection.", restart: "The connection is gone.";
+    10 "NET_SOCKET_STATUS" SocketStatus -> StatusReply, SocketError,
+        Anyone, Promptly, idempotent: true,
+        "Tells how a socket is.", restart: "Nothing was changed.";
+    13 "NET_OPTION_SET" OptionSet -> Done, SocketError,
+        Anyone, Promptly, idempotent: true,
+        "Sets a socket option.", restart: "The socket is gone.";
+    14 "NET_OPTION_GET" OptionGet -> OptionReply, SocketError,
+        Anyone, Promptly, idempotent: true,
+        "Reads a socket option.", restart: "Nothing was changed.";
+    15 "NET_SOCKET_NAMES" SocketNames -> NamesReply, SocketError,
+        Anyone, Promptly, idempotent: true,
+        "Tells a socket's own and its peer's address.", restart: "Nothing was changed.";
+}
