@@ -1,0 +1,237 @@
+//! What each CPU has of its own, and the registers that a switch of threads changes.
+
+use super::context::Context;
+use super::vectors::leave_kernel;
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{
+    CPACR_EL1, DAIF, ID_AA64MMFR1_EL1, MDSCR_EL1, ReadWriteable, Readable, SCTLR_EL1, TPIDR_EL0,
+    TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
+};
+use core::arch::{asm, global_asm};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of a kernel stack, and of the guard page below it (`kernel.ld`).
+const STACK: usize = 32768;
+const GUARD: usize = 4096;
+const EMERGENCY_STACK: usize = 4096;
+
+/// Data of one CPU; `TPIDR_EL1` points to it.
+#[repr(C, align(64))]
+pub struct Local {
+    /// `vectors` takes it at each entry.
+    stack_top: AtomicU64,
+    /// For the last words of a kernel whose stack is broken.
+    emergency_top: AtomicU64,
+    cpu: usize,
+    syscalls: AtomicU64,
+}
+
+impl Local {
+    const fn new(cpu: usize) -> Self {
+        Self {
+            stack_top: AtomicU64::new(0),
+            emergency_top: AtomicU64::new(0),
+            cpu,
+            syscalls: AtomicU64::new(0),
+        }
+    }
+
+    /// The CPU's number.
+    pub const fn cpu(&self) -> usize {
+        self.cpu
+    }
+
+    /// One more entry by `svc`. Only its own CPU writes the counter, so it needs no exclusive
+    /// access.
+    #[inline]
+    pub fn count_syscall(&self) {
+        let count = self.syscalls.load(Ordering::Relaxed);
+        self.syscalls
+            .store(count.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// System calls on this CPU.
+    pub fn syscalls(&self) -> u64 {
+        self.syscalls.load(Ordering::Relaxed)
+    }
+}
+
+static LOCALS: [Local; abi::MAX_CPUS] = [
+    Local::new(0),
+    Local::new(1),
+    Local::new(2),
+    Local::new(3),
+    Local::new(4),
+    Local::new(5),
+    Local::new(6),
+    Local::new(7),
+];
+
+#[repr(C, align(16))]
+struct EmergencyStacks([[u8; EMERGENCY_STACK]; abi::MAX_CPUS]);
+static mut EMERGENCY: EmergencyStacks = EmergencyStacks([[0; EMERGENCY_STACK]; abi::MAX_CPUS]);
+
+unsafe extern "C" {
+    static exception_vectors: u8;
+    static stacks_start: u8;
+}
+
+/// Data of a CPU by number.
+pub fn local(cpu: usize) -> &'static Local {
+    &LOCALS[cpu]
+}
+
+/// Prepares this CPU: exception table, own data, PAN, no FP in EL0 until it is asked for.
+pub fn init_cpu(cpu: usize) {
+    let local = local(cpu);
+    let stacks = &raw const stacks_start as u64;
+    local.stack_top.store(
+        stacks + ((GUARD + STACK) * (cpu + 1)) as u64,
+        Ordering::Relaxed,
+    );
+    let emergency = &raw const EMERGENCY as u64;
+    local.emergency_top.store(
+        emergency + (EMERGENCY_STACK * (cpu + 1)) as u64,
+        Ordering::Relaxed,
+    );
+    TPIDR_EL1.set(&raw const *local as u64);
+    VBAR_EL1.set(&raw const exception_vectors as u64);
+    MDSCR_EL1.set(0);
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapEl0El1);
+    // Writable memory is never executable, whatever a table says.
+    SCTLR_EL1.modify(SCTLR_EL1::WXN::Enable);
+    barrier::isb(barrier::SY);
+    if ID_AA64MMFR1_EL1.read(ID_AA64MMFR1_EL1::PAN) != 0 {
+        // SAFETY: `msr pan, #1`; the kernel never uses user addresses.
+        unsafe { asm!(".inst 0xd500419f", options(nomem, nostack)) };
+    }
+}
+
+/// Lets the CPU sleep until an interrupt is pending. Interrupts are masked: the caller asks the
+/// interrupt controller what happened.
+pub fn idle() {
+    barrier::dsb(barrier::SY);
+    aarch64_cpu::asm::wfi();
+}
+
+/// Nothing more, for ever.
+pub fn halt() -> ! {
+    DAIF.set(0x3c0);
+    loop {
+        aarch64_cpu::asm::wfi();
+    }
+}
+
+/// Returns to a thread from a CPU's start-up.
+pub fn enter_thread(context: NonNull<Context>) -> ! {
+    // SAFETY: the scheduler chose a thread, its registers are complete and its address space is
+    // loaded.
+    unsafe { leave_kernel(context.as_ptr()) }
+}
+
+/// Makes the lower half that of an address space; `root` zero: of none.
+#[inline]
+pub fn load_address_space(root: u64, asid: u16) {
+    TTBR0_EL1.set(root | (u64::from(asid) << 48));
+    barrier::isb(barrier::SY);
+}
+
+/// `TPIDR_EL0`.
+#[inline]
+pub fn thread_pointer() -> u64 {
+    TPIDR_EL0.get()
+}
+
+/// Sets `TPIDR_EL0`.
+#[inline]
+pub fn set_thread_pointer(value: u64) {
+    TPIDR_EL0.set(value);
+}
+
+/// EL0 may use FP and SIMD registers.
+#[inline]
+pub fn enable_fp() {
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapNothing);
+}
+
+/// The next use of FP or SIMD in EL0 traps.
+#[inline]
+pub fn disable_fp() {
+    CPACR_EL1.write(CPACR_EL1::FPEN::TrapEl0El1);
+}
+
+global_asm!(
+    r#"
+    .arch_extension fp
+    .arch_extension simd
+    .section .text.fp, "ax"
+    .global fp_save
+fp_save:                                // x0 = fp_control, q follows at 24
+    mrs     x1, fpcr
+    mrs     x2, fpsr
+    stp     x1, x2, [x0]
+    add     x0, x0, #24
+    stp     q0, q1, [x0]
+    stp     q2, q3, [x0, #32]
+    stp     q4, q5, [x0, #64]
+    stp     q6, q7, [x0, #96]
+    stp     q8, q9, [x0, #128]
+    stp     q10, q11, [x0, #160]
+    stp     q12, q13, [x0, #192]
+    stp     q14, q15, [x0, #224]
+    stp     q16, q17, [x0, #256]
+    stp     q18, q19, [x0, #288]
+    stp     q20, q21, [x0, #320]
+    stp     q22, q23, [x0, #352]
+    stp     q24, q25, [x0, #384]
+    stp     q26, q27, [x0, #416]
+    stp     q28, q29, [x0, #448]
+    stp     q30, q31, [x0, #480]
+    ret
+    .global fp_restore
+fp_restore:
+    ldp     x1, x2, [x0]
+    msr     fpcr, x1
+    msr     fpsr, x2
+    add     x0, x0, #24
+    ldp     q0, q1, [x0]
+    ldp     q2, q3, [x0, #32]
+    ldp     q4, q5, [x0, #64]
+    ldp     q6, q7, [x0, #96]
+    ldp     q8, q9, [x0, #128]
+    ldp     q10, q11, [x0, #160]
+    ldp     q12, q13, [x0, #192]
+    ldp     q14, q15, [x0, #224]
+    ldp     q16, q17, [x0, #256]
+    ldp     q18, q19, [x0, #288]
+    ldp     q20, q21, [x0, #320]
+    ldp     q22, q23, [x0, #352]
+    ldp     q24, q25, [x0, #384]
+    ldp     q26, q27, [x0, #416]
+    ldp     q28, q29, [x0, #448]
+    ldp     q30, q31, [x0, #480]
+    ret
+    .arch_extension nosimd
+    .arch_extension nofp
+"#
+);
+
+unsafe extern "C" {
+    fn fp_save(area: *mut u64);
+    fn fp_restore(area: *const u64);
+}
+
+/// Stores the FP registers. They must be enabled.
+pub fn save_fp(context: &mut Context) {
+    let area = (&raw mut *context).cast::<u64>().wrapping_add(35);
+    // SAFETY: `fp_control` and `q` lie behind one another in `Context` as `fp_save` expects.
+    unsafe { fp_save(area) }
+}
+
+/// Loads the FP registers. They must be enabled.
+pub fn restore_fp(context: &Context) {
+    let area = (&raw const *context).cast::<u64>().wrapping_add(35);
+    // SAFETY: as in `save_fp`.
+    unsafe { fp_restore(area) }
+}

@@ -1,0 +1,1 @@
+//! A simulated machine for tests on the host.

@@ -1,0 +1,93 @@
+//! RAM by physical address, through the linear map.
+//!
+//! *Owns* every raw access to RAM that is not a Rust object: page tables, frames of processes.
+//! Callers pass frames that they got from `frame` (or that the device tree names); memory of
+//! programs may change under the kernel's hands, so bytes are copied out before they are looked at
+//! and no reference to them ever exists.
+
+use super::{PAGE, Physical};
+use crate::arch::{LINEAR_BASE, clear};
+use core::ptr;
+
+/// Where a physical address appears.
+#[inline]
+fn pointer(address: Physical) -> *mut u8 {
+    ptr::with_exposed_provenance_mut(LINEAR_BASE.wrapping_add(address as usize))
+}
+
+/// Clears whole frames.
+pub fn zero(frame: Physical, frames: usize) {
+    // SAFETY: RAM owned by the caller's object, mapped writable, whole pages.
+    unsafe { clear(pointer(frame), frames * PAGE) }
+}
+
+/// Reads one entry of a translation table.
+#[inline]
+pub fn read_entry(table: Physical, index: usize) -> u64 {
+    // SAFETY: `table` is a frame in use as translation table, `index` is masked to 512.
+    unsafe {
+        pointer(table)
+            .cast::<u64>()
+            .add(index & 511)
+            .read_volatile()
+    }
+}
+
+/// Writes one entry of a translation table.
+#[inline]
+pub fn write_entry(table: Physical, index: usize, entry: u64) {
+    // SAFETY: as in `read_entry`; the kernel lock is held, so nobody else writes.
+    unsafe {
+        pointer(table)
+            .cast::<u64>()
+            .add(index & 511)
+            .write_volatile(entry)
+    }
+}
+
+/// Copies out of RAM.
+#[inline]
+pub fn read(from: Physical, into: &mut [u8]) {
+    // SAFETY: the caller has checked that the bytes are RAM of an object that lives; `into` is a
+    // kernel object, which never lies in such frames. A program that writes meanwhile only
+    // changes which bytes are copied.
+    unsafe { ptr::copy_nonoverlapping(pointer(from), into.as_mut_ptr(), into.len()) }
+}
+
+/// Copies into RAM.
+#[inline]
+pub fn write(to: Physical, bytes: &[u8]) {
+    // SAFETY: as in `read`.
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(to), bytes.len()) }
+}
+
+/// Copies between two places of RAM that do not overlap.
+pub fn copy(from: Physical, to: Physical, bytes: usize) {
+    // SAFETY: as in `read`; the ranges belong to different objects.
+    unsafe { ptr::copy_nonoverlapping(pointer(from), pointer(to), bytes) }
+}
+
+/// Makes code in RAM visible to instruction fetches.
+pub fn synchronise_code(start: Physical, bytes: usize) {
+    crate::arch::synchronise_instructions(pointer(start), bytes);
+}
+
+/// Stores to a device register that the final map covers.
+pub fn write_register(address: Physical, value: u32) {
+    // SAFETY: called for windows of the device tree below 1 GiB, mapped as device memory at boot.
+    unsafe { pointer(address).cast::<u32>().write_volatile(value) }
+}
+
+/// RAM as bytes, for what is never given to a program: the device tree.
+///
+/// # Safety
+/// The range must be mapped RAM that nobody writes during `'static`.
+pub unsafe fn slice(start: Physical, bytes: usize) -> &'static [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(pointer(start), bytes) }
+}
+
+/// RAM for the kernel's heap.
+pub fn heap_pointer(start: Physical) -> *mut u8 {
+    pointer(start)
+}
