@@ -1,2 +1,35 @@
 //! VirtIO network driver without system calls.
+//!
+//! *Owns* one network device over a VirtIO transport: negotiation, the receive and the transmit
+//! queue with all their buffers, the link's state. Implements [`device::Device`].
+//! *Never* maps, allocates per frame, waits, or believes a number that the device wrote.
+//! *Spec* VirtIO 1.3, section 5.1 (network device); legacy and modern interface.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `config` | what the owner chooses, and how much memory that takes |
+//! | `space` | the device's configuration space: MAC, MTU, link |
+//! | `features` | which features are accepted |
+//! | `header` | the header in front of each frame |
+//! | `receive`, `transmit` | the four motions: provide and reap, each way |
+//! | `driver` | the device object |
+//!
+//! Offloads: checksums both ways when offered. Not accepted: segmentation and merged receive
+//! buffers (a frame is one buffer), control and further queue pairs.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod config;
+mod driver;
+mod features;
+mod header;
+mod receive;
+mod space;
+mod transmit;
+
+pub use config::Config;
+pub use driver::VirtioNet;
+pub use features::features;
+pub use virtio::{Fault, Faults, InitError};

@@ -1,2 +1,3 @@
 //! VirtIO entropy driver without system calls.
 #![no_std]
+#![forbid(unsafe_code)]

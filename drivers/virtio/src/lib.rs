@@ -3,16 +3,27 @@
 //! *Owns* the ladder of device initialisation, the ring structures and their memory ordering, and
 //! the checks of everything that a device writes. *Never* knows what a device is for.
 //! *Spec* Virtual I/O Device (VIRTIO) 1.3; clause numbers in the comments are its.
-//! *Used by* the drivers; `window` also by whoever hands devices out.
+//! *Used by* the drivers; [`probe`] and [`reset`] also by whoever hands devices out.
 #![no_std]
 
 extern crate alloc;
+#[cfg(any(test, feature = "fake"))]
+extern crate std;
 
+mod faults;
+mod init;
+mod queue;
 mod window;
 
-pub use virtio_drivers::transport::Transport;
-pub use virtio_drivers::transport::mmio::MmioTransport;
-pub use window::{Kind, Probe, Version, WINDOW_BYTES, probe, reset, transport};
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
 
-/// How often a register is read until it says what it must. Generous: devices answer at once.
-pub(crate) const PATIENCE: u32 = 100_000;
+pub use faults::{Fault, Faults};
+pub use init::{
+    ANY_LAYOUT, EVENT_INDEX, InitError, Reset, VERSION_1, give_up, go, negotiate,
+    read_in_one_piece, reset_device,
+};
+pub use queue::{Direction, Plan, SplitQueue, Used, passed, queue_bytes};
+pub use virtio_drivers::transport::mmio::MmioTransport;
+pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
+pub use window::{Kind, Probe, Version, WINDOW_BYTES, probe, reset, transport};

@@ -7,6 +7,7 @@
 //!
 //! [`Transport`]: virtio_drivers::transport::Transport
 
+use crate::init::PATIENCE;
 use hardware::{OutOfRange, Registers};
 use virtio_drivers::transport::mmio::{MmioError, MmioTransport};
 
@@ -101,7 +102,7 @@ pub fn reset(window: &mut Registers) -> bool {
         return true;
     }
     window.write(STATUS, 0).is_ok()
-        && (0..crate::PATIENCE).any(|_| {
+        && (0..PATIENCE).any(|_| {
             core::hint::spin_loop();
             window.read(STATUS) == Ok(0)
         })

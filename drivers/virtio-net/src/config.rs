@@ -1,0 +1,102 @@
+//! What the driver's owner chooses, and how the memory is used.
+//!
+//! *Invariant* each buffer is laid out so that the IP header behind the Ethernet header begins on
+//! a 16-byte boundary, whichever VirtIO header stands in front.
+
+use virtio::queue_bytes;
+
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
+/// Ethernet header and one VLAN tag: what a frame may have beyond the MTU.
+pub(crate) const LINK_BYTES: usize = ETHERNET + 4;
+/// Where the IP packet begins in its cell.
+const PACKET_OFFSET: usize = 32;
+/// Cells begin on a line of the data cache, so that no two frames share one.
+pub(crate) const CELL_ALIGNMENT: usize = 64;
+/// What a link carries that does not say otherwise.
+pub(crate) const USUAL_MTU: u16 = 1500;
+
+/// Choices of the driver's owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Receive buffers; the device may allow fewer.
+    pub receive_buffers: u16,
+    /// Transmit buffers; the device may allow fewer.
+    pub transmit_buffers: u16,
+    /// Largest MTU to agree to, in bytes: buffers are that large.
+    pub largest_mtu: u16,
+    /// Accept checksum offload, both ways.
+    pub checksum: bool,
+    /// Accept the event index, which saves notifications and interrupts.
+    pub event_index: bool,
+    /// Hardware address to use when the device has none.
+    pub fallback_mac: [u8; 6],
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            receive_buffers: 256,
+            transmit_buffers: 256,
+            largest_mtu: USUAL_MTU,
+            checksum: true,
+            event_index: true,
+            // Locally administered, unicast.
+            fallback_mac: [0x02, 0, 0, 0, 0, 0x01],
+        }
+    }
+}
+
+impl Config {
+    /// Bytes of memory that hold all rings and buffers, wherever the memory begins.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        let buffers = self.receive_buffers as usize + self.transmit_buffers as usize;
+        ring_memory(self.receive_buffers)
+            + ring_memory(self.transmit_buffers)
+            + CELL_ALIGNMENT
+            + buffers * cell_bytes(self.largest_mtu)
+    }
+}
+
+/// Bytes of the largest ring for so many buffers: two descriptors each, and up to a page before it.
+const fn ring_memory(buffers: u16) -> usize {
+    const MOST: u16 = 1 << 15;
+    let descriptors = buffers.saturating_mul(2);
+    let size = if descriptors > MOST {
+        MOST
+    } else {
+        descriptors.next_power_of_two()
+    };
+    queue_bytes(size) + 4096
+}
+
+/// Bytes of a cell: room in front, header, frame.
+pub(crate) const fn cell_bytes(mtu: u16) -> usize {
+    (PACKET_OFFSET - ETHERNET + LINK_BYTES + mtu as usize).next_multiple_of(CELL_ALIGNMENT)
+}
+
+/// Bytes left free in front of a header of `header` bytes.
+pub(crate) const fn cell_front(header: usize) -> usize {
+    PACKET_OFFSET - ETHERNET - header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, cell_bytes, cell_front};
+    use crate::header::Format;
+
+    #[test]
+    fn the_packet_is_aligned_behind_both_headers() {
+        for format in [Format::Legacy, Format::Modern] {
+            let header = format.bytes();
+            assert_eq!((cell_front(header) + header + 14) % 16, 0);
+        }
+    }
+
+    #[test]
+    fn the_usual_frame_fills_its_cell() {
+        assert_eq!(cell_bytes(1500), 1536);
+        assert!(Config::default().memory() < 1 << 20);
+    }
+}

@@ -1,0 +1,112 @@
+//! Where the three parts of a split queue lie in memory.
+//!
+//! *Owns* offsets, alignments and the views on the parts. *Never* decides what is written there.
+//! *Spec* 2.7 (split virtqueues), 2.7.2 (legacy layout).
+//!
+//! One layout serves both interfaces: the legacy one (contiguous, the used ring on a page of its
+//! own) meets every demand of the modern one and costs less than a page.
+
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
+use hardware::Dma;
+
+/// Unit of the legacy interface: queues begin on a page and are named by its number.
+pub(crate) const PAGE: usize = 4096;
+/// Most entries of a split queue (2.7).
+pub(crate) const MAX_SIZE: u16 = 1 << 15;
+
+const DESCRIPTOR_BYTES: usize = 16;
+const AVAILABLE_HEADER: usize = 4;
+const USED_HEADER: usize = 4;
+const USED_ELEMENT: usize = 8;
+const EVENT_BYTES: usize = 2;
+
+/// Bytes from the descriptor table to the available ring.
+const fn available_offset(size: u16) -> usize {
+    DESCRIPTOR_BYTES * size as usize
+}
+
+/// Bytes from the descriptor table to the used ring.
+const fn used_offset(size: u16) -> usize {
+    let available_bytes = AVAILABLE_HEADER + 2 * size as usize + EVENT_BYTES;
+    (available_offset(size) + available_bytes).next_multiple_of(PAGE)
+}
+
+/// Bytes of a queue of `size` entries that begins on a page.
+#[must_use]
+pub const fn queue_bytes(size: u16) -> usize {
+    used_offset(size) + USED_HEADER + USED_ELEMENT * size as usize + EVENT_BYTES
+}
+
+/// The parts of a queue. What the driver writes and what the device writes are apart, and all of
+/// it is atomic: a device may change anything at any time.
+pub(crate) struct Parts {
+    /// Two words for each descriptor: address; length, flags and next (2.7.5).
+    pub descriptors: &'static [AtomicU64],
+    /// Flags, index, `size` heads and the driver's event (2.7.6).
+    pub available: &'static [AtomicU16],
+    /// Flags and index, both written by the device (2.7.8).
+    pub used: &'static [AtomicU16],
+    /// Id and length of each used element.
+    pub elements: &'static [AtomicU32],
+    /// The device's event, one cell (2.7.10).
+    pub device_event: &'static [AtomicU16],
+    /// Physical addresses of the descriptor table, the available and the used ring.
+    pub physical: [u64; 3],
+}
+
+impl Parts {
+    /// Takes the memory of a queue of `size` entries off the front of `memory`, which is left at
+    /// the byte after it. `None` if there is not enough.
+    pub fn take(memory: &mut Dma, size: u16) -> Option<Self> {
+        if !memory.align_to(PAGE) {
+            return None;
+        }
+        let mut queue = memory.split_to(queue_bytes(size))?;
+        queue.bytes_mut().fill(0);
+        let entries = usize::from(size);
+        let start = queue.physical();
+        let descriptors = queue.split_to(DESCRIPTOR_BYTES * entries)?;
+        let available = queue.split_to(AVAILABLE_HEADER + 2 * entries + EVENT_BYTES)?;
+        if !queue.align_to(PAGE) {
+            return None;
+        }
+        let physical = [start, available.physical(), queue.physical()];
+        let used = queue.split_to(USED_HEADER)?;
+        let elements = queue.split_to(USED_ELEMENT * entries)?;
+        Some(Self {
+            descriptors: descriptors.into_shared()?,
+            available: available.into_shared()?,
+            used: used.into_shared()?,
+            elements: elements.into_shared()?,
+            device_event: queue.into_shared()?,
+            physical,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Parts, queue_bytes};
+    use crate::fake::memory;
+
+    #[test]
+    fn the_used_ring_is_on_a_page_of_its_own() {
+        assert_eq!(queue_bytes(2), 4096 + 4 + 16 + 2);
+        assert_eq!(queue_bytes(256), 8192 + 4 + 2048 + 2);
+        assert_eq!(queue_bytes(1024), 20480 + 4 + 8192 + 2);
+    }
+
+    #[test]
+    fn parts_lie_where_the_legacy_interface_says() {
+        let (mut dma, _) = memory(0x4000_0000, 3 * 4096);
+        dma.split_to(100).unwrap();
+        let parts = Parts::take(&mut dma, 8).unwrap();
+        assert_eq!(parts.physical, [0x4000_1000, 0x4000_1080, 0x4000_2000]);
+        assert_eq!(parts.descriptors.len(), 16);
+        assert_eq!(parts.available.len(), 2 + 8 + 1);
+        assert_eq!(parts.used.len(), 2);
+        assert_eq!(parts.elements.len(), 16);
+        assert_eq!(parts.device_event.len(), 1);
+        assert!(Parts::take(&mut dma, 8).is_none());
+    }
+}

@@ -1,0 +1,411 @@
+//! The split virtqueue, driver's side.
+//!
+//! *Owns* the buffers that the device has: a [`Dma`] given to [`SplitQueue::provide`] stays in the
+//! queue's private table until the device returns it, so nobody can touch it meanwhile.
+//! *Never* believes the device: every index, id and length that it writes is read once into a
+//! private copy and checked against what is in flight; a lie is counted and leads to nothing else.
+//! *Spec* 2.7 (split virtqueues), 2.7.13 (supplying buffers), 2.7.14 (receiving used buffers).
+//!
+//! Memory ordering, each rule at its line: descriptors and ring entry before the available index
+//! (release), used index before used elements and buffer bytes (acquire), and one full fence
+//! between an own index and the look at the other side's wish, in [`SplitQueue::publish`] and
+//! [`SplitQueue::arm`].
+
+use super::event::passed;
+use super::layout::{MAX_SIZE, PAGE, Parts};
+use crate::faults::{Fault, Faults};
+use crate::init::{InitError, Reset};
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU16, Ordering, fence};
+use hardware::Dma;
+use virtio_drivers::transport::Transport;
+
+/// Descriptor continues in `next` (2.7.5).
+const NEXT: u64 = 1;
+/// Descriptor is written by the device.
+const WRITE: u64 = 2;
+/// In the available ring's flags: no interrupts, please (2.7.6).
+const NO_INTERRUPT: u16 = 1;
+/// In the used ring's flags: no notifications, please (2.7.8).
+const NO_NOTIFY: u16 = 1;
+/// Cells of the available and used rings.
+const FLAGS: usize = 0;
+const INDEX: usize = 1;
+const ENTRIES: usize = 2;
+/// No slot.
+const NONE: u16 = u16::MAX;
+
+/// Who writes the buffers of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The driver; the device reads.
+    ToDevice,
+    /// The device.
+    FromDevice,
+}
+
+/// How a queue is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Number of the queue in the device.
+    pub index: u16,
+    /// Most buffers in flight; the device may allow fewer.
+    pub buffers: u16,
+    /// Who writes.
+    pub direction: Direction,
+    /// `VIRTIO_F_EVENT_IDX` was negotiated.
+    pub event_index: bool,
+    /// The first so many bytes of each buffer go into a descriptor of their own: what the legacy
+    /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.6.4.1 of the legacy text).
+    /// Zero for none.
+    pub header: u16,
+}
+
+impl Plan {
+    /// Descriptors of one buffer.
+    const fn descriptors(&self) -> u16 {
+        if self.header == 0 { 1 } else { 2 }
+    }
+}
+
+/// A buffer that has come back.
+#[derive(Debug)]
+pub struct Used {
+    /// The buffer, as it was provided.
+    pub buffer: Dma,
+    /// Bytes that the device says it has written. `None` if that is a lie: more than it was given
+    /// (counted by the queue).
+    pub written: Option<usize>,
+}
+
+/// What the driver knows of a descriptor chain; there are as many slots as buffers in flight.
+struct Slot {
+    /// The buffer while the device has it.
+    buffer: Option<Dma>,
+    /// Bytes of it that the device may use.
+    length: u32,
+    /// Next free slot.
+    next: u16,
+}
+
+/// A split virtqueue.
+pub struct SplitQueue {
+    parts: Parts,
+    plan: Plan,
+    slots: Box<[Slot]>,
+    /// First free slot, and how many there are.
+    free: u16,
+    room: u16,
+    /// Entries of the ring minus one; the ring has a power of two of them.
+    mask: u16,
+    /// Available index as far as buffers have been written.
+    provided: u16,
+    /// Available index that the device was shown.
+    published: u16,
+    /// Used index up to which buffers were taken.
+    reaped: u16,
+    /// Used index that was last read and believed.
+    seen: u16,
+    /// An interrupt is wanted.
+    armed: bool,
+    /// The device broke the ring itself: nothing more is read until it is reset.
+    broken: bool,
+}
+
+impl SplitQueue {
+    /// Lays a queue out at the front of `memory`, of the size that plan and device allow, and
+    /// registers it.
+    ///
+    /// # Errors
+    ///
+    /// When the device has no such queue, or memory is short or out of its reach.
+    pub fn new<T: Transport>(
+        transport: &mut T,
+        plan: Plan,
+        memory: &mut Dma,
+        reset: &Reset,
+    ) -> Result<Self, InitError> {
+        let index = plan.index;
+        let offered = transport.max_queue_size(index).min(u32::from(MAX_SIZE));
+        let offered = u16::try_from(offered).unwrap_or(MAX_SIZE);
+        let wanted = plan.buffers.max(1).saturating_mul(plan.descriptors());
+        // 2.7: the size of a split queue is a power of two.
+        let wanted = wanted.min(MAX_SIZE).next_power_of_two();
+        let Some(size) = offered
+            .min(wanted)
+            .checked_ilog2()
+            .map(|bits| 1_u16 << bits)
+        else {
+            return Err(InitError::NoQueue { index });
+        };
+        let buffers = (size / plan.descriptors()).min(plan.buffers);
+        if buffers == 0 {
+            return Err(InitError::NoQueue { index });
+        }
+        let parts = Parts::take(memory, size).ok_or(InitError::TooLittleMemory)?;
+        let slot = |_| Slot {
+            buffer: None,
+            length: 0,
+            next: NONE,
+        };
+        let mut queue = Self {
+            parts,
+            plan,
+            slots: (0..buffers).map(slot).collect(),
+            free: NONE,
+            room: 0,
+            mask: size - 1,
+            provided: 0,
+            published: 0,
+            reaped: 0,
+            seen: 0,
+            armed: false,
+            broken: false,
+        };
+        queue.register(transport, reset)?;
+        Ok(queue)
+    }
+
+    /// Begins afresh on a device that has been reset. Buffers must have been taken back by
+    /// [`Self::recall`]; those that are still inside are lost.
+    ///
+    /// # Errors
+    ///
+    /// When the device no longer accepts the queue.
+    pub fn register<T: Transport>(
+        &mut self,
+        transport: &mut T,
+        _: &Reset,
+    ) -> Result<(), InitError> {
+        let index = self.plan.index;
+        let size = u32::from(self.mask) + 1;
+        if transport.max_queue_size(index) < size || transport.queue_used(index) {
+            return Err(InitError::NoQueue { index });
+        }
+        let [descriptors, available, used] = self.parts.physical;
+        if transport.requires_legacy_layout() && descriptors / PAGE as u64 > u64::from(u32::MAX) {
+            return Err(InitError::OutOfReach);
+        }
+        for (number, slot) in (0..).zip(self.slots.iter_mut()) {
+            slot.buffer = None;
+            slot.next = number + 1;
+        }
+        if let Some(last) = self.slots.last_mut() {
+            last.next = NONE;
+        }
+        self.free = 0;
+        self.room = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
+        (self.provided, self.published, self.reaped, self.seen) = (0, 0, 0, 0);
+        self.broken = false;
+        for cell in self.parts.available.iter().chain(self.parts.used) {
+            cell.store(0, Ordering::Relaxed);
+        }
+        self.parts.device_event[0].store(0, Ordering::Relaxed);
+        self.disarm();
+        transport.queue_set(index, size, descriptors, available, used);
+        Ok(())
+    }
+
+    /// Takes one buffer back from a device that has been reset.
+    pub fn recall(&mut self, _: &Reset) -> Option<Dma> {
+        self.slots.iter_mut().find_map(|slot| slot.buffer.take())
+    }
+
+    /// Buffers that can be provided.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        usize::from(self.room)
+    }
+
+    /// Buffers that the device has.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.slots.len() - usize::from(self.room)
+    }
+
+    /// Buffers in flight at most.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether the device broke the ring and must be reset.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Gives the first `length` bytes of a buffer to the device, which learns of it by
+    /// [`Self::publish`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the buffer back when there is no room, or `length` is not more than the header and at
+    /// most the buffer's.
+    pub fn provide(&mut self, buffer: Dma, length: usize) -> Result<(), Dma> {
+        let header = usize::from(self.plan.header);
+        let Ok(bytes) = u32::try_from(length) else {
+            return Err(buffer);
+        };
+        if length <= header || length > buffer.len() {
+            return Err(buffer);
+        }
+        let number = self.free;
+        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
+            return Err(buffer);
+        };
+        let physical = buffer.physical();
+        self.free = slot.next;
+        slot.buffer = Some(buffer);
+        slot.length = bytes;
+        self.room -= 1;
+        let write = match self.plan.direction {
+            Direction::ToDevice => 0,
+            Direction::FromDevice => WRITE,
+        };
+        let head = number * self.plan.descriptors();
+        if header == 0 {
+            self.describe(head, physical, length as u64, write, 0);
+        } else {
+            self.describe(head, physical, header as u64, write | NEXT, head + 1);
+            let rest = (length - header) as u64;
+            self.describe(head + 1, physical + header as u64, rest, write, 0);
+        }
+        let entry = ENTRIES + usize::from(self.provided & self.mask);
+        self.parts.available[entry].store(head.to_le(), Ordering::Relaxed);
+        self.provided = self.provided.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
+    fn describe(&self, number: u16, address: u64, length: u64, flags: u64, next: u16) {
+        let cell = usize::from(number) * 2;
+        let rest = length | flags << 32 | u64::from(next) << 48;
+        self.parts.descriptors[cell].store(address.to_le(), Ordering::Relaxed);
+        self.parts.descriptors[cell + 1].store(rest.to_le(), Ordering::Relaxed);
+    }
+
+    /// Shows the device everything provided so far and returns whether it wants to be notified.
+    #[must_use = "the device sleeps until it is notified"]
+    pub fn publish(&mut self) -> bool {
+        let (old, new) = (self.published, self.provided);
+        if old == new {
+            return false;
+        }
+        // 2.7.13.3.1: descriptors and ring entries must be visible before the index: release.
+        self.parts.available[INDEX].store(new.to_le(), Ordering::Release);
+        self.published = new;
+        // 2.7.13.4.1: the index must be visible before the device's wish is read, or both sides
+        // look before either has spoken: a full fence, no less.
+        fence(Ordering::SeqCst);
+        if self.plan.event_index {
+            passed(read(&self.parts.device_event[0]), new, old)
+        } else {
+            read(&self.parts.used[FLAGS]) & NO_NOTIFY == 0
+        }
+    }
+
+    /// Takes the next buffer that the device has returned. What the device did wrong is counted in
+    /// `faults` and skipped.
+    pub fn reap(&mut self, faults: &mut Faults) -> Option<Used> {
+        while self.next_used(faults) {
+            let element = 2 * usize::from(self.reaped & self.mask);
+            self.reaped = self.reaped.wrapping_add(1);
+            let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
+            let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
+            match self.take_back(id, written) {
+                Ok(used) => {
+                    if used.written.is_none() {
+                        faults.count(Fault::Length);
+                    }
+                    return Some(used);
+                }
+                Err(fault) => faults.count(fault),
+            }
+        }
+        None
+    }
+
+    /// Whether there is a used element to take. The only place where the used index is read.
+    fn next_used(&mut self, faults: &mut Faults) -> bool {
+        if self.reaped != self.seen {
+            return true;
+        }
+        if self.broken {
+            return false;
+        }
+        // 2.7.14: the index is read before the elements and the buffers' bytes: acquire.
+        let index = u16::from_le(self.parts.used[INDEX].load(Ordering::Acquire));
+        // The device cannot have used more than it was shown, which is at most the ring.
+        if index.wrapping_sub(self.reaped) > self.published.wrapping_sub(self.reaped) {
+            self.broken = true;
+            faults.count(Fault::Index);
+            return false;
+        }
+        self.seen = index;
+        if self.plan.event_index && !self.armed {
+            // Keep the event just behind, or it would come round again after 65,536 buffers.
+            self.set_event(index.wrapping_sub(1));
+        }
+        self.reaped != index
+    }
+
+    /// Checks an id and frees its slot.
+    fn take_back(&mut self, id: u32, written: u32) -> Result<Used, Fault> {
+        let descriptors = u32::from(self.plan.descriptors());
+        let number = u16::try_from(id / descriptors).map_err(|_| Fault::Id)?;
+        let slot = self.slots.get_mut(usize::from(number)).ok_or(Fault::Id)?;
+        if !id.is_multiple_of(descriptors) {
+            return Err(Fault::Id);
+        }
+        let buffer = slot.buffer.take().ok_or(Fault::NotInFlight)?;
+        slot.next = self.free;
+        self.free = number;
+        self.room += 1;
+        let written = (written <= slot.length).then_some(written as usize);
+        Ok(Used { buffer, written })
+    }
+
+    /// Asks for an interrupt when the device has returned `count` more buffers (at least one), and
+    /// looks again: `true` if they are there already. With event index one interrupt comes; without,
+    /// interrupts come from the first buffer on until [`Self::disarm`].
+    pub fn arm(&mut self, count: u16) -> bool {
+        self.armed = true;
+        let more = count.max(1);
+        if self.plan.event_index {
+            self.set_event(self.reaped.wrapping_add(more - 1));
+        } else {
+            self.set_flags(0);
+        }
+        // 2.7.14: the wish must be visible before the index is read again, or a buffer that comes
+        // between is told to nobody: a full fence, no less.
+        fence(Ordering::SeqCst);
+        let index = u16::from_le(self.parts.used[INDEX].load(Ordering::Acquire));
+        !self.broken && index.wrapping_sub(self.reaped) >= more
+    }
+
+    /// Asks for no interrupts. One may still come; it is only a hint (2.7.7).
+    pub fn disarm(&mut self) {
+        self.armed = false;
+        if self.plan.event_index {
+            self.set_event(self.reaped.wrapping_sub(1));
+        } else {
+            self.set_flags(NO_INTERRUPT);
+        }
+    }
+
+    fn set_flags(&self, flags: u16) {
+        self.parts.available[FLAGS].store(flags.to_le(), Ordering::Relaxed);
+    }
+
+    /// The driver's event is the last cell of the available ring (2.7.6).
+    fn set_event(&self, event: u16) {
+        let cell = ENTRIES + usize::from(self.mask) + 1;
+        self.parts.available[cell].store(event.to_le(), Ordering::Relaxed);
+    }
+}
+
+/// Reads a cell that the device writes, once.
+fn read(cell: &AtomicU16) -> u16 {
+    u16::from_le(cell.load(Ordering::Relaxed))
+}
