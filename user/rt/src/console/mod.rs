@@ -1,0 +1,316 @@
+//! The terminal: text out, text in.
+//!
+//! *Owns* the program's session with the console service, opened at first use. Output of one call
+//! stays together; without a console service it goes to the debug console.
+
+pub mod message;
+
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
+use core::fmt::{self, Write};
+
+use message::{DATA_BYTES, Operation};
+
+use crate::{
+    executor::block_on,
+    local::local,
+    log,
+    shared_link::{For, SharedLink, doze},
+    system,
+};
+
+/// Slots of the session's rings: a screenful of output without waiting.
+const SLOTS: usize = 32;
+
+/// Why reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// Ctrl-C, told to the program that controls the terminal.
+    Interrupted,
+    /// There is no console (any more).
+    Closed,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupted => "interrupted",
+            Self::Closed => "no console",
+        })
+    }
+}
+
+impl core::error::Error for ReadError {}
+
+/// Prints to the terminal.
+#[macro_export]
+macro_rules! print {
+    ($($argument:tt)*) => {
+        $crate::private::print_arguments(::core::format_args!($($argument)*), false)
+    };
+}
+
+/// Prints a line to the terminal.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::private::print_arguments(::core::format_args!(""), true) };
+    ($($argument:tt)*) => {
+        $crate::private::print_arguments(::core::format_args!($($argument)*), true)
+    };
+}
+
+/// The session.
+enum Session {
+    /// Nothing was printed or read yet.
+    Fresh,
+    /// There is no console, or it went.
+    None,
+    /// Connected.
+    Open(Box<Terminal>),
+}
+
+/// An open session.
+struct Terminal {
+    shared: SharedLink,
+    input: VecDeque<u8>,
+    interrupted: bool,
+    reading: bool,
+    flushes: u32,
+    flushed: u32,
+}
+
+local! {
+    /// The program's session.
+    static SESSION: Session = Session::Fresh;
+}
+
+/// Prints; what [`print!`] and [`println!`] become.
+pub fn print_arguments(arguments: fmt::Arguments<'_>, newline: bool) {
+    let mut output = Output {
+        text: [0; DATA_BYTES],
+        length: 0,
+    };
+    // `Output` takes everything; only an argument's own formatting can fail.
+    output.write_fmt(arguments).ok();
+    if newline {
+        output.write_char('\n').ok();
+    }
+    output.send();
+}
+
+/// Prints bytes as they are.
+pub fn write_bytes(bytes: &[u8]) {
+    for part in bytes.chunks(DATA_BYTES) {
+        write(part);
+    }
+}
+
+/// Waits until everything printed so far has been shown.
+pub fn flush() {
+    let Some(request) = with(|terminal| {
+        terminal.flushes = terminal.flushes.wrapping_add(1);
+        terminal.flushes
+    }) else {
+        return;
+    };
+    send(Operation::Flush, request, &[]);
+    block_on(async {
+        while pump() && with(|terminal| terminal.flushed) != Some(request) {
+            doze(lend, For::Message).await;
+        }
+    });
+}
+
+/// Reads some input: at least one byte unless `into` is empty.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub async fn read_bytes(into: &mut [u8]) -> Result<usize, ReadError> {
+    open();
+    loop {
+        if !pump() {
+            return Err(ReadError::Closed);
+        }
+        if take_interrupt() {
+            return Err(ReadError::Interrupted);
+        }
+        let ask = with(|terminal| {
+            let count = into.len().min(terminal.input.len());
+            for (byte, typed) in into.iter_mut().zip(terminal.input.drain(..count)) {
+                *byte = typed;
+            }
+            if count > 0 || into.is_empty() {
+                return Err(count);
+            }
+            Ok(!core::mem::replace(&mut terminal.reading, true))
+        });
+        match ask {
+            None => return Err(ReadError::Closed),
+            Some(Err(count)) => return Ok(count),
+            Some(Ok(true)) => send(Operation::Read, 0, &[]),
+            Some(Ok(false)) => doze(lend, For::Message).await,
+        }
+    }
+}
+
+/// Reads a line with echo and backspace, without its end.
+///
+/// # Errors
+///
+/// [`ReadError`].
+pub async fn read_line() -> Result<String, ReadError> {
+    let mut line = Vec::new();
+    loop {
+        let mut byte = [0];
+        read_bytes(&mut byte).await?;
+        match byte[0] {
+            b'\r' | b'\n' => {
+                write(b"\n");
+                return Ok(String::from_utf8_lossy(&line).into_owned());
+            }
+            0x08 | 0x7f if line.pop().is_some() => write(b"\x08 \x08"),
+            byte @ (b' '..=b'~' | 0x80..) => {
+                line.push(byte);
+                write(&[byte]);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Waits until Ctrl-C is typed; for the program that controls the terminal.
+pub async fn interrupt() {
+    open();
+    while !take_interrupt() {
+        if !pump() {
+            // Nobody can type without a console.
+            core::future::pending::<()>().await;
+        }
+        if !with(|terminal| terminal.interrupted).unwrap_or(false) {
+            doze(lend, For::Message).await;
+        }
+    }
+}
+
+fn take_interrupt() -> bool {
+    with(|terminal| core::mem::take(&mut terminal.interrupted)).unwrap_or(false)
+}
+
+/// Collects the text of one call into as few messages as possible.
+struct Output {
+    text: [u8; DATA_BYTES],
+    length: usize,
+}
+
+impl Output {
+    fn send(&mut self) {
+        if let Some(text @ [_, ..]) = self.text.get(..self.length) {
+            write(text);
+        }
+        self.length = 0;
+    }
+}
+
+impl Write for Output {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            if self.length == self.text.len() {
+                self.send();
+            }
+            let room = &mut self.text[self.length..];
+            let count = room.len().min(rest.len());
+            room[..count].copy_from_slice(&rest[..count]);
+            self.length += count;
+            rest = &rest[count..];
+        }
+        Ok(())
+    }
+}
+
+fn write(text: &[u8]) {
+    open();
+    send(Operation::Write, 0, text);
+}
+
+/// Connects at first use.
+fn open() {
+    if SESSION.with(|session| !matches!(session, Session::Fresh)) {
+        return;
+    }
+    let session = match system::connect_blocking(message::NAME, SLOTS, true) {
+        Ok(link) => Session::Open(Box::new(Terminal {
+            shared: SharedLink::new(link),
+            input: VecDeque::new(),
+            interrupted: false,
+            reading: false,
+            flushes: 0,
+            flushed: 0,
+        })),
+        Err(_) => Session::None,
+    };
+    SESSION.with(|place| *place = session);
+}
+
+/// Sends a message, waiting for room; text goes to the debug console if there is no other.
+fn send(operation: Operation, request: u32, data: &[u8]) {
+    let message = message::emit(operation, request, data);
+    loop {
+        match with(|terminal| {
+            (
+                terminal.shared.link.is_closed(),
+                terminal.shared.link.send(&message),
+            )
+        }) {
+            Some((false, Ok(()))) => return,
+            Some((false, Err(ring::Full))) => block_on(doze(lend, For::Room)),
+            Some((true, _)) | None => break,
+        }
+    }
+    if operation == Operation::Write {
+        log::debug_print(data);
+    }
+}
+
+/// Puts what came in where it belongs; false if the console is gone.
+fn pump() -> bool {
+    loop {
+        let taken = with(|terminal| {
+            let taken = terminal.shared.try_receive();
+            if let Ok(Some((message, _))) = &taken {
+                match message::parse(message) {
+                    Some((Operation::Input, _, data)) => {
+                        terminal.reading = false;
+                        terminal.input.extend(data);
+                    }
+                    Some((Operation::Interrupt, ..)) => terminal.interrupted = true,
+                    Some((Operation::Flush, request, _)) => terminal.flushed = request,
+                    Some((Operation::Write | Operation::Read, ..)) | None => {}
+                }
+            }
+            taken
+        });
+        match taken {
+            Some(Ok(Some((_, wakers)))) => wakers.into_iter().for_each(core::task::Waker::wake),
+            Some(Ok(None)) => return true,
+            Some(Err(_)) => {
+                SESSION.with(|session| *session = Session::None);
+                return false;
+            }
+            None => return false,
+        }
+    }
+}
+
+/// Works with the open session.
+fn with<R>(work: impl FnOnce(&mut Terminal) -> R) -> Option<R> {
+    SESSION.with(|session| match session {
+        Session::Open(terminal) => Some(work(terminal)),
+        Session::Fresh | Session::None => None,
+    })
+}
+
+fn lend(work: &mut dyn FnMut(&mut SharedLink)) {
+    // A session that went in the meantime cannot be slept for.
+    let _ = with(|terminal| work(&mut terminal.shared));
+}

@@ -1,0 +1,175 @@
+//! Runs futures.
+//!
+//! *Owns* the queue of tasks that can run. One thread: tasks need not be `Send`. When nothing can
+//! run, the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
+
+use alloc::{collections::VecDeque, sync::Arc, task::Wake};
+use core::{
+    future::Future,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Waker},
+};
+
+use async_task::Runnable;
+pub use async_task::Task;
+
+use crate::{local::local, reactor};
+
+/// Tasks that run before the reactor is asked for news, so that a busy task does not keep the
+/// others from being woken.
+const TASKS_PER_TURN: usize = 64;
+
+local! {
+    /// Tasks that can run, oldest first.
+    static RUNNABLE: VecDeque<Runnable> = VecDeque::new();
+}
+
+local! {
+    /// How many `block_on` are running within each other.
+    static DEPTH: usize = 0;
+}
+
+/// Starts a task. It runs whenever a [`block_on`] runs.
+pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
+    let schedule = |task| RUNNABLE.with(|queue| queue.push_back(task));
+    // SAFETY: the future lives as long as it likes (`'static`), and so does the closure, which
+    // borrows nothing. Neither the future nor the runnable leaves its thread: the program has one,
+    // and on the host the queue belongs to the thread.
+    let (runnable, task) = unsafe { async_task::spawn_unchecked(future, schedule) };
+    runnable.schedule();
+    task
+}
+
+/// Runs a future to its end, and meanwhile all tasks.
+///
+/// Called from within a task it runs that future alone, and all else waits: right for a line of
+/// output, wrong for anything that may take long.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let flag = Arc::new(Flag(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&flag));
+    let mut context = Context::from_waker(&waker);
+    let outermost = Depth::enter();
+    loop {
+        if flag.0.swap(false, Ordering::Relaxed)
+            && let Poll::Ready(value) = future.as_mut().poll(&mut context)
+        {
+            return value;
+        }
+        let ran = outermost.0 && run_tasks();
+        let idle = !ran && !flag.0.load(Ordering::Relaxed);
+        reactor::turn(idle);
+    }
+}
+
+/// Lets the other tasks run once.
+pub async fn yield_now() {
+    let mut yielded = false;
+    core::future::poll_fn(|context| {
+        if core::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs what can run, within limits. True if something is left or ran.
+fn run_tasks() -> bool {
+    for count in 0..TASKS_PER_TURN {
+        let Some(task) = RUNNABLE.with(VecDeque::pop_front) else {
+            return count > 0;
+        };
+        task.run();
+    }
+    true
+}
+
+/// Counts nested calls; true for the outermost.
+struct Depth(bool);
+
+impl Depth {
+    fn enter() -> Self {
+        DEPTH.with(|depth| {
+            *depth += 1;
+            Self(*depth == 1)
+        })
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        DEPTH.with(|depth| *depth -= 1);
+    }
+}
+
+/// Wakes `block_on`'s own future.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::rc::Rc;
+    use core::cell::Cell;
+
+    use super::{block_on, spawn, yield_now};
+
+    #[test]
+    fn tasks_take_turns() {
+        let log = Rc::new(core::cell::RefCell::new(alloc::vec::Vec::new()));
+        let task = |name: &'static str| {
+            let log = Rc::clone(&log);
+            async move {
+                for round in 0..2 {
+                    log.borrow_mut().push((name, round));
+                    yield_now().await;
+                }
+            }
+        };
+        let (a, b) = (spawn(task("a")), spawn(task("b")));
+        block_on(async {
+            a.await;
+            b.await;
+        });
+        assert_eq!(*log.borrow(), [("a", 0), ("b", 0), ("a", 1), ("b", 1)]);
+    }
+
+    #[test]
+    fn a_dropped_task_is_cancelled_and_a_detached_one_is_not() {
+        let count = Rc::new(Cell::new(0));
+        let bump = |by: u32| {
+            let count = Rc::clone(&count);
+            async move { count.set(count.get() + by) }
+        };
+        drop(spawn(bump(1)));
+        spawn(bump(10)).detach();
+        block_on(yield_now());
+        assert_eq!(count.get(), 10);
+    }
+
+    #[test]
+    fn a_nested_call_runs_only_its_own_future() {
+        let ran = Rc::new(Cell::new(false));
+        let outer = Rc::clone(&ran);
+        let seen = block_on(async move {
+            let mark = Rc::clone(&outer);
+            spawn(async move { mark.set(true) }).detach();
+            block_on(yield_now());
+            outer.get()
+        });
+        assert!(!seen);
+        block_on(yield_now());
+        assert!(ran.get());
+    }
+}

@@ -1,0 +1,303 @@
+//! One end of a channel with its rings: messages in and out, doorbells when they are asked for.
+//!
+//! *Owns* the order of steps: publish, ask whether the peer sleeps, ring; announce sleep, look
+//! again, wait. *Never* looks into a message.
+
+use abi::{Error, Handle, Signals, WaitItem};
+use ring::{Endpoint, Full, Look, Message, Side};
+
+use crate::{
+    executor::block_on,
+    handle::{Channel, OwnedHandle, SendHandleError},
+    reactor::signalled,
+};
+
+/// Why nothing more can be exchanged with the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// The other end is closed, and every message of it has been taken.
+    Closed,
+    /// The peer broke the rules of the ring.
+    Violation,
+}
+
+impl core::fmt::Display for Broken {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "other end closed",
+            Self::Violation => "peer broke the rules of the ring",
+        })
+    }
+}
+
+impl core::error::Error for Broken {}
+
+/// A connected end.
+pub struct Link {
+    endpoint: Endpoint,
+    /// `None` within one process, where no doorbell is needed: tests.
+    channel: Option<Channel>,
+    closed: bool,
+}
+
+impl Link {
+    /// A new channel whose rings have at least `slots` slots: our end, and the handle for the
+    /// peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::create`] and [`Channel::map`].
+    pub fn create(slots: usize) -> Result<(Self, Channel), Error> {
+        let (channel, peer) = Channel::create(ring::region_bytes(slots))?;
+        Ok((Self::attach(channel, Side::Creator)?, peer))
+    }
+
+    /// Takes the end that somebody else created and sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::map`].
+    pub fn adopt(channel: Channel) -> Result<Self, Error> {
+        Self::attach(channel, Side::Peer)
+    }
+
+    fn attach(channel: Channel, side: Side) -> Result<Self, Error> {
+        Ok(Self {
+            endpoint: channel.map(side)?,
+            channel: Some(channel),
+            closed: false,
+        })
+    }
+
+    /// Both ends within this process: creator, peer.
+    #[must_use]
+    pub fn pair(slots: usize) -> (Self, Self) {
+        let (creator, peer) = Endpoint::pair(slots);
+        let link = |endpoint| Self {
+            endpoint,
+            channel: None,
+            closed: false,
+        };
+        (link(creator), link(peer))
+    }
+
+    /// An end whose peer is gone.
+    pub(crate) fn unconnected() -> Self {
+        let (mut link, _) = Self::pair(1);
+        link.closed = true;
+        link
+    }
+
+    /// Writes a message without waking the peer: for batches, to be followed by [`Self::flush`].
+    ///
+    /// # Errors
+    ///
+    /// [`Full`]; [`Self::wait_room`] waits.
+    pub fn push(&mut self, message: &Message) -> Result<(), Full> {
+        self.endpoint.tx.push(message)
+    }
+
+    /// Rings the doorbell if the peer sleeps and something changed for it: messages pushed, or
+    /// room made.
+    pub fn flush(&mut self) {
+        let wanted = self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell();
+        if wanted {
+            self.ring();
+        }
+    }
+
+    /// Writes a message and wakes the peer if it sleeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`].
+    pub fn send(&mut self, message: &Message) -> Result<(), Full> {
+        self.push(message)?;
+        if self.endpoint.tx.needs_doorbell() {
+            self.ring();
+        }
+        Ok(())
+    }
+
+    /// Rings unconditionally: for a handle that waits, which the ring does not show.
+    pub fn ring(&mut self) {
+        if let Some(channel) = &self.channel
+            && channel.ring() == Err(Error::PeerClosed)
+        {
+            self.closed = true;
+        }
+    }
+
+    /// Takes a message if there is one; wakes a peer that waits for room.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub fn try_receive(&mut self) -> Result<Option<Message>, Broken> {
+        match self.endpoint.rx.pop() {
+            Ok(Some(message)) => {
+                if self.endpoint.rx.needs_doorbell() {
+                    self.ring();
+                }
+                Ok(Some(message))
+            }
+            Ok(None) if self.closed => Err(Broken::Closed),
+            Ok(None) => Ok(None),
+            Err(ring::Violation) => Err(Broken::Violation),
+        }
+    }
+
+    /// Waits for a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub async fn receive(&mut self) -> Result<Message, Broken> {
+        loop {
+            if let Some(message) = self.try_receive()? {
+                return Ok(message);
+            }
+            self.readable().await;
+        }
+    }
+
+    /// Waits until there may be something to receive, or the link is broken.
+    pub async fn readable(&mut self) {
+        if self.announce_sleep() == Look::MoreWork {
+            return;
+        }
+        self.doorbell().await;
+        self.awake();
+    }
+
+    /// Waits until a message can be pushed, or the link is broken.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub async fn wait_room(&mut self) -> Result<(), Broken> {
+        loop {
+            if self.endpoint.tx.violated() {
+                return Err(Broken::Violation);
+            }
+            if self.closed {
+                return Err(Broken::Closed);
+            }
+            if self.endpoint.tx.announce_sleep() == Look::MoreWork {
+                return Ok(());
+            }
+            self.doorbell().await;
+            self.endpoint.tx.awake();
+        }
+    }
+
+    /// Writes a message, waiting for room if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub async fn send_wait(&mut self, message: &Message) -> Result<(), Broken> {
+        while self.send(message) == Err(Full) {
+            self.wait_room().await?;
+        }
+        if self.closed {
+            Err(Broken::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// [`Self::send_wait`] for programs without tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub fn send_blocking(&mut self, message: &Message) -> Result<(), Broken> {
+        block_on(self.send_wait(message))
+    }
+
+    /// Free slots towards the peer.
+    pub fn room(&mut self) -> usize {
+        self.endpoint.tx.room()
+    }
+
+    /// Before sleeping in a loop of one's own: asks for a doorbell and looks once more.
+    pub fn announce_sleep(&mut self) -> Look {
+        if self.closed {
+            return Look::MoreWork;
+        }
+        self.endpoint.rx.announce_sleep()
+    }
+
+    /// As [`Self::announce_sleep`], also asking for a doorbell when there is room to send.
+    pub fn announce_sleep_for_room(&mut self) -> Look {
+        match self.endpoint.tx.announce_sleep() {
+            Look::Sleep => self.announce_sleep(),
+            Look::MoreWork => Look::MoreWork,
+        }
+    }
+
+    /// After sleeping in a loop of one's own.
+    pub fn awake(&mut self) {
+        self.endpoint.rx.awake();
+        self.endpoint.tx.awake();
+    }
+
+    /// What a loop of one's own waits for.
+    #[must_use]
+    pub fn wait_item(&self) -> WaitItem {
+        WaitItem::new(self.handle(), Signals::DOORBELL | Signals::PEER_CLOSED)
+    }
+
+    /// Tells what such a wait observed.
+    pub fn observe(&mut self, signals: Signals) {
+        self.closed |= signals.contains(Signals::PEER_CLOSED);
+    }
+
+    /// The handle; [`Handle::NONE`] for [`Self::pair`].
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.channel.as_ref().map_or(Handle::NONE, Channel::raw)
+    }
+
+    /// The other end is known to be closed. Messages may still be waiting.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Moves a handle into the peer's queue. The message that belongs to it is sent afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::send_handle`].
+    pub fn send_handle(&mut self, handle: OwnedHandle, tag: u64) -> Result<(), SendHandleError> {
+        match &self.channel {
+            Some(channel) => channel.send_handle(handle, tag),
+            None => Err((handle, Error::NotSupported)),
+        }
+    }
+
+    /// Takes the oldest handle of our queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::receive_handle`].
+    pub fn receive_handle(&mut self) -> Result<(OwnedHandle, u64), Error> {
+        self.channel
+            .as_ref()
+            .ok_or(Error::NotSupported)?
+            .receive_handle()
+    }
+
+    /// Sleeps until the doorbell rings or the peer goes; within one process, lets others run.
+    async fn doorbell(&mut self) {
+        if self.channel.is_none() {
+            crate::executor::yield_now().await;
+            return;
+        }
+        let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
+        let seen = signalled(self.handle(), wanted).await;
+        self.observe(seen);
+    }
+}

@@ -1,0 +1,198 @@
+//! The program's end of its first channel: one link, many requests under way.
+//!
+//! *Owns* the inbox. Whoever looks into the link puts what it finds where it belongs.
+
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    string::String,
+};
+use core::task::Poll;
+
+use ring::Message;
+
+use super::{
+    Client, Permissions, Refused,
+    message::{Note, Operation, REPLY},
+};
+use crate::{
+    handle::Channel,
+    link::Link,
+    local::local,
+    shared_link::{For, SharedLink, doze},
+};
+
+/// Most clients that may wait for a server; the channel's handle queue is no longer.
+const MAX_CLIENTS: usize = abi::CHANNEL_HANDLE_QUEUE;
+
+/// The session.
+pub struct Session {
+    pub shared: SharedLink,
+    pub process: u32,
+    pub clients: VecDeque<Client>,
+    requests: u32,
+    replies: BTreeMap<u32, Option<Message>>,
+}
+
+local! {
+    /// The program's session; `None` before the start and on the host.
+    static SESSION: Option<Session> = None;
+}
+
+/// Begins the session.
+pub fn open(link: Link, process: u32) {
+    SESSION.with(|place| *place = Some(Session::new(link, process)));
+}
+
+/// Works with the session. Without one (on the host), with one that is closed.
+pub fn with<R>(work: impl FnOnce(&mut Session) -> R) -> R {
+    SESSION.with(|place| work(place.get_or_insert_with(|| Session::new(Link::unconnected(), 0))))
+}
+
+/// Lends the link.
+fn lend(work: &mut dyn FnMut(&mut SharedLink)) {
+    with(|session| work(&mut session.shared));
+}
+
+impl Session {
+    const fn new(link: Link, process: u32) -> Self {
+        Self {
+            shared: SharedLink::new(link),
+            process,
+            clients: VecDeque::new(),
+            requests: 0,
+            replies: BTreeMap::new(),
+        }
+    }
+
+    /// Puts one message where it belongs.
+    fn place(&mut self, message: Message) {
+        let note = Note::parse(&message);
+        if note.operation == Operation::Client as u16 {
+            // The handle was queued before the message was written.
+            let Ok((handle, tag)) = self.shared.link.receive_handle() else {
+                return;
+            };
+            if tag == u64::from(note.request) && self.clients.len() < MAX_CLIENTS {
+                self.clients.push_back(Client {
+                    channel: Channel::from_handle(handle),
+                    process: u32::try_from(note.value).unwrap_or(0),
+                    name: String::from_utf8_lossy(note.data).into_owned(),
+                    permissions: Permissions::from_bits_truncate(note.extra),
+                });
+            }
+        } else if note.operation & REPLY != 0
+            && let Some(reply) = self.replies.get_mut(&note.request)
+        {
+            *reply = Some(message);
+        }
+    }
+}
+
+/// Puts all that has come in where it belongs, and wakes those concerned.
+pub fn pump() -> Result<(), Refused> {
+    loop {
+        let taken = with(|session| {
+            let taken = session.shared.try_receive();
+            taken.map(|taken| {
+                taken.map(|(message, wakers)| {
+                    session.place(message);
+                    wakers
+                })
+            })
+        });
+        let Some(wakers) = taken.map_err(|_broken| Refused::Gone)? else {
+            return Ok(());
+        };
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// Waits until `ready` is. It is asked after everything that comes in.
+pub async fn until<T>(mut ready: impl FnMut() -> Poll<Result<T, Refused>>) -> Result<T, Refused> {
+    loop {
+        pump()?;
+        if let Poll::Ready(result) = ready() {
+            return result;
+        }
+        doze(lend, For::Message).await;
+    }
+}
+
+/// A request under way; forgotten when dropped.
+struct Request(u32);
+
+impl Request {
+    fn new() -> Self {
+        with(|session| {
+            session.requests = session.requests.wrapping_add(1);
+            session.replies.insert(session.requests, None);
+            Self(session.requests)
+        })
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let _reply = with(|session| session.replies.remove(&self.0));
+    }
+}
+
+/// Sends a request and waits for its reply.
+pub async fn call(
+    operation: Operation,
+    value: u64,
+    extra: u64,
+    data: &[u8],
+) -> Result<Message, Refused> {
+    let request = Request::new();
+    exchange(&request, operation, value, extra, data).await
+}
+
+/// As [`call`], with a channel's far end that travels along.
+pub async fn call_with_channel(
+    operation: Operation,
+    value: u64,
+    data: &[u8],
+    channel: Channel,
+) -> Result<Message, Refused> {
+    let request = Request::new();
+    let handle = channel.into_handle();
+    let sent = with(|session| session.shared.link.send_handle(handle, request.0.into()));
+    sent.map_err(|(_handle, error)| Refused::from(error))?;
+    exchange(&request, operation, value, 0, data).await
+}
+
+async fn exchange(
+    request: &Request,
+    operation: Operation,
+    value: u64,
+    extra: u64,
+    data: &[u8],
+) -> Result<Message, Refused> {
+    let note = Note {
+        value,
+        extra,
+        ..Note::new(operation, request.0)
+    };
+    for message in note.emit_long(data) {
+        while with(|session| session.shared.link.send(&message)).is_err() {
+            if with(|session| session.shared.link.is_closed()) {
+                return Err(Refused::Gone);
+            }
+            doze(lend, For::Room).await;
+        }
+    }
+    until(|| {
+        let reply = with(|session| session.replies.get_mut(&request.0).and_then(Option::take));
+        let Some(reply) = reply else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match Refused::from_status(Note::parse(&reply).status) {
+            Some(refused) => Err(refused),
+            None => Ok(reply),
+        })
+    })
+    .await
+}
