@@ -341,6 +341,33 @@ pub fn as_udp(frame: &[u8]) -> Option<Datagram> {
     })
 }
 
+/// A TCP segment that opens a connection to the guest.
+pub fn tcp_syn(source: u16, destination: u16, sequence: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    ipv4(US, GUEST)
+        .tcp(source, destination, sequence, 64_000)
+        .syn()
+        .write(&mut out, &[])
+        .ok();
+    pad(out)
+}
+
+/// The TCP header in the frame, if there is one and its checksum is right.
+pub fn as_tcp(frame: &[u8]) -> Option<etherparse::TcpHeader> {
+    let sliced = SlicedPacket::from_ethernet(frame).ok()?;
+    let etherparse::NetSlice::Ipv4(ip) = sliced.net.as_ref()? else {
+        return None;
+    };
+    let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else {
+        return None;
+    };
+    let header = ip.header();
+    let sum = tcp
+        .calc_checksum_ipv4(header.source(), header.destination())
+        .ok()?;
+    (sum == tcp.checksum() && has_good_ipv4_checksum(frame)).then(|| tcp.to_header())
+}
+
 /// Sum of RFC 1071 over some bytes, `0xffff` if they contain their own right checksum.
 pub fn ones_complement(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes

@@ -76,8 +76,21 @@ impl Guest {
     /// Starts QEMU and waits for the shell.
     pub fn boot(machine: Machine) -> Result<Self> {
         let mut guest = Self::start(machine)?;
-        guest.console.expect(FIRST_PROMPT, BOOT).context("boot")?;
+        guest.first_prompt()?;
         Ok(guest)
+    }
+
+    /// Waits for the shell.
+    pub fn first_prompt(&mut self) -> Result<()> {
+        self.console.expect(FIRST_PROMPT, BOOT).context("boot")?;
+        Ok(())
+    }
+
+    /// The host's port for a TCP port of the guest.
+    pub fn port(&self, guest: u16) -> Result<u16> {
+        self.machine
+            .forwarded(guest)
+            .with_context(|| format!("port {guest} is not forwarded"))
     }
 
     /// Types a command and waits for the next prompt.

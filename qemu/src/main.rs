@@ -14,6 +14,7 @@ mod guest;
 mod host_tests;
 mod image;
 mod machine;
+mod malformed;
 mod paths;
 mod peers;
 mod run;

@@ -75,7 +75,11 @@ fn serve(mut stream: TcpStream, pages: &[(&'static str, Reply)]) -> std::io::Res
     }
     let text = String::from_utf8_lossy(&request);
     let path = text.split(' ').nth(1).unwrap_or_default();
-    match pages.iter().find(|(page, _)| *page == path).map(|(_, reply)| reply) {
+    match pages
+        .iter()
+        .find(|(page, _)| *page == path)
+        .map(|(_, reply)| reply)
+    {
         Some(Reply::Bytes(bytes)) => stream.write_all(bytes)?,
         Some(Reply::Silence) => {
             stream.read(&mut chunk)?;

@@ -89,7 +89,10 @@ pub fn answer(cable: &Cable, heard: &Heard, kind: MessageType, terms: Terms) -> 
     if !refusal {
         options.insert(DhcpOption::SubnetMask(Ipv4Addr::new(255, 255, 255, 0)));
         options.insert(DhcpOption::Router(vec![US]));
-        options.insert(DhcpOption::DomainNameServer(vec![US, Ipv4Addr::new(192, 0, 2, 3)]));
+        options.insert(DhcpOption::DomainNameServer(vec![
+            US,
+            Ipv4Addr::new(192, 0, 2, 3),
+        ]));
         options.insert(DhcpOption::DomainName("example.test".into()));
         options.insert(DhcpOption::InterfaceMtu(1400));
         options.insert(DhcpOption::AddressLeaseTime(terms.lease));

@@ -24,18 +24,35 @@ impl Dnsmasq {
         let program = find("dnsmasq")?;
         let scratch = Scratch::new("dnsmasq")?;
         let port = free_port();
-        let many: String = (1..=MANY).map(|last| format!("198.51.100.{last} many.test\n")).collect();
+        let many: String = (1..=MANY)
+            .map(|last| format!("198.51.100.{last} many.test\n"))
+            .collect();
         let hosts = scratch.write("hosts", many)?;
         let mut process = Running::start(
             mortal(&program.to_string_lossy())
-                .args(["--keep-in-foreground", "--no-resolv", "--no-hosts", "--conf-file=/dev/null"])
-                .args(["--listen-address=127.0.0.1", "--bind-interfaces", "--pid-file="])
+                .args([
+                    "--keep-in-foreground",
+                    "--no-resolv",
+                    "--no-hosts",
+                    "--conf-file=/dev/null",
+                ])
+                .args([
+                    "--listen-address=127.0.0.1",
+                    "--bind-interfaces",
+                    "--pid-file=",
+                ])
                 .args(["--user=root", "--local=/test/", "--edns-packet-max=512"])
                 .arg(format!("--port={port}"))
                 .arg(format!("--addn-hosts={}", hosts.display()))
-                .args(["--host-record=four.test,192.0.2.10,60", "--host-record=six.test,2001:db8::10"])
+                .args([
+                    "--host-record=four.test,192.0.2.10,60",
+                    "--host-record=six.test,2001:db8::10",
+                ])
                 .args(["--host-record=both.test,192.0.2.11,2001:db8::11"])
-                .args(["--cname=alias.test,four.test", "--cname=alias2.test,alias.test"])
+                .args([
+                    "--cname=alias.test,four.test",
+                    "--cname=alias2.test,alias.test",
+                ])
                 .args(["--address=/host.test/10.0.2.2"])
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
@@ -62,7 +79,8 @@ impl Dnsmasq {
 
 /// Whether somebody answers a question for `four.test` on that port.
 fn answers(port: u16) -> bool {
-    let question = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04four\x04test\x00\x00\x01\x00\x01";
+    let question =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x04four\x04test\x00\x00\x01\x00\x01";
     let ask = || {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.set_read_timeout(Some(Duration::from_millis(100)))?;

@@ -31,7 +31,11 @@ pub struct Running(Child);
 impl Running {
     pub fn start(command: &mut Command) -> Result<Self> {
         let what = command.get_program().to_string_lossy().into_owned();
-        Ok(Self(command.spawn().with_context(|| format!("{what} does not start"))?))
+        Ok(Self(
+            command
+                .spawn()
+                .with_context(|| format!("{what} does not start"))?,
+        ))
     }
 
     /// Whether it still runs.
@@ -92,7 +96,10 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 /// SHA-256 in hexadecimal.
 pub fn digest(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha2::Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]

@@ -126,11 +126,17 @@ mod tests {
             other => other.unwrap(),
         };
         let host = |page: &str| format!("http://127.0.0.1:{}/{page}", nginx.port);
-        assert_eq!(curl(&[&host("small.txt")]).unwrap(), b"hello from the host\n");
+        assert_eq!(
+            curl(&[&host("small.txt")]).unwrap(),
+            b"hello from the host\n"
+        );
         assert_eq!(curl(&[&host("chunked.shtml")]).unwrap(), chunked_page());
         let head = curl(&["--include", &host("chunked.shtml")]).unwrap();
         assert!(String::from_utf8_lossy(&head).contains("Transfer-Encoding: chunked"));
-        assert_eq!(curl(&["--location", &host("redirect-303")]).unwrap(), b"hello from the host\n");
+        assert_eq!(
+            curl(&["--location", &host("redirect-303")]).unwrap(),
+            b"hello from the host\n"
+        );
         assert!(curl(&["--location", "--max-redirs", "5", &host("loop")]).is_err());
     }
 }

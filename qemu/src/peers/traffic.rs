@@ -25,7 +25,9 @@ pub fn echo(port: u16, bytes: &[u8], limit: Duration) -> Result<Vec<u8>> {
             sender.shutdown(Shutdown::Write)
         });
         let mut back = Vec::with_capacity(bytes.len());
-        stream.read_to_end(&mut back).context("reading what comes back")?;
+        stream
+            .read_to_end(&mut back)
+            .context("reading what comes back")?;
         sending
             .join()
             .map_err(|_| anyhow::anyhow!("the sender fell over"))?
@@ -40,7 +42,9 @@ pub fn discard(port: u16, bytes: &[u8], limit: Duration) -> Result<()> {
     stream.write_all(bytes).context("sending")?;
     stream.shutdown(Shutdown::Write)?;
     let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).context("waiting for the end")?;
+    stream
+        .read_to_end(&mut rest)
+        .context("waiting for the end")?;
     ensure!(rest.is_empty(), "discard answered");
     Ok(())
 }

@@ -16,6 +16,12 @@ use crate::guest::{Guest, indent};
 use crate::{checks, host_tests, image, paths};
 
 mod boot;
+mod bulk;
+mod dhcp;
+mod ethernet;
+mod isolation;
+mod packets;
+mod pages;
 
 /// Groups that run at the same time.
 const PARALLEL: usize = 2;
@@ -111,7 +117,15 @@ pub fn keep_log(log: String) {
 
 /// All groups, those that take longest first.
 pub fn groups() -> Vec<Group> {
-    vec![boot::group()]
+    vec![
+        dhcp::group(),
+        packets::group(),
+        pages::group(),
+        bulk::group(),
+        boot::group(),
+        ethernet::group(),
+        isolation::group(),
+    ]
 }
 
 /// How many tests ended how.

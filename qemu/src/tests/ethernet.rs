@@ -1,0 +1,236 @@
+//! Raw frames on the cable: the guest answers what is addressed to it, says nothing to what is
+//! not, and survives everything else.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Group, Stage, tests};
+use crate::frames::{
+    ADDRESS, Arp, BROADCAST, Cable, GUEST, GUEST_MAC, OUR_MAC, US, arp_reply, arp_request,
+    as_echo_reply, echo_request, pad,
+};
+use crate::guest::Guest;
+use crate::machine::{Card, Machine};
+
+pub const ANSWER: Duration = Duration::from_secs(5);
+/// Long enough for an answer that must not come.
+pub const QUIET: Duration = Duration::from_millis(400);
+
+pub fn group() -> Group {
+    Group {
+        name: "ethernet",
+        stage,
+        tests: tests![Shared:
+            arp_questions_are_answered,
+            arp_questions_for_others_are_not,
+            short_frames_are_padded,
+            frames_to_foreign_cards_are_ignored,
+            unknown_ethertypes_are_ignored,
+            two_hundred_neighbours,
+            a_neighbour_that_moves_is_followed,
+            claims_of_strangers_are_not_believed,
+            ten_thousand_arp_questions,
+        ],
+    }
+}
+
+/// A guest with a fixed address on a cable whose other end is ours.
+pub fn stage() -> Result<Stage> {
+    on_cable("ethernet", "")
+}
+
+pub fn on_cable(name: &str, words: &str) -> Result<Stage> {
+    let cable = Cable::new(name)?;
+    let machine = Machine {
+        cards: vec![Card::new(cable.link())],
+        append: format!("{ADDRESS} {words}"),
+        ..Machine::default()
+    };
+    let guest = Guest::boot(machine)?;
+    cable.drain()?;
+    cable
+        .introduce()
+        .context("the guest does not answer on the cable")?;
+    Ok(Stage::with_cable(guest, cable))
+}
+
+/// The guest answers an echo request.
+pub fn is_alive(cable: &Cable) -> Result<()> {
+    cable.drain()?;
+    cable.send(&echo_request(0xa11e, 1, b"still there?"))?;
+    cable.expect("echo reply: the guest is silent", ANSWER, |frame| {
+        as_echo_reply(frame).filter(|(id, _, _)| *id == 0xa11e)
+    })?;
+    Ok(())
+}
+
+fn arp_questions_are_answered(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    cable.send(&arp_request(OUR_MAC, US, GUEST))?;
+    let reply = cable.expect("ARP reply", ANSWER, Arp::parse)?;
+    ensure!(
+        !reply.is_request && reply.destination == OUR_MAC,
+        "{reply:?}"
+    );
+    ensure!(
+        (reply.sender_mac, reply.sender) == (GUEST_MAC, GUEST),
+        "{reply:?}"
+    );
+    ensure!(
+        (reply.target_mac, reply.target) == (OUR_MAC, US),
+        "{reply:?}"
+    );
+    Ok(())
+}
+
+fn arp_questions_for_others_are_not(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    cable.send(&arp_request(OUR_MAC, US, Ipv4Addr::new(192, 0, 2, 77)))?;
+    let frames = cable.collect(QUIET)?;
+    ensure!(frames.is_empty(), "{} frames came", frames.len());
+    is_alive(cable)
+}
+
+fn short_frames_are_padded(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    cable.send(&arp_request(OUR_MAC, US, GUEST))?;
+    cable.send(&echo_request(7, 7, b""))?;
+    let frames = cable.collect(QUIET)?;
+    ensure!(frames.len() == 2, "{} frames came", frames.len());
+    ensure!(
+        frames.iter().all(|frame| frame.len() >= 60),
+        "a short frame"
+    );
+    ensure!(
+        frames
+            .iter()
+            .all(|frame| frame[42..].iter().all(|byte| *byte == 0)),
+        "padding that is not zero"
+    );
+    Ok(())
+}
+
+fn frames_to_foreign_cards_are_ignored(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    let mut frame = echo_request(1, 1, b"not for you");
+    frame[..6].copy_from_slice(&[0x02, 0, 0, 0, 0, 0x99]);
+    cable.send(&frame)?;
+    // A group that nobody joined.
+    frame[..6].copy_from_slice(&[0x01, 0, 0x5e, 1, 2, 3]);
+    cable.send(&frame)?;
+    ensure!(cable.collect(QUIET)?.is_empty(), "it was answered");
+    is_alive(cable)
+}
+
+fn unknown_ethertypes_are_ignored(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    for kind in [0x88b5u16, 0x8137, 0x0600, 0x05dc, 0x0001] {
+        let mut frame = [BROADCAST, OUR_MAC].concat();
+        frame.extend(kind.to_be_bytes());
+        cable.send(&pad(frame))?;
+    }
+    ensure!(cable.collect(QUIET)?.is_empty(), "something was answered");
+    is_alive(cable)
+}
+
+/// Each of them is talked to, more than the table of neighbours need hold.
+fn two_hundred_neighbours(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    cable.drain()?;
+    for last in 10..210 {
+        let address = Ipv4Addr::new(192, 0, 2, last);
+        let mac = [0x02, 0, 0, 0, 1, last];
+        let mut frame = echo_request(u16::from(last), 1, b"one of many");
+        frame[6..12].copy_from_slice(&mac);
+        frame[26..30].copy_from_slice(&address.octets());
+        crate::frames::fix_ipv4_checksum(&mut frame);
+        cable.send(&frame)?;
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let frame = cable.receive(left)?;
+            let frame = frame.with_context(|| format!("{address} was not answered"))?;
+            cable.answer_arp(&frame, address, mac)?;
+            if as_echo_reply(&frame).is_some_and(|(id, _, _)| id == u16::from(last)) {
+                ensure!(frame[..6] == mac, "the answer went to another card");
+                break;
+            }
+        }
+    }
+    is_alive(cable)
+}
+
+/// A neighbour that announces another card (as after a failover) gets its frames there.
+fn a_neighbour_that_moves_is_followed(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    is_alive(cable)?;
+    let moved = [0x02, 0, 0, 0, 0, 0x02];
+    cable.send(&arp_request(moved, US, GUEST))?;
+    cable.expect("ARP reply", ANSWER, |frame| {
+        Arp::parse(frame).filter(|arp| !arp.is_request)
+    })?;
+    cable.send(&echo_request(2, 1, b"where am I?"))?;
+    let reply = cable.expect("echo reply", ANSWER, |frame| {
+        as_echo_reply(frame).map(|_| frame.to_vec())
+    })?;
+    ensure!(reply[..6] == moved, "the answer went to the old card");
+    cable.introduce()
+}
+
+/// Replies that nobody asked for make no entry, and change none that is in use.
+fn claims_of_strangers_are_not_believed(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    is_alive(cable)?;
+    let thief = [0x02, 0, 0, 0, 0, 0x66];
+    let stranger = Ipv4Addr::new(192, 0, 2, 222);
+    for _ in 0..50 {
+        cable.send(&arp_reply(thief, stranger, GUEST_MAC, GUEST))?;
+    }
+    // Had the guest believed it, this answer would go straight to the thief.
+    let mut frame = echo_request(3, 1, b"who am I?");
+    frame[26..30].copy_from_slice(&stranger.octets());
+    crate::frames::fix_ipv4_checksum(&mut frame);
+    cable.send(&frame)?;
+    let question = cable.expect("question for the stranger", ANSWER, |frame| {
+        ensure_not_to(frame, thief).then(|| Arp::parse(frame))?
+    })?;
+    ensure!(
+        question.is_request && question.target == stranger,
+        "{question:?}"
+    );
+    is_alive(cable)
+}
+
+fn ensure_not_to(frame: &[u8], mac: [u8; 6]) -> bool {
+    frame.get(..6) != Some(&mac)
+}
+
+fn ten_thousand_arp_questions(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    for number in 0..10_000u32 {
+        let sender = Ipv4Addr::from(0xc000_0200 | number % 250);
+        let target = if number % 2 == 0 {
+            GUEST
+        } else {
+            Ipv4Addr::new(192, 0, 2, 251)
+        };
+        cable.send(&arp_request(
+            [0x02, 1, 0, 0, 0, (number % 256) as u8],
+            sender,
+            target,
+        ))?;
+        if number % 64 == 0 {
+            cable.drain()?;
+        }
+    }
+    cable.collect(QUIET)?;
+    cable.introduce()?;
+    is_alive(cable)
+}
