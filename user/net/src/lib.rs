@@ -1,2 +1,38 @@
-//! Sockets for programs.
-#![no_std]
+//! Sockets for programs, async first.
+//!
+//! ```ignore
+//! let net = Net::connect().await?;
+//! let mut stream = TcpStream::connect(&net, "10.0.2.2:7".parse()?).await?;
+//! stream.write_all(b"hello").await?;
+//! let count = stream.read(&mut buffer).await?;
+//! ```
+//!
+//! A program opens one session ([`Net`]) and makes any number of sockets from it. The session has
+//! an arena that netd maps too: what is written is copied there once and sent from there, what
+//! arrives netd puts there. All futures can be dropped at any time; a dropped socket is closed in
+//! order. For time limits there is [`within`].
+//!
+//! When netd ends, every call fails with [`Error::ServerRestarted`]; [`Net::connect`] finds the
+//! next one.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod blocking;
+mod blocks;
+mod datagram;
+mod error;
+mod listener;
+mod net;
+mod query;
+mod session;
+mod stream;
+
+pub use datagram::UdpSocket;
+pub use error::Error;
+pub use listener::TcpListener;
+pub use net::{ARENA_BYTES, Net, SERVICE, within};
+pub use protocol::{self, Code, PingOutcome, RecordKind, Side};
+pub use query::{Answer, Events, PingOptions, PingReply};
+pub use stream::{ReadHalf, TcpStream, WriteHalf};

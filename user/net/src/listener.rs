@@ -1,0 +1,141 @@
+//! Taking connections.
+
+use alloc::collections::VecDeque;
+use core::cell::RefCell;
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+
+use protocol::{
+    Accept, Bind, Close, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind,
+    SocketOption,
+};
+
+use crate::error::Error;
+use crate::net::{Net, Pending};
+use crate::stream::TcpStream;
+
+/// Accepts that are posted ahead, so that a burst of connections needs no round trip each.
+const POSTED: usize = 8;
+/// Bytes of the first room of a connection.
+const FIRST_ROOM: u32 = 4 * 1024;
+
+/// A listening socket. Dropped, it is closed; connections that were not taken are reset.
+pub struct TcpListener {
+    net: Net,
+    socket: SocketId,
+    local: SocketAddr,
+    posted: RefCell<VecDeque<Pending>>,
+}
+
+impl TcpListener {
+    /// Listens at an address, for example `0.0.0.0:80`.
+    ///
+    /// # Errors
+    /// [`Error::AddressInUse`], ...
+    pub async fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<Self, Error> {
+        let socket = net
+            .call(SocketCreate {
+                kind: SocketKind::Stream,
+            })
+            .await?
+            .socket;
+        let mut listener = Self {
+            net: net.clone(),
+            socket,
+            local,
+            posted: RefCell::new(VecDeque::new()),
+        };
+        let value = OptionValue { value: 1.into() };
+        let reuse = OptionSet {
+            socket,
+            option: SocketOption::ReuseAddress,
+            value,
+        };
+        net.call_on(socket, reuse).await?;
+        listener.local = net.call_on(socket, Bind { socket, local }).await?.local;
+        net.call_on(socket, Listen { socket, backlog }).await?;
+        listener.post()?;
+        Ok(listener)
+    }
+
+    /// The address, with the port chosen.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The next connection.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`], [`Error::NoMemory`] when the arena has no room for even one.
+    pub async fn accept(&self) -> Result<TcpStream, Error> {
+        poll_fn(|context| self.poll_accept(context)).await
+    }
+
+    fn poll_accept(&self, context: &Context<'_>) -> Poll<Result<TcpStream, Error>> {
+        self.post()?;
+        let mut posted = self.posted.borrow_mut();
+        let mut ready = None;
+        for (index, pending) in posted.iter().enumerate() {
+            let found = pending.poll(context, |slot| {
+                let accepted = slot.accepted()?;
+                // Taken: the connection is no longer the request's to close.
+                slot.reply = None;
+                Some(accepted)
+            });
+            if let Poll::Ready(accepted) = found {
+                ready = Some((index, accepted));
+                break;
+            }
+        }
+        let Some((index, accepted)) = ready else {
+            if posted.is_empty() {
+                // Every block of the arena is with a connection: wait for one.
+                return self.net.poll_block(FIRST_ROOM, context).map(|block| {
+                    self.net.session.borrow_mut().blocks.give(block);
+                    context.waker().wake_by_ref();
+                    Err(Error::NoMemory)
+                });
+            }
+            return Poll::Pending;
+        };
+        let pending = posted.remove(index);
+        drop(posted);
+        let (Ok(accepted), Some(room)) = (accepted, pending) else {
+            return Poll::Ready(Err(accepted.err().unwrap_or(Error::Closed)));
+        };
+        self.post()?;
+        let addresses = (accepted.socket, accepted.local, accepted.remote);
+        Poll::Ready(Ok(TcpStream::accepted(self.net.clone(), addresses, room)))
+    }
+
+    /// Posts accepts until enough wait, or the arena is used up.
+    fn post(&self) -> Result<(), Error> {
+        let mut posted = self.posted.borrow_mut();
+        while posted.len() < POSTED {
+            let Some(room) = self.net.session.borrow_mut().blocks.take(FIRST_ROOM) else {
+                break;
+            };
+            let accept = Accept {
+                socket: self.socket,
+                room: Some(room),
+            };
+            posted.push_back(self.net.submit(&accept, self.socket, Some(room), None)?);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        let close = Close {
+            socket: self.socket,
+            abort: false,
+        };
+        self.net
+            .session
+            .borrow_mut()
+            .submit_and_forget(&close, self.socket);
+    }
+}

@@ -1,0 +1,226 @@
+//! Names, pings, figures, changes.
+
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+
+use protocol::{
+    Event, Info, InfoBody, Inline, Lease, LeaseBody, NAME_BYTES, Payload, Ping, PingBody,
+    PingOutcome, Range, RecordKind, Resolve, SocketId, Stats, StatsBody, Subscribe, outcome,
+};
+
+use crate::error::Error;
+use crate::net::{Net, Pending};
+
+/// The answer to a question for addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The addresses, in the order of the server.
+    pub addresses: Vec<IpAddr>,
+    /// For how long they are good.
+    pub ttl: Duration,
+    /// How long the answer took.
+    pub took: Duration,
+    /// Aliases that were followed.
+    pub aliases: u8,
+    /// Who answered; `None` when it was remembered.
+    pub server: Option<SocketAddr>,
+}
+
+/// How to ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PingOptions {
+    /// Sequence number.
+    pub sequence: u16,
+    /// Bytes of data.
+    pub size: u16,
+    /// Time to live; `None`: the default.
+    pub ttl: Option<u8>,
+    /// How long to wait.
+    pub timeout: Duration,
+}
+
+/// What came back of a ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PingReply {
+    /// Who answered.
+    pub from: IpAddr,
+    /// The echo, or what a router said instead.
+    pub outcome: PingOutcome,
+    /// Time from sending to the answer.
+    pub round_trip: Duration,
+    /// Bytes of data in the answer.
+    pub size: u16,
+    /// Time to live of the answer.
+    pub ttl: u8,
+}
+
+impl Net {
+    /// Asks for a name's addresses of one kind, of `server` or of the configured ones.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchName`], [`Error::NoSuchRecord`], [`Error::TimedOut`], ...
+    pub async fn resolve(
+        &self,
+        name: &str,
+        kind: RecordKind,
+        server: Option<SocketAddr>,
+    ) -> Result<Answer, Error> {
+        if name.len() > NAME_BYTES {
+            return Err(Error::NoSuchName);
+        }
+        self.room().await;
+        let pending = if let Some(inline) = Inline::new(name.as_bytes()) {
+            let resolve = Resolve {
+                name: Payload::Inline(inline),
+                kind,
+                server,
+            };
+            self.submit(&resolve, SocketId(0), None, None)?
+        } else {
+            self.resolve_long(name, kind, server)?
+        };
+        let reply = pending.reply::<Resolve>().await?;
+        Ok(Answer {
+            addresses: reply.answer.addresses(kind).collect(),
+            ttl: Duration::from_secs(reply.answer.ttl.get().into()),
+            took: Duration::from_micros(reply.answer.microseconds.get().into()),
+            aliases: reply.answer.aliases,
+            server: reply.server,
+        })
+    }
+
+    /// A name that does not fit a message goes through the arena.
+    fn resolve_long(
+        &self,
+        name: &str,
+        kind: RecordKind,
+        server: Option<SocketAddr>,
+    ) -> Result<Pending, Error> {
+        let length = u32::try_from(name.len()).map_err(|_| Error::NoSuchName)?;
+        let mut session = self.session.borrow_mut();
+        let block = session.blocks.take(length).ok_or(Error::NoMemory)?;
+        if session.arena.write(block.offset, name.as_bytes()).is_err() {
+            session.blocks.give(block);
+            return Err(Error::NoMemory);
+        }
+        drop(session);
+        let name = Payload::Arena(Range {
+            offset: block.offset,
+            length,
+        });
+        self.submit(
+            &Resolve { name, kind, server },
+            SocketId(0),
+            None,
+            Some(block),
+        )
+    }
+
+    /// The addresses of a host: of an address in text itself, else what the name's A records say,
+    /// else its AAAA records.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
+        if let Ok(address) = bare.parse() {
+            return Ok(alloc::vec![address]);
+        }
+        match self.resolve(host, RecordKind::A, None).await {
+            Err(Error::NoSuchRecord) => self
+                .resolve(host, RecordKind::Aaaa, None)
+                .await
+                .map(|answer| answer.addresses),
+            other => other.map(|answer| answer.addresses),
+        }
+    }
+
+    /// Sends one echo request and waits for what comes back.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NoRoute`], ...
+    pub async fn ping(&self, to: IpAddr, options: PingOptions) -> Result<PingReply, Error> {
+        let how = PingBody {
+            size: options.size.into(),
+            sequence: options.sequence.into(),
+            timeout: u32::try_from(options.timeout.as_millis())
+                .unwrap_or(u32::MAX)
+                .into(),
+            ttl: options.ttl.unwrap_or(0),
+            reserved: [0; 7],
+        };
+        let pong = self.call(Ping { to, how }).await?;
+        Ok(PingReply {
+            from: pong.from,
+            outcome: pong.outcome,
+            round_trip: Duration::from_nanos(pong.figures.round_trip.get()),
+            size: pong.figures.size.get(),
+            ttl: pong.figures.ttl,
+        })
+    }
+
+    /// netd's figures.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`].
+    pub async fn stats(&self) -> Result<StatsBody, Error> {
+        Ok(self.call(Stats {}).await?.stats)
+    }
+
+    /// How the machine is on the network.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`].
+    pub async fn info(&self) -> Result<InfoBody, Error> {
+        Ok(self.call(Info {}).await?.info)
+    }
+
+    /// The DHCP lease; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`].
+    pub async fn lease(&self) -> Result<Option<LeaseBody>, Error> {
+        match self.call(Lease {}).await {
+            Ok(reply) => Ok(Some(reply.lease)),
+            Err(Error::Other(protocol::Code::NotFound)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Events of this program's sockets and of the link.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`].
+    pub async fn events(&self) -> Result<Events, Error> {
+        self.room().await;
+        Ok(Events {
+            pending: self.submit(&Subscribe {}, SocketId(0), None, None)?,
+        })
+    }
+}
+
+/// A subscription to events. Dropped, it ends.
+pub struct Events {
+    pending: Pending,
+}
+
+impl Events {
+    /// The next event.
+    ///
+    /// # Errors
+    /// [`Error::ServerRestarted`], `Other(Limit)`.
+    pub async fn next(&mut self) -> Result<Event, Error> {
+        let found = self.pending.until(|slot| {
+            let event = slot.events.pop_front();
+            event
+                .map(Some)
+                .or_else(|| slot.is_finished().then_some(None))
+        });
+        let message = found.await.ok_or(Error::ServerRestarted)?;
+        outcome::<Subscribe>(&message).map_err(Error::from)
+    }
+}

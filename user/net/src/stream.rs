@@ -1,0 +1,527 @@
+//! TCP connections.
+//!
+//! *Owns* the rooms and sends of one connection. Receiving: a few rooms are posted, so that the
+//! peer's window stays open while the program reads; they grow with the connection's pace. Sending:
+//! bytes are copied into the arena once and stay there until the peer has acknowledged them; how
+//! much may be under way is bounded.
+
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use core::cell::{Cell, RefCell};
+use core::future::poll_fn;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+
+use protocol::{
+    Close, Connect, OptionSet, OptionValue, Payload, Range, Receive, Send, Shutdown, Side,
+    SocketCreate, SocketId, SocketKind, SocketOption, outcome,
+};
+
+use crate::error::Error;
+use crate::net::{Net, Pending};
+use crate::session::End;
+
+/// Bytes of window that a connection begins with.
+const FIRST_WINDOW: u32 = 16 * 1024;
+/// Bytes of window that a busy connection grows to.
+const LARGEST_WINDOW: u32 = 256 * 1024;
+/// Rooms posted at most.
+const MOST_ROOMS: usize = 4;
+/// Bytes of one send.
+const LARGEST_SEND: u32 = 32 * 1024;
+/// Bytes that may wait for their acknowledgement.
+const SEND_BOUND: u32 = 256 * 1024;
+/// Sends that may wait for their acknowledgement.
+const MOST_SENDS: usize = 32;
+
+/// A connection. Dropped, it is closed in order: what was written still goes out.
+pub struct TcpStream {
+    shared: Rc<Shared>,
+}
+
+/// The half of a connection that reads.
+pub struct ReadHalf {
+    shared: Rc<Shared>,
+}
+
+/// The half of a connection that writes.
+pub struct WriteHalf {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    net: Net,
+    socket: SocketId,
+    local: SocketAddr,
+    remote: SocketAddr,
+    rooms: RefCell<VecDeque<Pending>>,
+    window: Cell<u32>,
+    /// How reading ended; stays.
+    read_end: Cell<Option<End>>,
+    sends: RefCell<VecDeque<(Pending, u32)>>,
+    unacknowledged: Cell<u32>,
+    write_error: Cell<Option<Error>>,
+    closed: Cell<bool>,
+}
+
+impl TcpStream {
+    /// Opens a connection. Drop the future to give up, or wrap it in [`crate::within`].
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NoRoute`], ...
+    pub async fn connect(net: &Net, remote: SocketAddr) -> Result<Self, Error> {
+        let created = net
+            .call(SocketCreate {
+                kind: SocketKind::Stream,
+            })
+            .await?;
+        let socket = created.socket;
+        // From here on the socket is closed whatever happens.
+        let opening = Opening { net, socket };
+        let connected = net.call_on(socket, Connect { socket, remote }).await?;
+        core::mem::forget(opening);
+        let stream = Self::new(net.clone(), socket, connected.local, remote);
+        stream.shared.post_rooms();
+        Ok(stream)
+    }
+
+    pub(crate) fn new(net: Net, socket: SocketId, local: SocketAddr, remote: SocketAddr) -> Self {
+        let shared = Shared {
+            net,
+            socket,
+            local,
+            remote,
+            rooms: RefCell::new(VecDeque::new()),
+            window: Cell::new(FIRST_WINDOW),
+            read_end: Cell::new(None),
+            sends: RefCell::new(VecDeque::new()),
+            unacknowledged: Cell::new(0),
+            write_error: Cell::new(None),
+            closed: Cell::new(false),
+        };
+        Self {
+            shared: Rc::new(shared),
+        }
+    }
+
+    /// The connection of an accept, whose room is the first.
+    pub(crate) fn accepted(
+        net: Net,
+        (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
+        room: Pending,
+    ) -> Self {
+        let stream = Self::new(net, socket, local, remote);
+        stream.shared.rooms.borrow_mut().push_back(room);
+        stream
+    }
+
+    /// Own address.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.shared.local
+    }
+
+    /// The peer's address.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.shared.remote
+    }
+
+    /// Reads what there is, at least one byte; zero at the end of the stream.
+    ///
+    /// # Errors
+    /// [`Error::Reset`], [`Error::TimedOut`], ...; again on every later call.
+    pub async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        self.shared.read(into).await
+    }
+
+    /// Writes at least one byte and returns how many; they go out by themselves. Waits while too
+    /// much is under way.
+    ///
+    /// # Errors
+    /// As [`Self::read`]; the error may concern what was written before.
+    pub async fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
+        self.shared.write(from).await
+    }
+
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_all(&mut self, from: &[u8]) -> Result<(), Error> {
+        self.shared.write_all(from).await
+    }
+
+    /// Waits until the peer has acknowledged all that was written.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.shared.flush().await
+    }
+
+    /// Ends sending, receiving or both; what was written before still goes out.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when it is over already.
+    pub async fn shutdown(&mut self, side: Side) -> Result<(), Error> {
+        self.shared.shutdown(side).await
+    }
+
+    /// Closes and waits until the peer has acknowledged everything.
+    ///
+    /// # Errors
+    /// [`Error::Reset`], [`Error::TimedOut`], ... when it has not.
+    pub async fn close(self) -> Result<(), Error> {
+        let shared = &self.shared;
+        let flushed = shared.flush().await;
+        shared.closed.set(true);
+        shared.rooms.borrow_mut().clear();
+        let socket = shared.socket;
+        let closed = shared
+            .net
+            .call_on(
+                socket,
+                Close {
+                    socket,
+                    abort: false,
+                },
+            )
+            .await;
+        flushed.and(closed.map(drop))
+    }
+
+    /// Resets the connection.
+    pub fn abort(self) {
+        self.shared.close(true);
+    }
+
+    /// Sends small writes at once instead of gathering them (no Nagle).
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn set_no_delay(&self, on: bool) -> Result<(), Error> {
+        let socket = self.shared.socket;
+        let value = OptionValue {
+            value: u64::from(on).into(),
+        };
+        let set = OptionSet {
+            socket,
+            option: SocketOption::NoDelay,
+            value,
+        };
+        self.shared.net.call_on(socket, set).await.map(drop)
+    }
+
+    /// Reader and writer for two tasks. The connection is closed when both are dropped.
+    #[must_use]
+    pub fn split(self) -> (ReadHalf, WriteHalf) {
+        let shared = self.shared;
+        (
+            ReadHalf {
+                shared: Rc::clone(&shared),
+            },
+            WriteHalf { shared },
+        )
+    }
+}
+
+/// Closes the socket of a connection that did not come about.
+struct Opening<'a> {
+    net: &'a Net,
+    socket: SocketId,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let close = Close {
+            socket: self.socket,
+            abort: true,
+        };
+        self.net
+            .session
+            .borrow_mut()
+            .submit_and_forget(&close, self.socket);
+    }
+}
+
+impl Shared {
+    /// Posts rooms until the window is open as wide as wanted, or the arena is used up.
+    fn post_rooms(&self) {
+        let mut rooms = self.rooms.borrow_mut();
+        let mut open: u32 = rooms.iter().map(unfilled).sum();
+        let size = self.window.get() / 2;
+        while open < self.window.get() && rooms.len() < MOST_ROOMS && self.read_end.get().is_none()
+        {
+            let block = self.net.session.borrow_mut().blocks.take(size);
+            let Some(room) = block else { return };
+            let receive = Receive {
+                socket: self.socket,
+                room,
+            };
+            match self.net.submit(&receive, self.socket, Some(room), None) {
+                Ok(pending) => rooms.push_back(pending),
+                Err(error) => self.read_end.set(Some(End::Failed(error))),
+            }
+            open = open.saturating_add(size);
+        }
+    }
+
+    async fn read(&self, into: &mut [u8]) -> Result<usize, Error> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        poll_fn(|context| self.poll_read(into, context)).await
+    }
+
+    fn poll_read(&self, into: &mut [u8], context: &Context<'_>) -> Poll<Result<usize, Error>> {
+        loop {
+            self.post_rooms();
+            let mut rooms = self.rooms.borrow_mut();
+            let Some(front) = rooms.front() else {
+                return match self.read_end.get() {
+                    Some(End::Failed(error)) => Poll::Ready(Err(error)),
+                    Some(End::Finished | End::Full) => Poll::Ready(Ok(0)),
+                    // No arena for even one room.
+                    None => match self.net.poll_block(self.window.get() / 2, context) {
+                        Poll::Ready(block) => {
+                            self.net.session.borrow_mut().blocks.give(block);
+                            continue;
+                        }
+                        Poll::Pending => Poll::Pending,
+                    },
+                };
+            };
+            let found = front.poll(context, |slot| {
+                let room = slot.room.as_mut()?;
+                let length =
+                    (room.filled - room.taken).min(u32::try_from(into.len()).unwrap_or(u32::MAX));
+                let piece = Range {
+                    offset: room.block.offset + u64::from(room.taken),
+                    length,
+                };
+                room.taken += length;
+                let end = room.end.filter(|_| room.taken == room.filled);
+                (length > 0 || end.is_some()).then_some((piece, end))
+            });
+            let Poll::Ready((piece, end)) = found else {
+                return Poll::Pending;
+            };
+            let length = piece.length as usize;
+            let copied = self
+                .net
+                .session
+                .borrow()
+                .arena
+                .read(piece.offset, &mut into[..length]);
+            if let Some(end) = end {
+                self.end_room(&mut rooms, end);
+            }
+            drop(rooms);
+            if copied.is_err() {
+                return Poll::Ready(Err(Error::NoMemory));
+            }
+            if length > 0 {
+                self.post_rooms();
+                return Poll::Ready(Ok(length));
+            }
+        }
+    }
+
+    /// The first room is done with and read.
+    fn end_room(&self, rooms: &mut VecDeque<Pending>, end: End) {
+        if end == End::Full {
+            rooms.pop_front();
+            // It was filled to the end: the peer is fast, give it more.
+            self.window
+                .set(self.window.get().saturating_mul(2).min(LARGEST_WINDOW));
+        } else {
+            self.read_end.set(Some(end));
+            rooms.clear();
+        }
+    }
+
+    async fn write(&self, from: &[u8]) -> Result<usize, Error> {
+        if from.is_empty() {
+            return Ok(0);
+        }
+        poll_fn(|context| self.poll_sent(context, MOST_SENDS - 1, SEND_BOUND)).await?;
+        let length = u32::try_from(from.len())
+            .unwrap_or(u32::MAX)
+            .min(LARGEST_SEND);
+        let block = poll_fn(|context| self.net.poll_block(length, context)).await;
+        let bytes = &from[..length as usize];
+        let copied = self.net.session.borrow().arena.write(block.offset, bytes);
+        if copied.is_err() {
+            self.net.session.borrow_mut().blocks.give(block);
+            return Err(Error::NoMemory);
+        }
+        let payload = Payload::Arena(Range {
+            offset: block.offset,
+            length,
+        });
+        let send = Send {
+            socket: self.socket,
+            payload,
+            to: None,
+        };
+        let pending = self.net.submit(&send, self.socket, None, Some(block))?;
+        self.sends.borrow_mut().push_back((pending, length));
+        self.unacknowledged.set(self.unacknowledged.get() + length);
+        Ok(length as usize)
+    }
+
+    async fn write_all(&self, mut from: &[u8]) -> Result<(), Error> {
+        while !from.is_empty() {
+            let written = self.write(from).await?;
+            from = &from[written..];
+        }
+        Ok(())
+    }
+
+    /// Ready when at most `most` sends with fewer than `bound` bytes are under way.
+    fn poll_sent(&self, context: &Context<'_>, most: usize, bound: u32) -> Poll<Result<(), Error>> {
+        let mut sends = self.sends.borrow_mut();
+        loop {
+            if let Some(error) = self.write_error.get() {
+                return Poll::Ready(Err(error));
+            }
+            let enough = sends.len() <= most && self.unacknowledged.get() < bound;
+            let Some((oldest, length)) = sends.front() else {
+                return Poll::Ready(Ok(()));
+            };
+            let taken = if enough {
+                // Only tidy up.
+                match oldest.with(|slot| slot.reply.take()).flatten() {
+                    Some(reply) => reply,
+                    None => return Poll::Ready(Ok(())),
+                }
+            } else {
+                match oldest.poll(context, |slot| slot.reply.take()) {
+                    Poll::Ready(reply) => reply,
+                    Poll::Pending => return Poll::Pending,
+                }
+            };
+            self.unacknowledged.set(self.unacknowledged.get() - length);
+            if let Err(error) = outcome::<Send>(&taken) {
+                self.write_error.set(Some(error.into()));
+            }
+            sends.pop_front();
+        }
+    }
+
+    async fn flush(&self) -> Result<(), Error> {
+        poll_fn(|context| self.poll_sent(context, 0, 1)).await
+    }
+
+    async fn shutdown(&self, side: Side) -> Result<(), Error> {
+        let socket = self.socket;
+        let done = self.net.call_on(socket, Shutdown { socket, side }).await;
+        done.map(drop)
+    }
+
+    fn close(&self, abort: bool) {
+        if self.closed.replace(true) {
+            return;
+        }
+        let close = Close {
+            socket: self.socket,
+            abort,
+        };
+        self.net
+            .session
+            .borrow_mut()
+            .submit_and_forget(&close, self.socket);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.close(false);
+    }
+}
+
+/// Bytes of a room that netd may still fill.
+fn unfilled(room: &Pending) -> u32 {
+    room.with(|slot| {
+        let room = slot.room.as_ref().filter(|room| room.end.is_none());
+        room.map_or(0, |room| room.block.length - room.filled)
+    })
+    .unwrap_or(0)
+}
+
+impl ReadHalf {
+    /// As [`TcpStream::read`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        self.shared.read(into).await
+    }
+}
+
+impl WriteHalf {
+    /// As [`TcpStream::write`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
+        self.shared.write(from).await
+    }
+
+    /// As [`TcpStream::write_all`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn write_all(&mut self, from: &[u8]) -> Result<(), Error> {
+        self.shared.write_all(from).await
+    }
+
+    /// As [`TcpStream::flush`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.shared.flush().await
+    }
+
+    /// Ends sending.
+    ///
+    /// # Errors
+    /// As [`TcpStream::shutdown`].
+    pub async fn finish(&mut self) -> Result<(), Error> {
+        self.shared.shutdown(Side::Send).await
+    }
+}
+
+macro_rules! embedded_io_traits {
+    (read $($reader:ident)*; write $($writer:ident)*) => {
+        $(
+            impl embedded_io::ErrorType for $reader {
+                type Error = Error;
+            }
+        )*
+        impl embedded_io::ErrorType for WriteHalf {
+            type Error = Error;
+        }
+        $(
+            impl embedded_io_async::Read for $reader {
+                async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+                    self.shared.read(into).await
+                }
+            }
+        )*
+        $(
+            impl embedded_io_async::Write for $writer {
+                async fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
+                    self.shared.write(from).await
+                }
+                async fn flush(&mut self) -> Result<(), Error> {
+                    self.shared.flush().await
+                }
+            }
+        )*
+    };
+}
+
+embedded_io_traits! { read TcpStream ReadHalf; write TcpStream WriteHalf }
