@@ -60,6 +60,10 @@ pub struct TransmitMeta {
     pub checksum: Checksum,
 }
 
+/// What was written into a transmit buffer: the frame's length in bytes and what the device must
+/// know of it. `None`: nothing, the buffer stays free.
+pub type Filled = Option<(usize, TransmitMeta)>;
+
 /// A frame given to [`Device::reap_receive`]'s visitor.
 #[derive(Debug)]
 pub struct Received<'a> {
@@ -87,25 +91,26 @@ pub trait Device {
     /// Frames that can be provided now without waiting.
     fn transmit_room(&self) -> usize;
 
-    /// Lets `fill` write one frame into a free buffer (at least MTU plus 18 bytes long); `fill` returns the
-    /// frame's length and what to do with it, or `None` to give the buffer back. Returns `false` when there
-    /// was no room or nothing was written. The device is told by [`Device::flush`].
-    fn provide_transmit(
-        &mut self,
-        fill: &mut dyn FnMut(&mut [u8]) -> Option<(usize, TransmitMeta)>,
-    ) -> bool;
+    /// Lets `fill` write one frame into a free buffer: MTU plus 18 bytes (header and one VLAN tag)
+    /// with rubbish in them. Short frames are to be padded by whoever makes them. Returns whether a
+    /// frame was taken; not when there was no room (`fill` is not called then), when nothing was
+    /// written, or when the device cannot do what is asked of it. The device is told by
+    /// [`Device::flush`].
+    fn provide_transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> bool;
 
     /// Tells the device about all frames provided since the last flush, if it wants to be told.
     fn flush(&mut self);
 
-    /// Asks the device to interrupt when something is received. Returns `true` when frames have
-    /// arrived meanwhile, so that the caller looks again before it sleeps.
+    /// Asks the device to interrupt when something is received and, if a frame was refused for
+    /// lack of room, when there is room again. Returns `true` when that has happened meanwhile, so
+    /// that the caller looks again before it sleeps. Holds until [`Device::disarm`].
     fn arm(&mut self) -> bool;
 
-    /// Asks the device to be quiet: the caller polls.
+    /// Asks the device to be quiet: the caller polls. Only a hint; an interrupt may still come.
     fn disarm(&mut self);
 
-    /// Serves the device's interrupt: acknowledges it and notices changes of the link.
+    /// Serves the device's interrupt: acknowledges it to the device and notices changes of the
+    /// link. Frames are left for [`Device::reap_receive`].
     fn interrupt(&mut self);
 
     /// Counts of what the device did wrong since the start (bad index, bad length, ...).

@@ -12,7 +12,7 @@ use crate::receive::{self, Receive};
 use crate::space::{self, Stated};
 use crate::transmit::{self, Transmit};
 use alloc::vec::Vec;
-use device::{Device, Facts, Received, TransmitMeta};
+use device::{Device, Facts, Filled, Received};
 use hardware::Dma;
 use virtio::{
     ANY_LAYOUT, DeviceStatus, DeviceType, Direction, EVENT_INDEX, Fault, Faults, InitError,
@@ -77,7 +77,7 @@ impl<T: Transport> VirtioNet<T> {
             buffers,
             direction,
             event_index: accepted & EVENT_INDEX != 0,
-            header: if whole { 0 } else { format.bytes() as u16 },
+            header: if whole { 0 } else { format.bytes() },
         };
         let inward = plan(
             receive::QUEUE,
@@ -296,10 +296,7 @@ impl<T: Transport> Device for VirtioNet<T> {
         self.transmit.room()
     }
 
-    fn provide_transmit(
-        &mut self,
-        fill: &mut dyn FnMut(&mut [u8]) -> Option<(usize, TransmitMeta)>,
-    ) -> bool {
+    fn provide_transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> bool {
         self.link != Link::Dead && self.transmit.provide(&mut self.faults, fill)
     }
 

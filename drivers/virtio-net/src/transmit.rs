@@ -8,7 +8,7 @@
 
 use crate::header::{Format, to_send};
 use alloc::vec::Vec;
-use device::TransmitMeta;
+use device::Filled;
 use hardware::Dma;
 use virtio::{Faults, Reset, SplitQueue, Transport};
 
@@ -55,7 +55,7 @@ impl Transmit {
     pub fn provide(
         &mut self,
         faults: &mut Faults,
-        fill: &mut dyn FnMut(&mut [u8]) -> Option<(usize, TransmitMeta)>,
+        fill: &mut dyn FnMut(&mut [u8]) -> Filled,
     ) -> bool {
         if self.spare.is_empty() {
             self.reap(faults);
@@ -80,7 +80,7 @@ impl Transmit {
     fn write(
         &self,
         buffer: &mut Dma,
-        fill: &mut dyn FnMut(&mut [u8]) -> Option<(usize, TransmitMeta)>,
+        fill: &mut dyn FnMut(&mut [u8]) -> Filled,
     ) -> Option<usize> {
         let (header, frame) = buffer
             .bytes_mut()

@@ -102,7 +102,6 @@ impl Fake {
     /// # Panics
     ///
     /// When a test panicked while it held the device.
-    #[must_use]
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("an earlier panic")
     }

@@ -10,7 +10,7 @@ pub struct Segment {
     /// Physical address.
     pub address: u64,
     /// Bytes.
-    pub length: u32,
+    pub length: usize,
     /// The device may write it (and must not read it).
     pub writable: bool,
 }
@@ -30,7 +30,7 @@ impl Chain {
     pub fn length(&self) -> usize {
         self.segments
             .iter()
-            .map(|segment| segment.length as usize)
+            .map(|segment| segment.length)
             .sum()
     }
 }
@@ -96,18 +96,18 @@ impl DeviceQueue {
             assert!(next < self.size, "a chain leaves the table");
             assert!(segments.len() < usize::from(self.size), "a chain is a ring");
             let at = self.descriptors + 16 * u64::from(next);
-            let rest = self.memory.load64(at + 8);
-            let [length, flags, following] =
-                [rest as u32, (rest >> 32) as u32, (rest >> 48) as u32];
+            let rest = self.memory.load64(at + 8).to_le_bytes();
+            let [length @ .., flags, _, next_low, next_high] = rest;
+            let length = u32::from_le_bytes(length);
             segments.push(Segment {
                 address: self.memory.load64(at),
-                length,
+                length: usize::try_from(length).expect("not a 16-bit host"),
                 writable: flags & 2 != 0,
             });
             if flags & 1 == 0 {
                 return Some(Chain { id, segments });
             }
-            next = following as u16;
+            next = u16::from_le_bytes([next_low, next_high]);
         }
     }
 
@@ -117,22 +117,25 @@ impl DeviceQueue {
         let mut bytes = Vec::new();
         for segment in &chain.segments {
             assert!(!segment.writable, "a buffer to read is writable");
-            bytes.extend(self.memory.read(segment.address, segment.length as usize));
+            bytes.extend(self.memory.read(segment.address, segment.length));
         }
         bytes
     }
 
     /// Writes into a chain that the driver wants filled; returns how many bytes fitted.
+    ///
+    /// # Panics
+    ///
+    /// When the driver wants the buffer read, not filled.
     pub fn write(&self, chain: &Chain, mut bytes: &[u8]) -> u32 {
-        let mut written = 0;
+        let whole = bytes.len();
         for segment in &chain.segments {
             assert!(segment.writable, "a buffer to fill is read-only");
-            let here = bytes.len().min(segment.length as usize);
+            let here = bytes.len().min(segment.length);
             self.memory.write(segment.address, &bytes[..here]);
             bytes = &bytes[here..];
-            written += here as u32;
         }
-        written
+        u32::try_from(whole - bytes.len()).expect("a frame")
     }
 
     /// Writes a used element, true or not, and shows it.

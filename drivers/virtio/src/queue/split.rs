@@ -58,7 +58,7 @@ pub struct Plan {
     /// The first so many bytes of each buffer go into a descriptor of their own: what the legacy
     /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.6.4.1 of the legacy text).
     /// Zero for none.
-    pub header: u16,
+    pub header: usize,
 }
 
 impl Plan {
@@ -243,7 +243,7 @@ impl SplitQueue {
     /// Gives the buffer back when there is no room, or `length` is not more than the header and at
     /// most the buffer's.
     pub fn provide(&mut self, buffer: Dma, length: usize) -> Result<(), Dma> {
-        let header = usize::from(self.plan.header);
+        let header = self.plan.header;
         let Ok(bytes) = u32::try_from(length) else {
             return Err(buffer);
         };
