@@ -1,2 +1,78 @@
-//! One TCP connection: no addresses, no tables, no clock.
-#![no_std]
+//! One TCP connection: no addresses, no tables, no clock, no bytes.
+//!
+//! A [`Connection`] is a few counters. Segments go in as a header and a payload length, with the
+//! time; an [`Outcome`] comes out and says where in the user's memory the payload belongs.
+//! [`Connection::output`] says which segment to send next and which part of the user's bytes it
+//! carries. The owner holds addresses, tables, memory and timers' wheel.
+//!
+//! Two rules shape everything:
+//! * The receive window is the room that the user has given, so no byte is ever held here.
+//! * A byte is acknowledged only when it is published ([`Connection::publish`]): in the user's
+//!   memory, and the user knows.
+//!
+//! The four storage shapes:
+//!
+//! | shape | states | size |
+//! | --- | --- | --- |
+//! | [`SynEntry`] | SYN-RECEIVED, passive | at most 64 bytes |
+//! | [`Opening`] | SYN-SENT, SYN-RECEIVED when opens cross | |
+//! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; out-of-order lists are lent by [`Shared`] |
+//! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
+//!
+//! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
+//! 5961 `input`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
+#![cfg_attr(not(test), no_std)]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod accept;
+mod assemble;
+mod cc;
+mod connection;
+mod info;
+mod input;
+mod isn;
+mod open;
+mod opening;
+mod options;
+mod outcome;
+mod output;
+mod receive;
+mod record;
+mod recovery;
+mod rtt;
+mod segment;
+mod send;
+mod seq;
+mod shared;
+mod state;
+mod syn_cache;
+mod time;
+mod time_wait;
+mod timers;
+mod window;
+
+pub use accept::AcceptQueue;
+pub use connection::Connection;
+pub use info::Info;
+pub use isn::isn;
+pub use open::Open;
+pub use opening::Opening;
+pub use options::Setup;
+pub use outcome::{Emit, Events, Fate, Outcome, Place};
+pub use record::{BadRecord, Record};
+pub use rtt::{Rto, Rtt};
+pub use segment::refuse;
+pub use seq::Seq;
+pub use shared::{Limits, Shared};
+pub use state::{Cause, State, Step, Steps};
+pub use syn_cache::{SynEntry, SynOutcome};
+pub use time::Instant;
+pub use time_wait::{TimeWait, TimeWaitOutcome};
+pub use window::{Mss, WindowScale};
+#[cfg(test)]
+#[test]
+fn sizes() { use core::mem::size_of as s; eprintln!("open {} snd {} rcv {} timers {} stamps {} facts {} recovery {} rtt {} cc {} opening {} syn {} tw {} outcome {} emit {}", s::<Open>(), s::<send::Sender>(), s::<receive::Receiver>(), s::<timers::Timers>(), s::<Option<options::Stamps>>(), s::<state::Facts>(), s::<recovery::Recovery>(), s::<Rtt>(), s::<cc::Congestion>(), s::<Opening>(), s::<SynEntry>(), s::<TimeWait>(), s::<Outcome>(), s::<Emit>()); }

@@ -75,6 +75,8 @@ reasons! {
     ArpNotForUs = "arp.not_for_us",
     /// Would change an entry in a way that smells of poisoning.
     ArpSuspicious = "arp.suspicious",
+    /// Somebody else claims an address of ours.
+    ArpConflict = "arp.conflict",
 
     // IPv4.
     /// Shorter than its header.
@@ -95,6 +97,8 @@ reasons! {
     Ipv4SourceRoute = "ipv4.source_route",
     /// The source cannot be a host's address.
     Ipv4Source = "ipv4.source",
+    /// A loopback address on a wire.
+    Ipv4Loopback = "ipv4.loopback",
     /// The destination is not an address of ours.
     Ipv4NotForUs = "ipv4.not_for_us",
     /// Arrived with no time to live.
@@ -152,11 +156,45 @@ reasons! {
     TcpNoSocket = "tcp.no_socket",
     /// Addressed to or from a group or broadcast address.
     TcpGroupAddress = "tcp.group_address",
+    /// The sequence number lies outside the window (RFC 9293 section 3.10.7.4, first).
+    TcpOutOfWindow = "tcp.out_of_window",
+    /// Everything in it had arrived before.
+    TcpDuplicate = "tcp.duplicate",
+    /// Within the window, but there is no room for it.
+    TcpBeyondRoom = "tcp.beyond_room",
+    /// Out of order, and no further hole can be kept track of.
+    TcpTooManyHoles = "tcp.too_many_holes",
+    /// Data for a socket that its user has closed.
+    TcpNobodyReads = "tcp.nobody_reads",
+    /// No acknowledgment where one must be.
+    TcpNoAck = "tcp.no_ack",
+    /// Acknowledges what was never sent.
+    TcpAckUnsent = "tcp.ack_unsent",
+    /// Acknowledges what was acknowledged long ago (RFC 5961 section 5.2).
+    TcpAckOld = "tcp.ack_old",
+    /// A reset whose number is not exactly the next (RFC 5961 section 3.2).
+    TcpBadReset = "tcp.bad_reset",
+    /// A SYN in a connection that is open (RFC 5961 section 4.2).
+    TcpSynInConnection = "tcp.syn_in_connection",
+    /// An older timestamp than was seen before (RFC 7323 section 5.3).
+    TcpOldTimestamp = "tcp.old_timestamp",
+    /// No timestamp, although timestamps were agreed (RFC 7323 section 3.2).
+    TcpNoTimestamp = "tcp.no_timestamp",
+    /// The wrong flags or acknowledgment for this step of a handshake.
+    TcpBadHandshake = "tcp.bad_handshake",
+    /// A listener's backlog is full.
+    TcpBacklogFull = "tcp.backlog_full",
+    /// Too many half-open connections.
+    TcpSynOverflow = "tcp.syn_overflow",
+    /// Too many connections that nobody has accepted.
+    TcpAcceptOverflow = "tcp.accept_overflow",
+    /// For a connection that is over, and answered as such.
+    TcpTimeWait = "tcp.time_wait",
 
     // DHCP.
-    /// Shorter than its fixed part, or without the magic number.
+    /// Shorter than its fixed part.
     DhcpShort = "dhcp.short",
-    /// Not about Ethernet, or neither a request nor a reply.
+    /// Plain BOOTP, not about Ethernet, or neither a request nor a reply.
     DhcpForeign = "dhcp.foreign",
     /// An option's length is wrong.
     DhcpOption = "dhcp.option",
@@ -182,6 +220,12 @@ reasons! {
     NeighbourUnreachable = "neighbour.unreachable",
     /// No route leads to the destination.
     NoRoute = "route.none",
+    /// The interface is down, or there is none.
+    InterfaceDown = "interface.down",
+    /// No packet buffer was free.
+    NoBuffer = "packet.no_buffer",
+    /// The memory that the client gave is not there any more.
+    ClientMemoryGone = "client.memory_gone",
 }
 
 #[cfg(test)]

@@ -1,0 +1,152 @@
+//! Bytes that came out of order: which ranges of the stream, beyond what is in order, are there.
+//!
+//! *Owns* [`Ranges`] (one connection's list), and [`Pool`], the fixed number of lists that busy
+//! connections borrow. *Never* holds bytes: they already lie in the user's room. *Invariants*:
+//! ranges are sorted, not empty, and neither overlap nor touch; a list is bounded by
+//! [`Ranges::CAPACITY`], whatever a peer sends.
+//! *Spec*: RFC 9293 section 3.10.7.4 (a receiver may hold segments that arrive early).
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+
+/// A half-open range of stream positions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
+/// There is no place for one more separate range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooManyRanges;
+
+/// A bounded, sorted set of ranges, and the place of a FIN that came early.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranges {
+    list: [Range; Self::CAPACITY],
+    len: usize,
+    fin: Option<u64>,
+}
+
+impl Ranges {
+    /// How many separate ranges one connection can hold.
+    pub(crate) const CAPACITY: usize = 32;
+
+    const EMPTY: Self =
+        Self { list: [Range { start: 0, end: 0 }; Self::CAPACITY], len: 0, fin: None };
+
+    /// The ranges, in order.
+    pub(crate) fn as_slice(&self) -> &[Range] {
+        self.list.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Adds `start..end`, joining what overlaps or touches. On failure nothing has changed.
+    pub(crate) fn insert(&mut self, start: u64, end: u64) -> Result<(), TooManyRanges> {
+        if start >= end {
+            return Ok(());
+        }
+        let held = self.as_slice();
+        // Ranges that end before `start` stay in front; those that start after `end` stay behind;
+        // those between are joined with the new one.
+        let front = held.partition_point(|range| range.end < start);
+        let behind = held.partition_point(|range| range.start <= end);
+        let joined = held.get(front..behind).unwrap_or(&[]);
+        let merged = Range {
+            start: joined.first().map_or(start, |first| first.start.min(start)),
+            end: joined.last().map_or(end, |last| last.end.max(end)),
+        };
+        let removed = joined.len();
+        let new_len = self.len.saturating_sub(removed).saturating_add(1);
+        if new_len > Self::CAPACITY {
+            return Err(TooManyRanges);
+        }
+        self.list.copy_within(behind..self.len, front.saturating_add(1));
+        if let Some(place) = self.list.get_mut(front) {
+            *place = merged;
+        }
+        self.len = new_len;
+        Ok(())
+    }
+
+    /// Removes everything that `position` has reached and returns how far the bytes in order go
+    /// now: `position` itself, or the end of the range that contains or touches it.
+    pub(crate) fn advance(&mut self, position: u64) -> u64 {
+        let reached = self.as_slice().partition_point(|range| range.start <= position);
+        let furthest = self.as_slice().get(..reached).and_then(<[Range]>::last);
+        let position = furthest.map_or(position, |range| range.end.max(position));
+        self.list.copy_within(reached..self.len, 0);
+        self.len = self.len.saturating_sub(reached);
+        position
+    }
+
+    /// Notes that the stream ends at `position`.
+    pub(crate) fn note_fin(&mut self, position: u64) {
+        self.fin = Some(position);
+    }
+
+    /// Where the stream ends, if a FIN came early.
+    pub(crate) fn fin(&self) -> Option<u64> {
+        self.fin
+    }
+
+    /// Whether nothing is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0 && self.fin.is_none()
+    }
+}
+
+/// A list borrowed from a [`Pool`]. It must be given back to the same pool.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Slot(NonZeroU32);
+
+/// All lists of one owner, allocated once.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    lists: Vec<Ranges>,
+    free: Vec<NonZeroU32>,
+}
+
+impl Pool {
+    pub(crate) fn new(capacity: u32) -> Self {
+        let lists = (0..capacity).map(|_| Ranges::EMPTY).collect();
+        let free = (1..=capacity).rev().filter_map(NonZeroU32::new).collect();
+        Self { lists, free }
+    }
+
+    /// Borrows an empty list, if one is left.
+    pub(crate) fn take(&mut self) -> Option<Slot> {
+        let slot = Slot(self.free.pop()?);
+        *self.get_mut(&slot)? = Ranges::EMPTY;
+        Some(slot)
+    }
+
+    /// Gives a list back.
+    pub(crate) fn give_back(&mut self, slot: Slot) {
+        self.free.push(slot.0);
+    }
+
+    pub(crate) fn get(&self, slot: &Slot) -> Option<&Ranges> {
+        self.lists.get(Self::index(slot))
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: &Slot) -> Option<&mut Ranges> {
+        self.lists.get_mut(Self::index(slot))
+    }
+
+    /// How many lists are borrowed.
+    pub(crate) fn in_use(&self) -> u32 {
+        let used = self.lists.len().saturating_sub(self.free.len());
+        u32::try_from(used).unwrap_or(u32::MAX)
+    }
+
+    fn index(slot: &Slot) -> usize {
+        // A slot number is at most the number of lists, which fits in memory.
+        usize::try_from(slot.0.get()).unwrap_or(usize::MAX).wrapping_sub(1)
+    }
+}
+
+#[cfg(test)]
+#[path = "assemble_tests.rs"]
+mod tests;

@@ -1,0 +1,118 @@
+//! [`Ranges`] against a plain bitmap: exhaustively on a small stream, and at random on a larger.
+
+use super::*;
+
+/// The same, done slowly and obviously.
+#[derive(Clone)]
+struct Bitmap<const N: usize>([bool; N]);
+
+impl<const N: usize> Bitmap<N> {
+    fn insert(&mut self, start: usize, end: usize) {
+        self.0[start..end].fill(true);
+    }
+
+    fn ranges(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = Vec::new();
+        for (position, _) in self.0.iter().enumerate().filter(|(_, held)| **held) {
+            let position = position as u64;
+            match ranges.last_mut() {
+                Some(last) if last.end == position => last.end += 1,
+                _ => ranges.push(Range { start: position, end: position + 1 }),
+            }
+        }
+        ranges
+    }
+
+    fn advance(&mut self, position: usize) -> usize {
+        let mut reached = position;
+        while reached < N && self.0[reached] {
+            reached += 1;
+        }
+        self.0[..reached].fill(false);
+        reached
+    }
+}
+
+#[test]
+fn every_three_insertions_into_nine_bytes_and_every_advance() {
+    const N: usize = 9;
+    let spans: Vec<(usize, usize)> =
+        (0..N).flat_map(|start| (start..=N).map(move |end| (start, end))).collect();
+    for first in &spans {
+        for second in &spans {
+            for third in &spans {
+                let (mut ranges, mut bitmap) = (Ranges::EMPTY, Bitmap([false; N]));
+                for (start, end) in [first, second, third] {
+                    ranges.insert(*start as u64, *end as u64).unwrap();
+                    bitmap.insert(*start, *end);
+                    assert_eq!(ranges.as_slice(), bitmap.ranges());
+                }
+                for position in 0..N {
+                    let (mut ranges, mut bitmap) = (ranges.clone(), bitmap.clone());
+                    let reached = ranges.advance(position as u64);
+                    assert_eq!(reached, bitmap.advance(position) as u64);
+                    assert_eq!(ranges.as_slice(), bitmap.ranges());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_full_list_refuses_and_keeps_what_it_has() {
+    let mut ranges = Ranges::EMPTY;
+    for place in 0..Ranges::CAPACITY as u64 {
+        ranges.insert(place * 10, place * 10 + 5).unwrap();
+    }
+    let before = ranges.clone();
+    assert_eq!(ranges.insert(7, 8), Err(TooManyRanges));
+    assert_eq!(ranges.as_slice(), before.as_slice());
+    // What touches or joins is still welcome, and makes place.
+    assert_eq!(ranges.insert(5, 10), Ok(()));
+    assert_eq!(ranges.as_slice().len(), Ranges::CAPACITY - 1);
+    assert_eq!(ranges.insert(7_000, 7_001), Ok(()));
+    assert_eq!(ranges.insert(0, u64::MAX), Ok(()));
+    assert_eq!(ranges.as_slice(), [Range { start: 0, end: u64::MAX }]);
+    assert_eq!(ranges.advance(3), u64::MAX);
+    assert!(ranges.is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn follows_the_bitmap(steps in proptest::collection::vec((0..200_usize, 0..12_usize, 0..8), 1..200)) {
+        let (mut ranges, mut bitmap) = (Ranges::EMPTY, Bitmap([false; 256]));
+        let mut base = 0;
+        for (start, len, action) in steps {
+            if action == 0 {
+                let reached = bitmap.advance(base);
+                proptest::prop_assert_eq!(ranges.advance(base as u64), reached as u64);
+                base = reached;
+            } else {
+                let start = start.max(base);
+                let kept = ranges.clone();
+                match ranges.insert(start as u64, (start + len) as u64) {
+                    Ok(()) => bitmap.insert(start, start + len),
+                    Err(TooManyRanges) => proptest::prop_assert_eq!(ranges.as_slice(), kept.as_slice()),
+                }
+            }
+            proptest::prop_assert_eq!(ranges.as_slice(), &bitmap.ranges()[..]);
+        }
+    }
+}
+
+#[test]
+fn a_pool_lends_each_list_once_and_clean() {
+    let mut pool = Pool::new(2);
+    let first = pool.take().unwrap();
+    let second = pool.take().unwrap();
+    assert_ne!(first, second);
+    assert_eq!((pool.take(), pool.in_use()), (None, 2));
+    pool.get_mut(&second).unwrap().insert(1, 2).unwrap();
+    pool.get_mut(&second).unwrap().note_fin(9);
+    pool.give_back(second);
+    let again = pool.take().unwrap();
+    assert!(pool.get(&again).unwrap().is_empty());
+    pool.give_back(again);
+    pool.give_back(first);
+    assert_eq!(pool.in_use(), 0);
+}

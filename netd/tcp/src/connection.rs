@@ -1,0 +1,221 @@
+//! A connection as its owner sees it: one value from the first SYN to the last acknowledgement.
+//!
+//! *Owns* [`Connection`], which is [`Opening`] or [`Open`] and becomes the latter by itself.
+//! *Never* adds behaviour of its own.
+//!
+//! The owner's contract:
+//! * After each call it looks at what the [`Outcome`] says, and calls [`Connection::output`] until
+//!   it gives nothing more.
+//! * Then it looks at [`Connection::fate`]. A connection that is over, or was aborted, has given
+//!   back everything that it had borrowed from [`Shared`]; one that continues has not, and must not
+//!   be thrown away without [`Connection::abort`].
+//! * It calls [`Connection::fire`] at [`Connection::next_deadline`] or later.
+
+use wire::tcp::Header;
+
+use crate::info::Info;
+use crate::open::Open;
+use crate::opening::{Opening, Progress};
+use crate::options::Setup;
+use crate::outcome::{Emit, Fate, Outcome};
+use crate::record::Record;
+use crate::shared::Shared;
+use crate::state::State;
+use crate::time::Instant;
+use crate::time_wait::TimeWait;
+
+/// One connection.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all connections are open")]
+pub enum Connection {
+    /// Its handshake is under way, and we have begun it.
+    Opening(Opening),
+    /// Its handshake is complete.
+    Open(Open),
+}
+
+impl From<Open> for Connection {
+    fn from(open: Open) -> Self {
+        Self::Open(open)
+    }
+}
+
+impl Connection {
+    /// Opens a connection: the SYN is what [`Connection::output`] gives first.
+    #[must_use]
+    pub fn connect(setup: Setup, shared: &Shared, now: Instant) -> Self {
+        Self::Opening(Opening::connect(setup, &shared.limits, now))
+    }
+
+    /// A segment with `payload_len` bytes of payload has arrived.
+    pub fn input(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        payload_len: u32,
+        now: Instant,
+    ) -> Outcome {
+        match self {
+            Self::Open(open) => open.input(shared, header, payload_len, now),
+            Self::Opening(opening) => {
+                let mut outcome = Outcome::default();
+                match opening.input(shared, header, now, &mut outcome) {
+                    Progress::None => outcome,
+                    Progress::Opened { mut open, is_syn_ack } => {
+                        let rest = if is_syn_ack {
+                            open.input_after_syn(shared, header, payload_len, now)
+                        } else {
+                            open.input(shared, header, payload_len, now)
+                        };
+                        *self = Self::Open(open);
+                        outcome.followed_by(rest)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The user gives `bytes` more room for the peer's data, behind the room given before.
+    pub fn give_room(&mut self, bytes: u32, now: Instant) {
+        match self {
+            Self::Opening(opening) => opening.give_room(bytes),
+            Self::Open(open) => open.give_room(bytes, now),
+        }
+    }
+
+    /// The user wants `bytes` more to be sent, behind those queued before. After
+    /// [`Connection::close`] it does nothing.
+    pub fn queue(&mut self, bytes: u32) {
+        match self {
+            Self::Opening(opening) => opening.queue(bytes),
+            Self::Open(open) => open.queue(bytes),
+        }
+    }
+
+    /// All bytes that [`Outcome::advanced`] has reported so far are in the user's memory and the
+    /// user knows: they may be acknowledged.
+    pub fn publish(&mut self, now: Instant) {
+        if let Self::Open(open) = self {
+            open.publish(now);
+        }
+    }
+
+    /// The user knows of the end of the peer's stream, and of all that comes before it.
+    pub fn publish_fin(&mut self, now: Instant) {
+        if let Self::Open(open) = self {
+            open.publish_fin(now);
+        }
+    }
+
+    /// The user has no more to send: FIN follows what is queued. The other direction stays open.
+    pub fn close(&mut self) -> Outcome {
+        match self {
+            Self::Opening(opening) => {
+                opening.close();
+                Outcome::default()
+            }
+            Self::Open(open) => open.close(),
+        }
+    }
+
+    /// The user has left for good. What is queued is still sent, then FIN. Nobody reads any more:
+    /// data that arrives is answered by a reset, and the peer's FIN is waited for only so long. A
+    /// connection that is still opening is aborted.
+    pub fn orphan(&mut self, shared: &Shared, now: Instant) -> Outcome {
+        match self {
+            Self::Opening(opening) => opening.abort(),
+            Self::Open(open) => open.orphan(&shared.limits, now),
+        }
+    }
+
+    /// The user gives up: [`Outcome::reply`] is the reset to send, if the peer knows of us. The
+    /// connection is over.
+    pub fn abort(&mut self, shared: &mut Shared) -> Outcome {
+        match self {
+            Self::Opening(opening) => opening.abort(),
+            Self::Open(open) => open.abort(shared),
+        }
+    }
+
+    /// Whether small segments are sent at once, instead of waiting for an acknowledgement.
+    pub fn set_nodelay(&mut self, is_nodelay: bool) {
+        match self {
+            Self::Opening(opening) => opening.set_nodelay(is_nodelay),
+            Self::Open(open) => open.is_nodelay = is_nodelay,
+        }
+    }
+
+    /// The next segment to send, or `None` for now. A payload longer than one segment is given
+    /// only if `max_payload` is: see [`Emit::segment_len`].
+    pub fn output(&mut self, shared: &mut Shared, max_payload: u32, now: Instant) -> Option<Emit> {
+        match self {
+            Self::Opening(opening) => opening.output(now),
+            Self::Open(open) => open.output(shared, max_payload, now),
+        }
+    }
+
+    /// When [`Connection::fire`] wants to be called.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Opening(opening) => opening.next_deadline(),
+            Self::Open(open) => open.next_deadline(),
+        }
+    }
+
+    /// Fires the timers that are due. Calling it too early does nothing.
+    pub fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
+        match self {
+            Self::Opening(opening) => opening.fire(shared, now),
+            Self::Open(open) => open.fire(shared, now),
+        }
+    }
+
+    /// Whether the connection goes on.
+    #[must_use]
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Opening(opening) if opening.state() == State::Closed => Fate::Closed,
+            Self::Opening(_) => Fate::Continues,
+            Self::Open(open) => open.fate(),
+        }
+    }
+
+    /// The small record that takes the place of a connection whose fate is [`Fate::TimeWait`].
+    #[must_use]
+    pub fn time_wait(&self, shared: &Shared, now: Instant) -> Option<TimeWait> {
+        match self {
+            Self::Open(open) if open.fate() == Fate::TimeWait => {
+                Some(TimeWait::new(open, shared.limits.time_wait, now))
+            }
+            _ => None,
+        }
+    }
+
+    /// The name of the state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        match self {
+            Self::Opening(opening) => opening.state(),
+            Self::Open(open) => open.state(),
+        }
+    }
+
+    /// What a person wants to know.
+    #[must_use]
+    pub fn info(&self) -> Info {
+        match self {
+            Self::Opening(opening) => Info::of_opening(opening),
+            Self::Open(open) => Info::of_open(open),
+        }
+    }
+
+    /// What must outlive a crash; `None` while nothing was promised, that is, before it is open.
+    #[must_use]
+    pub fn record(&self) -> Option<Record> {
+        match self {
+            Self::Opening(_) => None,
+            Self::Open(open) => Some(Record::of(open)),
+        }
+    }
+}

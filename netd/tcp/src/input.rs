@@ -1,0 +1,108 @@
+//! A segment arrives on an open connection: the steps of RFC 9293 section 3.10.7.4, in its order.
+//!
+//! *Owns* the order. *Never* does a step's work: each is a file and takes (connection, segment,
+//! now). A step that ends the processing returns the reason, which is counted.
+
+mod acceptable;
+mod ack;
+mod data;
+mod fin;
+mod reset;
+
+use wire::Drop;
+use wire::tcp::Header;
+
+use crate::open::Open;
+use crate::outcome::{Events, Fate, Outcome};
+use crate::segment::Arrival;
+use crate::shared::Shared;
+use crate::time::Instant;
+
+/// Why the processing of a segment ends before its last step.
+enum Stop {
+    /// The segment, or its payload, is discarded.
+    Dropped(Drop),
+    /// It has done its work: a reset.
+    Done,
+}
+
+impl From<Drop> for Stop {
+    fn from(reason: Drop) -> Self {
+        Self::Dropped(reason)
+    }
+}
+
+/// Everything that a step works on.
+struct Step<'a> {
+    open: &'a mut Open,
+    shared: &'a mut Shared,
+    arrival: Arrival<'a>,
+    now: Instant,
+    outcome: Outcome,
+}
+
+impl Open {
+    /// Takes a segment with `len` bytes of payload.
+    pub(crate) fn input(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        len: u32,
+        now: Instant,
+    ) -> Outcome {
+        let arrival = self.measure(header, len);
+        let mut step = Step { open: self, shared, arrival, now, outcome: Outcome::default() };
+        let end = step.run();
+        step.finish(end)
+    }
+
+    /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK
+    /// that completes a handshake (RFC 9293 section 3.10.7.3, fourth step).
+    pub(crate) fn input_after_syn(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        len: u32,
+        now: Instant,
+    ) -> Outcome {
+        let arrival = self.measure(header, len);
+        let mut step = Step { open: self, shared, arrival, now, outcome: Outcome::default() };
+        let end = step.take_data().map_err(Stop::Dropped);
+        if end.is_ok() {
+            step.take_fin();
+        }
+        step.finish(end)
+    }
+}
+
+impl Step<'_> {
+    fn run(&mut self) -> Result<(), Stop> {
+        // First: sequence number, after the timestamp (RFC 7323 section 5.3).
+        self.check_timestamp()?;
+        self.check_sequence()?;
+        self.note_timestamp();
+        // Second and fourth: RST and SYN. (Third, security, is gone from practice.)
+        self.check_reset()?;
+        self.check_syn()?;
+        // Fifth: ACK.
+        self.take_ack()?;
+        // Sixth, URG: RFC 9293 section 3.8.5 leaves it to old applications; the data is in line.
+        // Seventh: the payload.
+        self.take_data()?;
+        // Eighth: FIN.
+        self.take_fin();
+        Ok(())
+    }
+
+    fn finish(self, end: Result<(), Stop>) -> Outcome {
+        let mut outcome = self.outcome;
+        if let Err(Stop::Dropped(reason)) = end {
+            outcome.drop = Some(reason);
+        }
+        if self.open.fate() != Fate::Continues {
+            outcome.events.insert(Events::OVER);
+            self.open.release(self.shared);
+        }
+        outcome
+    }
+}

@@ -1,0 +1,91 @@
+//! Fifth step: what does the segment acknowledge? (RFC 9293 section 3.10.7.4; RFC 5961 section 5)
+
+use core::time::Duration;
+
+use wire::Drop;
+
+use super::Step;
+use crate::outcome::Events;
+use crate::recovery::Phase;
+use crate::seq::Seq;
+use crate::state::{Cause, OurFin};
+
+impl Step<'_> {
+    pub(super) fn take_ack(&mut self) -> Result<(), Drop> {
+        // "If the ACK bit is off, drop the segment and return."
+        let ack = self.arrival.ack.ok_or(Drop::TcpNoAck)?;
+        let snd = &self.open.snd;
+        // Signed: an acknowledgement from before the start of the stream is merely old.
+        let advance = ack.saturating_sub_unsigned(snd.una);
+        if advance > i64::from(snd.flight) {
+            // "If the ACK acks something not yet sent, then send an ACK, drop the segment."
+            self.open.challenge(self.shared, self.now);
+            return Err(Drop::TcpAckUnsent);
+        }
+        if advance < -i64::from(snd.max_window) {
+            // RFC 5961 section 5.2: too old to be a reordered segment.
+            self.open.challenge(self.shared, self.now);
+            return Err(Drop::TcpAckOld);
+        }
+        match u32::try_from(advance) {
+            // Old, but the payload is welcome.
+            Err(_) => {}
+            Ok(0) => self.take_same_ack(),
+            Ok(count) => self.take_new_ack(count),
+        }
+        Ok(())
+    }
+
+    /// SND.UNA = SEG.ACK: perhaps a duplicate, perhaps a window update.
+    fn take_same_ack(&mut self) {
+        let snd = &mut self.open.snd;
+        let header = self.arrival.header;
+        // RFC 5681 section 2: data outstanding, no payload, no FIN, the window unchanged. (SYN
+        // never comes so far.)
+        let is_duplicate = snd.flight > 0
+            && self.arrival.sequence_len() == 0
+            && snd.scaled(header.window) == snd.window;
+        if is_duplicate {
+            snd.recover_on_duplicate();
+        }
+        snd.update_window(header.window, Seq::new(header.seq));
+        self.open.rearm_after_ack(false, &self.shared.limits, self.now);
+    }
+
+    /// SND.UNA < SEG.ACK =< SND.NXT: progress.
+    fn take_new_ack(&mut self, count: u32) {
+        self.measure_round_trip(count);
+        let header = self.arrival.header;
+        let snd = &mut self.open.snd;
+        let was_full = u64::from(snd.sent).saturating_add(u64::from(snd.mss.get()))
+            > u64::from(snd.congestion.window());
+        self.outcome.acked = snd.acknowledge(count);
+        snd.recover_on_ack(count, was_full);
+        snd.update_window(header.window, Seq::new(header.seq));
+        // Our FIN is the position after the last queued byte.
+        if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
+            self.outcome.step(self.open.facts.change(Cause::FinAcknowledged));
+            self.outcome.events.insert(Events::FIN_ACKNOWLEDGED);
+        }
+        self.open.rearm_after_ack(true, &self.shared.limits, self.now);
+    }
+
+    /// One sample at most: of a segment sent once (Karn), or, while lost data is being sent again,
+    /// by the timestamp that the peer echoes, which tells the copies apart (RFC 7323 section 4).
+    fn measure_round_trip(&mut self, count: u32) {
+        let snd = &mut self.open.snd;
+        let una = snd.una;
+        snd.una = una.saturating_add(u64::from(count));
+        let timed = snd.finish_timing(self.now);
+        snd.una = una;
+        let sample = timed.or_else(|| {
+            let echo = self.arrival.header.options.timestamps?.echo;
+            let is_resending = snd.recovery.phase() != Phase::Open;
+            let age = self.open.stamps.filter(|_| is_resending)?.age_of(echo, self.now)?;
+            Some(Duration::from_millis(u64::from(age)))
+        });
+        if let Some(sample) = sample {
+            snd.rtt.sample(sample);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Seventh step: the payload. (RFC 9293 section 3.10.7.4)
+//!
+//! Bytes go straight to their place in the user's room, in order or not; what lies beyond the room
+//! is dropped and comes again. RCV.NXT moves when there is no hole before it.
+
+use wire::Drop;
+use wire::tcp::Flags;
+
+use super::Step;
+use crate::assemble::{Range, TooManyRanges};
+use crate::outcome::Place;
+use crate::state::Cause;
+
+impl Step<'_> {
+    pub(super) fn take_data(&mut self) -> Result<(), Drop> {
+        if self.arrival.len == 0 {
+            return Ok(());
+        }
+        if self.open.facts.is_their_side_closed() {
+            // Nothing can follow a FIN; what came before it is here already.
+            self.open.rcv.want_ack();
+            return Err(Drop::TcpDuplicate);
+        }
+        let Some(range) = self.wanted_part()? else {
+            return Ok(());
+        };
+        if self.open.is_orphan {
+            return Err(self.refuse_data());
+        }
+        if range.start == self.open.rcv.nxt {
+            self.take_in_order(range);
+        } else {
+            self.take_early(range)?;
+        }
+        // `wanted_part` lies within the payload, whose length is a u32.
+        self.outcome.place = Some(Place {
+            stream_offset: range.start,
+            skip: small(range.start.saturating_sub_signed(self.arrival.start)),
+            len: small(range.end.saturating_sub(range.start)),
+        });
+        Ok(())
+    }
+
+    /// The part of the payload that is new and has room; `None` if all of it is old, but the FIN
+    /// behind it may be new.
+    fn wanted_part(&mut self) -> Result<Option<Range>, Drop> {
+        let rcv = &mut self.open.rcv;
+        let start = u64::try_from(self.arrival.start).unwrap_or(0).max(rcv.nxt);
+        let end = u64::try_from(self.arrival.end()).unwrap_or(0);
+        if end <= start {
+            // An old copy: our acknowledgement was lost, or waits to be published.
+            rcv.want_ack();
+            let may_end_here = end == start && self.arrival.has(Flags::FIN);
+            return if may_end_here { Ok(None) } else { Err(Drop::TcpDuplicate) };
+        }
+        let room = if self.open.is_orphan { end } else { rcv.room };
+        if start >= room {
+            rcv.want_ack();
+            return Err(Drop::TcpBeyondRoom);
+        }
+        Ok(Some(Range { start, end: end.min(room) }))
+    }
+
+    fn take_in_order(&mut self, range: Range) {
+        let rcv = &mut self.open.rcv;
+        let before = rcv.nxt;
+        let mut position = range.end;
+        if let Some(ranges) = rcv.holes.as_ref().and_then(|slot| self.shared.holes.get_mut(slot)) {
+            position = ranges.advance(position);
+            // RFC 5681 section 4.2: "immediately ... when the incoming segment fills in all or
+            // part of a gap". It leaves when the bytes are published.
+            rcv.segments = 2;
+        }
+        rcv.advance_to(position);
+        let is_full = self.arrival.len >= u32::from(rcv.mss.get());
+        let is_many = self.arrival.len > u32::from(rcv.mss.get());
+        let count = 1 + u8::from(is_full && is_many);
+        rcv.segments = rcv.segments.saturating_add(count).min(2);
+        self.outcome.advanced = position.saturating_sub(before);
+    }
+
+    fn take_early(&mut self, range: Range) -> Result<(), Drop> {
+        // RFC 5681 section 4.2: an out-of-order segment is acknowledged at once.
+        self.open.rcv.want_ack();
+        let pool = &mut self.shared.holes;
+        if self.open.rcv.holes.is_none() {
+            self.open.rcv.holes = pool.take();
+        }
+        let ranges = self.open.rcv.holes.as_ref().and_then(|slot| pool.get_mut(slot));
+        let inserted = ranges.ok_or(TooManyRanges)?.insert(range.start, range.end);
+        inserted.map_err(Drop::from)
+    }
+
+    /// The user has left, and the peer still sends (RFC 9293 section 3.6.1: reset it, because the
+    /// data is lost).
+    fn refuse_data(&mut self) -> Drop {
+        self.outcome.reply = Some(self.open.reset());
+        self.open.cut(Cause::UserAborted, self.shared, &mut self.outcome);
+        Drop::TcpNobodyReads
+    }
+}
+
+impl From<TooManyRanges> for Drop {
+    fn from(TooManyRanges: TooManyRanges) -> Self {
+        Self::TcpTooManyHoles
+    }
+}
+
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

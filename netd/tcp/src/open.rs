@@ -1,0 +1,300 @@
+//! An open connection: ESTABLISHED, CLOSE-WAIT, FIN-WAIT-1, FIN-WAIT-2, CLOSING, LAST-ACK.
+//!
+//! *Owns* [`Open`], the storage shape that millions of idle connections have, and the user's calls
+//! on it. *Never* holds bytes: positions only. What arrives goes through `input`, what leaves
+//! through `output`.
+//! *Spec*: RFC 9293 sections 3.3.1 (the variables), 3.6 (closing), 3.10.2 to 3.10.6 (the calls).
+
+use core::time::Duration;
+
+use wire::tcp::{Flags, Header};
+
+use crate::options::{Agreed, Stamps};
+use crate::outcome::{Events, Fate, Outcome};
+use crate::receive::{AckNeed, Receiver};
+use crate::recovery::Phase;
+use crate::rtt::Rtt;
+use crate::segment::{Arrival, bare};
+use crate::send::Sender;
+use crate::seq::Seq;
+use crate::shared::{Limits, Shared};
+use crate::state::{Cause, Facts, OurFin, State};
+use crate::time::Instant;
+use crate::timers::{ACK_DELAY, Purpose, Timers, WINDOW_DELAY};
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Open {
+    pub(crate) snd: Sender,
+    pub(crate) rcv: Receiver,
+    pub(crate) timers: Timers,
+    pub(crate) stamps: Option<Stamps>,
+    pub(crate) facts: Facts,
+    /// Small segments are sent at once.
+    pub(crate) is_nodelay: bool,
+    /// The user has left: nobody will read.
+    pub(crate) is_orphan: bool,
+    /// A probe of the peer's window is to be sent.
+    pub(crate) is_probe_due: bool,
+}
+
+// Ten million idle connections are to fit in a few gigabytes.
+const _: () = assert!(size_of::<Open>() <= 392);
+
+/// Everything that is known when a handshake is complete.
+pub(crate) struct Handshake {
+    pub(crate) isn: Seq,
+    pub(crate) irs: Seq,
+    pub(crate) agreed: Agreed,
+    /// The peer's window, in bytes, and the segment that said so.
+    pub(crate) window: u32,
+    pub(crate) window_set_by: Seq,
+    /// How far beyond the peer's SYN we have offered a window.
+    pub(crate) offered: u64,
+    pub(crate) rtt: Rtt,
+    pub(crate) is_nodelay: bool,
+}
+
+impl Open {
+    pub(crate) fn new(handshake: &Handshake, now: Instant) -> Self {
+        let Handshake { isn, irs, agreed, window, window_set_by, offered, rtt, is_nodelay } =
+            handshake;
+        Self {
+            snd: Sender::new(*isn, agreed, *window, *window_set_by, *rtt),
+            rcv: Receiver::new(*irs, agreed, *offered),
+            timers: Timers::new(now),
+            stamps: agreed.stamps,
+            facts: Facts::default(),
+            is_nodelay: *is_nodelay,
+            is_orphan: false,
+            is_probe_due: false,
+        }
+    }
+
+    /// The segment in positions of this connection's streams.
+    pub(crate) fn measure<'a>(&self, header: &'a Header, len: u32) -> Arrival<'a> {
+        let syn = u32::from(header.flags.contains(Flags::SYN));
+        let first = Seq::new(header.seq).plus(syn);
+        let ack = header.flags.contains(Flags::ACK);
+        Arrival {
+            header,
+            start: first.position(self.rcv.base(), self.rcv.nxt),
+            len,
+            ack: ack.then(|| Seq::new(header.ack).position(self.snd.base(), self.snd.una)),
+        }
+    }
+
+    /// The name of the state.
+    pub(crate) const fn state(&self) -> State {
+        self.facts.state()
+    }
+
+    /// The user gives `bytes` more room behind what was given before.
+    pub(crate) fn give_room(&mut self, bytes: u32, now: Instant) {
+        self.rcv.give_room(bytes);
+        if self.facts.is_their_side_closed() {
+            return;
+        }
+        let gain = self.rcv.possible_gain();
+        let offered = self.rcv.edge.saturating_sub(self.rcv.nxt);
+        if self.rcv.is_worth(gain) {
+            // RFC 9293 section 3.8.6.2.2: tell the peer when it matters. While it has a good part
+            // of a window left, the next acknowledgement is early enough.
+            if offered < gain {
+                self.rcv.want_ack();
+            }
+        } else if gain > 0 && offered < u64::from(self.rcv.mss.get()) {
+            // Too small to be worth a segment of its own, but if nothing more comes the peer must
+            // learn of it at last.
+            self.timers.delay_ack(WINDOW_DELAY, now);
+        }
+    }
+
+    /// The user wants `bytes` more to be sent, behind what was queued before. Ignored after
+    /// [`Open::close`].
+    pub(crate) fn queue(&mut self, bytes: u32) {
+        if !self.facts.is_our_side_closed() {
+            self.snd.end = self.snd.end.saturating_add(u64::from(bytes));
+        }
+    }
+
+    /// Everything that is in order was published to the user and may be acknowledged.
+    pub(crate) fn publish(&mut self, now: Instant) {
+        let is_news = self.rcv.unpublished > 0;
+        self.rcv.unpublished = 0;
+        if is_news {
+            self.acknowledge_soon(now);
+        }
+    }
+
+    /// The end of the peer's stream was published to the user, and everything before it.
+    pub(crate) fn publish_fin(&mut self, now: Instant) {
+        self.publish(now);
+        if self.facts.is_their_side_closed() && !self.rcv.is_fin_published {
+            self.rcv.is_fin_published = true;
+            self.rcv.want_ack();
+        }
+    }
+
+    /// RFC 9293 section 3.8.6.3: at least every second full segment is acknowledged at once, the
+    /// rest after a short delay; at the start nothing is delayed, so that the peer's window grows.
+    fn acknowledge_soon(&mut self, now: Instant) {
+        if self.rcv.segments >= 2 || self.rcv.quick > 0 {
+            self.rcv.want_ack();
+        } else if self.rcv.need == AckNeed::None {
+            self.timers.delay_ack(ACK_DELAY, now);
+        }
+    }
+
+    /// The user has no more to send (RFC 9293 section 3.10.4).
+    pub(crate) fn close(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        outcome.step(self.facts.change(Cause::UserClosed));
+        outcome
+    }
+
+    /// The user has left for good: nothing more is sent or read.
+    pub(crate) fn orphan(&mut self, limits: &Limits, now: Instant) -> Outcome {
+        let outcome = self.close();
+        self.is_orphan = true;
+        self.publish(now);
+        self.publish_fin(now);
+        self.watch_orphan(limits, now);
+        outcome
+    }
+
+    /// A peer that never finishes does not keep a connection that nobody uses.
+    pub(crate) fn watch_orphan(&mut self, limits: &Limits, now: Instant) {
+        if self.is_orphan && self.state() == State::FinWait2 {
+            self.timers.arm_orphan(limits.orphan_timeout, now);
+        }
+    }
+
+    /// The user gives up (RFC 9293 section 3.10.5): the reply is the reset to send.
+    pub(crate) fn abort(&mut self, shared: &mut Shared) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.facts.ours() != OurFin::Acknowledged || !self.facts.is_their_side_closed() {
+            outcome.reply = Some(self.reset());
+        }
+        self.cut(Cause::UserAborted, shared, &mut outcome);
+        outcome
+    }
+
+    /// A reset that the peer believes: it carries exactly the number that it expects, SND.NXT.
+    pub(crate) fn reset(&self) -> Header {
+        let seq = self.snd.base().at(self.snd.nxt());
+        let ack = self.rcv.ack_number(self.facts.is_their_side_closed());
+        bare(seq, ack, Flags::RST.union(Flags::ACK), 0)
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut(&mut self, cause: Cause, shared: &mut Shared, outcome: &mut Outcome) {
+        outcome.step(self.facts.change(cause));
+        outcome.events.insert(Events::OVER);
+        self.release(shared);
+    }
+
+    /// Gives back what was borrowed, when nothing more can arrive or leave.
+    pub(crate) fn release(&mut self, shared: &mut Shared) {
+        if let Some(slot) = self.rcv.holes.take() {
+            shared.holes.give_back(slot);
+        }
+        self.timers.disarm();
+        self.timers.ack_sent();
+    }
+
+    /// RFC 5961 sections 3 to 5: a doubtful segment is answered by an acknowledgement, which makes
+    /// an honest peer prove itself; no more than so many in a second.
+    pub(crate) fn challenge(&mut self, shared: &mut Shared, now: Instant) {
+        if shared.challenges.take(now) {
+            self.rcv.want_ack();
+        }
+    }
+
+    /// Whether the connection is still one.
+    pub(crate) fn fate(&self) -> Fate {
+        match self.state() {
+            State::Closed => Fate::Closed,
+            // The peer's FIN must be acknowledged once before the small record takes over.
+            State::TimeWait if self.is_quiet() => Fate::TimeWait,
+            _ => Fate::Continues,
+        }
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.rcv.is_fin_published
+            && self.rcv.unpublished == 0
+            && self.rcv.need == AckNeed::None
+            && !self.timers.is_ack_delayed()
+    }
+
+    /// The earliest time at which [`Open::fire`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.timers.fire_ack(now) {
+            self.rcv.need = AckNeed::WithSmallWindow;
+        }
+        match self.timers.fire(now) {
+            None | Some(Purpose::Idle) => {}
+            Some(Purpose::Orphan) => self.time_out(shared, &mut outcome),
+            Some(purpose) => {
+                // RFC 9293 section 3.8.3: R2. A peer that answers is never given up, even if it
+                // keeps its window closed (section 3.8.6.1, MUST-37).
+                if self.timers.silence(now) >= shared.limits.user_timeout {
+                    self.time_out(shared, &mut outcome);
+                } else {
+                    self.send_again(purpose, now);
+                }
+            }
+        }
+        outcome
+    }
+
+    fn send_again(&mut self, purpose: Purpose, now: Instant) {
+        match purpose {
+            Purpose::Retransmit => {
+                let is_repeated = self.timers.backoff() > 1 && self.snd.recovery.phase() == Phase::Loss;
+                self.snd.recover_on_timeout(is_repeated);
+            }
+            Purpose::Probe => self.is_probe_due = true,
+            Purpose::Idle | Purpose::Orphan => {}
+        }
+        self.timers.arm(purpose, self.snd.rtt.rto(), now);
+    }
+
+    fn time_out(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
+        outcome.events.insert(Events::TIMED_OUT);
+        self.cut(Cause::TimedOut, shared, outcome);
+    }
+
+    /// Sets how long what is in flight may take, after the peer has answered.
+    pub(crate) fn rearm_after_ack(&mut self, has_progress: bool, limits: &Limits, now: Instant) {
+        if has_progress {
+            self.timers.note_progress(now);
+            if self.snd.flight > 0 {
+                // RFC 6298 section 5.3.
+                self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+            } else {
+                // RFC 6298 section 5.2.
+                self.timers.disarm();
+                self.watch_orphan(limits, now);
+            }
+        } else if self.snd.window == 0 {
+            self.timers.note_answer(now);
+        }
+        if self.timers.purpose() == Purpose::Probe && self.snd.usable_window() > 0 {
+            self.timers.disarm();
+        }
+    }
+
+    /// How long the connection has been idle in both directions, as far as the sender knows.
+    pub(crate) fn is_restart(&self, now: Instant) -> bool {
+        let rto: Duration = self.snd.rtt.rto().duration();
+        self.snd.flight == 0 && self.timers.silence(now) > rto
+    }
+}

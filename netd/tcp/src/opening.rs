@@ -1,0 +1,325 @@
+//! A connection that we open: SYN-SENT, and SYN-RECEIVED when two opens cross.
+//!
+//! *Owns* the active handshake: RFC 9293 sections 3.5 and 3.10.7.3, simultaneous open included
+//! (figure 8). *Never* carries payload: a peer's data in a SYN waits for its retransmission, and
+//! room and bytes that the user gives early are handed on.
+
+use wire::Drop;
+use wire::tcp::{Flags, Header};
+
+use crate::open::{Handshake, Open};
+use crate::options::{Agreed, Offer, Setup, syn_header};
+use crate::outcome::{Emit, Events, Outcome};
+use crate::rtt::{Rto, Rtt};
+use crate::segment::{bare, reset_at};
+use crate::seq::Seq;
+use crate::shared::{Limits, Shared};
+use crate::state::{Cause, State, Step};
+use crate::time::Instant;
+use crate::timers::{Purpose, Timers};
+use crate::window::WindowScale;
+
+/// A connection that is being opened.
+#[derive(Debug)]
+pub struct Opening {
+    setup: Setup,
+    /// The peer's SYN, once it came without an acknowledgement of ours: its number and offer.
+    crossed: Option<(Seq, Offer)>,
+    scale: WindowScale,
+    timers: Timers,
+    sent_at: Instant,
+    is_due: bool,
+    was_sent_again: bool,
+    is_cut: bool,
+    is_closed: bool,
+    /// Room and bytes that the user gave before the connection was open.
+    room: u64,
+    queued: u64,
+    /// The largest window that our SYN offered.
+    offered: u64,
+}
+
+/// What a segment did to an opening connection.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// It stays as it is.
+    None,
+    /// The handshake is complete. The segment is still to be processed: all of it, or, if it was a
+    /// SYN-ACK, its payload and FIN.
+    Opened { open: Open, is_syn_ack: bool },
+}
+
+impl Opening {
+    /// Opens a connection (RFC 9293 section 3.10.1, active).
+    pub(crate) fn connect(setup: Setup, limits: &Limits, now: Instant) -> Self {
+        let mut timers = Timers::new(now);
+        timers.arm(Purpose::Retransmit, Rto::INITIAL, now);
+        Self {
+            setup,
+            crossed: None,
+            scale: WindowScale::for_window(limits.max_window),
+            timers,
+            sent_at: now,
+            is_due: true,
+            was_sent_again: false,
+            is_cut: false,
+            is_closed: false,
+            room: 0,
+            queued: 0,
+            offered: 0,
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        if self.is_cut {
+            State::Closed
+        } else if self.crossed.is_some() {
+            State::SynReceived
+        } else {
+            State::SynSent
+        }
+    }
+
+    pub(crate) fn give_room(&mut self, bytes: u32) {
+        self.room = self.room.saturating_add(u64::from(bytes));
+    }
+
+    pub(crate) fn queue(&mut self, bytes: u32) {
+        if !self.is_closed {
+            self.queued = self.queued.saturating_add(u64::from(bytes));
+        }
+    }
+
+    pub(crate) fn set_nodelay(&mut self, is_nodelay: bool) {
+        self.setup.nodelay = is_nodelay;
+    }
+
+    pub(crate) fn rto(&self) -> Rto {
+        Rto::INITIAL.backed_off(self.timers.backoff())
+    }
+
+    pub(crate) fn retransmits(&self) -> u8 {
+        self.timers.backoff()
+    }
+
+    pub(crate) const fn mss(&self) -> crate::window::Mss {
+        self.setup.mss
+    }
+
+    /// The FIN is queued behind everything else when the connection is open (RFC 9293 section
+    /// 3.10.4 would let SYN-SENT end here; what the user has queued is worth more).
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    pub(crate) fn abort(&mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        if let Some((irs, _)) = self.crossed {
+            // RFC 9293 section 3.10.5: SYN-RECEIVED has a peer that must know.
+            let flags = Flags::RST.union(Flags::ACK);
+            outcome.reply = Some(bare(self.setup.isn.plus(1), irs.plus(1), flags, 0));
+        }
+        self.cut(Cause::UserAborted, &mut outcome);
+        outcome
+    }
+
+    fn cut(&mut self, cause: Cause, outcome: &mut Outcome) {
+        let from = self.state();
+        self.is_cut = true;
+        self.timers.disarm();
+        if from != State::Closed {
+            outcome.step(Some(Step { from, cause, to: State::Closed }));
+        }
+        outcome.events.insert(Events::OVER);
+    }
+
+    /// Takes a segment.
+    pub(crate) fn input(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) -> Progress {
+        let result = match (self.is_cut, self.crossed) {
+            (true, _) => Err(Drop::TcpNoSocket),
+            (false, None) => self.input_syn_sent(header, now, outcome),
+            (false, Some((irs, offer))) => {
+                self.input_syn_received(shared, header, irs, &offer, now, outcome)
+            }
+        };
+        result.unwrap_or_else(|reason| {
+            outcome.drop = Some(reason);
+            Progress::None
+        })
+    }
+
+    /// RFC 9293 section 3.10.7.3.
+    fn input_syn_sent(
+        &mut self,
+        header: &Header,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) -> Result<Progress, Drop> {
+        let has = |flags| header.flags.contains(flags);
+        // First: the ACK bit.
+        let acks_us = has(Flags::ACK) && Seq::new(header.ack) == self.setup.isn.plus(1);
+        if has(Flags::ACK) && !acks_us {
+            if !has(Flags::RST) {
+                outcome.reply = Some(reset_at(Seq::new(header.ack)));
+            }
+            return Err(Drop::TcpBadHandshake);
+        }
+        // Second: the RST bit. A reset that does not acknowledge our SYN proves nothing.
+        if has(Flags::RST) {
+            if !acks_us {
+                return Err(Drop::TcpBadReset);
+            }
+            outcome.events.insert(Events::RESET);
+            self.cut(Cause::ResetArrived, outcome);
+            return Ok(Progress::None);
+        }
+        // Fourth: the SYN bit. Fifth: neither SYN nor RST.
+        if !has(Flags::SYN) {
+            return Err(Drop::TcpBadHandshake);
+        }
+        let irs = Seq::new(header.seq);
+        let offer = Offer::of(header, self.setup.peer_mss);
+        if acks_us {
+            let open = self.open(irs, &offer, header.window.into(), irs, now, outcome);
+            return Ok(Progress::Opened { open, is_syn_ack: true });
+        }
+        // Simultaneous open: our SYN goes again, now with an acknowledgement.
+        outcome.step(Some(Step {
+            from: State::SynSent,
+            cause: Cause::SynCrossed,
+            to: State::SynReceived,
+        }));
+        self.crossed = Some((irs, offer));
+        self.is_due = true;
+        Ok(Progress::None)
+    }
+
+    /// RFC 9293 section 3.10.7.4 for SYN-RECEIVED.
+    fn input_syn_received(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        irs: Seq,
+        offer: &Offer,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) -> Result<Progress, Drop> {
+        let has = |flags| header.flags.contains(flags);
+        let seq = Seq::new(header.seq);
+        let acks_us = has(Flags::ACK) && Seq::new(header.ack) == self.setup.isn.plus(1);
+        if has(Flags::SYN) && acks_us && seq == irs && !has(Flags::RST) {
+            // The peer's SYN again, now with the acknowledgement of ours (figure 8, line 5).
+            let open = self.open(irs, offer, header.window.into(), seq, now, outcome);
+            return Ok(Progress::Opened { open, is_syn_ack: true });
+        }
+        if seq != irs.plus(1) {
+            if !has(Flags::RST) && shared.challenges.take(now) {
+                self.is_due = true;
+            }
+            return Err(Drop::TcpOutOfWindow);
+        }
+        if has(Flags::RST) {
+            outcome.events.insert(Events::RESET);
+            self.cut(Cause::ResetArrived, outcome);
+            return Ok(Progress::None);
+        }
+        if has(Flags::SYN) {
+            return Err(Drop::TcpSynInConnection);
+        }
+        if !acks_us {
+            if has(Flags::ACK) {
+                outcome.reply = Some(reset_at(Seq::new(header.ack)));
+            }
+            return Err(Drop::TcpBadHandshake);
+        }
+        let agreed = Agreed::new(&self.setup, offer, self.scale, now);
+        let window = agreed.send_scale.apply(header.window);
+        let open = self.open(irs, offer, window, seq, now, outcome);
+        Ok(Progress::Opened { open, is_syn_ack: false })
+    }
+
+    fn open(
+        &mut self,
+        irs: Seq,
+        offer: &Offer,
+        window: u32,
+        window_set_by: Seq,
+        now: Instant,
+        outcome: &mut Outcome,
+    ) -> Open {
+        // RFC 6298 sections 3 and 5.7.
+        let mut rtt = if self.was_sent_again { Rtt::after_syn_loss() } else { Rtt::new() };
+        if !self.was_sent_again {
+            rtt.sample(now.since(self.sent_at));
+        }
+        let mut open = Open::new(
+            &Handshake {
+                isn: self.setup.isn,
+                irs,
+                agreed: Agreed::new(&self.setup, offer, self.scale, now),
+                window,
+                window_set_by,
+                offered: self.offered,
+                rtt,
+                is_nodelay: self.setup.nodelay,
+            },
+            now,
+        );
+        open.rcv.room = 0;
+        let mut room = self.room;
+        while room > 0 {
+            let part = u32::try_from(room).unwrap_or(u32::MAX);
+            open.rcv.give_room(part);
+            room = room.saturating_sub(u64::from(part));
+        }
+        open.snd.end = self.queued;
+        open.rcv.want_ack();
+        outcome.events.insert(Events::ESTABLISHED);
+        outcome.step(Some(Step {
+            from: self.state(),
+            cause: Cause::HandshakeDone,
+            to: State::Established,
+        }));
+        if self.is_closed {
+            outcome.step(open.facts.change(Cause::UserClosed));
+        }
+        open
+    }
+
+    /// The SYN, or SYN-ACK, if it is due.
+    pub(crate) fn output(&mut self, now: Instant) -> Option<Emit> {
+        if self.is_cut || !core::mem::take(&mut self.is_due) {
+            return None;
+        }
+        let answers = self.crossed.as_ref().map(|(irs, offer)| (offer, *irs));
+        let header = syn_header(&self.setup, self.scale, answers, self.room, now);
+        self.offered = self.offered.max(u64::from(header.window));
+        Some(Emit { header, stream_offset: 0, len: 0, segment_len: self.setup.mss.get() })
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// Fires the retransmission timer (RFC 6298 section 5.4 to 5.7).
+    pub(crate) fn fire(&mut self, shared: &Shared, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.timers.fire(now).is_some() {
+            if self.timers.silence(now) >= shared.limits.connect_timeout {
+                outcome.events.insert(Events::TIMED_OUT);
+                self.cut(Cause::TimedOut, &mut outcome);
+            } else {
+                self.timers.arm(Purpose::Retransmit, Rto::INITIAL, now);
+                self.is_due = true;
+                self.was_sent_again = true;
+            }
+        }
+        outcome
+    }
+}

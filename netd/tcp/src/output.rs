@@ -1,0 +1,222 @@
+//! What to send now, and why not: RFC 9293 sections 3.8.6.2.1 (silly windows), 3.7.4 (Nagle),
+//! 3.8.6.1 (probes), and acknowledgements on their own.
+//!
+//! *Owns* the choice of the next segment. *Never* keeps a queue: each call looks at the positions
+//! and takes the first that applies of: one lost segment, data and FIN from the cursor on, a probe,
+//! an acknowledgement. When none applies and nothing is in flight although there is something to
+//! send, it arms the probe timer, so that no connection can be forgotten.
+
+use wire::tcp::{Flags, Options};
+
+use crate::open::Open;
+use crate::outcome::{Emit, Fate};
+use crate::receive::AckNeed;
+use crate::recovery::Phase;
+use crate::segment::bare;
+use crate::shared::Shared;
+use crate::state::OurFin;
+use crate::time::Instant;
+use crate::timers::Purpose;
+
+/// A part of the send stream.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: u64,
+    len: u32,
+    has_fin: bool,
+}
+
+impl Part {
+    /// Positions that it takes.
+    fn positions(self) -> u32 {
+        self.len.saturating_add(u32::from(self.has_fin))
+    }
+}
+
+impl Open {
+    /// The next segment to send, with at most `max_payload` bytes (but at least one segment's
+    /// worth); `None` when there is nothing to send now.
+    pub(crate) fn output(
+        &mut self,
+        shared: &mut Shared,
+        max_payload: u32,
+        now: Instant,
+    ) -> Option<Emit> {
+        if self.fate() != Fate::Continues {
+            return None;
+        }
+        let emit = self.next_segment(max_payload, now);
+        if emit.is_some() && self.fate() != Fate::Continues {
+            self.release(shared);
+        }
+        emit
+    }
+
+    fn next_segment(&mut self, max_payload: u32, now: Instant) -> Option<Emit> {
+        if self.snd.recovery.is_resend_due() {
+            self.snd.recovery.take_resend();
+            if let Some(part) = self.lost_segment() {
+                return Some(self.send_lost(part, now));
+            }
+        }
+        if self.snd.unsent() > 0 && self.is_restart(now) {
+            self.snd.congestion.on_idle(self.snd.mss);
+        }
+        if let Some(part) = self.next_part(max_payload) {
+            return Some(self.send_part(part, now));
+        }
+        if core::mem::take(&mut self.is_probe_due)
+            && let Some(part) = self.probe()
+        {
+            return Some(self.send_probe(part, now));
+        }
+        if self.rcv.need != AckNeed::None {
+            let start = self.snd.nxt();
+            return Some(self.emit(Part { start, len: 0, has_fin: false }, now));
+        }
+        self.watch_window(now);
+        None
+    }
+
+    /// The segment at SND.UNA, which recovery takes for lost.
+    fn lost_segment(&self) -> Option<Part> {
+        let start = self.snd.una;
+        let flight_end = self.snd.nxt().min(self.snd.end);
+        let len = small(flight_end.saturating_sub(start)).min(u32::from(self.snd.mss.get()));
+        let part = self.part(start, len);
+        // Only what was sent before may be sent whatever the windows say.
+        let part = Part { has_fin: part.has_fin && self.snd.nxt() > self.snd.end, ..part };
+        (part.positions() > 0).then_some(part)
+    }
+
+    /// `len` bytes from `start` on, with our FIN if it follows.
+    fn part(&self, start: u64, len: u32) -> Part {
+        let end = start.saturating_add(u64::from(len));
+        Part { start, len, has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end }
+    }
+
+    /// Data, and FIN, from the cursor on.
+    fn next_part(&self, max_payload: u32) -> Option<Part> {
+        let snd = &self.snd;
+        let len = self.sendable(max_payload);
+        let part = self.part(snd.cursor(), len);
+        // A FIN alone needs no window: it is how a peer that reads slowly learns of the end.
+        let is_fin_due = part.has_fin && snd.cursor() <= snd.end;
+        (len > 0 || is_fin_due).then_some(Part { has_fin: is_fin_due, ..part })
+    }
+
+    /// How many bytes from the cursor on may leave now, in one segment or super-segment.
+    fn sendable(&self, max_payload: u32) -> u32 {
+        let snd = &self.snd;
+        let mss = u32::from(snd.mss.get());
+        let unsent = snd.unsent();
+        if unsent == 0 {
+            return 0;
+        }
+        // RFC 3042: up to two segments beyond the congestion window on the first duplicates.
+        let extra = snd.recovery.extra_segments().saturating_mul(mss);
+        let congestion = snd.congestion.window().saturating_add(extra).saturating_sub(snd.sent);
+        let usable = snd.usable_window();
+        let len = small(unsent).min(usable).min(congestion).min(max_payload.max(mss));
+        let is_tail = u64::from(len) == unsent;
+        if is_tail && self.may_send_tail(len % mss) {
+            return len;
+        }
+        if len >= mss {
+            // RFC 9293 section 3.8.6.2.1 (1): whole segments.
+            return len.saturating_sub(len % mss);
+        }
+        // (3): a good part of the largest window that the peer ever offered.
+        let is_window_limited = len == usable;
+        if is_window_limited && len > 0 && len >= snd.max_window / 2 { len } else { 0 }
+    }
+
+    /// Whether the last bytes of what is queued, `rest` of them beyond whole segments, may leave.
+    fn may_send_tail(&self, rest: u32) -> bool {
+        // RFC 9293 section 3.7.4, Nagle: not while something is unacknowledged, unless switched
+        // off. After the end nothing can be added, so there is nothing to wait for.
+        rest == 0 || self.is_nodelay || self.snd.sent == 0 || self.facts.is_our_side_closed()
+    }
+
+    /// What a probe carries: what the window lets out, or one byte beyond it.
+    fn probe(&self) -> Option<Part> {
+        let snd = &self.snd;
+        if snd.sent > 0 || snd.unsent() == 0 {
+            return None;
+        }
+        let most = snd.window.clamp(1, u32::from(snd.mss.get()));
+        Some(self.part(snd.una, small(snd.unsent()).min(most)))
+    }
+
+    fn send_lost(&mut self, part: Part, now: Instant) -> Emit {
+        self.snd.retransmits = self.snd.retransmits.saturating_add(1);
+        self.snd.stop_timing();
+        self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+        self.emit(part, now)
+    }
+
+    fn send_part(&mut self, part: Part, now: Instant) -> Emit {
+        let snd = &mut self.snd;
+        let is_new = snd.sent == snd.flight;
+        snd.advance_cursor(part.positions());
+        if is_new {
+            let end = snd.cursor();
+            snd.start_timing(end, now);
+        } else {
+            snd.stop_timing();
+            if snd.recovery.phase() == Phase::Loss {
+                snd.retransmits = snd.retransmits.saturating_add(1);
+            }
+        }
+        if self.timers.purpose() != Purpose::Retransmit {
+            // RFC 6298 section 5.1.
+            self.timers.disarm();
+            self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+        }
+        self.emit(part, now)
+    }
+
+    /// RFC 9293 section 3.8.6.1: at least one byte of new data, again and again. It stays beyond
+    /// the cursor: when the window opens it is sent once more.
+    fn send_probe(&mut self, part: Part, now: Instant) -> Emit {
+        self.snd.stop_timing();
+        self.snd.flight = self.snd.flight.max(part.positions());
+        self.emit(part, now)
+    }
+
+    /// Nothing may leave and nothing is in flight: only the peer's window can be the reason.
+    fn watch_window(&mut self, now: Instant) {
+        let is_stuck = self.snd.sent == 0 && self.snd.unsent() > 0;
+        if is_stuck && self.timers.purpose() != Purpose::Probe {
+            self.timers.disarm();
+            self.timers.arm(Purpose::Probe, self.snd.rtt.rto(), now);
+        }
+    }
+
+    /// Writes the segment down; whatever it is, it acknowledges.
+    fn emit(&mut self, part: Part, now: Instant) -> Emit {
+        let seq = self.snd.base().at(part.start);
+        let ack = self.rcv.ack_number(self.facts.is_their_side_closed());
+        let window = self.rcv.offer_window();
+        self.rcv.note_ack_sent(ack);
+        self.timers.ack_sent();
+        let mut flags = Flags::ACK;
+        if part.has_fin {
+            flags |= Flags::FIN;
+        }
+        // RFC 9293 section 3.9.1.2: push when nothing more is queued.
+        if part.len > 0 && part.start.saturating_add(u64::from(part.len)) >= self.snd.end {
+            flags |= Flags::PSH;
+        }
+        let options = Options {
+            timestamps: self.stamps.map(|stamps| stamps.emit(now)),
+            ..Options::NONE
+        };
+        let header = wire::tcp::Header { options, ..bare(seq, ack, flags, window) };
+        Emit { header, stream_offset: part.start, len: part.len, segment_len: self.snd.mss.get() }
+    }
+}
+
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

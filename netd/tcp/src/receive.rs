@@ -1,0 +1,242 @@
+//! The receiving half of an open connection.
+//!
+//! *Owns* the receive sequence space of RFC 9293 section 3.3.1 in stream positions, the room that
+//! the user gave, and what is told to the peer: acknowledgement number and window. *Never* takes
+//! back a window that was offered (RFC 9293 section 3.8.6), and never acknowledges a byte that is
+//! not published.
+//!
+//! ```text
+//!   published        nxt                       edge          room
+//!       |-- in order --|-- holes, later bytes ---|-- secret ---|
+//!       `- what is acknowledged                  `- what is offered
+//! ```
+
+use crate::assemble::Slot;
+use crate::options::Agreed;
+use crate::seq::Seq;
+use crate::window::{Mss, WindowScale};
+
+/// How urgent an acknowledgement is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum AckNeed {
+    /// None is owed, or the timer of the delayed one runs.
+    #[default]
+    None,
+    /// At once.
+    Now,
+    /// At once, with the window as it is, however small.
+    WithSmallWindow,
+}
+
+/// The receiving half.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    /// Everything before is in the user's memory, in order.
+    pub(crate) nxt: u64,
+    /// Right edge of the offered window: RCV.NXT + RCV.WND. Only grows.
+    pub(crate) edge: u64,
+    /// Right edge of the room that the user gave. Only grows.
+    pub(crate) room: u64,
+    /// How many bytes before `nxt` are not published yet.
+    pub(crate) unpublished: u32,
+    /// The largest room there ever was: RCV.BUFF of RFC 9293 section 3.8.6.2.2.
+    largest_room: u32,
+    /// The number of position 0: IRS + 1.
+    base: Seq,
+    /// Last.ACK.sent of RFC 7323.
+    pub(crate) ack_sent: Seq,
+    pub(crate) holes: Option<Slot>,
+    /// What we told the peer to send at most in one segment.
+    pub(crate) mss: Mss,
+    scale: WindowScale,
+    /// Full segments since the last acknowledgement, up to two.
+    pub(crate) segments: u8,
+    /// So many acknowledgements are still sent without delay.
+    pub(crate) quick: u8,
+    pub(crate) need: AckNeed,
+    /// The peer's FIN may be acknowledged: the user was told.
+    pub(crate) is_fin_published: bool,
+}
+
+/// How many acknowledgements are not delayed at the start, while the peer's window is small.
+const QUICK_ACKS: u8 = 16;
+
+impl Receiver {
+    pub(crate) fn new(irs: Seq, agreed: &Agreed, offered: u64) -> Self {
+        Self {
+            nxt: 0,
+            edge: offered,
+            room: 0,
+            unpublished: 0,
+            largest_room: 0,
+            base: irs.plus(1),
+            ack_sent: irs.plus(1),
+            holes: None,
+            mss: agreed.receive_mss,
+            scale: agreed.receive_scale,
+            segments: 0,
+            quick: QUICK_ACKS,
+            need: AckNeed::None,
+            is_fin_published: false,
+        }
+    }
+
+    pub(crate) const fn base(&self) -> Seq {
+        self.base
+    }
+
+    pub(crate) const fn scale(&self) -> WindowScale {
+        self.scale
+    }
+
+    /// Everything before is published and may be acknowledged.
+    pub(crate) fn published(&self) -> u64 {
+        self.nxt.saturating_sub(u64::from(self.unpublished))
+    }
+
+    /// The acknowledgement number that may be sent. `is_fin_seen`: the peer's FIN is at `nxt`.
+    pub(crate) fn ack_number(&self, is_fin_seen: bool) -> Seq {
+        let fin = u32::from(is_fin_seen && self.is_fin_published && self.unpublished == 0);
+        self.base.at(self.published()).plus(fin)
+    }
+
+    /// Bytes were placed in order: `nxt` moves to `position`.
+    pub(crate) fn advance_to(&mut self, position: u64) {
+        let advanced = u32::try_from(position.saturating_sub(self.nxt)).unwrap_or(u32::MAX);
+        self.unpublished = self.unpublished.saturating_add(advanced);
+        self.nxt = position;
+    }
+
+    /// Asks for an acknowledgement at once.
+    pub(crate) fn want_ack(&mut self) {
+        self.need = self.need.max(AckNeed::Now);
+    }
+
+    /// The user gave `bytes` more room.
+    pub(crate) fn give_room(&mut self, bytes: u32) {
+        self.room = self.room.saturating_add(u64::from(bytes));
+        let room = u32::try_from(self.room.saturating_sub(self.nxt)).unwrap_or(u32::MAX);
+        self.largest_room = self.largest_room.max(room);
+    }
+
+    /// By how much the right edge could be moved now, in bytes.
+    pub(crate) fn possible_gain(&self) -> u64 {
+        let published = self.published();
+        let field = self.scale.floor(self.room.saturating_sub(published));
+        let edge = published.saturating_add(u64::from(self.scale.apply(field)));
+        edge.saturating_sub(self.edge)
+    }
+
+    /// RFC 9293 section 3.8.6.2.2 (MUST-39): whether moving the edge by `gain` is worth it:
+    /// a full segment, or half of the buffer.
+    pub(crate) fn is_worth(&self, gain: u64) -> bool {
+        gain > 0 && gain >= u64::from(u32::from(self.mss.get()).min(self.largest_room / 2))
+    }
+
+    /// The window field for a segment sent now, and the edge it offers from now on.
+    pub(crate) fn offer_window(&mut self) -> u16 {
+        let published = self.published();
+        let gain = self.possible_gain();
+        if self.is_worth(gain) || self.need == AckNeed::WithSmallWindow {
+            self.edge = self.edge.saturating_add(gain);
+        }
+        // What was offered stands (RFC 9293 section 3.8.6, SHLD-14). The scale may force us to
+        // round: up, by less than one unit; bytes beyond the room are dropped and come again.
+        let field = self.scale.ceil(self.edge.saturating_sub(published));
+        self.edge = self.edge.max(published.saturating_add(u64::from(self.scale.apply(field))));
+        field
+    }
+
+    /// The acknowledgement number `ack` was sent: nothing is owed.
+    pub(crate) fn note_ack_sent(&mut self, ack: Seq) {
+        self.quick = self.quick.saturating_sub(u8::from(ack != self.ack_sent));
+        self.ack_sent = ack;
+        self.segments = 0;
+        self.need = AckNeed::None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn receiver(scale: u8) -> Receiver {
+        let agreed = Agreed {
+            send_mss: Mss::at_least(1_000),
+            receive_mss: Mss::at_least(1_000),
+            send_scale: WindowScale::NONE,
+            receive_scale: WindowScale::clamped(scale),
+            stamps: None,
+        };
+        Receiver::new(Seq::new(7), &agreed, 0)
+    }
+
+    #[test]
+    fn small_gains_are_not_offered() {
+        let mut receiver = receiver(0);
+        receiver.give_room(10_000);
+        assert_eq!(receiver.offer_window(), 10_000);
+        receiver.advance_to(10_000);
+        receiver.unpublished = 0;
+        assert_eq!(receiver.offer_window(), 0);
+        receiver.give_room(999);
+        assert_eq!(receiver.offer_window(), 0);
+        receiver.give_room(1);
+        assert_eq!(receiver.offer_window(), 1_000);
+        receiver.give_room(1);
+        assert_eq!(receiver.offer_window(), 1_000);
+        receiver.need = AckNeed::WithSmallWindow;
+        assert_eq!(receiver.offer_window(), 1_001);
+    }
+
+    #[test]
+    fn a_small_buffer_is_offered_by_halves() {
+        let mut receiver = receiver(0);
+        receiver.give_room(100);
+        assert_eq!(receiver.offer_window(), 100);
+        receiver.advance_to(100);
+        receiver.unpublished = 0;
+        receiver.give_room(49);
+        assert_eq!(receiver.offer_window(), 0);
+        receiver.give_room(1);
+        assert_eq!(receiver.offer_window(), 50);
+    }
+
+    #[test]
+    fn what_is_not_published_is_not_acknowledged() {
+        let mut receiver = receiver(0);
+        receiver.give_room(100);
+        receiver.advance_to(60);
+        assert_eq!(receiver.ack_number(false), Seq::new(8));
+        receiver.unpublished = 0;
+        receiver.is_fin_published = true;
+        assert_eq!(receiver.ack_number(false), Seq::new(68));
+        assert_eq!(receiver.ack_number(true), Seq::new(69));
+    }
+
+    proptest! {
+        /// RFC 9293 section 3.8.6: the right edge that a peer computes never moves left, and never
+        /// lies more than one unit of the scale beyond the room.
+        #[test]
+        fn the_edge_never_shrinks(scale in 0..8_u8, steps in prop::collection::vec((0..3, 0..5_000_u32), 1..100)) {
+            let mut receiver = receiver(scale);
+            let mut told = 0;
+            for (action, amount) in steps {
+                match action {
+                    0 => receiver.give_room(amount),
+                    1 => {
+                        let most = receiver.edge.min(receiver.room).saturating_sub(receiver.nxt);
+                        receiver.advance_to(receiver.nxt + most.min(u64::from(amount)));
+                    }
+                    _ => receiver.unpublished = 0,
+                }
+                let field = receiver.offer_window();
+                let edge = receiver.published() + (u64::from(field) << scale);
+                prop_assert!(edge >= told);
+                prop_assert!(edge < receiver.room.max(1) + (1 << scale));
+                told = edge;
+            }
+        }
+    }
+}

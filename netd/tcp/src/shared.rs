@@ -1,0 +1,117 @@
+//! What all connections of one owner share: limits, and storage that only busy connections need.
+//!
+//! *Owns* [`Limits`], [`Shared`] and the budget of challenge acknowledgements. *Never* grows:
+//! everything is allocated when [`Shared`] is made.
+
+use core::time::Duration;
+
+use crate::assemble::Pool;
+use crate::time::Instant;
+
+/// Limits and times that hold for every connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest receive window ever offered, in bytes; it decides the window scale.
+    pub max_window: u32,
+    /// How long bytes, or a FIN, may stay unacknowledged before the connection is given up
+    /// (RFC 9293 section 3.8.3: R2, at least 100 seconds).
+    pub user_timeout: Duration,
+    /// How long a SYN may stay unanswered (RFC 9293 section 3.8.3: R2 for SYN).
+    pub connect_timeout: Duration,
+    /// How often a SYN-ACK is sent again before the half-open connection is forgotten.
+    pub syn_ack_retries: u8,
+    /// How long a connection that the user has left waits for the peer's FIN.
+    pub orphan_timeout: Duration,
+    /// How long TIME-WAIT lasts: twice the maximum segment lifetime.
+    pub time_wait: Duration,
+    /// How many connections may hold bytes that came out of order, at the same time.
+    pub hole_lists: u32,
+    /// How many challenge acknowledgements may be sent in one second (RFC 5961 section 7).
+    pub challenges_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_window: 1 << 20,
+            user_timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(180),
+            syn_ack_retries: 5,
+            orphan_timeout: Duration::from_secs(60),
+            time_wait: Duration::from_secs(60),
+            hole_lists: 256,
+            challenges_per_second: 100,
+        }
+    }
+}
+
+/// What all connections of one owner share. Every call that may need it takes it.
+#[derive(Debug)]
+pub struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) holes: Pool,
+    pub(crate) challenges: Budget,
+}
+
+impl Shared {
+    /// Allocates everything that connections will ever share.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            holes: Pool::new(limits.hole_lists),
+            challenges: Budget::new(limits.challenges_per_second),
+        }
+    }
+
+    /// The limits.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// How many connections hold bytes that came out of order.
+    #[must_use]
+    pub fn hole_lists_in_use(&self) -> u32 {
+        self.holes.in_use()
+    }
+}
+
+/// So many per second, no more.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    per_second: u32,
+    left: u32,
+    refilled: Instant,
+}
+
+impl Budget {
+    pub(crate) const fn new(per_second: u32) -> Self {
+        Self { per_second, left: per_second, refilled: Instant::ZERO }
+    }
+
+    /// Takes one, if one is left in this second.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        if now.since(self.refilled) >= Duration::from_secs(1) {
+            self.refilled = now;
+            self.left = self.per_second;
+        }
+        let is_granted = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        is_granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_per_second() {
+        let mut budget = Budget::new(2);
+        let start = Instant::from_secs(9);
+        assert_eq!([(); 3].map(|()| budget.take(start)), [true, true, false]);
+        assert!(!budget.take(start + Duration::from_millis(999)));
+        assert!(budget.take(start + Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,197 @@
+//! A half-open connection: SYN-RECEIVED after a passive open.
+//!
+//! *Owns* [`SynEntry`], all that a listener keeps of a peer that has not yet proved that it is
+//! there: no buffers, at most 64 bytes. *Never* becomes more on its own: when the handshake is
+//! complete, the owner decides whether there is a place for the connection.
+//! *Spec*: RFC 9293 sections 3.10.7.2 and 3.10.7.4, RFC 5961, RFC 4987 section 3.4 (SYN cache).
+
+use wire::Drop;
+use wire::tcp::{Flags, Header};
+
+use crate::open::{Handshake, Open};
+use crate::options::{Agreed, Offer, Setup, syn_header};
+use crate::rtt::{Rto, Rtt};
+use crate::seq::Seq;
+use crate::shared::Shared;
+use crate::time::Instant;
+use crate::window::{Mss, WindowScale};
+
+/// A half-open connection.
+#[derive(Clone, Copy, Debug)]
+pub struct SynEntry {
+    next_at: Instant,
+    sent_at: Instant,
+    irs: Seq,
+    isn: Seq,
+    stamp_offset: u32,
+    offer: Offer,
+    mss: Mss,
+    window: u16,
+    scale: WindowScale,
+    retries: u8,
+    has_stamps: bool,
+    is_nodelay: bool,
+    is_due: bool,
+    is_expired: bool,
+}
+
+const _: () = assert!(size_of::<SynEntry>() <= 64);
+
+/// What a segment means to a half-open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SynOutcome {
+    /// The handshake is complete. If there is a place for the connection, the owner makes it with
+    /// [`SynEntry::open`], gives it room and lets it take the same segment.
+    Complete,
+    /// The entry stays; [`SynEntry::output`] may have something to send.
+    Drop(Drop),
+    /// The entry stays; this reply, a reset or an acknowledgement, is to be sent. Its ports are to
+    /// be filled in.
+    Reply(Header, Drop),
+    /// The peer has given up: the entry is to be removed.
+    Remove,
+}
+
+impl SynEntry {
+    /// A SYN has come to a listener. `room` is how much the window of the answer may offer: what
+    /// the user has already made ready for the next connection.
+    ///
+    /// # Errors
+    /// [`Drop::TcpBadHandshake`] if the segment is not a plain SYN. (RFC 9293 section 3.10.7.2: an
+    /// ACK to a listener is answered by [`crate::refuse`].)
+    pub fn from_syn(
+        syn: &Header,
+        setup: &Setup,
+        shared: &Shared,
+        room: u64,
+        now: Instant,
+    ) -> Result<Self, Drop> {
+        let odd = Flags::ACK.union(Flags::RST).union(Flags::FIN);
+        if !syn.flags.contains(Flags::SYN) || syn.flags.intersects(odd) {
+            return Err(Drop::TcpBadHandshake);
+        }
+        Ok(Self {
+            next_at: now + Rto::INITIAL.duration(),
+            sent_at: now,
+            irs: Seq::new(syn.seq),
+            isn: setup.isn,
+            stamp_offset: setup.timestamps.unwrap_or(0),
+            offer: Offer::of(syn, setup.peer_mss),
+            mss: setup.mss,
+            window: WindowScale::NONE.floor(room),
+            scale: WindowScale::for_window(shared.limits.max_window),
+            retries: 0,
+            has_stamps: setup.timestamps.is_some(),
+            is_nodelay: setup.nodelay,
+            is_due: true,
+            is_expired: false,
+        })
+    }
+
+    fn setup(&self) -> Setup {
+        Setup {
+            isn: self.isn,
+            mss: self.mss,
+            peer_mss: self.offer.mss,
+            timestamps: self.has_stamps.then_some(self.stamp_offset),
+            nodelay: self.is_nodelay,
+        }
+    }
+
+    /// The SYN-ACK, if it is due. Its ports are to be filled in.
+    pub fn output(&mut self, now: Instant) -> Option<Header> {
+        core::mem::take(&mut self.is_due).then(|| {
+            let answers = Some((&self.offer, self.irs));
+            syn_header(&self.setup(), self.scale, answers, self.window.into(), now)
+        })
+    }
+
+    /// When [`SynEntry::fire`] wants to be called.
+    #[must_use]
+    pub const fn next_deadline(&self) -> Instant {
+        self.next_at
+    }
+
+    /// Sends the SYN-ACK again, or gives up. Returns whether the entry has expired and is to be
+    /// removed.
+    pub fn fire(&mut self, shared: &Shared, now: Instant) -> bool {
+        if now < self.next_at {
+            return self.is_expired;
+        }
+        if self.retries >= shared.limits.syn_ack_retries {
+            self.is_expired = true;
+            self.next_at = Instant::FAR_FUTURE;
+            return true;
+        }
+        self.retries = self.retries.saturating_add(1);
+        self.is_due = true;
+        self.next_at = now + Rto::INITIAL.backed_off(self.retries).duration();
+        false
+    }
+
+    /// Takes a segment that belongs to this entry (RFC 9293 section 3.10.7.4, SYN-RECEIVED).
+    pub fn input(&mut self, shared: &mut Shared, header: &Header, now: Instant) -> SynOutcome {
+        let has = |flags| header.flags.contains(flags);
+        let seq = Seq::new(header.seq);
+        if has(Flags::SYN) && !has(Flags::ACK) && !has(Flags::RST) && seq == self.irs {
+            // The same SYN again: our answer was lost.
+            self.is_due = true;
+            return SynOutcome::Drop(Drop::TcpDuplicate);
+        }
+        // First: the sequence number. The window is what our SYN-ACK offered, and at least one.
+        let ahead = seq.distance_from(self.irs.plus(1));
+        if ahead < 0 || ahead > i32::from(u16::MAX).min(i32::from(self.window).max(1)) {
+            // The answer to what is not acceptable is an acknowledgement; ours is the SYN-ACK.
+            self.is_due |= !has(Flags::RST) && shared.challenges.take(now);
+            return SynOutcome::Drop(Drop::TcpOutOfWindow);
+        }
+        // Second: RST. Exactly the next number, or it must prove itself (RFC 5961 section 3.2).
+        if has(Flags::RST) {
+            if ahead == 0 {
+                return SynOutcome::Remove;
+            }
+            self.is_due |= shared.challenges.take(now);
+            return SynOutcome::Drop(Drop::TcpBadReset);
+        }
+        // Fourth: SYN.
+        if has(Flags::SYN) {
+            self.is_due |= shared.challenges.take(now);
+            return SynOutcome::Drop(Drop::TcpSynInConnection);
+        }
+        // Fifth: ACK. "If the segment acknowledgment is not acceptable, form a reset segment".
+        if !has(Flags::ACK) {
+            return SynOutcome::Drop(Drop::TcpNoAck);
+        }
+        if Seq::new(header.ack) != self.isn.plus(1) {
+            let reply = crate::segment::reset_at(Seq::new(header.ack));
+            return SynOutcome::Reply(reply, Drop::TcpBadHandshake);
+        }
+        SynOutcome::Complete
+    }
+
+    /// The open connection, after [`SynOutcome::Complete`]. It must take the segment that completed
+    /// the handshake, which brings the window, and perhaps data.
+    #[must_use]
+    pub fn open(&self, now: Instant) -> Open {
+        let agreed = Agreed::new(&self.setup(), &self.offer, self.scale, now);
+        // RFC 6298 sections 3 and 5.7.
+        let mut rtt = if self.retries > 0 { Rtt::after_syn_loss() } else { Rtt::new() };
+        if self.retries == 0 {
+            rtt.sample(now.since(self.sent_at));
+        }
+        Open::new(
+            &Handshake {
+                isn: self.isn,
+                irs: self.irs,
+                agreed,
+                // RFC 7323 section 2.2: the window of a SYN is never scaled.
+                window: self.offer.window.into(),
+                window_set_by: self.irs,
+                offered: self.window.into(),
+                rtt,
+                is_nodelay: self.is_nodelay,
+            },
+            now,
+        )
+    }
+}

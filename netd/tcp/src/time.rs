@@ -1,0 +1,98 @@
+//! Instants: nanoseconds since an origin that only the caller knows.
+//!
+//! *Owns* the one time type of the network crates. *Never* asks a clock: every call that depends
+//! on time takes `now`. All arithmetic saturates, so no instant can overflow or panic.
+
+use core::ops::Add;
+use core::time::Duration;
+
+/// A point in time: nanoseconds since the owner's origin (584 years fit).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(u64);
+
+impl Instant {
+    /// The owner's origin.
+    pub const ZERO: Self = Self(0);
+    /// Later than every instant that can be reached: a deadline that never comes.
+    pub const FAR_FUTURE: Self = Self(u64::MAX);
+
+    /// The instant `nanoseconds` after the origin.
+    #[must_use]
+    pub const fn from_nanos(nanoseconds: u64) -> Self {
+        Self(nanoseconds)
+    }
+
+    /// The instant `microseconds` after the origin.
+    #[must_use]
+    pub const fn from_micros(microseconds: u64) -> Self {
+        Self(microseconds.saturating_mul(1_000))
+    }
+
+    /// The instant `milliseconds` after the origin.
+    #[must_use]
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(milliseconds.saturating_mul(1_000_000))
+    }
+
+    /// The instant `seconds` after the origin.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1_000_000_000))
+    }
+
+    /// Nanoseconds since the origin.
+    #[must_use]
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Whole microseconds since the origin.
+    #[must_use]
+    pub const fn as_micros(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Whole milliseconds since the origin.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// The time that passed from `earlier` to `self`; zero if `earlier` is in fact later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Instant {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(nanoseconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let far = Instant::from_secs(u64::MAX);
+        assert_eq!(far, Instant::FAR_FUTURE);
+        assert_eq!(far + Duration::from_secs(1), Instant::FAR_FUTURE);
+        assert_eq!(Instant::ZERO + Duration::MAX, Instant::FAR_FUTURE);
+        assert_eq!(Instant::ZERO.since(far), Duration::ZERO);
+        assert_eq!(Instant::from_millis(5).since(Instant::from_micros(2_000)).as_millis(), 3);
+    }
+
+    #[test]
+    fn units_agree() {
+        assert_eq!(Instant::from_secs(2), Instant::from_millis(2_000));
+        assert_eq!(Instant::from_millis(2), Instant::from_micros(2_000));
+        assert_eq!(Instant::from_micros(2), Instant::from_nanos(2_000));
+        assert_eq!(Instant::from_nanos(2_999).as_micros(), 2);
+    }
+}
