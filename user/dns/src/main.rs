@@ -1,2 +1,72 @@
-//! The dns program.
-fn main() {}
+//! `dns`: asks for a name's addresses and shows who answered, and how fast.
+
+#![cfg_attr(target_os = "none", no_std)]
+#![cfg_attr(target_os = "none", no_main)]
+#![deny(unsafe_code)]
+
+mod options;
+
+use core::time::Duration;
+
+use net::{Answer, Error, Net, within};
+use rt::println;
+
+use crate::options::Options;
+
+rt::entry!(run);
+
+/// Exit code: the command makes no sense.
+const USAGE: i32 = 2;
+/// Exit code: there is no such name or record.
+const NOT_FOUND: i32 = 1;
+/// Exit code: nobody knows, because no server answered as it should.
+const FAILED: i32 = 3;
+
+/// When even retries with every server have taken too long.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn run(env: rt::Env) -> i32 {
+    let options = match Options::parse(env.args.iter()) {
+        Ok(options) => options,
+        Err(reason) => {
+            println!("dns: {reason}");
+            println!("{}", options::USAGE);
+            return USAGE;
+        }
+    };
+    let question = async {
+        let net = Net::connect().await?;
+        net.resolve(options.name, options.kind, options.server)
+            .await
+    };
+    match rt::block_on(within(LIMIT, question)) {
+        Ok(answer) => {
+            show(&options, &answer);
+            0
+        }
+        Err(error) => {
+            println!("dns: {}: {error}", options.name);
+            match error {
+                Error::NoSuchName | Error::NoSuchRecord => NOT_FOUND,
+                _ => FAILED,
+            }
+        }
+    }
+}
+
+fn show(options: &Options<'_>, answer: &Answer) {
+    for address in &answer.addresses {
+        println!("{} {address}", options.name);
+    }
+    match answer.aliases {
+        0 => {}
+        1 => println!("by 1 alias"),
+        more => println!("by {more} aliases"),
+    }
+    let milliseconds = answer.took.as_micros() as f64 / 1000.0;
+    match answer.server {
+        Some(server) => println!("answered by {server} in {milliseconds:.3} ms"),
+        None => println!("remembered"),
+    }
+    println!("good for {} s", answer.ttl.as_secs());
+}

@@ -1,2 +1,144 @@
-//! The echo program.
-fn main() {}
+//! `echo`: the small services every network test wants. TCP and UDP 7 send back what they get
+//! (RFC 862), TCP 9 swallows it (RFC 863), TCP 19 sends without end (RFC 864), and TCP 1 tells in
+//! one line how much memory is in use and how many connections there are.
+
+#![cfg_attr(target_os = "none", no_std)]
+#![cfg_attr(target_os = "none", no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod source;
+
+use alloc::{format, vec};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use embassy_futures::{
+    join::join4,
+    select::{Either, select},
+};
+use net::{Error, Net, TcpListener, TcpStream, UdpSocket};
+use rt::println;
+
+rt::entry!(run);
+
+const FIGURES_PORT: u16 = 1;
+const ECHO_PORT: u16 = 7;
+const DISCARD_PORT: u16 = 9;
+const SOURCE_PORT: u16 = 19;
+
+/// Arena: 32 connections at full speed, or hundreds of idle ones.
+const ARENA_BYTES: usize = 8 << 20;
+/// Connections that may wait to be taken.
+const BACKLOG: u32 = 128;
+/// Bytes that a connection moves at a time.
+const CHUNK: usize = 16 * 1024;
+
+fn run(_env: rt::Env) -> i32 {
+    let outcome = rt::block_on(async {
+        let net = Net::connect_with_arena(ARENA_BYTES).await?;
+        let streams = join4(
+            listen(&net, ECHO_PORT, echo),
+            listen(&net, DISCARD_PORT, discard),
+            listen(&net, SOURCE_PORT, source),
+            listen(&net, FIGURES_PORT, figures),
+        );
+        select(streams, echo_datagrams(&net)).await;
+        Ok::<(), Error>(())
+    });
+    match outcome {
+        Ok(()) => println!("echo: all services have ended"),
+        Err(error) => println!("echo: {error}"),
+    }
+    1
+}
+
+fn any(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+}
+
+/// Takes connections on a port and gives each to a task of its own.
+async fn listen<F>(net: &Net, port: u16, serve: fn(Net, TcpStream) -> F)
+where
+    F: Future<Output = Result<(), Error>> + 'static,
+{
+    let ended = async {
+        let listener = TcpListener::bind(net, any(port), BACKLOG).await?;
+        loop {
+            let stream = listener.accept().await?;
+            let conversation = serve(net.clone(), stream);
+            // A peer that goes away is no news.
+            rt::spawn(async move { _ = conversation.await }).detach();
+        }
+    };
+    let outcome: Result<(), Error> = ended.await;
+    if let Err(error) = outcome {
+        println!("echo: port {port}: {error}");
+    }
+}
+
+/// RFC 862: what comes in goes out, until the peer has finished.
+async fn echo(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
+    stream.set_no_delay(true).await?;
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let count = stream.read(&mut buffer).await?;
+        if count == 0 {
+            return stream.close().await;
+        }
+        stream.write_all(&buffer[..count]).await?;
+    }
+}
+
+/// RFC 863: what comes in is forgotten.
+async fn discard(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
+    let mut buffer = vec![0; CHUNK];
+    while stream.read(&mut buffer).await? > 0 {}
+    stream.close().await
+}
+
+/// RFC 864: sends until the peer closes or resets; what comes in is forgotten.
+async fn source(_net: Net, stream: TcpStream) -> Result<(), Error> {
+    let pattern = source::pattern();
+    let (mut input, mut output) = stream.split();
+    let sending = async {
+        loop {
+            output.write_all(&pattern).await?;
+        }
+    };
+    let receiving = async {
+        let mut buffer = vec![0; CHUNK];
+        while input.read(&mut buffer).await? > 0 {}
+        Ok(())
+    };
+    match select(sending, receiving).await {
+        Either::First(outcome) | Either::Second(outcome) => outcome,
+    }
+}
+
+/// One line: memory in use, and connections.
+async fn figures(net: Net, mut stream: TcpStream) -> Result<(), Error> {
+    let connections = net.stats().await?.connections;
+    let used = rt::system::figures().map_or(0, |f| f.memory_total - f.memory_free);
+    let line = format!("mem_used={used} conns={connections}\n");
+    stream.write_all(line.as_bytes()).await?;
+    stream.close().await
+}
+
+/// RFC 862, for datagrams.
+async fn echo_datagrams(net: &Net) {
+    let ended: Result<(), Error> = async {
+        let socket = UdpSocket::bind(net, any(ECHO_PORT)).await?;
+        let mut buffer = vec![0; usize::from(u16::MAX)];
+        loop {
+            // An ICMP error for an answer of ours concerns that peer only.
+            if let Ok((count, from)) = socket.receive_from(&mut buffer).await {
+                _ = socket.send_to(&buffer[..count], from).await;
+            }
+        }
+    }
+    .await;
+    if let Err(error) = ended {
+        println!("echo: datagrams: {error}");
+    }
+}

@@ -1,0 +1,72 @@
+//! The server: takes connections, each served by a task of its own.
+
+use alloc::rc::Rc;
+use core::{cell::Cell, net::SocketAddr};
+
+use net::{Error, Net, TcpListener};
+
+use crate::connection;
+
+/// Connections that may wait to be taken.
+const BACKLOG: u32 = 128;
+/// Clients served at once; further ones wait in the backlog.
+const MAX_CLIENTS: usize = 256;
+
+/// What all connections share.
+pub struct Server {
+    /// The network.
+    pub net: Net,
+    requests: Cell<u64>,
+    clients: Cell<usize>,
+}
+
+impl Server {
+    /// Takes connections at `local`.
+    ///
+    /// # Errors
+    ///
+    /// What keeps it from doing so.
+    pub async fn run(net: Net, local: SocketAddr) -> Result<(), Error> {
+        let listener = TcpListener::bind(&net, local, BACKLOG).await?;
+        let server = Rc::new(Self {
+            net,
+            requests: Cell::new(0),
+            clients: Cell::new(0),
+        });
+        loop {
+            while server.clients.get() >= MAX_CLIENTS {
+                rt::time::sleep(core::time::Duration::from_millis(10)).await;
+            }
+            let stream = listener.accept().await?;
+            let client = Client::new(&server);
+            // A client that goes away in the middle is no news.
+            rt::spawn(async move { _ = connection::serve(&client.0, stream).await }).detach();
+        }
+    }
+
+    /// A request is being answered.
+    pub fn count_request(&self) {
+        self.requests.set(self.requests.get() + 1);
+    }
+
+    /// Requests answered so far.
+    pub fn requests(&self) -> u64 {
+        self.requests.get()
+    }
+}
+
+/// One of the clients that are served at once.
+struct Client(Rc<Server>);
+
+impl Client {
+    fn new(server: &Rc<Server>) -> Self {
+        server.clients.set(server.clients.get() + 1);
+        Self(Rc::clone(server))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.0.clients.set(self.0.clients.get() - 1);
+    }
+}

@@ -1,0 +1,160 @@
+//! What the command line asks for.
+
+use core::time::Duration;
+
+/// How the program is called.
+pub const USAGE: &str = "usage: ping [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST
+  -c  requests to send, 4 unless given (0: until Ctrl-C)   -i  from one to the next, 1 s unless given
+  -s  bytes of data, 56 unless given                       -t  time to live, 64 unless given
+  -W  to wait for a reply, 2 s unless given";
+
+/// Largest data that an IPv4 packet holds behind its header and that of ICMP.
+const MAX_BYTES: u16 = u16::MAX - 20 - 8;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Options<'a> {
+    /// Requests; zero: without end.
+    pub count: u32,
+    /// From one request to the next.
+    pub interval: Duration,
+    /// Bytes of data.
+    pub size: u16,
+    /// Time to live.
+    pub ttl: u8,
+    /// To wait for each reply.
+    pub limit: Duration,
+    /// Name or address.
+    pub host: &'a str,
+}
+
+impl<'a> Options<'a> {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, for people.
+    pub fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+        let mut options = Self {
+            count: 4,
+            interval: Duration::from_secs(1),
+            size: 56,
+            ttl: 64,
+            limit: Duration::from_secs(2),
+            host: "",
+        };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap_or_default();
+            match word {
+                "-c" => options.count = value().parse().map_err(|_| "-c takes a number")?,
+                "-i" => options.interval = seconds(value()).ok_or("-i takes seconds, as in 0.2")?,
+                "-W" => options.limit = seconds(value()).ok_or("-W takes seconds, as in 0.5")?,
+                "-s" => {
+                    let size = value().parse().ok().filter(|size| *size <= MAX_BYTES);
+                    options.size = size.ok_or("-s takes 0 to 65507")?;
+                }
+                "-t" => {
+                    let ttl = value().parse().ok().filter(|ttl| *ttl != 0);
+                    options.ttl = ttl.ok_or("-t takes 1 to 255")?;
+                }
+                _ if word.starts_with('-') => return Err("unknown option"),
+                _ if options.host.is_empty() => options.host = word,
+                _ => return Err("one host at a time"),
+            }
+        }
+        if options.host.is_empty() {
+            Err("which host?")
+        } else {
+            Ok(options)
+        }
+    }
+}
+
+/// Seconds with up to three decimals, at most an hour, at least a millisecond.
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) || !(1..=3).contains(&decimals.len()) {
+        return None;
+    }
+    let scale = 10_u64.pow(3 - u32::try_from(decimals.len()).ok()?);
+    let milliseconds =
+        whole.parse::<u64>().ok()?.checked_mul(1000)? + decimals.parse::<u64>().ok()? * scale;
+    (1..=3_600_000)
+        .contains(&milliseconds)
+        .then(|| Duration::from_millis(milliseconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::{Options, seconds};
+
+    fn parse(line: &str) -> Result<Options<'_>, &'static str> {
+        Options::parse(line.split_whitespace())
+    }
+
+    #[test]
+    fn options_are_understood() {
+        let options = parse("-c 3 -i 0.01 -s 1400 10.0.2.2 -t 5 -W 2").unwrap();
+        assert_eq!(
+            options,
+            Options {
+                count: 3,
+                interval: Duration::from_millis(10),
+                size: 1400,
+                ttl: 5,
+                limit: Duration::from_secs(2),
+                host: "10.0.2.2",
+            }
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "",
+            "-c",
+            "-c x a",
+            "-s 65508 a",
+            "-t 0 a",
+            "-t 256 a",
+            "-i -1 a",
+            "-x a",
+            "a b",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn seconds_have_decimals() {
+        for (text, milliseconds) in [
+            ("1", 1000),
+            ("0.2", 200),
+            ("0.05", 50),
+            ("1.001", 1001),
+            ("3600", 3_600_000),
+        ] {
+            assert_eq!(
+                seconds(text),
+                Some(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "0",
+            ".",
+            "1.",
+            "1.0000",
+            "1e3",
+            "-1",
+            "3601",
+            "99999999999999999999",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+}
