@@ -31,15 +31,17 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 
 /// Programs that only tests and measurements start; they travel in an archive of their own.
-const TEST_PROGRAMS: &[(&str, &str)] = &[];
+const TEST_PROGRAMS: &[(&str, &str)] = &[("rogue", "rogue"), ("bench", "bench")];
 
 /// Files that the web server offers, under `www/` in the archive.
 const PAGES: &str = "user/httpd/www";
 
+/// Name and bytes of each file in an archive.
+type Contents = Vec<(String, usize)>;
+
 /// What was built.
 pub struct Image {
-    /// Name and bytes of each file in the archive.
-    contents: Vec<(String, usize)>,
+    contents: Contents,
     pub archive: usize,
     pub elf: usize,
     pub flat: usize,
@@ -120,7 +122,7 @@ pub fn build_test_archive() -> Result<PathBuf> {
     Ok(path)
 }
 
-fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Vec<(String, usize)>)> {
+fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Contents)> {
     let mut archive = Archive::new();
     let mut contents = Vec::new();
     for (package, name) in programs {

@@ -5,6 +5,7 @@
 //! line; `tests` holds one file per promise.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod checks;
 mod console;
 mod cpio;
@@ -31,6 +32,7 @@ usage: cargo run -p qemu -- COMMAND
   run             start the system; Ctrl-A X ends the emulator
   debug           start stopped and wait for gdb
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
+  bench           measure; table, and build/bench.json
   check           rules of the tree that a machine can check
 
 run and debug read SMP, MEM, CPU, NET (user, tap, stream), PCAP, APPEND from the environment.";
@@ -54,6 +56,7 @@ fn run_command() -> Result<()> {
         "run" => run::run(),
         "debug" => run::debug(),
         "test" => tests::run(argument.as_deref()),
+        "bench" => bench::run(),
         "check" => checks::run(),
         _ => bail!("{USAGE}"),
     }

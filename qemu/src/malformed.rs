@@ -31,7 +31,7 @@ pub const KINDS: &[Kind] = &[
         change_ip(
             seed,
             |ip, n| ip[0] = ip[0] & 15 | (n as u8) << 4,
-            |n| n != 4,
+            |n| n & 15 != 4,
         )
     }),
     ("IP header length", |seed| {

@@ -22,6 +22,8 @@ const UNSAFE_PLACES: &[&str] = &[
     "drivers/host/",
     "user/ring/",
     "user/rt/",
+    // Breaks rules on purpose; never part of the image.
+    "user/rogue/",
 ];
 
 /// Crates whose front must forbid `unsafe`.

@@ -82,7 +82,8 @@ fn serve(mut stream: TcpStream, pages: &[(&'static str, Reply)]) -> std::io::Res
     {
         Some(Reply::Bytes(bytes)) => stream.write_all(bytes)?,
         Some(Reply::Silence) => {
-            stream.read(&mut chunk)?;
+            // Until the client gives up, or the time is over.
+            let _gone = stream.read(&mut chunk)?;
         }
         Some(Reply::Reset(bytes)) => {
             stream.write_all(bytes)?;

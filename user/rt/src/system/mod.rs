@@ -156,8 +156,19 @@ pub fn register(name: &str) -> Result<(), Refused> {
 /// [`Refused::NotFound`], [`Refused::Busy`], [`Refused::NoMemory`].
 pub async fn connect(name: &str, slots: usize, wait: bool) -> Result<Link, Refused> {
     let (link, peer) = Link::create(slots)?;
-    session::call_with_channel(Operation::Connect, wait.into(), name.as_bytes(), peer).await?;
+    connect_channel(name, peer, wait).await?;
     Ok(link)
+}
+
+/// [`connect`] over a channel of the caller's own making, whose other end is `peer`.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub async fn connect_channel(name: &str, peer: Channel, wait: bool) -> Result<(), Refused> {
+    session::call_with_channel(Operation::Connect, wait.into(), name.as_bytes(), peer)
+        .await
+        .map(drop)
 }
 
 /// [`connect`] for programs without tasks.

@@ -1,0 +1,129 @@
+//! `make bench`: how long it takes to start, how many instructions things cost, how much goes
+//! through. A table for people, `build/bench.json` for machines.
+//!
+//! Instructions are counted with QEMU's `-icount shift=0`, where the guest's clock advances one
+//! nanosecond for each instruction: exact, and the same on every host. Everything else is wall
+//! clock on the host at hand.
+
+mod instructions;
+mod segments;
+mod start;
+mod throughput;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::{image, paths};
+
+/// One measured value.
+pub struct Figure {
+    pub name: &'static str,
+    pub value: f64,
+    pub unit: &'static str,
+    /// At most this, where the project has set itself an aim.
+    pub aim: Option<f64>,
+}
+
+impl Figure {
+    pub const fn new(name: &'static str, value: f64, unit: &'static str) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            aim: None,
+        }
+    }
+
+    pub const fn at_most(mut self, aim: f64) -> Self {
+        self.aim = Some(aim);
+        self
+    }
+
+    fn row(&self) -> String {
+        let aim = self.aim.map_or(String::new(), |aim| {
+            let verdict = if self.value <= aim { "met" } else { "missed" };
+            format!("at most {aim}: {verdict}")
+        });
+        format!(
+            "{:<44} {:>12.1} {:<14} {aim}",
+            self.name, self.value, self.unit
+        )
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({"name": self.name, "value": self.value, "unit": self.unit, "at_most": self.aim})
+    }
+}
+
+/// The middle one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Measures everything. A group that cannot be measured says why, and the rest goes on.
+pub fn run() -> Result<()> {
+    let image = image::build()?;
+    image::build_test_archive()?;
+    let megabyte = f64::from(1 << 20);
+    #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
+    let size = image.flat as f64 / megabyte;
+    let mut figures = vec![Figure::new("image with everything", size, "MiB").at_most(2.0)];
+    show(&figures);
+    let groups: [(&str, fn() -> Result<Vec<Figure>>); 3] = [
+        ("start", start::measure),
+        ("instructions", instructions::measure),
+        ("throughput", throughput::measure),
+    ];
+    for (name, measure) in groups {
+        match measure() {
+            Ok(more) => {
+                show(&more);
+                figures.extend(more);
+            }
+            Err(error) => println!("{name}: not measured: {error:#}"),
+        }
+    }
+    let rows: Vec<_> = figures.iter().map(Figure::json).collect();
+    let path = paths::build().join("bench.json");
+    std::fs::write(
+        &path,
+        serde_json::to_string_pretty(&json!({"figures": rows}))? + "\n",
+    )?;
+    println!("\n{}", path.display());
+    Ok(())
+}
+
+fn show(figures: &[Figure]) {
+    for figure in figures {
+        println!("{}", figure.row());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figure, median};
+
+    #[test]
+    fn aims_are_judged() {
+        assert!(
+            Figure::new("a", 2.0, "ms")
+                .at_most(2.0)
+                .row()
+                .ends_with("met")
+        );
+        assert!(
+            Figure::new("a", 2.1, "ms")
+                .at_most(2.0)
+                .row()
+                .ends_with("missed")
+        );
+        assert!(!Figure::new("a", 2.1, "ms").row().contains("most"));
+    }
+
+    #[test]
+    fn the_middle_is_taken() {
+        assert!((median(vec![9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!(median(Vec::new()).is_nan());
+    }
+}

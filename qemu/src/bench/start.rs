@@ -1,0 +1,95 @@
+//! From the start of QEMU to the prompt, to an address, to the first byte of a page.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use dhcproto::v4::MessageType;
+
+use super::{Figure, median};
+use crate::frames::{Arp, Cable, GUEST};
+use crate::guest::{BOOT, Guest};
+use crate::machine::{Card, Link, Machine};
+use crate::peers::dhcp::{Terms, answer, hear};
+use crate::peers::traffic;
+
+const RUNS: usize = 7;
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+pub fn measure() -> Result<Vec<Figure>> {
+    let repeat = |run: fn() -> Result<f64>| (0..RUNS).map(|_| run()).collect::<Result<Vec<_>>>();
+    Ok(vec![
+        Figure::new("QEMU start to prompt", median(repeat(to_prompt)?), "ms").at_most(150.0),
+        Figure::new("QEMU start to lease", median(repeat(to_lease)?), "ms"),
+        Figure::new(
+            "QEMU start to first HTTP byte",
+            median(repeat(to_first_byte)?),
+            "ms",
+        )
+        .at_most(300.0),
+        memory_in_use()?,
+    ])
+}
+
+fn on_user_network() -> Machine {
+    Machine {
+        cards: vec![Card::new(Link::user(&[80]))],
+        ..Machine::default()
+    }
+}
+
+fn to_prompt() -> Result<f64> {
+    let guest = Guest::boot(on_user_network())?;
+    Ok(milliseconds(guest.started))
+}
+
+/// Until the guest announces the address that a server on the cable gave it.
+fn to_lease() -> Result<f64> {
+    let cable = Cable::new("bench-lease")?;
+    let guest = Guest::start(Machine {
+        cards: vec![Card::new(cable.link())],
+        ..Machine::default()
+    })?;
+    let discover = hear(&cable, MessageType::Discover, BOOT)?;
+    answer(&cable, &discover, MessageType::Offer, Terms::default())?;
+    let request = hear(&cable, MessageType::Request, BOOT)?;
+    answer(&cable, &request, MessageType::Ack, Terms::default())?;
+    cable.expect("announcement", BOOT, |frame| {
+        Arp::parse(frame).filter(|arp| arp.sender == GUEST)
+    })?;
+    Ok(milliseconds(guest.started))
+}
+
+fn to_first_byte() -> Result<f64> {
+    let guest = Guest::start(on_user_network())?;
+    let port = guest.port(80)?;
+    loop {
+        ensure!(guest.started.elapsed() < BOOT, "no page");
+        // QEMU accepts at once; a guest without an address never answers on that connection.
+        if first_byte(port).is_ok() {
+            return Ok(milliseconds(guest.started));
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn first_byte(port: u16) -> Result<()> {
+    let mut stream = traffic::connect(port, Duration::from_millis(40))?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: guest\r\n\r\n")?;
+    stream.read_exact(&mut [0])?;
+    Ok(())
+}
+
+fn memory_in_use() -> Result<Figure> {
+    let mut guest = Guest::boot(on_user_network())?;
+    let text = guest.must("ps")?;
+    let pattern = regex::Regex::new(r"memory: (\d+) KiB free of (\d+) KiB")?;
+    let found = pattern.captures(&text);
+    let numbers = found
+        .and_then(|found| Some((found[1].parse::<f64>().ok()?, found[2].parse::<f64>().ok()?)));
+    let (free, total) = numbers.ok_or_else(|| anyhow::anyhow!("ps tells no memory: {text}"))?;
+    Ok(Figure::new("memory in use", (total - free) / 1024.0, "MiB"))
+}

@@ -1,0 +1,127 @@
+//! Bulk traffic and requests over QEMU's user network, in wall-clock time.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::Figure;
+use crate::guest::{BOOT, Guest};
+use crate::machine::{Card, Link, Machine};
+use crate::peers::traffic;
+
+const LIMIT: Duration = Duration::from_secs(60);
+const SPELL: Duration = Duration::from_secs(4);
+const CHUNK: usize = 64 << 10;
+
+pub fn measure() -> Result<Vec<Figure>> {
+    let guest = Guest::boot(Machine {
+        cards: vec![Card::new(Link::user(&[80, 9, 19]))],
+        ..Machine::default()
+    })?;
+    let (page, discard, source) = (guest.port(80)?, guest.port(9)?, guest.port(19)?);
+    let started = Instant::now();
+    while requests(page, Duration::from_millis(1)).is_err() {
+        ensure!(started.elapsed() < BOOT, "no page");
+    }
+    Ok(vec![
+        Figure::new("TCP into the guest, user network", into(discard)?, "Mbit/s"),
+        Figure::new(
+            "TCP out of the guest, user network",
+            out_of(source)?,
+            "Mbit/s",
+        ),
+        Figure::new("HTTP, one connection", requests(page, SPELL)?, "requests/s"),
+        Figure::new(
+            "HTTP, 32 connections",
+            parallel_requests(page, 32)?,
+            "requests/s",
+        ),
+    ])
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn megabits(bytes: usize, since: Instant) -> f64 {
+    bytes as f64 * 8.0 / 1e6 / since.elapsed().as_secs_f64()
+}
+
+fn into(port: u16) -> Result<f64> {
+    let mut stream = traffic::connect(port, LIMIT)?;
+    let chunk = vec![0x5a; CHUNK];
+    let started = Instant::now();
+    let mut sent = 0;
+    while started.elapsed() < SPELL {
+        stream.write_all(&chunk)?;
+        sent += chunk.len();
+    }
+    stream.shutdown(Shutdown::Write)?;
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(megabits(sent, started))
+}
+
+fn out_of(port: u16) -> Result<f64> {
+    let mut stream = traffic::connect(port, LIMIT)?;
+    let mut chunk = vec![0; CHUNK];
+    let started = Instant::now();
+    let mut received = 0;
+    while started.elapsed() < SPELL {
+        let count = stream.read(&mut chunk)?;
+        ensure!(count > 0, "the source ended");
+        received += count;
+    }
+    Ok(megabits(received, started))
+}
+
+/// Requests a second on one connection.
+fn requests(port: u16, time: Duration) -> Result<f64> {
+    let mut stream = traffic::connect(port, Duration::from_secs(5))?;
+    let started = Instant::now();
+    let mut count = 0u32;
+    loop {
+        request(&mut stream)?;
+        count += 1;
+        if started.elapsed() >= time {
+            return Ok(f64::from(count) / started.elapsed().as_secs_f64());
+        }
+    }
+}
+
+fn parallel_requests(port: u16, connections: usize) -> Result<f64> {
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..connections)
+            .map(|_| scope.spawn(|| requests(port, SPELL)))
+            .collect();
+        clients
+            .into_iter()
+            .map(|client| {
+                client
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("a client fell over"))?
+            })
+            .sum()
+    })
+}
+
+/// One request and the whole of its answer.
+fn request(stream: &mut TcpStream) -> Result<()> {
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: guest\r\n\r\n")?;
+    let mut answer = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        let count = stream.read(&mut chunk)?;
+        ensure!(count > 0, "the server closed");
+        answer.extend(chunk.iter().take(count));
+        if let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+            let length: usize = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:"))
+                .and_then(|value| value.trim().parse().ok())
+                .context("no length")?;
+            if answer.len() >= end + 4 + length {
+                return Ok(());
+            }
+        }
+    }
+}
