@@ -80,7 +80,7 @@ fn a_full_list_refuses_and_keeps_what_it_has() {
 proptest::proptest! {
     #[test]
     fn follows_the_bitmap(steps in proptest::collection::vec((0..200_usize, 0..12_usize, 0..8), 1..200)) {
-        let (mut ranges, mut bitmap) = (Ranges::EMPTY, Bitmap([false; 256]));
+        let (mut ranges, mut bitmap) = (Ranges::EMPTY, Bitmap([false; 512]));
         let mut base = 0;
         for (start, len, action) in steps {
             if action == 0 {

@@ -26,7 +26,6 @@ use crate::time_wait::TimeWait;
 
 /// One connection.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all connections are open")]
 pub enum Connection {
     /// Its handshake is under way, and we have begun it.
     Opening(Opening),

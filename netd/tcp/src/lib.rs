@@ -73,6 +73,3 @@ pub use syn_cache::{SynEntry, SynOutcome};
 pub use time::Instant;
 pub use time_wait::{TimeWait, TimeWaitOutcome};
 pub use window::{Mss, WindowScale};
-#[cfg(test)]
-#[test]
-fn sizes() { use core::mem::size_of as s; eprintln!("open {} snd {} rcv {} timers {} stamps {} facts {} recovery {} rtt {} cc {} opening {} syn {} tw {} outcome {} emit {}", s::<Open>(), s::<send::Sender>(), s::<receive::Receiver>(), s::<timers::Timers>(), s::<Option<options::Stamps>>(), s::<state::Facts>(), s::<recovery::Recovery>(), s::<Rtt>(), s::<cc::Congestion>(), s::<Opening>(), s::<SynEntry>(), s::<TimeWait>(), s::<Outcome>(), s::<Emit>()); }

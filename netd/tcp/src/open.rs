@@ -39,7 +39,7 @@ pub struct Open {
 }
 
 // Ten million idle connections are to fit in a few gigabytes.
-const _: () = assert!(size_of::<Open>() <= 392);
+const _: () = assert!(size_of::<Open>() <= 192);
 
 /// Everything that is known when a handshake is complete.
 pub(crate) struct Handshake {

@@ -3,6 +3,8 @@
 //! *Owns* [`Setup`] (what we bring), [`Offer`] (what the peer's SYN said) and [`Agreed`] (what
 //! holds from then on). *Spec*: RFC 9293 section 3.7.1, RFC 7323 sections 2 and 3.
 
+use core::num::NonZeroU32;
+
 use wire::tcp::{Flags, Header, Options, Timestamps};
 
 use crate::seq::Seq;
@@ -114,8 +116,8 @@ pub(crate) struct Stamps {
     pub(crate) offset: u32,
     /// TS.Recent.
     pub(crate) recent: u32,
-    /// When TS.Recent was set, in seconds.
-    recent_at: u32,
+    /// When TS.Recent was set, in seconds and one more.
+    recent_at: NonZeroU32,
 }
 
 impl Stamps {
@@ -133,7 +135,7 @@ impl Stamps {
 
     /// RFC 7323 section 5.3 R1: whether the segment is older than what was seen already.
     pub(crate) fn is_old(self, value: u32, now: Instant) -> bool {
-        let is_stale = seconds(now).wrapping_sub(self.recent_at) > Self::STALE_AFTER_S;
+        let is_stale = seconds(now).get().wrapping_sub(self.recent_at.get()) > Self::STALE_AFTER_S;
         Seq::new(value).is_before(Seq::new(self.recent)) && !is_stale
     }
 
@@ -159,8 +161,9 @@ fn clock(offset: u32, now: Instant) -> u32 {
     (now.as_millis() as u32).wrapping_add(offset)
 }
 
-fn seconds(now: Instant) -> u32 {
-    u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX)
+fn seconds(now: Instant) -> NonZeroU32 {
+    let seconds = u32::try_from(now.as_millis() / 1_000).unwrap_or(u32::MAX);
+    NonZeroU32::MIN.saturating_add(seconds)
 }
 
 /// A header for our SYN or SYN-ACK.

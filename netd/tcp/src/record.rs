@@ -288,6 +288,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BadRecord> {
 }
 
 /// A fast hash of all but the last four bytes: it finds torn and stray writes, not forgeries.
+#[expect(clippy::cast_possible_truncation, reason = "both halves of the hash are in the lower")]
 fn check(bytes: &[u8; Record::LEN]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, _) = bytes.as_chunks::<8>();

@@ -23,10 +23,12 @@ pub(crate) enum Phase {
 /// The state of recovery.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Recovery {
-    /// Recovery ends when this position is acknowledged; 0 when there was none that matters.
-    recover: u64,
+    /// Recovery ends when so many positions beyond SND.UNA are acknowledged.
+    remaining: u32,
     phase: Phase,
     duplicates: u8,
+    /// A timeout's recovery has just ended: duplicates may be the echo of what went back.
+    is_echo_possible: bool,
     /// The segment at SND.UNA is to be sent again, whatever the windows say.
     is_resend_due: bool,
 }
@@ -62,9 +64,11 @@ impl Sender {
     /// `acked` new positions were acknowledged; SND.UNA has moved already. `was_full`: before, the
     /// congestion window was used up, so growing it has a meaning (RFC 7661 section 4.3).
     pub(crate) fn recover_on_ack(&mut self, acked: u32, was_full: bool) {
-        let acked = u64::from(acked);
         self.recovery.duplicates = 0;
-        let is_all_acknowledged = self.una >= self.recovery.recover;
+        self.recovery.is_echo_possible = false;
+        self.recovery.remaining = self.recovery.remaining.saturating_sub(acked);
+        let is_all_acknowledged = self.recovery.remaining == 0;
+        let acked = u64::from(acked);
         match self.recovery.phase {
             Phase::Open => {
                 if was_full {
@@ -83,7 +87,7 @@ impl Sender {
             Phase::Loss => {
                 self.congestion.on_ack(acked, self.mss);
                 if is_all_acknowledged {
-                    self.recovery.phase = Phase::Open;
+                    self.recovery = Recovery { is_echo_possible: true, ..Recovery::default() };
                     self.sent = self.flight;
                 }
             }
@@ -97,11 +101,11 @@ impl Sender {
             Phase::Fast => self.congestion.on_duplicate(self.mss),
             // RFC 6582 section 3.2 step 2: duplicates of what went back after a timeout are no
             // sign of a new loss.
-            Phase::Open if self.una <= self.recovery.recover && self.recovery.recover != 0 => {}
+            Phase::Open if self.recovery.is_echo_possible => {}
             Phase::Open if self.recovery.duplicates >= DUPLICATES_OF_LOSS => {
                 self.congestion.on_fast_retransmit(self.flight, self.mss);
                 self.recovery.phase = Phase::Fast;
-                self.recovery.recover = self.nxt();
+                self.recovery.remaining = self.flight;
                 self.recovery.is_resend_due = true;
                 self.stop_timing();
             }
@@ -118,7 +122,7 @@ impl Sender {
             self.congestion.on_first_timeout(self.flight, self.mss);
         }
         self.recovery =
-            Recovery { recover: self.nxt(), phase: Phase::Loss, duplicates: 0, is_resend_due: false };
+            Recovery { remaining: self.flight, phase: Phase::Loss, ..Recovery::default() };
         self.sent = 0;
         self.stop_timing();
     }

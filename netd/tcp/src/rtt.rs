@@ -152,7 +152,7 @@ mod tests {
         for (measured, srtt, rttvar, rto) in table {
             rtt.sample(Duration::from_micros(measured));
             let got = [rtt.smoothed(), rtt.variation(), Some(rtt.rto().duration())];
-            let got = got.map(|value| value.unwrap().as_micros() as u64);
+            let got = got.map(|value| u64::try_from(value.unwrap().as_micros()).unwrap());
             for (got, wanted) in got.into_iter().zip([srtt, rttvar, rto]) {
                 assert!(got.abs_diff(wanted) <= 4, "sample {measured}: {got} is not {wanted}");
             }

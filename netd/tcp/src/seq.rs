@@ -120,8 +120,8 @@ mod tests {
         #[test]
         fn position_undoes_at(base: u32, near in 0..1u64 << 60, offset: i32) {
             let base = Seq::new(base);
-            let position = near as i64 + i64::from(offset);
-            let number = base.at(position as u64);
+            let position = near.cast_signed() + i64::from(offset);
+            let number = base.at(position.cast_unsigned());
             prop_assert_eq!(number.position(base, near), position);
         }
     }

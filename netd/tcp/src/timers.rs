@@ -36,8 +36,9 @@ pub(crate) const WINDOW_DELAY: Duration = Duration::from_millis(200);
 pub(crate) struct Timers {
     at: Instant,
     ack_at: Instant,
-    /// When the peer last answered, or when something first became unanswered.
-    since: Instant,
+    /// When the peer last answered, or when something first became unanswered: in milliseconds
+    /// modulo 2³² (seven weeks; no timeout is longer).
+    since: u32,
     purpose: Purpose,
     backoff: u8,
 }
@@ -47,7 +48,7 @@ impl Timers {
         Self {
             at: Instant::FAR_FUTURE,
             ack_at: Instant::FAR_FUTURE,
-            since: now,
+            since: milliseconds(now),
             purpose: Purpose::Idle,
             backoff: 0,
         }
@@ -65,7 +66,7 @@ impl Timers {
     /// Arms the main timer, which waits `rto` times 2 to the power of the back-off.
     pub(crate) fn arm(&mut self, purpose: Purpose, rto: Rto, now: Instant) {
         if self.purpose == Purpose::Idle {
-            self.since = now;
+            self.since = milliseconds(now);
         }
         self.purpose = purpose;
         self.at = now + rto.backed_off(self.backoff).duration();
@@ -86,18 +87,18 @@ impl Timers {
 
     /// The peer has acknowledged something new.
     pub(crate) fn note_progress(&mut self, now: Instant) {
-        self.since = now;
+        self.since = milliseconds(now);
         self.backoff = 0;
     }
 
     /// The peer is alive, although it acknowledges nothing new.
     pub(crate) fn note_answer(&mut self, now: Instant) {
-        self.since = now;
+        self.since = milliseconds(now);
     }
 
     /// How long the peer has been silent, or nothing was to be answered.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
-        now.since(self.since)
+        Duration::from_millis(u64::from(milliseconds(now).wrapping_sub(self.since)))
     }
 
     /// If the main timer is due: what it was armed for. It backs off and must be armed again.
@@ -138,6 +139,11 @@ impl Timers {
         let at = self.at.min(self.ack_at);
         (at != Instant::FAR_FUTURE).then_some(at)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]
+const fn milliseconds(now: Instant) -> u32 {
+    now.as_millis() as u32
 }
 
 #[cfg(test)]

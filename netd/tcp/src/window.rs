@@ -37,6 +37,12 @@ impl WindowScale {
         self.0
     }
 
+    /// What one unit of a window field stands for, in bytes.
+    #[must_use]
+    pub const fn unit(self) -> u32 {
+        1 << self.0
+    }
+
     /// The window that a field with value `field` offers, in bytes.
     #[must_use]
     pub const fn apply(self, field: u16) -> u32 {
@@ -52,8 +58,7 @@ impl WindowScale {
     /// The smallest field that offers at least `bytes`, or the largest there is.
     #[must_use]
     pub fn ceil(self, bytes: u64) -> u16 {
-        let mask = (1_u64 << self.0) - 1;
-        self.floor(bytes.saturating_add(mask))
+        self.floor(bytes.saturating_add(u64::from(self.unit()) - 1))
     }
 }
 

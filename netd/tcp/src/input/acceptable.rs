@@ -42,7 +42,7 @@ impl Step<'_> {
         // RCV.NXT, as the user's memory has it; what the peer knows may lag behind.
         let left = rcv.nxt.saturating_add(u64::from(fin_seen));
         let told = rcv.published().saturating_add(u64::from(fin_seen && rcv.is_fin_published));
-        let right = if fin_seen { left } else { rcv.edge.max(left) };
+        let right = if fin_seen { left } else { rcv.told_edge().max(left) };
         let (left, told, right) = (signed(left), signed(told), signed(right));
 
         let start = self.arrival.start;
