@@ -19,8 +19,6 @@ pub enum Status {
     RequestTimeout,
     /// The head is longer than this server reads.
     HeadTooLarge,
-    /// More clients than this server serves at once.
-    Unavailable,
     /// Not HTTP/1.
     VersionNotSupported,
 }
@@ -35,7 +33,6 @@ impl Status {
             Self::MethodNotAllowed => "405 Method Not Allowed",
             Self::RequestTimeout => "408 Request Timeout",
             Self::HeadTooLarge => "431 Request Header Fields Too Large",
-            Self::Unavailable => "503 Service Unavailable",
             Self::VersionNotSupported => "505 HTTP Version Not Supported",
         }
     }

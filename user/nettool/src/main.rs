@@ -1,2 +1,226 @@
-//! The net program: addresses, routes, neighbours, sockets, statistics.
-fn main() {}
+//! `net`: shows and changes the machine's network.
+
+#![cfg_attr(target_os = "none", no_std)]
+#![cfg_attr(target_os = "none", no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod command;
+mod rows;
+
+use core::net::IpAddr;
+
+use net::{
+    Error, Net,
+    protocol::{
+        Address, AddressAdd, AddressBody, AddressDelete, Addresses, Counters, Drops, Interfaces,
+        MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd, RouteBody, RouteDelete,
+        Routes, Sockets, link, text_of,
+    },
+};
+use rt::println;
+
+use crate::command::{Change, Command, Network, Route};
+
+rt::entry!(run);
+
+fn run(env: rt::Env) -> i32 {
+    let command = match Command::parse(env.args.iter()) {
+        Ok(command) => command,
+        Err(reason) => {
+            println!("net: {reason}");
+            println!("{}", command::USAGE);
+            return 2;
+        }
+    };
+    let outcome = rt::block_on(async { perform(&Net::connect().await?, command).await });
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            println!("net: {error}");
+            1
+        }
+    }
+}
+
+async fn perform(net: &Net, command: Command) -> Result<(), Error> {
+    match command {
+        Command::Summary => summary(net).await?,
+        Command::Links => {
+            net.table::<Interfaces>()
+                .await?
+                .iter()
+                .for_each(|row| println!("{}", rows::link(row)));
+        }
+        Command::Addresses => {
+            net.table::<Addresses>()
+                .await?
+                .iter()
+                .for_each(|row| println!("{}", rows::address(row)));
+        }
+        Command::Routes => {
+            net.table::<Routes>()
+                .await?
+                .iter()
+                .for_each(|row| println!("{}", rows::route(row)));
+        }
+        Command::Neighbours => {
+            let neighbours = net.table::<Neighbours>().await?;
+            neighbours
+                .iter()
+                .for_each(|row| println!("{}", rows::neighbour(row)));
+        }
+        Command::Sockets => {
+            println!("{}", rows::SOCKETS_HEAD);
+            net.table::<Sockets>()
+                .await?
+                .iter()
+                .for_each(|row| println!("{}", rows::socket(row)));
+        }
+        Command::Statistics => statistics(net).await?,
+        Command::Drops => {
+            let drops = net.table::<Drops>().await?;
+            drops
+                .iter()
+                .filter_map(rows::counter)
+                .for_each(|line| println!("{line}"));
+        }
+        Command::Lease => lease(net).await?,
+        Command::Address(change, network) => change_address(net, change, network).await?,
+        Command::Route(change, route) => change_route(net, change, route).await?,
+        Command::AddNeighbour(neighbour, mac) => {
+            let mac = MacBody {
+                mac,
+                reserved: [0; 2],
+            };
+            net.call(NeighbourAdd {
+                interface: 0,
+                neighbour,
+                mac,
+            })
+            .await?;
+        }
+        Command::DeleteNeighbour(neighbour) => {
+            net.call(NeighbourDelete {
+                interface: 0,
+                neighbour,
+            })
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn summary(net: &Net) -> Result<(), Error> {
+    let info = net.info().await?;
+    let state = match info.state {
+        state if state & link::PRESENT == 0 => "no network device",
+        state if state & link::UP == 0 => "down",
+        _ => "up",
+    };
+    println!("host    {}", text_of(&info.hostname));
+    println!("link    {} {state} mtu {}", rows::mac(info.mac), info.mtu);
+    println!(
+        "address {} {}",
+        rows::network(&info.address),
+        rows::source(info.source)
+    );
+    println!("gateway {}", rows::ip(&info.gateway));
+    for server in info.name_servers.iter().filter(|server| server.family != 0) {
+        println!("dns     {}", rows::ip(server));
+    }
+    Ok(())
+}
+
+async fn statistics(net: &Net) -> Result<(), Error> {
+    let stats = net.stats().await?;
+    let lines = [
+        ("frames received", stats.received_frames),
+        ("bytes received", stats.received_bytes),
+        ("frames sent", stats.sent_frames),
+        ("bytes sent", stats.sent_bytes),
+        ("frames delivered", stats.delivered),
+        ("frames dropped", stats.dropped),
+        ("tcp connections", stats.connections),
+        ("tcp half open", stats.half_open),
+        ("tcp in time-wait", stats.time_waits),
+        ("tcp listeners", stats.listeners),
+        ("udp sockets", stats.datagram_sockets),
+        ("clients", stats.clients),
+        ("clients expelled", stats.expelled),
+        ("requests", stats.requests),
+        ("requests malformed", stats.malformed),
+        ("device faults", stats.device_faults),
+    ];
+    for (name, count) in lines {
+        println!("{name} {count}");
+    }
+    let counters = net.table::<Counters>().await?;
+    counters
+        .iter()
+        .filter_map(rows::counter)
+        .for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+async fn lease(net: &Net) -> Result<(), Error> {
+    let Some(lease) = net.lease().await? else {
+        println!("no lease");
+        return Ok(());
+    };
+    println!("address   {}", rows::network(&lease.address));
+    println!("server    {}", rows::ip(&lease.server));
+    println!("router    {}", rows::ip(&lease.router));
+    for server in lease
+        .name_servers
+        .iter()
+        .filter(|server| server.family != 0)
+    {
+        println!("dns       {}", rows::ip(server));
+    }
+    println!("state     {}", text_of(&lease.state));
+    println!(
+        "time      {} s of {} s left",
+        lease.remaining, lease.seconds
+    );
+    Ok(())
+}
+
+async fn change_address(net: &Net, change: Change, network: Network) -> Result<(), Error> {
+    let address = AddressBody {
+        address: Address::from_network(network.0, network.1),
+    };
+    match change {
+        Change::Add => net
+            .call(AddressAdd {
+                interface: 0,
+                address,
+            })
+            .await
+            .map(drop),
+        Change::Delete => net
+            .call(AddressDelete {
+                interface: 0,
+                address,
+            })
+            .await
+            .map(drop),
+    }
+}
+
+async fn change_route(net: &Net, change: Change, route: Route) -> Result<(), Error> {
+    let (destination, prefix) = route.destination;
+    let route = RouteBody {
+        destination: Address::from_network(destination, prefix),
+        gateway: route
+            .gateway
+            .map_or(Address::NONE, |ip: IpAddr| Address::from_ip(ip)),
+        interface: 0.into(),
+        metric: route.metric.into(),
+    };
+    match change {
+        Change::Add => net.call(RouteAdd { route }).await.map(drop),
+        Change::Delete => net.call(RouteDelete { route }).await.map(drop),
+    }
+}

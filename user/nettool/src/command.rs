@@ -1,0 +1,276 @@
+//! What the command line asks for.
+
+use core::net::IpAddr;
+
+/// How the program is called.
+pub const USAGE: &str =
+    "usage: net [TABLE]                     shows a table; without one, a summary
+       net addr  add|del ADDRESS/PREFIX
+       net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER]
+       net neigh add ADDRESS MAC
+       net neigh del ADDRESS
+tables: addr route neigh sockets stats drops lease links";
+
+/// A network: address and prefix length in bits.
+pub type Network = (IpAddr, u8);
+
+/// A route to be added or deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads.
+    pub destination: Network,
+    /// The next router; `None`: the network is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The smaller, the better.
+    pub metric: u32,
+}
+
+/// Whether something comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It comes.
+    Add,
+    /// It goes.
+    Delete,
+}
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Shows how the machine is on the network.
+    Summary,
+    /// Shows the interfaces and their traffic.
+    Links,
+    /// Shows the addresses.
+    Addresses,
+    /// Shows the routes.
+    Routes,
+    /// Shows the neighbours.
+    Neighbours,
+    /// Shows the sockets of all programs.
+    Sockets,
+    /// Shows netd's figures.
+    Statistics,
+    /// Shows why packets were thrown away, and how many.
+    Drops,
+    /// Shows the DHCP lease.
+    Lease,
+    /// Changes an address of the interface.
+    Address(Change, Network),
+    /// Changes a route.
+    Route(Change, Route),
+    /// Fixes a neighbour's hardware address.
+    AddNeighbour(IpAddr, [u8; 6]),
+    /// Forgets a neighbour.
+    DeleteNeighbour(IpAddr),
+}
+
+impl Command {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them, for people.
+    pub fn parse<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+        let table = words.next();
+        let command = match (table, words.next()) {
+            (None, _) => Self::Summary,
+            (Some(table), None) => Self::show(table).ok_or("there is no such table")?,
+            (Some("addr"), Some(change)) => {
+                let change = Change::parse(change)?;
+                Self::Address(change, network(words.next().ok_or("which address?")?)?)
+            }
+            (Some("route"), Some(change)) => {
+                Self::Route(Change::parse(change)?, Route::parse(&mut words)?)
+            }
+            (Some("neigh"), Some("add")) => {
+                let neighbour = address(words.next())?;
+                Self::AddNeighbour(
+                    neighbour,
+                    mac(words.next().ok_or("which hardware address?")?)?,
+                )
+            }
+            (Some("neigh"), Some("del")) => Self::DeleteNeighbour(address(words.next())?),
+            (Some("neigh"), Some(_)) => return Err("add or del?"),
+            _ => return Err("that table cannot be changed"),
+        };
+        if words.next().is_some() {
+            Err("too many words")
+        } else {
+            Ok(command)
+        }
+    }
+
+    fn show(table: &str) -> Option<Self> {
+        Some(match table {
+            "links" => Self::Links,
+            "addr" => Self::Addresses,
+            "route" => Self::Routes,
+            "neigh" => Self::Neighbours,
+            "sockets" => Self::Sockets,
+            "stats" => Self::Statistics,
+            "drops" => Self::Drops,
+            "lease" => Self::Lease,
+            _ => return None,
+        })
+    }
+}
+
+impl Change {
+    fn parse(word: &str) -> Result<Self, &'static str> {
+        match word {
+            "add" => Ok(Self::Add),
+            "del" => Ok(Self::Delete),
+            _ => Err("add or del?"),
+        }
+    }
+}
+
+impl Route {
+    fn parse<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+        let destination = match words.next().ok_or("which network?")? {
+            "default" => (IpAddr::from([0; 4]), 0),
+            text => network(text)?,
+        };
+        let mut route = Self {
+            destination,
+            gateway: None,
+            metric: 0,
+        };
+        while let Some(word) = words.next() {
+            match word {
+                "via" => route.gateway = Some(address(words.next())?),
+                "metric" => {
+                    let number = words.next().and_then(|text| text.parse().ok());
+                    route.metric = number.ok_or("metric takes a number")?;
+                }
+                _ => return Err("via or metric?"),
+            }
+        }
+        Ok(route)
+    }
+}
+
+fn address(word: Option<&str>) -> Result<IpAddr, &'static str> {
+    word.ok_or("which address?")?
+        .parse()
+        .map_err(|_| "that is not an address")
+}
+
+fn network(text: &str) -> Result<Network, &'static str> {
+    let (ip, bits) = text
+        .split_once('/')
+        .ok_or("the prefix length is missing, as in /24")?;
+    let ip: IpAddr = ip.parse().map_err(|_| "that is not an address")?;
+    let most = if ip.is_ipv4() { 32 } else { 128 };
+    let bits = bits.parse().ok().filter(|bits| *bits <= most);
+    Ok((ip, bits.ok_or("the prefix length is out of range")?))
+}
+
+fn mac(text: &str) -> Result<[u8; 6], &'static str> {
+    const WRONG: &str = "a hardware address has the form 52:54:00:12:34:56";
+    let mut bytes = [0; 6];
+    let mut parts = text.split(':');
+    for byte in &mut bytes {
+        let part = parts.next().filter(|part| part.len() == 2).ok_or(WRONG)?;
+        let is_digits = part.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let value = u8::from_str_radix(part, 16).ok().filter(|_| is_digits);
+        *byte = value.ok_or(WRONG)?;
+    }
+    if parts.next().is_some() {
+        Err(WRONG)
+    } else {
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Command, Route};
+
+    fn parse(line: &str) -> Result<Command, &'static str> {
+        Command::parse(line.split_whitespace())
+    }
+
+    #[test]
+    fn tables_are_shown_by_name() {
+        for (line, command) in [
+            ("", Command::Summary),
+            ("addr", Command::Addresses),
+            ("route", Command::Routes),
+            ("neigh", Command::Neighbours),
+            ("sockets", Command::Sockets),
+            ("stats", Command::Statistics),
+            ("drops", Command::Drops),
+            ("lease", Command::Lease),
+            ("links", Command::Links),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn changes_are_understood() {
+        let ip = |text: &str| text.parse().unwrap();
+        assert_eq!(
+            parse("addr add 10.0.0.5/24"),
+            Ok(Command::Address(Change::Add, (ip("10.0.0.5"), 24)))
+        );
+        let default = Route {
+            destination: (ip("0.0.0.0"), 0),
+            gateway: Some(ip("10.0.2.2")),
+            metric: 7,
+        };
+        assert_eq!(
+            parse("route del default via 10.0.2.2 metric 7"),
+            Ok(Command::Route(Change::Delete, default))
+        );
+        let on_link = Route {
+            destination: (ip("10.1.0.0"), 16),
+            gateway: None,
+            metric: 0,
+        };
+        assert_eq!(
+            parse("route add 10.1.0.0/16"),
+            Ok(Command::Route(Change::Add, on_link))
+        );
+        assert_eq!(
+            parse("neigh add 10.0.2.9 52:54:00:aB:34:56"),
+            Ok(Command::AddNeighbour(
+                ip("10.0.2.9"),
+                [0x52, 0x54, 0, 0xab, 0x34, 0x56]
+            ))
+        );
+        assert_eq!(
+            parse("neigh del 10.0.2.9"),
+            Ok(Command::DeleteNeighbour(ip("10.0.2.9")))
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for line in [
+            "x",
+            "addr x",
+            "addr add",
+            "addr add 10.0.0.5",
+            "addr add 10.0.0.5/33",
+            "addr add x/8",
+            "addr add 10.0.0.5/24 y",
+            "route add",
+            "route add default via",
+            "route add default x",
+            "route add default metric x",
+            "neigh x",
+            "neigh add 10.0.2.9",
+            "neigh add 10.0.2.9 52:54",
+            "neigh add 10.0.2.9 52:54:00:12:34:56:78",
+            "neigh add 10.0.2.9 +2:54:00:12:34:56",
+            "neigh del",
+            "stats add",
+            "lease x",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Rows of netd's tables as lines for people.
+
+use alloc::{format, string::String};
+use core::net::{IpAddr, SocketAddr};
+
+use net::protocol::{
+    Address, AddressRow, CounterRow, InterfaceRow, NeighbourRow, NeighbourState, RouteRow,
+    SocketKind, SocketRow, Source, State, Word, text_of,
+};
+
+/// An interface and its traffic.
+pub fn link(row: &InterfaceRow) -> String {
+    let name = if row.loopback == 1 {
+        "loopback".into()
+    } else {
+        mac(row.mac)
+    };
+    let state = if row.up == 1 { "up" } else { "down" };
+    format!(
+        "{}: {name} {state} mtu {} received {} frames {} bytes, {} dropped; sent {} frames {} bytes",
+        row.interface,
+        row.mtu,
+        row.received_frames,
+        row.received_bytes,
+        row.dropped,
+        row.sent_frames,
+        row.sent_bytes,
+    )
+}
+
+/// An interface's address.
+pub fn address(row: &AddressRow) -> String {
+    let state = match row.state {
+        0 => " (being probed)",
+        2 => " (somebody else has it)",
+        _ => "",
+    };
+    format!(
+        "{}: {} {}{state}",
+        row.interface,
+        network(&row.address),
+        source(row.source)
+    )
+}
+
+/// A route.
+pub fn route(row: &RouteRow) -> String {
+    let destination = match row.destination.prefix {
+        0 => "default".into(),
+        _ => network(&row.destination),
+    };
+    let via = row
+        .gateway
+        .ip()
+        .map_or_else(String::new, |gateway| format!(" via {gateway}"));
+    format!(
+        "{destination}{via} link {} metric {}",
+        row.interface, row.metric
+    )
+}
+
+/// A neighbour.
+pub fn neighbour(row: &NeighbourRow) -> String {
+    let state = match NeighbourState::from_word(row.state.into()) {
+        Some(NeighbourState::Incomplete) => "INCOMPLETE",
+        Some(NeighbourState::Reachable) => "REACHABLE",
+        Some(NeighbourState::Stale) => "STALE",
+        Some(NeighbourState::Delay) => "DELAY",
+        Some(NeighbourState::Probe) => "PROBE",
+        Some(NeighbourState::Failed) => "FAILED",
+        Some(NeighbourState::Permanent) => "PERMANENT",
+        None => "?",
+    };
+    let mac = if row.mac == [0; 6] {
+        "unknown".into()
+    } else {
+        mac(row.mac)
+    };
+    format!(
+        "{} {mac} link {} {state} age {} s",
+        ip(&row.address),
+        row.interface,
+        row.age
+    )
+}
+
+/// The head of the table of sockets.
+pub const SOCKETS_HEAD: &str = "proto state         receive-q send-q local                 peer                  rtt-us retrans";
+
+/// A socket.
+pub fn socket(row: &SocketRow) -> String {
+    let kind = match SocketKind::from_word(row.kind.into()) {
+        Some(SocketKind::Stream) => "tcp",
+        Some(SocketKind::Datagram) => "udp",
+        None => "?",
+    };
+    let state = State::from_word(row.state.into()).map_or("?", State::name);
+    format!(
+        "{kind:<5} {state:<13} {:>9} {:>6} {:<21} {:<21} {:>6} {:>7}",
+        row.receive_queued,
+        row.send_queued,
+        endpoint(&row.local),
+        endpoint(&row.remote),
+        row.round_trip,
+        row.retransmits,
+    )
+}
+
+/// A count, unless it is zero.
+pub fn counter(row: &CounterRow) -> Option<String> {
+    (row.count.get() > 0).then(|| format!("{} {}", text_of(&row.name), row.count))
+}
+
+/// A hardware address.
+pub fn mac([a, b, c, d, e, f]: [u8; 6]) -> String {
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+/// Address and prefix length.
+pub fn network(address: &Address) -> String {
+    format!("{}/{}", ip(address), address.prefix)
+}
+
+/// The address alone.
+pub fn ip(address: &Address) -> String {
+    address
+        .ip()
+        .map_or_else(|| "none".into(), |ip: IpAddr| format!("{ip}"))
+}
+
+/// Where an address comes from.
+pub fn source(number: u8) -> &'static str {
+    match Source::from_word(number.into()) {
+        Some(Source::None) => "none",
+        Some(Source::Static) => "static",
+        Some(Source::Dhcp) => "dhcp",
+        Some(Source::Fallback) => "fallback",
+        Some(Source::Manual) => "manual",
+        None => "?",
+    }
+}
+
+/// Address and port, `*` for what is open.
+fn endpoint(address: &Address) -> String {
+    match address.socket() {
+        Ok(Some(SocketAddr::V4(v4))) if v4.ip().is_unspecified() => format!("*:{}", v4.port()),
+        Ok(Some(endpoint)) => format!("{endpoint}"),
+        Ok(None) | Err(_) => "*".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net::protocol::{Address, CounterRow, RouteRow, fixed_text};
+
+    use super::{counter, endpoint, mac, route};
+
+    #[test]
+    fn routes_read_like_sentences() {
+        let ip = |text: &str| text.parse().unwrap();
+        let mut row = RouteRow {
+            destination: Address::from_network(ip("0.0.0.0"), 0),
+            gateway: Address::from_ip(ip("10.0.2.2")),
+            interface: 2.into(),
+            metric: 0.into(),
+        };
+        assert_eq!(route(&row), "default via 10.0.2.2 link 2 metric 0");
+        row.destination = Address::from_network(ip("10.0.2.0"), 24);
+        row.gateway = Address::NONE;
+        assert_eq!(route(&row), "10.0.2.0/24 link 2 metric 0");
+    }
+
+    #[test]
+    fn open_ends_are_stars() {
+        assert_eq!(endpoint(&Address::NONE), "*");
+        assert_eq!(
+            endpoint(&Address::from_socket("0.0.0.0:80".parse().unwrap())),
+            "*:80"
+        );
+        assert_eq!(
+            endpoint(&Address::from_socket("10.0.2.15:80".parse().unwrap())),
+            "10.0.2.15:80"
+        );
+    }
+
+    #[test]
+    fn counts_of_zero_are_left_out() {
+        let row = |count: u64| CounterRow {
+            name: fixed_text("arp: malformed"),
+            count: count.into(),
+        };
+        assert_eq!(counter(&row(0)), None);
+        assert_eq!(counter(&row(3)).as_deref(), Some("arp: malformed 3"));
+        assert_eq!(mac([1, 2, 3, 0xab, 0, 0xff]), "01:02:03:ab:00:ff");
+    }
+}
