@@ -39,12 +39,16 @@ mod testing;
 pub mod addr;
 pub mod arp;
 pub mod checksum;
+pub mod dhcp4;
+pub mod dns;
+
 mod drop;
 pub mod ethernet;
 mod headroom;
 pub mod icmp4;
 pub mod ip;
 pub mod ipv4;
+mod list;
 pub mod tcp;
 pub mod udp;
 
@@ -54,3 +58,4 @@ pub use drop::Drop;
 pub use ethernet::EtherType;
 pub use headroom::{Headroom, NoRoom};
 pub use ip::{Ecn, Protocol};
+pub use list::List;

@@ -1,7 +1,6 @@
 use super::*;
 use crate::testing::{ALICE, BOB, host4, packet};
-use proptest::prelude::{any, prop_assert_eq, prop_compose, proptest};
-use std::vec;
+use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_compose, proptest};
 use std::vec::Vec;
 
 /// A header that is shown in many textbooks; its checksum is b861.
@@ -271,10 +270,7 @@ proptest! {
         let bytes = with_options(&options[..words * 4]);
         match Packet::parse(&bytes) {
             Ok(it) => prop_assert_eq!(it.options, &options[..words * 4]),
-            Err(reason) => prop_assert_eq!(
-                vec![Drop::Ipv4Option, Drop::Ipv4SourceRoute].contains(&reason),
-                true
-            ),
+            Err(reason) => prop_assert!(matches!(reason, Drop::Ipv4Option | Drop::Ipv4SourceRoute)),
         }
     }
 }

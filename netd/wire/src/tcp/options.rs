@@ -8,7 +8,8 @@
 //! parses back to the same value. The layouts are the customary ones: [`Options::parse`] knows
 //! the two that nearly all segments have by their bytes.
 
-use crate::{Drop, NoRoom};
+use crate::list::Blank;
+use crate::{Drop, List, NoRoom};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
@@ -46,7 +47,7 @@ pub struct Timestamps {
 }
 
 /// A range of sequence numbers that has arrived (RFC 2018 section 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SackBlock {
     /// The first number of the range.
     pub left: u32,
@@ -54,78 +55,12 @@ pub struct SackBlock {
     pub right: u32,
 }
 
-/// Up to four ranges, the most that fit in a header (RFC 2018 section 3).
-#[derive(Clone, Copy, Default)]
-pub struct SackBlocks {
-    blocks: [SackBlock; Self::MAX],
-    len: usize,
+impl Blank for SackBlock {
+    const BLANK: Self = Self { left: 0, right: 0 };
 }
 
-impl SackBlocks {
-    /// The most blocks that fit in a header.
-    pub const MAX: usize = 4;
-
-    /// No blocks.
-    pub const NONE: Self = Self {
-        blocks: [SackBlock { left: 0, right: 0 }; Self::MAX],
-        len: 0,
-    };
-
-    /// The blocks, the most recent first.
-    #[inline]
-    #[must_use]
-    pub fn as_slice(&self) -> &[SackBlock] {
-        self.blocks.get(..self.len).unwrap_or_default()
-    }
-
-    /// Whether there are none.
-    #[inline]
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Adds a block behind the others; a fifth is left out and `false` returned.
-    pub fn push(&mut self, block: SackBlock) -> bool {
-        let Some(slot) = self.blocks.get_mut(self.len) else {
-            return false;
-        };
-        *slot = block;
-        self.len = self.len.saturating_add(1);
-        true
-    }
-
-    /// The first `count` of these blocks.
-    #[must_use]
-    pub fn truncated(mut self, count: usize) -> Self {
-        self.len = self.len.min(count);
-        self
-    }
-}
-
-impl FromIterator<SackBlock> for SackBlocks {
-    fn from_iter<I: IntoIterator<Item = SackBlock>>(blocks: I) -> Self {
-        let mut collected = Self::NONE;
-        for block in blocks.into_iter().take(Self::MAX) {
-            collected.push(block);
-        }
-        collected
-    }
-}
-
-impl core::fmt::Debug for SackBlocks {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_list().entries(self.as_slice()).finish()
-    }
-}
-
-impl PartialEq for SackBlocks {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for SackBlocks {}
+/// Up to four ranges, the most recent first: the most that fit in a header (RFC 2018 section 3).
+pub type SackBlocks = List<SackBlock, 4>;
 
 impl Options {
     /// No options.
@@ -240,7 +175,7 @@ impl Options {
     /// section 3).
     fn fitting_sack(&self) -> usize {
         let left = MAX_LEN.saturating_sub(self.len_without_sack());
-        (left.saturating_sub(4) / 8).min(self.sack.len)
+        (left.saturating_sub(4) / 8).min(self.sack.len())
     }
 
     /// Fills `area`, which is [`emitted_len`](Self::emitted_len) bytes long.
@@ -268,7 +203,7 @@ impl Options {
         }
         let blocks = self.sack.truncated(self.fitting_sack());
         if !blocks.is_empty() {
-            let length = u8::try_from(blocks.len.saturating_mul(8).saturating_add(2));
+            let length = u8::try_from(blocks.len().saturating_mul(8).saturating_add(2));
             area.put([
                 NO_OPERATION,
                 NO_OPERATION,

@@ -112,7 +112,7 @@ fn blocks_that_do_not_fit_are_left_out() {
         ),
     ] {
         let bytes = emitted(&options);
-        assert!(bytes.len() <= MAX_LEN && bytes.len() % 4 == 0);
+        assert!(bytes.len() <= MAX_LEN && bytes.len().is_multiple_of(4));
         let read = Options::parse(&bytes).expect("own bytes");
         assert_eq!(
             read,
@@ -183,7 +183,7 @@ proptest! {
     fn any_bytes_give_options_that_can_be_sent(bytes in proptest::collection::vec(any::<u8>(), 0..=40)) {
         if let Ok(options) = Options::parse(&bytes) {
             let own = emitted(&options);
-            prop_assert!(own.len() <= MAX_LEN && own.len() % 4 == 0);
+            prop_assert!(own.len() <= MAX_LEN && own.len().is_multiple_of(4));
             let read = Options::parse(&own).expect("own bytes");
             let sack = options.sack.truncated(read.sack.as_slice().len());
             prop_assert_eq!(read, Options { sack, ..options });
