@@ -77,11 +77,7 @@ impl Transmit {
 
     /// Lets `fill` write a frame into a buffer, puts the header in front and returns the bytes of
     /// both. `None` when there is nothing to send, or nothing that can be sent.
-    fn write(
-        &self,
-        buffer: &mut Dma,
-        fill: &mut dyn FnMut(&mut [u8]) -> Filled,
-    ) -> Option<usize> {
+    fn write(&self, buffer: &mut Dma, fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> Option<usize> {
         let (header, frame) = buffer
             .bytes_mut()
             .split_at_mut_checked(self.format.bytes())?;

@@ -12,8 +12,8 @@
 use core::fmt;
 use hardware::Dma;
 use virtio::{
-    DeviceType, Direction, Faults, InitError, Plan, Reset, SplitQueue, Transport, go,
-    negotiate, queue_bytes,
+    DeviceType, Direction, Faults, InitError, Plan, Reset, SplitQueue, Transport, go, negotiate,
+    queue_bytes,
 };
 
 /// Bytes asked for at once.

@@ -28,10 +28,7 @@ impl Chain {
     /// Bytes of all segments.
     #[must_use]
     pub fn length(&self) -> usize {
-        self.segments
-            .iter()
-            .map(|segment| segment.length)
-            .sum()
+        self.segments.iter().map(|segment| segment.length).sum()
     }
 }
 

@@ -57,7 +57,9 @@ impl Bench {
     /// Provides up to `count` buffers and publishes; whether the device wants to know.
     fn provide(&mut self, count: usize) -> bool {
         for _ in 0..count {
-            let Some(buffer) = self.buffers.pop() else { break };
+            let Some(buffer) = self.buffers.pop() else {
+                break;
+            };
             self.queue.provide(buffer, BUFFER).unwrap();
         }
         self.queue.publish()
@@ -156,7 +158,9 @@ fn every_lie_is_counted_and_nothing_else() {
     let mut bench = bench(false, true, plan(4, true));
     assert!(bench.provide(4));
     let ids: Vec<u16> = bench.device(|device| {
-        core::iter::from_fn(|| device.take()).map(|chain| chain.id).collect()
+        core::iter::from_fn(|| device.take())
+            .map(|chain| chain.id)
+            .collect()
     });
     let give_back = |bench: &Bench, id, length| bench.device(|device| device.give_back(id, length));
     // Out of range, far out of range.
@@ -231,7 +235,11 @@ fn armed_once_told_once() {
         bench.reap();
         assert!(!bench.queue.arm(3), "none of three");
         let told: Vec<bool> = (0..3).map(|_| use_one(&bench)).collect();
-        let expected = if event_index { [false, false, true] } else { [true; 3] };
+        let expected = if event_index {
+            [false, false, true]
+        } else {
+            [true; 3]
+        };
         assert_eq!(told, expected);
     }
 }
@@ -295,15 +303,15 @@ proptest! {
     /// A device that writes anything anywhere in its ring: no panic, no buffer twice.
     #[test]
     fn rubbish_in_the_used_ring(
-        elements in proptest::collection::vec((any::<u32>(), any::<u32>(), any::<u8>()), 1..64),
+        elements in proptest::collection::vec((any::<u32>(), any::<u32>(), any::<u16>(), any::<u8>()), 1..64),
         event_index: bool,
     ) {
         let mut bench = bench(false, event_index, plan(16, event_index));
         bench.provide(16);
-        for (id, length, kind) in elements {
+        for (id, length, index, kind) in elements {
             bench.device(|device| match kind {
-                0..32 => device.set_used_index(device.returned.wrapping_add(id as u16)),
-                32..64 => device.set_event(id as u16),
+                0..32 => device.set_used_index(device.returned.wrapping_add(index)),
+                32..64 => device.set_event(index),
                 64..160 => device.give_back(id % 20, length % 80),
                 _ => device.give_back(id, length),
             });
