@@ -180,11 +180,6 @@ impl Region {
         self.word(index).store(value, order);
     }
 
-    /// Overwrites one word and returns what it held.
-    pub(crate) fn swap(&self, index: usize, value: u64, order: Ordering) -> u64 {
-        self.word(index).swap(value, order)
-    }
-
     /// Copies words out. Each is one relaxed load: order comes from the index that was loaded
     /// before, and a peer that writes meanwhile can only spoil its own message.
     pub(crate) fn read(&self, first: usize, into: &mut [u64]) {

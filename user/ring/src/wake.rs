@@ -51,8 +51,15 @@ pub fn lower(sleeper: &impl Sleeper) {
 }
 
 /// After something was published: has the peer asked for a doorbell? Lowers its flag, so that it
-/// is rung once for each time it falls asleep and not for everything we do until it runs.
+/// is rung once for each time it falls asleep and not for everything we do until it runs. The
+/// caller rings in any case then: should the peer have raised the flag anew in between, the
+/// doorbell, which comes after the flag was lowered, makes it look again.
+#[must_use]
 pub fn must_ring(region: &Region, flag: usize) -> bool {
     fence(Ordering::SeqCst);
-    region.load(flag, Ordering::Relaxed) != 0 && region.swap(flag, 0, Ordering::Relaxed) != 0
+    let asked = region.load(flag, Ordering::Relaxed) != 0;
+    if asked {
+        region.store(flag, 0, Ordering::Relaxed);
+    }
+    asked
 }
