@@ -1,2 +1,160 @@
-//! The network server process.
-fn main() {}
+//! The network server process: from its handles to its loop.
+//!
+//! It is given the network device, memory for it, and the kernel's command line; clients come
+//! through the name `NETD:`. Everything else is in the library, where it is tested.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+use alloc::vec::Vec;
+
+use abi::{ObjectKind, Rights, Signals, WaitItem};
+use netd::{Peer, Server, Settings};
+use protocol::ARENA_TAG;
+use ring::{Arena, Look};
+use rt::handle::{Interrupt, Memory};
+use rt::link::Link;
+use rt::system::{self, Client, Permissions};
+use stack::{Config, Instant};
+
+mod hardware;
+
+use hardware::Hardware;
+
+rt::entry!(run);
+
+/// The name under which clients find the server.
+const SERVICE: &str = "NETD:";
+/// Clients at a time: as many as one sleep can watch, beside first process and interrupt.
+const CLIENTS: u32 = 248;
+/// Exit code when the server cannot serve: its supervisor starts it anew.
+const FAILED: i32 = 1;
+
+const _: () = assert!(CLIENTS as usize + 2 <= abi::MAX_WAIT_ITEMS);
+
+type Netd = Server<Channel, hardware::NetworkDevice>;
+
+/// A client's end of its channel.
+struct Channel {
+    link: Link,
+}
+
+impl Peer for Channel {
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+
+    fn take_arena(&mut self, bytes: usize) -> Option<Arena> {
+        let mut arena = None;
+        // Whatever else is in the queue nobody asked for: closed.
+        while let Ok((handle, tag)) = self.link.receive_handle() {
+            let info = handle.info().ok()?;
+            let rights = Rights::from_bits_truncate(info.rights);
+            let fits = info.kind == ObjectKind::Memory as u32
+                && rights.contains(Rights::READ | Rights::WRITE)
+                && info.size >= bytes as u64;
+            if tag == ARENA_TAG && fits && arena.is_none() {
+                arena = Memory::from_handle(handle).map_arena().ok();
+            }
+        }
+        arena
+    }
+}
+
+fn run(mut env: rt::Env) -> i32 {
+    let settings = Settings::parse(|key| env.option(key));
+    if let Some(complaint) = settings.complaint {
+        log::warn!("command line: bad {complaint} in ip=, using DHCP");
+    }
+    if !env.seeded {
+        log::warn!("no entropy: sequence numbers and ports can be guessed");
+    }
+    let (device, interrupt) = match Hardware::find(&mut env) {
+        Some(hardware) => (Some(hardware.device), Some(hardware.interrupt)),
+        None => {
+            log::warn!("no network device: loopback only");
+            (None, None)
+        }
+    };
+    let config = Config {
+        clients: CLIENTS,
+        ..Config::default()
+    };
+    let mut server = Netd::new(config, &settings, env.seed, device, now());
+    if let Err(refused) = system::register(SERVICE) {
+        log::error!("cannot serve as {SERVICE} {refused:?}");
+        return FAILED;
+    }
+    serve(&mut server, interrupt.as_ref())
+}
+
+/// The loop: work while there is work, then sleep.
+fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
+    let mut items = Vec::new();
+    loop {
+        if server.turn(now()) | accept(server) {
+            continue;
+        }
+        let work = server.prepare_sleep() | (system::announce_sleep() == Look::MoreWork);
+        if work {
+            continue;
+        }
+        items.clear();
+        items.push(system::wait_item());
+        items.extend(interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT)));
+        items.extend(server.peers().map(|peer| peer.link.wait_item()));
+        let deadline = server.next_deadline().map(Instant::as_nanos);
+        // A deadline that passes is a reason to look like any other.
+        let _awake = rt::wait(&mut items, deadline);
+        system::awake();
+        let mut seen = items.iter().map(WaitItem::signals);
+        if seen
+            .next()
+            .is_some_and(|system| system.contains(Signals::PEER_CLOSED))
+        {
+            return FAILED;
+        }
+        if let Some(line) = interrupt
+            && seen.next().is_some_and(|signals| !signals.is_empty())
+        {
+            server.interrupt(now());
+            if line.acknowledge().is_err() {
+                log::error!("interrupt is gone");
+                return FAILED;
+            }
+        }
+        for (peer, signals) in server.peers().zip(seen) {
+            peer.link.awake();
+            peer.link.observe(signals);
+        }
+    }
+}
+
+/// Takes in clients that wait. True when there were some.
+fn accept(server: &mut Netd) -> bool {
+    let mut any = false;
+    while let Ok(Some(Client {
+        channel,
+        name,
+        permissions,
+        ..
+    })) = system::next_client()
+    {
+        any = true;
+        let admin = permissions.contains(Permissions::ADMIN);
+        match Link::adopt(channel) {
+            Ok(link) => {
+                if !server.connect(Channel { link }, admin) {
+                    log::warn!("no place for client {name}");
+                }
+            }
+            Err(error) => log::warn!("client {name}: {error}"),
+        }
+    }
+    any
+}
+
+fn now() -> Instant {
+    Instant::from_nanos(rt::clock::now())
+}

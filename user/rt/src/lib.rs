@@ -49,7 +49,7 @@ mod wait;
 
 pub use self::{
     entry::exit,
-    env::{Args, Env, HandleTag},
+    env::{Args, Env, GivenDevice, HandleTag},
     executor::{block_on, spawn},
     log::debug_print,
     mapping::Mapping,

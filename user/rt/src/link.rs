@@ -237,6 +237,15 @@ impl Link {
         }
     }
 
+    /// As [`Self::announce_sleep`], asking only for a doorbell when there is room to send: for a
+    /// server that takes no request before it can send the reply.
+    pub fn announce_sleep_until_room(&mut self) -> Look {
+        if self.closed {
+            return Look::MoreWork;
+        }
+        self.endpoint.tx.announce_sleep()
+    }
+
     /// After sleeping in a loop of one's own.
     pub fn awake(&mut self) {
         self.endpoint.rx.awake();
@@ -258,6 +267,12 @@ impl Link {
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.channel.as_ref().map_or(Handle::NONE, Channel::raw)
+    }
+
+    /// The peer broke the rules of a ring once.
+    #[must_use]
+    pub const fn is_violated(&self) -> bool {
+        self.endpoint.tx.violated() || self.endpoint.rx.violated()
     }
 
     /// The other end is known to be closed. Messages may still be waiting.

@@ -1,0 +1,78 @@
+//! The network device that the process was given.
+
+use core::fmt;
+
+use abi::PAGE_SIZE;
+use rt::GivenDevice;
+use rt::handle::Interrupt;
+use virtio::{InitError, MmioTransport, WINDOW_BYTES};
+use virtio_net::{Config, VirtioNet};
+
+/// The driver over memory-mapped registers.
+pub type NetworkDevice = VirtioNet<MmioTransport<'static>>;
+
+/// A device that works, and its interrupt.
+pub struct Hardware {
+    pub device: NetworkDevice,
+    pub interrupt: Interrupt,
+}
+
+/// Why a device cannot be used.
+enum Trouble {
+    /// A handle does not allow what is needed.
+    System(abi::Error),
+    /// The window is not where it should be, or holds no device.
+    Window,
+    /// No memory for the device came with it.
+    NoMemory,
+    /// The device and the driver did not agree.
+    Device(InitError),
+}
+
+impl From<abi::Error> for Trouble {
+    fn from(error: abi::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => write!(f, "{error}"),
+            Self::Window => f.write_str("no device in the window"),
+            Self::NoMemory => f.write_str("no memory for it"),
+            Self::Device(error) => write!(f, "{error:?}"),
+        }
+    }
+}
+
+impl Hardware {
+    /// The first device of those given that works.
+    pub fn find(env: &mut rt::Env) -> Option<Self> {
+        while let Some(given) = env.take_device() {
+            let physical = given.physical;
+            match Self::open(env, given) {
+                Ok(hardware) => return Some(hardware),
+                Err(trouble) => log::error!("network device at {physical:#x}: {trouble}"),
+            }
+        }
+        None
+    }
+
+    fn open(env: &mut rt::Env, given: GivenDevice) -> Result<Self, Trouble> {
+        let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
+        // Several windows share a page; ours begins within it.
+        let start = usize::try_from(given.physical).map_err(|_| Trouble::Window)? % PAGE_SIZE;
+        let registers = given.registers.into_registers()?;
+        let window = registers
+            .narrow(start, WINDOW_BYTES)
+            .map_err(|_| Trouble::Window)?;
+        let transport = virtio::transport(window).map_err(|_| Trouble::Window)?;
+        let device =
+            VirtioNet::new(transport, memory, Config::default()).map_err(Trouble::Device)?;
+        Ok(Self {
+            device,
+            interrupt: given.interrupt,
+        })
+    }
+}

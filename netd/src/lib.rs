@@ -1,0 +1,43 @@
+//! The network server, everything but its first lines: sessions with clients, the service they
+//! are given, the network device, and one turn of the loop. All of it runs on the host too, over
+//! rings in memory and any [`device::Device`].
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `server` | the loop's turn: the order of everything |
+//! | `session` | one client: its link, what it is owed |
+//! | `arenas` | clients' memory, the stack's only way to payload |
+//! | `service` | the operations of the protocol over the stack |
+//! | `nic` | bursts between device and stack |
+//! | `settings` | the kernel's command line |
+//!
+//! *Never* trusts a client: a wrong message is answered, a broken ring or a dead peer ends that
+//! session and nothing else. *Never* waits while it serves.
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
+)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod arenas;
+mod clients;
+mod nic;
+mod server;
+mod service;
+mod session;
+mod settings;
+
+pub use nic::Nic;
+pub use server::Server;
+pub use session::Peer;
+pub use settings::Settings;

@@ -1,0 +1,103 @@
+//! Bursts between the network device and the stack.
+//!
+//! *Owns* the device and the name of its interface. *Never* copies a frame: the stack reads
+//! received frames where the device put them and writes frames to send where the device fetches
+//! them.
+
+use device::{Checksum, Device, Verified};
+use stack::{ClientMemory, Instant, InterfaceId, ReceiveMeta, Stack, TransmitChecksum};
+
+/// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
+/// and timers wait at most some hundred microseconds.
+const BURST: usize = 64;
+
+/// The network device and its interface.
+pub struct Nic<D> {
+    device: D,
+    interface: InterfaceId,
+    up: bool,
+}
+
+impl<D: Device> Nic<D> {
+    /// A device whose interface the stack knows already.
+    pub fn new(device: D, interface: InterfaceId) -> Self {
+        let up = device.link_up();
+        Self {
+            device,
+            interface,
+            up,
+        }
+    }
+
+    /// Its interface.
+    pub const fn interface(&self) -> InterfaceId {
+        self.interface
+    }
+
+    /// Hands a burst of received frames to the stack. Returns how many there were.
+    pub fn receive<M: ClientMemory>(
+        &mut self,
+        stack: &mut Stack,
+        memory: &mut M,
+        now: Instant,
+    ) -> usize {
+        let interface = self.interface;
+        self.device.reap_receive(BURST, &mut |received| {
+            let checksum_verified = received.meta.checksum == Verified::Yes;
+            let meta = ReceiveMeta { checksum_verified };
+            stack.input(interface, received.frame, meta, memory, now);
+        })
+    }
+
+    /// Lets the stack write a burst of frames for the device. Returns how many there were.
+    pub fn transmit<M: ClientMemory>(
+        &mut self,
+        stack: &mut Stack,
+        memory: &mut M,
+        now: Instant,
+    ) -> usize {
+        self.device.reap_transmit();
+        let interface = self.interface;
+        let mut sent = 0;
+        while sent < BURST
+            && self.device.provide_transmit(&mut |frame| {
+                let (length, meta) = stack.output(interface, frame, memory, now)?;
+                let checksum = match meta.checksum {
+                    TransmitChecksum::Complete => Checksum::Complete,
+                    TransmitChecksum::Partial { start, offset } => {
+                        Checksum::Partial { start, offset }
+                    }
+                };
+                Some((length, device::TransmitMeta { checksum }))
+            })
+        {
+            sent += 1;
+        }
+        if sent > 0 {
+            self.device.flush();
+        }
+        sent
+    }
+
+    /// Whether the link went up or down since the last look, and to what.
+    pub fn link_change(&mut self) -> Option<bool> {
+        let up = self.device.link_up();
+        (up != core::mem::replace(&mut self.up, up)).then_some(up)
+    }
+
+    /// Before sleeping: asks for an interrupt. True when something has come meanwhile.
+    pub fn arm(&mut self) -> bool {
+        self.device.arm()
+    }
+
+    /// After the interrupt.
+    pub fn interrupt(&mut self) {
+        self.device.disarm();
+        self.device.interrupt();
+    }
+
+    /// What the device did wrong since the start.
+    pub fn faults(&self) -> u64 {
+        self.device.faults()
+    }
+}

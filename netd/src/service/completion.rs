@@ -1,0 +1,225 @@
+//! Events of the stack as completions.
+//!
+//! A token of the stack holds all that is needed to tell its client: the operation, whether an
+//! accept brought a room, and the client's request id. netd remembers nothing about requests.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use protocol::{
+    Accept, Accepted, AnswerBody, Close, Code, Connect, Connected, Done, Message, Operation,
+    OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range, Receive, Received,
+    Resolve, ResolveError, Resolved, Send, Sent, SocketId, completion, refusal,
+};
+use stack::{Event, EventKind, Resolution, ResolutionOutcome, SocketError, Token};
+
+use super::errors::Told;
+
+/// What a token of the stack says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The client's request id.
+    pub request: u32,
+    /// Number of the operation.
+    pub operation: u16,
+    /// An accept with a room.
+    pub has_room: bool,
+}
+
+impl Ticket {
+    /// Of a request.
+    pub const fn new<O: Operation>(request: u32) -> Self {
+        Self {
+            request,
+            operation: O::NUMBER,
+            has_room: false,
+        }
+    }
+
+    /// As the stack carries it.
+    pub fn token(self) -> Token {
+        let room = u64::from(self.has_room);
+        Token(room << 48 | u64::from(self.operation) << 32 | u64::from(self.request))
+    }
+
+    /// Back from [`Self::token`].
+    pub fn of(token: Token) -> Self {
+        let [_, room, a, b, c, d, e, f] = token.0.to_be_bytes();
+        Self {
+            request: u32::from_be_bytes([c, d, e, f]),
+            operation: u16::from_be_bytes([a, b]),
+            has_room: room != 0,
+        }
+    }
+}
+
+/// What a client is told about an event.
+pub fn completion_of(event: &Event) -> Message {
+    let ticket = Ticket::of(event.token);
+    let request = ticket.request;
+    let socket = SocketId(event.socket.map_or(0, stack::SocketId::raw));
+    match event.kind {
+        EventKind::Connected { local, .. } => {
+            completion::<Connect>(request, &Ok(Connected { local }))
+        }
+        EventKind::Accepted {
+            socket,
+            local,
+            remote,
+        } => {
+            let socket = SocketId(socket.raw());
+            let more = ticket.has_room;
+            completion::<Accept>(
+                request,
+                &Ok(Accepted {
+                    socket,
+                    remote,
+                    local,
+                    more,
+                }),
+            )
+        }
+        EventKind::Sent { bytes } => completion::<Send>(request, &Ok(Sent { bytes })),
+        EventKind::Received {
+            offset,
+            length,
+            from,
+            more,
+        } => {
+            let piece = Range { offset, length };
+            let received = Received {
+                socket,
+                piece,
+                from,
+                more,
+                end: false,
+            };
+            completion::<Receive>(request, &Ok(received))
+        }
+        EventKind::Eof => {
+            let piece = Range::default();
+            let received = Received {
+                socket,
+                piece,
+                from: None,
+                more: false,
+                end: true,
+            };
+            completion::<Receive>(request, &Ok(received))
+        }
+        EventKind::Closed => completion::<Close>(request, &Ok(Done {})),
+        EventKind::Error(error) => refusal(ticket.operation, request, error.code()),
+        EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
+        EventKind::PingReply {
+            from,
+            round_trip,
+            ttl,
+            size,
+            sequence,
+        } => {
+            let figures = figures(round_trip, ttl, size, sequence);
+            let pong = Pong {
+                from,
+                outcome: PingOutcome::Echo,
+                figures,
+            };
+            completion::<Ping>(request, &Ok(pong))
+        }
+        EventKind::PingFailed {
+            from,
+            error,
+            sequence,
+        } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
+    }
+}
+
+fn figures(round_trip: Duration, ttl: u8, size: u16, sequence: u16) -> PongBody {
+    PongBody {
+        round_trip: u64::try_from(round_trip.as_nanos())
+            .unwrap_or(u64::MAX)
+            .into(),
+        size: size.into(),
+        sequence: sequence.into(),
+        ttl,
+        reserved: [0; 3],
+    }
+}
+
+/// A router's word is an answer; silence and our own knowledge are errors.
+fn ping_failed(from: Option<IpAddr>, error: SocketError, sequence: u16) -> Result<Pong, PingError> {
+    let code = error.code();
+    let outcome = match code {
+        Code::NoRoute => PingOutcome::NoRoute,
+        Code::Unreachable | Code::Refused => PingOutcome::Unreachable,
+        Code::Prohibited => PingOutcome::Prohibited,
+        Code::TimeExceeded => PingOutcome::TimeExceeded,
+        Code::TooBig => PingOutcome::TooBig,
+        _ => return Err(PingError::from_code(code)),
+    };
+    let from = from.ok_or(PingError::from_code(code))?;
+    Ok(Pong {
+        from,
+        outcome,
+        figures: figures(Duration::ZERO, 0, 0, sequence),
+    })
+}
+
+fn resolved(resolution: &Resolution) -> Result<Resolved, ResolveError> {
+    match resolution.outcome {
+        ResolutionOutcome::Found => {}
+        ResolutionOutcome::NoSuchName => return Err(ResolveError::NoSuchName),
+        ResolutionOutcome::NoData => return Err(ResolveError::NoSuchRecord),
+        ResolutionOutcome::TimedOut => return Err(ResolveError::TimedOut),
+        ResolutionOutcome::ServerFailed => return Err(ResolveError::NameServerFailed),
+        ResolutionOutcome::Cancelled => return Err(ResolveError::Cancelled),
+    }
+    let mut addresses = [IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED); protocol::ANSWER_ADDRESSES];
+    let found = resolution.addresses.iter().flatten();
+    let count = addresses
+        .iter_mut()
+        .zip(found)
+        .fold(0, |count, (slot, address)| {
+            *slot = *address;
+            count + 1
+        });
+    let microseconds = u32::try_from(resolution.took.as_micros()).unwrap_or(u32::MAX);
+    let addresses = addresses.get(..count).unwrap_or(&[]);
+    let answer = AnswerBody::new(resolution.ttl, microseconds, resolution.aliases, addresses);
+    Ok(Resolved {
+        answer,
+        server: resolution.server,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets_survive_the_stack() {
+        for ticket in [
+            Ticket::new::<Ping>(0),
+            Ticket::new::<Receive>(u32::MAX),
+            Ticket {
+                has_room: true,
+                ..Ticket::new::<Accept>(0x1234_5678)
+            },
+        ] {
+            assert_eq!(Ticket::of(ticket.token()), ticket);
+        }
+    }
+
+    #[test]
+    fn a_ping_that_nobody_answered_is_an_error_and_a_routers_word_is_not() {
+        let router = Some("10.0.2.2".parse().unwrap());
+        let answer = ping_failed(router, SocketError::TimeExceeded, 3);
+        assert_eq!(
+            answer.map(|pong| pong.outcome),
+            Ok(PingOutcome::TimeExceeded)
+        );
+        let silence = ping_failed(None, SocketError::TimedOut, 3);
+        assert_eq!(silence, Err(PingError::TimedOut));
+        let nobody = ping_failed(None, SocketError::HostUnreachable, 3);
+        assert_eq!(nobody, Err(PingError::Unreachable));
+    }
+}

@@ -1,0 +1,177 @@
+//! One client: its link, what it may do, and what it is owed.
+//!
+//! *Owns* the client's end of things and nothing of its sockets, which the stack keeps. A request
+//! is taken only when there is room for its reply; an event that finds no room stays in the stack
+//! (and its bytes unacknowledged). So nothing queues here, however slow or hostile the client is.
+
+use alloc::vec::Vec;
+
+use protocol::{Event, EventBody, EventKind, Message, SocketId, Subscribe, completion, ready};
+use ring::{Arena, Look};
+use rt::link::{Broken, Link};
+use stack::{ClientId, Offer};
+
+use crate::service::completion_of;
+
+/// Sockets whose readiness is remembered while the client does not take its events.
+const READY_SOCKETS: usize = 64;
+
+/// The other end of a session.
+pub trait Peer {
+    /// The rings.
+    fn link(&mut self) -> &mut Link;
+
+    /// The memory that the client has queued to be its arena, if it will do: readable, writable,
+    /// and at least `bytes` long.
+    fn take_arena(&mut self, bytes: usize) -> Option<Arena>;
+}
+
+/// A connected client.
+pub struct Session<P> {
+    pub client: ClientId,
+    pub peer: P,
+    /// May change the machine's network.
+    pub admin: bool,
+    /// Completions found no room; the client rings when it has made some.
+    pub starved: bool,
+    /// Request of the subscription, if there is one, and what it has not been told.
+    pub subscription: Option<Subscription>,
+}
+
+/// What a subscriber has not been told yet.
+#[derive(Debug, Default)]
+pub struct Subscription {
+    pub request: u32,
+    pub link: Option<bool>,
+    pub address: bool,
+    pub sockets: Vec<(SocketId, u32)>,
+}
+
+impl<P: Peer> Session<P> {
+    pub const fn new(client: ClientId, peer: P, admin: bool) -> Self {
+        Self {
+            client,
+            peer,
+            admin,
+            starved: false,
+            subscription: None,
+        }
+    }
+
+    /// Takes the next request, if there is one and its reply would find room.
+    ///
+    /// # Errors
+    /// The session is over.
+    pub fn next(&mut self) -> Result<Option<Message>, Broken> {
+        let link = self.peer.link();
+        if link.room() > 0 {
+            let message = link.try_receive()?;
+            return Ok(message.map(|message| *Message::view(message.as_bytes())));
+        }
+        self.starved = true;
+        // A peer that claims impossible things never makes room again; one that is gone neither.
+        if link.is_violated() {
+            Err(Broken::Violation)
+        } else if link.is_closed() {
+            Err(Broken::Closed)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Sends a message; `false` when there is no room.
+    pub fn send(&mut self, message: &Message) -> bool {
+        let sent = self
+            .peer
+            .link()
+            .push(&ring::Message::from_bytes(message.bytes()))
+            .is_ok();
+        self.starved |= !sent;
+        sent
+    }
+
+    /// Publishes an event of the stack.
+    pub fn offer(&mut self, event: &stack::Event) -> Offer {
+        if !self.send(&completion_of(event)) {
+            return Offer::Full;
+        }
+        self.note_ready(event);
+        Offer::Published
+    }
+
+    /// Remembers for the subscriber what a completion means for its socket.
+    fn note_ready(&mut self, event: &stack::Event) {
+        let Some(subscription) = &mut self.subscription else {
+            return;
+        };
+        let bits = match event.kind {
+            stack::EventKind::Received { .. } => ready::READABLE,
+            stack::EventKind::Connected { .. } | stack::EventKind::Sent { .. } => ready::WRITABLE,
+            stack::EventKind::Eof => ready::READABLE | ready::END,
+            stack::EventKind::Accepted { .. } => ready::ACCEPTABLE,
+            stack::EventKind::Error(_) => ready::ERROR,
+            stack::EventKind::Closed
+            | stack::EventKind::Resolved(_)
+            | stack::EventKind::PingReply { .. }
+            | stack::EventKind::PingFailed { .. } => return,
+        };
+        let Some(socket) = event.socket.map(|socket| SocketId(socket.raw())) else {
+            return;
+        };
+        let sockets = &mut subscription.sockets;
+        if let Some((_, known)) = sockets.iter_mut().find(|(known, _)| *known == socket) {
+            *known |= bits;
+        } else if sockets.len() < READY_SOCKETS {
+            sockets.push((socket, bits));
+        }
+    }
+
+    /// Tells the subscriber what it has not been told, as far as there is room.
+    pub fn tell_events(&mut self) {
+        let Some(mut subscription) = self.subscription.take() else {
+            return;
+        };
+        let request = subscription.request;
+        let mut tell = |kind, socket, detail: u32| {
+            let body = EventBody {
+                detail: detail.into(),
+            };
+            let event = Event {
+                kind,
+                socket,
+                body,
+                more: true,
+            };
+            self.send(&completion::<Subscribe>(request, &Ok(event)))
+        };
+        if let Some(up) = subscription.link
+            && tell(EventKind::Link, SocketId(0), u32::from(up))
+        {
+            subscription.link = None;
+        }
+        if subscription.address && tell(EventKind::Address, SocketId(0), 0) {
+            subscription.address = false;
+        }
+        while let Some((socket, bits)) = subscription.sockets.first()
+            && tell(EventKind::Ready, *socket, *bits)
+        {
+            subscription.sockets.remove(0);
+        }
+        self.subscription = Some(subscription);
+    }
+
+    /// Rings the client if it sleeps and there is something for it.
+    pub fn flush(&mut self) {
+        self.peer.link().flush();
+    }
+
+    /// Before sleeping: asks for a doorbell when there is a request, or, when completions wait,
+    /// when there is room for them. A client that makes none is not looked at until then.
+    pub fn announce_sleep(&mut self) -> Look {
+        if self.starved {
+            self.peer.link().announce_sleep_until_room()
+        } else {
+            self.peer.link().announce_sleep()
+        }
+    }
+}

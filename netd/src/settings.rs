@@ -1,0 +1,192 @@
+//! What the kernel's command line says about the network.
+//!
+//! ```text
+//! ip=dhcp                                        (the default)
+//! ip=none
+//! ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353
+//! dns=10.0.2.2:5353                              (a word of its own, for a static address)
+//! hostname=skerry
+//! ```
+
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+use alloc::string::String;
+
+use stack::{AddressPlan, NAME_SERVERS, StaticPlan};
+
+/// Port of name servers (RFC 1035 4.2).
+const DNS_PORT: u16 = 53;
+/// Name of the machine unless the command line says otherwise.
+const HOSTNAME: &str = "skerry";
+
+/// What netd is told at its start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Where the address comes from.
+    pub plan: AddressPlan,
+    /// Name of the machine.
+    pub hostname: String,
+    /// Why `ip=` was not understood, and DHCP is used instead.
+    pub complaint: Option<&'static str>,
+}
+
+impl Settings {
+    /// Reads the words that `option` finds by their keys.
+    pub fn parse<'a>(option: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let dhcp = AddressPlan::Dhcp {
+            fallback: Some(StaticPlan::qemu_user()),
+        };
+        let (plan, complaint) = match option("ip") {
+            None | Some("dhcp") => (dhcp, None),
+            Some("none") => (AddressPlan::None, None),
+            Some(text) => match static_plan(text, option("dns")) {
+                Ok(plan) => (AddressPlan::Static(plan), None),
+                Err(complaint) => (dhcp, Some(complaint)),
+            },
+        };
+        let hostname = option("hostname")
+            .filter(|name| is_host_name(name))
+            .unwrap_or(HOSTNAME);
+        Self {
+            plan,
+            hostname: hostname.into(),
+            complaint,
+        }
+    }
+}
+
+/// One label of RFC 1123 2.1: letters, digits, hyphens within.
+fn is_host_name(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=31).contains(&name.len())
+        && name.bytes().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+fn static_plan(text: &str, dns: Option<&str>) -> Result<StaticPlan, &'static str> {
+    let mut words = text.split(',');
+    let network = words.next().unwrap_or_default();
+    let (address, prefix) = network.split_once('/').unwrap_or((network, "24"));
+    let address: Ipv4Addr = address.parse().map_err(|_| "address")?;
+    let prefix = prefix
+        .parse()
+        .ok()
+        .filter(|bits| *bits <= 32)
+        .ok_or("prefix")?;
+    if address.is_unspecified() || address.is_multicast() || address.is_broadcast() {
+        return Err("address");
+    }
+    let mut plan = StaticPlan {
+        address,
+        prefix,
+        gateway: None,
+        name_servers: [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS],
+    };
+    for word in words {
+        match word.split_once('=') {
+            Some(("gw", gateway)) => {
+                plan.gateway = Some(gateway.parse().map_err(|_| "gateway")?);
+            }
+            Some(("dns", servers)) => name_servers(servers, &mut plan)?,
+            Some(_) | None => return Err("unknown word"),
+        }
+    }
+    if let Some(servers) = dns {
+        name_servers(servers, &mut plan)?;
+    }
+    Ok(plan)
+}
+
+fn name_servers(text: &str, plan: &mut StaticPlan) -> Result<(), &'static str> {
+    plan.name_servers = [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS];
+    for (slot, server) in plan.name_servers.iter_mut().zip(text.split('+')) {
+        let with_port = server.parse();
+        let plain = || {
+            server
+                .parse()
+                .map(|address| SocketAddrV4::new(address, DNS_PORT))
+        };
+        *slot = with_port.or_else(|_| plain()).map_err(|_| "name server")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    fn parse(line: &str) -> Settings {
+        Settings::parse(|key| {
+            line.split(' ').find_map(|word| {
+                let (name, value) = word.split_once('=')?;
+                (name == key).then_some(value)
+            })
+        })
+    }
+
+    fn plan(line: &str) -> StaticPlan {
+        match parse(line).plan {
+            AddressPlan::Static(plan) => plan,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_word_there_is_dhcp_with_a_fallback() {
+        for line in ["", "ip=dhcp", "log=debug"] {
+            let settings = parse(line);
+            let fallback = Some(StaticPlan::qemu_user());
+            assert_eq!(settings.plan, AddressPlan::Dhcp { fallback });
+            assert_eq!(
+                (settings.hostname.as_str(), settings.complaint),
+                ("skerry", None)
+            );
+        }
+        assert_eq!(parse("ip=none").plan, AddressPlan::None);
+    }
+
+    #[test]
+    fn a_static_address_is_read_whole() {
+        let line = "ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353 hostname=box-1";
+        let found = plan(line);
+        assert_eq!(
+            (found.address, found.prefix),
+            (Ipv4Addr::new(10, 0, 2, 15), 24)
+        );
+        assert_eq!(found.gateway, Some(Ipv4Addr::new(10, 0, 2, 2)));
+        assert_eq!(found.name_servers[0].to_string(), "10.0.2.3:53");
+        assert_eq!(found.name_servers[1].to_string(), "10.0.2.4:5353");
+        assert!(found.name_servers[2].ip().is_unspecified());
+        assert_eq!(parse(line).hostname, "box-1");
+    }
+
+    #[test]
+    fn name_servers_may_be_a_word_of_their_own() {
+        let found = plan("ip=10.0.2.15/24 dns=10.0.2.2:5353");
+        assert_eq!(found.name_servers[0].to_string(), "10.0.2.2:5353");
+        let found = plan("ip=198.18.0.2");
+        assert_eq!((found.prefix, found.gateway), (24, None));
+    }
+
+    #[test]
+    fn nonsense_is_told_and_dhcp_used() {
+        for (line, complaint) in [
+            ("ip=banana", "address"),
+            ("ip=0.0.0.0/8", "address"),
+            ("ip=10.0.2.15/33", "prefix"),
+            ("ip=10.0.2.15/24,gw=x", "gateway"),
+            ("ip=10.0.2.15/24,dns=1.2.3", "name server"),
+            ("ip=10.0.2.15/24,mtu=9000", "unknown word"),
+        ] {
+            let settings = parse(line);
+            assert_eq!(settings.complaint, Some(complaint), "{line}");
+            assert!(matches!(settings.plan, AddressPlan::Dhcp { .. }));
+        }
+        for line in ["hostname=-x", "hostname=a.b", "hostname="] {
+            assert_eq!(parse(line).hostname, "skerry", "{line}");
+        }
+    }
+}
