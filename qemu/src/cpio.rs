@@ -64,7 +64,7 @@ mod tests {
     fn an_independent_reader_finds_every_file() {
         let mut archive = Archive::new();
         archive.add("init", b"one");
-        archive.add("www/index.html", b"");
+        archive.add("pages/index.html", b"");
         archive.add("netd", &[7; 4097]);
         let bytes = archive.finish();
         let found: Vec<(String, Vec<u8>)> = cpio_reader::iter_files(&bytes)
@@ -74,7 +74,7 @@ mod tests {
             found,
             [
                 ("init".to_owned(), b"one".to_vec()),
-                ("www/index.html".to_owned(), Vec::new()),
+                ("pages/index.html".to_owned(), Vec::new()),
                 ("netd".to_owned(), vec![7; 4097]),
             ]
         );

@@ -33,9 +33,6 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// Programs that only tests and measurements start; they travel in an archive of their own.
 const TEST_PROGRAMS: &[(&str, &str)] = &[("rogue", "rogue"), ("bench", "bench")];
 
-/// Files that the web server offers, under `www/` in the archive.
-const PAGES: &str = "user/httpd/www";
-
 /// Name and bytes of each file in an archive.
 type Contents = Vec<(String, usize)>;
 
@@ -136,29 +133,7 @@ fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Contents)> {
         archive.add(name, &stripped);
         contents.push(((*name).to_owned(), stripped.len()));
     }
-    for (name, file) in pages()? {
-        archive.add(&name, &file);
-        contents.push((name, file.len()));
-    }
     Ok((archive.finish(), contents))
-}
-
-/// The web server's files in the order of their names.
-fn pages() -> Result<Vec<(String, Vec<u8>)>> {
-    let directory = paths::root().join(PAGES);
-    let mut files = Vec::new();
-    let Ok(entries) = std::fs::read_dir(&directory) else {
-        return Ok(files);
-    };
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_file() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            files.push((format!("www/{name}"), std::fs::read(&path)?));
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// Keeps the time stamp of a file that stays the same, so that cargo does not rebuild the kernel.

@@ -255,7 +255,7 @@ fn dhcp_options(seed: u64) -> Vec<u8> {
 /// A segment for the web server's port, changed, with the right checksum for what it says then.
 fn tcp(seed: u64, change: fn(&mut [u8], u64)) -> Vec<u8> {
     tcp_with(seed, &noise(seed, at_most(seed, 40)), |segment| {
-        change(segment, seed)
+        change(segment, seed);
     })
 }
 

@@ -55,6 +55,9 @@ impl Figure {
     }
 }
 
+/// Measures a group.
+type Measure = fn() -> Result<Vec<Figure>>;
+
 /// The middle one.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -70,7 +73,7 @@ pub fn run() -> Result<()> {
     let size = image.flat as f64 / megabyte;
     let mut figures = vec![Figure::new("image with everything", size, "MiB").at_most(2.0)];
     show(&figures);
-    let groups: [(&str, fn() -> Result<Vec<Figure>>); 3] = [
+    let groups: [(&str, Measure); 3] = [
         ("start", start::measure),
         ("instructions", instructions::measure),
         ("throughput", throughput::measure),

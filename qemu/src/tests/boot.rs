@@ -1,11 +1,13 @@
 //! The system boots: on each CPU model, from each image form, with few and many cores, little and
-//! much memory.
+//! much memory, with every interrupt controller, and with the cards it finds.
 
-use anyhow::Result;
+use std::time::Duration;
 
-use super::{Group, no_stage, tests};
+use anyhow::{Context, Result, ensure};
+
+use super::{Group, Skip, no_stage, tests};
 use crate::guest::Guest;
-use crate::machine::Machine;
+use crate::machine::{Card, Link, Machine};
 use crate::paths;
 
 pub fn group() -> Group {
@@ -15,28 +17,209 @@ pub fn group() -> Group {
         tests: tests![Alone:
             on_cortex_a53,
             on_cortex_a72,
+            on_neoverse_n1,
+            on_the_largest_cpu,
+            as_linux_image,
+            at_el2,
+            with_gic_v2,
+            with_4_cores,
+            with_8_cores,
+            in_64_megabytes,
+            in_8_gigabytes,
+            without_a_card,
+            with_two_cards,
+            with_legacy_virtio,
+            without_entropy_it_says_so,
+            the_device_tells_mac_and_mtu,
+            an_idle_system_sleeps,
         ],
     }
 }
 
-fn boots(machine: Machine) -> Result<Guest> {
+/// Boots, and reaches the gateway of the user network.
+fn reaches_the_network(mut machine: Machine) -> Result<Guest> {
+    machine.cards.push(Card::new(Link::user(&[])));
     let mut guest = Guest::boot(machine)?;
-    guest.must("ps")?;
+    guest.must("ping -c 1 -W 10 10.0.2.2")?;
     Ok(guest)
 }
 
-fn on_cortex_a53() -> Result<()> {
-    boots(Machine {
-        cpu: "cortex-a53".into(),
+fn on_cpu(model: &str) -> Result<()> {
+    let list = std::process::Command::new("qemu-system-aarch64")
+        .args(["-M", "virt", "-cpu", "help"])
+        .output()
+        .context("QEMU does not start")?;
+    if !String::from_utf8_lossy(&list.stdout)
+        .split_whitespace()
+        .any(|name| name == model)
+    {
+        return Err(Skip(format!("this QEMU has no {model}")).into());
+    }
+    reaches_the_network(Machine {
+        cpu: model.into(),
         ..Machine::default()
     })?;
     Ok(())
 }
 
+fn on_cortex_a53() -> Result<()> {
+    on_cpu("cortex-a53")
+}
+
 fn on_cortex_a72() -> Result<()> {
-    boots(Machine {
+    on_cpu("cortex-a72")
+}
+
+fn on_neoverse_n1() -> Result<()> {
+    on_cpu("neoverse-n1")
+}
+
+fn on_the_largest_cpu() -> Result<()> {
+    on_cpu("max")
+}
+
+fn as_linux_image() -> Result<()> {
+    reaches_the_network(Machine {
         kernel: paths::build().join("skerry.img"),
         ..Machine::default()
     })?;
+    Ok(())
+}
+
+fn at_el2() -> Result<()> {
+    reaches_the_network(Machine {
+        hypervisor: true,
+        ..Machine::default()
+    })?;
+    reaches_the_network(Machine {
+        hypervisor: true,
+        kernel: paths::build().join("skerry.img"),
+        cores: 2,
+        ..Machine::default()
+    })?;
+    Ok(())
+}
+
+fn with_gic_v2() -> Result<()> {
+    reaches_the_network(Machine {
+        gic: 2,
+        cores: 2,
+        ..Machine::default()
+    })?;
+    Ok(())
+}
+
+fn with_cores(cores: u32) -> Result<()> {
+    let mut guest = reaches_the_network(Machine {
+        cores,
+        ..Machine::default()
+    })?;
+    let text = guest.must("ps")?;
+    ensure!(text.contains(&format!("{cores} CPUs")), "{text}");
+    Ok(())
+}
+
+fn with_4_cores() -> Result<()> {
+    with_cores(4)
+}
+
+fn with_8_cores() -> Result<()> {
+    with_cores(8)
+}
+
+fn with_memory(size: &str, total: std::ops::Range<u64>) -> Result<()> {
+    let mut guest = reaches_the_network(Machine {
+        memory: size.into(),
+        ..Machine::default()
+    })?;
+    let text = guest.must("ps")?;
+    let pattern = regex::Regex::new(r"memory: \d+ KiB free of (\d+) KiB")?;
+    let found: u64 = pattern.captures(&text).context("no memory line")?[1].parse()?;
+    ensure!(total.contains(&(found >> 10)), "{found} KiB of {size}");
+    Ok(())
+}
+
+fn in_64_megabytes() -> Result<()> {
+    with_memory("64M", 48..65)
+}
+
+fn in_8_gigabytes() -> Result<()> {
+    with_memory("8G", 7900..8193)
+}
+
+fn without_a_card() -> Result<()> {
+    let mut guest = Guest::boot(Machine::default())?;
+    let text = guest.must("net")?;
+    ensure!(text.contains("no network device"), "{text}");
+    guest.must("ping -c 1 127.0.0.1")?;
+    guest.command("ping -c 1 -W 1 10.0.2.2")?.failure()?;
+    Ok(())
+}
+
+/// The first card in the order of its place is the one that is used.
+fn with_two_cards() -> Result<()> {
+    let mut guest = Guest::boot(Machine {
+        cards: vec![
+            Card::new(Link::user(&[])),
+            Card {
+                mac: "52:54:00:00:00:02".into(),
+                ..Card::new(Link::user(&[]))
+            },
+        ],
+        ..Machine::default()
+    })?;
+    guest.must("ping -c 1 -W 10 10.0.2.2")?;
+    Ok(())
+}
+
+fn with_legacy_virtio() -> Result<()> {
+    reaches_the_network(Machine {
+        legacy: true,
+        ..Machine::default()
+    })?;
+    Ok(())
+}
+
+fn without_entropy_it_says_so() -> Result<()> {
+    let guest = reaches_the_network(Machine {
+        entropy: false,
+        ..Machine::default()
+    })?;
+    // QEMU's device tree has a seed as well, which is something, but not a generator.
+    let log = guest.console.log();
+    ensure!(
+        log.contains("seed") || log.contains("entropy"),
+        "not a word about it"
+    );
+    Ok(())
+}
+
+fn the_device_tells_mac_and_mtu() -> Result<()> {
+    let mut guest = Guest::boot(Machine {
+        cards: vec![Card {
+            mac: "52:54:00:ab:cd:ef".into(),
+            properties: ",host_mtu=1400".into(),
+            ..Card::new(Link::user(&[]))
+        }],
+        ..Machine::default()
+    })?;
+    let text = guest.must("net")?;
+    ensure!(text.contains("52:54:00:ab:cd:ef up mtu 1400"), "{text}");
+    Ok(())
+}
+
+/// Nobody polls: the emulator uses next to no processor time.
+fn an_idle_system_sleeps() -> Result<()> {
+    let guest = reaches_the_network(Machine {
+        cores: 2,
+        ..Machine::default()
+    })?;
+    std::thread::sleep(Duration::from_secs(2));
+    let before = guest.host_ticks()?;
+    let time = Duration::from_secs(5);
+    std::thread::sleep(time);
+    let used = guest.host_ticks()? - before;
+    // A hundred ticks are a second.
+    ensure!(used <= 25, "{used} ticks of {time:?}");
     Ok(())
 }

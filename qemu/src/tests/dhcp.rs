@@ -93,9 +93,20 @@ fn the_whole_exchange() -> Result<()> {
     guest.first_prompt()?;
     wait_address(&mut guest, "192.0.2.2/24", true, Duration::from_secs(10))?;
     let lease = guest.must("net lease")?;
-    for fact in ["192.0.2.1", "example.test", "1400"] {
-        ensure!(lease.contains(fact), "no {fact} in\n{lease}");
+    for fact in [
+        "address   192.0.2.2/24",
+        "server    192.0.2.1",
+        "router    192.0.2.1",
+        "dns       192.0.2.3",
+    ] {
+        ensure!(lease.contains(fact), "no {fact:?} in\n{lease}");
     }
+    ensure!(lease.contains("s of 3600 s left"), "{lease}");
+    let summary = guest.must("net")?;
+    ensure!(
+        summary.contains("192.0.2.2/24 dhcp") && summary.contains("mtu 1400"),
+        "{summary}"
+    );
     Ok(())
 }
 

@@ -5,15 +5,54 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
 
-use super::{Group, no_stage, tests};
+use super::ethernet::{ANSWER, is_alive};
+use super::{Group, Stage, tests};
+use crate::frames::{ADDRESS, Cable, as_echo_reply, echo_request};
 use crate::guest::Guest;
+use crate::machine::{Card, Machine};
+use crate::paths;
+
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn group() -> Group {
     Group {
         name: "isolation",
-        stage: no_stage,
-        tests: tests![Alone:],
+        stage,
+        tests: tests![Shared:
+            faults_end_only_the_program,
+            all_memory_taken_comes_back,
+            all_handles_taken_come_back,
+            a_busy_loop_stops_nobody,
+            what_was_not_granted_is_refused,
+            noise_to_netd,
+            every_operation_is_answered,
+            foreign_sockets_are_out_of_reach,
+            a_runaway_ring_is_cut_off,
+            ranges_outside_the_arena_are_refused,
+            a_hundred_programs_leave_nothing,
+        ],
     }
+}
+
+/// The released kernel with an archive that has the misbehaving program as well.
+fn stage() -> Result<Stage> {
+    let cable = Cable::new("isolation")?;
+    let guest = Guest::boot(Machine {
+        kernel: paths::build().join("skerry.img"),
+        cards: vec![Card::new(cable.link())],
+        append: ADDRESS.into(),
+        extra: vec![
+            "-initrd".into(),
+            paths::build().join("test.cpio").display().to_string(),
+        ],
+        ..Machine::default()
+    })?;
+    cable.introduce()?;
+    // What is set up on first use is not lost memory.
+    let mut stage = Stage::with_cable(guest, cable);
+    stage.guest.command("rogue")?;
+    stage.guest.must("net")?;
+    Ok(stage)
 }
 
 /// Free memory of the guest in KiB.
@@ -45,4 +84,110 @@ pub fn dropped(guest: &mut Guest) -> Result<u64> {
         .lines()
         .filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok())
         .sum())
+}
+
+/// Runs the misbehaving program, then looks whether the system is as before. Gives its output.
+fn survives(stage: &mut Stage, line: &str, works: bool) -> Result<String> {
+    let (guest, cable) = stage.both()?;
+    let before = free_memory(guest)?;
+    let answer = guest.command_within(line, LIMIT)?;
+    ensure!(
+        (answer.code == 0) == works,
+        "{line}: exit code {}: {}",
+        answer.code,
+        answer.text
+    );
+    is_alive(cable).with_context(|| format!("after {line}"))?;
+    memory_is_back(guest, before).with_context(|| format!("after {line}"))?;
+    Ok(answer.text)
+}
+
+fn faults_end_only_the_program(stage: &mut Stage) -> Result<()> {
+    for kind in ["null", "stack", "text", "udf", "kernel"] {
+        let text = survives(stage, &format!("rogue fault {kind}"), false)?;
+        ensure!(!text.contains("still here"), "{kind}: it went on");
+    }
+    // The first process is told registers and address.
+    let log = stage.guest.console.log();
+    ensure!(
+        log.contains("rogue") && log.to_lowercase().contains("fault"),
+        "no report"
+    );
+    Ok(())
+}
+
+fn all_memory_taken_comes_back(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue leak", true)?;
+    Ok(())
+}
+
+fn all_handles_taken_come_back(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue handles", true)?;
+    Ok(())
+}
+
+fn a_busy_loop_stops_nobody(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    let before = free_memory(guest)?;
+    guest.type_line("rogue loop")?;
+    std::thread::sleep(Duration::from_millis(500));
+    for sequence in 0..20 {
+        cable.send(&echo_request(0x100, sequence, b"while it loops"))?;
+        cable.expect("echo reply while a program loops", ANSWER, as_echo_reply)?;
+    }
+    guest.console.send("\x03")?;
+    let answer = guest.answer("rogue loop, then Ctrl-C", ANSWER)?;
+    ensure!(answer.code == 130, "exit code {}", answer.code);
+    memory_is_back(guest, before)
+}
+
+fn what_was_not_granted_is_refused(stage: &mut Stage) -> Result<()> {
+    let text = survives(stage, "rogue rights", true)?;
+    ensure!(text.matches(": refused").count() >= 8, "{text}");
+    Ok(())
+}
+
+fn noise_to_netd(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue garbage 10000", true)?;
+    Ok(())
+}
+
+fn every_operation_is_answered(stage: &mut Stage) -> Result<()> {
+    let text = survives(stage, "rogue numbers", true)?;
+    ensure!(text.contains("298 replies"), "{text}");
+    Ok(())
+}
+
+fn foreign_sockets_are_out_of_reach(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue sockets", true)?;
+    Ok(())
+}
+
+fn a_runaway_ring_is_cut_off(stage: &mut Stage) -> Result<()> {
+    let expelled = |guest: &mut Guest| -> Result<u64> {
+        let text = guest.must("net stats")?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("clients expelled "));
+        Ok(line.context("no figure")?.parse()?)
+    };
+    let before = expelled(&mut stage.guest)?;
+    let text = survives(stage, "rogue ring", true)?;
+    ensure!(text.matches(": disconnected").count() == 3, "{text}");
+    let after = expelled(&mut stage.guest)?;
+    ensure!(after == before + 3, "{before} expelled, then {after}");
+    Ok(())
+}
+
+fn ranges_outside_the_arena_are_refused(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue arena", true)?;
+    Ok(())
+}
+
+fn a_hundred_programs_leave_nothing(stage: &mut Stage) -> Result<()> {
+    let before = free_memory(&mut stage.guest)?;
+    for _ in 0..100 {
+        stage.guest.must("net addr")?;
+    }
+    memory_is_back(&mut stage.guest, before)
 }

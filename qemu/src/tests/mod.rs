@@ -19,9 +19,14 @@ mod boot;
 mod bulk;
 mod dhcp;
 mod ethernet;
+mod fetch;
 mod isolation;
+mod kernel;
+mod names;
 mod packets;
 mod pages;
+mod ping;
+mod tables;
 
 /// Groups that run at the same time.
 const PARALLEL: usize = 2;
@@ -117,7 +122,7 @@ pub fn keep_log(log: String) {
 
 /// All groups, those that take longest first.
 pub fn groups() -> Vec<Group> {
-    vec![
+    let mut groups = vec![
         dhcp::group(),
         packets::group(),
         pages::group(),
@@ -125,7 +130,13 @@ pub fn groups() -> Vec<Group> {
         boot::group(),
         ethernet::group(),
         isolation::group(),
-    ]
+        tables::group(),
+        kernel::group(),
+    ];
+    groups.extend(fetch::groups());
+    groups.extend(names::groups());
+    groups.extend(ping::groups());
+    groups
 }
 
 /// How many tests ended how.
@@ -162,7 +173,8 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         tally += host_tests::run()?;
     }
     tally += checks::as_tests(filter);
-    match image::build() {
+    let built = image::build().and_then(|image| image::build_test_archive().map(|_| image));
+    match built {
         Ok(image) => image.print_sizes(),
         Err(error) => {
             println!("test image ... FAILED\n{error:#}");

@@ -1,6 +1,5 @@
 //! IPv4, ICMP and UDP packets on the cable: answered when right, dropped and counted when wrong.
 
-use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -332,11 +331,4 @@ fn malformed_by_the_thousand(stage: &mut Stage) -> Result<()> {
         "{dropped} of {sent} wrong frames were counted"
     );
     super::isolation::memory_is_back(guest, memory_before)
-}
-
-/// For tests of the gateway: a packet's next hop by its frame.
-pub fn is_to(frame: &[u8], mac: [u8; 6], destination: Ipv4Addr) -> bool {
-    frame.get(..6) == Some(&mac)
-        && frame.get(30..34) == Some(&destination.octets())
-        && frame.get(6..12) != Some(&OUR_MAC)
 }

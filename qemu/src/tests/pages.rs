@@ -17,6 +17,7 @@ pub fn group() -> Group {
         stage,
         tests: tests![Shared:
             the_page_has_live_figures,
+            open_connections_are_counted,
             files_are_served,
             missing_pages_are_404,
             head_has_no_body,
@@ -51,33 +52,71 @@ fn url(stage: &Stage, page: &str) -> Result<String> {
     Ok(format!("http://127.0.0.1:{}{page}", stage.guest.port(80)?))
 }
 
+/// The figures as the page's script gets them.
+fn figures(stage: &Stage) -> Result<serde_json::Value> {
+    Ok(serde_json::from_slice(&curl(&[
+        "--fail",
+        &url(stage, "/info.json")?,
+    ])?)?)
+}
+
 fn the_page_has_live_figures(stage: &mut Stage) -> Result<()> {
-    let look = || -> Result<String> { Ok(String::from_utf8(curl(&[&url(stage, "/")?])?)?) };
-    let first = look()?;
+    let page = String::from_utf8(curl(&["--fail", &url(stage, "/")?])?)?;
+    ensure!(page.contains("<html") && page.contains("Skerry"), "{page}");
+    let first = figures(stage)?;
+    let second = figures(stage)?;
+    for key in [
+        "uptime_ms",
+        "received_frames",
+        "sent_frames",
+        "requests",
+        "syscalls",
+    ] {
+        let numbers = (first[key].as_u64(), second[key].as_u64());
+        let rises = matches!(numbers, (Some(first), Some(second)) if second > first);
+        ensure!(rises, "{key} stands still: {numbers:?}");
+    }
     ensure!(
-        first.contains("<html") && first.contains("Skerry"),
+        first["address"] == "10.0.2.15/24" && first["mac"] == "52:54:00:12:34:56",
         "{first}"
     );
-    std::thread::sleep(Duration::from_millis(1100));
-    ensure!(look()? != first, "the figures stand still");
+    Ok(())
+}
+
+/// Five connections that are held open show as five more.
+fn open_connections_are_counted(stage: &mut Stage) -> Result<()> {
+    let before = figures(stage)?["tcp_sockets"]
+        .as_u64()
+        .context("no figure")?;
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        let mut stream = traffic::connect(stage.guest.port(80)?, Duration::from_secs(10))?;
+        std::io::Write::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        std::io::Read::read_exact(&mut stream, &mut [0])?;
+        held.push(stream);
+    }
+    let now = figures(stage)?["tcp_sockets"]
+        .as_u64()
+        .context("no figure")?;
+    ensure!(
+        now >= before + 4 && now <= before + 6,
+        "{before}, then {now} with five more"
+    );
     Ok(())
 }
 
 fn files_are_served(stage: &mut Stage) -> Result<()> {
-    let directory = crate::paths::root().join("user/httpd/www");
-    let mut count = 0;
-    for entry in std::fs::read_dir(&directory)? {
-        let path = entry?.path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+    for name in [
+        "index.html",
+        "hello.html",
+        "style.css",
+        "live.js",
+        "favicon.svg",
+    ] {
+        let path = crate::paths::root().join("user/httpd/www").join(name);
         let served = curl(&["--fail", &url(stage, &format!("/{name}"))?])?;
         ensure!(served == std::fs::read(&path)?, "{name} was changed");
-        count += 1;
     }
-    ensure!(count > 0, "there are no files");
     Ok(())
 }
 
@@ -193,7 +232,7 @@ fn a_browser_shows_the_page(stage: &mut Stage) -> Result<()> {
     let browser = find("chromium").or_else(|_| find("chromium-browser"))?;
     let scratch = Scratch::new("browser")?;
     let picture = scratch.path().join("page.png");
-    let run = |what: &str| -> Result<Vec<u8>> {
+    let run = |what: &[&str]| -> Result<Vec<u8>> {
         let output = Command::new("timeout")
             .arg("90")
             .arg(&browser)
@@ -209,7 +248,8 @@ fn a_browser_shows_the_page(stage: &mut Stage) -> Result<()> {
                 "--window-size=900,1200",
             ])
             .arg(format!("--user-data-dir={}", scratch.path().display()))
-            .arg(what)
+            .arg("--virtual-time-budget=3000")
+            .args(what)
             .arg(url(stage, "/")?)
             .stdin(Stdio::null())
             .output()
@@ -221,9 +261,17 @@ fn a_browser_shows_the_page(stage: &mut Stage) -> Result<()> {
         );
         Ok(output.stdout)
     };
-    let document = String::from_utf8_lossy(&run("--dump-dom")?).into_owned();
-    ensure!(document.contains("Skerry"), "{document}");
-    run(&format!("--screenshot={}", picture.display()))?;
+    let document = String::from_utf8_lossy(&run(&["--dump-dom"])?).into_owned();
+    // The page's script has fetched the figures and shown them.
+    ensure!(
+        document.contains("data-live=\"yes\""),
+        "the script did not run: {document}"
+    );
+    ensure!(
+        document.contains("10.0.2.15"),
+        "the address is not shown: {document}"
+    );
+    run(&[&format!("--screenshot={}", picture.display())])?;
     let size = std::fs::metadata(&picture).context("no picture")?.len();
     ensure!(size > 5000, "an empty picture of {size} bytes");
     Ok(())

@@ -1,0 +1,57 @@
+//! The kernel by itself: what is in it, how large it is, and the checks it runs on itself.
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Group, no_stage, tests};
+use crate::{executable, image, paths};
+
+pub fn group() -> Group {
+    Group {
+        name: "kernel",
+        stage: no_stage,
+        tests: tests![Alone: no_protocol_in_the_kernel, no_writable_code, small_enough],
+    }
+}
+
+/// Words that stand for what the kernel leaves to others.
+const FOREIGN: &[&str] = &[
+    "tcp", "udp", "icmp", "ethernet", "ipv4", "ipv6", "dhcp", "dns", "http", "socket", "arp_",
+    "checksum", "netd", "virtio", "smoltcp",
+];
+
+fn no_protocol_in_the_kernel() -> Result<()> {
+    let file = std::fs::read(image::kernel_with_symbols()).context("reading the kernel")?;
+    let symbols = executable::symbols(&file)?;
+    ensure!(
+        symbols.len() > 100,
+        "only {} symbols: is it stripped?",
+        symbols.len()
+    );
+    let found: Vec<&String> = symbols
+        .iter()
+        .filter(|symbol| {
+            let lower = symbol.to_lowercase();
+            // The standard library formats addresses; that is no protocol.
+            !lower.contains("core::net") && FOREIGN.iter().any(|word| lower.contains(word))
+        })
+        .collect();
+    ensure!(found.is_empty(), "{found:?}");
+    Ok(())
+}
+
+fn no_writable_code() -> Result<()> {
+    for path in [
+        image::kernel_with_symbols(),
+        image::program_with_symbols("netd"),
+    ] {
+        let file = std::fs::read(&path)?;
+        ensure!(!executable::has_writable_code(&file)?, "{}", path.display());
+    }
+    Ok(())
+}
+
+fn small_enough() -> Result<()> {
+    let size = std::fs::metadata(paths::build().join("skerry.img"))?.len();
+    ensure!(size <= 2 << 20, "{size} bytes");
+    Ok(())
+}

@@ -1,0 +1,256 @@
+//! What `net` shows is what is on the cable, and what it changes shows on the cable.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::ethernet::{ANSWER, QUIET, is_alive, on_cable};
+use super::{Group, Stage, tests};
+use crate::frames::{
+    Arp, Cable, GUEST, GUEST_MAC, OUR_MAC, US, arp_request, as_echo_reply, as_udp, echo_request,
+    fix_ipv4_checksum, udp,
+};
+use crate::guest::Guest;
+
+pub fn group() -> Group {
+    Group {
+        name: "tables",
+        stage: || on_cable("tables", "hostname=skerry-test"),
+        tests: tests![Shared:
+            the_configuration_is_shown,
+            frames_and_bytes_are_counted,
+            drops_are_counted_by_reason,
+            neighbours_are_shown,
+            sockets_are_shown,
+            the_longest_route_wins,
+            a_second_address_answers,
+            datagrams_to_everybody_are_received,
+        ],
+    }
+}
+
+fn the_configuration_is_shown(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.must("net")?;
+    for fact in [
+        "host    skerry-test",
+        "link    52:54:00:12:34:56 up mtu 1500",
+        "address 192.0.2.2/24 static",
+        "gateway 192.0.2.1",
+        "dns     192.0.2.1",
+    ] {
+        ensure!(
+            text.lines().any(|line| line == fact),
+            "no line {fact:?} in\n{text}"
+        );
+    }
+    let text = stage.guest.must("net addr")?;
+    ensure!(
+        text.contains("192.0.2.2/24") && text.contains("127.0.0.1/8"),
+        "{text}"
+    );
+    let text = stage.guest.must("net route")?;
+    ensure!(
+        text.contains("default via 192.0.2.1") && text.contains("192.0.2.0/24"),
+        "{text}"
+    );
+    Ok(())
+}
+
+/// A figure of `net stats`.
+fn figure(guest: &mut Guest, name: &str) -> Result<u64> {
+    let text = guest.must("net stats")?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    line.with_context(|| format!("no {name:?} in\n{text}"))
+}
+
+fn frames_and_bytes_are_counted(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    is_alive(cable)?;
+    let names = [
+        "frames received",
+        "bytes received",
+        "frames sent",
+        "bytes sent",
+    ];
+    let mut before = Vec::new();
+    for name in names {
+        before.push(figure(guest, name)?);
+    }
+    for number in 0..50 {
+        cable.send(&echo_request(0xc0, number, &[0; 58]))?;
+        cable.expect("echo reply", ANSWER, as_echo_reply)?;
+    }
+    // Fifty frames of 14 + 20 + 8 + 58 bytes each way and nothing else.
+    for ((name, before), step) in names.iter().zip(before).zip([50, 5000, 50, 5000]) {
+        let now = figure(guest, name)?;
+        ensure!(
+            now == before + step,
+            "{name}: {before}, then {now}; on the cable {step}"
+        );
+    }
+    Ok(())
+}
+
+fn drops_are_counted_by_reason(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    let before = guest.must("net drops")?;
+    for _ in 0..10 {
+        let mut frame = echo_request(1, 1, b"header checksum");
+        frame[24] ^= 0x40;
+        cable.send(&frame)?;
+        let mut frame = udp(9, 7, b"UDP checksum");
+        frame[41] ^= 0x40;
+        cable.send(&frame)?;
+        let mut frame = [GUEST_MAC, OUR_MAC].concat();
+        frame.extend([0x88, 0xb5]);
+        cable.send(&crate::frames::pad(frame))?;
+    }
+    is_alive(cable)?;
+    let after = guest.must("net drops")?;
+    let parse = |text: &str| -> Vec<(String, u64)> {
+        text.lines()
+            .filter_map(|line| line.rsplit_once(' '))
+            .filter_map(|(name, count)| Some((name.to_owned(), count.parse().ok()?)))
+            .collect()
+    };
+    let old = parse(&before);
+    let risen = parse(&after)
+        .into_iter()
+        .filter(|(name, count)| {
+            let before = old
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(0, |(_, count)| *count);
+            *count == before + 10
+        })
+        .count();
+    ensure!(
+        risen == 3,
+        "three reasons, ten times each:\n{before}\nthen\n{after}"
+    );
+    Ok(())
+}
+
+fn neighbours_are_shown(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    is_alive(cable)?;
+    let text = guest.must("net neigh")?;
+    let line = text.lines().find(|line| line.starts_with("192.0.2.1 "));
+    let line = line.with_context(|| format!("we are not in\n{text}"))?;
+    ensure!(line.contains("02:00:00:00:00:01"), "{line}");
+    guest.must("net neigh add 192.0.2.61 02:00:00:00:00:61")?;
+    let text = guest.must("net neigh")?;
+    ensure!(
+        text.contains("192.0.2.61") && text.contains("PERMANENT"),
+        "{text}"
+    );
+    guest.must("net neigh del 192.0.2.61")?;
+    ensure!(!guest.must("net neigh")?.contains("192.0.2.61"));
+    Ok(())
+}
+
+fn sockets_are_shown(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.must("net sockets")?;
+    for (kind, place) in [("tcp", "*:80"), ("tcp", "*:7"), ("udp", "*:7")] {
+        let found = text
+            .lines()
+            .any(|line| line.starts_with(kind) && line.contains(place));
+        ensure!(found, "no {kind} {place} in\n{text}");
+    }
+    ensure!(text.contains("LISTEN"), "{text}");
+    Ok(())
+}
+
+/// Which next hop the guest asks for when it sends to an address.
+fn next_hop(guest: &mut Guest, cable: &Cable, to: &str) -> Result<Ipv4Addr> {
+    cable.drain()?;
+    guest.type_line(&format!("ping -c 1 -W 1 {to}"))?;
+    let question = cable.expect("question for the next hop", ANSWER, |frame| {
+        Arp::parse(frame).filter(|arp| arp.is_request && arp.sender == GUEST)
+    })?;
+    guest.answer("ping", Duration::from_secs(20))?.failure()?;
+    Ok(question.target)
+}
+
+fn the_longest_route_wins(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    guest.must("net route add 198.51.0.0/16 via 192.0.2.71")?;
+    guest.must("net route add 198.51.100.0/24 via 192.0.2.72")?;
+    guest.must("net route add 198.51.100.128/25 via 192.0.2.73")?;
+    for (to, hop) in [
+        ("198.51.7.7", 71),
+        ("198.51.100.7", 72),
+        ("198.51.100.200", 73),
+    ] {
+        let found = next_hop(guest, cable, to)?;
+        ensure!(
+            found == Ipv4Addr::new(192, 0, 2, hop),
+            "{to} goes to {found}"
+        );
+    }
+    guest.must("net route del 198.51.100.128/25 via 192.0.2.73")?;
+    let text = guest.must("net route")?;
+    ensure!(
+        !text.contains("/25") && text.contains("198.51.100.0/24 via 192.0.2.72"),
+        "{text}"
+    );
+    for (network, hop) in [("198.51.0.0/16", 71), ("198.51.100.0/24", 72)] {
+        guest.must(&format!("net route del {network} via 192.0.2.{hop}"))?;
+    }
+    Ok(())
+}
+
+fn a_second_address_answers(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    let second = Ipv4Addr::new(192, 0, 2, 33);
+    let echo = |cable: &Cable| -> Result<bool> {
+        let mut frame = echo_request(0x33, 1, b"second");
+        frame[30..34].copy_from_slice(&second.octets());
+        fix_ipv4_checksum(&mut frame);
+        cable.drain()?;
+        cable.send(&frame)?;
+        Ok(cable
+            .collect(QUIET)?
+            .iter()
+            .any(|frame| as_echo_reply(frame).is_some()))
+    };
+    ensure!(!echo(cable)?, "it answers already");
+    guest.must("net addr add 192.0.2.33/24")?;
+    // It may be probed for a while before it is used.
+    let answered = (0..20).try_fold(false, |done, _| if done { Ok(true) } else { echo(cable) })?;
+    ensure!(answered, "it does not answer");
+    is_alive(cable)?;
+    guest.must("net addr del 192.0.2.33/24")?;
+    ensure!(!echo(cable)?, "it still answers");
+    cable.send(&arp_request(OUR_MAC, US, second))?;
+    let frames = cable.collect(QUIET)?;
+    ensure!(
+        !frames.iter().any(|frame| Arp::parse(frame).is_some()),
+        "it still has a card"
+    );
+    is_alive(cable)
+}
+
+/// The echo service gets what was sent to everybody, and answers with its own address.
+fn datagrams_to_everybody_are_received(stage: &mut Stage) -> Result<()> {
+    let (_, cable) = stage.both()?;
+    for (port, destination) in [(7101, [255; 4]), (7102, [192, 0, 2, 255])] {
+        let mut frame = udp(port, 7, b"everybody?");
+        frame[..6].copy_from_slice(&[0xff; 6]);
+        frame[30..34].copy_from_slice(&destination);
+        // The address is part of the UDP checksum as well; none is allowed.
+        frame[40..42].fill(0);
+        fix_ipv4_checksum(&mut frame);
+        cable.drain()?;
+        cable.send(&frame)?;
+        let back = cable.expect("UDP echo", ANSWER, as_udp)?;
+        ensure!(
+            back.source == (GUEST, 7) && back.destination == (US, port),
+            "{back:?}"
+        );
+    }
+    Ok(())
+}
