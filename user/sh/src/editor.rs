@@ -101,7 +101,7 @@ impl Editor {
     fn plain(&mut self, byte: u8, history: &History, screen: &mut String) -> Outcome {
         match byte {
             b'\r' | b'\n' => {
-                screen.push_str("\r\n");
+                screen.push('\n');
                 let text = self.text();
                 self.reset();
                 return Outcome::Done(text);
