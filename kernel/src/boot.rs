@@ -3,10 +3,12 @@
 //! The order is forced: the tree is read without a heap, it tells where RAM is free, the first free
 //! RAM becomes the heap and the tables of the final map, and only then can anything be said.
 
-use crate::arch::{self, RamMap};
+use crate::arch::{self, Gic, RamMap};
 use crate::fdt::{self, Controller, Machine};
 use crate::mm::{PAGE, Physical, heap, physical};
-use crate::{console, machine};
+use crate::object::Kernel;
+use crate::sync::KERNEL;
+use crate::{console, entry, init, machine};
 use core::ops::Range;
 use heapless::Vec;
 
@@ -37,14 +39,82 @@ extern "C" fn primary_main(tree: Physical) -> ! {
     console::init(description.words());
     log::info!("Skerry {}", env!("CARGO_PKG_VERSION"));
     log::debug!("{description:x?}");
-    machine::power_off(0);
+
+    let mut kernel = KERNEL.lock();
+    for range in &free {
+        kernel.frames.add(range.start, range.end);
+    }
+    let ram: u64 = description
+        .ram
+        .iter()
+        .map(|range| range.end - range.start)
+        .sum();
+    let managed = (kernel.frames.total() * PAGE) as u64;
+    kernel.frames.add_reserved(ram.saturating_sub(managed));
+    kernel.gic = controller(&description);
+    assert!(
+        kernel.gic.is_some(),
+        "no interrupt controller that the kernel knows"
+    );
+    start_this_cpu(&mut kernel, 0);
+    let cpus = 1 + start_other_cpus(&description);
+    if let Err(reason) = init::start(&mut kernel, &description, cpus) {
+        panic!("the first process cannot start: {reason}");
+    }
+    log::info!(
+        "{} MiB of memory, {cpus} CPUs, {} virtio windows",
+        ram >> 20,
+        description.virtio.len()
+    );
+    arch::enter_thread(entry::leave(kernel, 0))
 }
 
-/// The other CPUs.
+/// The other CPUs, from `boot_common` on their own stacks.
 #[unsafe(no_mangle)]
 extern "C" fn secondary_main(cpu: usize) -> ! {
     arch::adopt(cpu);
-    arch::halt();
+    let mut kernel = KERNEL.lock();
+    start_this_cpu(&mut kernel, cpu);
+    arch::enter_thread(entry::leave(kernel, cpu))
+}
+
+/// Lets this CPU take interrupts and part in scheduling.
+fn start_this_cpu(kernel: &mut Kernel, cpu: usize) {
+    arch::init_timer();
+    if let Some(gic) = kernel.gic.as_mut() {
+        gic.init_cpu(cpu, arch::affinity());
+    }
+    kernel.cpu_online(cpu);
+}
+
+/// Starts the CPUs that the tree lists besides this one; they wait for the kernel lock. How many.
+fn start_other_cpus(description: &Machine) -> u32 {
+    let own = arch::affinity();
+    let others = description.cpus.iter().filter(|&&mpidr| mpidr != own);
+    let mut started = 0;
+    for (&mpidr, cpu) in others.zip(1..abi::MAX_CPUS) {
+        if arch::start_cpu(machine::conduit(), mpidr, cpu) {
+            started += 1;
+        } else {
+            log::warn!("CPU {mpidr:#x} does not start");
+        }
+    }
+    started
+}
+
+/// The interrupt controller, with its registers mapped.
+fn controller(description: &Machine) -> Option<Gic> {
+    match description.controller? {
+        Controller::Two(distributor, interface) => Some(Gic::version_2(
+            arch::map_registers(distributor)?,
+            arch::map_registers(interface)?,
+        )),
+        Controller::Three(distributor, redistributors) => Gic::version_3(
+            arch::map_registers(distributor)?,
+            arch::map_registers(redistributors)?,
+            description.cpus.len(),
+        ),
+    }
 }
 
 /// The device tree, if there is one where the boot map reaches.

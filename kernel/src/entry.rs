@@ -1,12 +1,65 @@
-//! Entries.
-use crate::arch::Context;
+//! The entries: system call, interrupt, fault.
+//!
+//! Each takes the lock, does what is asked, and ends in [`leave`], which says whose registers to go
+//! on with, sleeping on the way if nobody can run.
+
+use crate::arch::{self, Context};
+use crate::object::Kernel;
+use crate::object::slab::Key;
+use crate::object::thread::Thread;
+use crate::sync::{Guard, KERNEL};
+use crate::{fault, syscall};
 use core::ptr::NonNull;
-pub fn syscall(_cpu: usize) -> NonNull<Context> {
-    panic!()
+
+/// The thread that runs on `cpu` executed `svc`.
+pub fn syscall(cpu: usize) -> NonNull<Context> {
+    let mut kernel = KERNEL.lock();
+    if let Some(thread) = running(&mut kernel, cpu) {
+        syscall::perform(&mut kernel, cpu, thread);
+    }
+    leave(kernel, cpu)
 }
-pub fn interrupt(_cpu: usize) -> NonNull<Context> {
-    panic!()
+
+/// An interrupt was taken while a thread ran on `cpu`.
+pub fn interrupt(cpu: usize) -> NonNull<Context> {
+    let mut kernel = KERNEL.lock();
+    kernel.take_interrupts(cpu);
+    running(&mut kernel, cpu);
+    leave(kernel, cpu)
 }
-pub fn fault(_cpu: usize, _syndrome: u64, _address: u64) -> NonNull<Context> {
-    panic!()
+
+/// The thread that runs on `cpu` did something that the CPU refused.
+pub fn fault(cpu: usize, syndrome: u64, address: u64) -> NonNull<Context> {
+    let mut kernel = KERNEL.lock();
+    if let Some(thread) = running(&mut kernel, cpu) {
+        fault::handle(&mut kernel, cpu, thread, syndrome, address);
+    }
+    leave(kernel, cpu)
+}
+
+/// The thread that runs on `cpu`, unless its process has ended while it ran: then it ends here.
+fn running(kernel: &mut Kernel, cpu: usize) -> Option<Key<Thread>> {
+    let thread = kernel.sched.cpus[cpu].current?;
+    if !kernel.threads[thread].doomed {
+        return Some(thread);
+    }
+    let process = kernel.threads[thread].process;
+    kernel.put_off(cpu);
+    kernel.end_thread(thread);
+    kernel.unload_idle_cpus(process);
+    None
+}
+
+/// Chooses who goes on; sleeps while nobody can.
+pub fn leave(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
+    loop {
+        if let Some(context) = kernel.choose(cpu) {
+            return context;
+        }
+        drop(kernel);
+        arch::idle();
+        kernel = KERNEL.lock();
+        kernel.end_idle(cpu);
+        kernel.take_interrupts(cpu);
+    }
 }

@@ -9,15 +9,20 @@ mod arch;
 mod boot;
 #[cfg(target_os = "none")]
 mod console;
-#[cfg(target_os = "none")]
 mod entry;
-#[cfg(target_os = "none")]
+mod fault;
 mod fdt;
 #[cfg(target_os = "none")]
-mod initrd;
+mod init;
 #[cfg(target_os = "none")]
+mod initrd;
+mod loader;
 mod machine;
 mod mm;
+mod object;
+mod sched;
+mod sync;
+mod syscall;
 
 #[cfg(not(target_os = "none"))]
 fn main() {

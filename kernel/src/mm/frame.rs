@@ -4,7 +4,7 @@
 //! frames; large requests are cut into few runs, so that an object of any size is described by a
 //! short list.
 
-use super::{PAGE, Physical};
+use super::{PAGE, Physical, heap};
 use alloc::vec::Vec;
 use buddy_system_allocator::FrameAllocator;
 
@@ -104,6 +104,11 @@ impl Frames {
             let mut largest = 1 << (ORDERS - 1);
             while left > 0 {
                 let size = prev_power_of_two(left).min(largest);
+                let grows = runs.len() == runs.capacity();
+                if grows && !heap::has_room(2 * runs.len() * size_of::<Run>() + 256, self.runs) {
+                    self.release_runs(&runs);
+                    return None;
+                }
                 match self.take(size) {
                     Some(run) => {
                         left -= size;

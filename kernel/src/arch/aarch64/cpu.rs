@@ -4,8 +4,8 @@ use super::context::Context;
 use super::vectors::leave_kernel;
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CPACR_EL1, DAIF, ID_AA64MMFR1_EL1, MDSCR_EL1, ReadWriteable, Readable, SCTLR_EL1, TPIDR_EL0,
-    TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
+    CPACR_EL1, DAIF, ID_AA64MMFR1_EL1, MDSCR_EL1, MPIDR_EL1, ReadWriteable, Readable, SCTLR_EL1,
+    TPIDR_EL0, TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
 };
 use core::arch::{asm, global_asm};
 use core::ptr::NonNull;
@@ -80,6 +80,24 @@ unsafe extern "C" {
 /// Data of a CPU by number.
 pub fn local(cpu: usize) -> &'static Local {
     &LOCALS[cpu]
+}
+
+/// System calls on all CPUs since boot.
+pub fn syscalls() -> u64 {
+    LOCALS.iter().map(Local::syscalls).sum()
+}
+
+/// The number of this CPU.
+#[inline]
+pub fn this_cpu() -> usize {
+    let local = TPIDR_EL1.get() as *const Local;
+    // SAFETY: `init_cpu` set it to an element of `LOCALS`.
+    unsafe { (*local).cpu }
+}
+
+/// Affinity of this CPU as the interrupt controller and firmware name it.
+pub fn affinity() -> u64 {
+    MPIDR_EL1.get() & 0xff_00ff_ffff
 }
 
 /// Prepares this CPU: exception table, own data, PAN, no FP in EL0 until it is asked for.

@@ -2,15 +2,13 @@
 //!
 //! The counter runs from zero at power-on at `CNTFRQ_EL0`; programs read it directly.
 
-use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
     CNTFRQ_EL0, CNTKCTL_EL1, CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTVCT_EL0, Readable, Writeable,
 };
 
-/// Ticks since power-on.
+/// Ticks since power-on. May be read some instructions early, which no caller minds.
 #[inline]
 pub fn counter() -> u64 {
-    barrier::isb(barrier::SY);
     CNTVCT_EL0.get()
 }
 

@@ -17,7 +17,7 @@ global_asm!(
     b       \handler
     .endm
 
-    // Stores everything, leaves x19 = context, x20 = CPU, x21 = syndrome and the kernel stack in sp.
+    // Stores everything; leaves x0 = context, x1 = CPU, x4 = syndrome and the kernel stack in sp.
     .macro enter
     stp     x0, x1, [sp]
     stp     x2, x3, [sp, #16]
@@ -39,11 +39,11 @@ global_asm!(
     mrs     x3, spsr_el1
     stp     x30, x1, [sp, #240]
     stp     x2, x3, [sp, #256]
-    mov     x19, sp
-    mrs     x20, tpidr_el1
-    ldr     x4, [x20]
-    mrs     x21, esr_el1
-    mov     sp, x4
+    mov     x0, sp
+    mrs     x1, tpidr_el1
+    ldr     x2, [x1]
+    mrs     x4, esr_el1
+    mov     sp, x2
     .endm
 
     .section .text.vectors, "ax"
@@ -69,44 +69,36 @@ exception_vectors:
 
 user_synchronous:
     enter
-    mov     x0, x19
-    mov     x1, x20
-    lsr     x4, x21, #26
-    cmp     x4, #0x15
+    lsr     x5, x4, #26
+    cmp     x5, #0x15
     b.ne    1f
     bl      on_syscall
     b       return_to_user
-1:  mov     x2, x21
+1:  mov     x2, x4
     mrs     x3, far_el1
     bl      on_fault
     b       return_to_user
 
 user_interrupt:
     enter
-    mov     x0, x19
-    mov     x1, x20
     bl      on_interrupt
     b       return_to_user
 
 user_error:
     enter
-    mov     x0, x19
-    mov     x1, x20
-    mov     x2, x21
+    mov     x2, x4
     mov     x3, xzr
     bl      on_fault
 
     .global return_to_user
 return_to_user:
-    cmp     x0, x19
     mov     sp, x0
-    b.eq    1f                          // same thread: these registers still hold its values
     ldr     x1, [sp, #248]
     ldp     x2, x3, [sp, #256]
     msr     sp_el0, x1
     msr     elr_el1, x2
     msr     spsr_el1, x3
-1:  ldp     x2, x3, [sp, #16]
+    ldp     x2, x3, [sp, #16]
     ldp     x4, x5, [sp, #32]
     ldp     x6, x7, [sp, #48]
     ldp     x8, x9, [sp, #64]
@@ -140,7 +132,6 @@ kernel_fault:
     // The first thread of a CPU: x0 = context.
     .global leave_kernel
 leave_kernel:
-    mov     x19, xzr
     b       return_to_user
 "#
 );

@@ -1,0 +1,100 @@
+//! Interrupt lines as objects.
+//!
+//! A line is masked when it fires and stays so until its holder acknowledges it: a driver that
+//! dies or hangs cannot storm the system. Lines start masked; the first acknowledgement opens them.
+
+use super::slab::Key;
+use super::waiters::Waiters;
+use super::{Kernel, ObjectRef};
+
+/// The object.
+pub struct Interrupt {
+    line: u32,
+    pending: bool,
+    references: u32,
+    /// Who sleeps for it.
+    pub waiters: Waiters,
+}
+
+impl Interrupt {
+    /// Whether it fired and was not acknowledged.
+    pub const fn pending(&self) -> bool {
+        self.pending
+    }
+}
+
+impl Kernel {
+    /// A line of the controller, masked. Counts one reference.
+    pub fn create_interrupt(&mut self, line: u32, edge: bool) -> Option<Key<Interrupt>> {
+        let gic = self.gic.as_mut()?;
+        if !gic.has_line(line) {
+            return None;
+        }
+        gic.configure(line, edge);
+        let interrupt = self.interrupts.insert(Interrupt {
+            line,
+            pending: false,
+            references: 1,
+            waiters: Waiters::new(),
+        })?;
+        let place = line as usize;
+        if self.lines.len() <= place {
+            self.lines.resize(place + 1, None);
+        }
+        self.lines[place] = Some(interrupt);
+        Some(interrupt)
+    }
+
+    /// A shared line fired.
+    pub fn line_fired(&mut self, line: u32) {
+        if let Some(gic) = self.gic.as_mut() {
+            gic.enable(line, false);
+        }
+        let interrupt = self.lines.get(line as usize).copied().flatten();
+        if let Some(interrupt) = interrupt {
+            self.interrupts[interrupt].pending = true;
+            self.raise(ObjectRef::Interrupt(interrupt));
+        }
+    }
+
+    /// The device has been served: the line may fire again.
+    pub fn acknowledge(&mut self, interrupt: Key<Interrupt>) {
+        let object = &mut self.interrupts[interrupt];
+        object.pending = false;
+        let line = object.line;
+        if let Some(gic) = self.gic.as_mut() {
+            gic.enable(line, true);
+        }
+    }
+
+    /// Masks the line: who served it is gone.
+    pub fn silence(&mut self, interrupt: Key<Interrupt>) {
+        let object = &mut self.interrupts[interrupt];
+        object.pending = false;
+        let line = object.line;
+        if let Some(gic) = self.gic.as_mut() {
+            gic.enable(line, false);
+        }
+    }
+
+    /// One more handle.
+    pub fn retain_interrupt(&mut self, interrupt: Key<Interrupt>) {
+        self.interrupts[interrupt].references += 1;
+    }
+
+    /// One handle less; with the last the line is masked for good.
+    pub fn release_interrupt(&mut self, interrupt: Key<Interrupt>) {
+        let object = &mut self.interrupts[interrupt];
+        object.references -= 1;
+        if object.references > 0 {
+            return;
+        }
+        self.silence(interrupt);
+        self.abandon_waiters(ObjectRef::Interrupt(interrupt));
+        if let Some(object) = self.interrupts.remove(interrupt)
+            && let Some(place) = self.lines.get_mut(object.line as usize)
+        {
+            *place = None;
+        }
+    }
+}

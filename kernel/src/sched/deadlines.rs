@@ -1,0 +1,79 @@
+//! Deadlines of sleeping threads: a binary heap, the earliest on top.
+//!
+//! Each CPU has the deadlines of the threads that went to sleep on it. A thread knows its place, so
+//! that a wake-up takes the entry out in logarithmic time.
+
+use crate::object::slab::{Key, Slab};
+use crate::object::thread::Thread;
+use alloc::vec::Vec;
+
+/// The heap.
+pub struct Deadlines {
+    entries: Vec<(u64, Key<Thread>)>,
+}
+
+impl Deadlines {
+    /// No deadline.
+    pub const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+
+    /// The earliest.
+    #[inline]
+    pub fn first(&self) -> Option<(u64, Key<Thread>)> {
+        self.entries.first().copied()
+    }
+
+    /// Adds the deadline of a thread that has none.
+    pub fn insert(&mut self, threads: &mut Slab<Thread>, thread: Key<Thread>, at: u64) {
+        self.entries.push((at, thread));
+        self.rise(threads, self.entries.len() - 1);
+    }
+
+    /// Takes out the entry at a place.
+    pub fn remove(&mut self, threads: &mut Slab<Thread>, place: usize) {
+        let (_, thread) = self.entries.swap_remove(place);
+        threads[thread].wait.heap_place = None;
+        if place < self.entries.len() {
+            self.rise(threads, place);
+            self.sink(threads, place);
+        }
+    }
+
+    fn rise(&mut self, threads: &mut Slab<Thread>, mut place: usize) {
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            if self.entries[parent].0 <= self.entries[place].0 {
+                break;
+            }
+            self.entries.swap(parent, place);
+            self.note(threads, place);
+            place = parent;
+        }
+        self.note(threads, place);
+    }
+
+    fn sink(&mut self, threads: &mut Slab<Thread>, mut place: usize) {
+        loop {
+            let mut least = place;
+            for child in [2 * place + 1, 2 * place + 2] {
+                if child < self.entries.len() && self.entries[child].0 < self.entries[least].0 {
+                    least = child;
+                }
+            }
+            if least == place {
+                break;
+            }
+            self.entries.swap(least, place);
+            self.note(threads, place);
+            place = least;
+        }
+        self.note(threads, place);
+    }
+
+    fn note(&self, threads: &mut Slab<Thread>, place: usize) {
+        threads[self.entries[place].1].wait.heap_place = Some(place);
+    }
+}

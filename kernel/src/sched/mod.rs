@@ -1,0 +1,430 @@
+//! Who runs where.
+//!
+//! Fixed priorities, round robin among equals, one run queue for all CPUs. There is no tick: a
+//! CPU's timer is armed for the earliest deadline of the threads that fell asleep on it, and for
+//! the end of a slice only while an equal waits. A thread that becomes ready goes to an idle CPU,
+//! or displaces the least urgent running thread if that is less urgent, or waits its turn.
+
+pub mod deadlines;
+pub mod queue;
+pub mod wait;
+
+use crate::arch::{self, Context};
+use crate::object::Kernel;
+use crate::object::process::Process;
+use crate::object::slab::Key;
+use crate::object::thread::{State, Thread};
+use abi::MAX_CPUS;
+use core::ptr::NonNull;
+use deadlines::Deadlines;
+use queue::RunQueue;
+
+/// A slice is this part of a second.
+const SLICES_PER_SECOND: u64 = 200;
+/// No alarm.
+const NEVER: u64 = u64::MAX;
+
+/// One CPU as the scheduler sees it.
+pub struct Cpu {
+    /// It takes part.
+    online: bool,
+    /// Whom it runs.
+    pub current: Option<Key<Thread>>,
+    /// It sleeps, or is just about to.
+    idle: bool,
+    /// Its choice must be made anew.
+    again: bool,
+    /// It must be interrupted before this entry ends.
+    kick: bool,
+    slice_end: u64,
+    /// Deadlines of threads that fell asleep here.
+    pub deadlines: Deadlines,
+    /// What the timer is set to.
+    armed: u64,
+    /// Process whose address space is the lower half.
+    loaded: Option<Key<Process>>,
+    /// Thread whose FP registers the CPU holds.
+    fp_owner: Option<Key<Thread>>,
+    /// They may be newer than the owner's saved ones.
+    fp_dirty: bool,
+    /// When the current thread, or idleness, began.
+    since: u64,
+    idle_ticks: u64,
+    switches: u64,
+    interrupts: u64,
+}
+
+impl Cpu {
+    const fn new() -> Self {
+        Self {
+            online: false,
+            current: None,
+            idle: false,
+            again: false,
+            kick: false,
+            slice_end: 0,
+            deadlines: Deadlines::new(),
+            armed: NEVER,
+            loaded: None,
+            fp_owner: None,
+            fp_dirty: false,
+            since: 0,
+            idle_ticks: 0,
+            switches: 0,
+            interrupts: 0,
+        }
+    }
+}
+
+/// All CPUs and the threads that are ready.
+pub struct Scheduler {
+    /// By number.
+    pub cpus: [Cpu; MAX_CPUS],
+    ready: RunQueue,
+    online: usize,
+    slice: u64,
+}
+
+/// Figures since boot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// CPUs that run.
+    pub cpus: u32,
+    /// Ticks that each was idle.
+    pub idle_ticks: [u64; MAX_CPUS],
+    /// Interrupts.
+    pub interrupts: u64,
+    /// Switches between threads.
+    pub switches: u64,
+}
+
+impl Scheduler {
+    /// No CPU yet.
+    pub const fn new() -> Self {
+        Self {
+            cpus: [const { Cpu::new() }; MAX_CPUS],
+            ready: RunQueue::new(),
+            online: 0,
+            slice: 0,
+        }
+    }
+
+    /// Figures, those of CPUs that are idle now included.
+    pub fn figures(&self) -> Figures {
+        let now = arch::counter();
+        let mut figures = Figures {
+            cpus: self.online as u32,
+            ..Figures::default()
+        };
+        for (cpu, ticks) in self.cpus.iter().zip(&mut figures.idle_ticks) {
+            let open = if cpu.idle {
+                now.saturating_sub(cpu.since)
+            } else {
+                0
+            };
+            *ticks = cpu.idle_ticks + open;
+            figures.interrupts += cpu.interrupts;
+            figures.switches += cpu.switches;
+        }
+        figures
+    }
+}
+
+impl Kernel {
+    /// A CPU takes part from now on.
+    pub fn cpu_online(&mut self, cpu: usize) {
+        self.sched.slice = arch::counter_frequency() / SLICES_PER_SECOND;
+        self.sched.online += 1;
+        let own = &mut self.sched.cpus[cpu];
+        own.online = true;
+        own.since = arch::counter();
+    }
+
+    /// Makes a thread ready that sleeps or has just been made, and finds a CPU for it.
+    pub fn wake(&mut self, thread: Key<Thread>) {
+        let Some(object) = self.threads.get_mut(thread) else {
+            return;
+        };
+        if object.state != State::Waiting {
+            return;
+        }
+        object.state = State::Ready;
+        let (priority, last) = (object.priority, object.last_cpu);
+        self.sched.ready.push_back(&mut self.threads, thread);
+        let cpu = self.place_for(priority, last);
+        if let Some(cpu) = cpu {
+            self.interrupt_cpu(cpu);
+        }
+    }
+
+    /// The CPU that should look at the run queue for a thread that has become ready.
+    fn place_for(&self, priority: u8, last: usize) -> Option<usize> {
+        let cpus = &self.sched.cpus;
+        let free = |cpu: &Cpu| cpu.online && cpu.current.is_none() && !cpu.again;
+        if free(&cpus[last]) {
+            return Some(last);
+        }
+        if let Some(cpu) = cpus.iter().position(free) {
+            return Some(cpu);
+        }
+        // Nobody is idle: the least urgent, if it is no more urgent (an equal gets a slice).
+        let running = |cpu: &Cpu| {
+            let thread = self.threads.get(cpu.current?)?;
+            Some(thread.priority)
+        };
+        let (cpu, least) = (0..MAX_CPUS)
+            .filter_map(|cpu| Some((cpu, running(&cpus[cpu])?)))
+            .min_by_key(|&(cpu, least)| (least, cpu != last))?;
+        (least <= priority && !cpus[cpu].again).then_some(cpu)
+    }
+
+    /// Lets a CPU choose anew.
+    pub fn interrupt_cpu(&mut self, cpu: usize) {
+        let own = &mut self.sched.cpus[cpu];
+        own.again = true;
+        own.kick = true;
+    }
+
+    /// Takes a thread out of the run queue.
+    pub fn unready(&mut self, thread: Key<Thread>) {
+        self.sched.ready.remove(&mut self.threads, thread);
+    }
+
+    /// The end of every entry on `cpu`: the registers to go on with, or `None` when there is nobody
+    /// to run. Interrupts the other CPUs that got something to do.
+    pub fn choose(&mut self, cpu: usize) -> Option<NonNull<Context>> {
+        let chosen = self.next_thread(cpu);
+        if chosen.is_none() {
+            self.go_idle(cpu);
+        }
+        for other in 0..MAX_CPUS {
+            if core::mem::take(&mut self.sched.cpus[other].kick)
+                && other != cpu
+                && let Some(gic) = self.gic.as_mut()
+            {
+                gic.kick(other);
+            }
+        }
+        chosen.map(|thread| self.threads[thread].context.pointer())
+    }
+
+    fn next_thread(&mut self, cpu: usize) -> Option<Key<Thread>> {
+        if let Some(current) = self.sched.cpus[cpu].current {
+            if !core::mem::take(&mut self.sched.cpus[cpu].again) {
+                return Some(current);
+            }
+            if !self.must_yield(cpu, current) {
+                self.arm(cpu, Some(current));
+                return Some(current);
+            }
+        }
+        self.sched.cpus[cpu].again = false;
+        loop {
+            let next = self.sched.ready.pop(&mut self.threads)?;
+            if self.finish_sleep(next) {
+                self.switch_to(cpu, next);
+                return Some(next);
+            }
+        }
+    }
+
+    /// Whether the running thread gives way; if so it is back in the run queue.
+    fn must_yield(&mut self, cpu: usize, current: Key<Thread>) -> bool {
+        let own = self.threads[current].priority;
+        let Some(other) = self.sched.ready.most_urgent() else {
+            return false;
+        };
+        let spent = arch::counter() >= self.sched.cpus[cpu].slice_end;
+        if other < own || (other == own && !spent) {
+            return false;
+        }
+        self.put_off(cpu);
+        self.threads[current].state = State::Ready;
+        if other > own && !spent {
+            self.sched.ready.push_front(&mut self.threads, current);
+        } else {
+            self.sched.ready.push_back(&mut self.threads, current);
+        }
+        true
+    }
+
+    /// The CPU's thread leaves it. Its state is the caller's affair.
+    pub fn put_off(&mut self, cpu: usize) {
+        let own = &mut self.sched.cpus[cpu];
+        let Some(thread) = own.current.take() else {
+            return;
+        };
+        let now = arch::counter();
+        let ticks = now.saturating_sub(own.since);
+        own.since = now;
+        let several = self.sched.online > 1;
+        let object = &mut self.threads[thread];
+        object.context.thread_pointer = arch::thread_pointer();
+        if several && own.fp_dirty && own.fp_owner == Some(thread) {
+            // Another CPU may run the thread next; the registers stay good for this one too.
+            arch::save_fp(&mut object.context);
+            own.fp_dirty = false;
+        }
+        self.processes[object.process].cpu_ticks += ticks;
+    }
+
+    /// Takes a thread off its CPU if that is this one: nobody else is in the kernel, so a thread
+    /// that runs on a CPU that is in the kernel runs on this one.
+    pub fn detach_if_mine(&mut self, thread: Key<Thread>, cpu: usize) -> bool {
+        let mine = arch::this_cpu() == cpu;
+        if mine && self.sched.cpus[cpu].current == Some(thread) {
+            self.put_off(cpu);
+        }
+        mine
+    }
+
+    fn switch_to(&mut self, cpu: usize, thread: Key<Thread>) {
+        let now = arch::counter();
+        let own = &mut self.sched.cpus[cpu];
+        let object = &mut self.threads[thread];
+        object.state = State::Running(cpu);
+        object.last_cpu = cpu;
+        let process = object.process;
+        arch::set_thread_pointer(object.context.thread_pointer);
+        if own.fp_owner == Some(thread) && object.fp_cpu == Some(cpu) {
+            arch::enable_fp();
+            own.fp_dirty = true;
+        } else {
+            arch::disable_fp();
+        }
+        own.current = Some(thread);
+        own.since = now;
+        own.slice_end = now + self.sched.slice;
+        own.switches += 1;
+        self.load(cpu, Some(process));
+        self.arm(cpu, Some(thread));
+    }
+
+    /// The running thread used FP for the first time since it came to this CPU.
+    pub fn take_fp(&mut self, cpu: usize, thread: Key<Thread>) {
+        arch::enable_fp();
+        let own = &mut self.sched.cpus[cpu];
+        let owner = own.fp_owner.replace(thread);
+        if own.fp_dirty
+            && let Some(owner) = owner
+            && let Some(owner) = self.threads.get_mut(owner)
+        {
+            arch::save_fp(&mut owner.context);
+            owner.fp_cpu = None;
+        }
+        own.fp_dirty = true;
+        let object = &mut self.threads[thread];
+        object.fp_cpu = Some(cpu);
+        arch::restore_fp(&object.context);
+    }
+
+    /// A thread is gone: nobody saves its FP registers any more.
+    pub fn forget_fp(&mut self, thread: Key<Thread>) {
+        for cpu in &mut self.sched.cpus {
+            if cpu.fp_owner == Some(thread) {
+                cpu.fp_owner = None;
+                cpu.fp_dirty = false;
+            }
+        }
+    }
+
+    /// Makes the lower half that of a process, or of none.
+    fn load(&mut self, cpu: usize, process: Option<Key<Process>>) {
+        let before = self.sched.cpus[cpu].loaded;
+        if before == process {
+            return;
+        }
+        self.sched.cpus[cpu].loaded = process;
+        match process {
+            Some(process) => {
+                self.set_loaded(process, cpu, true);
+                let space = &self.processes[process].space;
+                arch::load_address_space(space.root(), space.asid);
+            }
+            None => arch::load_address_space(arch::empty_root(), 0),
+        }
+        if let Some(before) = before {
+            self.set_loaded(before, cpu, false);
+            self.tear_down(before);
+        }
+    }
+
+    /// Idle CPUs keep the last address space, in case its process goes on; not when it ends. This
+    /// CPU leaves it at once, others are told to.
+    pub fn unload_idle_cpus(&mut self, process: Key<Process>) {
+        for cpu in 0..MAX_CPUS {
+            let own = &self.sched.cpus[cpu];
+            if own.loaded != Some(process) || own.current.is_some() {
+                continue;
+            }
+            if cpu == arch::this_cpu() {
+                self.load(cpu, None);
+            } else {
+                self.interrupt_cpu(cpu);
+            }
+        }
+    }
+
+    /// Sets the timer for what comes first: a deadline, or the end of the slice if an equal waits.
+    /// A timer that is set too early stays: the interrupt sets it right.
+    fn arm(&mut self, cpu: usize, running: Option<Key<Thread>>) {
+        let own = &mut self.sched.cpus[cpu];
+        let mut at = own.deadlines.first().map_or(NEVER, |(at, _)| at);
+        if let Some(running) = running
+            && self.sched.ready.has(self.threads[running].priority)
+        {
+            at = at.min(own.slice_end);
+        }
+        if at < own.armed {
+            own.armed = at;
+            arch::arm_timer(at);
+        }
+    }
+
+    fn go_idle(&mut self, cpu: usize) {
+        let own = &mut self.sched.cpus[cpu];
+        own.idle = true;
+        own.since = arch::counter();
+        if let Some(loaded) = own.loaded
+            && self.processes.get(loaded).is_none_or(Process::is_ending)
+        {
+            self.load(cpu, None);
+        }
+        self.arm(cpu, None);
+    }
+
+    /// A CPU woke from idleness.
+    pub fn end_idle(&mut self, cpu: usize) {
+        let own = &mut self.sched.cpus[cpu];
+        own.idle = false;
+        let now = arch::counter();
+        own.idle_ticks += now.saturating_sub(own.since);
+        own.since = now;
+    }
+
+    /// Takes all pending interrupts of this CPU.
+    pub fn take_interrupts(&mut self, cpu: usize) {
+        while let Some(gic) = self.gic.as_mut()
+            && let Some(taken) = gic.take()
+        {
+            self.sched.cpus[cpu].interrupts += 1;
+            match taken.number {
+                arch::TIMER => self.timer_fired(cpu),
+                // Another CPU put something into the run queue and noted so.
+                0..16 => {}
+                line => self.line_fired(line),
+            }
+            if let Some(gic) = self.gic.as_mut() {
+                gic.end(taken);
+            }
+        }
+    }
+
+    fn timer_fired(&mut self, cpu: usize) {
+        arch::disarm_timer();
+        let own = &mut self.sched.cpus[cpu];
+        own.armed = NEVER;
+        own.again |= own.current.is_some();
+        self.expire(cpu, arch::counter());
+    }
+}
