@@ -19,6 +19,7 @@ use crate::opening::{Opening, Progress};
 use crate::options::Setup;
 use crate::outcome::{Emit, Fate, Outcome};
 use crate::record::Record;
+use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::time::Instant;
@@ -91,11 +92,11 @@ impl Connection {
         }
     }
 
-    /// All bytes that [`Outcome::advanced`] has reported so far are in the user's memory and the
-    /// user knows: they may be acknowledged.
-    pub fn publish(&mut self, now: Instant) {
+    /// All bytes before `stream_offset`, as far as they are in order, are in the user's memory and
+    /// the user knows: they may be acknowledged.
+    pub fn publish(&mut self, stream_offset: u64, now: Instant) {
         if let Self::Open(open) = self {
-            open.publish(now);
+            open.publish(stream_offset, now);
         }
     }
 
@@ -119,7 +120,8 @@ impl Connection {
 
     /// The user has left for good. What is queued is still sent, then FIN. Nobody reads any more:
     /// data that arrives is answered by a reset, and the peer's FIN is waited for only so long. A
-    /// connection that is still opening is aborted.
+    /// connection that is still opening is aborted. (If bytes were received that the user never
+    /// saw, RFC 9293 section 3.6.1 wants [`Connection::abort`] instead.)
     pub fn orphan(&mut self, shared: &Shared, now: Instant) -> Outcome {
         match self {
             Self::Opening(opening) => opening.abort(),
@@ -188,6 +190,67 @@ impl Connection {
                 Some(TimeWait::new(open, shared.limits.time_wait, now))
             }
             _ => None,
+        }
+    }
+
+    /// An ICMP error came that quotes a segment of ours with sequence number `seq`. Returns whether
+    /// it is to be believed: only if that segment may be in flight (RFC 5927 section 4.1), and only
+    /// while the connection is opening (RFC 5927 section 5.2 and RFC 1122 section 4.2.3.9: later,
+    /// errors are soft and the retransmissions decide). The owner then aborts it.
+    #[must_use]
+    pub fn is_fatal_icmp(&self, seq: Seq) -> bool {
+        match self {
+            Self::Opening(opening) => opening.is_syn(seq),
+            Self::Open(_) => false,
+        }
+    }
+
+    /// Whether a segment of ours with sequence number `seq` may be in flight: the check of RFC 5927
+    /// section 4.1 that every quoted segment must pass.
+    #[must_use]
+    pub fn is_in_flight(&self, seq: Seq) -> bool {
+        match self {
+            Self::Opening(opening) => opening.is_syn(seq),
+            Self::Open(open) => {
+                let ahead = seq.distance_from(open.snd.base().at(open.snd.una));
+                u32::try_from(ahead).is_ok_and(|ahead| ahead < open.snd.flight)
+            }
+        }
+    }
+
+    /// Everything before this offset of the send stream is acknowledged.
+    #[must_use]
+    pub fn acknowledged(&self) -> u64 {
+        match self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.snd.una.min(open.snd.end),
+        }
+    }
+
+    /// Everything before this offset of the receive stream is in the user's memory.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        match self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.rcv.nxt,
+        }
+    }
+
+    /// Everything before this offset of the receive stream is published.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        match self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.rcv.published(),
+        }
+    }
+
+    /// Whether the peer has finished: nothing comes after [`Connection::received`].
+    #[must_use]
+    pub fn has_peer_finished(&self) -> bool {
+        match self {
+            Self::Opening(_) => false,
+            Self::Open(open) => open.facts.is_their_side_closed(),
         }
     }
 

@@ -118,18 +118,19 @@ impl Open {
         }
     }
 
-    /// Everything that is in order was published to the user and may be acknowledged.
-    pub(crate) fn publish(&mut self, now: Instant) {
-        let is_news = self.rcv.unpublished > 0;
-        self.rcv.unpublished = 0;
-        if is_news {
+    /// Everything before `position`, as far as it is in order, was published to the user and may
+    /// be acknowledged.
+    pub(crate) fn publish(&mut self, position: u64, now: Instant) {
+        let left = u32::try_from(self.rcv.nxt.saturating_sub(position)).unwrap_or(u32::MAX);
+        if left < self.rcv.unpublished {
+            self.rcv.unpublished = left;
             self.acknowledge_soon(now);
         }
     }
 
     /// The end of the peer's stream was published to the user, and everything before it.
     pub(crate) fn publish_fin(&mut self, now: Instant) {
-        self.publish(now);
+        self.publish(self.rcv.nxt, now);
         if self.facts.is_their_side_closed() && !self.rcv.is_fin_published {
             self.rcv.is_fin_published = true;
             self.rcv.want_ack();
@@ -157,7 +158,6 @@ impl Open {
     pub(crate) fn orphan(&mut self, limits: &Limits, now: Instant) -> Outcome {
         let outcome = self.close();
         self.is_orphan = true;
-        self.publish(now);
         self.publish_fin(now);
         self.watch_orphan(limits, now);
         outcome

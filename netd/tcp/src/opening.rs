@@ -94,6 +94,11 @@ impl Opening {
         self.setup.nodelay = is_nodelay;
     }
 
+    /// Whether `seq` is the number of our SYN, which is in flight.
+    pub(crate) fn is_syn(&self, seq: Seq) -> bool {
+        seq == self.setup.isn && !self.is_cut
+    }
+
     pub(crate) fn rto(&self) -> Rto {
         Rto::INITIAL.backed_off(self.timers.backoff())
     }

@@ -37,14 +37,14 @@ pub struct Told {
     acked_to: Option<Seq>,
     edge: Option<Seq>,
     scale: u8,
-    peer_scale: Option<u8>,
+    has_peer_scale: bool,
 }
 
 impl Told {
     /// A packet that this end received: what the peer allows it.
     pub fn note_received(&mut self, header: &Header) {
         if header.flags.contains(Flags::SYN) {
-            self.peer_scale = Some(header.options.window_scale.unwrap_or(0));
+            self.has_peer_scale = header.options.window_scale.is_some();
         }
     }
 
@@ -77,7 +77,7 @@ impl Told {
                 assert!(!ack.is_before(acked_to), "an acknowledgement was taken back");
             }
             self.acked_to = Some(ack);
-            let is_scaled = !header.flags.contains(Flags::SYN) && self.peer_scale != Some(0);
+            let is_scaled = !header.flags.contains(Flags::SYN) && self.has_peer_scale;
             let scale = if is_scaled { self.scale } else { 0 };
             let edge = ack.plus(u32::from(header.window) << scale);
             if let Some(before) = self.edge {

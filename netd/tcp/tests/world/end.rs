@@ -351,7 +351,7 @@ impl End {
             self.published = self.in_order;
             self.is_fin_published = self.is_fin_seen;
             if let Shape::Connected(connection) = &mut self.shape {
-                connection.publish(now);
+                connection.publish(self.published, now);
                 if self.is_fin_seen {
                     connection.publish_fin(now);
                 }
