@@ -89,6 +89,7 @@ impl Console {
     }
 
     /// Waits until the far end has closed the line.
+    #[cfg(test)]
     pub fn wait_closed(&self, limit: Duration) -> Result<()> {
         let heard = lock(&self.heard);
         let (heard, _) = self

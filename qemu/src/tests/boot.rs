@@ -115,7 +115,7 @@ fn with_cores(cores: u32) -> Result<()> {
         ..Machine::default()
     })?;
     let text = guest.must("ps")?;
-    ensure!(text.contains(&format!("{cores} CPUs")), "{text}");
+    ensure!(text.contains(&format!("cpus: {cores}")), "{text}");
     Ok(())
 }
 

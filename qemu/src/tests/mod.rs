@@ -26,6 +26,7 @@ mod names;
 mod packets;
 mod pages;
 mod ping;
+mod shell;
 mod tables;
 
 /// Groups that run at the same time.
@@ -136,6 +137,7 @@ pub fn groups() -> Vec<Group> {
     groups.extend(fetch::groups());
     groups.extend(names::groups());
     groups.extend(ping::groups());
+    groups.extend(shell::groups());
     groups
 }
 

@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use super::ethernet::{ANSWER, QUIET, is_alive, on_cable};
 use super::{Group, Stage, tests};
 use crate::frames::{
-    BROADCAST, Cable, GUEST, OUR_MAC, US, as_echo_reply, as_icmp_error, as_tcp, as_udp,
-    echo_request, fix_ipv4_checksum, ipv4, pad, tcp_syn, udp,
+    BROADCAST, Cable, GUEST, US, as_echo_reply, as_icmp_error, as_tcp, as_udp, echo_request,
+    fix_ipv4_checksum, ipv4, pad, tcp_syn, udp,
 };
 use crate::malformed::KINDS;
 use crate::peers::noise;
