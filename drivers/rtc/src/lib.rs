@@ -1,2 +1,31 @@
-//! PL031 real-time clock driver without system calls.
+//! PL031 real-time clock: the seconds since 1970 that the machine was started with.
+//!
+//! *Owns* the registers of one clock. *Never* sets it or uses its alarm.
+//! *Spec* PrimeCell Real Time Clock (PL031), ARM DDI 0224.
 #![no_std]
+#![forbid(unsafe_code)]
+
+use hardware::{OutOfRange, Registers};
+
+/// Data register: seconds.
+const DATA: usize = 0x00;
+
+/// One clock.
+pub struct Pl031(Registers);
+
+impl Pl031 {
+    /// Takes the clock's registers.
+    #[must_use]
+    pub const fn new(registers: Registers) -> Self {
+        Self(registers)
+    }
+
+    /// Seconds since 1970; zero where nobody set the clock.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`] when there is no such register.
+    pub fn seconds(&self) -> Result<u64, OutOfRange> {
+        self.0.read(DATA).map(u64::from)
+    }
+}
