@@ -82,24 +82,26 @@ pub fn received(header: &[u8; 10], frame: &[u8], vouches: bool) -> Option<Receiv
     Some(ReceiveMeta { checksum })
 }
 
-/// Writes the header of a frame of `length` bytes into `header`, whole, whatever was there.
-/// `None` if the checksum cannot be asked for: the device does not offer it (`completes` false),
-/// or its field is not inside the frame.
+/// Writes the header of a frame of `length` bytes. `header` is what this function left there, or
+/// zeros: without checksum offload (`completes` false) it stays as it is.
+/// `None` if the checksum cannot be asked for: the device does not offer it, or its field is not
+/// inside the frame.
 pub fn to_send(
     header: &mut [u8],
     meta: TransmitMeta,
     length: usize,
     completes: bool,
 ) -> Option<()> {
-    header.fill(0);
-    let Checksum::Partial { start, offset } = meta.checksum else {
-        return Some(());
+    let (flags, start, offset) = match meta.checksum {
+        Checksum::Complete if !completes => return Some(()),
+        Checksum::Complete => (0, 0, 0),
+        Checksum::Partial { start, offset } => (NEEDS_CHECKSUM, start, offset),
     };
-    if !completes || !field_is_inside(start, offset, length) {
+    if !completes || flags != 0 && !field_is_inside(start, offset, length) {
         return None;
     }
     let fields = header.first_chunk_mut::<10>()?;
-    fields[0] = NEEDS_CHECKSUM;
+    fields[0] = flags;
     [fields[6], fields[7]] = start.to_le_bytes();
     [fields[8], fields[9]] = offset.to_le_bytes();
     Some(())
@@ -154,9 +156,10 @@ mod tests {
 
     #[test]
     fn sending() {
-        let mut header = [0xff; 12];
+        let mut header = [0; 12];
         let checksum = Checksum::Complete;
-        assert!(to_send(&mut header, TransmitMeta { checksum }, 60, false).is_some());
+        let complete = TransmitMeta { checksum };
+        assert!(to_send(&mut header, complete, 60, false).is_some());
         assert_eq!(header, [0; 12]);
         let checksum = Checksum::Partial {
             start: 34,
@@ -167,5 +170,7 @@ mod tests {
         assert!(to_send(&mut header, meta, 51, true).is_none());
         assert!(to_send(&mut header, meta, 52, true).is_some());
         assert_eq!(header, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
+        assert!(to_send(&mut header, complete, 60, true).is_some());
+        assert_eq!(header, [0; 12]);
     }
 }

@@ -26,7 +26,13 @@ pub(crate) struct Transmit {
 }
 
 impl Transmit {
-    pub fn new(queue: SplitQueue, format: Format, completes: bool, buffers: Vec<Dma>) -> Self {
+    pub fn new(queue: SplitQueue, format: Format, completes: bool, mut buffers: Vec<Dma>) -> Self {
+        for buffer in &mut buffers {
+            // Headers begin as zeros; see `to_send`.
+            if let Some(header) = buffer.bytes_mut().get_mut(..format.bytes()) {
+                header.fill(0);
+            }
+        }
         Self {
             queue,
             format,

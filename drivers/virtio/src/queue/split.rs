@@ -62,9 +62,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Descriptors of one buffer.
-    const fn descriptors(&self) -> u16 {
-        if self.header == 0 { 1 } else { 2 }
+    /// Descriptors of one buffer, as a power of two.
+    const fn chain(&self) -> u32 {
+        if self.header == 0 { 0 } else { 1 }
     }
 }
 
@@ -125,12 +125,11 @@ impl SplitQueue {
         memory: &mut Dma,
         reset: &Reset,
     ) -> Result<Self, InitError> {
-        let index = plan.index;
+        let (index, chain) = (plan.index, plan.chain());
         let offered = transport.max_queue_size(index).min(u32::from(MAX_SIZE));
         let offered = u16::try_from(offered).unwrap_or(MAX_SIZE);
-        let wanted = plan.buffers.max(1).saturating_mul(plan.descriptors());
         // 2.7: the size of a split queue is a power of two.
-        let wanted = wanted.min(MAX_SIZE).next_power_of_two();
+        let wanted = plan.buffers.clamp(1, MAX_SIZE >> chain).next_power_of_two() << chain;
         let Some(size) = offered
             .min(wanted)
             .checked_ilog2()
@@ -138,7 +137,7 @@ impl SplitQueue {
         else {
             return Err(InitError::NoQueue { index });
         };
-        let buffers = (size / plan.descriptors()).min(plan.buffers);
+        let buffers = (size >> chain).min(plan.buffers);
         if buffers == 0 {
             return Err(InitError::NoQueue { index });
         }
@@ -242,6 +241,7 @@ impl SplitQueue {
     ///
     /// Gives the buffer back when there is no room, or `length` is not more than the header and at
     /// most the buffer's.
+    #[inline]
     pub fn provide(&mut self, buffer: Dma, length: usize) -> Result<(), Dma> {
         let header = self.plan.header;
         let Ok(bytes) = u32::try_from(length) else {
@@ -263,7 +263,7 @@ impl SplitQueue {
             Direction::ToDevice => 0,
             Direction::FromDevice => WRITE,
         };
-        let head = number * self.plan.descriptors();
+        let head = number << self.plan.chain();
         if header == 0 {
             self.describe(head, physical, length as u64, write, 0);
         } else {
@@ -307,30 +307,29 @@ impl SplitQueue {
 
     /// Takes the next buffer that the device has returned. What the device did wrong is counted in
     /// `faults` and skipped.
+    #[inline]
     pub fn reap(&mut self, faults: &mut Faults) -> Option<Used> {
         while self.next_used(faults) {
             let element = 2 * usize::from(self.reaped & self.mask);
             self.reaped = self.reaped.wrapping_add(1);
             let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
             let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
-            match self.take_back(id, written) {
-                Ok(used) => {
-                    if used.written.is_none() {
-                        faults.count(Fault::Length);
-                    }
-                    return Some(used);
-                }
-                Err(fault) => faults.count(fault),
+            let used = self.take_back(id, written, faults);
+            if used.is_some() {
+                return used;
             }
         }
         None
     }
 
-    /// Whether there is a used element to take. The only place where the used index is read.
+    /// Whether there is a used element to take.
+    #[inline]
     fn next_used(&mut self, faults: &mut Faults) -> bool {
-        if self.reaped != self.seen {
-            return true;
-        }
+        self.reaped != self.seen || self.look(faults)
+    }
+
+    /// Reads the used index and checks it; whether it has moved.
+    fn look(&mut self, faults: &mut Faults) -> bool {
         if self.broken {
             return false;
         }
@@ -350,20 +349,32 @@ impl SplitQueue {
         self.reaped != index
     }
 
-    /// Checks an id and frees its slot.
-    fn take_back(&mut self, id: u32, written: u32) -> Result<Used, Fault> {
-        let descriptors = u32::from(self.plan.descriptors());
-        let number = u16::try_from(id / descriptors).map_err(|_| Fault::Id)?;
-        let slot = self.slots.get_mut(usize::from(number)).ok_or(Fault::Id)?;
-        if !id.is_multiple_of(descriptors) {
-            return Err(Fault::Id);
-        }
-        let buffer = slot.buffer.take().ok_or(Fault::NotInFlight)?;
+    /// Checks an id and frees its slot. (Not a `Result`: the error in place of a buffer's address
+    /// makes the compiler move buffers byte by byte.)
+    #[inline]
+    fn take_back(&mut self, id: u32, written: u32, faults: &mut Faults) -> Option<Used> {
+        let chain = self.plan.chain();
+        let number = u16::try_from(id >> chain).unwrap_or(NONE);
+        let slot = self.slots.get_mut(usize::from(number));
+        // An odd id of a chain of two names its second descriptor.
+        let Some(slot) = slot.filter(|_| id & chain == 0) else {
+            faults.count(Fault::Id);
+            return None;
+        };
+        let Some(buffer) = slot.buffer.take() else {
+            faults.count(Fault::NotInFlight);
+            return None;
+        };
         slot.next = self.free;
         self.free = number;
         self.room += 1;
-        let written = (written <= slot.length).then_some(written as usize);
-        Ok(Used { buffer, written })
+        let written = if written <= slot.length {
+            Some(written as usize)
+        } else {
+            faults.count(Fault::Length);
+            None
+        };
+        Some(Used { buffer, written })
     }
 
     /// Asks for an interrupt when the device has returned `count` more buffers (at least one), and
