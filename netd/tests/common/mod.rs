@@ -1,0 +1,210 @@
+//! netd in a test: the real server and stack over rings in memory, with a clock that jumps.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::rc::{Rc, Weak};
+
+use device::{Device, Facts, Filled, Received};
+use net::Net;
+use net::protocol::AttachArena;
+use netd::{Peer, Server, Settings};
+use ring::Arena;
+use rt::link::Link;
+use stack::{Config, Instant};
+
+/// Bytes of a test client's arena.
+pub const ARENA: usize = 1 << 20;
+/// Nanoseconds that a turn takes.
+const TURN: u64 = 10_000;
+/// Turns without work after which the clock jumps to the next deadline.
+const PATIENCE: u32 = 64;
+
+/// The server's end of a client in the same process.
+pub struct TestPeer {
+    link: Link,
+    arena: Option<Arena>,
+    client: Weak<()>,
+}
+
+/// A client without any library: its link, its view of the arena, its life.
+pub struct RawClient {
+    pub link: Link,
+    pub arena: Arena,
+    life: Rc<()>,
+}
+
+impl Peer for TestPeer {
+    fn link(&mut self) -> &mut Link {
+        if self.client.strong_count() == 0 {
+            // In the guest the kernel tells.
+            self.link.observe(abi::Signals::PEER_CLOSED);
+        }
+        &mut self.link
+    }
+
+    fn take_arena(&mut self, bytes: usize) -> Option<Arena> {
+        self.arena.take().filter(|arena| arena.len() >= bytes)
+    }
+}
+
+/// There is no device in these tests.
+pub struct NoDevice;
+
+impl Device for NoDevice {
+    fn facts(&self) -> Facts {
+        unreachable!("never attached")
+    }
+    fn link_up(&self) -> bool {
+        false
+    }
+    fn reap_receive(&mut self, _: usize, _: &mut dyn FnMut(Received<'_>)) -> usize {
+        0
+    }
+    fn reap_transmit(&mut self) -> usize {
+        0
+    }
+    fn transmit_room(&self) -> usize {
+        0
+    }
+    fn provide_transmit(&mut self, _: &mut dyn FnMut(&mut [u8]) -> Filled) -> bool {
+        false
+    }
+    fn flush(&mut self) {}
+    fn arm(&mut self) -> bool {
+        false
+    }
+    fn disarm(&mut self) {}
+    fn interrupt(&mut self) {}
+    fn faults(&self) -> u64 {
+        0
+    }
+}
+
+pub type TestServer = Server<TestPeer, NoDevice>;
+
+/// A server and its clock.
+pub struct World {
+    pub server: RefCell<TestServer>,
+    now: Cell<u64>,
+}
+
+impl World {
+    /// A server with loopback only.
+    pub fn new() -> Rc<Self> {
+        Self::with_config(small())
+    }
+
+    pub fn with_config(config: Config) -> Rc<Self> {
+        let settings = Settings::parse(|_| None);
+        let server = TestServer::new(config, &settings, [7; 32], None, Instant::from_nanos(0));
+        Rc::new(Self {
+            server: RefCell::new(server),
+            now: Cell::new(1),
+        })
+    }
+
+    pub fn now(&self) -> Instant {
+        Instant::from_nanos(self.now.get())
+    }
+
+    /// One turn; time passes.
+    pub fn turn(&self) -> bool {
+        self.now.set(self.now.get() + TURN);
+        let busy = self.server.borrow_mut().turn(self.now());
+        let more = self.server.borrow_mut().prepare_sleep();
+        busy | more
+    }
+
+    /// A new client. Dropped, it is a process that has ended.
+    pub fn raw_client(&self, admin: bool, slots: usize) -> RawClient {
+        let (link, theirs) = Link::pair(slots);
+        let (arena, seen) = Arena::shared(ARENA);
+        let life = Rc::new(());
+        let client = Rc::downgrade(&life);
+        let peer = TestPeer {
+            link: theirs,
+            arena: Some(seen),
+            client,
+        };
+        assert!(
+            self.server.borrow_mut().connect(peer, admin),
+            "there is a place"
+        );
+        RawClient { link, arena, life }
+    }
+
+    /// A client as programs see it, and its life.
+    pub async fn client(&self, admin: bool) -> (Net, Rc<()>) {
+        let RawClient { link, arena, life } = self.raw_client(admin, 32);
+        let net = Net::over(link, arena);
+        let size = u32::try_from(ARENA).expect("fits");
+        net.call(AttachArena { size }).await.expect("an arena");
+        (net, life)
+    }
+
+    /// Runs a test with the server beside it.
+    pub fn run<T>(self: &Rc<Self>, test: impl Future<Output = T>) -> T {
+        let task = rt::spawn(serve(Rc::downgrade(self)));
+        let outcome = rt::block_on(test);
+        drop(task);
+        outcome
+    }
+}
+
+/// Small tables, so that limits are met.
+pub fn small() -> Config {
+    Config {
+        clients: 16,
+        sockets: 512,
+        sockets_per_client: 256,
+        connections: 256,
+        time_waits: 256,
+        half_open: 64,
+        listeners: 16,
+        datagram_sockets: 64,
+        requests: 4_096,
+        requests_per_socket: 64,
+        inline_payloads: 64,
+        packets: 64,
+        ..Config::default()
+    }
+}
+
+async fn serve(world: Weak<World>) {
+    let mut idle = 0;
+    while let Some(world) = world.upgrade() {
+        idle = if world.turn() { 0 } else { idle + 1 };
+        if idle > PATIENCE
+            && let Some(deadline) = world.server.borrow().next_deadline()
+        {
+            world.now.set(world.now.get().max(deadline.as_nanos()));
+            idle = 0;
+        }
+        drop(world);
+        rt::executor::yield_now().await;
+    }
+}
+
+/// A small generator, the same everywhere.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    pub fn fill(&mut self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let word = self.next().to_le_bytes();
+            chunk.copy_from_slice(&word[..chunk.len()]);
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Programs' sockets over rings, the real server and the real stack, through loopback.
+
+mod common;
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use common::{ARENA, Random, World, small};
+use net::protocol::{Drops, Interfaces, Neighbours, Routes, SocketKind, Sockets, State};
+use net::{
+    Error, Net, PingOptions, PingOutcome, RecordKind, Side, TcpListener, TcpStream, UdpSocket,
+};
+use stack::Config;
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// Reads to the end.
+async fn read_all(stream: &mut TcpStream) -> Result<Vec<u8>, Error> {
+    let mut all = Vec::new();
+    let mut buffer = vec![0; 10_000];
+    loop {
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(all),
+            count => all.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Serves echo on a listener for as long as the test runs.
+fn serve_echo(listener: TcpListener) {
+    rt::spawn(async move {
+        while let Ok(mut stream) = listener.accept().await {
+            rt::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(count) = stream.read(&mut buffer).await {
+                    if count == 0 || stream.write_all(&buffer[..count]).await.is_err() {
+                        return;
+                    }
+                }
+            })
+            .detach();
+        }
+    })
+    .detach();
+}
+
+#[test]
+fn a_byte_goes_there_and_back() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        serve_echo(
+            TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+                .await
+                .unwrap(),
+        );
+        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+            .await
+            .unwrap();
+        assert_eq!(stream.remote(), at("127.0.0.1:7"));
+        stream.write_all(b"x").await.unwrap();
+        let mut byte = [0; 8];
+        assert_eq!(stream.read(&mut byte).await, Ok(1));
+        assert_eq!(byte[0], b'x');
+        stream.close().await.unwrap();
+    });
+}
+
+#[test]
+fn ten_megabytes_arrive_as_they_were_sent() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:9"), 8)
+            .await
+            .unwrap();
+        let mut sent = vec![0; 10 << 20];
+        Random(42).fill(&mut sent);
+        let expected = sent.clone();
+        rt::spawn(async move {
+            let mut stream = TcpStream::connect(&client, at("127.0.0.1:9"))
+                .await
+                .unwrap();
+            stream.write_all(&sent).await.unwrap();
+            stream.close().await.unwrap();
+        })
+        .detach();
+        let mut stream = listener.accept().await.unwrap();
+        let received = read_all(&mut stream).await.unwrap();
+        assert!(received == expected, "{} bytes", received.len());
+    });
+}
+
+#[test]
+fn a_half_closed_connection_still_answers() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:80"), 8)
+            .await
+            .unwrap();
+        rt::spawn(async move {
+            let mut stream = listener.accept().await.unwrap();
+            let question = read_all(&mut stream).await.unwrap();
+            stream.write_all(&question).await.unwrap();
+            stream.close().await.unwrap();
+        })
+        .detach();
+        let mut stream = TcpStream::connect(&client, at("127.0.0.1:80"))
+            .await
+            .unwrap();
+        stream.write_all(b"question").await.unwrap();
+        stream.shutdown(Side::Send).await.unwrap();
+        assert_eq!(read_all(&mut stream).await.unwrap(), b"question");
+    });
+}
+
+#[test]
+fn a_hundred_streams_of_one_program_run_at_once() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        serve_echo(
+            TcpListener::bind(&server, at("127.0.0.1:7"), 128)
+                .await
+                .unwrap(),
+        );
+        let done = Rc::new(Cell::new(0));
+        let tasks: Vec<_> = (0..100u8)
+            .map(|number| {
+                let (client, done) = (client.clone(), Rc::clone(&done));
+                rt::spawn(async move {
+                    let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+                        .await
+                        .unwrap();
+                    for round in 0..10 {
+                        let message = [number ^ round; 300];
+                        stream.write_all(&message).await.unwrap();
+                        let mut echo = [0; 300];
+                        let mut filled = 0;
+                        while filled < echo.len() {
+                            let count = stream.read(&mut echo[filled..]).await.unwrap();
+                            assert!(count > 0, "the server is still there");
+                            filled += count;
+                        }
+                        assert_eq!(echo, message);
+                    }
+                    done.set(done.get() + 1);
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await;
+        }
+        assert_eq!(done.get(), 100);
+    });
+}
+
+#[test]
+fn a_port_without_listener_refuses() {
+    let world = World::new();
+    world.run(async {
+        let (client, _a) = world.client(false).await;
+        let refused = TcpStream::connect(&client, at("127.0.0.1:1")).await;
+        assert_eq!(refused.err(), Some(Error::Refused));
+        let lost = TcpStream::connect(&client, at("203.0.113.1:1")).await;
+        assert_eq!(lost.err(), Some(Error::NoRoute));
+    });
+}
+
+#[test]
+fn a_port_is_taken_once() {
+    let world = World::new();
+    world.run(async {
+        let (one, _a) = world.client(false).await;
+        let (two, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&one, at("127.0.0.1:80"), 1)
+            .await
+            .unwrap();
+        let second = TcpListener::bind(&two, at("127.0.0.1:80"), 1).await;
+        assert_eq!(second.err(), Some(Error::AddressInUse));
+        assert_eq!(listener.local(), at("127.0.0.1:80"));
+    });
+}
+
+#[test]
+fn datagrams_keep_their_borders_and_their_sender() {
+    let world = World::new();
+    world.run(async {
+        let (one, _a) = world.client(false).await;
+        let (two, _b) = world.client(false).await;
+        let receiver = UdpSocket::bind(&one, at("127.0.0.1:53")).await.unwrap();
+        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        for round in 0..200u32 {
+            let length = usize::try_from(round * 7 % 1400).unwrap();
+            let message = vec![round.to_le_bytes()[0]; length];
+            sender.send_to(&message, receiver.local()).await.unwrap();
+            let mut buffer = [0; 2000];
+            let (count, from) = receiver.receive_from(&mut buffer).await.unwrap();
+            assert_eq!(
+                (&buffer[..count], from),
+                (&message[..], sender.local()),
+                "{round}"
+            );
+        }
+    });
+}
+
+#[test]
+fn dropped_futures_and_sockets_give_everything_back() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let free = client.arena_free();
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .unwrap();
+        for round in 0..200u32 {
+            let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+                .await
+                .unwrap();
+            let mut peer = listener.accept().await.unwrap();
+            if round % 3 == 0 {
+                stream.write_all(&[1; 5000]).await.unwrap();
+            }
+            if round % 5 == 0 {
+                // A read that is given up.
+                let mut buffer = [0; 10];
+                let read = Box::pin(stream.read(&mut buffer));
+                let _ = poll_once(read).await;
+            }
+            if round % 2 == 0 {
+                peer.write_all(b"y").await.unwrap();
+                peer.abort();
+            }
+        }
+        for _ in 0..2_000 {
+            rt::executor::yield_now().await;
+        }
+        assert_eq!(client.arena_free(), free);
+    });
+}
+
+/// Polls a future once and drops it.
+async fn poll_once<T>(future: impl std::future::Future<Output = T> + Unpin) -> Option<T> {
+    let mut future = Some(future);
+    std::future::poll_fn(move |context| {
+        let taken = future
+            .take()
+            .map(|mut future| std::pin::Pin::new(&mut future).poll(context));
+        std::task::Poll::Ready(match taken {
+            Some(std::task::Poll::Ready(value)) => Some(value),
+            Some(std::task::Poll::Pending) | None => None,
+        })
+    })
+    .await
+}
+
+#[test]
+fn a_peer_whose_process_dies_is_noticed() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, life) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .unwrap();
+        let stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+            .await
+            .unwrap();
+        let mut peer = listener.accept().await.unwrap();
+        // The process ends without closing anything.
+        drop(life);
+        let mut buffer = [0; 10];
+        let end = peer.read(&mut buffer).await;
+        assert!(matches!(end, Ok(0) | Err(Error::Reset)), "{end:?}");
+        drop(stream);
+    });
+}
+
+#[test]
+fn a_server_that_ends_is_told_to_everybody() {
+    let world = World::new();
+    let outcome = world.run(async {
+        let (client, _life) = world.client(false).await;
+        let (link, _) = rt::link::Link::pair(4);
+        drop(link);
+        client.info().await.map(drop)
+    });
+    assert_eq!(outcome, Ok(()));
+}
+
+#[test]
+fn loopback_answers_pings_with_their_time() {
+    let world = World::new();
+    world.run(async {
+        let (client, _a) = world.client(false).await;
+        let options = PingOptions {
+            sequence: 7,
+            size: 56,
+            ttl: Some(9),
+            timeout: Duration::from_secs(1),
+        };
+        let reply = client
+            .ping("127.0.0.1".parse().unwrap(), options)
+            .await
+            .unwrap();
+        assert_eq!((reply.outcome, reply.size), (PingOutcome::Echo, 56));
+        let lost = client.ping("203.0.113.9".parse().unwrap(), options).await;
+        assert_eq!(lost.err(), Some(Error::NoRoute));
+    });
+}
+
+#[test]
+fn names_that_are_addresses_need_no_server() {
+    let world = World::new();
+    world.run(async {
+        let (client, _a) = world.client(false).await;
+        let found = client.addresses("127.0.0.1").await;
+        assert_eq!(found, Ok(vec!["127.0.0.1".parse().unwrap()]));
+        let unknown = client.resolve("example.org", RecordKind::A, None).await;
+        assert!(
+            matches!(unknown, Err(Error::Other(net::Code::NoNameServer))),
+            "{unknown:?}"
+        );
+        let long = "a.".repeat(110);
+        let unknown = client.resolve(&long, RecordKind::A, None).await;
+        assert!(unknown.is_err());
+    });
+}
+
+#[test]
+fn tables_show_what_there_is() {
+    let world = World::with_config(Config {
+        clients: 4,
+        ..small()
+    });
+    world.run(async {
+        let (client, _a) = world.client(false).await;
+        let listener = TcpListener::bind(&client, at("127.0.0.1:80"), 8)
+            .await
+            .unwrap();
+        let interfaces = client.table::<Interfaces>().await.unwrap();
+        assert!(interfaces.iter().any(|interface| interface.loopback == 1));
+        let sockets = client.table::<Sockets>().await.unwrap();
+        let listening = sockets
+            .iter()
+            .find(|socket| socket.state == State::Listen as u8)
+            .unwrap();
+        assert_eq!(listening.kind, SocketKind::Stream as u8);
+        assert_eq!(listening.local.socket(), Ok(Some(listener.local())));
+        assert!(client.table::<Drops>().await.unwrap().len() > 10);
+        client.table::<Routes>().await.unwrap();
+        client.table::<Neighbours>().await.unwrap();
+        let stats = client.stats().await.unwrap();
+        assert_eq!((stats.clients.get(), stats.listeners.get()), (1, 1));
+        assert_eq!(client.lease().await, Ok(None));
+    });
+}
+
+#[test]
+fn the_arena_is_the_limit_and_not_the_end() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        serve_echo(
+            TcpListener::bind(&server, at("127.0.0.1:7"), 128)
+                .await
+                .unwrap(),
+        );
+        let mut streams = Vec::new();
+        // Far more rooms than the arena holds; each stream still gets its turn.
+        for _ in 0..ARENA / (16 * 1024) + 20 {
+            let stream = within_turns(TcpStream::connect(&client, at("127.0.0.1:7"))).await;
+            streams.push(stream.expect("in time").unwrap());
+        }
+        assert!(client.arena_free() < 16 * 1024);
+        drop(streams);
+        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+            .await
+            .unwrap();
+        stream.write_all(b"z").await.unwrap();
+        let mut byte = [0; 1];
+        assert_eq!(stream.read(&mut byte).await, Ok(1));
+    });
+}
+
+/// A bound in turns instead of time.
+async fn within_turns<T>(future: impl std::future::Future<Output = T>) -> Option<T> {
+    let mut future = std::pin::pin!(future);
+    for _ in 0..10_000 {
+        let polled = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(match future.as_mut().poll(context) {
+                std::task::Poll::Ready(value) => Some(value),
+                std::task::Poll::Pending => None,
+            })
+        });
+        if let Some(value) = polled.await {
+            return Some(value);
+        }
+        rt::executor::yield_now().await;
+    }
+    None
+}
+
+#[allow(dead_code, reason = "the type that all tests share")]
+type Shared = Net;
