@@ -4,62 +4,43 @@
 use core::net::IpAddr;
 
 use zerocopy::little_endian::U32;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::field::{Body, at, layout};
+use crate::field::{at, fixed, layout};
 use crate::message::Address;
 use crate::operation::operations;
 use crate::socket::Done;
 
-/// A network and how it is reached.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct RouteBody {
-    /// Destination and prefix.
-    pub destination: Address,
-    /// Next router; family 0: on the link.
-    pub gateway: Address,
-    /// Number of the interface; zero: the first that is not loopback.
-    pub interface: U32,
-    /// The smaller, the better.
-    pub metric: U32,
+fixed! {
+    /// A network and how it is reached.
+    pub struct RouteBody: 56 {
+        /// Destination and prefix.
+        pub destination: Address,
+        /// Next router; family 0: on the link.
+        pub gateway: Address,
+        /// Number of the interface; zero: the first that is not loopback.
+        pub interface: U32,
+        /// The smaller, the better.
+        pub metric: U32,
+    }
 }
 
-const _: () = assert!(size_of::<RouteBody>() == 56);
-
-impl Body for RouteBody {}
-
-/// An interface's address.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct AddressBody {
-    /// Address and prefix.
-    pub address: Address,
+fixed! {
+    /// An interface's address.
+    pub struct AddressBody: 24 {
+        /// Address and prefix.
+        pub address: Address,
+    }
 }
 
-const _: () = assert!(size_of::<AddressBody>() == 24);
-
-impl Body for AddressBody {}
-
-/// A neighbour's hardware address.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct MacBody {
-    /// Hardware address; ignored when deleting.
-    pub mac: [u8; 6],
-    /// Zero.
-    pub reserved: [u8; 2],
+fixed! {
+    /// A neighbour's hardware address.
+    pub struct MacBody: 8 {
+        /// Hardware address; ignored when deleting.
+        pub mac: [u8; 6],
+        /// Zero.
+        pub reserved: [u8; 2],
+    }
 }
-
-const _: () = assert!(size_of::<MacBody>() == 8);
-
-impl Body for MacBody {}
 
 layout! {
     /// Gives an interface an address.

@@ -7,9 +7,8 @@
 use core::net::SocketAddr;
 
 use zerocopy::little_endian::U16;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::field::{Body, Payload, Range, at, layout};
+use crate::field::{Payload, Range, at, fixed, layout};
 use crate::message::flag;
 use crate::operation::operations;
 use crate::socket::{Done, SocketId};
@@ -18,17 +17,13 @@ use crate::socket::{Done, SocketId};
 /// request is sent.
 pub const ARENA_TAG: u64 = 0x4e45_5241;
 
-/// Names an operation.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct OperationBody {
-    /// Its number.
-    pub number: U16,
+fixed! {
+    /// Names an operation.
+    pub struct OperationBody: 2 {
+        /// Its number.
+        pub number: U16,
+    }
 }
-
-impl Body for OperationBody {}
 
 layout! {
     /// Sends bytes. The completion comes when the peer has acknowledged them (streams) or they

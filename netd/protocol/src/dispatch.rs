@@ -5,7 +5,7 @@
 //! *Invariant*: every message gets a reply now, or its server has taken the duty to answer later.
 
 use crate::error::{Code, Malformed, OperationError};
-use crate::field::Layout;
+use crate::field::{FieldDescription, Layout};
 use crate::message::Message;
 use crate::operation::{Answers, Operation, Who, completion, refusal};
 use crate::{admin, data, names, observe, socket, table};
@@ -42,10 +42,10 @@ pub struct Description {
     pub idempotent: bool,
     /// What holds when netd dies meanwhile.
     pub restart: &'static str,
-    /// Name, place and meaning of the request's fields.
-    pub request: &'static [(&'static str, &'static str, &'static str)],
-    /// Same of the reply's.
-    pub reply: &'static [(&'static str, &'static str, &'static str)],
+    /// The request's fields.
+    pub request: &'static [FieldDescription],
+    /// The reply's fields.
+    pub reply: &'static [FieldDescription],
     /// Codes besides the common `Malformed` and `ServerRestarted`.
     pub errors: &'static [Code],
 }

@@ -38,6 +38,8 @@ pub trait Field<P>: Sized {
     const FLAGS: u16 = 0;
     /// Whether the field claims the header's `length`.
     const LENGTH: bool = false;
+    /// Fixed layout of what stands there, if it has one.
+    const FIXED: Option<FixedDescription> = None;
 
     /// Writes the field.
     fn put(&self, message: &mut Message);
@@ -265,10 +267,79 @@ impl Field<at::Payload> for Payload {
     }
 }
 
-/// A fixed layout for the inline part: integers and byte arrays only, at most 200 bytes.
-pub trait Body: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned + Copy {}
+/// A fixed layout for the inline part or a row of it: integers and byte arrays, at most 200 bytes.
+pub trait Body: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned + Copy {
+    /// For the document.
+    const DESCRIPTION: FixedDescription;
+}
 
-fn body_of(message: &Message, size: usize) -> Result<&[u8], Malformed> {
+/// What the document says of a fixed layout.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedDescription {
+    /// Name of the type.
+    pub name: &'static str,
+    /// Its members in order.
+    pub members: &'static [Member],
+}
+
+/// A member of a fixed layout.
+#[derive(Clone, Copy, Debug)]
+pub struct Member {
+    /// Name.
+    pub name: &'static str,
+    /// First byte.
+    pub offset: usize,
+    /// Bytes.
+    pub bytes: usize,
+    /// Meaning.
+    pub meaning: &'static str,
+}
+
+/// Declares a fixed layout and its size in bytes; implements [`Body`].
+macro_rules! fixed {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident: $size:literal {
+            $($(#[doc = $doc:literal])+ pub $member:ident: $type:ty,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, zerocopy::FromBytes, zerocopy::IntoBytes,
+            zerocopy::Immutable, zerocopy::KnownLayout, zerocopy::Unaligned,
+        )]
+        #[repr(C)]
+        pub struct $name { $($(#[doc = $doc])+ pub $member: $type,)* }
+
+        const _: () = assert!(size_of::<$name>() == $size);
+
+        impl $crate::field::Body for $name {
+            const DESCRIPTION: $crate::field::FixedDescription = $crate::field::FixedDescription {
+                name: stringify!($name),
+                members: &[$($crate::field::Member {
+                    name: stringify!($member),
+                    offset: core::mem::offset_of!($name, $member),
+                    bytes: size_of::<$type>(),
+                    meaning: concat!($($doc),+),
+                },)*],
+            };
+        }
+    };
+}
+pub(crate) use fixed;
+
+pub(crate) fn put_body(body: &(impl IntoBytes + Immutable), message: &mut Message) {
+    let bytes = body.as_bytes();
+    if let Some(to) = message.inline.get_mut(..bytes.len()) {
+        to.copy_from_slice(bytes);
+    }
+    message
+        .header
+        .length
+        .set(u32::try_from(bytes.len()).unwrap_or(0));
+}
+
+pub(crate) fn body_of(message: &Message, size: usize) -> Result<&[u8], Malformed> {
     let length = usize::try_from(message.header.length.get()).unwrap_or(usize::MAX);
     match length.cmp(&size) {
         core::cmp::Ordering::Less => Err(Malformed::Short),
@@ -283,15 +354,9 @@ impl<T: Body> Field<at::Body> for T {
         "inline"
     };
     const LENGTH: bool = true;
+    const FIXED: Option<FixedDescription> = Some(T::DESCRIPTION);
     fn put(&self, message: &mut Message) {
-        let bytes = self.as_bytes();
-        if let Some(to) = message.inline.get_mut(..bytes.len()) {
-            to.copy_from_slice(bytes);
-        }
-        message
-            .header
-            .length
-            .set(u32::try_from(bytes.len()).unwrap_or(0));
+        put_body(self, message);
     }
     fn take(message: &Message) -> Result<Self, Malformed> {
         let bytes = body_of(message, size_of::<T>())?;
@@ -299,24 +364,36 @@ impl<T: Body> Field<at::Body> for T {
     }
 }
 
-impl Body for Address {}
-
 impl Field<at::Body> for SocketAddr {
     const PLACE: &'static str = "inline, laid out like the address";
     const LENGTH: bool = true;
     fn put(&self, message: &mut Message) {
-        Field::<at::Body>::put(&Address::from_socket(*self), message);
+        put_body(&Address::from_socket(*self), message);
     }
     fn take(message: &Message) -> Result<Self, Malformed> {
-        let address = <Address as Field<at::Body>>::take(message)?;
+        let bytes = body_of(message, size_of::<Address>())?;
+        let address = Address::read_from_bytes(bytes).map_err(|_| Malformed::Short)?;
         address.socket()?.ok_or(Malformed::BadField)
     }
 }
 
+/// What the document says of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldDescription {
+    /// Name.
+    pub name: &'static str,
+    /// Where it stands.
+    pub place: &'static str,
+    /// Meaning.
+    pub meaning: &'static str,
+    /// Its fixed layout, if it has one.
+    pub fixed: Option<FixedDescription>,
+}
+
 /// A request's or a reply's fields.
 pub trait Layout: Sized {
-    /// Name, place and meaning of each field.
-    const FIELDS: &'static [(&'static str, &'static str, &'static str)];
+    /// The fields in order.
+    const FIELDS: &'static [FieldDescription];
 
     /// Writes all fields.
     fn encode(&self, message: &mut Message);
@@ -339,11 +416,14 @@ macro_rules! layout {
         pub struct $name { $($(#[doc = $doc])+ pub $field: $type,)* }
 
         impl $crate::field::Layout for $name {
-            const FIELDS: &'static [(&'static str, &'static str, &'static str)] = &[$((
-                stringify!($field),
-                <$type as $crate::field::Field<$place>>::PLACE,
-                concat!($($doc),+),
-            ),)*];
+            const FIELDS: &'static [$crate::field::FieldDescription] = &[
+                $($crate::field::FieldDescription {
+                    name: stringify!($field),
+                    place: <$type as $crate::field::Field<$place>>::PLACE,
+                    meaning: concat!($($doc),+),
+                    fixed: <$type as $crate::field::Field<$place>>::FIXED,
+                },)*
+            ];
 
             #[allow(unused_variables, reason = "some layouts have no fields")]
             fn encode(&self, message: &mut $crate::message::Message) {
@@ -430,14 +510,16 @@ mod tests {
     #[test]
     fn a_body_must_have_exactly_its_size() {
         let mut message = Message::zeroed();
-        for (length, verdict) in [(23, Malformed::Short), (25, Malformed::Long)] {
+        for (length, verdict) in [
+            (23, Malformed::Short),
+            (25, Malformed::Long),
+            (24, Malformed::BadField),
+        ] {
             message.header.length.set(length);
-            assert_eq!(<Address as Field<at::Body>>::take(&message), Err(verdict));
+            assert_eq!(
+                <SocketAddr as Field<at::Body>>::take(&message),
+                Err(verdict)
+            );
         }
-        message.header.length.set(24);
-        assert_eq!(
-            <Address as Field<at::Body>>::take(&message),
-            Ok(Address::NONE)
-        );
     }
 }

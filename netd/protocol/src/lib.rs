@@ -50,7 +50,10 @@ pub use error::{
     ListenError, Malformed, ObserveError, OperationError, PingError, ReceiveError, ResolveError,
     SendError, SocketError, SubscribeError,
 };
-pub use field::{Body, Field, Inline, Layout, Payload, Range, Word, at};
+pub use field::{
+    Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,
+    at,
+};
 pub use message::{
     Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
 };
@@ -69,6 +72,6 @@ pub use socket::{
 pub use table::{
     AddressRow, Addresses, AddressesReply, CounterRow, Counters, CountersReply, Drops, DropsReply,
     END, InterfaceRow, Interfaces, InterfacesReply, NeighbourRow, NeighbourState, Neighbours,
-    NeighboursReply, RouteRow, Routes, RoutesReply, Row, Rows, SocketRow, Sockets, SocketsReply,
-    Table, fixed_text, text_of,
+    NeighboursReply, RouteRow, Routes, RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table,
+    fixed_text, text_of,
 };

@@ -3,9 +3,8 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use zerocopy::little_endian::U32;
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::field::{Body, Payload, at, layout, word_enum};
+use crate::field::{Payload, at, fixed, layout, word_enum};
 use crate::operation::operations;
 
 word_enum! {
@@ -23,29 +22,23 @@ pub const NAME_BYTES: usize = 253;
 /// Most addresses in an answer.
 pub const ANSWER_ADDRESSES: usize = 8;
 
-/// The answer to a question for addresses.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct AnswerBody {
-    /// Seconds for which the answer may be kept.
-    pub ttl: U32,
-    /// Microseconds from the question to the answer.
-    pub microseconds: U32,
-    /// How many of `addresses` count.
-    pub count: u8,
-    /// Aliases (CNAME) that were followed.
-    pub aliases: u8,
-    /// Zero.
-    pub reserved: [u8; 2],
-    /// The addresses; IPv4 in the first four bytes.
-    pub addresses: [[u8; 16]; ANSWER_ADDRESSES],
+fixed! {
+    /// The answer to a question for addresses.
+    pub struct AnswerBody: 140 {
+        /// Seconds for which the answer may be kept.
+        pub ttl: U32,
+        /// Microseconds from the question to the answer.
+        pub microseconds: U32,
+        /// How many of `addresses` count.
+        pub count: u8,
+        /// Aliases (CNAME) that were followed.
+        pub aliases: u8,
+        /// Zero.
+        pub reserved: [u8; 2],
+        /// The addresses; IPv4 in the first four bytes.
+        pub addresses: [[u8; 16]; ANSWER_ADDRESSES],
+    }
 }
-
-const _: () = assert!(size_of::<AnswerBody>() == 140);
-
-impl Body for AnswerBody {}
 
 impl AnswerBody {
     /// An answer with as many of `addresses` as fit.

@@ -3,9 +3,8 @@
 use core::net::IpAddr;
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::field::{Body, at, layout, word_enum};
+use crate::field::{at, fixed, layout, word_enum};
 use crate::message::{Address, flag};
 use crate::operation::operations;
 use crate::socket::SocketId;
@@ -13,27 +12,21 @@ use crate::socket::SocketId;
 /// Version of the protocol that this crate describes.
 pub const VERSION: u16 = 1;
 
-/// How a ping is sent.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct PingBody {
-    /// Bytes of echo data.
-    pub size: U16,
-    /// Sequence number in the echo header.
-    pub sequence: U16,
-    /// Milliseconds to wait; zero: netd's own limit.
-    pub timeout: U32,
-    /// Time to live; zero: the default.
-    pub ttl: u8,
-    /// Zero.
-    pub reserved: [u8; 7],
+fixed! {
+    /// How a ping is sent.
+    pub struct PingBody: 16 {
+        /// Bytes of echo data.
+        pub size: U16,
+        /// Sequence number in the echo header.
+        pub sequence: U16,
+        /// Milliseconds to wait; zero: netd's own limit.
+        pub timeout: U32,
+        /// Time to live; zero: the default.
+        pub ttl: u8,
+        /// Zero.
+        pub reserved: [u8; 7],
+    }
 }
-
-const _: () = assert!(size_of::<PingBody>() == 16);
-
-impl Body for PingBody {}
 
 word_enum! {
     /// What came back of a ping.
@@ -53,87 +46,65 @@ word_enum! {
     }
 }
 
-/// What came back of a ping, in figures.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct PongBody {
-    /// Nanoseconds from sending to the answer.
-    pub round_trip: U64,
-    /// Bytes of echo data in the answer.
-    pub size: U16,
-    /// Sequence number in the echo header.
-    pub sequence: U16,
-    /// Time to live of the answer.
-    pub ttl: u8,
-    /// Zero.
-    pub reserved: [u8; 3],
+fixed! {
+    /// What came back of a ping, in figures.
+    pub struct PongBody: 16 {
+        /// Nanoseconds from sending to the answer.
+        pub round_trip: U64,
+        /// Bytes of echo data in the answer.
+        pub size: U16,
+        /// Sequence number in the echo header.
+        pub sequence: U16,
+        /// Time to live of the answer.
+        pub ttl: u8,
+        /// Zero.
+        pub reserved: [u8; 3],
+    }
 }
 
-const _: () = assert!(size_of::<PongBody>() == 16);
-
-impl Body for PongBody {}
-
-/// netd's figures since it started.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    FromBytes,
-    IntoBytes,
-    Immutable,
-    KnownLayout,
-    Unaligned,
-)]
-#[repr(C)]
-pub struct StatsBody {
-    /// Frames received.
-    pub received_frames: U64,
-    /// Bytes received.
-    pub received_bytes: U64,
-    /// Frames sent.
-    pub sent_frames: U64,
-    /// Bytes sent.
-    pub sent_bytes: U64,
-    /// Frames that reached somebody.
-    pub delivered: U64,
-    /// Frames thrown away; the table of drops says why.
-    pub dropped: U64,
-    /// Connections in a synchronised state.
-    pub connections: U64,
-    /// Half-open passive connections.
-    pub half_open: U64,
-    /// Connections in TIME-WAIT.
-    pub time_waits: U64,
-    /// Listening sockets.
-    pub listeners: U64,
-    /// Datagram sockets.
-    pub datagram_sockets: U64,
-    /// Answers in the name cache.
-    pub names_cached: U64,
-    /// Clients connected.
-    pub clients: U64,
-    /// Clients thrown out for breaking the rules.
-    pub expelled: U64,
-    /// Requests served.
-    pub requests: U64,
-    /// Requests that made no sense.
-    pub malformed: U64,
-    /// Nanoseconds since netd started.
-    pub uptime: U64,
-    /// Times the loop went to sleep.
-    pub sleeps: U64,
-    /// Faults of the network device.
-    pub device_faults: U64,
+fixed! {
+    /// netd's figures since it started.
+    pub struct StatsBody: 152 {
+        /// Frames received.
+        pub received_frames: U64,
+        /// Bytes received.
+        pub received_bytes: U64,
+        /// Frames sent.
+        pub sent_frames: U64,
+        /// Bytes sent.
+        pub sent_bytes: U64,
+        /// Frames that reached somebody.
+        pub delivered: U64,
+        /// Frames thrown away; the table of drops says why.
+        pub dropped: U64,
+        /// Connections in a synchronised state.
+        pub connections: U64,
+        /// Half-open passive connections.
+        pub half_open: U64,
+        /// Connections in TIME-WAIT.
+        pub time_waits: U64,
+        /// Listening sockets.
+        pub listeners: U64,
+        /// Datagram sockets.
+        pub datagram_sockets: U64,
+        /// Answers in the name cache.
+        pub names_cached: U64,
+        /// Clients connected.
+        pub clients: U64,
+        /// Clients thrown out for breaking the rules.
+        pub expelled: U64,
+        /// Requests served.
+        pub requests: U64,
+        /// Requests that made no sense.
+        pub malformed: U64,
+        /// Nanoseconds since netd started.
+        pub uptime: U64,
+        /// Times the loop went to sleep.
+        pub sleeps: U64,
+        /// Faults of the network device.
+        pub device_faults: U64,
+    }
 }
-
-const _: () = assert!(size_of::<StatsBody>() == 152);
-
-impl Body for StatsBody {}
 
 /// Bits of [`InfoBody::state`].
 pub mod link {
@@ -161,63 +132,51 @@ word_enum! {
     }
 }
 
-/// How the machine is on the network.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct InfoBody {
-    /// Hardware address.
-    pub mac: [u8; 6],
-    /// Largest packet in bytes.
-    pub mtu: U16,
-    /// Bits of [`link`].
-    pub state: u8,
-    /// Number of a [`Source`].
-    pub source: u8,
-    /// [`VERSION`].
-    pub version: U16,
-    /// Zero.
-    pub reserved: U32,
-    /// First address and its prefix length.
-    pub address: Address,
-    /// Default gateway.
-    pub gateway: Address,
-    /// Name servers.
-    pub name_servers: [Address; 3],
-    /// Host name, padded with zeros.
-    pub hostname: [u8; 32],
+fixed! {
+    /// How the machine is on the network.
+    pub struct InfoBody: 168 {
+        /// Hardware address.
+        pub mac: [u8; 6],
+        /// Largest packet in bytes.
+        pub mtu: U16,
+        /// Bits of [`link`].
+        pub state: u8,
+        /// Number of a [`Source`].
+        pub source: u8,
+        /// [`VERSION`].
+        pub version: U16,
+        /// Zero.
+        pub reserved: U32,
+        /// First address and its prefix length.
+        pub address: Address,
+        /// Default gateway.
+        pub gateway: Address,
+        /// Name servers.
+        pub name_servers: [Address; 3],
+        /// Host name, padded with zeros.
+        pub hostname: [u8; 32],
+    }
 }
 
-const _: () = assert!(size_of::<InfoBody>() == 168);
-
-impl Body for InfoBody {}
-
-/// The DHCP lease.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct LeaseBody {
-    /// Address and prefix.
-    pub address: Address,
-    /// Who gave it.
-    pub server: Address,
-    /// First router.
-    pub router: Address,
-    /// Seconds it was given for; `u32::MAX`: for ever.
-    pub seconds: U32,
-    /// Seconds of them that are left.
-    pub remaining: U32,
-    /// State of the client by the names of RFC 2131 4.4, padded with zeros.
-    pub state: [u8; 16],
-    /// Name servers.
-    pub name_servers: [Address; 3],
+fixed! {
+    /// The DHCP lease.
+    pub struct LeaseBody: 168 {
+        /// Address and prefix.
+        pub address: Address,
+        /// Who gave it.
+        pub server: Address,
+        /// First router.
+        pub router: Address,
+        /// Seconds it was given for; `u32::MAX`: for ever.
+        pub seconds: U32,
+        /// Seconds of them that are left.
+        pub remaining: U32,
+        /// State of the client by the names of RFC 2131 4.4, padded with zeros.
+        pub state: [u8; 16],
+        /// Name servers.
+        pub name_servers: [Address; 3],
+    }
 }
-
-const _: () = assert!(size_of::<LeaseBody>() == 168);
-
-impl Body for LeaseBody {}
 
 word_enum! {
     /// What has happened.
@@ -231,17 +190,13 @@ word_enum! {
     }
 }
 
-/// Further facts of an event.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct EventBody {
-    /// By kind.
-    pub detail: U32,
+fixed! {
+    /// Further facts of an event.
+    pub struct EventBody: 4 {
+        /// By kind.
+        pub detail: U32,
+    }
 }
-
-impl Body for EventBody {}
 
 layout! {
     /// Sends one ICMP echo request.

@@ -3,9 +3,8 @@
 use core::net::SocketAddr;
 
 use zerocopy::little_endian::{U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::field::{Body, Range, Word, at, layout, word_enum};
+use crate::field::{Range, Word, at, fixed, layout, word_enum};
 use crate::message::flag;
 use crate::operation::operations;
 
@@ -122,37 +121,27 @@ word_enum! {
     }
 }
 
-/// A socket option's value.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct OptionValue {
-    /// By option.
-    pub value: U64,
+fixed! {
+    /// A socket option's value.
+    pub struct OptionValue: 8 {
+        /// By option.
+        pub value: U64,
+    }
 }
 
-impl Body for OptionValue {}
-
-/// What [`SocketStatus`] tells.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct StatusBody {
-    /// Bits of [`ready`].
-    pub ready: U32,
-    /// Number of a [`State`].
-    pub state: U32,
-    /// Bytes given for sending and not yet acknowledged.
-    pub send_bytes: U64,
-    /// Bytes of room that nothing has come for yet.
-    pub room: U64,
+fixed! {
+    /// What [`SocketStatus`] tells.
+    pub struct StatusBody: 24 {
+        /// Bits of [`ready`].
+        pub ready: U32,
+        /// Number of a [`State`].
+        pub state: U32,
+        /// Bytes given for sending and not yet acknowledged.
+        pub send_bytes: U64,
+        /// Bytes of room that nothing has come for yet.
+        pub room: U64,
+    }
 }
-
-const _: () = assert!(size_of::<StatusBody>() == 24);
-
-impl Body for StatusBody {}
 
 /// Bits of [`StatusBody::ready`] and of readiness events.
 pub mod ready {

@@ -10,7 +10,9 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::error::Malformed;
-use crate::field::{Body, Field, at, layout, word_enum};
+use crate::field::{
+    Body, Field, FixedDescription, at, body_of, fixed, layout, put_body, word_enum,
+};
 use crate::message::{Address, Message};
 use crate::operation::{Operation, operations};
 
@@ -19,13 +21,10 @@ pub const END: u32 = u32::MAX;
 /// Bytes of rows in one reply.
 const ROWS_BYTES: usize = 192;
 
-/// A row's layout.
-pub trait Row: FromBytes + IntoBytes + Immutable + KnownLayout + Unaligned + Copy {
-    /// Rows that fit a reply.
-    const PER_REPLY: usize = {
-        assert!(size_of::<Self>() <= ROWS_BYTES);
-        ROWS_BYTES / size_of::<Self>()
-    };
+/// Rows of `R` that fit a reply.
+const fn rows_per_reply<R>() -> usize {
+    assert!(size_of::<R>() <= ROWS_BYTES);
+    ROWS_BYTES / size_of::<R>()
 }
 
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -38,8 +37,6 @@ struct RowsBody {
 
 const _: () = assert!(size_of::<RowsBody>() == 200);
 
-impl Body for RowsBody {}
-
 /// Some rows of a table.
 #[derive(Clone, Copy)]
 pub struct Rows<R> {
@@ -47,7 +44,7 @@ pub struct Rows<R> {
     row: PhantomData<R>,
 }
 
-impl<R: Row> Rows<R> {
+impl<R: Body> Rows<R> {
     /// Reads rows from a table: `next` gives the row at or after a cursor and the cursor after it.
     #[must_use]
     pub fn collect(cursor: u32, mut next: impl FnMut(u32) -> Option<(R, u32)>) -> Self {
@@ -91,28 +88,33 @@ impl<R: Row> Rows<R> {
     }
 }
 
-impl<R: Row> core::fmt::Debug for Rows<R> {
+impl<R: Body> core::fmt::Debug for Rows<R> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{} rows, next {}", self.body.count, self.body.next)
     }
 }
 
-impl<R: Row> PartialEq for Rows<R> {
+impl<R: Body> PartialEq for Rows<R> {
     fn eq(&self, other: &Self) -> bool {
         self.body.as_bytes() == other.body.as_bytes()
     }
 }
 
-impl<R: Row> Eq for Rows<R> {}
+impl<R: Body> Eq for Rows<R> {}
 
-impl<R: Row> Field<at::Body> for Rows<R> {
-    const PLACE: &'static str = "inline: next u32, count u32, rows";
+impl<R: Body> Field<at::Body> for Rows<R> {
+    const PLACE: &'static str = {
+        assert!(rows_per_reply::<R>() > 0);
+        "inline: u32 where to go on, u32 count, rows"
+    };
     const LENGTH: bool = true;
+    const FIXED: Option<FixedDescription> = Some(R::DESCRIPTION);
     fn put(&self, message: &mut Message) {
-        Field::<at::Body>::put(&self.body, message);
+        put_body(&self.body, message);
     }
     fn take(message: &Message) -> Result<Self, Malformed> {
-        let body = <RowsBody as Field<at::Body>>::take(message)?;
+        let bytes = body_of(message, size_of::<RowsBody>())?;
+        let body = RowsBody::read_from_bytes(bytes).map_err(|_| Malformed::Short)?;
         Ok(Self {
             body,
             row: PhantomData,
@@ -120,75 +122,63 @@ impl<R: Row> Field<at::Body> for Rows<R> {
     }
 }
 
-/// An interface.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct InterfaceRow {
-    /// Number of the interface.
-    pub interface: U32,
-    /// Largest packet in bytes.
-    pub mtu: U16,
-    /// Hardware address, zero for loopback.
-    pub mac: [u8; 6],
-    /// 1: up.
-    pub up: u8,
-    /// 1: loopback.
-    pub loopback: u8,
-    /// Zero.
-    pub reserved: U16,
-    /// Frames received.
-    pub received_frames: U64,
-    /// Bytes received.
-    pub received_bytes: U64,
-    /// Frames sent.
-    pub sent_frames: U64,
-    /// Bytes sent.
-    pub sent_bytes: U64,
-    /// Received frames thrown away.
-    pub dropped: U64,
+fixed! {
+    /// An interface.
+    pub struct InterfaceRow: 56 {
+        /// Number of the interface.
+        pub interface: U32,
+        /// Largest packet in bytes.
+        pub mtu: U16,
+        /// Hardware address, zero for loopback.
+        pub mac: [u8; 6],
+        /// 1: up.
+        pub up: u8,
+        /// 1: loopback.
+        pub loopback: u8,
+        /// Zero.
+        pub reserved: U16,
+        /// Frames received.
+        pub received_frames: U64,
+        /// Bytes received.
+        pub received_bytes: U64,
+        /// Frames sent.
+        pub sent_frames: U64,
+        /// Bytes sent.
+        pub sent_bytes: U64,
+        /// Received frames thrown away.
+        pub dropped: U64,
+    }
 }
 
-const _: () = assert!(size_of::<InterfaceRow>() == 56);
-
-/// An address of an interface.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct AddressRow {
-    /// Number of the interface.
-    pub interface: U32,
-    /// 0 being probed, 1 in use, 2 somebody else has it.
-    pub state: u8,
-    /// Number of a [`crate::Source`].
-    pub source: u8,
-    /// Zero.
-    pub reserved: U16,
-    /// Address and prefix.
-    pub address: Address,
+fixed! {
+    /// An address of an interface.
+    pub struct AddressRow: 32 {
+        /// Number of the interface.
+        pub interface: U32,
+        /// 0 being probed, 1 in use, 2 somebody else has it.
+        pub state: u8,
+        /// Number of a [`crate::Source`].
+        pub source: u8,
+        /// Zero.
+        pub reserved: U16,
+        /// Address and prefix.
+        pub address: Address,
+    }
 }
 
-const _: () = assert!(size_of::<AddressRow>() == 32);
-
-/// A route.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct RouteRow {
-    /// Destination and prefix.
-    pub destination: Address,
-    /// Next router; family 0 when on the link.
-    pub gateway: Address,
-    /// Number of the interface.
-    pub interface: U32,
-    /// The smaller, the better.
-    pub metric: U32,
+fixed! {
+    /// A route.
+    pub struct RouteRow: 56 {
+        /// Destination and prefix.
+        pub destination: Address,
+        /// Next router; family 0 when on the link.
+        pub gateway: Address,
+        /// Number of the interface.
+        pub interface: U32,
+        /// The smaller, the better.
+        pub metric: U32,
+    }
 }
-
-const _: () = assert!(size_of::<RouteRow>() == 56);
 
 word_enum! {
     /// What is known of a neighbour (RFC 4861 7.3.2).
@@ -210,82 +200,63 @@ word_enum! {
     }
 }
 
-/// A neighbour on a link.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct NeighbourRow {
-    /// Its address.
-    pub address: Address,
-    /// Its hardware address, zero while unknown.
-    pub mac: [u8; 6],
-    /// Number of a [`NeighbourState`].
-    pub state: u8,
-    /// Packets that wait for it.
-    pub waiting: u8,
-    /// Number of the interface.
-    pub interface: U32,
-    /// Seconds since it was last confirmed.
-    pub age: U32,
+fixed! {
+    /// A neighbour on a link.
+    pub struct NeighbourRow: 40 {
+        /// Its address.
+        pub address: Address,
+        /// Its hardware address, zero while unknown.
+        pub mac: [u8; 6],
+        /// Number of a [`NeighbourState`].
+        pub state: u8,
+        /// Packets that wait for it.
+        pub waiting: u8,
+        /// Number of the interface.
+        pub interface: U32,
+        /// Seconds since it was last confirmed.
+        pub age: U32,
+    }
 }
 
-const _: () = assert!(size_of::<NeighbourRow>() == 40);
-
-/// A socket.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct SocketRow {
-    /// Its id; zero for connections that nobody holds any more.
-    pub socket: U32,
-    /// Number of the client; zero as above.
-    pub client: U32,
-    /// Number of a [`crate::SocketKind`].
-    pub kind: u8,
-    /// Number of a [`crate::State`].
-    pub state: u8,
-    /// Zero.
-    pub reserved: U16,
-    /// Bytes not told to the client yet; listening: connections that wait to be accepted.
-    pub receive_queued: U32,
-    /// Bytes not yet acknowledged; listening: the backlog.
-    pub send_queued: U32,
-    /// Segments sent again.
-    pub retransmits: U32,
-    /// Smoothed round-trip time in microseconds.
-    pub round_trip: U32,
-    /// Congestion window in bytes.
-    pub window: U32,
-    /// Own address.
-    pub local: Address,
-    /// Peer.
-    pub remote: Address,
+fixed! {
+    /// A socket.
+    pub struct SocketRow: 80 {
+        /// Its id; zero for connections that nobody holds any more.
+        pub socket: U32,
+        /// Number of the client; zero as above.
+        pub client: U32,
+        /// Number of a [`crate::SocketKind`].
+        pub kind: u8,
+        /// Number of a [`crate::State`].
+        pub state: u8,
+        /// Zero.
+        pub reserved: U16,
+        /// Bytes not told to the client yet; listening: connections that wait to be accepted.
+        pub receive_queued: U32,
+        /// Bytes not yet acknowledged; listening: the backlog.
+        pub send_queued: U32,
+        /// Segments sent again.
+        pub retransmits: U32,
+        /// Smoothed round-trip time in microseconds.
+        pub round_trip: U32,
+        /// Congestion window in bytes.
+        pub window: U32,
+        /// Own address.
+        pub local: Address,
+        /// Peer.
+        pub remote: Address,
+    }
 }
 
-const _: () = assert!(size_of::<SocketRow>() == 80);
-
-/// A named count.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
-pub struct CounterRow {
-    /// Name, padded with zeros; cut.
-    pub name: [u8; 40],
-    /// Count since netd started.
-    pub count: U64,
+fixed! {
+    /// A named count.
+    pub struct CounterRow: 48 {
+        /// Name, padded with zeros; cut.
+        pub name: [u8; 40],
+        /// Count since netd started.
+        pub count: U64,
+    }
 }
-
-const _: () = assert!(size_of::<CounterRow>() == 48);
-
-impl Row for InterfaceRow {}
-impl Row for AddressRow {}
-impl Row for RouteRow {}
-impl Row for NeighbourRow {}
-impl Row for SocketRow {}
-impl Row for CounterRow {}
 
 /// Text in a fixed field: padded with zeros, cut at a character's boundary.
 #[must_use]
@@ -316,7 +287,7 @@ pub fn text_of(field: &[u8]) -> &str {
 /// An operation that reads a table.
 pub trait Table: Operation {
     /// The table's rows.
-    type Row: Row;
+    type Row: Body;
 
     /// The request for the rows from `cursor` on.
     fn from_cursor(cursor: u32) -> Self;
@@ -420,7 +391,7 @@ mod tests {
     fn a_lying_count_reads_no_more_than_there_is() {
         let mut rows = Rows::collect(0, |_| Some((row(1), 1)));
         rows.body.count.set(u32::MAX);
-        assert_eq!(rows.iter().count(), CounterRow::PER_REPLY);
+        assert_eq!(rows.iter().count(), rows_per_reply::<CounterRow>());
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! The document's tables are made from the declarations. `UPDATE_DOCUMENT=1 cargo test -p protocol`
 //! writes them anew.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::{env, fs, path::PathBuf};
 
-use protocol::{Answers, CATALOGUE, Code, Description, REPLY, Who};
+use protocol::{
+    Answers, CATALOGUE, Code, Description, FieldDescription, FixedDescription, Member, REPLY, Who,
+};
 
 /// Everything below this line of the document is made.
 const MARK: &str =
@@ -14,14 +17,18 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md")
 }
 
-fn fields(out: &mut String, title: &str, fields: &[(&str, &str, &str)]) {
+fn fields(out: &mut String, title: &str, fields: &[FieldDescription]) {
     if fields.is_empty() {
         writeln!(out, "{title}: no fields.\n").unwrap();
         return;
     }
     writeln!(out, "| {title} | where | what |\n| --- | --- | --- |").unwrap();
-    for (name, place, meaning) in fields {
-        writeln!(out, "| {name} | {place} | {} |", meaning.trim()).unwrap();
+    for field in fields {
+        let link = field
+            .fixed
+            .map(|fixed| format!(": [{0}](#{1})", fixed.name, fixed.name.to_lowercase()));
+        let (name, place, link) = (field.name, field.place, link.unwrap_or_default());
+        writeln!(out, "| {name} | {place}{link} | {} |", field.meaning.trim()).unwrap();
     }
     out.push('\n');
 }
@@ -66,6 +73,16 @@ fn operation(out: &mut String, operation: &Description) {
     writeln!(out, "Errors: {errors}.\n").unwrap();
 }
 
+/// All fixed layouts that some operation uses, by name.
+fn layouts() -> BTreeMap<&'static str, FixedDescription> {
+    let both = |operation: &Description| operation.request.iter().chain(operation.reply).copied();
+    let fields = CATALOGUE.iter().flat_map(both);
+    fields
+        .filter_map(|field| field.fixed)
+        .map(|fixed| (fixed.name, fixed))
+        .collect()
+}
+
 fn made() -> String {
     let mut out =
         String::from("\n## Status codes\n\n| code | name | meaning |\n| --- | --- | --- |\n");
@@ -84,6 +101,30 @@ fn made() -> String {
     catalogue.sort_by_key(|operation| operation.number);
     for description in catalogue {
         operation(&mut out, description);
+    }
+    out.push_str("## Inline layouts\n\nAddresses are laid out like the one in the header.\n\n");
+    for (name, layout) in layouts() {
+        writeln!(
+            out,
+            "### {name}\n\n| bytes | member | what |\n| --- | --- | --- |"
+        )
+        .unwrap();
+        for Member {
+            name,
+            offset,
+            bytes,
+            meaning,
+        } in layout.members
+        {
+            let last = offset + bytes - 1;
+            let meaning = meaning
+                .trim()
+                .replace("[`crate::", "`")
+                .replace("[`", "`")
+                .replace("`]", "`");
+            writeln!(out, "| {offset} to {last} | {name} | {meaning} |").unwrap();
+        }
+        out.push('\n');
     }
     out.truncate(out.trim_end().len());
     out.push('\n');

@@ -23,7 +23,7 @@ fn word(number: u64) -> u32 {
 }
 
 /// Rows from an iterator that starts at the cursor.
-fn rows<R: protocol::Row>(cursor: u32, mut rest: impl Iterator<Item = R>) -> Rows<R> {
+fn rows<R: protocol::Body>(cursor: u32, mut rest: impl Iterator<Item = R>) -> Rows<R> {
     Rows::collect(cursor, |at| {
         rest.next().map(|row| (row, at.saturating_add(1)))
     })
