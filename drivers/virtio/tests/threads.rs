@@ -3,31 +3,46 @@
 //! on a weak memory model.
 
 use hardware::Dma;
-use std::thread::{self, Thread};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 use virtio::fake::{DeviceQueue, Fake, memory};
 use virtio::{DeviceType, Direction, EVENT_INDEX, Faults, Plan, SplitQueue, Used, go, negotiate};
 
 const BUFFERS: u16 = 4;
 const BUFFER: usize = 8;
-const ROUNDS: u32 = if cfg!(miri) { 60 } else { 200_000 };
-/// Nobody has to wait this long unless a wake-up was lost. (Miri finds the deadlock itself.)
+const ROUNDS: u32 = if cfg!(miri) { 60 } else { 100_000 };
+/// Nobody has to wait this long unless a wake-up was lost.
 const FOR_EVER: Duration = Duration::from_secs(60);
 
-/// Sleeps until the other side rings. Spurious wake-ups do no harm, lost ones do.
-fn sleep() {
-    if cfg!(miri) {
-        thread::park();
-        return;
+/// Wakes the other side and orders nothing: a stronger bell (such as a system call) would hide a
+/// missing fence.
+#[derive(Default)]
+struct Bell(AtomicU32);
+
+impl Bell {
+    fn ring(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
-    let start = std::time::Instant::now();
-    thread::park_timeout(FOR_EVER);
-    assert!(start.elapsed() < FOR_EVER, "a wake-up was lost");
+
+    /// Sleeps until the bell has been rung since `heard`.
+    fn sleep(&self, heard: &mut u32) {
+        let start = Instant::now();
+        loop {
+            let rung = self.0.load(Ordering::Relaxed);
+            if rung != *heard {
+                *heard = rung;
+                return;
+            }
+            assert!(start.elapsed() < FOR_EVER, "a wake-up was lost");
+            thread::yield_now();
+        }
+    }
 }
 
 /// Fills every buffer with the number of its turn.
-fn device(mut queue: DeviceQueue, driver: &Thread) {
-    let mut turn = 0_u32;
+fn device(mut queue: DeviceQueue, own: &Bell, driver: &Bell) {
+    let (mut turn, mut heard) = (0_u32, 0);
     while turn < ROUNDS {
         let mut worked = false;
         while let Some(chain) = queue.take() {
@@ -38,19 +53,20 @@ fn device(mut queue: DeviceQueue, driver: &Thread) {
             worked = true;
         }
         if worked && queue.wants_interrupt() {
-            driver.unpark();
+            driver.ring();
         }
         if turn < ROUNDS && !queue.rest() {
-            sleep();
+            own.sleep(&mut heard);
         }
         queue.quiet();
     }
 }
 
-fn driver(queue: &mut SplitQueue, mut buffers: Vec<Dma>, device: &Thread) {
+fn driver(queue: &mut SplitQueue, mut buffers: Vec<Dma>, own: &Bell, device: &Bell) {
     let mut faults = Faults::default();
-    let (mut provided, mut reaped) = (0, 0_u32);
+    let (mut provided, mut reaped, mut heard) = (0, 0_u32, 0);
     while reaped < ROUNDS {
+        let before = reaped;
         while let Some(Used { buffer, written }) = queue.reap(&mut faults) {
             assert_eq!(written, Some(BUFFER));
             let number = reaped.to_le_bytes();
@@ -65,10 +81,10 @@ fn driver(queue: &mut SplitQueue, mut buffers: Vec<Dma>, device: &Thread) {
             provided += 1;
         }
         if queue.publish() {
-            device.unpark();
+            device.ring();
         }
-        if reaped < ROUNDS && !queue.arm(1) {
-            sleep();
+        if reaped == before && !queue.arm(1) {
+            own.sleep(&mut heard);
         }
         queue.disarm();
     }
@@ -96,10 +112,10 @@ fn run(event_index: bool) {
         .map(|_| dma.split_to(BUFFER).unwrap())
         .collect();
     let device_queue = fake.state().queues[0].take().unwrap();
-    let this = thread::current();
+    let (bell_of_device, bell_of_driver) = (Bell::default(), Bell::default());
     thread::scope(|scope| {
-        let other = scope.spawn(move || device(device_queue, &this));
-        driver(&mut queue, buffers, other.thread());
+        scope.spawn(|| device(device_queue, &bell_of_device, &bell_of_driver));
+        driver(&mut queue, buffers, &bell_of_driver, &bell_of_device);
     });
 }
 
