@@ -1,5 +1,6 @@
 //! Rules of the tree that a machine can check. Each is a test with a name.
 
+mod documents;
 mod features;
 mod sources;
 
@@ -28,6 +29,10 @@ const CHECKS: &[Check] = &[
     (
         "dependencies_point_inward",
         sources::dependencies_point_inward,
+    ),
+    (
+        "documents_are_there_and_lead_somewhere",
+        documents::documents_are_there_and_lead_somewhere,
     ),
     (
         "features_name_tests_that_exist",

@@ -30,6 +30,7 @@ pub fn group() -> Group {
             a_runaway_ring_is_cut_off,
             ranges_outside_the_arena_are_refused,
             a_hundred_programs_leave_nothing,
+            netd_can_be_ended,
         ],
     }
 }
@@ -190,4 +191,25 @@ fn a_hundred_programs_leave_nothing(stage: &mut Stage) -> Result<()> {
         stage.guest.must("net addr")?;
     }
     memory_is_back(&mut stage.guest, before)
+}
+
+/// The network server is a process like others: without it kernel and shell live on, and the first
+/// process starts a new one that serves again.
+fn netd_can_be_ended(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    let old = super::shell::process(guest, "netd")?;
+    guest.must(&format!("kill {old}"))?;
+    let deadline = Instant::now() + LIMIT;
+    let new = loop {
+        match super::shell::process(guest, "netd") {
+            Ok(new) if new != old => break new,
+            _ => ensure!(Instant::now() < deadline, "there is no new network server"),
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    ensure!(new > old, "the number {new} after {old}");
+    cable.introduce()?;
+    is_alive(cable)?;
+    guest.must("ping -c 1 127.0.0.1")?;
+    Ok(())
 }

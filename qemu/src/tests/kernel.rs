@@ -1,4 +1,5 @@
-//! The kernel by itself: what is in it, how large it is, and the checks it runs on itself.
+//! What was built, looked at from outside: what is in the kernel, how large everything is, and that
+//! others can use the crates.
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,7 +10,12 @@ pub fn group() -> Group {
     Group {
         name: "kernel",
         stage: no_stage,
-        tests: tests![Alone: no_protocol_in_the_kernel, no_writable_code, small_enough],
+        tests: tests![Alone:
+            no_protocol_in_the_kernel,
+            no_writable_code,
+            small_enough,
+            crates_serve_others,
+        ],
     }
 }
 
@@ -53,5 +59,20 @@ fn no_writable_code() -> Result<()> {
 fn small_enough() -> Result<()> {
     let size = std::fs::metadata(paths::build().join("skerry.img"))?.len();
     ensure!(size <= 2 << 20, "{size} bytes");
+    Ok(())
+}
+
+/// A package that is no part of this workspace builds against the formats and runs.
+fn crates_serve_others() -> Result<()> {
+    let output = std::process::Command::new("cargo")
+        .args(["run", "--quiet", "--manifest-path"])
+        .arg(paths::root().join("qemu/outside/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(paths::build().join("outside"))
+        .output()
+        .context("cargo does not start")?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(printed.trim() == "read back", "{printed}{errors}");
     Ok(())
 }
