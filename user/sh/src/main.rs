@@ -26,7 +26,7 @@ fn run(env: rt::Env) -> i32 {
     );
     let mut shell = Shell::new();
     rt::block_on(async {
-        if let Some(commands) = env.option("run") {
+        if let Some(commands) = env.option("run").filter(|_| env.restarts == 0) {
             shell.execute(commands).await;
         }
         shell.converse().await;
