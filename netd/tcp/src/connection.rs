@@ -100,10 +100,12 @@ impl Connection {
         }
     }
 
-    /// The user knows of the end of the peer's stream, and of all that comes before it.
-    pub fn publish_fin(&mut self, now: Instant) {
-        if let Self::Open(open) = self {
-            open.publish_fin(now);
+    /// The user knows of the end of the peer's stream, and of all that comes before it. Only now
+    /// does the peer's FIN change the state.
+    pub fn publish_fin(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
+        match self {
+            Self::Opening(_) => Outcome::default(),
+            Self::Open(open) => open.publish_fin(shared, now),
         }
     }
 
@@ -122,10 +124,10 @@ impl Connection {
     /// data that arrives is answered by a reset, and the peer's FIN is waited for only so long. A
     /// connection that is still opening is aborted. (If bytes were received that the user never
     /// saw, RFC 9293 section 3.6.1 wants [`Connection::abort`] instead.)
-    pub fn orphan(&mut self, shared: &Shared, now: Instant) -> Outcome {
+    pub fn orphan(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         match self {
             Self::Opening(opening) => opening.abort(),
-            Self::Open(open) => open.orphan(&shared.limits, now),
+            Self::Open(open) => open.orphan(shared, now),
         }
     }
 
@@ -250,7 +252,7 @@ impl Connection {
     pub fn has_peer_finished(&self) -> bool {
         match self {
             Self::Opening(_) => false,
-            Self::Open(open) => open.facts.is_their_side_closed(),
+            Self::Open(open) => open.rcv.is_fin_seen,
         }
     }
 

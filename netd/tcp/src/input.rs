@@ -13,7 +13,7 @@ use wire::Drop;
 use wire::tcp::Header;
 
 use crate::open::Open;
-use crate::outcome::{Events, Fate, Outcome};
+use crate::outcome::Outcome;
 use crate::segment::Arrival;
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -99,10 +99,7 @@ impl Step<'_> {
         if let Err(Stop::Dropped(reason)) = end {
             outcome.drop = Some(reason);
         }
-        if self.open.fate() != Fate::Continues {
-            outcome.events.insert(Events::OVER);
-            self.open.release(self.shared);
-        }
+        self.open.finish(self.shared, &mut outcome);
         outcome
     }
 }

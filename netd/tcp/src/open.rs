@@ -92,7 +92,7 @@ impl Open {
     /// The user gives `bytes` more room behind what was given before.
     pub(crate) fn give_room(&mut self, bytes: u32, now: Instant) {
         self.rcv.give_room(bytes);
-        if self.facts.is_their_side_closed() {
+        if self.rcv.is_fin_seen {
             return;
         }
         let gain = self.rcv.possible_gain();
@@ -128,12 +128,25 @@ impl Open {
         }
     }
 
-    /// The end of the peer's stream was published to the user, and everything before it.
-    pub(crate) fn publish_fin(&mut self, now: Instant) {
-        self.publish(self.rcv.nxt, now);
-        if self.facts.is_their_side_closed() && !self.rcv.is_fin_published {
-            self.rcv.is_fin_published = true;
+    /// The end of the peer's stream was published to the user, and everything before it. Only now
+    /// does the peer's FIN count: what it is told must not depend on what we might forget.
+    pub(crate) fn publish_fin(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.rcv.is_fin_seen && !self.facts.is_their_side_closed() {
+            self.publish(self.rcv.nxt, now);
+            outcome.step(self.facts.change(Cause::FinArrived));
             self.rcv.want_ack();
+            self.timers.forget_orphan();
+            self.finish(shared, &mut outcome);
+        }
+        outcome
+    }
+
+    /// Notes that the connection is over, if it is, and gives back what was borrowed.
+    pub(crate) fn finish(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
+        if self.fate() != Fate::Continues {
+            outcome.events.insert(Events::OVER);
+            self.release(shared);
         }
     }
 
@@ -155,11 +168,11 @@ impl Open {
     }
 
     /// The user has left for good: nothing more is sent or read.
-    pub(crate) fn orphan(&mut self, limits: &Limits, now: Instant) -> Outcome {
-        let outcome = self.close();
+    pub(crate) fn orphan(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         self.is_orphan = true;
-        self.publish_fin(now);
-        self.watch_orphan(limits, now);
+        self.publish(self.rcv.nxt, now);
+        let outcome = self.publish_fin(shared, now).followed_by(self.close());
+        self.watch_orphan(&shared.limits, now);
         outcome
     }
 
@@ -222,10 +235,7 @@ impl Open {
     }
 
     fn is_quiet(&self) -> bool {
-        self.rcv.is_fin_published
-            && self.rcv.unpublished == 0
-            && self.rcv.need == AckNeed::None
-            && !self.timers.is_ack_delayed()
+        self.rcv.need == AckNeed::None && !self.timers.is_ack_delayed()
     }
 
     /// The earliest time at which [`Open::fire`] has something to do.

@@ -54,8 +54,9 @@ pub(crate) struct Receiver {
     /// So many acknowledgements are still sent without delay.
     pub(crate) quick: u8,
     pub(crate) need: AckNeed,
-    /// The peer's FIN may be acknowledged: the user was told.
-    pub(crate) is_fin_published: bool,
+    /// The peer's FIN is the next thing after `nxt`. It counts, and is acknowledged, when the user
+    /// was told.
+    pub(crate) is_fin_seen: bool,
 }
 
 /// How many acknowledgements are not delayed at the start, while the peer's window is small.
@@ -77,7 +78,7 @@ impl Receiver {
             segments: 0,
             quick: QUICK_ACKS,
             need: AckNeed::None,
-            is_fin_published: false,
+            is_fin_seen: false,
         }
     }
 
@@ -94,10 +95,9 @@ impl Receiver {
         self.nxt.saturating_sub(u64::from(self.unpublished))
     }
 
-    /// The acknowledgement number that may be sent. `is_fin_seen`: the peer's FIN is at `nxt`.
-    pub(crate) fn ack_number(&self, is_fin_seen: bool) -> Seq {
-        let fin = u32::from(is_fin_seen && self.is_fin_published && self.unpublished == 0);
-        self.base.at(self.published()).plus(fin)
+    /// The acknowledgement number that may be sent. `is_fin_published`: so is the peer's FIN.
+    pub(crate) fn ack_number(&self, is_fin_published: bool) -> Seq {
+        self.base.at(self.published()).plus(u32::from(is_fin_published))
     }
 
     /// Bytes were placed in order: `nxt` moves to `position`.
@@ -214,7 +214,6 @@ mod tests {
         receiver.advance_to(60);
         assert_eq!(receiver.ack_number(false), Seq::new(8));
         receiver.unpublished = 0;
-        receiver.is_fin_published = true;
         assert_eq!(receiver.ack_number(false), Seq::new(68));
         assert_eq!(receiver.ack_number(true), Seq::new(69));
     }

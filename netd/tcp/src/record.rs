@@ -103,12 +103,10 @@ impl Record {
     pub(crate) fn of(open: &Open) -> Self {
         let (snd, rcv) = (&open.snd, &open.rcv);
         let published = rcv.published();
-        let is_fin_told = rcv.is_fin_published && rcv.unpublished == 0;
-        let theirs = if is_fin_told { open.facts.theirs() } else { TheirFin::NotSeen };
         let flag = |is_set, bit| if is_set { bit } else { 0 };
         Self::encode(&Fields {
             state: open.facts.ours() as u8
-                | (theirs as u8) << 2
+                | (open.facts.theirs() as u8) << 2
                 | flag(open.is_nodelay, NODELAY)
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
@@ -167,7 +165,7 @@ impl Record {
         open.rcv.nxt = fields.received;
         open.rcv.room = fields.received;
         open.rcv.give_room(fields.room);
-        open.rcv.is_fin_published = facts.is_their_side_closed();
+        open.rcv.is_fin_seen = facts.is_their_side_closed();
         open.rcv.want_ack();
         let end = fields.una.saturating_add(u64::from(fields.queued));
         open.snd.restore(fields.una, fields.flight, end, fields.window);

@@ -78,6 +78,13 @@ impl Timers {
         self.at = now + timeout;
     }
 
+    /// The peer's FIN has come.
+    pub(crate) fn forget_orphan(&mut self) {
+        if self.purpose == Purpose::Orphan {
+            self.disarm();
+        }
+    }
+
     /// Stops the main timer.
     pub(crate) fn disarm(&mut self) {
         self.purpose = Purpose::Idle;

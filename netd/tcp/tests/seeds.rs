@@ -11,15 +11,23 @@ use world::{Behaviour, Ending, Random, Weather, World};
 fn behaviour(random: &mut Random, connects: bool) -> Behaviour {
     let mss = random.pick(&[64, 100, 536, 1_000, 1_460, 8_960]);
     let amount = random.pick(&[0, 1, 100, 5_000, 60_000]);
+    // Rooms smaller than one unit of the window's scale would only crawl.
+    let (room, max_window) = random.pick(&[
+        (1_500, 20_000),
+        (1_500, 65_535),
+        (10_000, 1 << 20),
+        (65_536, 1 << 20),
+        (300_000, 1 << 30),
+    ]);
     Behaviour {
         connects,
         bytes: random.below(amount + 1),
         chunk: random.pick(&[1, 50, 1_000, 4_096, 100_000]).max(amount as u32 / 300 + 1),
-        room: random.pick(&[1_500, 10_000, 65_536, 300_000]),
+        room,
         room_step: random.pick(&[1, 1, 100, 1_000]),
         laziness: Duration::from_millis(random.pick(&[0, 0, 0, 1, 50, 500])),
         mss,
-        max_window: random.pick(&[20_000, 65_535, 1 << 20, 1 << 30]),
+        max_window,
         max_payload: random.pick(&[u32::from(mss), u32::from(mss), 65_000]),
         has_timestamps: random.chance(500),
         is_nodelay: random.chance(300),
@@ -79,9 +87,20 @@ fn seeds_1() {
     check_range(1_500, 3_000);
 }
 
+/// `SEED=17 PRINT=1 cargo test -p tcp --test seeds replay -- --nocapture` shows one connection.
+#[test]
+fn replay() {
+    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        check(seed);
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_packets() {
     for seed in [3, 77, 1_234] {
         assert!(run(seed).log == run(seed).log);
     }
 }
+#[test]
+#[ignore = "for the night"]
+fn many() { let n: u64 = std::env::var("SEEDS").unwrap().parse().unwrap(); check_range(10_000, 10_000 + n); }

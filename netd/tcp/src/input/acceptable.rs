@@ -38,10 +38,11 @@ impl Step<'_> {
     /// The table of RFC 9293 section 3.10.7.4, first step, in positions.
     pub(super) fn check_sequence(&mut self) -> Result<(), Drop> {
         let rcv = &self.open.rcv;
-        let fin_seen = self.open.facts.is_their_side_closed();
+        let fin_seen = rcv.is_fin_seen;
+        let fin_told = self.open.facts.is_their_side_closed();
         // RCV.NXT, as the user's memory has it; what the peer knows may lag behind.
         let left = rcv.nxt.saturating_add(u64::from(fin_seen));
-        let told = rcv.published().saturating_add(u64::from(fin_seen && rcv.is_fin_published));
+        let told = rcv.published().saturating_add(u64::from(fin_told));
         let right = if fin_seen { left } else { rcv.told_edge().max(left) };
         let (left, told, right) = (signed(left), signed(told), signed(right));
 

@@ -1,12 +1,9 @@
 //! Fifth step: what does the segment acknowledge? (RFC 9293 section 3.10.7.4; RFC 5961 section 5)
 
-use core::time::Duration;
-
 use wire::Drop;
 
 use super::Step;
 use crate::outcome::Events;
-use crate::recovery::Phase;
 use crate::seq::Seq;
 use crate::state::{Cause, OurFin};
 
@@ -54,12 +51,16 @@ impl Step<'_> {
 
     /// SND.UNA < SEG.ACK =< SND.NXT: progress.
     fn take_new_ack(&mut self, count: u32) {
-        self.measure_round_trip(count);
         let header = self.arrival.header;
         let snd = &mut self.open.snd;
         let was_full = u64::from(snd.sent).saturating_add(u64::from(snd.mss.get()))
             > u64::from(snd.congestion.window());
         self.outcome.acked = snd.acknowledge(count);
+        // Only segments sent once are measured (RFC 6298 section 3, Karn). Echoed timestamps are
+        // no help: an acknowledgement that was lost makes them as old as the timeout.
+        if let Some(sample) = snd.finish_timing(self.now) {
+            snd.rtt.sample(sample);
+        }
         snd.recover_on_ack(count, was_full);
         snd.update_window(header.window, Seq::new(header.seq));
         // Our FIN is the position after the last queued byte.
@@ -70,22 +71,4 @@ impl Step<'_> {
         self.open.rearm_after_ack(true, &self.shared.limits, self.now);
     }
 
-    /// One sample at most: of a segment sent once (Karn), or, while lost data is being sent again,
-    /// by the timestamp that the peer echoes, which tells the copies apart (RFC 7323 section 4).
-    fn measure_round_trip(&mut self, count: u32) {
-        let snd = &mut self.open.snd;
-        let una = snd.una;
-        snd.una = una.saturating_add(u64::from(count));
-        let timed = snd.finish_timing(self.now);
-        snd.una = una;
-        let sample = timed.or_else(|| {
-            let echo = self.arrival.header.options.timestamps?.echo;
-            let is_resending = snd.recovery.phase() != Phase::Open;
-            let age = self.open.stamps.filter(|_| is_resending)?.age_of(echo, self.now)?;
-            Some(Duration::from_millis(u64::from(age)))
-        });
-        if let Some(sample) = sample {
-            snd.rtt.sample(sample);
-        }
-    }
 }

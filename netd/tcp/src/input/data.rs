@@ -16,7 +16,7 @@ impl Step<'_> {
         if self.arrival.len == 0 {
             return Ok(());
         }
-        if self.open.facts.is_their_side_closed() {
+        if self.open.rcv.is_fin_seen {
             // Nothing can follow a FIN; what came before it is here already.
             self.open.rcv.want_ack();
             return Err(Drop::TcpDuplicate);

@@ -7,7 +7,6 @@ use wire::tcp::Flags;
 
 use super::Step;
 use crate::outcome::Events;
-use crate::state::Cause;
 
 impl Step<'_> {
     pub(super) fn take_fin(&mut self) {
@@ -15,12 +14,13 @@ impl Step<'_> {
         let nxt = self.open.rcv.nxt;
         let noted = self.open.rcv.holes.as_ref().and_then(|slot| self.shared.holes.get(slot)?.fin());
         if here == Some(nxt) || noted == Some(nxt) {
-            self.outcome.step(self.open.facts.change(Cause::FinArrived));
+            self.open.rcv.is_fin_seen = true;
             self.outcome.events.insert(Events::PEER_FIN);
             self.give_back_holes();
             if self.open.is_orphan {
                 // There is nobody left to tell.
-                self.open.publish_fin(self.now);
+                let told = self.open.publish_fin(self.shared, self.now);
+                self.outcome = core::mem::take(&mut self.outcome).followed_by(told);
             }
         } else if let Some(position) = here.filter(|position| *position > nxt) {
             self.note_early(position);
@@ -31,7 +31,7 @@ impl Step<'_> {
     /// Where the FIN of this segment stands, if it has one that is news and whose segment was
     /// taken whole.
     fn fin_of_segment(&self) -> Option<u64> {
-        let is_news = self.arrival.has(Flags::FIN) && !self.open.facts.is_their_side_closed();
+        let is_news = self.arrival.has(Flags::FIN) && !self.open.rcv.is_fin_seen;
         let end = u64::try_from(self.arrival.end()).ok().filter(|_| is_news)?;
         let is_whole = self.outcome.place.is_none_or(|place| {
             place.stream_offset.saturating_add(u64::from(place.len)) == end

@@ -14,12 +14,12 @@ impl Step<'_> {
         if !self.arrival.has(Flags::RST) {
             return Ok(());
         }
-        let fin_seen = self.open.facts.is_their_side_closed();
+        let fin_told = self.open.facts.is_their_side_closed();
         let rcv = &self.open.rcv;
         let seq = Seq::new(self.arrival.header.seq);
         // The peer knows either what it has sent, or only what we have acknowledged.
-        let expected = rcv.base().at(rcv.nxt).plus(u32::from(fin_seen));
-        if seq == expected || seq == rcv.ack_number(fin_seen) {
+        let expected = rcv.base().at(rcv.nxt).plus(u32::from(rcv.is_fin_seen));
+        if seq == expected || seq == rcv.ack_number(fin_told) {
             self.outcome.events.insert(Events::RESET);
             self.open.cut(Cause::ResetArrived, self.shared, &mut self.outcome);
             return Err(Stop::Done);

@@ -29,6 +29,13 @@ pub fn assert_legal(step: Step) {
     assert!(is_legal, "{from:?} -> {to:?} by {cause:?}");
 }
 
+/// What the user of an end has been told: so many bytes, and perhaps that it was all.
+#[derive(Clone, Copy, Debug)]
+pub struct Knows {
+    pub bytes: u64,
+    pub end: bool,
+}
+
 /// What one end has told the other, followed from its packets alone.
 #[derive(Debug, Default)]
 pub struct Told {
@@ -48,9 +55,8 @@ impl Told {
         }
     }
 
-    /// A packet that this end sends. `published` is how many bytes of the peer's (and its FIN) the
-    /// user knows of, `irs` the peer's first number.
-    pub fn check_sent(&mut self, header: &Header, payload: u32, published: u64, irs: Option<Seq>) {
+    /// A packet that this end sends, whose user `knows` so much, and whose peer began at `irs`.
+    pub fn check_sent(&mut self, header: &Header, payload: u32, knows: &Knows, irs: Option<Seq>) {
         if header.flags.contains(Flags::RST) {
             return;
         }
@@ -70,7 +76,7 @@ impl Told {
         if header.flags.contains(Flags::ACK) {
             let ack = Seq::new(header.ack);
             if let Some(irs) = irs {
-                let most = irs.plus(1).at(published);
+                let most = irs.plus(1).at(knows.bytes + u64::from(knows.end));
                 assert!(!ack.is_after(most), "acknowledged what is not published");
             }
             if let Some(acked_to) = self.acked_to {
@@ -80,7 +86,8 @@ impl Told {
             let is_scaled = !header.flags.contains(Flags::SYN) && self.has_peer_scale;
             let scale = if is_scaled { self.scale } else { 0 };
             let edge = ack.plus(u32::from(header.window) << scale);
-            if let Some(before) = self.edge {
+            // After the peer's FIN the window has no meaning.
+            if let Some(before) = self.edge.filter(|_| !knows.end) {
                 // The rounding of the scale may move it by less than one unit.
                 let shrunk = before.distance_from(edge);
                 assert!(shrunk < 1 << scale.max(self.scale), "the window shrank by {shrunk}");

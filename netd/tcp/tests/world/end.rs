@@ -9,7 +9,7 @@ use tcp::{
 use wire::Drop;
 use wire::tcp::{Flags, Header};
 
-use super::check::{Told, assert_legal};
+use super::check::{Knows, Told, assert_legal};
 use super::{Packet, Random};
 
 /// What the user of an end does.
@@ -117,6 +117,8 @@ impl End {
             hole_lists: behaviour.hole_lists,
             time_wait: behaviour.time_wait,
             challenges_per_second: 50,
+            // An end that says nothing after the handshake would wait for ever if this gave up.
+            syn_ack_retries: 30,
             ..Limits::default()
         };
         let mut end = Self {
@@ -353,7 +355,8 @@ impl End {
             if let Shape::Connected(connection) = &mut self.shape {
                 connection.publish(self.published, now);
                 if self.is_fin_seen {
-                    connection.publish_fin(now);
+                    let outcome = connection.publish_fin(&mut self.shared, now);
+                    self.take(outcome, &[], now);
                 }
             }
         }
@@ -375,7 +378,7 @@ impl End {
         if self.queued == self.behaviour.bytes && may_close {
             let is_all_here = self.is_fin_published && self.acked == self.queued;
             let outcome = if self.behaviour.leaves && is_all_here {
-                connection.orphan(&self.shared, now)
+                connection.orphan(&mut self.shared, now)
             } else {
                 connection.close()
             };
@@ -405,7 +408,7 @@ impl End {
     /// Everything that the end has to send.
     pub fn drain_output(&mut self, now: Instant) -> Vec<Packet> {
         let mut packets = std::mem::take(&mut self.replies);
-        let published = self.published + u64::from(self.is_fin_published);
+        let knows = Knows { bytes: self.published, end: self.is_fin_published };
         match &mut self.shape {
             Shape::HalfOpen(entry) => {
                 packets.extend(
@@ -429,7 +432,7 @@ impl End {
             Shape::Listening | Shape::TimeWait(_) | Shape::Over => {}
         }
         for packet in &packets {
-            self.told.check_sent(&packet.header, packet.payload.len() as u32, published, self.irs);
+            self.told.check_sent(&packet.header, packet.payload.len() as u32, &knows, self.irs);
         }
         self.retire(now);
         packets

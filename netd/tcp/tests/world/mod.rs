@@ -55,6 +55,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<(Instant, u64, Happening)>>,
     packets: Vec<Option<Packet>>,
     count: u64,
+    /// For when each end is scheduled to wake.
+    wakes: [Option<Instant>; 2],
     /// Every packet that was sent: time, sender, packet.
     pub log: Vec<(Instant, usize, Packet)>,
 }
@@ -73,6 +75,7 @@ impl World {
             queue: BinaryHeap::new(),
             packets: Vec::new(),
             count: 0,
+            wakes: [None; 2],
             log: Vec::new(),
         }
     }
@@ -87,14 +90,27 @@ impl World {
         for side in 0..2 {
             self.ends[side].act(self.now);
             for packet in self.ends[side].drain_output(self.now) {
-                self.log.push((self.now, side, packet.clone()));
+                self.note(side, &packet);
                 self.transmit(side, packet);
             }
-            if let Some(at) = self.ends[side].next_wake(self.now) {
+            let wake = self.ends[side].next_wake(self.now);
+            if let Some(at) = wake.filter(|_| wake != self.wakes[side]) {
                 assert!(at > self.now, "end {side} would spin");
                 self.schedule(at, Happening::Wake);
             }
+            self.wakes[side] = wake;
         }
+    }
+
+    /// Keeps, and on demand prints, a packet that `side` sends.
+    fn note(&mut self, side: usize, packet: &Packet) {
+        if std::env::var_os("PRINT").is_some() {
+            let Header { seq, ack, flags, window, .. } = packet.header;
+            let (time, len) = (self.now.as_micros(), packet.payload.len());
+            eprintln!("{time:>12} end {side}: {flags} seq {seq} len {len} ack {ack} win {window}");
+        }
+        self.log.push((self.now, side, packet.clone()));
+        assert!(self.log.len() < 200_000, "the two never come to an end");
     }
 
     /// Puts a packet on the link.
@@ -116,6 +132,9 @@ impl World {
     pub fn run(&mut self, limit: Duration) -> bool {
         let end = self.now + limit;
         self.settle();
+        if std::env::var_os("PRINT").is_some() {
+            eprintln!("{:?} {:?}", self.weather, self.ends.each_ref().map(|end| &end.behaviour));
+        }
         while let Some(Reverse((at, _, happening))) = self.queue.pop() {
             if at > end || self.ends.iter().all(End::is_over) {
                 break;
