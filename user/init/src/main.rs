@@ -1,2 +1,101 @@
-//! The first process: manifest, naming, supervision.
-fn main() {}
+//! The first process: starts the system, names its services, watches its processes.
+//!
+//! Boot in order: look at the machine's devices, collect randomness, set the clock, start what the
+//! manifest names, serve. The manifest is the system on one page.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(unsafe_code)]
+
+extern crate alloc;
+
+mod archive;
+mod child;
+mod devices;
+mod entropy;
+mod manifest;
+mod naming;
+mod report;
+mod requests;
+mod supervisor;
+
+use alloc::borrow::ToOwned;
+
+use rt::{
+    Env,
+    boot::Boot,
+    clock,
+    handle::{Machine, OwnedHandle},
+};
+
+use crate::{
+    archive::Archive,
+    devices::Devices,
+    entropy::{Generator, Pool},
+    manifest::{DEFAULT_SERVICES, PROGRAMS, Start},
+    supervisor::{Resources, Supervisor},
+};
+
+rt::entry!(run);
+
+fn run(env: Env) -> i32 {
+    let Some(boot) = env.boot else {
+        log::error!("init is the first process or none");
+        return 1;
+    };
+    let (archive, image) = match boot.initrd() {
+        Ok((archive, image)) => (Archive::new(archive), image),
+        Err(error) => {
+            log::error!("no archive of programs: {error}");
+            return 1;
+        }
+    };
+    let (devices, random) = find_devices(boot);
+    if !random.is_seeded() {
+        log::warn!("NOT SEEDED: there is no source of randomness; nothing here is secret");
+    }
+    let services = env
+        .option("services")
+        .unwrap_or(DEFAULT_SERVICES)
+        .to_owned();
+    let mut supervisor = Supervisor::new(Resources {
+        machine: Machine::from_handle(OwnedHandle::from_raw(boot.info().system)),
+        archive,
+        image,
+        debug: boot.info().debug,
+        command_line: env.command_line,
+        devices,
+        random,
+        wall_at_zero: wall_at_zero(boot),
+    });
+    for program in PROGRAMS {
+        let wanted = match program.start {
+            Start::Boot => true,
+            Start::Service => services.split(',').any(|name| name == program.name),
+            Start::Asked => false,
+        };
+        if wanted {
+            supervisor.start_own(program.name, 0);
+        }
+    }
+    supervisor.run()
+}
+
+/// Finds the devices, and randomness on the way.
+fn find_devices(boot: Boot) -> (Devices, Generator) {
+    let info = boot.info();
+    let mut pool = Pool::new();
+    pool.mix_weak(clock::now());
+    let given = usize::try_from(info.seed_bytes).unwrap_or(usize::MAX);
+    pool.mix(info.seed.get(..given).unwrap_or(&info.seed));
+    let devices = Devices::find(info, &mut |bytes| pool.mix(bytes));
+    pool.mix_weak(clock::now());
+    (devices, pool.finish())
+}
+
+/// Nanoseconds since 1970 when the counter was zero; zero without a clock.
+fn wall_at_zero(boot: Boot) -> u64 {
+    let seconds = devices::wall_seconds(boot.info());
+    let now = seconds.and_then(|seconds| seconds.checked_mul(1_000_000_000));
+    let base = now.map_or(0, |now| now.saturating_sub(clock::now()));
+    clock::set_wall_at_zero(base);
+    base
+}

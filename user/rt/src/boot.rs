@@ -48,7 +48,8 @@ impl Boot {
         if bytes == 0 {
             return Ok((&[], memory));
         }
-        let base = memory.map(0, bytes, Protection::READ)?.leak();
+        let pages = bytes.next_multiple_of(abi::PAGE_SIZE);
+        let base = memory.map(0, pages, Protection::READ)?.leak();
         // SAFETY: mapped readable by the line above and never unmapped. Nobody writes to it: the
         // kernel gives this memory to the first process alone, without the right to write.
         let archive = unsafe { core::slice::from_raw_parts(base.as_ptr(), bytes) };

@@ -11,7 +11,7 @@ use {
         log,
         system::{
             self,
-            message::{Note, Operation, START_SEEDED},
+            message::{Note, Operation, START_RESTARTS, START_SEEDED},
         },
     },
     abi::{BootInfo, Handle},
@@ -89,6 +89,7 @@ fn boot_env(boot: Boot) -> Env {
         args: Args::parse(b"init\0"),
         seed: boot.info().seed,
         seeded: false,
+        restarts: 0,
         command_line,
         boot: Some(boot),
         handles: VecDeque::new(),
@@ -105,6 +106,7 @@ fn start_env(channel: Channel) -> Env {
         args: Args::default(),
         seed: [0; 32],
         seeded: false,
+        restarts: 0,
         command_line: String::new(),
         boot: None,
         handles: VecDeque::new(),
@@ -120,6 +122,7 @@ fn start_env(channel: Channel) -> Env {
                     env.seed = *seed;
                 }
                 env.seeded = note.extra & START_SEEDED != 0;
+                env.restarts = u32::try_from(note.extra >> START_RESTARTS).unwrap_or(0);
                 clock::set_wall_at_zero(note.value);
             }
             Some(Operation::Arguments) => arguments.extend_from_slice(note.data),

@@ -63,6 +63,8 @@ pub struct Env {
     pub seed: [u8; 32],
     /// The seed is really random. If not, nothing secret may be derived from it.
     pub seeded: bool,
+    /// How often the program has been started anew after it had ended.
+    pub restarts: u32,
     /// The kernel's command line.
     pub command_line: String,
     /// For the first process: what the kernel told it.

@@ -80,6 +80,8 @@ impl Operation {
 
 /// Extra of `Start`: the seed comes from a seeded generator.
 pub const START_SEEDED: u64 = 1;
+/// Extra of `Start`: how often the program has been started anew stands from this bit on.
+pub const START_RESTARTS: u32 = 32;
 
 /// A message taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,155 @@
+//! The machine's devices: which there are, who gets them.
+//!
+//! *Owns* every device of the machine and the original of every handle. *Never* drives a device
+//! that somebody else drives: what is claimed is left alone.
+
+use alloc::vec::Vec;
+
+use abi::{BootInfo, DeviceWindow, MemoryFlags, PAGE_SIZE, Rights};
+use hardware::Registers;
+use rt::{
+    HandleTag,
+    handle::{Device, Memory, OwnedHandle},
+};
+use virtio::{Kind, Probe, WINDOW_BYTES};
+
+use crate::manifest::Devices as Wanted;
+
+/// Memory of a network driver, for its rings and buffers.
+const NETWORK_MEMORY: usize = 1024 * 1024;
+
+/// Handles for a new process, each with its tag.
+pub type Handles = Vec<(u64, OwnedHandle)>;
+
+/// The devices that can be given to programs.
+pub struct Devices {
+    uart: DeviceWindow,
+    network: Vec<DeviceWindow>,
+}
+
+impl Devices {
+    /// Looks at every window. Entropy devices are asked for `random` on the way.
+    pub fn find(boot: &BootInfo, random: &mut dyn FnMut(&[u8])) -> Self {
+        let mut network = Vec::new();
+        let count = usize::try_from(boot.virtio_count).unwrap_or(usize::MAX);
+        for window in boot.virtio.iter().take(count) {
+            let Some(registers) = registers(window) else {
+                continue;
+            };
+            match virtio::probe(&registers) {
+                Probe::Absent => {}
+                Probe::Unknown { version } => {
+                    log::warn!(
+                        "device at {:#x}: unknown version {version}",
+                        window.physical
+                    );
+                }
+                Probe::Claimed { kind } => {
+                    log::warn!("device at {:#x} is claimed: {kind:?}", window.physical);
+                }
+                Probe::Free {
+                    kind: Kind::Network,
+                    version,
+                } => {
+                    log::info!("network device at {:#x}, {version:?}", window.physical);
+                    network.push(*window);
+                }
+                Probe::Free {
+                    kind: Kind::Entropy,
+                    ..
+                } => match entropy(registers) {
+                    Some(bytes) => random(&bytes),
+                    None => log::warn!("entropy device at {:#x} fails", window.physical),
+                },
+                Probe::Free {
+                    kind: Kind::Other(number),
+                    ..
+                } => {
+                    log::debug!("device at {:#x}: kind {number}, not used", window.physical);
+                }
+            }
+        }
+        if network.is_empty() {
+            log::warn!("no network device: only loopback");
+        }
+        Self {
+            uart: boot.uart,
+            network,
+        }
+    }
+
+    /// What a program is given.
+    ///
+    /// # Errors
+    ///
+    /// When handles or memory run out.
+    pub fn give(&self, wanted: Wanted) -> Result<Handles, abi::Error> {
+        let mut handles = Vec::new();
+        match wanted {
+            Wanted::None => {}
+            Wanted::Uart => give_window(&self.uart, &mut handles)?,
+            Wanted::Network => {
+                for window in &self.network {
+                    give_window(window, &mut handles)?;
+                    let memory = Memory::create(NETWORK_MEMORY, MemoryFlags::CONTIGUOUS)?;
+                    handles.push((HandleTag::Memory.with(0), memory.into_handle()));
+                }
+            }
+        }
+        Ok(handles)
+    }
+}
+
+/// The seconds that the real-time clock shows.
+pub fn wall_seconds(boot: &BootInfo) -> Option<u64> {
+    let clock = rtc::Pl031::new(registers(&boot.rtc)?);
+    clock.seconds().ok().filter(|seconds| *seconds != 0)
+}
+
+/// Registers and interrupt of a device, for another process.
+fn give_window(window: &DeviceWindow, handles: &mut Handles) -> Result<(), abi::Error> {
+    let registers = duplicate(
+        window.device,
+        Rights::READ | Rights::WRITE | Rights::TRANSFER,
+    )?;
+    let interrupt = duplicate(window.interrupt, Rights::SIGNAL | Rights::TRANSFER)?;
+    handles.push((HandleTag::Registers.with(window.physical), registers));
+    handles.push((HandleTag::Interrupt.with(0), interrupt));
+    Ok(())
+}
+
+/// Another handle for what one of the kernel's handles names, which stays open.
+pub fn duplicate(handle: abi::Handle, rights: Rights) -> Result<OwnedHandle, abi::Error> {
+    let original = OwnedHandle::from_raw(handle);
+    let copy = original.duplicate(rights);
+    let _kept = original.into_raw();
+    copy
+}
+
+/// Maps the registers of a window.
+fn registers(window: &DeviceWindow) -> Option<Registers> {
+    if window.physical == 0 {
+        return None;
+    }
+    let device = duplicate(window.device, Rights::READ | Rights::WRITE).ok()?;
+    let page = Device::from_handle(device).into_registers().ok()?;
+    let start = usize::try_from(window.physical).ok()? % PAGE_SIZE;
+    let length = usize::try_from(window.size)
+        .ok()?
+        .min(page.len().checked_sub(start)?);
+    page.narrow(start, length).ok()
+}
+
+/// Random bytes of an entropy device.
+fn entropy(window: Registers) -> Option<[u8; 32]> {
+    let pages = virtio_rng::MEMORY.next_multiple_of(PAGE_SIZE);
+    let memory = Memory::create(pages, MemoryFlags::CONTIGUOUS)
+        .ok()?
+        .into_dma()
+        .ok()?;
+    let window = window.narrow(0, WINDOW_BYTES).ok()?;
+    let mut device = virtio_rng::Entropy::new(virtio::transport(window).ok()?, memory).ok()?;
+    let mut bytes = [0; 32];
+    device.fill(&mut bytes).ok()?;
+    Some(bytes)
+}

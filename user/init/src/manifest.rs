@@ -1,0 +1,175 @@
+//! The system on one page: which programs there are and what each of them may do.
+//!
+//! A program that is in the archive but not here may be started, and may do nothing but be a
+//! client of services.
+
+use rt::system::Permissions;
+
+/// Mebibyte.
+const MIB: u64 = 1024 * 1024;
+
+/// When a program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At boot.
+    Boot,
+    /// At boot, if the command line's `services=` names it.
+    Service,
+    /// When somebody asks.
+    Asked,
+}
+
+/// Devices that a program is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// None.
+    None,
+    /// The serial line.
+    Uart,
+    /// All network devices, with memory for each.
+    Network,
+}
+
+/// What the system knows about a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its file in the archive.
+    pub name: &'static str,
+    /// When it is started.
+    pub start: Start,
+    /// It is started anew when it ends, whatever the reason.
+    pub restart: bool,
+    /// Its devices.
+    pub devices: Devices,
+    /// What else it may do.
+    pub permissions: Permissions,
+    /// From 0 to 7: a higher one runs first.
+    pub priority: u64,
+    /// Most memory in bytes, that of the programs it starts not counted. Never more than half of
+    /// what is free at its start.
+    pub memory: u64,
+}
+
+/// A program that is not listed, or listed with nothing special.
+const PLAIN: Program = Program {
+    name: "",
+    start: Start::Asked,
+    restart: false,
+    devices: Devices::None,
+    permissions: Permissions::empty(),
+    priority: 3,
+    memory: 64 * MIB,
+};
+
+/// The system, in the order of starting.
+pub const PROGRAMS: &[Program] = &[
+    Program {
+        name: "console",
+        start: Start::Boot,
+        restart: true,
+        devices: Devices::Uart,
+        permissions: Permissions::SERVE,
+        priority: 5,
+        memory: 16 * MIB,
+    },
+    Program {
+        name: "sh",
+        start: Start::Boot,
+        restart: true,
+        permissions: Permissions::SPAWN
+            .union(Permissions::KILL)
+            .union(Permissions::CONTROL),
+        priority: 4,
+        memory: 16 * MIB,
+        ..PLAIN
+    },
+    Program {
+        name: "netd",
+        start: Start::Boot,
+        restart: true,
+        devices: Devices::Network,
+        permissions: Permissions::SERVE,
+        priority: 6,
+        memory: 512 * MIB,
+    },
+    Program {
+        name: "echo",
+        start: Start::Service,
+        restart: true,
+        ..PLAIN
+    },
+    Program {
+        name: "httpd",
+        start: Start::Service,
+        restart: true,
+        ..PLAIN
+    },
+    Program {
+        name: "net",
+        permissions: Permissions::ADMIN,
+        ..PLAIN
+    },
+    Program {
+        name: "kill",
+        permissions: Permissions::KILL,
+        ..PLAIN
+    },
+    Program {
+        name: "reboot",
+        permissions: Permissions::POWER,
+        ..PLAIN
+    },
+    Program {
+        name: "poweroff",
+        permissions: Permissions::POWER,
+        ..PLAIN
+    },
+    Program {
+        name: "bench",
+        permissions: Permissions::SPAWN.union(Permissions::SERVE),
+        ..PLAIN
+    },
+];
+
+/// Services that run where the command line does not choose.
+pub const DEFAULT_SERVICES: &str = "echo,httpd";
+
+/// What the system knows about a program.
+#[must_use]
+pub fn program(name: &str) -> Program {
+    PROGRAMS
+        .iter()
+        .find(|program| program.name == name)
+        .copied()
+        .unwrap_or(PLAIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PROGRAMS, Start, program};
+    use rt::system::Permissions;
+
+    #[test]
+    fn names_are_unique_and_priorities_exist() {
+        for (index, one) in PROGRAMS.iter().enumerate() {
+            assert!(one.priority < abi::PRIORITIES as u64, "{}", one.name);
+            assert!(PROGRAMS[..index].iter().all(|other| other.name != one.name));
+        }
+    }
+
+    #[test]
+    fn strangers_may_do_nothing() {
+        let stranger = program("rogue");
+        assert_eq!(stranger.permissions, Permissions::empty());
+        assert_eq!(stranger.start, Start::Asked);
+    }
+
+    #[test]
+    fn programs_do_not_outrun_the_shell() {
+        let shell = program("sh").priority;
+        assert!(
+            shell > program("rogue").priority,
+            "a loop cannot lock the shell out"
+        );
+    }
+}
