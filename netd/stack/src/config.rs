@@ -59,6 +59,8 @@ pub struct Config {
     pub answer_echo: bool,
     /// ICMP errors sent in a second, and at once.
     pub icmp_errors_per_second: u16,
+    /// What DHCP servers are told that we are called.
+    pub host_name: &'static str,
     /// How long a neighbour counts as reachable after it was heard.
     pub neighbour_reachable: Duration,
     /// Connections left by their client are reset when the peer does not close in this time.
@@ -95,6 +97,7 @@ impl Default for Config {
             ttl: 64,
             answer_echo: true,
             icmp_errors_per_second: 100,
+            host_name: "skerry",
             neighbour_reachable: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             time_wait: Duration::from_secs(60),

@@ -5,7 +5,7 @@
 
 use crate::rng::Rng;
 use core::hash::Hasher as _;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use siphasher::sip::SipHasher13;
 
 /// An address of either family, as far as tables care.
@@ -69,6 +69,18 @@ pub(crate) struct Tuple<A> {
     pub(crate) remote: A,
     /// The peer's port.
     pub(crate) remote_port: u16,
+}
+
+impl Tuple<Ipv4Addr> {
+    /// Our end.
+    pub(crate) fn local_end(&self) -> SocketAddr {
+        SocketAddrV4::new(self.local, self.local_port).into()
+    }
+
+    /// The peer's end.
+    pub(crate) fn remote_end(&self) -> SocketAddr {
+        SocketAddrV4::new(self.remote, self.remote_port).into()
+    }
 }
 
 /// A secret and what is computed with it.

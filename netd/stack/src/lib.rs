@@ -11,35 +11,53 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
-    deny(
-        clippy::unwrap_used,
-        clippy::expect_used,
-        clippy::panic,
-        clippy::indexing_slicing
-    )
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod actors;
+mod admin;
+mod autoconf;
+mod bindings;
+mod calls;
+mod client;
 mod config;
+mod demux;
+mod dhcp4;
 mod error;
 mod event;
 mod hash;
+mod icmp;
 mod id;
 mod info;
+mod inline;
+mod interface;
+mod ip;
 mod lists;
 mod memory;
+mod neigh;
 mod nodes;
 mod packets;
+mod publish;
+mod report;
 mod request;
+mod requests;
+mod resolve;
 mod rng;
+mod route;
+mod sender;
 mod slab;
 mod stack;
 mod stats;
+mod tcp;
+mod timers;
+mod udp;
 mod wheel;
 
+pub use ::tcp::Instant;
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
     ReceiveMeta, SocketOption, SocketOptions, StaticPlan, TransmitChecksum, TransmitMeta,
@@ -58,5 +76,4 @@ pub use info::{
 pub use memory::{ClientMemory, Gone, Range};
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
-pub use tcp::Instant;
 pub use wire::{Drop, MacAddress};

@@ -80,6 +80,11 @@ impl Lists {
             .filter(|first| *first != NONE)
     }
 
+    /// The index that came to the list last.
+    pub(crate) fn last(&self, list: u32) -> Option<u32> {
+        self.ends.get(list as usize).map(|ends| ends.last).filter(|last| *last != NONE)
+    }
+
     /// Puts `index` at the end of `list`, out of whichever list it was in.
     pub(crate) fn push(&mut self, list: u32, index: u32) {
         self.remove(index);

@@ -144,18 +144,36 @@ impl<T> Nodes<T> {
         })
     }
 
-    /// Takes out the first value that `wanted` picks. Walks the chain: not for a packet's way.
-    pub(crate) fn take(&mut self, chain: &mut Chain, wanted: impl Fn(&T) -> bool) -> Option<T> {
-        let mut found = None;
-        for _ in 0..chain.len {
-            let value = self.pop(chain)?;
-            if found.is_none() && wanted(&value) {
-                found = Some(value);
-            } else if self.push(chain, value).is_err() {
-                break;
-            }
+    /// Moves the first value to the end of another chain, changed: needs no free place.
+    pub(crate) fn move_first(
+        &mut self,
+        from: &mut Chain,
+        to: &mut Chain,
+        change: impl FnOnce(T) -> T,
+    ) -> bool {
+        // The place that `pop` frees is the one that `push` takes.
+        self.pop(from).is_some_and(|value| self.push(to, change(value)).is_ok())
+    }
+
+    /// Moves the first value that `wanted` picks to the end of another chain, changed. Walks the
+    /// chain: not for a packet's way.
+    pub(crate) fn move_where(
+        &mut self,
+        from: &mut Chain,
+        to: &mut Chain,
+        wanted: impl Fn(&T) -> bool,
+        change: impl FnOnce(T) -> T,
+    ) -> bool {
+        let mut rest = Chain::EMPTY;
+        let mut change = Some(change);
+        while let Some(value) = self.first(from) {
+            match change.take_if(|_| wanted(value)) {
+                Some(change) => self.move_first(from, to, change),
+                None => self.move_first(from, &mut rest, |value| value),
+            };
         }
-        found
+        *from = rest;
+        change.is_none()
     }
 }
 
@@ -180,7 +198,7 @@ mod tests {
         assert_eq!(nodes.push(&mut a, 4), Err(Full));
         assert_eq!(
             (content(&nodes, &a), content(&nodes, &b)),
-            (vec![0, 2], vec![1, 3])
+            (std::vec![0, 2], std::vec![1, 3])
         );
         assert_eq!(nodes.pop(&mut b), Some(1));
         nodes.push(&mut a, 5).unwrap();
@@ -197,15 +215,19 @@ mod tests {
         let mut nodes = Nodes::new(4);
         let mut chain = Chain::EMPTY;
         (0..4).for_each(|value| nodes.push(&mut chain, value).unwrap());
-        assert_eq!(nodes.take(&mut chain, |value| *value == 2), Some(2));
-        assert_eq!(nodes.take(&mut chain, |value| *value == 2), None);
-        assert_eq!(content(&nodes, &chain), [0, 1, 3]);
+        let mut other = Chain::EMPTY;
+        assert!(nodes.move_where(&mut chain, &mut other, |value| *value == 2, |value| value * 10));
+        assert!(!nodes.move_where(&mut chain, &mut other, |value| *value == 2, |value| value));
+        assert!(nodes.move_first(&mut chain, &mut other, |value| value + 1));
+        assert_eq!(content(&nodes, &chain), [1, 3]);
+        assert_eq!(content(&nodes, &other), [20, 1]);
     }
 
     #[test]
     fn nothing_fits_into_nothing() {
         let mut nodes = Nodes::new(0);
-        assert_eq!(nodes.push(&mut Chain::EMPTY, 1), Err(Full));
-        assert_eq!(nodes.pop(&mut Chain::EMPTY), None);
+        let mut chain = Chain::EMPTY;
+        assert_eq!(nodes.push(&mut chain, 1), Err(Full));
+        assert_eq!(nodes.pop(&mut chain), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::lists::Lists;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use tcp::Instant;
+use ::tcp::Instant;
 
 /// Who wants to know what becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +127,11 @@ impl<A: Copy> Packets<A> {
         let index = self.queues.first(queue)?;
         self.release(index);
         self.packets.get(index as usize).map(|packet| packet.owner)
+    }
+
+    /// Moves a packet to the end of another queue.
+    pub(crate) fn requeue(&mut self, index: u32, to: u32) {
+        self.queues.push(to, index);
     }
 
     /// Moves all packets of one queue to the end of another.

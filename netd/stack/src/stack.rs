@@ -1,39 +1,123 @@
-//! The object that owns everything: frames and requests in, frames and events out.
+//! The object that owns everything, and its outermost motions: frames in and out, time, events.
 //!
 //! *Owns* all tables. *Never* waits, allocates on a packet's way, or knows the time: `now` comes in.
+//! The rest of its calls are where their subject is: `calls.rs` (clients and sockets), `admin.rs`
+//! (configuration), `report.rs` (snapshots), `publish.rs` (events), `icmp/ping.rs`.
 
-use crate::config::{
-    AddressPlan, Config, Data, Ending, Half, Kind, LinkFacts, ReceiveMeta, SocketOption,
-    SocketOptions, TransmitMeta,
-};
-use crate::error::{
-    AcceptError, AdminError, BadSocket, BindError, CancelError, ClientError, ConnectError,
-    CreateError, InterfaceError, ListenError, OptionError, PingError, ReceiveError, ResolveError,
-    SendError, ShutdownError,
-};
-use crate::event::{Event, Offer};
-use crate::id::{ClientId, InterfaceId, SocketId, Token};
-use crate::info::{
-    AddressInfo, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo, Status, Totals,
-};
-use crate::memory::{ClientMemory, Range};
-use crate::{Lookup, Ping};
-use core::net::{IpAddr, SocketAddr};
-use tcp::Instant;
-use wire::{Drop, MacAddress};
+use crate::actors::Numbering;
+use crate::autoconf::Autoconf;
+use crate::client::Clients;
+use crate::config::{AddressPlan, Config, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
+use crate::error::{InterfaceError, SocketError};
+use crate::icmp::errors::Limiter;
+use crate::icmp::ping::Pings;
+use crate::id::InterfaceId;
+use crate::inline::Inline;
+use crate::interface::{Interface, Medium};
+use crate::ip::v4_in::LinkScope;
+use crate::lists::Lists;
+use crate::memory::ClientMemory;
+use crate::neigh::cache::Cache;
+use crate::nodes::Nodes;
+use crate::packets::{Owner, Packets};
+use crate::requests::Request;
+use crate::resolve::Names;
+use crate::rng::Rng;
+use crate::route::Routes;
+use crate::stats::Stats;
+use crate::tcp::connection::Tcp;
+use crate::timers::{Timer, Timers};
+use crate::udp::socket::Udp;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+use ::tcp::Instant;
+use wire::ethernet::{self, EtherType, Frame};
+use wire::{Drop, Headroom, MacAddress};
+
+/// The group of all hosts, which every host has joined (RFC 1112 section 4).
+const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+/// The smallest MTU that is taken: what every host must be able to receive (RFC 791 3.1).
+const LEAST_MTU: u16 = 576;
 
 /// The whole stack.
 #[derive(Debug)]
 pub struct Stack {
-    config: Config,
+    pub(crate) config: Config,
+    pub(crate) rng: Rng,
+    pub(crate) stats: Stats,
+    pub(crate) timers: Timers,
+    pub(crate) interfaces: Vec<Interface>,
+    pub(crate) autoconf: Vec<Autoconf>,
+    pub(crate) routes: Routes<Ipv4Addr>,
+    pub(crate) neighbours: Cache<Ipv4Addr>,
+    pub(crate) packets: Packets<Ipv4Addr>,
+    pub(crate) numbering: Numbering,
+    /// Who has something to send, by link or by the neighbour they wait for.
+    pub(crate) senders: Lists,
+    /// Who has something to tell, by client; and which clients are to be told something.
+    pub(crate) dirty: Lists,
+    pub(crate) dirty_clients: Lists,
+    pub(crate) clients: Clients,
+    pub(crate) requests: Nodes<Request>,
+    pub(crate) inline: Inline,
+    pub(crate) udp: Udp,
+    pub(crate) tcp: Tcp,
+    pub(crate) icmp_limit: Limiter,
+    pub(crate) pings: Pings,
+    pub(crate) names: Names,
+    pub(crate) loopback_frame: Vec<u8>,
+    /// Counts changes of the configuration.
+    pub(crate) generation: u64,
+    /// Senders and packets of our own take turns: whose it is.
+    senders_first: bool,
 }
 
 impl Stack {
     /// A stack with loopback and nothing else. `seed` must come from an entropy source; equal
     /// seeds and equal inputs give equal outputs.
     #[must_use]
-    pub fn new(config: Config, _seed: [u8; 32], _now: Instant) -> Self {
-        Self { config }
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let mut rng = Rng::new(seed);
+        let numbering = Numbering::new(&config);
+        let neighbours = config.neighbours as usize;
+        let queues = usize::from(config.interfaces) + neighbours;
+        let mut interfaces = Vec::with_capacity(config.interfaces.into());
+        interfaces.push(Interface::loopback(config.loopback_mtu));
+        let mut autoconf = Vec::with_capacity(config.interfaces.into());
+        autoconf.push(Autoconf::none());
+        let clients = config.clients as usize;
+        Self {
+            stats: Stats::new(),
+            timers: Timers::new(&config, now),
+            interfaces,
+            autoconf,
+            routes: Routes::new(config.routes as usize),
+            neighbours: Cache::new(neighbours, config.neighbour_reachable, &mut rng),
+            packets: Packets::new(
+                config.packets as usize,
+                config.largest_mtu.into(),
+                queues,
+                Ipv4Addr::UNSPECIFIED,
+            ),
+            senders: Lists::new(queues, numbering.senders()),
+            dirty: Lists::new(clients, numbering.all()),
+            dirty_clients: Lists::new(1, clients),
+            clients: Clients::new(&config),
+            requests: Nodes::new(config.requests as usize),
+            inline: Inline::new(config.inline_payloads),
+            udp: Udp::new(config.datagram_sockets, config.resolutions, &mut rng),
+            tcp: Tcp::new(&config, &mut rng),
+            icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
+            pings: Pings::new(config.pings, rng.u16()),
+            names: Names::new(&config),
+            loopback_frame: vec![0; usize::from(config.loopback_mtu) + ethernet::HEADER_LEN],
+            generation: 0,
+            senders_first: false,
+            numbering,
+            rng,
+            config,
+        }
     }
 
     /// The limits it was made with.
@@ -41,430 +125,218 @@ impl Stack {
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
 
-/// Links and packets.
-impl Stack {
+    /// Counts changes of addresses, routes, leases and links: equal numbers, nothing changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The configuration changed: whatever was looked up must be looked up again.
+    pub(crate) fn configuration_changed(&mut self) {
+        self.generation += 1;
+        self.routes.touch();
+    }
+
     /// Adds a link.
     ///
     /// # Errors
     /// See [`InterfaceError`].
     pub fn add_interface(
         &mut self,
-        _facts: LinkFacts,
-        _plan: AddressPlan,
-        _now: Instant,
+        facts: LinkFacts,
+        plan: AddressPlan,
+        now: Instant,
     ) -> Result<InterfaceId, InterfaceError> {
-        Err(InterfaceError::TooManyInterfaces)
+        if self.interfaces.len() >= usize::from(self.config.interfaces) {
+            return Err(InterfaceError::TooManyInterfaces);
+        }
+        if facts.mtu < LEAST_MTU || facts.mtu > self.config.largest_mtu {
+            return Err(InterfaceError::BadMtu);
+        }
+        let raw = u8::try_from(self.interfaces.len());
+        let id = InterfaceId(raw.map_err(|_| InterfaceError::TooManyInterfaces)?);
+        let limit = self.config.addresses_per_interface;
+        self.interfaces.push(Interface::ethernet(id, &facts, limit));
+        self.autoconf.push(Autoconf::new(&facts, plan, &self.config));
+        self.configuration_changed();
+        self.start_autoconf(id, now);
+        Ok(id)
     }
 
     /// The link went up or down.
-    pub fn link_changed(&mut self, _interface: InterfaceId, _up: bool, _now: Instant) {}
+    pub fn link_changed(&mut self, id: InterfaceId, up: bool, now: Instant) {
+        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        if interface.medium == Medium::Loopback || interface.up == up {
+            return;
+        }
+        interface.up = up;
+        self.configuration_changed();
+        if up {
+            self.link_up(id, now);
+        }
+        self.arm_interface(id);
+    }
 
     /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`].
     pub fn input<M: ClientMemory>(
         &mut self,
-        _interface: InterfaceId,
-        _frame: &[u8],
-        _meta: ReceiveMeta,
-        _memory: &mut M,
-        _now: Instant,
+        id: InterfaceId,
+        frame: &[u8],
+        meta: ReceiveMeta,
+        memory: &mut M,
+        now: Instant,
     ) {
+        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        if interface.medium == Medium::Loopback {
+            return;
+        }
+        interface.received.note(frame.len());
+        let result = if interface.up {
+            self.ethernet_input(id, frame, meta, memory, now)
+        } else {
+            Err(Drop::InterfaceDown)
+        };
+        self.account(id, result);
+    }
+
+    /// Who is the frame for, and which protocol is it?
+    fn ethernet_input<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        frame: &[u8],
+        meta: ReceiveMeta,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let frame = Frame::parse(frame)?;
+        let to = frame.header.destination;
+        let own = self.interfaces.get(id.index()).map_or(MacAddress::ZERO, |it| it.mac);
+        let link = if to == own {
+            LinkScope::Own
+        } else if to.is_broadcast() || to == MacAddress::for_multicast4(ALL_HOSTS) {
+            LinkScope::Group
+        } else {
+            return Err(Drop::EthernetNotForUs);
+        };
+        match frame.header.ethertype {
+            EtherType::IPV4 => {
+                self.v4_input(id, link, frame.payload, meta.checksum_verified, memory, now)
+            }
+            EtherType::ARP => self.arp_input(id, frame.header.source, frame.payload, now),
+            _ => Err(Drop::EthernetUnknownType),
+        }
+    }
+
+    /// Every frame ends here, one way or the other.
+    pub(crate) fn account(&mut self, id: InterfaceId, result: Result<(), Drop>) {
+        match result {
+            Ok(()) => self.stats.deliver(),
+            Err(reason) => {
+                self.stats.drop_received(reason);
+                if let Some(interface) = self.interfaces.get_mut(id.index()) {
+                    interface.dropped += 1;
+                }
+            }
+        }
     }
 
     /// Does what is due: timers, and packets through loopback.
-    pub fn fire<M: ClientMemory>(&mut self, _memory: &mut M, _now: Instant) {}
+    pub fn fire<M: ClientMemory>(&mut self, memory: &mut M, now: Instant) {
+        while let Some(timer) = self.timers.fire(now) {
+            match timer {
+                Timer::Interface(index) => self.fire_interface(index, now),
+                Timer::Neighbour(index) => self.fire_neighbour(index, now),
+                Timer::Connection(index) => self.fire_connection(index, now),
+                Timer::HalfOpen(index) => self.fire_half_open(index, now),
+                Timer::TimeWait(index) => self.forget_time_wait(index),
+                Timer::Ping(index) => self.fire_ping(index),
+                Timer::Resolver => self.fire_names(now),
+            }
+        }
+        self.run_loopback(memory, now);
+    }
 
     /// When [`Stack::fire`] must be called at the latest; `None` when nothing is due.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        if self.loopback_pending() {
+            return Some(Instant::ZERO);
+        }
+        self.timers.next_deadline()
     }
 
     /// Writes the next frame for `interface` into `frame` (at least MTU + 14 bytes long) and
     /// returns its length; `None` when there is nothing to send now.
     pub fn output<M: ClientMemory>(
         &mut self,
-        _interface: InterfaceId,
-        _frame: &mut [u8],
-        _memory: &mut M,
-        _now: Instant,
+        id: InterfaceId,
+        frame: &mut [u8],
+        memory: &mut M,
+        now: Instant,
     ) -> Option<(usize, TransmitMeta)> {
-        None
+        self.run_loopback(memory, now);
+        let interface = self.interfaces.get(id.index())?;
+        let needed = usize::from(interface.mtu) + ethernet::HEADER_LEN;
+        if !interface.up || interface.medium == Medium::Loopback || frame.len() < needed {
+            return None;
+        }
+        let complete = TransmitMeta { checksum: TransmitChecksum::Complete };
+        if let Some(len) = self.output_arp(id, frame) {
+            return Some((len, complete));
+        }
+        // Neither a flood of pings nor a bulk transfer keeps the other from the link.
+        self.senders_first = !self.senders_first;
+        for senders in [self.senders_first, !self.senders_first] {
+            if !senders {
+                if let Some(len) = self.output_packet(id, frame, now) {
+                    return Some((len, complete));
+                }
+            } else if let Some(sent) = self.output_sender(id, frame, memory, now) {
+                let len = self.finish_frame(id, sent.mac, EtherType::IPV4, frame, sent.len)?;
+                return Some((len, sent.meta));
+            }
+        }
+        // A look at the neighbours may have made questions.
+        self.output_arp(id, frame).map(|len| (len, complete))
     }
 
-    /// Offers every waiting event once to `offer`, client after client. A client whose ring is
-    /// full keeps its events, and their bytes stay unacknowledged. Returns how many were published.
-    pub fn publish(
-        &mut self,
-        _now: Instant,
-        _offer: &mut dyn FnMut(ClientId, &Event) -> Offer,
-    ) -> usize {
-        0
+    fn output_arp(&mut self, id: InterfaceId, frame: &mut [u8]) -> Option<usize> {
+        let out = self.interfaces.get_mut(id.index())?.arp.pop_front()?;
+        let end = ethernet::HEADER_LEN + wire::arp::LEN;
+        let place = frame.get_mut(ethernet::HEADER_LEN..end)?;
+        out.packet.emit(&mut Headroom::new(place)).ok()?;
+        self.finish_frame(id, out.to, EtherType::ARP, frame, wire::arp::LEN)
     }
 
-    /// Gives back what was borrowed from the network: releases leases. Call before power-off, then
-    /// [`Stack::output`] until `None`.
-    pub fn shut_down(&mut self, _now: Instant) {}
-}
-
-/// Clients and their sockets. Each refuses what is not the client's own.
-impl Stack {
-    /// A new client.
-    ///
-    /// # Errors
-    /// See [`ClientError`].
-    pub fn client_open(&mut self) -> Result<ClientId, ClientError> {
-        Err(ClientError::TooManyClients)
+    /// A packet that waited was handed to the link.
+    pub(crate) fn packet_sent(&mut self, owner: Owner, now: Instant) {
+        match owner {
+            Owner::Ping(index) => self.ping_sent(index, now),
+            Owner::None | Owner::Datagram(_) | Owner::Resolver(_) => {}
+        }
     }
 
-    /// The client is gone with its memory: connections with unsent bytes are reset, others are
-    /// closed; everything it waited for is forgotten.
-    pub fn client_close(&mut self, _client: ClientId, _now: Instant) {}
-
-    /// A new socket, unbound.
-    ///
-    /// # Errors
-    /// See [`CreateError`].
-    pub fn socket_create(
-        &mut self,
-        _client: ClientId,
-        _kind: Kind,
-    ) -> Result<SocketId, CreateError> {
-        Err(CreateError::BadClient)
+    /// A packet that waited was given up.
+    pub(crate) fn packet_failed(&mut self, owner: Owner, error: SocketError) {
+        match owner {
+            Owner::Ping(index) => self.ping_failed(index, None, error),
+            Owner::Datagram(index) => self.udp_failed(index, error),
+            Owner::Resolver(query) => self.query_failed(query),
+            Owner::None => {}
+        }
     }
 
-    /// Gives the socket a local address (unspecified: all) and port (0: an ephemeral one, RFC 6056).
-    ///
-    /// # Errors
-    /// See [`BindError`].
-    pub fn bind(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _local: SocketAddr,
-    ) -> Result<SocketAddr, BindError> {
-        Err(BindError::BadSocket)
-    }
-
-    /// Streams: starts a connection; completes with `Connected` or `Error`. Datagrams: fixes the
-    /// peer; completes at once with `Connected`.
-    ///
-    /// # Errors
-    /// See [`ConnectError`].
-    pub fn connect(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _remote: SocketAddr,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), ConnectError> {
-        Err(ConnectError::BadSocket)
-    }
-
-    /// Starts to listen; at most `backlog` connections wait to be accepted.
-    ///
-    /// # Errors
-    /// See [`ListenError`].
-    pub fn listen(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _backlog: u16,
-    ) -> Result<(), ListenError> {
-        Err(ListenError::BadSocket)
-    }
-
-    /// Asks for one connection; several may be asked for. Completes with `Accepted`. With a room,
-    /// that is the connection's first receive, completed with the same token.
-    ///
-    /// # Errors
-    /// See [`AcceptError`].
-    pub fn accept(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _room: Option<Range>,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), AcceptError> {
-        Err(AcceptError::BadSocket)
-    }
-
-    /// Queues bytes (streams) or one datagram; `to` is for datagrams only. Completes with `Sent`.
-    ///
-    /// # Errors
-    /// See [`SendError`].
-    pub fn send(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _data: Data<'_>,
-        _to: Option<SocketAddr>,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), SendError> {
-        Err(SendError::BadSocket)
-    }
-
-    /// Gives room to receive into. Completes with `Received`, several times while `more` says so,
-    /// or with `Eof`. Datagrams are packed into the room, each at a multiple of 8 bytes.
-    ///
-    /// # Errors
-    /// See [`ReceiveError`].
-    pub fn receive(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _room: Range,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), ReceiveError> {
-        Err(ReceiveError::BadSocket)
-    }
-
-    /// Ends one or both halves of a connection.
-    ///
-    /// # Errors
-    /// See [`ShutdownError`].
-    pub fn shutdown(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _half: Half,
-        _now: Instant,
-    ) -> Result<(), ShutdownError> {
-        Err(ShutdownError::BadSocket)
-    }
-
-    /// Ends the socket: waiting receives and accepts are cancelled, queued bytes are still sent
-    /// (not with [`Ending::Abort`]). The name is dead at once. Completes with `Closed`.
-    ///
-    /// # Errors
-    /// Not a socket of this client.
-    pub fn close(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _ending: Ending,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), BadSocket> {
-        Err(BadSocket)
-    }
-
-    /// What the socket is ready for.
-    ///
-    /// # Errors
-    /// Not a socket of this client.
-    pub fn status(&self, _client: ClientId, _socket: SocketId) -> Result<Status, BadSocket> {
-        Err(BadSocket)
-    }
-
-    /// Changes one option.
-    ///
-    /// # Errors
-    /// See [`OptionError`].
-    pub fn set_option(
-        &mut self,
-        _client: ClientId,
-        _socket: SocketId,
-        _option: SocketOption,
-    ) -> Result<(), OptionError> {
-        Err(OptionError::BadSocket)
-    }
-
-    /// All options.
-    ///
-    /// # Errors
-    /// Not a socket of this client.
-    pub fn options(
-        &self,
-        _client: ClientId,
-        _socket: SocketId,
-    ) -> Result<SocketOptions, BadSocket> {
-        Err(BadSocket)
-    }
-
-    /// Takes back a request that waits: a receive or accept of `socket`, or, without a socket, a
-    /// ping or look-up. Its completion says `Cancelled`.
-    ///
-    /// # Errors
-    /// See [`CancelError`].
-    pub fn cancel(
-        &mut self,
-        _client: ClientId,
-        _socket: Option<SocketId>,
-        _token: Token,
-    ) -> Result<(), CancelError> {
-        Err(CancelError::NotFound)
-    }
-
-    /// Looks up the addresses of a name. Completes with `Resolved`.
-    ///
-    /// # Errors
-    /// See [`ResolveError`].
-    pub fn resolve(
-        &mut self,
-        _client: ClientId,
-        _lookup: Lookup<'_>,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), ResolveError> {
-        Err(ResolveError::BadClient)
-    }
-
-    /// Sends one echo request. Completes with `PingReply`, `PingFailed`.
-    ///
-    /// # Errors
-    /// See [`PingError`].
-    pub fn ping(
-        &mut self,
-        _client: ClientId,
-        _ping: Ping,
-        _token: Token,
-        _now: Instant,
-    ) -> Result<(), PingError> {
-        Err(PingError::BadClient)
-    }
-}
-
-/// Configuration by hand.
-impl Stack {
-    /// Adds an address; it is announced. Adds the route to its network as well.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn add_address(
-        &mut self,
-        _interface: InterfaceId,
-        _address: IpAddr,
-        _prefix: u8,
-        _now: Instant,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-
-    /// Removes an address; sockets bound to it get `AddressLost`.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn remove_address(
-        &mut self,
-        _interface: InterfaceId,
-        _address: IpAddr,
-        _now: Instant,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-
-    /// Adds a route: through a gateway that is on a link, or, without one, to the link itself.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn add_route(
-        &mut self,
-        _interface: InterfaceId,
-        _destination: IpAddr,
-        _prefix: u8,
-        _gateway: Option<IpAddr>,
-        _metric: u16,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-
-    /// Removes the routes to a prefix on an interface.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn remove_route(
-        &mut self,
-        _interface: InterfaceId,
-        _destination: IpAddr,
-        _prefix: u8,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-
-    /// Gives a neighbour's hardware address; it is never asked for.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn add_neighbour(
-        &mut self,
-        _interface: InterfaceId,
-        _address: IpAddr,
-        _mac: MacAddress,
-        _now: Instant,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-
-    /// Forgets a neighbour.
-    ///
-    /// # Errors
-    /// See [`AdminError`].
-    pub fn remove_neighbour(
-        &mut self,
-        _interface: InterfaceId,
-        _address: IpAddr,
-    ) -> Result<(), AdminError> {
-        Err(AdminError::NoInterface)
-    }
-}
-
-/// Snapshots for tools.
-impl Stack {
-    /// All interfaces, loopback first.
-    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// All addresses.
-    pub fn addresses(&self) -> impl Iterator<Item = AddressInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// All routes.
-    pub fn routes(&self) -> impl Iterator<Item = RouteInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// All neighbours.
-    pub fn neighbours(&self, _now: Instant) -> impl Iterator<Item = NeighbourInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// All sockets, connections and remains of connections.
-    pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// What DHCP has obtained, interface by interface.
-    pub fn leases(&self, _now: Instant) -> impl Iterator<Item = LeaseInfo> + '_ {
-        core::iter::empty()
-    }
-
-    /// Who is asked for names.
-    pub fn name_servers(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        core::iter::empty()
-    }
-
-    /// Sums over everything.
-    #[must_use]
-    pub fn totals(&self) -> Totals {
-        Totals::default()
-    }
-
-    /// Frames that were discarded for this reason.
-    #[must_use]
-    pub fn drops(&self, _reason: Drop) -> u64 {
-        0
-    }
-
-    /// All counters that are not drops, with their names.
-    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        core::iter::empty()
+    /// Nobody who waits for this neighbour can be sent.
+    pub(crate) fn fail_waiters(&mut self, neighbour: u32) {
+        let waiting = self.waiting_queue(neighbour);
+        while let Some(owner) = self.packets.discard_first(waiting) {
+            self.stats.drop_sent(Drop::NeighbourUnreachable);
+            self.packet_failed(owner, SocketError::HostUnreachable);
+        }
+        // Connections find out for themselves when it is their turn.
+        let interface = self.neighbours.get(neighbour).map(|entry| entry.interface);
+        let ready = Self::ready_queue(interface.unwrap_or(InterfaceId::LOOPBACK));
+        self.senders.append(waiting, ready);
     }
 }

@@ -11,7 +11,7 @@
 use crate::lists::Lists;
 use alloc::vec;
 use alloc::vec::Vec;
-use tcp::Instant;
+use ::tcp::Instant;
 
 /// A tick is 2^14 ns.
 const TICK_BITS: u32 = 14;

@@ -1,0 +1,113 @@
+//! Those who have something to send or to tell: connections, datagram sockets, listeners, pings and
+//! look-ups, numbered in one range so that one set of queues serves all.
+//!
+//! *Owns* the numbering only.
+
+use crate::config::Config;
+
+/// Somebody in a queue: the index of a thing in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    /// A TCP connection.
+    Connection(u32),
+    /// A datagram socket.
+    Datagram(u32),
+    /// A listening socket.
+    Listener(u32),
+    /// A ping.
+    Ping(u32),
+    /// A name look-up.
+    Lookup(u32),
+    /// A client itself, about sockets that are gone.
+    Client(u32),
+}
+
+/// Where each kind's numbers end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Numbering {
+    connections: u32,
+    datagrams: u32,
+    listeners: u32,
+    pings: u32,
+    lookups: u32,
+    clients: u32,
+}
+
+impl Numbering {
+    pub(crate) fn new(config: &Config) -> Self {
+        let connections = config.connections;
+        let datagrams = connections.saturating_add(config.datagram_sockets);
+        let listeners = datagrams.saturating_add(config.listeners);
+        let pings = listeners.saturating_add(config.pings);
+        let lookups = pings.saturating_add(config.resolutions.into());
+        let clients = lookups.saturating_add(config.clients);
+        Self { connections, datagrams, listeners, pings, lookups, clients }
+    }
+
+    /// How many numbers senders need: connections and datagram sockets come first.
+    pub(crate) fn senders(&self) -> usize {
+        self.datagrams as usize
+    }
+
+    /// How many numbers there are.
+    pub(crate) fn all(&self) -> usize {
+        self.clients as usize
+    }
+
+    #[inline]
+    pub(crate) fn number(&self, actor: Actor) -> u32 {
+        match actor {
+            Actor::Connection(index) => index,
+            Actor::Datagram(index) => self.connections.saturating_add(index),
+            Actor::Listener(index) => self.datagrams.saturating_add(index),
+            Actor::Ping(index) => self.listeners.saturating_add(index),
+            Actor::Lookup(index) => self.pings.saturating_add(index),
+            Actor::Client(index) => self.lookups.saturating_add(index),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn actor(&self, number: u32) -> Actor {
+        match number {
+            _ if number < self.connections => Actor::Connection(number),
+            _ if number < self.datagrams => Actor::Datagram(number - self.connections),
+            _ if number < self.listeners => Actor::Listener(number - self.datagrams),
+            _ if number < self.pings => Actor::Ping(number - self.listeners),
+            _ if number < self.lookups => Actor::Lookup(number - self.pings),
+            _ => Actor::Client(number - self.lookups),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_actor_has_a_number_of_its_own() {
+        let config = Config {
+            connections: 3,
+            datagram_sockets: 4,
+            listeners: 2,
+            pings: 5,
+            resolutions: 6,
+            clients: 3,
+            ..Config::default()
+        };
+        let numbering = Numbering::new(&config);
+        let all = (0..3)
+            .map(Actor::Connection)
+            .chain((0..4).map(Actor::Datagram))
+            .chain((0..2).map(Actor::Listener))
+            .chain((0..5).map(Actor::Ping))
+            .chain((0..6).map(Actor::Lookup))
+            .chain((0..3).map(Actor::Client));
+        let mut count = 0;
+        for (number, actor) in all.enumerate() {
+            assert_eq!(numbering.number(actor) as usize, number);
+            assert_eq!(numbering.actor(number as u32), actor);
+            count += 1;
+        }
+        assert_eq!((numbering.senders(), numbering.all()), (7, count));
+    }
+}

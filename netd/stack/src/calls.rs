@@ -1,0 +1,423 @@
+//! What clients may ask for. Each call refuses what is not the client's own, before anything else.
+//!
+//! *Owns* the dispatch by kind of socket; the work is done in `tcp/` and `udp/`.
+
+use crate::actors::Actor;
+use crate::client::Role;
+use crate::config::{Data, Ending, Half, Kind, SocketOption, SocketOptions};
+use crate::error::{
+    AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
+    ListenError, OptionError, ReceiveError, SendError, ShutdownError,
+};
+use crate::id::{ClientId, SocketId, Token};
+use crate::info::Status;
+use crate::memory::Range;
+use crate::stack::Stack;
+use crate::tcp::connection::Holder;
+use crate::udp::socket::Datagram;
+use core::net::SocketAddr;
+use ::tcp::Instant;
+
+impl Stack {
+    /// A new client.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn client_open(&mut self) -> Result<ClientId, ClientError> {
+        self.clients.open()
+    }
+
+    /// The client is gone with its memory: connections with unsent bytes are reset, others are
+    /// closed; everything it waited for is forgotten.
+    pub fn client_close(&mut self, client: ClientId, now: Instant) {
+        if self.clients.get(client).is_none() {
+            return;
+        }
+        while let Some(socket) = self.clients.any_socket(client) {
+            if let Ok(role) = self.role(client, socket) {
+                if let Role::Listener(index) = role {
+                    self.listener_stop(index, now);
+                }
+                self.unbind(socket, role);
+            }
+            self.clients.forget(socket);
+        }
+        // Also what outlives its socket: all in these tables that is the client's.
+        for index in 0..u32::try_from(self.tcp.connections.limit()).unwrap_or(u32::MAX) {
+            if self.tcp.connections.at(index).and_then(|conn| conn.client()) == Some(client) {
+                self.tcp_desert(index, now);
+            }
+        }
+        for index in 0..u32::try_from(self.udp.sockets.limit()).unwrap_or(u32::MAX) {
+            if self.udp.sockets.at(index).is_some_and(|socket| socket.client == client) {
+                self.udp_forget(index);
+            }
+        }
+        for index in 0..u32::try_from(self.tcp.listeners.limit()).unwrap_or(u32::MAX) {
+            if self.tcp.listeners.at(index).is_some_and(|listener| listener.client == client) {
+                self.listener_forget(index);
+            }
+        }
+        self.pings_forget(client);
+        self.lookups_forget(client);
+        let index = self.clients.index(client);
+        if let Some(mut notices) = self.clients.take_notices(client) {
+            self.forget_requests(&mut notices);
+        }
+        while self.dirty.pop(index).is_some() {}
+        self.dirty_clients.remove(index);
+        self.clients.remove(client);
+    }
+
+    /// A new socket, unbound.
+    ///
+    /// # Errors
+    /// See [`CreateError`].
+    pub fn socket_create(&mut self, client: ClientId, kind: Kind) -> Result<SocketId, CreateError> {
+        let options = SocketOptions {
+            ttl: self.config.ttl,
+            broadcast: false,
+            no_delay: false,
+            reuse_address: false,
+        };
+        let socket = self.clients.create(client, Role::Stream { bound: None }, options)?;
+        if kind == Kind::Stream {
+            return Ok(socket);
+        }
+        let Ok(key) = self.udp.sockets.insert(Datagram::new(client, socket, options)) else {
+            self.clients.forget(socket);
+            return Err(CreateError::NoFreeSocket);
+        };
+        let index = self.udp.sockets.index(key);
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = Role::Datagram(index);
+        }
+        Ok(socket)
+    }
+
+    fn role(&self, client: ClientId, socket: SocketId) -> Result<Role, BadSocket> {
+        self.clients.socket(client, socket).map(|entry| entry.role)
+    }
+
+    /// Gives the socket a local address (unspecified: all) and port (0: an ephemeral one, RFC 6056).
+    ///
+    /// # Errors
+    /// See [`BindError`].
+    pub fn bind(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        local: SocketAddr,
+    ) -> Result<SocketAddr, BindError> {
+        let role = self.role(client, socket).map_err(|_| BindError::BadSocket)?;
+        let SocketAddr::V4(local) = local else { return Err(BindError::AddressFamily) };
+        let bound = match role {
+            Role::Datagram(index) => self.udp_bind(index, local),
+            Role::Stream { .. } => self.tcp_bind(client, socket, local),
+            Role::Listener(_) | Role::Connection { .. } => Err(BindError::AlreadyBound),
+        };
+        bound.map(SocketAddr::V4)
+    }
+
+    /// Streams: starts a connection; completes with `Connected` or `Error`. Datagrams: fixes the
+    /// peer; completes at once with `Connected`.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        remote: SocketAddr,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), ConnectError> {
+        let role = self.role(client, socket).map_err(|_| ConnectError::BadSocket)?;
+        let SocketAddr::V4(remote) = remote else { return Err(ConnectError::AddressFamily) };
+        match role {
+            Role::Datagram(index) => self.udp_connect(index, remote, token),
+            Role::Stream { .. } => self.tcp_connect(client, socket, remote, token, now),
+            Role::Listener(_) | Role::Connection { .. } => Err(ConnectError::WrongState),
+        }
+    }
+
+    /// Starts to listen; at most `backlog` connections wait to be accepted.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn listen(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        backlog: u16,
+    ) -> Result<(), ListenError> {
+        self.tcp_listen(client, socket, backlog)
+    }
+
+    /// Asks for one connection; several may be asked for. Completes with `Accepted`. With a room,
+    /// that is the connection's first receive, completed with the same token.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub fn accept(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        room: Option<Range>,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), AcceptError> {
+        match self.role(client, socket).map_err(|_| AcceptError::BadSocket)? {
+            Role::Listener(index) => self.listener_accept(index, room, token, now),
+            Role::Stream { .. } | Role::Connection { .. } | Role::Datagram(_) => {
+                Err(AcceptError::NotListening)
+            }
+        }
+    }
+
+    /// Queues bytes (streams) or one datagram; `to` is for datagrams only. Completes with `Sent`.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        data: Data<'_>,
+        to: Option<SocketAddr>,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        match self.role(client, socket).map_err(|_| SendError::BadSocket)? {
+            Role::Datagram(index) => self.udp_send(index, data, to, token),
+            Role::Connection { index, .. } => self.tcp_send(index, data, token, now),
+            Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
+        }
+    }
+
+    /// Gives room to receive into. Completes with `Received`, several times while `more` says so,
+    /// or with `Eof`. Datagrams are packed into the room, each at a multiple of 8 bytes from its
+    /// start; one that does not fit in what is left ends the room (a `Received` of no bytes from
+    /// nobody), one that would not fit in the whole room is discarded.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`].
+    pub fn receive(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        room: Range,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), ReceiveError> {
+        let role = self.role(client, socket).map_err(|_| ReceiveError::BadSocket)?;
+        if room.length == 0 || room.offset.checked_add(room.length.into()).is_none() {
+            return Err(ReceiveError::BadRoom);
+        }
+        match role {
+            Role::Datagram(index) => self.udp_receive(index, room, token),
+            Role::Connection { index, .. } => self.tcp_receive(index, room, token, now),
+            Role::Stream { .. } | Role::Listener(_) => Err(ReceiveError::NotConnected),
+        }
+    }
+
+    /// Ends one or both halves of a connection.
+    ///
+    /// # Errors
+    /// See [`ShutdownError`].
+    pub fn shutdown(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        half: Half,
+        now: Instant,
+    ) -> Result<(), ShutdownError> {
+        match self.role(client, socket).map_err(|_| ShutdownError::BadSocket)? {
+            Role::Connection { index, .. } => self.tcp_shutdown(index, half, now),
+            Role::Stream { .. } | Role::Listener(_) | Role::Datagram(_) => {
+                Err(ShutdownError::NotConnected)
+            }
+        }
+    }
+
+    /// Ends the socket: waiting receives and accepts are cancelled, queued bytes are still sent
+    /// (not with [`Ending::Abort`]). The name is dead at once. Completes with `Closed`.
+    ///
+    /// # Errors
+    /// Not a socket of this client; or there is no place to keep the completion in, because the
+    /// client has not taken thousands of others: the socket is not closed then.
+    pub fn close(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        ending: Ending,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), BadSocket> {
+        let role = self.role(client, socket)?;
+        match role {
+            Role::Stream { .. } => self.client_notice(client, token)?,
+            Role::Listener(index) => self.listener_close(index, token, now),
+            Role::Connection { index, .. } => self.tcp_close(index, client, ending, token, now),
+            Role::Datagram(index) => self.udp_close(index, ending == Ending::Abort, token),
+        }
+        self.unbind(socket, role);
+        self.clients.forget(socket);
+        Ok(())
+    }
+
+    /// Frees the port that a stream socket is bound to.
+    fn unbind(&mut self, socket: SocketId, role: Role) {
+        let port = match role {
+            Role::Stream { bound } | Role::Connection { bound, .. } => bound.map(|it| it.port()),
+            Role::Listener(index) => self.tcp.listeners.at(index).map(|it| it.local.port()),
+            Role::Datagram(_) => None,
+        };
+        if let Some(port) = port {
+            self.tcp.bindings.remove(port, socket);
+        }
+    }
+
+    /// What the socket is ready for.
+    ///
+    /// # Errors
+    /// Not a socket of this client.
+    pub fn status(&self, client: ClientId, socket: SocketId) -> Result<Status, BadSocket> {
+        let entry = self.clients.socket(client, socket)?;
+        let idle = Status {
+            state: "CLOSED",
+            local: None,
+            remote: None,
+            readable: false,
+            writable: false,
+            eof: false,
+            send_queued: 0,
+            room: 0,
+        };
+        let status = match entry.role {
+            Role::Stream { bound } => Status { local: bound.map(SocketAddr::V4), ..idle },
+            Role::Listener(index) => self.tcp.listeners.at(index).map_or(idle, |listener| Status {
+                state: "LISTEN",
+                local: Some(listener.local.into()),
+                readable: listener.queue.waiting() > 0,
+                ..idle
+            }),
+            Role::Connection { index, .. } => self.connection_status(index).unwrap_or(idle),
+            Role::Datagram(index) => self.datagram_status(index).unwrap_or(idle),
+        };
+        Ok(status)
+    }
+
+    fn connection_status(&self, index: u32) -> Option<Status> {
+        let conn = self.tcp.connections.at(index)?;
+        let limit = u32::from(self.config.requests_per_socket);
+        Some(Status {
+            state: if conn.over { "CLOSED" } else { conn.tcp.state().name() },
+            local: Some(conn.local()),
+            remote: Some(conn.remote()),
+            readable: conn.told < conn.arrived || conn.at_eof() || conn.error.is_some(),
+            writable: !conn.over && !conn.send_closed && conn.sends.len() < limit,
+            eof: conn.at_eof(),
+            send_queued: conn.queued.saturating_sub(conn.acked),
+            room: self.stream_room(index),
+        })
+    }
+
+    fn datagram_status(&self, index: u32) -> Option<Status> {
+        let socket = self.udp.sockets.at(index)?;
+        let limit = u32::from(self.config.requests_per_socket);
+        Some(Status {
+            state: if socket.local.is_some() { "BOUND" } else { "UNBOUND" },
+            local: socket.local.map(SocketAddr::V4),
+            remote: socket.remote.map(SocketAddr::V4),
+            readable: !socket.arrivals.is_empty() || socket.error.is_some(),
+            writable: socket.sends.len() + socket.done.len() < limit,
+            eof: false,
+            send_queued: socket.sends.len().into(),
+            room: self.datagram_room(index),
+        })
+    }
+
+    /// Changes one option.
+    ///
+    /// # Errors
+    /// See [`OptionError`].
+    pub fn set_option(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        option: SocketOption,
+    ) -> Result<(), OptionError> {
+        let entry = self.clients.socket_mut(client, socket).map_err(|_| OptionError::BadSocket)?;
+        let datagram = matches!(entry.role, Role::Datagram(_));
+        match option {
+            SocketOption::TimeToLive(0) => return Err(OptionError::BadValue),
+            SocketOption::TimeToLive(ttl) => entry.options.ttl = ttl,
+            SocketOption::Broadcast(on) if datagram => entry.options.broadcast = on,
+            SocketOption::NoDelay(on) if !datagram => entry.options.no_delay = on,
+            SocketOption::Broadcast(_) | SocketOption::NoDelay(_) => {
+                return Err(OptionError::WrongKind);
+            }
+            SocketOption::ReuseAddress(on) => entry.options.reuse_address = on,
+        }
+        let (role, options) = (entry.role, entry.options);
+        match role {
+            Role::Datagram(index) => self.udp_options(index, options),
+            Role::Stream { .. } | Role::Listener(_) | Role::Connection { .. } => {
+                self.tcp_options(role, options);
+            }
+        }
+        Ok(())
+    }
+
+    /// All options.
+    ///
+    /// # Errors
+    /// Not a socket of this client.
+    pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
+        self.clients.socket(client, socket).map(|entry| entry.options)
+    }
+
+    /// Takes back a request that waits: a datagram receive or an accept of `socket`, or, without a
+    /// socket, a ping or look-up. Its completion says `Cancelled`. A stream's receive cannot be
+    /// taken back: the peer has been told of the room; it ends with the connection.
+    ///
+    /// # Errors
+    /// See [`CancelError`].
+    pub fn cancel(
+        &mut self,
+        client: ClientId,
+        socket: Option<SocketId>,
+        token: Token,
+    ) -> Result<(), CancelError> {
+        let Some(socket) = socket else { return self.cancel_unbound(client, token) };
+        match self.role(client, socket).map_err(|_| CancelError::BadSocket)? {
+            Role::Datagram(index) => self.udp_cancel(index, token),
+            Role::Listener(index) => self.listener_cancel(index, token),
+            Role::Connection { index, .. } => {
+                let conn = self.tcp.connections.at(index).ok_or(CancelError::BadSocket)?;
+                debug_assert!(matches!(conn.holder, Holder::Socket(..)), "found by its socket");
+                let waits = [&conn.rooms, &conn.sends].into_iter().any(|chain| {
+                    self.requests.iter(chain).any(|request| request.token() == token)
+                });
+                let waits = waits || conn.connecting == Some(token);
+                Err(if waits { CancelError::InProgress } else { CancelError::NotFound })
+            }
+            Role::Stream { .. } => Err(CancelError::NotFound),
+        }
+    }
+
+    /// Keeps the completion of a close that concerns nothing but a name.
+    fn client_notice(&mut self, client: ClientId, token: Token) -> Result<(), BadSocket> {
+        let mut notices = self.clients.take_notices(client).ok_or(BadSocket)?;
+        let notice = crate::requests::Request::Notice(crate::requests::Notice {
+            token,
+            error: crate::error::SocketError::Closed,
+        });
+        let kept = self.requests.push(&mut notices, notice);
+        self.clients.put_notices(client, notices);
+        kept.map_err(|_| BadSocket)?;
+        self.tell(client, Actor::Client(self.clients.index(client)));
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! Clients and the names of their sockets.
+//!
+//! *Owns* who is connected and which socket is whose; the first thing every call does is to ask
+//! here. *Never* trusts a number: foreign, dead and invented names are all [`BadSocket`].
+
+use crate::config::{Config, SocketOptions};
+use crate::error::{BadSocket, ClientError, CreateError};
+use crate::id::{ClientId, SocketId};
+use crate::nodes::Chain;
+use crate::slab::Slab;
+use core::net::SocketAddrV4;
+
+/// What a socket is at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A stream, not connected; bound perhaps.
+    Stream { bound: Option<SocketAddrV4> },
+    /// A stream that listens, at this index.
+    Listener(u32),
+    /// A stream with a connection, alive or dead, at this index.
+    Connection { index: u32, bound: Option<SocketAddrV4> },
+    /// Datagrams, at this index.
+    Datagram(u32),
+}
+
+/// A socket: whose it is, and what it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket {
+    pub(crate) client: ClientId,
+    pub(crate) role: Role,
+    pub(crate) options: SocketOptions,
+}
+
+/// A client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    sockets: u32,
+    /// Closes of sockets that nothing remains of.
+    notices: Chain,
+}
+
+/// All clients and all sockets.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    clients: Slab<Client>,
+    sockets: Slab<Socket>,
+    sockets_per_client: u32,
+}
+
+impl Clients {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            clients: Slab::new(config.clients as usize),
+            sockets: Slab::new(config.sockets as usize),
+            sockets_per_client: config.sockets_per_client,
+        }
+    }
+
+    pub(crate) fn open(&mut self) -> Result<ClientId, ClientError> {
+        let key = self.clients.insert(Client { sockets: 0, notices: Chain::EMPTY });
+        key.map(ClientId).map_err(|_| ClientError::TooManyClients)
+    }
+
+    pub(crate) fn remove(&mut self, client: ClientId) -> bool {
+        self.clients.remove(client.0).is_some()
+    }
+
+    pub(crate) fn get(&self, client: ClientId) -> Option<&Client> {
+        self.clients.get(client.0)
+    }
+
+    /// The client's own notices, to be put back.
+    pub(crate) fn take_notices(&mut self, client: ClientId) -> Option<Chain> {
+        let entry = self.clients.get_mut(client.0)?;
+        Some(core::mem::replace(&mut entry.notices, Chain::EMPTY))
+    }
+
+    /// Puts the client's notices back.
+    pub(crate) fn put_notices(&mut self, client: ClientId, notices: Chain) {
+        if let Some(entry) = self.clients.get_mut(client.0) {
+            entry.notices = notices;
+        }
+    }
+
+    /// The place of a client in per-client queues.
+    pub(crate) fn index(&self, client: ClientId) -> u32 {
+        self.clients.index(client.0)
+    }
+
+    /// The client at a place.
+    pub(crate) fn at(&self, index: u32) -> Option<ClientId> {
+        self.clients.key_at(index).map(ClientId)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How many places for clients there are.
+    pub(crate) fn limit(&self) -> usize {
+        self.clients.limit()
+    }
+
+    pub(crate) fn create(
+        &mut self,
+        client: ClientId,
+        role: Role,
+        options: SocketOptions,
+    ) -> Result<SocketId, CreateError> {
+        let owner = self.clients.get_mut(client.0).ok_or(CreateError::BadClient)?;
+        if owner.sockets >= self.sockets_per_client {
+            return Err(CreateError::ClientLimit);
+        }
+        let socket = Socket { client, role, options };
+        let key = self.sockets.insert(socket).map_err(|_| CreateError::NoFreeSocket)?;
+        owner.sockets += 1;
+        Ok(SocketId(key))
+    }
+
+    /// The socket, if it is this client's.
+    pub(crate) fn socket(&self, client: ClientId, id: SocketId) -> Result<&Socket, BadSocket> {
+        self.sockets.get(id.0).filter(|socket| socket.client == client).ok_or(BadSocket)
+    }
+
+    /// The socket, if it is this client's.
+    pub(crate) fn socket_mut(
+        &mut self,
+        client: ClientId,
+        id: SocketId,
+    ) -> Result<&mut Socket, BadSocket> {
+        self.sockets.get_mut(id.0).filter(|socket| socket.client == client).ok_or(BadSocket)
+    }
+
+    /// The name is dead from now on.
+    pub(crate) fn forget(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.remove(id.0)
+            && let Some(owner) = self.clients.get_mut(socket.client.0)
+        {
+            owner.sockets = owner.sockets.saturating_sub(1);
+        }
+    }
+
+    /// Some socket of a client; walks the table, for a client's end only.
+    pub(crate) fn any_socket(&self, client: ClientId) -> Option<SocketId> {
+        self.sockets
+            .iter()
+            .find(|(_, socket)| socket.client == client)
+            .map(|(key, _)| SocketId(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPTIONS: SocketOptions =
+        SocketOptions { ttl: 64, broadcast: false, no_delay: false, reuse_address: false };
+
+    #[test]
+    fn sockets_are_their_owners_alone() {
+        let config = Config { sockets_per_client: 1, ..Config::default() };
+        let mut clients = Clients::new(&config);
+        let (one, other) = (clients.open().unwrap(), clients.open().unwrap());
+        let role = Role::Stream { bound: None };
+        let id = clients.create(one, role, OPTIONS).unwrap();
+        assert_eq!(clients.create(one, role, OPTIONS), Err(CreateError::ClientLimit));
+        assert!(clients.socket(one, id).is_ok());
+        assert_eq!(clients.socket(other, id).err(), Some(BadSocket));
+        clients.forget(id);
+        assert_eq!(clients.socket(one, id).err(), Some(BadSocket));
+        assert!(clients.create(one, role, OPTIONS).is_ok());
+        clients.remove(one);
+        assert_eq!(clients.create(one, role, OPTIONS), Err(CreateError::BadClient));
+    }
+}

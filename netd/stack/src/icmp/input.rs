@@ -1,0 +1,129 @@
+//! ICMP messages that come in.
+//!
+//! *Owns* what is answered and who is told. An error is believed only when it quotes something that
+//! we have sent: a port, a sequence number in flight, a ping that waits (RFC 5927 4.1).
+//!
+//! Spec: RFC 792; RFC 1122 3.2.2.
+
+use crate::error::SocketError;
+use crate::icmp::errors::write_message;
+use crate::interface::Scope;
+use crate::ip::v4_in::Incoming;
+use crate::packets::Owner;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use ::tcp::Instant;
+use wire::icmp4::{Header, Message, TimeExceeded, Unreachable};
+use wire::{Drop, Protocol};
+
+/// What an error means for whoever sent the packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// What to tell the socket.
+    pub(crate) error: SocketError,
+    /// It will not go away by itself (RFC 1122 4.2.3.9): protocol or port unreachable, too big.
+    pub(crate) hard: bool,
+    /// The MTU of the link that was too narrow, where the router says so.
+    pub(crate) mtu: Option<u16>,
+}
+
+/// The meaning of an error message; `None` for what is no error, or none for us.
+fn verdict(header: &Header) -> Option<Verdict> {
+    let soft = |error| Some(Verdict { error, hard: false, mtu: None });
+    match *header {
+        Header::Unreachable(what) => match what {
+            Unreachable::Port => {
+                Some(Verdict { error: SocketError::Refused, hard: true, mtu: None })
+            }
+            Unreachable::Protocol => {
+                Some(Verdict { error: SocketError::ProtocolUnreachable, hard: true, mtu: None })
+            }
+            Unreachable::FragmentationNeeded { mtu } => {
+                Some(Verdict { error: SocketError::TooBig, hard: false, mtu: Some(mtu) })
+            }
+            Unreachable::Network => soft(SocketError::NetworkUnreachable),
+            Unreachable::Prohibited { .. } => soft(SocketError::Prohibited),
+            Unreachable::Host | Unreachable::SourceRoute | Unreachable::Other { .. } => {
+                soft(SocketError::HostUnreachable)
+            }
+        },
+        Header::TimeExceeded(TimeExceeded::Transit | TimeExceeded::Reassembly) => {
+            soft(SocketError::TimeExceeded)
+        }
+        Header::ParameterProblem(_) => soft(SocketError::ProtocolUnreachable),
+        Header::EchoRequest { .. } | Header::EchoReply { .. } => None,
+    }
+}
+
+impl Stack {
+    /// Takes in a message.
+    pub(crate) fn icmp_input(&mut self, incoming: &Incoming<'_>, now: Instant) -> Result<(), Drop> {
+        let message = Message::parse(incoming.packet.payload)?;
+        match message.header {
+            Header::EchoRequest { identifier, sequence } => {
+                self.echo(incoming, identifier, sequence, message.body, now)
+            }
+            Header::EchoReply { identifier, sequence } => {
+                self.ping_answered(incoming, identifier, sequence, message.body.len(), now)
+            }
+            Header::Unreachable(_) | Header::TimeExceeded(_) | Header::ParameterProblem(_) => {
+                self.icmp_error_input(incoming, &message, now)
+            }
+        }
+    }
+
+    /// RFC 1122 3.2.2.6: sends back what came.
+    fn echo(
+        &mut self,
+        incoming: &Incoming<'_>,
+        identifier: u16,
+        sequence: u16,
+        body: &[u8],
+        now: Instant,
+    ) -> Result<(), Drop> {
+        if !self.config.answer_echo {
+            return Err(Drop::Icmp4EchoDisabled);
+        }
+        // RFC 1122 3.2.2.6 permits to discard these: they are how floods are amplified.
+        if incoming.scope != Scope::Own {
+            return Err(Drop::Icmp4EchoToGroup);
+        }
+        let to = incoming.source();
+        let path = self.path(to, Some(incoming.destination())).ok_or(Drop::NoRoute)?;
+        let header = Self::header(&path, to, Protocol::ICMP, self.config.ttl);
+        let reply = Header::EchoReply { identifier, sequence };
+        let len = incoming.packet.payload.len();
+        if self.queue_packet(&path, &header, len, Owner::None, now, |payload| {
+            write_message(&reply, body, payload)
+        }) {
+            self.stats.count(Counter::EchoReplies);
+        }
+        Ok(())
+    }
+
+    /// Tells the one concerned what became of its packet.
+    fn icmp_error_input(
+        &mut self,
+        incoming: &Incoming<'_>,
+        message: &Message<'_>,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let quote = message.quote()?;
+        let verdict = verdict(&message.header).ok_or(Drop::Icmp4UnknownType)?;
+        // Only what we have sent can have gone wrong.
+        if incoming.scope != Scope::Own || !self.is_own(quote.header.source) {
+            return Err(Drop::Icmp4Unrelated);
+        }
+        let told = match quote.header.protocol {
+            Protocol::TCP => self.tcp_error(&quote, verdict, now),
+            Protocol::UDP => self.udp_error(&quote, verdict, now),
+            Protocol::ICMP => self.ping_error(&quote, verdict, incoming.source()),
+            _ => false,
+        };
+        if !told {
+            return Err(Drop::Icmp4Unrelated);
+        }
+        self.stats.count(Counter::IcmpErrorsDelivered);
+        Ok(())
+    }
+}

@@ -1,0 +1,190 @@
+//! Pings: echo requests of clients, many at once, each with its own answer.
+//!
+//! *Owns* the pings that wait. The identifier on the wire is the ping's place in the table, mixed
+//! with a secret of this boot, so that answers find their ping without a search and strangers do
+//! not. Round-trip times are measured from the moment the frame is handed to the link.
+
+use crate::actors::Actor;
+use crate::error::{PingError, SocketError};
+use crate::event::EventKind;
+use crate::icmp::input::Verdict;
+use crate::id::{ClientId, Token};
+use crate::ip::v4_in::Incoming;
+use crate::packets::Owner;
+use crate::request::Ping;
+use crate::slab::Slab;
+use crate::stack::Stack;
+use crate::timers::Timer;
+use core::net::{IpAddr, Ipv4Addr};
+use ::tcp::Instant;
+use wire::icmp4::{self, Header};
+use wire::ipv4::{self, Quote};
+use wire::{Drop, Protocol};
+
+/// A ping that waits for its answer, or whose answer waits to be published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) client: ClientId,
+    pub(crate) token: Token,
+    address: Ipv4Addr,
+    sequence: u16,
+    sent: Option<Instant>,
+    /// What to tell, once known.
+    pub(crate) answer: Option<EventKind>,
+}
+
+/// All pings.
+#[derive(Debug)]
+pub(crate) struct Pings {
+    pub(crate) table: Slab<Waiting>,
+    secret: u16,
+}
+
+impl Pings {
+    pub(crate) fn new(limit: u32, secret: u16) -> Self {
+        Self { table: Slab::new(limit as usize), secret }
+    }
+
+    fn identifier(&self, index: u32) -> u16 {
+        self.secret ^ u16::try_from(index).unwrap_or(u16::MAX)
+    }
+
+    /// The ping that an identifier names, if it still waits for an answer with this sequence.
+    fn find(&mut self, identifier: u16, sequence: u16) -> Option<(u32, &mut Waiting)> {
+        let index = u32::from(identifier ^ self.secret);
+        let ping = self.table.at_mut(index)?;
+        (ping.answer.is_none() && ping.sequence == sequence).then_some((index, ping))
+    }
+}
+
+impl Stack {
+    /// Sends one echo request. Completes with `PingReply` or `PingFailed`.
+    ///
+    /// # Errors
+    /// See [`PingError`].
+    pub fn ping(
+        &mut self,
+        client: ClientId,
+        ping: Ping,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), PingError> {
+        self.clients.get(client).ok_or(PingError::BadClient)?;
+        let IpAddr::V4(to) = ping.address else { return Err(PingError::AddressFamily) };
+        if to.is_unspecified() || to.is_broadcast() || to.is_multicast() {
+            return Err(PingError::BadAddress);
+        }
+        let path = self.path(to, None).ok_or(PingError::NoRoute)?;
+        let len = usize::from(ping.size) + icmp4::HEADER_LEN;
+        let most = usize::from(path.mtu).min(self.packets.size());
+        if len + ipv4::HEADER_LEN > most {
+            return Err(PingError::TooBig);
+        }
+        let waiting = Waiting {
+            client,
+            token,
+            address: to,
+            sequence: ping.sequence,
+            sent: None,
+            answer: None,
+        };
+        let key = self.pings.table.insert(waiting).map_err(|_| PingError::TooMany)?;
+        let index = self.pings.table.index(key);
+        let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
+        let header = Self::header(&path, to, Protocol::ICMP, ttl);
+        let identifier = self.pings.identifier(index);
+        let request = Header::EchoRequest { identifier, sequence: ping.sequence };
+        let queued = self.queue_packet(&path, &header, len, Owner::Ping(index), now, |payload| {
+            write_request(&request, payload)
+        });
+        if !queued {
+            self.pings.table.remove(key);
+            return Err(PingError::TooMany);
+        }
+        self.timers.set(Timer::Ping(index), Some(now + ping.timeout));
+        Ok(())
+    }
+
+    /// Forgets a client's pings.
+    pub(crate) fn pings_forget(&mut self, client: ClientId) {
+        for index in 0..u32::try_from(self.pings.table.limit()).unwrap_or(u32::MAX) {
+            if self.pings.table.at(index).is_some_and(|ping| ping.client == client) {
+                self.timers.disarm(Timer::Ping(index));
+                self.pings.table.remove_at(index);
+            }
+        }
+    }
+
+    /// The request was handed to the link.
+    pub(crate) fn ping_sent(&mut self, index: u32, now: Instant) {
+        if let Some(ping) = self.pings.table.at_mut(index) {
+            ping.sent = Some(now);
+        }
+    }
+
+    /// Nothing came back in time.
+    pub(crate) fn fire_ping(&mut self, index: u32) {
+        self.ping_failed(index, None, SocketError::TimedOut);
+    }
+
+    /// The ping will not be answered.
+    pub(crate) fn ping_failed(&mut self, index: u32, from: Option<IpAddr>, error: SocketError) {
+        if let Some(ping) = self.pings.table.at_mut(index)
+            && ping.answer.is_none()
+        {
+            ping.answer = Some(EventKind::PingFailed { from, error, sequence: ping.sequence });
+            let client = ping.client;
+            self.timers.disarm(Timer::Ping(index));
+            self.tell(client, Actor::Ping(index));
+        }
+    }
+
+    /// An echo reply came.
+    pub(crate) fn ping_answered(
+        &mut self,
+        incoming: &Incoming<'_>,
+        identifier: u16,
+        sequence: u16,
+        size: usize,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let (index, ping) =
+            self.pings.find(identifier, sequence).ok_or(Drop::Icmp4Unrelated)?;
+        // Only who was asked can answer, and not before it was asked.
+        let sent = ping.sent.filter(|_| ping.address == incoming.source());
+        let sent = sent.ok_or(Drop::Icmp4Unrelated)?;
+        ping.answer = Some(EventKind::PingReply {
+            from: IpAddr::V4(incoming.source()),
+            round_trip: now.since(sent),
+            ttl: incoming.packet.header.ttl,
+            size: u16::try_from(size).unwrap_or(u16::MAX),
+            sequence,
+        });
+        let client = ping.client;
+        self.timers.disarm(Timer::Ping(index));
+        self.tell(client, Actor::Ping(index));
+        Ok(())
+    }
+
+    /// A router, or the host itself, could not deliver a request.
+    pub(crate) fn ping_error(&mut self, quote: &Quote<'_>, verdict: Verdict, from: Ipv4Addr) -> bool {
+        let Some((identifier, sequence)) = quote.echo() else { return false };
+        let Some((index, ping)) = self.pings.find(identifier, sequence) else { return false };
+        if ping.address != quote.header.destination || ping.sent.is_none() {
+            return false;
+        }
+        self.ping_failed(index, Some(IpAddr::V4(from)), verdict.error);
+        true
+    }
+}
+
+/// A request's data: the bytes that `ping` programs have always sent, counting up.
+fn write_request(request: &Header, into: &mut [u8]) -> Option<()> {
+    let (front, body) = into.split_at_mut_checked(icmp4::HEADER_LEN)?;
+    for (byte, value) in body.iter_mut().zip((0..=u8::MAX).cycle()) {
+        *byte = value;
+    }
+    let sum = wire::sum(body);
+    request.emit(&mut wire::Headroom::new(front), sum).ok()
+}
+

@@ -1,0 +1,260 @@
+//! IPv4, outwards: which way, from which address, and onto the link.
+//!
+//! *Owns* the choice of a path, packets of our own making (control messages), and the last step of
+//! every packet. *Never* copies a client's payload: senders write straight into the frame.
+//!
+//! Spec: RFC 1122 3.3.1 (routing), 3.3.4 (source address), 3.2.1; RFC 6864 (atomic packets).
+
+use crate::id::InterfaceId;
+use crate::interface::Medium;
+use crate::ip::v4_in::LinkScope;
+use crate::memory::ClientMemory;
+use crate::neigh::cache::Found;
+use crate::packets::Owner;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use core::net::Ipv4Addr;
+use ::tcp::Instant;
+use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
+use wire::{Drop, Headroom, MacAddress, Protocol, ipv4};
+
+/// A way to an address, good while [`crate::route::Routes::version`] stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// Through which interface; loopback for our own addresses.
+    pub(crate) interface: InterfaceId,
+    /// The next hop: a neighbour, a group, or all ones for every broadcast.
+    pub(crate) next_hop: Ipv4Addr,
+    /// The address to speak from.
+    pub(crate) source: Ipv4Addr,
+    /// Largest packet in bytes.
+    pub(crate) mtu: u16,
+    /// Whether it reaches more than one host.
+    pub(crate) shared: bool,
+    /// The version of the routes it was found with.
+    pub(crate) version: u32,
+}
+
+impl Stack {
+    /// The way to an address, from a given one of ours if the caller is bound to one.
+    pub(crate) fn path(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<Path> {
+        let version = self.routes.version();
+        if self.is_own(to) {
+            let loopback = self.interfaces.first()?;
+            return Some(Path {
+                interface: InterfaceId::LOOPBACK,
+                next_hop: to,
+                source: bound.unwrap_or(to),
+                mtu: loopback.mtu,
+                shared: false,
+                version,
+            });
+        }
+        // RFC 1122 3.2.1.3: 127/8 and 0/8 never leave the host.
+        if to.is_loopback() || to.octets().first() == Some(&0) {
+            return None;
+        }
+        let (id, next_hop, shared) = self.next_hop(to, bound)?;
+        let interface = self.interfaces.get(id.index())?;
+        let source = match bound {
+            Some(bound) => bound,
+            // Seen from the gateway, if there is one: the address that it routes back to.
+            None => interface.source_for(if shared { to } else { next_hop })?,
+        };
+        Some(Path { interface: id, next_hop, source, mtu: interface.mtu, shared, version })
+    }
+
+    /// Interface, next hop and whether it is a broadcast or group.
+    fn next_hop(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<(InterfaceId, Ipv4Addr, bool)> {
+        let usable = |id: InterfaceId| self.interfaces.get(id.index()).is_some_and(|it| it.up);
+        let ethernets = || {
+            self.interfaces.iter().filter(|it| it.medium == Medium::Ethernet && it.up)
+        };
+        if to.is_broadcast() || to.is_multicast() {
+            // Through the interface of the address bound to, else where the default route leads,
+            // else the first.
+            let chosen = bound
+                .and_then(|bound| ethernets().find(|it| it.owns(bound)).map(|it| it.id))
+                .or_else(|| self.routes.lookup(to, usable).map(|route| route.interface))
+                .or_else(|| ethernets().next().map(|it| it.id))?;
+            return Some((chosen, to, true));
+        }
+        if let Some(interface) = ethernets().find(|it| it.is_broadcast(to)) {
+            return Some((interface.id, Ipv4Addr::BROADCAST, true));
+        }
+        let route = self.routes.lookup(to, usable)?;
+        Some((route.interface, route.gateway.unwrap_or(to), false))
+    }
+
+    /// The hardware address of a next hop.
+    pub(crate) fn link_address(&mut self, id: InterfaceId, next_hop: Ipv4Addr, now: Instant) -> Found {
+        if next_hop.is_broadcast() {
+            Found::Known(MacAddress::BROADCAST)
+        } else if next_hop.is_multicast() {
+            Found::Known(MacAddress::for_multicast4(next_hop))
+        } else {
+            self.neighbour(id, next_hop, now)
+        }
+    }
+
+    /// The queue of packets and senders that an interface can send.
+    pub(crate) fn ready_queue(id: InterfaceId) -> u32 {
+        u32::from(id.raw())
+    }
+
+    /// The queue of packets and senders that wait for a neighbour.
+    pub(crate) fn waiting_queue(&self, neighbour: u32) -> u32 {
+        u32::from(self.config.interfaces) + neighbour
+    }
+
+    /// Makes a packet of our own and queues it for the link. `write` puts the transport header in
+    /// front of a payload that it also writes: it is given the space of `payload_len` bytes.
+    pub(crate) fn queue_packet(
+        &mut self,
+        path: &Path,
+        header: &ipv4::Header,
+        payload_len: usize,
+        owner: Owner,
+        now: Instant,
+        write: impl FnOnce(&mut [u8]) -> Option<()>,
+    ) -> bool {
+        let queue = Self::ready_queue(path.interface);
+        let len = payload_len.saturating_add(ipv4::HEADER_LEN);
+        let fits = len <= usize::from(path.mtu);
+        let queued = fits
+            && self
+                .packets
+                .push(queue, len, path.next_hop, owner, now, |bytes| {
+                    let (front, payload) = bytes.split_at_mut_checked(ipv4::HEADER_LEN)?;
+                    write(payload)?;
+                    header.emit(&mut Headroom::new(front), payload_len).ok()
+                })
+                .is_some();
+        if queued {
+            self.stats.count(Counter::PacketsBuffered);
+        } else {
+            self.stats.drop_sent(Drop::NoBuffer);
+        }
+        queued
+    }
+
+    /// An IPv4 header for a packet of ours that will not be fragmented.
+    pub(crate) fn header(path: &Path, to: Ipv4Addr, protocol: Protocol, ttl: u8) -> ipv4::Header {
+        ipv4::Header::atomic(path.source, to, protocol, ttl)
+    }
+
+    /// Writes the next packet of our own for a link into `frame`; its length, Ethernet header
+    /// included.
+    pub(crate) fn output_packet(
+        &mut self,
+        id: InterfaceId,
+        frame: &mut [u8],
+        now: Instant,
+    ) -> Option<usize> {
+        loop {
+            let (index, packet) = self.packets.first(Self::ready_queue(id))?;
+            let (next_hop, owner) = (packet.next_hop, packet.owner);
+            match self.link_address(id, next_hop, now) {
+                Found::Known(mac) => {
+                    let (_, packet) = self.packets.first(Self::ready_queue(id))?;
+                    let bytes = packet.bytes();
+                    let len = bytes.len();
+                    let place = frame.get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len);
+                    if let Some(place) = place {
+                        place.copy_from_slice(bytes);
+                    }
+                    self.packets.release(index);
+                    self.packet_sent(owner, now);
+                    return self.finish_frame(id, mac, EtherType::IPV4, frame, len);
+                }
+                Found::Wait(neighbour) => self.wait_for(index, neighbour),
+                Found::Unreachable => {
+                    self.packets.release(index);
+                    self.stats.drop_sent(Drop::NeighbourUnreachable);
+                    self.packet_failed(owner, crate::error::SocketError::HostUnreachable);
+                }
+            }
+        }
+    }
+
+    /// Moves a packet to those that wait for a neighbour; the oldest of too many makes way.
+    fn wait_for(&mut self, index: u32, neighbour: u32) {
+        let waiting = self.waiting_queue(neighbour);
+        if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
+            self.stats.drop_sent(Drop::NeighbourQueueFull);
+            if let Some(owner) = self.packets.discard_first(waiting) {
+                self.packet_failed(owner, crate::error::SocketError::HostUnreachable);
+            }
+        }
+        self.packets.requeue(index, waiting);
+    }
+
+    /// Puts the Ethernet header in front of `len` bytes, pads, and counts.
+    pub(crate) fn finish_frame(
+        &mut self,
+        id: InterfaceId,
+        to: MacAddress,
+        ethertype: EtherType,
+        frame: &mut [u8],
+        len: usize,
+    ) -> Option<usize> {
+        let interface = self.interfaces.get_mut(id.index())?;
+        let header = ethernet::Header { destination: to, source: interface.mac, ethertype };
+        let end = ethernet::HEADER_LEN.saturating_add(len);
+        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN)?;
+        header.emit(&mut Headroom::new(front)).ok()?;
+        let mut total = end;
+        if end < MIN_FRAME_LEN {
+            rest.get_mut(len..MIN_FRAME_LEN - ethernet::HEADER_LEN)?.fill(0);
+            total = MIN_FRAME_LEN;
+        }
+        interface.sent.note(total);
+        Some(total)
+    }
+
+    /// Passes packets to ourselves back in, at most so many at a time.
+    pub(crate) fn run_loopback<M: ClientMemory>(&mut self, memory: &mut M, now: Instant) {
+        const BURST: usize = 64;
+        if !self.loopback_pending() {
+            return;
+        }
+        let mut frame = core::mem::take(&mut self.loopback_frame);
+        for _ in 0..BURST {
+            let Some(len) = self.output_loopback(&mut frame, memory, now) else { break };
+            if let Some(interface) = self.interfaces.first_mut() {
+                interface.sent.note(len);
+                interface.received.note(len);
+            }
+            let end = ethernet::HEADER_LEN.saturating_add(len);
+            let packet = frame.get(ethernet::HEADER_LEN..end).unwrap_or(&[]);
+            let id = InterfaceId::LOOPBACK;
+            let result = self.v4_input(id, LinkScope::Own, packet, true, memory, now);
+            self.account(id, result);
+        }
+        self.loopback_frame = frame;
+    }
+
+    fn output_loopback<M: ClientMemory>(
+        &mut self,
+        frame: &mut [u8],
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<usize> {
+        let id = InterfaceId::LOOPBACK;
+        if let Some((index, packet)) = self.packets.first(Self::ready_queue(id)) {
+            let (bytes, owner) = (packet.bytes(), packet.owner);
+            let len = bytes.len();
+            frame.get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len)?.copy_from_slice(bytes);
+            self.packets.release(index);
+            self.packet_sent(owner, now);
+            return Some(len);
+        }
+        self.output_sender(id, frame, memory, now).map(|sent| sent.len)
+    }
+
+    /// Whether packets to ourselves wait.
+    pub(crate) fn loopback_pending(&self) -> bool {
+        let queue = Self::ready_queue(InterfaceId::LOOPBACK);
+        !self.packets.is_empty(queue) || !self.senders.is_empty(queue)
+    }
+}

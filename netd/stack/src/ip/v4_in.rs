@@ -1,0 +1,143 @@
+//! IPv4, inwards: is the packet sound, is it for us, whose is it?
+//!
+//! *Owns* the checks that take our addresses; the header's own are `wire`'s. *Never* forwards.
+//!
+//! Spec: RFC 1122 3.2.1 and 3.3; RFC 1812 5.3.7 (martian addresses).
+
+use crate::icmp::errors::Problem;
+use crate::id::InterfaceId;
+use crate::interface::{Medium, Scope};
+use crate::memory::ClientMemory;
+use crate::stack::Stack;
+use core::net::Ipv4Addr;
+use ::tcp::Instant;
+use wire::ipv4::Packet;
+use wire::{Check, Drop, Protocol, Pseudo};
+
+/// Whom a frame was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkScope {
+    /// Us alone.
+    Own,
+    /// Everybody, or a group.
+    Group,
+}
+
+/// A packet on its way in, past the network layer's checks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Incoming<'a> {
+    /// Where it came from.
+    pub(crate) interface: InterfaceId,
+    /// The packet.
+    pub(crate) packet: Packet<'a>,
+    /// Whom its destination means.
+    pub(crate) scope: Scope,
+    /// Its transport checksum is known to be right.
+    pub(crate) trusted: bool,
+}
+
+impl Incoming<'_> {
+    pub(crate) fn source(&self) -> Ipv4Addr {
+        self.packet.header.source
+    }
+
+    pub(crate) fn destination(&self) -> Ipv4Addr {
+        self.packet.header.destination
+    }
+
+    /// How the transport checksum is to be treated.
+    pub(crate) fn check(&self) -> Check {
+        if self.trusted {
+            Check::Trusted
+        } else {
+            Check::Verify(Pseudo::v4(self.source(), self.destination()))
+        }
+    }
+}
+
+impl Stack {
+    /// Takes in a packet: the payload of a frame, or what comes back by loopback.
+    pub(crate) fn v4_input<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        link: LinkScope,
+        bytes: &[u8],
+        trusted: bool,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let packet = Packet::parse(bytes)?;
+        let header = &packet.header;
+        // RFC 1122 3.2.1.7: a datagram with no time to live must not be passed on, nor sent.
+        if header.ttl == 0 {
+            return Err(Drop::Ipv4TimeToLive);
+        }
+        let scope = self.v4_admit(id, link, header.source, header.destination);
+        if header.is_fragment() {
+            scope?;
+            return Err(Drop::Ipv4Fragment);
+        }
+        // A lease is offered to an address that is not ours yet (RFC 2131 4.1).
+        if header.protocol == Protocol::UDP && self.dhcp_wants(id, &packet) {
+            return self.dhcp_input(id, &packet, trusted, now);
+        }
+        let incoming = Incoming { interface: id, packet, scope: scope?, trusted };
+        match header.protocol {
+            Protocol::TCP => self.tcp_input(&incoming, memory, now),
+            Protocol::UDP => self.udp_input(&incoming, memory, now),
+            Protocol::ICMP => self.icmp_input(&incoming, now),
+            _ => {
+                // RFC 1122 3.2.2.1: protocol unreachable.
+                self.icmp_error(&incoming, Problem::ProtocolUnreachable, now);
+                Err(Drop::Ipv4UnknownProtocol)
+            }
+        }
+    }
+
+    /// Whether a packet between these addresses may come in through this interface, and whom its
+    /// destination means.
+    fn v4_admit(
+        &self,
+        id: InterfaceId,
+        link: LinkScope,
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+    ) -> Result<Scope, Drop> {
+        let interface = self.interfaces.get(id.index()).ok_or(Drop::Ipv4NotForUs)?;
+        if interface.medium == Medium::Loopback {
+            // What we send to ourselves has passed our own checks; it is for any address of ours.
+            return match self.is_own(destination) {
+                true => Ok(Scope::Own),
+                false => Err(Drop::Ipv4NotForUs),
+            };
+        }
+        // RFC 1122 3.2.1.3 (g): 127/8 must not appear outside of a host.
+        if source.is_loopback() || destination.is_loopback() {
+            return Err(Drop::Ipv4Loopback);
+        }
+        // RFC 1122 3.2.1.3: these cannot be the address of a host (0/8, class E, broadcasts).
+        let [first, ..] = source.octets();
+        if first == 0 || first >= 240 || interface.is_broadcast(source) {
+            return Err(Drop::Ipv4Source);
+        }
+        // Nobody else speaks with an address of ours.
+        if self.is_own(source) {
+            return Err(Drop::Ipv4Source);
+        }
+        match (interface.scope(destination), link) {
+            (Scope::Other, _) => Err(Drop::Ipv4NotForUs),
+            // RFC 1122 3.3.6: a link broadcast that is not one for IP is silently discarded.
+            (Scope::Own, LinkScope::Group) => Err(Drop::Ipv4NotForUs),
+            // All hosts is the only group that is joined.
+            (Scope::Multicast, _) if destination != Ipv4Addr::new(224, 0, 0, 1) => {
+                Err(Drop::Ipv4NotForUs)
+            }
+            (scope, _) => Ok(scope),
+        }
+    }
+
+    /// Whether the address is ours, on whichever interface.
+    pub(crate) fn is_own(&self, address: Ipv4Addr) -> bool {
+        address.is_loopback() || self.interfaces.iter().any(|interface| interface.owns(address))
+    }
+}

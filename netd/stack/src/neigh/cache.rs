@@ -1,0 +1,405 @@
+//! The neighbour cache: a bounded table with one state machine per neighbour.
+//!
+//! *Owns* what is known of each neighbour, and when it is asked again: at most once a second, three
+//! times, then it has failed. *Never* sends or keeps packets: it says what to ask ([`Ask`]) and what
+//! came of it ([`Change`]); `arp.rs` acts.
+//!
+//! Resists poisoning: what was not asked for never creates an entry (except by one who asks for our
+//! own address) and never changes the hardware address of an entry that is in use; it only makes us
+//! ask again, and what is answered then counts.
+//!
+//! Spec: RFC 4861 7.3 (states, timers), RFC 1122 2.3.2 (ageing, waiting packets, at most 1 request/s).
+
+use crate::hash::{Address, Hasher};
+use crate::id::InterfaceId;
+use crate::info::NeighbourState;
+use crate::lists::Lists;
+use crate::rng::Rng;
+use alloc::vec::Vec;
+use core::time::Duration;
+use hashbrown::HashTable;
+use ::tcp::Instant;
+use wire::MacAddress;
+
+/// Time between requests (RFC 1122 2.3.2.1: at most one a second; RFC 4861 RETRANS_TIMER).
+const RETRY: Duration = Duration::from_secs(1);
+/// Requests before a neighbour has failed (RFC 4861 MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT).
+const TRIES: u8 = 3;
+/// How long a stale neighbour is used before it is asked again (RFC 4861 DELAY_FIRST_PROBE_TIME).
+const DELAY: Duration = Duration::from_secs(5);
+
+/// The list of entries in the order of their last use.
+const USED: u32 = 0;
+/// The list of free places.
+const FREE: u32 = 1;
+
+/// A neighbour.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neighbour<A> {
+    /// Through which interface.
+    pub(crate) interface: InterfaceId,
+    /// Its address.
+    pub(crate) address: A,
+    /// Its hardware address; of no meaning while incomplete or failed.
+    pub(crate) mac: MacAddress,
+    /// What is known.
+    pub(crate) state: NeighbourState,
+    /// When it was last heard.
+    pub(crate) heard: Instant,
+    asked: Instant,
+    tries: u8,
+}
+
+/// What to ask the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Everybody.
+    Everybody,
+    /// The neighbour itself.
+    Directly(MacAddress),
+}
+
+/// What became of a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Send it there.
+    Known(MacAddress),
+    /// It is being asked for; wait at this index.
+    Wait(u32),
+    /// It does not answer, or the table is full of neighbours that are waited for.
+    Unreachable,
+}
+
+/// What became of those who wait for a neighbour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiters {
+    /// They go on waiting.
+    Stay,
+    /// They can be sent.
+    Go,
+    /// They cannot be sent.
+    Fail,
+}
+
+/// What the owner must do about the neighbour at `index`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Change {
+    pub(crate) index: u32,
+    /// A question to send.
+    pub(crate) ask: Option<Ask>,
+    /// Its timer from now on.
+    pub(crate) deadline: Option<Instant>,
+    /// Those who wait.
+    pub(crate) waiters: Waiters,
+}
+
+/// What an advertisement did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It changed or confirmed an entry.
+    Learned(Change),
+    /// It contradicts an entry; the entry is being verified.
+    Suspicious(Option<Change>),
+    /// It is about nobody we know.
+    Unknown,
+}
+
+/// All neighbours of one family.
+#[derive(Debug)]
+pub(crate) struct Cache<A> {
+    entries: Vec<Option<Neighbour<A>>>,
+    index: HashTable<u32>,
+    order: Lists,
+    hasher: Hasher,
+    reachable: Duration,
+}
+
+impl<A: Address> Cache<A> {
+    pub(crate) fn new(limit: usize, reachable: Duration, rng: &mut Rng) -> Self {
+        let mut order = Lists::new(2, limit);
+        (0..limit).for_each(|index| order.push(FREE, u32::try_from(index).unwrap_or(u32::MAX)));
+        Self {
+            entries: (0..limit).map(|_| None).collect(),
+            // Twice the limit, so that removals never make the table grow.
+            index: HashTable::with_capacity(limit * 2),
+            order,
+            hasher: Hasher::new(rng),
+            reachable,
+        }
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&Neighbour<A>> {
+        self.entries.get(index as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut Neighbour<A>> {
+        self.entries.get_mut(index as usize)?.as_mut()
+    }
+
+    /// All neighbours with their indices.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Neighbour<A>)> + '_ {
+        (0u32..).zip(&self.entries).filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+    }
+
+    fn find(&self, interface: InterfaceId, address: A) -> Option<u32> {
+        let entries = &self.entries;
+        let same = |index: &u32| {
+            entries
+                .get(*index as usize)
+                .and_then(Option::as_ref)
+                .is_some_and(|entry| entry.address == address && entry.interface == interface)
+        };
+        self.index.find(self.hasher.address(address), same).copied()
+    }
+
+    /// Makes a place for a new neighbour: a free one, or that of the neighbour that was not used for
+    /// longest, if `may_replace` agrees.
+    fn insert(
+        &mut self,
+        entry: Neighbour<A>,
+        may_replace: impl Fn(NeighbourState) -> bool,
+    ) -> Option<u32> {
+        if self.order.is_empty(FREE) {
+            let oldest = self.order.first(USED)?;
+            if !self.get(oldest).is_some_and(|entry| may_replace(entry.state)) {
+                return None;
+            }
+            self.remove(oldest);
+        }
+        let index = self.order.pop(FREE)?;
+        *self.entries.get_mut(index as usize)? = Some(entry);
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hasher.address(entry.address), index, |index| {
+            let entry = entries.get(*index as usize).and_then(Option::as_ref);
+            entry.map_or(0, |entry| hasher.address(entry.address))
+        });
+        // What a person has put in is not in the order: it never makes way.
+        if entry.state != NeighbourState::Static {
+            self.order.push(USED, index);
+        }
+        Some(index)
+    }
+
+    /// Forgets a neighbour. Its waiters are the caller's business.
+    pub(crate) fn remove(&mut self, index: u32) -> bool {
+        let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else {
+            return false;
+        };
+        let hash = self.hasher.address(entry.address);
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == index) {
+            found.remove();
+        }
+        self.order.push(FREE, index);
+        true
+    }
+
+    /// Where to send a packet for `address`, and what to do first. A place that was taken from
+    /// another neighbour had no waiters: who waits is incomplete, and those make no way.
+    pub(crate) fn resolve(
+        &mut self,
+        interface: InterfaceId,
+        address: A,
+        now: Instant,
+    ) -> (Found, Option<Change>) {
+        let Some(index) = self.find(interface, address) else {
+            let entry = Neighbour {
+                interface,
+                address,
+                mac: MacAddress::ZERO,
+                state: NeighbourState::Incomplete,
+                heard: now,
+                asked: now,
+                tries: 1,
+            };
+            let replaceable = |state| state != NeighbourState::Incomplete;
+            let Some(index) = self.insert(entry, replaceable) else {
+                return (Found::Unreachable, None);
+            };
+            let change = Change {
+                index,
+                ask: Some(Ask::Everybody),
+                deadline: Some(now + RETRY),
+                waiters: Waiters::Stay,
+            };
+            return (Found::Wait(index), Some(change));
+        };
+        let Some(entry) = self.get_mut(index) else { return (Found::Unreachable, None) };
+        let (mac, state) = (entry.mac, entry.state);
+        if state == NeighbourState::Stale {
+            // RFC 4861 7.3.3: the first use of a stale entry starts the delay.
+            entry.state = NeighbourState::Delay;
+        }
+        match state {
+            NeighbourState::Incomplete => return (Found::Wait(index), None),
+            NeighbourState::Failed => return (Found::Unreachable, None),
+            NeighbourState::Static => return (Found::Known(mac), None),
+            NeighbourState::Reachable
+            | NeighbourState::Stale
+            | NeighbourState::Delay
+            | NeighbourState::Probe => self.order.push(USED, index),
+        }
+        let change = (state == NeighbourState::Stale).then(|| Change {
+            index,
+            ask: None,
+            deadline: Some(now + DELAY),
+            waiters: Waiters::Stay,
+        });
+        (Found::Known(mac), change)
+    }
+
+    /// The neighbour's timer fired.
+    pub(crate) fn fire(&mut self, index: u32, now: Instant) -> Option<Change> {
+        let entry = self.get_mut(index)?;
+        let change = Change { index, ask: None, deadline: None, waiters: Waiters::Stay };
+        match entry.state {
+            NeighbourState::Incomplete | NeighbourState::Probe if entry.tries >= TRIES => {
+                entry.state = NeighbourState::Failed;
+                // Kept for a second, so that who insists does not ask more often than that.
+                Some(Change { deadline: Some(now + RETRY), waiters: Waiters::Fail, ..change })
+            }
+            NeighbourState::Incomplete => {
+                entry.tries += 1;
+                entry.asked = now;
+                Some(Change { ask: Some(Ask::Everybody), deadline: Some(now + RETRY), ..change })
+            }
+            NeighbourState::Delay | NeighbourState::Probe => {
+                let first = entry.state == NeighbourState::Delay;
+                entry.tries = if first { 1 } else { entry.tries + 1 };
+                entry.state = NeighbourState::Probe;
+                entry.asked = now;
+                // RFC 4861 7.3.3 asks directly; the last try asks everybody, should the hardware
+                // have been exchanged.
+                let ask = if entry.tries < TRIES { Ask::Directly(entry.mac) } else { Ask::Everybody };
+                Some(Change { ask: Some(ask), deadline: Some(now + RETRY), ..change })
+            }
+            NeighbourState::Reachable => {
+                entry.state = NeighbourState::Stale;
+                Some(change)
+            }
+            NeighbourState::Failed => {
+                self.remove(index);
+                Some(Change { waiters: Waiters::Fail, ..change })
+            }
+            NeighbourState::Stale | NeighbourState::Static => None,
+        }
+    }
+
+    /// Somebody says that `address` is at `mac`: `solicited` if it is a direct answer.
+    pub(crate) fn heard(
+        &mut self,
+        interface: InterfaceId,
+        address: A,
+        mac: MacAddress,
+        solicited: bool,
+        now: Instant,
+    ) -> Heard {
+        let reachable = self.reachable;
+        let Some(index) = self.find(interface, address) else { return Heard::Unknown };
+        let Some(entry) = self.get_mut(index) else { return Heard::Unknown };
+        let stay = Change { index, ask: None, deadline: None, waiters: Waiters::Stay };
+        let known = !matches!(entry.state, NeighbourState::Incomplete | NeighbourState::Failed);
+        match entry.state {
+            NeighbourState::Static if entry.mac == mac => Heard::Learned(stay),
+            NeighbourState::Static => Heard::Suspicious(None),
+            // We have asked, or it only confirms what we know.
+            NeighbourState::Incomplete | NeighbourState::Probe if solicited || entry.mac == mac => {
+                Heard::Learned(entry.confirm(mac, stay, reachable, now))
+            }
+            _ if known && entry.mac == mac => {
+                let change = Change { deadline: Some(now + reachable), ..stay };
+                entry.heard = now;
+                entry.state = NeighbourState::Reachable;
+                Heard::Learned(change)
+            }
+            // RFC 1122 2.3.2.1: an announcement does answer who waits; it is verified by use.
+            NeighbourState::Incomplete | NeighbourState::Failed => {
+                Heard::Learned(entry.confirm(mac, stay, reachable, now))
+            }
+            // Another hardware address, and nobody asked: ask, and believe the answer.
+            _ => {
+                if now.since(entry.asked) < RETRY {
+                    return Heard::Suspicious(None);
+                }
+                entry.state = NeighbourState::Probe;
+                entry.tries = 1;
+                entry.asked = now;
+                let deadline = Some(now + RETRY);
+                Heard::Suspicious(Some(Change { ask: Some(Ask::Everybody), deadline, ..stay }))
+            }
+        }
+    }
+
+    /// Somebody asks for our own address: it will want to hear from us, so its address may be
+    /// learned (RFC 826), if that takes no place from a neighbour in use.
+    pub(crate) fn learn(
+        &mut self,
+        interface: InterfaceId,
+        address: A,
+        mac: MacAddress,
+        now: Instant,
+    ) -> Option<Change> {
+        match self.heard(interface, address, mac, false, now) {
+            Heard::Learned(change) => return Some(change),
+            Heard::Suspicious(change) => return change,
+            Heard::Unknown => {}
+        }
+        let entry = Neighbour {
+            interface,
+            address,
+            mac,
+            state: NeighbourState::Stale,
+            heard: now,
+            asked: now,
+            tries: 0,
+        };
+        let replaceable =
+            |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
+        let index = self.insert(entry, replaceable)?;
+        Some(Change { index, ask: None, deadline: None, waiters: Waiters::Stay })
+    }
+
+    /// A person says so. `None` when the table is full of such.
+    pub(crate) fn set(
+        &mut self,
+        interface: InterfaceId,
+        address: A,
+        mac: MacAddress,
+        now: Instant,
+    ) -> Option<Change> {
+        let state = NeighbourState::Static;
+        if let Some(index) = self.find(interface, address) {
+            self.order.remove(index);
+            let entry = self.get_mut(index)?;
+            *entry = Neighbour { mac, state, heard: now, ..*entry };
+            return Some(Change { index, ask: None, deadline: None, waiters: Waiters::Go });
+        }
+        let entry = Neighbour { interface, address, mac, state, heard: now, asked: now, tries: 0 };
+        let index = self.insert(entry, |state| state != NeighbourState::Incomplete)?;
+        Some(Change { index, ask: None, deadline: None, waiters: Waiters::Go })
+    }
+
+    /// The entry for an address.
+    pub(crate) fn index_of(&self, interface: InterfaceId, address: A) -> Option<u32> {
+        self.find(interface, address)
+    }
+}
+
+impl<A> Neighbour<A> {
+    /// Whether its hardware address is known.
+    pub(crate) fn has_mac(&self) -> bool {
+        !matches!(self.state, NeighbourState::Incomplete | NeighbourState::Failed)
+    }
+
+    fn confirm(&mut self, mac: MacAddress, stay: Change, reachable: Duration, now: Instant) -> Change {
+        self.mac = mac;
+        self.heard = now;
+        self.state = NeighbourState::Reachable;
+        self.tries = 0;
+        Change { deadline: Some(now + reachable), waiters: Waiters::Go, ..stay }
+    }
+}
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;

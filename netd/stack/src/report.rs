@@ -1,0 +1,234 @@
+//! Snapshots for tools, read off the tables.
+
+use crate::id::{ClientId, SocketId};
+use crate::info::{
+    AddressInfo, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo, TcpDetail, Totals,
+    Traffic,
+};
+use crate::config::NAME_SERVERS;
+use crate::interface::Medium;
+use crate::nodes::Chain;
+use crate::stack::Stack;
+use crate::tcp::connection::Conn;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
+use ::tcp::{Instant, State};
+use wire::Drop;
+
+impl Stack {
+    /// All interfaces, loopback first.
+    pub fn interfaces(&self) -> impl Iterator<Item = InterfaceInfo> + '_ {
+        self.interfaces.iter().map(|interface| InterfaceInfo {
+            id: interface.id,
+            mac: interface.mac,
+            mtu: interface.mtu,
+            up: interface.up,
+            loopback: interface.medium == Medium::Loopback,
+            received: interface.received,
+            sent: interface.sent,
+            dropped: interface.dropped,
+        })
+    }
+
+    /// All addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = AddressInfo> + '_ {
+        self.interfaces.iter().flat_map(|interface| {
+            interface.addresses.iter().map(|entry| AddressInfo {
+                interface: interface.id,
+                address: IpAddr::V4(entry.cidr.address()),
+                prefix: entry.cidr.prefix(),
+                state: entry.state,
+                origin: entry.origin,
+            })
+        })
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> impl Iterator<Item = RouteInfo> + '_ {
+        self.routes.iter().map(|route| RouteInfo {
+            destination: IpAddr::V4(route.network),
+            prefix: route.prefix,
+            gateway: route.gateway.map(IpAddr::V4),
+            interface: route.interface,
+            metric: route.metric,
+            origin: route.origin,
+        })
+    }
+
+    /// All neighbours.
+    pub fn neighbours(&self, now: Instant) -> impl Iterator<Item = NeighbourInfo> + '_ {
+        self.neighbours.iter().map(move |(index, neighbour)| {
+            let waiting = self.packets.len(self.waiting_queue(index));
+            NeighbourInfo {
+                address: IpAddr::V4(neighbour.address),
+                mac: neighbour.has_mac().then_some(neighbour.mac),
+                state: neighbour.state,
+                interface: neighbour.interface,
+                age: now.since(neighbour.heard),
+                waiting: u8::try_from(waiting).unwrap_or(u8::MAX),
+            }
+        })
+    }
+
+    fn room_in(&self, chain: &Chain) -> u64 {
+        let rooms = self.requests.iter(chain).filter_map(|request| request.room());
+        rooms.map(|room| u64::from(room.range.length.saturating_sub(room.used))).sum()
+    }
+
+    /// Room of a connection that nothing has come for.
+    pub(crate) fn stream_room(&self, index: u32) -> u64 {
+        let Some(conn) = self.tcp.connections.at(index) else { return 0 };
+        let used = conn.arrived.saturating_sub(conn.room_start);
+        self.room_in(&conn.rooms).saturating_sub(used)
+    }
+
+    /// Room of a datagram socket that is left.
+    pub(crate) fn datagram_room(&self, index: u32) -> u64 {
+        self.udp.sockets.at(index).map_or(0, |socket| self.room_in(&socket.rooms))
+    }
+
+    /// All sockets, connections and remains of connections.
+    pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
+        let listeners = self.tcp.listeners.iter().map(|(_, listener)| SocketInfo {
+            state: "LISTEN",
+            send_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
+            receive_queued: listener.backlog.into(),
+            ..blank("tcp", listener.local, listener.socket, Some(listener.client))
+        });
+        let connections =
+            self.tcp.connections.iter().map(|(key, conn)| {
+                self.connection_info(self.tcp.connections.index(key), conn)
+            });
+        let half_open = self.tcp.half_open.iter().map(|(_, half_open)| SocketInfo {
+            state: State::SynReceived.name(),
+            remote: Some(half_open.tuple.remote_end()),
+            ..blank("tcp", half_open.tuple.local_end(), None, None)
+        });
+        let time_waits = self.tcp.time_waits.iter().map(|(_, waiting)| SocketInfo {
+            state: State::TimeWait.name(),
+            remote: Some(waiting.tuple.remote_end()),
+            ..blank("tcp", waiting.tuple.local_end(), None, None)
+        });
+        let datagrams = self.udp.sockets.iter().map(|(key, socket)| SocketInfo {
+            remote: socket.remote.map(SocketAddr::V4),
+            send_queued: socket.sends.len().into(),
+            receive_queued: socket.arrivals.len().into(),
+            room: self.datagram_room(self.udp.sockets.index(key)),
+            ..blank(
+                "udp",
+                socket.local.unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+                Some(socket.socket),
+                Some(socket.client),
+            )
+        });
+        listeners.chain(connections).chain(half_open).chain(time_waits).chain(datagrams)
+    }
+
+    fn connection_info(&self, index: u32, conn: &Conn) -> SocketInfo {
+        let info = conn.tcp.info();
+        SocketInfo {
+            id: conn.socket(),
+            client: conn.client(),
+            protocol: "tcp",
+            state: if conn.over { "CLOSED" } else { info.state.name() },
+            local: conn.local(),
+            remote: Some(conn.remote()),
+            send_queued: conn.queued.saturating_sub(conn.acked),
+            receive_queued: conn.arrived.saturating_sub(conn.told),
+            room: self.stream_room(index),
+            tcp: Some(TcpDetail {
+                congestion_window: info.congestion_window,
+                smoothed_rtt: info.rtt.map(|(smoothed, _)| smoothed),
+                retransmission_timeout: info.rto,
+                retransmits: info.retransmits.into(),
+                in_flight: info.in_flight,
+            }),
+        }
+    }
+
+    /// What DHCP has obtained, interface by interface.
+    pub fn leases(&self, now: Instant) -> impl Iterator<Item = LeaseInfo> + '_ {
+        let both = self.interfaces.iter().zip(&self.autoconf);
+        both.filter_map(move |(interface, auto)| {
+            let client = auto.dhcp.as_ref()?;
+            let lease = client.lease();
+            Some(LeaseInfo {
+                interface: interface.id,
+                state: client.state_name(),
+                address: lease.map(|lease| lease.address.address()),
+                prefix: lease.map_or(0, |lease| lease.address.prefix()),
+                server: lease.map(|lease| lease.server),
+                router: lease.and_then(|lease| lease.default_router()),
+                name_servers: auto.name_servers,
+                lease: lease.and_then(|lease| lease.duration).unwrap_or(Duration::MAX),
+                remaining: lease.map_or(Duration::ZERO, |lease| lease.expiry().since(now)),
+            })
+        })
+    }
+
+    /// Who is asked for names.
+    pub fn name_servers(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        let all = self.autoconf.iter().flat_map(|auto| auto.name_servers);
+        all.filter(|server| !server.ip().is_unspecified()).map(SocketAddr::V4).take(NAME_SERVERS)
+    }
+
+    /// Sums over everything.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let mut received = Traffic::default();
+        let mut sent = Traffic::default();
+        for interface in &self.interfaces {
+            received.packets += interface.received.packets;
+            received.bytes += interface.received.bytes;
+            sent.packets += interface.sent.packets;
+            sent.bytes += interface.sent.bytes;
+        }
+        let synchronised = |conn: &Conn| conn.established && !conn.over;
+        let connections = self.tcp.connections.iter().filter(|(_, conn)| synchronised(conn));
+        Totals {
+            received,
+            sent,
+            delivered: self.stats.delivered(),
+            dropped: self.stats.dropped(),
+            connections: count(connections.count()),
+            half_open: count(self.tcp.half_open.len()),
+            time_waits: count(self.tcp.time_waits.len()),
+            listeners: count(self.tcp.listeners.len()),
+            datagram_sockets: count(self.udp.sockets.len()),
+            clients: count(self.clients.len()),
+            dns_cache: self.names_cached(),
+        }
+    }
+
+    /// Frames that were discarded for this reason.
+    #[must_use]
+    pub fn drops(&self, reason: Drop) -> u64 {
+        self.stats.drops(reason)
+    }
+
+    /// All counters that are not drops, with their names.
+    pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.stats.iter()
+    }
+}
+
+fn blank(
+    protocol: &'static str,
+    local: impl Into<SocketAddr>,
+    id: Option<SocketId>,
+    client: Option<ClientId>,
+) -> SocketInfo {
+    SocketInfo {
+        id,
+        client,
+        protocol,
+        state: "",
+        local: local.into(),
+        remote: None,
+        send_queued: 0,
+        receive_queued: 0,
+        room: 0,
+        tcp: None,
+    }
+}

@@ -1,0 +1,105 @@
+//! Requests of clients that wait, all in one bounded store.
+//!
+//! *Owns* the shapes. A request that ends otherwise than it should (cancelled, failed) becomes a
+//! [`Notice`] in the place it held, so that telling about it can never fail for want of room.
+
+use crate::error::SocketError;
+use crate::id::Token;
+use crate::memory::Range;
+use core::net::SocketAddrV4;
+
+/// Where the bytes of a send are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// In the client's arena.
+    Arena(u64),
+    /// In a buffer of ours, at this index.
+    Inline(u32),
+}
+
+/// Bytes to send.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Send {
+    pub(crate) token: Token,
+    pub(crate) source: Source,
+    pub(crate) length: u32,
+    /// Streams: the offset in the stream behind the last byte.
+    pub(crate) end: u64,
+    /// Datagrams: where to.
+    pub(crate) to: Option<SocketAddrV4>,
+}
+
+/// Room to receive into.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) token: Token,
+    pub(crate) range: Range,
+    /// Streams: bytes told to the client. Datagrams: bytes used.
+    pub(crate) used: u32,
+}
+
+/// A connection wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accept {
+    pub(crate) token: Token,
+    pub(crate) room: Option<Range>,
+}
+
+/// A datagram in a client's room that the client does not know of yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) token: Token,
+    pub(crate) offset: u64,
+    pub(crate) length: u32,
+    /// `None` when this only says that the room is done with.
+    pub(crate) from: Option<SocketAddrV4>,
+    pub(crate) more: bool,
+}
+
+/// A request that ended with an error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Notice {
+    pub(crate) token: Token,
+    pub(crate) error: SocketError,
+}
+
+/// Something that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Request {
+    Send(Send),
+    Room(Room),
+    Accept(Accept),
+    Arrival(Arrival),
+    Notice(Notice),
+}
+
+impl Request {
+    pub(crate) fn token(&self) -> Token {
+        match self {
+            Self::Send(send) => send.token,
+            Self::Room(room) => room.token,
+            Self::Accept(accept) => accept.token,
+            Self::Arrival(arrival) => arrival.token,
+            Self::Notice(notice) => notice.token,
+        }
+    }
+
+    /// What becomes of a request that ends with an error.
+    pub(crate) fn failed(self, error: SocketError) -> Self {
+        Self::Notice(Notice { token: self.token(), error })
+    }
+
+    pub(crate) fn send(&self) -> Option<&Send> {
+        match self {
+            Self::Send(send) => Some(send),
+            Self::Room(_) | Self::Accept(_) | Self::Arrival(_) | Self::Notice(_) => None,
+        }
+    }
+
+    pub(crate) fn room(&self) -> Option<&Room> {
+        match self {
+            Self::Room(room) => Some(room),
+            Self::Send(_) | Self::Accept(_) | Self::Arrival(_) | Self::Notice(_) => None,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The way out of those who have something to send: one at a time, in turn.
+//!
+//! *Owns* the turn-taking (a queue per link, each sender in it at most once) and the one copy of a
+//! client's bytes into a frame, with their sum in the same pass where the device does not sum.
+
+use crate::actors::Actor;
+use crate::config::{INLINE_PAYLOAD, TransmitMeta};
+use crate::id::{ClientId, InterfaceId};
+use crate::inline::Inline;
+use crate::ip::out::Path;
+use crate::memory::ClientMemory;
+use crate::requests::Source;
+use crate::stack::Stack;
+use ::tcp::Instant;
+use wire::{MacAddress, Pseudo, Seal, Sum, ethernet, ipv4};
+
+/// A packet in a frame, Ethernet header still missing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    /// Bytes from the network header on.
+    pub(crate) len: usize,
+    /// To whom on the link.
+    pub(crate) mac: MacAddress,
+    /// What the device must do.
+    pub(crate) meta: TransmitMeta,
+}
+
+/// What a sender did when it was its turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// It has written a packet, and may have more.
+    Sent(Sent),
+    /// It has written nothing, but may have more.
+    Again,
+    /// It has nothing to send now.
+    Idle,
+    /// Its next packet leaves by another link.
+    Elsewhere(InterfaceId),
+    /// It waits for this neighbour.
+    Waits(u32),
+}
+
+/// Copies bytes of a send from where they are; their sum. `None` when the client's memory is gone.
+pub(crate) fn copy<M: ClientMemory>(
+    inline: &Inline,
+    client: ClientId,
+    source: Source,
+    skip: u32,
+    into: &mut [u8],
+    memory: &M,
+) -> Option<Sum> {
+    match source {
+        Source::Arena(offset) => {
+            memory.read_summed(client, offset.checked_add(skip.into())?, into).ok()
+        }
+        Source::Inline(index) => {
+            let skip = usize::try_from(skip).ok()?;
+            debug_assert!(into.len() <= INLINE_PAYLOAD, "inline payloads are short");
+            Some(wire::copy_and_sum(into, inline.bytes(index, skip, into.len())?))
+        }
+    }
+}
+
+/// Copies bytes of a send without summing them.
+pub(crate) fn copy_only<M: ClientMemory>(
+    inline: &Inline,
+    client: ClientId,
+    source: Source,
+    skip: u32,
+    into: &mut [u8],
+    memory: &M,
+) -> Option<()> {
+    match source {
+        Source::Arena(offset) => {
+            memory.read(client, offset.checked_add(skip.into())?, into).ok()
+        }
+        Source::Inline(index) => {
+            let skip = usize::try_from(skip).ok()?;
+            into.copy_from_slice(inline.bytes(index, skip, into.len())?);
+            Some(())
+        }
+    }
+}
+
+impl Stack {
+    /// Writes the next packet of whoever's turn it is into `frame`, from the network header on.
+    pub(crate) fn output_sender<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        frame: &mut [u8],
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<Sent> {
+        let queue = Self::ready_queue(id);
+        loop {
+            let number = self.senders.first(queue)?;
+            let step = match self.numbering.actor(number) {
+                Actor::Connection(index) => self.tcp_output(index, id, frame, memory, now),
+                Actor::Datagram(index) => self.udp_output(index, id, frame, memory, now),
+                Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
+                    Step::Idle
+                },
+            };
+            match step {
+                Step::Sent(sent) => {
+                    // To the end of the queue: the others come first now.
+                    self.senders.push(queue, number);
+                    return Some(sent);
+                }
+                Step::Again => {}
+                Step::Idle => {
+                    self.senders.remove(number);
+                }
+                Step::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
+                Step::Waits(neighbour) => {
+                    let waiting = self.waiting_queue(neighbour);
+                    self.senders.push(waiting, number);
+                }
+            }
+        }
+    }
+
+    /// The checksum where software need not sum the payload: none through loopback, the device's
+    /// where it can; and from which byte of the frame on the device sums.
+    pub(crate) fn seal_for(&self, path: &Path, pseudo: Pseudo) -> (Option<Seal>, Option<u16>) {
+        const START: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
+        if path.interface == InterfaceId::LOOPBACK {
+            return (Some(Seal::Omitted), None);
+        }
+        let interface = self.interfaces.get(path.interface.index());
+        match interface.is_some_and(|interface| interface.checksum_transmit) {
+            true => (Some(Seal::Partial { pseudo }), u16::try_from(START).ok()),
+            false => (None, None),
+        }
+    }
+
+    /// The bytes of a send are done with.
+    pub(crate) fn release(&mut self, source: Source) {
+        if let Source::Inline(index) = source {
+            self.inline.release(index);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A connection as the stack keeps it: the protocol's counters, both ends, and what its client has
+//! queued and given.
+//!
+//! *Owns* no bytes. *Invariants*, all in bytes of the respective stream:
+//! `told <= arrived <= room_start + sum of rooms`,
+//! `told_sent <= acked <= queued = end of the last send`.
+
+use crate::bindings::Bindings;
+use crate::config::Config;
+use crate::demux::Demux;
+use crate::error::SocketError;
+use crate::hash::{Hasher, Tuple};
+use crate::id::{ClientId, SocketId, Token};
+use crate::ip::out::Path;
+use crate::lists::Lists;
+use crate::nodes::{Chain, Cursor};
+use crate::rng::Rng;
+use crate::slab::Slab;
+use crate::tcp::half_open::HalfOpen;
+use crate::tcp::listener::Listener;
+use crate::tcp::time_wait::TimeWaiting;
+use core::net::{Ipv4Addr, SocketAddr};
+use ::tcp::{Limits, Shared};
+
+/// Where a connection is in its life with its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// In the accept queue of this listener.
+    Listener(u32),
+    /// A socket of this client.
+    Socket(ClientId, SocketId),
+    /// Its client has closed it and wants to hear when all is sent.
+    Closing(ClientId, Token),
+    /// Nobody.
+    Nobody,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) tcp: ::tcp::Connection,
+    pub(crate) tuple: Tuple<Ipv4Addr>,
+    pub(crate) path: Option<Path>,
+    pub(crate) ttl: u8,
+    pub(crate) holder: Holder,
+    /// Bytes to send, and since when.
+    pub(crate) sends: Chain,
+    /// Where the last segment was read from: a send and the stream offset of its first byte.
+    pub(crate) cursor: Option<(Cursor, u64)>,
+    /// End of the last send told of, where the first send begins.
+    pub(crate) told_sent: u64,
+    pub(crate) queued: u64,
+    pub(crate) acked: u64,
+    /// Room to receive into, the first beginning at this offset of the stream.
+    pub(crate) rooms: Chain,
+    pub(crate) room_start: u64,
+    /// Bytes in order in the client's memory, and those the client knows of.
+    pub(crate) arrived: u64,
+    pub(crate) told: u64,
+    pub(crate) notices: Chain,
+    pub(crate) connecting: Option<Token>,
+    pub(crate) accepted: Option<Token>,
+    pub(crate) established: bool,
+    pub(crate) peer_fin: bool,
+    /// The end of the peer's stream may be acknowledged.
+    pub(crate) end_published: bool,
+    /// Its client will send no more, or wants to receive no more.
+    pub(crate) send_closed: bool,
+    pub(crate) receive_closed: bool,
+    pub(crate) our_fin_acked: bool,
+    /// No segment will be sent or taken any more.
+    pub(crate) over: bool,
+    pub(crate) error: Option<SocketError>,
+}
+
+impl Conn {
+    pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, path: Option<Path>) -> Self {
+        Self {
+            tcp,
+            tuple,
+            path,
+            ttl: 0,
+            holder: Holder::Nobody,
+            sends: Chain::EMPTY,
+            cursor: None,
+            told_sent: 0,
+            queued: 0,
+            acked: 0,
+            rooms: Chain::EMPTY,
+            room_start: 0,
+            arrived: 0,
+            told: 0,
+            notices: Chain::EMPTY,
+            connecting: None,
+            accepted: None,
+            established: false,
+            peer_fin: false,
+            end_published: false,
+            send_closed: false,
+            receive_closed: false,
+            our_fin_acked: false,
+            over: false,
+            error: None,
+        }
+    }
+
+    /// Whose memory its requests are in.
+    pub(crate) fn client(&self) -> Option<ClientId> {
+        match self.holder {
+            Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
+            Holder::Listener(_) | Holder::Nobody => None,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> Option<SocketId> {
+        match self.holder {
+            Holder::Socket(_, socket) => Some(socket),
+            Holder::Listener(_) | Holder::Closing(..) | Holder::Nobody => None,
+        }
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.tuple.local_end()
+    }
+
+    pub(crate) fn remote(&self) -> SocketAddr {
+        self.tuple.remote_end()
+    }
+
+    /// The send at this place is about to be taken out.
+    pub(crate) fn forget_cursor(&mut self, place: Cursor) {
+        if self.cursor.is_some_and(|(cursor, _)| cursor == place) {
+            self.cursor = None;
+        }
+    }
+
+    /// All that the peer has sent is with the client, and it will send no more.
+    pub(crate) fn at_eof(&self) -> bool {
+        self.peer_fin && self.told == self.arrived
+    }
+}
+
+/// All of TCP's tables.
+#[derive(Debug)]
+pub(crate) struct Tcp {
+    pub(crate) shared: Shared,
+    pub(crate) connections: Slab<Conn>,
+    pub(crate) half_open: Slab<HalfOpen>,
+    pub(crate) half_open_order: Lists,
+    pub(crate) time_waits: Slab<TimeWaiting>,
+    pub(crate) time_wait_order: Lists,
+    pub(crate) listeners: Slab<Listener>,
+    pub(crate) demux: Demux<Ipv4Addr>,
+    /// Local ports of sockets that are bound, listening or not; by socket name.
+    pub(crate) bindings: Bindings<Ipv4Addr, SocketId>,
+    /// Listening sockets by port.
+    pub(crate) listening: Bindings<Ipv4Addr, u32>,
+    /// The secret of initial sequence numbers (RFC 6528), and that of timestamps (RFC 7323 5.4).
+    pub(crate) isn_secret: Hasher,
+    pub(crate) stamp_secret: Hasher,
+}
+
+impl Tcp {
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+        let limits = Limits {
+            orphan_timeout: config.fin_wait_2,
+            time_wait: config.time_wait,
+            ..Limits::default()
+        };
+        let counts = [config.connections, config.half_open, config.time_waits];
+        let [connections, half_open, time_waits] = counts.map(|count| count as usize);
+        let listeners = config.listeners as usize;
+        Self {
+            shared: Shared::new(limits),
+            connections: Slab::new(connections),
+            half_open: Slab::new(half_open),
+            half_open_order: Lists::new(1, half_open),
+            time_waits: Slab::new(time_waits),
+            time_wait_order: Lists::new(1, time_waits),
+            listeners: Slab::new(listeners),
+            demux: Demux::new(connections + half_open + time_waits, rng),
+            bindings: Bindings::new(config.sockets as usize, rng),
+            listening: Bindings::new(listeners, rng),
+            isn_secret: Hasher::new(rng),
+            stamp_secret: Hasher::new(rng),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What connections have to tell their clients, and what telling permits: acknowledgement.
+//!
+//! The order is that of the stream: accepted, connected, bytes, end; then what became of sends; then
+//! the end of everything. Bytes that have been told of may be acknowledged, not before.
+
+use crate::error::SocketError;
+use crate::event::EventKind;
+use crate::id::{SocketId, Token};
+use crate::publish::Telling;
+use crate::requests::Request;
+use crate::stack::Stack;
+use crate::tcp::connection::Holder;
+use ::tcp::Instant;
+
+impl Stack {
+    /// Tells everything there is to tell; `false` when the client's ring is full.
+    pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        let told = self.tell_beginning(index, telling)
+            && self.tell_received(index, telling, now)
+            && self.tell_sent(index, telling)
+            && self.tell_end(index, telling);
+        // Acknowledgements may leave now, also for what was told before the ring was full.
+        self.settle(index, now);
+        told
+    }
+
+    fn tell_beginning(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let (local, remote) = (conn.local(), conn.remote());
+        if let (Some(token), Some(socket)) = (conn.accepted, conn.socket()) {
+            let listener = None::<SocketId>;
+            if !telling.tell(listener, token, EventKind::Accepted { socket, local, remote }) {
+                return false;
+            }
+            conn.accepted = None;
+        }
+        if let Some(token) = conn.connecting {
+            let kind = if conn.established {
+                EventKind::Connected { local, remote }
+            } else if conn.over {
+                EventKind::Error(conn.error.unwrap_or(SocketError::Closed))
+            } else {
+                return true;
+            };
+            if !telling.tell(conn.socket(), token, kind) {
+                return false;
+            }
+            conn.connecting = None;
+        }
+        true
+    }
+
+    fn tell_received(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let socket = conn.socket();
+        while conn.told < conn.arrived {
+            let Some(Request::Room(room)) = self.requests.first_mut(&conn.rooms) else { break };
+            let end = conn.room_start.saturating_add(room.range.length.into());
+            let upto = conn.arrived.min(end);
+            let more = upto < end;
+            let kind = EventKind::Received {
+                offset: room.range.offset.saturating_add(conn.told.saturating_sub(conn.room_start)),
+                length: u32::try_from(upto.saturating_sub(conn.told)).unwrap_or(u32::MAX),
+                from: None,
+                more,
+            };
+            if !telling.tell(socket, room.token, kind) {
+                return false;
+            }
+            conn.told = upto;
+            if !more {
+                conn.room_start = end;
+                self.requests.pop(&mut conn.rooms);
+            }
+        }
+        // What is in the client's memory, and known to it, may be acknowledged.
+        conn.tcp.publish(conn.told, now);
+        self.publish_end(index, now);
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let ended = conn.at_eof() || conn.receive_closed;
+        while let Some(token) = self.requests.first(&conn.rooms).filter(|_| ended).map(Request::token)
+        {
+            if !telling.tell(socket, token, EventKind::Eof) {
+                return false;
+            }
+            self.requests.pop(&mut conn.rooms);
+        }
+        true
+    }
+
+    /// Once the client knows of everything before it, the end of the stream may be acknowledged: the
+    /// client will find it whenever it looks.
+    pub(crate) fn publish_end(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        if conn.at_eof() && !conn.end_published {
+            conn.end_published = true;
+            let outcome = conn.tcp.publish_fin(&mut self.tcp.shared, now);
+            self.apply_outcome(index, &outcome, now);
+        }
+    }
+
+    fn tell_sent(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let socket = conn.socket();
+        while let Some(Request::Send(send)) = self.requests.first(&conn.sends) {
+            let send = *send;
+            if send.end > conn.acked {
+                break;
+            }
+            if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
+                return false;
+            }
+            conn.told_sent = send.end;
+            conn.forget_cursor(self.requests.start(&conn.sends));
+            self.requests.pop(&mut conn.sends);
+            if let crate::requests::Source::Inline(buffer) = send.source {
+                self.inline.release(buffer);
+            }
+        }
+        true
+    }
+
+    fn tell_end(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let socket = conn.socket();
+        if conn.over {
+            let error = conn.error.unwrap_or(SocketError::Closed);
+            let failed = |request: Request| request.failed(error);
+            while let Some(Request::Send(send)) = self.requests.first(&conn.sends).copied() {
+                self.requests.move_first(&mut conn.sends, &mut conn.notices, failed);
+                if let crate::requests::Source::Inline(buffer) = send.source {
+                    self.inline.release(buffer);
+                }
+            }
+            while self.requests.move_first(&mut conn.rooms, &mut conn.notices, failed) {}
+        }
+        while let Some(Request::Notice(notice)) = self.requests.first(&conn.notices) {
+            if !telling.tell(socket, notice.token, EventKind::Error(notice.error)) {
+                return false;
+            }
+            self.requests.pop(&mut conn.notices);
+        }
+        self.tell_closed(index, telling)
+    }
+
+    fn tell_closed(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Holder::Closing(_, token) = conn.holder else { return true };
+        if !conn.over && !conn.our_fin_acked {
+            return true;
+        }
+        let token: Token = token;
+        if !telling.tell(None, token, EventKind::Closed) {
+            return false;
+        }
+        conn.holder = Holder::Nobody;
+        if conn.over {
+            self.tcp_forget(index);
+        }
+        true
+    }
+}

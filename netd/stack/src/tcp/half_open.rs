@@ -1,0 +1,209 @@
+//! Half-open connections: peers that have sent a SYN and not yet shown that they are there.
+//!
+//! *Owns* the SYN cache: no buffers, one small record each, the oldest makes way when it is full
+//! (RFC 4987 3.4). A place in the listener's accept queue is kept for each.
+
+use crate::demux::Target;
+use crate::hash::Tuple;
+use crate::ip::v4_in::Incoming;
+use crate::memory::ClientMemory;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::listener::Listener;
+use crate::timers::Timer;
+use core::net::Ipv4Addr;
+use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
+use wire::tcp::{Flags, Segment};
+use wire::{Drop, ipv4, tcp as format};
+
+/// A half-open connection.
+#[derive(Debug)]
+pub(crate) struct HalfOpen {
+    pub(crate) entry: SynEntry,
+    pub(crate) tuple: Tuple<Ipv4Addr>,
+    pub(crate) listener: u32,
+}
+
+impl Stack {
+    /// What a connection between these ends brings. `after` is where the sequence numbers of the
+    /// previous connection between them ended (RFC 6191).
+    pub(crate) fn setup(
+        &self,
+        tuple: &Tuple<Ipv4Addr>,
+        mtu: u16,
+        nodelay: bool,
+        after: Option<Seq>,
+        now: Instant,
+    ) -> Setup {
+        let headers = ipv4::HEADER_LEN + format::HEADER_LEN;
+        let mss = usize::from(mtu).saturating_sub(headers);
+        let own = ::tcp::isn(now, self.tcp.isn_secret.tuple(tuple));
+        let stamp = self.tcp.stamp_secret.tuple(tuple);
+        Setup {
+            // RFC 6191: beyond everything that the old connection can have sent.
+            isn: after.map_or(own, |after| after.plus(1 << 16)),
+            mss: Mss::at_least(u16::try_from(mss).unwrap_or(u16::MAX)),
+            peer_mss: Mss::DEFAULT_V4,
+            timestamps: u32::try_from(stamp >> 32).ok(),
+            nodelay,
+        }
+    }
+
+    /// A segment for a listener and for no connection.
+    pub(crate) fn syn_input(
+        &mut self,
+        listener: u32,
+        incoming: &Incoming<'_>,
+        tuple: Tuple<Ipv4Addr>,
+        segment: &Segment<'_>,
+        after: Option<Seq>,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let header = &segment.header;
+        // RFC 9293 3.10.7.2: to a listener, a reset means nothing and an ACK is refused.
+        if header.flags.contains(Flags::RST) {
+            return Err(Drop::TcpNoSocket);
+        }
+        if header.flags.contains(Flags::ACK) {
+            return self.refuse(incoming, tuple, segment, now);
+        }
+        let path = self.path(tuple.remote, Some(tuple.local)).ok_or(Drop::NoRoute)?;
+        let Some(entry) = self.tcp.listeners.at(listener) else { return Err(Drop::TcpNoSocket) };
+        let room = entry.room_for_next(&self.requests);
+        let setup = self.setup(&tuple, path.mtu, entry.options.no_delay, after, now);
+        let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
+        self.make_way(listener);
+        let Some(at) = self.tcp.listeners.at_mut(listener) else { return Err(Drop::TcpNoSocket) };
+        if !at.queue.reserve() {
+            self.stats.count(Counter::AcceptOverflows);
+            return Err(Drop::TcpAcceptOverflow);
+        }
+        let half_open = HalfOpen { entry, tuple, listener };
+        let Ok(key) = self.tcp.half_open.insert(half_open) else {
+            at.queue.release();
+            return Err(Drop::TcpSynOverflow);
+        };
+        let index = self.tcp.half_open.index(key);
+        self.tcp.half_open_order.push(0, index);
+        self.tcp.demux.set(tuple, Target::HalfOpen(index));
+        self.half_open_output(index, now);
+        Ok(())
+    }
+
+    /// Makes room for one more half-open connection: when the cache is full, or the listener's
+    /// backlog is full of them, the oldest (of the listener) goes.
+    fn make_way(&mut self, listener: u32) {
+        let full = self.tcp.half_open.len() >= self.tcp.half_open.limit();
+        let clogged = self.tcp.listeners.at(listener).is_some_and(Listener::is_clogged);
+        let tcp = &self.tcp;
+        let oldest = if full {
+            tcp.half_open_order.first(0)
+        } else if clogged {
+            let of_listener = |index: &u32| {
+                tcp.half_open.at(*index).is_some_and(|other| other.listener == listener)
+            };
+            // The order is of all listeners: look at the oldest few only.
+            tcp.half_open_order.iter(0).take(64).find(of_listener)
+        } else {
+            None
+        };
+        if let Some(oldest) = oldest {
+            self.stats.count(Counter::SynCacheOverflows);
+            self.forget_half_open(oldest);
+        }
+    }
+
+    /// Sends what a half-open connection has to send, and arms its timer.
+    fn half_open_output(&mut self, index: u32, now: Instant) {
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return };
+        let (tuple, header) = (half_open.tuple, half_open.entry.output(now));
+        let deadline = half_open.entry.next_deadline();
+        self.timers.set(Timer::HalfOpen(index), Some(deadline));
+        if let Some(header) = header {
+            self.send_bare(&tuple, header, now);
+        }
+    }
+
+    /// The timer of a half-open connection fired.
+    pub(crate) fn fire_half_open(&mut self, index: u32, now: Instant) {
+        let shared = &self.tcp.shared;
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return };
+        if half_open.entry.fire(shared, now) {
+            self.stats.count(Counter::TcpFailedOpens);
+            self.forget_half_open(index);
+        } else {
+            self.half_open_output(index, now);
+        }
+    }
+
+    /// A half-open connection came to nothing.
+    pub(crate) fn forget_half_open(&mut self, index: u32) {
+        let Some(half_open) = self.tcp.half_open.remove_at(index) else { return };
+        self.tcp.half_open_order.remove(index);
+        self.tcp.demux.remove(&half_open.tuple, Target::HalfOpen(index));
+        self.timers.disarm(Timer::HalfOpen(index));
+        if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
+            listener.queue.release();
+        }
+    }
+
+    /// A segment for a half-open connection.
+    pub(crate) fn half_open_input<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return Err(Drop::TcpNoSocket) };
+        let tuple = half_open.tuple;
+        match half_open.entry.input(&mut self.tcp.shared, &segment.header, now) {
+            SynOutcome::Complete => self.half_open_complete(index, segment, memory, now),
+            SynOutcome::Drop(reason) => {
+                self.half_open_output(index, now);
+                Err(reason)
+            }
+            SynOutcome::Reply(header, reason) => {
+                self.send_bare(&tuple, header, now);
+                Err(reason)
+            }
+            SynOutcome::Remove => {
+                self.stats.count(Counter::TcpFailedOpens);
+                self.forget_half_open(index);
+                Ok(())
+            }
+        }
+    }
+
+    /// The handshake is complete: the half-open connection becomes one, in its kept place.
+    fn half_open_complete<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let Some(half_open) = self.tcp.half_open.at(index) else { return Err(Drop::TcpNoSocket) };
+        let (tuple, listener) = (half_open.tuple, half_open.listener);
+        let path = self.path(tuple.remote, Some(tuple.local));
+        let mut conn = Conn::new(Connection::from(half_open.entry.open(now)), tuple, path);
+        conn.holder = Holder::Listener(listener);
+        conn.established = true;
+        conn.ttl = self.tcp.listeners.at(listener).map_or(self.config.ttl, |at| at.options.ttl);
+        // No place among the connections: the entry stays, and the peer will try again.
+        let Ok(key) = self.tcp.connections.insert(conn) else { return Err(Drop::TcpAcceptOverflow) };
+        let connection = self.tcp.connections.index(key);
+        self.tcp.half_open.remove_at(index);
+        self.tcp.half_open_order.remove(index);
+        self.timers.disarm(Timer::HalfOpen(index));
+        self.tcp.demux.set(tuple, Target::Connection(connection));
+        self.stats.count(Counter::TcpPassiveOpens);
+        if let Some(listener) = self.tcp.listeners.at_mut(listener) {
+            listener.queue.complete(connection);
+        }
+        // Room first, so that data in this very segment finds some.
+        self.pair(listener, now);
+        self.connection_input(connection, segment, memory, now)
+    }
+}

@@ -1,0 +1,310 @@
+//! Segments that come in: whose are they, and what follows for that one.
+//!
+//! *Owns* the demultiplexing and the copying of payload, once, into the room its client gave. What a
+//! segment means is `netd/tcp`'s; this file carries out what it says.
+//!
+//! Spec: RFC 9293 3.10.7; RFC 5927 for ICMP errors.
+
+use crate::actors::Actor;
+use crate::demux::Target;
+use crate::error::SocketError;
+use crate::hash::Tuple;
+use crate::icmp::input::Verdict;
+use crate::interface::Scope;
+use crate::ip::v4_in::Incoming;
+use crate::memory::{ClientMemory, Gone};
+use crate::packets::Owner;
+use crate::requests::Request;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::tcp::connection::Holder;
+use crate::timers::Timer;
+use core::net::Ipv4Addr;
+use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
+use wire::ipv4::Quote;
+use wire::tcp::{Flags, Header, Segment};
+use wire::{Drop, Headroom, Protocol, Pseudo, Seal, Sum};
+
+impl Stack {
+    /// Takes in a segment.
+    pub(crate) fn tcp_input<M: ClientMemory>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        // RFC 9293 3.9.2.3: nobody connects to a group.
+        if incoming.scope != Scope::Own {
+            return Err(Drop::TcpGroupAddress);
+        }
+        let segment = Segment::parse(incoming.packet.payload, incoming.check())?;
+        self.stats.count(Counter::TcpReceived);
+        let tuple = Tuple {
+            local: incoming.destination(),
+            local_port: segment.header.dst_port,
+            remote: incoming.source(),
+            remote_port: segment.header.src_port,
+        };
+        let after = match self.tcp.demux.find(&tuple) {
+            Some(Target::Connection(index)) => {
+                return self.connection_input(index, &segment, memory, now);
+            }
+            Some(Target::HalfOpen(index)) => {
+                return self.half_open_input(index, &segment, memory, now);
+            }
+            Some(Target::TimeWait(index)) => Some(self.time_wait_input(index, &segment, now)?),
+            None => None,
+        };
+        match self.tcp.listening.find(tuple.local, tuple.local_port) {
+            Some(listener) => self.syn_input(listener, incoming, tuple, &segment, after, now),
+            None => self.refuse(incoming, tuple, &segment, now),
+        }
+    }
+
+    /// Answers a segment that is for nobody (RFC 9293 3.10.7.1).
+    pub(crate) fn refuse(
+        &mut self,
+        _incoming: &Incoming<'_>,
+        tuple: Tuple<Ipv4Addr>,
+        segment: &Segment<'_>,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        if let Some(header) = ::tcp::refuse(&segment.header, len) {
+            self.send_bare(&tuple, header, now);
+        }
+        Err(Drop::TcpNoSocket)
+    }
+
+    /// Queues a segment without payload for the link; its ports are filled in here.
+    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, mut header: Header, now: Instant) {
+        let Some(path) = self.path(tuple.remote, Some(tuple.local)) else { return };
+        header.src_port = tuple.local_port;
+        header.dst_port = tuple.remote_port;
+        let pseudo = Pseudo::v4(tuple.local, tuple.remote);
+        let seal = Seal::Full { pseudo, payload: Sum::ZERO };
+        let ip = Self::header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
+        let len = header.header_len();
+        if self.queue_packet(&path, &ip, len, Owner::None, now, |space| {
+            header.emit(&mut Headroom::new(space), 0, seal).ok()
+        }) {
+            self.stats.count(Counter::TcpSent);
+            if header.flags.contains(Flags::RST) {
+                self.stats.count(Counter::TcpResetsSent);
+            }
+        }
+    }
+
+    /// A segment for a connection.
+    pub(crate) fn connection_input<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return Err(Drop::TcpNoSocket) };
+        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let outcome = conn.tcp.input(&mut self.tcp.shared, &segment.header, len, now);
+        if let Some(place) = outcome.place
+            && self.place(index, place, segment.payload, memory).is_err()
+        {
+            // The protocol counts on these bytes: without them the connection is worth nothing.
+            self.tcp_abort(index, Some(SocketError::BadMemory), now);
+            return Err(Drop::ClientMemoryGone);
+        }
+        self.apply_outcome(index, &outcome, now);
+        outcome.drop.map_or(Ok(()), Err)
+    }
+
+    /// Copies payload to its place in the client's rooms.
+    fn place<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        place: Place,
+        payload: &[u8],
+        memory: &mut M,
+    ) -> Result<(), Gone> {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return Err(Gone) };
+        if conn.receive_closed {
+            return Ok(());
+        }
+        let client = conn.client().ok_or(Gone)?;
+        let skip = usize::try_from(place.skip).map_err(|_| Gone)?;
+        let mut bytes = payload.get(skip..).ok_or(Gone)?;
+        bytes = bytes.get(..usize::try_from(place.len).map_err(|_| Gone)?).ok_or(Gone)?;
+        let mut at = place.stream_offset.checked_sub(conn.room_start).ok_or(Gone)?;
+        let mut room = self.requests.start(&conn.rooms);
+        self.stats.count(Counter::CopiesIn);
+        self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
+        while !bytes.is_empty() {
+            let range = self.requests.get(room).and_then(Request::room).ok_or(Gone)?.range;
+            room = self.requests.next(room);
+            let length = u64::from(range.length);
+            if at >= length {
+                at -= length;
+                continue;
+            }
+            let fits = usize::try_from(length - at).unwrap_or(usize::MAX).min(bytes.len());
+            let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
+            memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
+            (bytes, at) = (later, 0);
+        }
+        Ok(())
+    }
+
+    /// Does what a call on a connection says is to be done.
+    pub(crate) fn apply_outcome(&mut self, index: u32, outcome: &Outcome, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let was_established = conn.established;
+        conn.arrived = conn.arrived.saturating_add(outcome.advanced);
+        conn.acked = conn.acked.saturating_add(outcome.acked);
+        let has = |event| outcome.events.contains(event);
+        conn.established |= has(Events::ESTABLISHED);
+        conn.peer_fin |= has(Events::PEER_FIN);
+        conn.our_fin_acked |= has(Events::FIN_ACKNOWLEDGED);
+        if has(Events::RESET) {
+            let refused = !was_established;
+            conn.error = Some(if refused { SocketError::Refused } else { SocketError::Reset });
+        } else if has(Events::TIMED_OUT) && conn.error.is_none() {
+            conn.error = Some(SocketError::TimedOut);
+        }
+        if conn.receive_closed {
+            conn.told = conn.arrived;
+            conn.tcp.publish(conn.told, now);
+        }
+        let receive_closed = conn.receive_closed;
+        let (tuple, client) = (conn.tuple, conn.client());
+        let news = outcome.advanced > 0 || outcome.acked > 0 || !outcome.events.is_empty();
+        if let Some(client) = client.filter(|_| news) {
+            self.tell(client, Actor::Connection(index));
+        }
+        if has(Events::ESTABLISHED) && !was_established {
+            self.stats.count(Counter::TcpActiveOpens);
+        }
+        if has(Events::RESET) {
+            self.stats.count(Counter::TcpResetsReceived);
+        }
+        if has(Events::TIMED_OUT) {
+            self.stats.count(Counter::TcpTimeouts);
+        }
+        if let Some(header) = outcome.reply {
+            self.send_bare(&tuple, header, now);
+        }
+        if receive_closed {
+            self.publish_end(index, now);
+        }
+        self.settle(index, now);
+    }
+
+    /// After every call on a connection: its timer, its turn to send, and whether it is still one.
+    pub(crate) fn settle(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at(index) else { return };
+        if conn.over {
+            return;
+        }
+        match conn.tcp.fate() {
+            Fate::Continues => {
+                let deadline = conn.tcp.next_deadline();
+                self.timers.set(Timer::Connection(index), deadline);
+                self.tcp_wake(index);
+            }
+            Fate::TimeWait | Fate::Closed => self.tcp_finish(index, now),
+        }
+    }
+
+    /// It is the connection's turn to send, in time.
+    pub(crate) fn tcp_wake(&mut self, index: u32) {
+        let Some(conn) = self.tcp.connections.at(index) else { return };
+        let interface = conn.path.map_or(crate::id::InterfaceId::LOOPBACK, |path| path.interface);
+        self.senders.push_if_free(
+            Self::ready_queue(interface),
+            self.numbering.number(Actor::Connection(index)),
+        );
+    }
+
+    /// The connection is over: only what its client has not been told of remains.
+    pub(crate) fn tcp_finish(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let (tuple, holder) = (conn.tuple, conn.holder);
+        let record = conn.tcp.time_wait(&self.tcp.shared, now);
+        conn.over = true;
+        if !conn.established {
+            self.stats.count(Counter::TcpFailedOpens);
+        }
+        self.timers.disarm(Timer::Connection(index));
+        self.senders.remove(self.numbering.number(Actor::Connection(index)));
+        self.tcp.demux.remove(&tuple, Target::Connection(index));
+        if let Some(record) = record {
+            self.time_wait_start(record, tuple);
+        }
+        match holder {
+            Holder::Nobody => self.tcp_forget(index),
+            Holder::Listener(listener) => {
+                if let Some(listener) = self.tcp.listeners.at_mut(listener) {
+                    listener.queue.remove(&index);
+                }
+                self.tcp_forget(index);
+            }
+            Holder::Socket(client, _) | Holder::Closing(client, _) => {
+                self.tell(client, Actor::Connection(index));
+            }
+        }
+    }
+
+    /// Ends a connection at once, with a reset if the peer knows of it.
+    pub(crate) fn tcp_abort(&mut self, index: u32, error: Option<SocketError>, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        if conn.over {
+            return;
+        }
+        conn.error = conn.error.or(error);
+        let tuple = conn.tuple;
+        let outcome = conn.tcp.abort(&mut self.tcp.shared);
+        if let Some(header) = outcome.reply {
+            self.send_bare(&tuple, header, now);
+        }
+        self.tcp_finish(index, now);
+    }
+
+    /// Takes a connection that is over, and told of, out of the table.
+    pub(crate) fn tcp_forget(&mut self, index: u32) {
+        let number = self.numbering.number(Actor::Connection(index));
+        self.senders.remove(number);
+        self.dirty.remove(number);
+        let Some(mut conn) = self.tcp.connections.remove_at(index) else { return };
+        for chain in [&mut conn.sends, &mut conn.rooms, &mut conn.notices] {
+            self.forget_requests(chain);
+        }
+    }
+
+    /// A connection's timer fired.
+    pub(crate) fn fire_connection(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let outcome = conn.tcp.fire(&mut self.tcp.shared, now);
+        self.apply_outcome(index, &outcome, now);
+    }
+
+    /// An error about a segment of ours came.
+    pub(crate) fn tcp_error(&mut self, quote: &Quote<'_>, verdict: Verdict, now: Instant) -> bool {
+        let (Some((local_port, remote_port)), Some(sequence)) =
+            (quote.ports(), quote.tcp_sequence())
+        else {
+            return false;
+        };
+        let (local, remote) = (quote.header.source, quote.header.destination);
+        let tuple = Tuple { local, local_port, remote, remote_port };
+        let Some(Target::Connection(index)) = self.tcp.demux.find(&tuple) else { return false };
+        let Some(conn) = self.tcp.connections.at(index) else { return false };
+        // RFC 5927 4.1: only about what is in flight.
+        if !conn.tcp.is_in_flight(Seq::new(sequence)) {
+            return false;
+        }
+        // RFC 5927 5.2: once established, no error ends a connection; its own timers will. Before,
+        // it is the answer that the client waits for (RFC 5461 4.1).
+        if conn.tcp.state() == State::SynSent && verdict.error != SocketError::TooBig {
+            self.tcp_abort(index, Some(verdict.error), now);
+        }
+        true
+    }
+}

@@ -1,0 +1,14 @@
+//! TCP: tables around the connections that `netd/tcp` is.
+//!
+//! [`connection`] owns what a connection has here (ends, requests, path), [`requests`] takes clients'
+//! calls, [`input`] and [`output`] move segments, [`half_open`] and [`time_wait`] keep what is not yet
+//! or no longer a connection, [`listener`] accepts, [`events`] tells.
+
+pub(crate) mod connection;
+pub(crate) mod events;
+pub(crate) mod half_open;
+pub(crate) mod input;
+pub(crate) mod listener;
+pub(crate) mod output;
+pub(crate) mod requests;
+pub(crate) mod time_wait;

@@ -1,0 +1,212 @@
+//! Segments that go out: one copy, from the client's arena into the frame.
+//!
+//! *Owns* finding the bytes of a segment among the client's sends. What to send, and when, is
+//! `netd/tcp`'s.
+
+use crate::config::{TransmitChecksum, TransmitMeta};
+use crate::error::SocketError;
+use crate::hash::Tuple;
+use crate::id::InterfaceId;
+use crate::ip::out::Path;
+use crate::memory::ClientMemory;
+use crate::neigh::cache::Found;
+use crate::requests::Request;
+use crate::sender::{Sent, Step};
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::timers::Timer;
+use core::net::Ipv4Addr;
+use ::tcp::{Emit, Fate, Instant, State};
+use wire::tcp::Flags;
+use wire::{
+    Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, ethernet, ipv4
+};
+
+/// Where the checksum lies in the header.
+const CHECKSUM_OFFSET: u16 = 16;
+
+impl Stack {
+    /// Writes a connection's next segment.
+    pub(crate) fn tcp_output<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        id: InterfaceId,
+        frame: &mut [u8],
+        memory: &mut M,
+        now: Instant,
+    ) -> Step {
+        let Some(path) = self.tcp_path(index) else { return self.tcp_lost(index, now) };
+        if path.interface != id {
+            return Step::Elsewhere(path.interface);
+        }
+        let mac = if id == InterfaceId::LOOPBACK {
+            Some(MacAddress::ZERO)
+        } else {
+            match self.link_address(id, path.next_hop, now) {
+                Found::Known(mac) => Some(mac),
+                Found::Wait(neighbour) => return Step::Waits(neighbour),
+                Found::Unreachable => None,
+            }
+        };
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return Step::Idle };
+        if mac.is_none() && conn.tcp.state() == State::SynSent {
+            self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
+            return Step::Idle;
+        }
+        // One segment at a time: larger ones need a device that cuts them.
+        let emit = conn.tcp.output(&mut self.tcp.shared, 0, now);
+        let (tuple, ttl, fate) = (conn.tuple, conn.ttl, conn.tcp.fate());
+        self.timers.set(Timer::Connection(index), conn.tcp.next_deadline());
+        let Some(emit) = emit else {
+            if fate != Fate::Continues {
+                self.tcp_finish(index, now);
+            }
+            return Step::Idle;
+        };
+        let written = match mac {
+            Some(mac) => self.tcp_write(index, &emit, &path, &tuple, ttl, mac, frame, memory),
+            // The neighbour does not answer: the segment is lost, as it could be anywhere on its
+            // way, and the retransmission timer decides what that means.
+            None => {
+                self.stats.drop_sent(Drop::NeighbourUnreachable);
+                Some(Step::Again)
+            }
+        };
+        if fate != Fate::Continues {
+            self.tcp_finish(index, now);
+        }
+        written.unwrap_or_else(|| {
+            self.tcp_abort(index, Some(SocketError::BadMemory), now);
+            Step::Idle
+        })
+    }
+
+    /// The way to the peer, looked up again when routes have changed.
+    fn tcp_path(&mut self, index: u32) -> Option<Path> {
+        let version = self.routes.version();
+        let conn = self.tcp.connections.at(index)?;
+        if let Some(path) = conn.path.filter(|path| path.version == version) {
+            return Some(path);
+        }
+        let path = self.path(conn.tuple.remote, Some(conn.tuple.local));
+        if let Some(conn) = self.tcp.connections.at_mut(index) {
+            conn.path = path.or(conn.path);
+        }
+        path
+    }
+
+    /// No way leads to the peer any more: who is not connected yet is told, who is waits.
+    fn tcp_lost(&mut self, index: u32, now: Instant) -> Step {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return Step::Idle };
+        if conn.tcp.state() == State::SynSent {
+            self.tcp_abort(index, Some(SocketError::NetworkUnreachable), now);
+            return Step::Idle;
+        }
+        let lost = conn.tcp.output(&mut self.tcp.shared, 0, now).is_some();
+        let fate = conn.tcp.fate();
+        self.timers.set(Timer::Connection(index), conn.tcp.next_deadline());
+        if fate != Fate::Continues {
+            self.tcp_finish(index, now);
+            return Step::Idle;
+        }
+        if !lost {
+            return Step::Idle;
+        }
+        self.stats.drop_sent(Drop::NoRoute);
+        Step::Again
+    }
+
+    /// Writes a segment into a frame, from the network header on.
+    #[expect(clippy::too_many_arguments, reason = "a segment has this many parts")]
+    fn tcp_write<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        emit: &Emit,
+        path: &Path,
+        tuple: &Tuple<Ipv4Addr>,
+        ttl: u8,
+        mac: MacAddress,
+        frame: &mut [u8],
+        memory: &M,
+    ) -> Option<Step> {
+        let mut header = emit.header;
+        header.src_port = tuple.local_port;
+        header.dst_port = tuple.remote_port;
+        let len = usize::try_from(emit.len).ok()?;
+        let headers = ethernet::HEADER_LEN + ipv4::HEADER_LEN + header.header_len();
+        let (front, rest) = frame.split_at_mut_checked(headers)?;
+        let payload = rest.get_mut(..len)?;
+        let pseudo = Pseudo::v4(tuple.local, tuple.remote);
+        let (offloaded, device) = self.seal_for(path, pseudo);
+        let sum = self.gather(index, emit.stream_offset, payload, offloaded.is_none(), memory)?;
+        let seal = offloaded.unwrap_or(Seal::Full { pseudo, payload: sum });
+        let mut room = Headroom::new(front);
+        header.emit(&mut room, len, seal).ok()?;
+        let segment = len + header.header_len();
+        let ip = Self::header(path, tuple.remote, Protocol::TCP, ttl);
+        ip.emit(&mut room, segment).ok()?;
+        self.stats.count(Counter::TcpSent);
+        if header.flags.contains(Flags::RST) {
+            self.stats.count(Counter::TcpResetsSent);
+        }
+        let checksum = match device {
+            Some(start) => TransmitChecksum::Partial { start, offset: CHECKSUM_OFFSET },
+            None => TransmitChecksum::Complete,
+        };
+        let meta = TransmitMeta { checksum };
+        Some(Step::Sent(Sent { len: segment + ipv4::HEADER_LEN, mac, meta }))
+    }
+
+    /// Copies bytes of the stream from the client's sends, with their sum if it is `summed`. `None`
+    /// when the client's memory is gone.
+    fn gather<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        offset: u64,
+        mut into: &mut [u8],
+        summed: bool,
+        memory: &M,
+    ) -> Option<Sum> {
+        let mut sum = Sum::ZERO;
+        if into.is_empty() {
+            return Some(sum);
+        }
+        self.stats.count(Counter::CopiesOut);
+        self.stats.add(Counter::BytesCopiedOut, into.len() as u64);
+        let conn = self.tcp.connections.at_mut(index)?;
+        let client = conn.client()?;
+        let first = self.requests.start(&conn.sends);
+        let start = conn.told_sent;
+        let (mut at, mut start) = match conn.cursor {
+            Some((cursor, begin)) if begin <= offset => (cursor, begin),
+            _ => (first, start),
+        };
+        let mut offset = offset;
+        let mut odd = false;
+        loop {
+            let send = self.requests.get(at).and_then(Request::send)?;
+            if offset >= send.end {
+                start = send.end;
+                at = self.requests.next(at);
+                continue;
+            }
+            conn.cursor = Some((at, start));
+            let skip = u32::try_from(offset.checked_sub(start)?).ok()?;
+            let here = usize::try_from(send.end - offset).unwrap_or(usize::MAX).min(into.len());
+            let (now, later) = into.split_at_mut_checked(here)?;
+            if summed {
+                let piece =
+                    crate::sender::copy(&self.inline, client, send.source, skip, now, memory)?;
+                sum = sum.plus(if odd { piece.swapped() } else { piece });
+                odd ^= here % 2 == 1;
+            } else {
+                crate::sender::copy_only(&self.inline, client, send.source, skip, now, memory)?;
+            }
+            if later.is_empty() {
+                return Some(sum);
+            }
+            into = later;
+            offset = send.end;
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! What clients ask of stream sockets.
+//!
+//! *Owns* the checks of each call; the socket is already known to be the caller's.
+
+use crate::actors::Actor;
+use crate::bindings;
+use crate::client::Role;
+use crate::config::{Data, Ending, Half, INLINE_PAYLOAD, SocketOptions};
+use crate::demux::Target;
+use crate::error::{
+    BindError, ConnectError, ListenError, ReceiveError, SendError, ShutdownError, SocketError,
+};
+use crate::hash::Tuple;
+use crate::id::{ClientId, SocketId, Token};
+use crate::memory::Range;
+use crate::nodes::Chain;
+use crate::requests::{Request, Room, Send, Source};
+use crate::stack::Stack;
+use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::listener::Listener;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use ::tcp::{AcceptQueue, Connection, Instant};
+
+impl Stack {
+    /// Binds a stream socket; port 0 means any.
+    pub(crate) fn tcp_bind(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        local: SocketAddrV4,
+    ) -> Result<SocketAddrV4, BindError> {
+        let address = *local.ip();
+        if !address.is_unspecified() && !self.is_own(address) {
+            return Err(BindError::AddressNotLocal);
+        }
+        let entry = self.clients.socket(client, socket).map_err(|_| BindError::BadSocket)?;
+        if entry.role != (Role::Stream { bound: None }) {
+            return Err(BindError::AlreadyBound);
+        }
+        let shares = entry.options.reuse_address;
+        let clients = &self.clients;
+        let may_share = |other: SocketId| shares && clients.socket(client, other).is_ok();
+        let bindings = &self.tcp.bindings;
+        let port = match local.port() {
+            0 => bindings::ephemeral(&mut self.rng, |port| {
+                !bindings.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false)
+            })
+            .ok_or(BindError::NoFreePort)?,
+            port if bindings.is_taken(address, port, may_share) => {
+                return Err(BindError::AddressInUse);
+            }
+            port => port,
+        };
+        if !self.tcp.bindings.insert(address, port, shares, socket) {
+            return Err(BindError::NoFreePort);
+        }
+        let local = SocketAddrV4::new(address, port);
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = Role::Stream { bound: Some(local) };
+        }
+        Ok(local)
+    }
+
+    /// Starts a connection.
+    pub(crate) fn tcp_connect(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        remote: SocketAddrV4,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), ConnectError> {
+        let entry = self.clients.socket(client, socket).map_err(|_| ConnectError::BadSocket)?;
+        let Role::Stream { bound } = entry.role else { return Err(ConnectError::WrongState) };
+        let options = entry.options;
+        let to = *remote.ip();
+        if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
+            return Err(ConnectError::BadAddress);
+        }
+        let from = bound.map(|bound| *bound.ip()).filter(|ip| !ip.is_unspecified());
+        let path = self.path(to, from).ok_or(ConnectError::NoRoute)?;
+        if path.shared {
+            return Err(ConnectError::BadAddress);
+        }
+        let tuple = |local_port| Tuple {
+            local: path.source,
+            local_port,
+            remote: to,
+            remote_port: remote.port(),
+        };
+        let (demux, bindings) = (&self.tcp.demux, &self.tcp.bindings);
+        let free = |port| demux.find(&tuple(port)).is_none();
+        let any = Ipv4Addr::UNSPECIFIED;
+        let local_port = match bound {
+            Some(bound) if free(bound.port()) => bound.port(),
+            Some(_) => return Err(ConnectError::AddressInUse),
+            // RFC 6056: random, and free for this very peer (not for all peers: ports are few).
+            None => bindings::ephemeral(&mut self.rng, |port| {
+                free(port) && !bindings.is_taken(any, port, |_| false)
+            })
+            .ok_or(ConnectError::NoFreePort)?,
+        };
+        let tuple = tuple(local_port);
+        let setup = self.setup(&tuple, path.mtu, options.no_delay, None, now);
+        let connection = Connection::connect(setup, &self.tcp.shared, now);
+        let mut conn = Conn::new(connection, tuple, Some(path));
+        conn.ttl = options.ttl;
+        conn.holder = Holder::Socket(client, socket);
+        conn.connecting = Some(token);
+        let key = self.tcp.connections.insert(conn).map_err(|_| ConnectError::NoFreeConnection)?;
+        let index = self.tcp.connections.index(key);
+        self.tcp.demux.set(tuple, Target::Connection(index));
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = Role::Connection { index, bound };
+        }
+        self.settle(index, now);
+        Ok(())
+    }
+
+    /// Starts to listen.
+    pub(crate) fn tcp_listen(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        backlog: u16,
+    ) -> Result<(), ListenError> {
+        let entry = self.clients.socket(client, socket).map_err(|_| ListenError::BadSocket)?;
+        let options = entry.options;
+        let local = match entry.role {
+            Role::Stream { bound: Some(local) } => local,
+            Role::Stream { bound: None } => return Err(ListenError::NotBound),
+            Role::Listener(_) | Role::Connection { .. } | Role::Datagram(_) => {
+                return Err(ListenError::WrongState);
+            }
+        };
+        // More could never wait than there are connections.
+        let most = u16::try_from(self.config.connections).unwrap_or(u16::MAX);
+        let backlog = backlog.clamp(1, most.max(1));
+        let listener = Listener {
+            client,
+            socket: Some(socket),
+            local,
+            options,
+            backlog,
+            queue: AcceptQueue::new(backlog),
+            accepts: Chain::EMPTY,
+            notices: Chain::EMPTY,
+            closing: None,
+        };
+        let key = self.tcp.listeners.insert(listener).map_err(|_| ListenError::NoFreeListener)?;
+        let index = self.tcp.listeners.index(key);
+        if !self.tcp.listening.insert(*local.ip(), local.port(), false, index) {
+            self.tcp.listeners.remove(key);
+            return Err(ListenError::NoFreeListener);
+        }
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = Role::Listener(index);
+        }
+        Ok(())
+    }
+
+    /// Queues bytes.
+    pub(crate) fn tcp_send(
+        &mut self,
+        index: u32,
+        data: Data<'_>,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let limit = u32::from(self.config.requests_per_socket);
+        let conn = self.tcp.connections.at_mut(index).ok_or(SendError::BadSocket)?;
+        if conn.over {
+            return Err(SendError::NotConnected);
+        }
+        if conn.send_closed {
+            return Err(SendError::ShutDown);
+        }
+        if conn.sends.len() >= limit {
+            return Err(SendError::TooMany);
+        }
+        let (source, length) = match data {
+            Data::Arena(range) => {
+                range.offset.checked_add(range.length.into()).ok_or(SendError::TooBig)?;
+                (Source::Arena(range.offset), range.length)
+            }
+            Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD => return Err(SendError::TooBig),
+            Data::Inline(bytes) => {
+                let length = u32::try_from(bytes.len()).map_err(|_| SendError::TooBig)?;
+                (Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?), length)
+            }
+        };
+        let end = conn.queued.saturating_add(length.into());
+        let send = Send { token, source, length, end, to: None };
+        if self.requests.push(&mut conn.sends, Request::Send(send)).is_err() {
+            self.release(source);
+            return Err(SendError::TooMany);
+        }
+        conn.queued = end;
+        conn.tcp.queue(length);
+        if length == 0
+            && let Some(client) = conn.client()
+        {
+            self.tell(client, Actor::Connection(index));
+        }
+        self.settle(index, now);
+        Ok(())
+    }
+
+    /// Takes room to receive into.
+    pub(crate) fn tcp_receive(
+        &mut self,
+        index: u32,
+        room: Range,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), ReceiveError> {
+        let limit = u32::from(self.config.requests_per_socket);
+        let conn = self.tcp.connections.at_mut(index).ok_or(ReceiveError::BadSocket)?;
+        if conn.receive_closed {
+            return Err(ReceiveError::ShutDown);
+        }
+        if conn.over && !conn.peer_fin {
+            return Err(ReceiveError::NotConnected);
+        }
+        if conn.rooms.len() >= limit {
+            return Err(ReceiveError::TooMany);
+        }
+        let entry = Room { token, range: room, used: 0 };
+        let pushed = self.requests.push(&mut conn.rooms, Request::Room(entry));
+        pushed.map_err(|_| ReceiveError::TooMany)?;
+        if !conn.over {
+            conn.tcp.give_room(room.length, now);
+        }
+        if conn.peer_fin
+            && let Some(client) = conn.client()
+        {
+            self.tell(client, Actor::Connection(index));
+        }
+        self.settle(index, now);
+        Ok(())
+    }
+
+    /// Ends one or both halves.
+    pub(crate) fn tcp_shutdown(
+        &mut self,
+        index: u32,
+        half: Half,
+        now: Instant,
+    ) -> Result<(), ShutdownError> {
+        let conn = self.tcp.connections.at_mut(index).ok_or(ShutdownError::BadSocket)?;
+        if conn.over {
+            return Err(ShutdownError::NotConnected);
+        }
+        if matches!(half, Half::Receive | Half::Both) && !conn.receive_closed {
+            conn.receive_closed = true;
+            if let Some(client) = conn.client() {
+                self.tell(client, Actor::Connection(index));
+            }
+        }
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return Ok(()) };
+        if matches!(half, Half::Send | Half::Both) && !conn.send_closed {
+            conn.send_closed = true;
+            let outcome = conn.tcp.close();
+            self.apply_outcome(index, &outcome, now);
+        } else {
+            self.settle(index, now);
+        }
+        Ok(())
+    }
+
+    /// Ends a connection for its client, which hears of it when all is sent.
+    pub(crate) fn tcp_close(
+        &mut self,
+        index: u32,
+        client: ClientId,
+        ending: Ending,
+        token: Token,
+        now: Instant,
+    ) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        conn.holder = Holder::Closing(client, token);
+        let cancelled = |request: Request| request.failed(SocketError::Cancelled);
+        while self.requests.move_first(&mut conn.rooms, &mut conn.notices, cancelled) {}
+        // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
+        let unread = conn.told < conn.arrived;
+        if conn.over {
+            self.tell(client, Actor::Connection(index));
+        } else if unread || ending == Ending::Abort {
+            self.tcp_abort(index, Some(SocketError::Closed), now);
+        } else {
+            conn.send_closed = true;
+            let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
+            self.apply_outcome(index, &outcome, now);
+        }
+        self.tell(client, Actor::Connection(index));
+    }
+
+    /// The client is gone with its memory.
+    pub(crate) fn tcp_desert(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        conn.holder = Holder::Nobody;
+        self.dirty.remove(self.numbering.number(Actor::Connection(index)));
+        // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
+        let unsent = conn.acked < conn.queued;
+        let unread = conn.told < conn.arrived;
+        if conn.over {
+            self.tcp_forget(index);
+        } else if unsent || unread {
+            self.tcp_abort(index, None, now);
+        } else {
+            let (mut sends, mut rooms) = (conn.sends, conn.rooms);
+            (conn.sends, conn.rooms) = (Chain::EMPTY, Chain::EMPTY);
+            let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
+            self.forget_requests(&mut sends);
+            self.forget_requests(&mut rooms);
+            self.apply_outcome(index, &outcome, now);
+        }
+    }
+
+    /// Changes how a connection or listener behaves.
+    pub(crate) fn tcp_options(&mut self, role: Role, options: SocketOptions) {
+        match role {
+            Role::Connection { index, .. } => {
+                if let Some(conn) = self.tcp.connections.at_mut(index) {
+                    conn.ttl = options.ttl;
+                    conn.tcp.set_nodelay(options.no_delay);
+                }
+            }
+            Role::Listener(index) => {
+                if let Some(listener) = self.tcp.listeners.at_mut(index) {
+                    listener.options = options;
+                }
+            }
+            Role::Stream { .. } | Role::Datagram(_) => {}
+        }
+    }
+}

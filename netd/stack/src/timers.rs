@@ -1,0 +1,129 @@
+//! Who is woken when: every timer of the stack has its place in one wheel.
+//!
+//! *Owns* the wheel and the division of its indices. One timer per thing: what a thing waits for is
+//! its own state, so no two timers of one thing can disagree.
+
+use crate::config::Config;
+use crate::wheel::Wheel;
+use ::tcp::Instant;
+
+/// What a timer belongs to: the index of a thing in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    /// Probing, announcing and leasing of an interface's addresses.
+    Interface(u32),
+    /// A neighbour's state.
+    Neighbour(u32),
+    /// A TCP connection.
+    Connection(u32),
+    /// A half-open passive connection.
+    HalfOpen(u32),
+    /// A TIME-WAIT record.
+    TimeWait(u32),
+    /// A ping that waits for its answer.
+    Ping(u32),
+    /// Name look-ups, all together.
+    Resolver,
+}
+
+/// All timers.
+#[derive(Debug)]
+pub(crate) struct Timers {
+    wheel: Wheel,
+    /// Where each kind's indices end, in the order of [`Timer`].
+    ends: [u32; 7],
+}
+
+impl Timers {
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        let counts = [
+            u32::from(config.interfaces),
+            config.neighbours,
+            config.connections,
+            config.half_open,
+            config.time_waits,
+            config.pings,
+            1,
+        ];
+        let mut end = 0u32;
+        let ends = counts.map(|count| {
+            end = end.saturating_add(count);
+            end
+        });
+        Self { wheel: Wheel::new(end as usize, now), ends }
+    }
+
+    #[inline]
+    fn index(&self, timer: Timer) -> u32 {
+        let [interfaces, neighbours, connections, half_open, time_waits, pings, _] = self.ends;
+        let (start, index) = match timer {
+            Timer::Interface(index) => (0, index),
+            Timer::Neighbour(index) => (interfaces, index),
+            Timer::Connection(index) => (neighbours, index),
+            Timer::HalfOpen(index) => (connections, index),
+            Timer::TimeWait(index) => (half_open, index),
+            Timer::Ping(index) => (time_waits, index),
+            Timer::Resolver => (pings, 0),
+        };
+        start.saturating_add(index)
+    }
+
+    fn timer(&self, index: u32) -> Timer {
+        let [interfaces, neighbours, connections, half_open, time_waits, pings, _] = self.ends;
+        match index {
+            _ if index < interfaces => Timer::Interface(index),
+            _ if index < neighbours => Timer::Neighbour(index - interfaces),
+            _ if index < connections => Timer::Connection(index - neighbours),
+            _ if index < half_open => Timer::HalfOpen(index - connections),
+            _ if index < time_waits => Timer::TimeWait(index - half_open),
+            _ if index < pings => Timer::Ping(index - time_waits),
+            _ => Timer::Resolver,
+        }
+    }
+
+    /// The timer fires at `deadline` and at no other time, or not at all.
+    #[inline]
+    pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Instant>) {
+        let index = self.index(timer);
+        self.wheel.set(index, deadline);
+    }
+
+    /// The timer does not fire.
+    pub(crate) fn disarm(&mut self, timer: Timer) {
+        self.set(timer, None);
+    }
+
+    /// One timer that is due, disarmed; call until `None`.
+    pub(crate) fn fire(&mut self, now: Instant) -> Option<Timer> {
+        let index = self.wheel.fire(now)?;
+        Some(self.timer(index))
+    }
+
+    /// When [`Timers::fire`] must be called next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_timer_has_a_place_of_its_own() {
+        let config = Config { interfaces: 2, neighbours: 3, connections: 4, half_open: 5, time_waits: 6, pings: 7, ..Config::default() };
+        let timers = Timers::new(&config, Instant::ZERO);
+        let all = (0..2)
+            .map(Timer::Interface)
+            .chain((0..3).map(Timer::Neighbour))
+            .chain((0..4).map(Timer::Connection))
+            .chain((0..5).map(Timer::HalfOpen))
+            .chain((0..6).map(Timer::TimeWait))
+            .chain((0..7).map(Timer::Ping))
+            .chain([Timer::Resolver]);
+        for (place, timer) in all.enumerate() {
+            assert_eq!(timers.index(timer) as usize, place);
+            assert_eq!(timers.timer(place as u32), timer);
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What datagram sockets have to tell their clients.
+
+use crate::event::EventKind;
+use crate::publish::Telling;
+use crate::requests::{Request};
+use crate::stack::Stack;
+use core::net::SocketAddr;
+
+impl Stack {
+    /// Tells everything there is to tell; `false` when the client's ring is full.
+    pub(crate) fn udp_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(socket) = self.udp.sockets.at_mut(index) else { return true };
+        let id = Some(socket.socket);
+        if let (Some(token), Some(local), Some(remote)) =
+            (socket.connected, socket.local, socket.remote)
+        {
+            let kind = EventKind::Connected { local: local.into(), remote: remote.into() };
+            if !telling.tell(id, token, kind) {
+                return false;
+            }
+            socket.connected = None;
+        }
+        while let Some(Request::Arrival(arrival)) = self.requests.first(&socket.arrivals) {
+            let kind = EventKind::Received {
+                offset: arrival.offset,
+                length: arrival.length,
+                from: arrival.from.map(SocketAddr::V4),
+                more: arrival.more,
+            };
+            if !telling.tell(id, arrival.token, kind) {
+                return false;
+            }
+            self.requests.pop(&mut socket.arrivals);
+        }
+        if let Some(error) = socket.error {
+            // The receive that waits ends with the error; without one it waits for the next.
+            let failed = |request: Request| request.failed(error);
+            if self.requests.move_first(&mut socket.rooms, &mut socket.notices, failed) {
+                socket.error = None;
+            }
+        }
+        while let Some(Request::Notice(notice)) = self.requests.first(&socket.notices) {
+            if !telling.tell(id, notice.token, EventKind::Error(notice.error)) {
+                return false;
+            }
+            self.requests.pop(&mut socket.notices);
+        }
+        while let Some(Request::Send(send)) = self.requests.first(&socket.done) {
+            if !telling.tell(id, send.token, EventKind::Sent { bytes: send.length }) {
+                return false;
+            }
+            self.requests.pop(&mut socket.done);
+        }
+        if let Some(token) = socket.closing
+            && socket.sends.is_empty()
+        {
+            if !telling.tell(id, token, EventKind::Closed) {
+                return false;
+            }
+            self.udp_forget(index);
+        }
+        true
+    }
+}

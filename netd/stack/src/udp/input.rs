@@ -1,0 +1,140 @@
+//! Datagrams that come in: found a socket, copied once into its client's room.
+//!
+//! Spec: RFC 768; RFC 1122 4.1.3.
+
+use crate::actors::Actor;
+use crate::error::SocketError;
+use crate::icmp::errors::Problem;
+use crate::icmp::input::Verdict;
+use crate::interface::Scope;
+use crate::ip::v4_in::Incoming;
+use crate::memory::ClientMemory;
+use crate::requests::{Arrival, Request};
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::udp::socket::Holder;
+use core::net::SocketAddrV4;
+use ::tcp::Instant;
+use wire::ipv4::Quote;
+use wire::udp::{self, NoChecksum};
+use wire::{Check, Drop};
+
+/// Datagrams begin at multiples of this many bytes in a room.
+const ALIGNMENT: u32 = 8;
+
+impl Stack {
+    /// Takes in a datagram.
+    pub(crate) fn udp_input<M: ClientMemory>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let check: Check = incoming.check();
+        let datagram =
+            udp::Datagram::parse(incoming.packet.payload, check, NoChecksum::Accept)?;
+        let from = SocketAddrV4::new(incoming.source(), datagram.header.src_port);
+        let to = incoming.destination();
+        match self.udp.bindings.find(to, datagram.header.dst_port) {
+            Some(Holder::Socket(index)) => {
+                self.udp_deliver(index, from, incoming.scope, datagram.payload, memory)
+            }
+            Some(Holder::Query(query)) => self.dns_input(query, from, datagram.payload, now),
+            None => {
+                // RFC 1122 4.1.3.1: port unreachable.
+                self.icmp_error(incoming, Problem::PortUnreachable, now);
+                Err(Drop::UdpNoSocket)
+            }
+        }
+    }
+
+    fn udp_deliver<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        from: SocketAddrV4,
+        scope: Scope,
+        payload: &[u8],
+        memory: &mut M,
+    ) -> Result<(), Drop> {
+        let socket = self.udp.sockets.at_mut(index).ok_or(Drop::UdpNoSocket)?;
+        // A connected socket hears its peer only. (The peer's broadcast is not its answer.)
+        if socket.remote.is_some_and(|remote| remote != from) {
+            return Err(Drop::UdpNoSocket);
+        }
+        debug_assert!(scope != Scope::Other, "not for us");
+        let limit = u32::from(self.config.requests_per_socket);
+        if socket.arrivals.len() >= limit {
+            return Err(Drop::UdpQueueFull);
+        }
+        let length = u32::try_from(payload.len()).map_err(|_| Drop::UdpLength)?;
+        // At most one room is done with for each datagram: the next one is fresh.
+        for _ in 0..2 {
+            let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) else { break };
+            let (token, offset) = (room.token, room.range.offset.saturating_add(room.used.into()));
+            if length > room.range.length.saturating_sub(room.used) {
+                // Too small for what was never used: this datagram is lost, the room stays.
+                if room.used == 0 {
+                    break;
+                }
+                let done = Arrival { token, offset, length: 0, from: None, more: false };
+                self.requests.move_first(&mut socket.rooms, &mut socket.arrivals, |_| {
+                    Request::Arrival(done)
+                });
+                self.dirty.push_if_free(
+                    self.clients.index(socket.client),
+                    self.numbering.number(Actor::Datagram(index)),
+                );
+                continue;
+            }
+            let used = room.used.saturating_add(length).next_multiple_of(ALIGNMENT);
+            let more = used < room.range.length;
+            let arrival = Arrival { token, offset, length, from: Some(from), more };
+            // What lies behind `used` is not the client's to look at yet: it may be written first.
+            memory.write(socket.client, offset, payload).map_err(|_| Drop::ClientMemoryGone)?;
+            let pushed = self.requests.push(&mut socket.arrivals, Request::Arrival(arrival));
+            pushed.map_err(|_| Drop::UdpQueueFull)?;
+            if let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) {
+                room.used = used;
+            }
+            if !more {
+                self.requests.pop(&mut socket.rooms);
+            }
+            let client = socket.client;
+            self.stats.count(Counter::UdpReceived);
+            self.stats.count(Counter::CopiesIn);
+            self.stats.add(Counter::BytesCopiedIn, length.into());
+            self.tell(client, Actor::Datagram(index));
+            return Ok(());
+        }
+        Err(Drop::UdpQueueFull)
+    }
+
+    /// A datagram could not be sent, or the socket's address is gone: its client is told.
+    pub(crate) fn udp_failed(&mut self, index: u32, error: SocketError) {
+        let Some(socket) = self.udp.sockets.at_mut(index) else { return };
+        socket.error = Some(error);
+        let client = socket.client;
+        self.tell(client, Actor::Datagram(index));
+    }
+
+    /// An error about a datagram of ours came: the socket is told if it is connected to that peer.
+    pub(crate) fn udp_error(&mut self, quote: &Quote<'_>, verdict: Verdict, now: Instant) -> bool {
+        let Some((local_port, remote_port)) = quote.ports() else { return false };
+        let remote = SocketAddrV4::new(quote.header.destination, remote_port);
+        match self.udp.bindings.find(quote.header.source, local_port) {
+            Some(Holder::Socket(index)) => {
+                let Some(socket) = self.udp.sockets.at_mut(index) else { return false };
+                // RFC 1122 4.1.3.3; an unconnected socket could not tell which datagram it was.
+                if socket.remote != Some(remote) {
+                    return false;
+                }
+                socket.error = Some(verdict.error);
+                let client = socket.client;
+                self.tell(client, Actor::Datagram(index));
+                true
+            }
+            Some(Holder::Query(query)) => self.dns_error(query, remote, now),
+            None => false,
+        }
+    }
+}
