@@ -109,10 +109,23 @@ pub fn peek(address: u64) -> u64 {
     unsafe { core::ptr::with_exposed_provenance::<u64>(address as usize).read_volatile() }
 }
 
+/// Reads half a word, as registers want it.
+pub fn peek_half(address: u64) -> u32 {
+    // SAFETY: as in `peek`.
+    unsafe { core::ptr::with_exposed_provenance::<u32>(address as usize).read_volatile() }
+}
+
 /// Writes a word.
 pub fn poke(address: u64, value: u64) {
     let place = core::ptr::with_exposed_provenance_mut::<u64>(address as usize);
     // SAFETY: writes to a mapping of this program, or faults, which is what the test wants.
+    unsafe { place.write_volatile(value) }
+}
+
+/// Writes half a word, as registers want it.
+pub fn poke_half(address: u64, value: u32) {
+    let place = core::ptr::with_exposed_provenance_mut::<u32>(address as usize);
+    // SAFETY: as in `poke`.
     unsafe { place.write_volatile(value) }
 }
 

@@ -209,11 +209,16 @@ impl Kernel {
         }
         self.abandon_waiters(ObjectRef::Channel(channel, side));
         // Ends in the queue hold no channels in theirs, so this nests once at most.
-        while let Some(queued) = self.channels[channel].end_mut(side).queue.pop_front() {
+        let queue = core::mem::take(&mut self.channels[channel].end_mut(side).queue);
+        for queued in queue {
             self.arrived(queued.entry.object);
             self.release(queued.entry.object);
         }
-        if self.channels[channel].end(side.other()).handles > 0 {
+        // The last handle to the other end may have been in the queue.
+        let Some(object) = self.channels.get(channel) else {
+            return;
+        };
+        if object.end(side.other()).handles > 0 {
             self.raise(ObjectRef::Channel(channel, side.other()));
         } else if let Some(channel) = self.channels.remove(channel) {
             self.release_memory(channel.memory);
