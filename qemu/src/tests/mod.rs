@@ -17,6 +17,7 @@ use crate::{checks, host_tests, image, paths};
 
 mod boot;
 mod bulk;
+mod capture;
 mod dhcp;
 mod ethernet;
 mod fetch;
@@ -133,6 +134,7 @@ pub fn groups() -> Vec<Group> {
         isolation::group(),
         tables::group(),
         kernel::group(),
+        capture::group(),
     ];
     groups.extend(fetch::groups());
     groups.extend(names::groups());
