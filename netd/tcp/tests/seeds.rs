@@ -35,6 +35,7 @@ fn behaviour(random: &mut Random, connects: bool) -> Behaviour {
         leaves: random.chance(300),
         hole_lists: random.pick(&[0, 1, 4]),
         time_wait: Duration::from_secs(10),
+        patience: Duration::from_secs(1_500),
     }
 }
 

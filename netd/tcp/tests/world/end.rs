@@ -35,6 +35,7 @@ pub struct Behaviour {
     pub leaves: bool,
     pub hole_lists: u32,
     pub time_wait: Duration,
+    pub patience: Duration,
 }
 
 impl Behaviour {
@@ -55,6 +56,7 @@ impl Behaviour {
             leaves: false,
             hole_lists: 4,
             time_wait: Duration::from_secs(10),
+            patience: Duration::from_secs(120),
         }
     }
 }
@@ -119,6 +121,7 @@ impl End {
             challenges_per_second: 50,
             // An end that says nothing after the handshake would wait for ever if this gave up.
             syn_ack_retries: 30,
+            user_timeout: behaviour.patience,
             ..Limits::default()
         };
         let mut end = Self {
