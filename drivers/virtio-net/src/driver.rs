@@ -147,6 +147,15 @@ impl<T: Transport> VirtioNet<T> {
         };
     }
 
+    /// Recovers from what the device did to its rings. Returns whether there was anything.
+    fn mend(&mut self) -> bool {
+        let broken = self.receive.queue.is_broken() || self.transmit.queue.is_broken();
+        if broken {
+            self.recover();
+        }
+        broken
+    }
+
     /// Sets a broken device up anew, or gives it up.
     fn recover(&mut self) {
         if self.link == Link::Dead {
@@ -271,9 +280,7 @@ impl<T: Transport> Device for VirtioNet<T> {
         } = self;
         let frames = receive.reap(transport, budget, faults, visit);
         self.moved |= frames != 0;
-        if self.receive.queue.is_broken() {
-            self.recover();
-        }
+        self.mend();
         frames
     }
 
@@ -283,9 +290,7 @@ impl<T: Transport> Device for VirtioNet<T> {
         }
         let buffers = self.transmit.reap(&mut self.faults);
         self.moved |= buffers != 0;
-        if self.transmit.queue.is_broken() {
-            self.recover();
-        }
+        self.mend();
         buffers
     }
 
@@ -309,6 +314,9 @@ impl<T: Transport> Device for VirtioNet<T> {
     fn arm(&mut self) -> bool {
         if self.link == Link::Dead {
             return false;
+        }
+        if self.mend() {
+            return true;
         }
         let frames = self.receive.queue.arm(1);
         let room = self.transmit.arm();

@@ -45,7 +45,7 @@ impl Format {
 }
 
 /// What a received header says about its frame; `None` if it cannot be true. Without
-/// `GUEST_CSUM` (`vouches` false) flags mean nothing (5.1.6.4.1).
+/// `GUEST_CSUM` (`vouches` false) flags mean nothing (5.1.6.4).
 pub fn received(header: &[u8; 10], frame: &[u8], vouches: bool) -> Option<ReceiveMeta> {
     let [
         flags,

@@ -31,5 +31,4 @@ mod transmit;
 
 pub use config::Config;
 pub use driver::VirtioNet;
-pub use features::features;
 pub use virtio::{Fault, Faults, InitError};

@@ -105,8 +105,7 @@ impl Transmit {
     /// If a frame was refused: asks to be told when half of what is in flight has been sent.
     /// Returns whether it has been already.
     pub fn arm(&mut self) -> bool {
-        let half = u16::try_from(self.queue.in_flight() / 2).unwrap_or(u16::MAX);
-        self.refused && self.queue.arm(half)
+        self.refused && self.queue.arm(self.queue.outstanding() / 2)
     }
 
     /// Takes all buffers back from a device that has been reset.

@@ -107,6 +107,27 @@ fn lengths_beyond_the_buffer_and_short_of_the_header() {
 }
 
 #[test]
+fn a_device_that_never_returns_what_it_took_is_reset() {
+    for queue in [RECEIVE, TRANSMIT] {
+        let mut rig = rig(false, USUAL, small());
+        while rig.send(&[1; 60]) {}
+        rig.net.flush();
+        assert_eq!(rig.net.transmit_room(), 0);
+        for _ in 0..32 {
+            used(&rig, queue, 77, 0);
+        }
+        // Found while room is looked for, mended before anybody sleeps.
+        rig.send(&[1; 60]);
+        rig.receive();
+        assert!(rig.net.restarts() == 1 || rig.net.arm());
+        assert_eq!(rig.net.restarts(), 1);
+        assert_eq!(rig.net.fault_counters().of(Fault::Id), 32);
+        assert_eq!(rig.net.transmit_room(), 32);
+        is_alive(&mut rig);
+    }
+}
+
+#[test]
 fn headers_that_cannot_be() {
     let mut rig = rig(false, USUAL | common::GUEST_CHECKSUM, small());
     let segmented = [0, 1, 0, 0, 0, 5, 0, 0, 0, 0, 1, 0];

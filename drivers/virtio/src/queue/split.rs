@@ -3,7 +3,9 @@
 //! *Owns* the buffers that the device has: a [`Dma`] given to [`SplitQueue::provide`] stays in the
 //! queue's private table until the device returns it, so nobody can touch it meanwhile.
 //! *Never* believes the device: every index, id and length that it writes is read once into a
-//! private copy and checked against what is in flight; a lie is counted and leads to nothing else.
+//! private copy and checked against what is in flight. A lie is counted; the buffer that it hides
+//! stays away (quarantine). A queue that has lost half of its buffers so, or whose used index ran
+//! away, is broken: it is read no more until the device has been reset.
 //! *Spec* 2.7 (split virtqueues), 2.7.13 (supplying buffers), 2.7.14 (receiving used buffers).
 //!
 //! Memory ordering, each rule at its line: descriptors and ring entry before the available index
@@ -56,7 +58,7 @@ pub struct Plan {
     /// `VIRTIO_F_EVENT_IDX` was negotiated.
     pub event_index: bool,
     /// The first so many bytes of each buffer go into a descriptor of their own: what the legacy
-    /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.6.4.1 of the legacy text).
+    /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.7.4, legacy interface).
     /// Zero for none.
     pub header: usize,
 }
@@ -108,7 +110,7 @@ pub struct SplitQueue {
     seen: u16,
     /// An interrupt is wanted.
     armed: bool,
-    /// The device broke the ring itself: nothing more is read until it is reset.
+    /// The ring can no longer be followed: nothing more is read until the device is reset.
     broken: bool,
 }
 
@@ -216,10 +218,16 @@ impl SplitQueue {
         usize::from(self.room)
     }
 
-    /// Buffers that the device has.
+    /// Buffers that the device has, also those that it will never return.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         self.slots.len() - usize::from(self.room)
+    }
+
+    /// Buffers that the device was shown and can still return.
+    #[must_use]
+    pub fn outstanding(&self) -> u16 {
+        self.published.wrapping_sub(self.reaped)
     }
 
     /// Buffers in flight at most.
@@ -336,7 +344,7 @@ impl SplitQueue {
         // 2.7.14: the index is read before the elements and the buffers' bytes: acquire.
         let index = u16::from_le(self.parts.used[INDEX].load(Ordering::Acquire));
         // The device cannot have used more than it was shown, which is at most the ring.
-        if index.wrapping_sub(self.reaped) > self.published.wrapping_sub(self.reaped) {
+        if index.wrapping_sub(self.reaped) > self.outstanding() {
             self.broken = true;
             faults.count(Fault::Index);
             return false;
@@ -358,11 +366,11 @@ impl SplitQueue {
         let slot = self.slots.get_mut(usize::from(number));
         // An odd id of a chain of two names its second descriptor.
         let Some(slot) = slot.filter(|_| id & chain == 0) else {
-            faults.count(Fault::Id);
+            self.miss(Fault::Id, faults);
             return None;
         };
         let Some(buffer) = slot.buffer.take() else {
-            faults.count(Fault::NotInFlight);
+            self.miss(Fault::NotInFlight, faults);
             return None;
         };
         slot.next = self.free;
@@ -375,6 +383,15 @@ impl SplitQueue {
             None
         };
         Some(Used { buffer, written })
+    }
+
+    /// Counts a used element that names no buffer. Instead of it some buffer will never come.
+    #[cold]
+    fn miss(&mut self, fault: Fault, faults: &mut Faults) {
+        faults.count(fault);
+        let to_come = usize::from(self.provided.wrapping_sub(self.reaped));
+        let lost = self.in_flight().saturating_sub(to_come);
+        self.broken |= lost > self.capacity() / 2;
     }
 
     /// Asks for an interrupt when the device has returned `count` more buffers (at least one), and
