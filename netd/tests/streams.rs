@@ -288,15 +288,27 @@ fn a_peer_whose_process_dies_is_noticed() {
 }
 
 #[test]
-fn a_server_that_ends_is_told_to_everybody() {
-    let world = World::new();
-    let outcome = world.run(async {
-        let (client, _life) = world.client(false).await;
-        let (link, _) = rt::link::Link::pair(4);
-        drop(link);
-        client.info().await.map(drop)
+fn a_server_that_lies_is_a_server_that_is_gone() {
+    let (link, mut liar) = rt::link::Link::pair(8);
+    let (arena, _theirs) = ring::Arena::shared(ARENA);
+    rt::block_on(async {
+        let net = Net::over(link, arena);
+        let waiting = net.clone();
+        let waiting = rt::spawn(async move { waiting.info().await.map(drop) });
+        let asked = rt::spawn({
+            let net = net.clone();
+            async move { net.stats().await.map(drop) }
+        });
+        let question = liar.receive().await.expect("a request");
+        let mut lie = *net::protocol::Message::view(question.as_bytes());
+        // The right request, the wrong operation.
+        lie.header.operation.set(7 | 0x80);
+        liar.send(&ring::Message::from_bytes(lie.bytes()))
+            .expect("room");
+        assert_eq!(waiting.await, Err(Error::ServerRestarted));
+        assert_eq!(asked.await, Err(Error::ServerRestarted));
+        assert_eq!(net.lease().await.err(), Some(Error::ServerRestarted));
     });
-    assert_eq!(outcome, Ok(()));
 }
 
 #[test]
@@ -412,6 +424,3 @@ async fn within_turns<T>(future: impl std::future::Future<Output = T>) -> Option
     }
     None
 }
-
-#[allow(dead_code, reason = "the type that all tests share")]
-type Shared = Net;

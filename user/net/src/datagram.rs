@@ -7,8 +7,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Bind, Close, Connect, OptionSet, OptionValue, Payload, Range, Receive, Send, SocketCreate,
-    SocketId, SocketKind, SocketOption,
+    Bind, Connect, OptionSet, OptionValue, Payload, Range, Receive, Send, SocketCreate, SocketId,
+    SocketKind, SocketOption,
 };
 
 use crate::error::Error;
@@ -208,13 +208,7 @@ impl UdpSocket {
 
 impl Drop for UdpSocket {
     fn drop(&mut self) {
-        let close = Close {
-            socket: self.socket,
-            abort: false,
-        };
-        self.net
-            .session
-            .borrow_mut()
-            .submit_and_forget(&close, self.socket);
+        self.net.close(self.socket, false);
+        self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
     }
 }

@@ -7,8 +7,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Accept, Bind, Close, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind,
-    SocketOption,
+    Accept, Bind, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind, SocketOption,
 };
 
 use crate::error::Error;
@@ -129,13 +128,7 @@ impl TcpListener {
 
 impl Drop for TcpListener {
     fn drop(&mut self) {
-        let close = Close {
-            socket: self.socket,
-            abort: false,
-        };
-        self.net
-            .session
-            .borrow_mut()
-            .submit_and_forget(&close, self.socket);
+        self.net.close(self.socket, false);
+        self.posted.borrow_mut().drain(..).for_each(Pending::leave);
     }
 }

@@ -11,7 +11,7 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use abi::{Handle, MemoryFlags, Signals};
-use protocol::{ARENA_TAG, AttachArena, Operation, Range, SocketId, Table, outcome};
+use protocol::{ARENA_TAG, AttachArena, Close, Operation, Range, SocketId, Table, outcome};
 use ring::Arena;
 use rt::handle::Memory;
 use rt::link::Link;
@@ -148,6 +148,18 @@ impl Net {
         }
     }
 
+    /// Closes a socket whose program is done with it.
+    pub(crate) fn close(&self, socket: SocketId, abort: bool) {
+        let close = Close { socket, abort };
+        self.session.borrow_mut().submit_and_forget(&close, socket);
+    }
+
+    /// Bytes that one side of one socket may use now: a part of what is free, so that however many
+    /// want more than there is, something is left for the next.
+    pub(crate) fn fair_share(&self) -> u32 {
+        u32::try_from(self.arena_free() / 8).unwrap_or(u32::MAX)
+    }
+
     /// Bytes of the arena that nobody uses.
     #[must_use]
     pub fn arena_free(&self) -> usize {
@@ -204,6 +216,14 @@ impl Pending {
     /// Looks at the slot without waiting.
     pub fn with<T>(&self, look: impl FnOnce(&mut Slot) -> T) -> Option<T> {
         self.net.session.borrow_mut().slot(self.id).map(look)
+    }
+}
+
+impl Pending {
+    /// The request ends by itself, because its socket is being closed.
+    pub fn leave(self) {
+        // Dropping a request that is left already does nothing more.
+        self.net.session.borrow_mut().leave(self.id);
     }
 }
 

@@ -201,11 +201,8 @@ impl Session {
     /// released with its last completion.
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
-        slot.abandoned = true;
-        slot.waker = None;
-        let (finished, operation, socket) = (slot.finished, slot.operation, slot.socket);
-        if finished {
-            self.end_abandoned(id);
+        let (operation, socket) = (slot.operation, slot.socket);
+        if slot.abandoned || self.leave(id) {
             return;
         }
         let endless = [protocol::Send::NUMBER, Close::NUMBER, Cancel::NUMBER];
@@ -221,18 +218,30 @@ impl Session {
         }
     }
 
-    /// The last completion of an abandoned request has come.
-    fn end_abandoned(&mut self, id: u32) {
+    /// As [`Self::abandon`], for a request that ends by itself. True when it has ended.
+    pub fn leave(&mut self, id: u32) -> bool {
+        let Some(slot) = self.slot(id) else {
+            return true;
+        };
+        slot.abandoned = true;
+        slot.waker = None;
+        let finished = slot.finished;
+        self.close_orphan(id);
+        if finished {
+            self.release(id);
+        }
+        finished
+    }
+
+    /// Resets a connection that was accepted for a request that nobody waits for any more.
+    fn close_orphan(&mut self, id: u32) {
         let orphan = self.slot(id).and_then(|slot| {
-            let accepted = slot.operation == Accept::NUMBER;
-            let reply = slot.reply.as_ref().filter(|_| accepted)?;
-            outcome::<Accept>(reply)
+            let reply = slot.reply.take_if(|_| slot.operation == Accept::NUMBER)?;
+            outcome::<Accept>(&reply)
                 .ok()
                 .map(|accepted| accepted.socket)
         });
-        self.release(id);
         if let Some(socket) = orphan {
-            // Nobody will ever see this connection.
             self.submit_and_forget(
                 &Close {
                     socket,
@@ -334,12 +343,14 @@ impl Session {
         if slot.finished || !slot.take(message) {
             return false;
         }
-        if is_final(message) {
-            slot.finished = true;
-            if slot.abandoned {
-                self.end_abandoned(id);
-                return true;
+        slot.finished = is_final(message);
+        if slot.abandoned {
+            let finished = slot.finished;
+            self.close_orphan(id);
+            if finished {
+                self.release(id);
             }
+            return true;
         }
         if let Some(slot) = self.slot(id)
             && let Some(waker) = slot.waker.take()
@@ -442,8 +453,14 @@ impl Slot {
             self.events.push_back(*message);
         } else {
             self.reply = Some(*message);
-            if let (Some(room), Err(error)) = (self.room.as_mut(), outcome::<Accept>(message)) {
-                room.end = Some(End::Failed(error.into()));
+            if let Some(room) = self.room.as_mut() {
+                match outcome::<Accept>(message) {
+                    Ok(accepted) => {
+                        self.socket = accepted.socket;
+                        room.end = (!accepted.more).then_some(End::Full);
+                    }
+                    Err(error) => room.end = Some(End::Failed(error.into())),
+                }
             }
         }
         true

@@ -25,6 +25,8 @@ use crate::session::End;
 const FIRST_WINDOW: u32 = 16 * 1024;
 /// Bytes of window that a busy connection grows to.
 const LARGEST_WINDOW: u32 = 256 * 1024;
+/// Bytes of a room or a send when the arena is nearly used up.
+const SMALLEST_BLOCK: u32 = 2 * 1024;
 /// Rooms posted at most.
 const MOST_ROOMS: usize = 4;
 /// Bytes of one send.
@@ -52,7 +54,7 @@ pub struct WriteHalf {
 struct Shared {
     net: Net,
     socket: SocketId,
-    local: SocketAddr,
+    local: Cell<SocketAddr>,
     remote: SocketAddr,
     rooms: RefCell<VecDeque<Pending>>,
     window: Cell<u32>,
@@ -76,12 +78,14 @@ impl TcpStream {
             })
             .await?;
         let socket = created.socket;
-        // From here on the socket is closed whatever happens.
-        let opening = Opening { net, socket };
-        let connected = net.call_on(socket, Connect { socket, remote }).await?;
-        core::mem::forget(opening);
-        let stream = Self::new(net.clone(), socket, connected.local, remote);
+        net.room().await;
+        // From here on the socket is closed whatever happens: the stream is dropped.
+        let stream = Self::new(net.clone(), socket, remote, remote);
+        let pending = net.submit(&Connect { socket, remote }, socket, None, None)?;
+        // Rooms before the SYN leaves: it carries their window.
         stream.shared.post_rooms();
+        let connected = pending.reply::<Connect>().await?;
+        stream.shared.local.set(connected.local);
         Ok(stream)
     }
 
@@ -89,7 +93,7 @@ impl TcpStream {
         let shared = Shared {
             net,
             socket,
-            local,
+            local: Cell::new(local),
             remote,
             rooms: RefCell::new(VecDeque::new()),
             window: Cell::new(FIRST_WINDOW),
@@ -118,7 +122,7 @@ impl TcpStream {
     /// Own address.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
-        self.shared.local
+        self.shared.local.get()
     }
 
     /// The peer's address.
@@ -175,19 +179,14 @@ impl TcpStream {
     pub async fn close(self) -> Result<(), Error> {
         let shared = &self.shared;
         let flushed = shared.flush().await;
-        shared.closed.set(true);
-        shared.rooms.borrow_mut().clear();
         let socket = shared.socket;
-        let closed = shared
-            .net
-            .call_on(
-                socket,
-                Close {
-                    socket,
-                    abort: false,
-                },
-            )
-            .await;
+        let close = Close {
+            socket,
+            abort: false,
+        };
+        let pending = shared.net.submit(&close, socket, None, None)?;
+        shared.leave();
+        let closed = pending.reply::<Close>().await;
         flushed.and(closed.map(drop))
     }
 
@@ -226,40 +225,24 @@ impl TcpStream {
     }
 }
 
-/// Closes the socket of a connection that did not come about.
-struct Opening<'a> {
-    net: &'a Net,
-    socket: SocketId,
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        let close = Close {
-            socket: self.socket,
-            abort: true,
-        };
-        self.net
-            .session
-            .borrow_mut()
-            .submit_and_forget(&close, self.socket);
-    }
-}
-
 impl Shared {
-    /// Posts rooms until the window is open as wide as wanted, or the arena is used up.
+    /// Posts rooms until the window is open as wide as wanted, or as wide as is fair.
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
+        let window = self.window.get().min(self.net.fair_share());
+        let size = (window / 2).max(SMALLEST_BLOCK);
         let mut open: u32 = rooms.iter().map(unfilled).sum();
-        let size = self.window.get() / 2;
-        while open < self.window.get() && rooms.len() < MOST_ROOMS && self.read_end.get().is_none()
+        while (open < window || rooms.is_empty())
+            && rooms.len() < MOST_ROOMS
+            && self.read_end.get().is_none()
         {
             let block = self.net.session.borrow_mut().blocks.take(size);
             let Some(room) = block else { return };
-            let receive = Receive {
-                socket: self.socket,
-                room,
-            };
-            match self.net.submit(&receive, self.socket, Some(room), None) {
+            let socket = self.socket;
+            match self
+                .net
+                .submit(&Receive { socket, room }, socket, Some(room), None)
+            {
                 Ok(pending) => rooms.push_back(pending),
                 Err(error) => self.read_end.set(Some(End::Failed(error))),
             }
@@ -283,7 +266,7 @@ impl Shared {
                     Some(End::Failed(error)) => Poll::Ready(Err(error)),
                     Some(End::Finished | End::Full) => Poll::Ready(Ok(0)),
                     // No arena for even one room.
-                    None => match self.net.poll_block(self.window.get() / 2, context) {
+                    None => match self.net.poll_block(SMALLEST_BLOCK, context) {
                         Poll::Ready(block) => {
                             self.net.session.borrow_mut().blocks.give(block);
                             continue;
@@ -345,10 +328,14 @@ impl Shared {
         if from.is_empty() {
             return Ok(0);
         }
-        poll_fn(|context| self.poll_sent(context, MOST_SENDS - 1, SEND_BOUND)).await?;
-        let length = u32::try_from(from.len())
-            .unwrap_or(u32::MAX)
-            .min(LARGEST_SEND);
+        poll_fn(|context| {
+            // One send may always be under way.
+            let bound = SEND_BOUND.min(self.net.fair_share()).max(1);
+            self.poll_sent(context, MOST_SENDS - 1, bound)
+        })
+        .await?;
+        let most = LARGEST_SEND.min(self.net.fair_share()).max(SMALLEST_BLOCK);
+        let length = u32::try_from(from.len()).unwrap_or(u32::MAX).min(most);
         let block = poll_fn(|context| self.net.poll_block(length, context)).await;
         let bytes = &from[..length as usize];
         let copied = self.net.session.borrow().arena.write(block.offset, bytes);
@@ -421,17 +408,18 @@ impl Shared {
     }
 
     fn close(&self, abort: bool) {
-        if self.closed.replace(true) {
-            return;
+        if !self.closed.get() {
+            self.net.close(self.socket, abort);
+            self.leave();
         }
-        let close = Close {
-            socket: self.socket,
-            abort,
-        };
-        self.net
-            .session
-            .borrow_mut()
-            .submit_and_forget(&close, self.socket);
+    }
+
+    /// The socket is closed, which ends its requests: no need to cancel each.
+    fn leave(&self) {
+        self.closed.set(true);
+        self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
+        let mut sends = self.sends.borrow_mut();
+        sends.drain(..).for_each(|(pending, _)| pending.leave());
     }
 }
 
