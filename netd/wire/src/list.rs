@@ -4,7 +4,7 @@
 //! *Never*: allocates; a value too many is refused, not stored.
 
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 /// A plain value of which lists are made.
 pub trait Blank: Copy {
@@ -18,6 +18,14 @@ impl Blank for u8 {
 
 impl Blank for Ipv4Addr {
     const BLANK: Self = Self::UNSPECIFIED;
+}
+
+impl Blank for IpAddr {
+    const BLANK: Self = Self::V4(Ipv4Addr::UNSPECIFIED);
+}
+
+impl Blank for SocketAddrV4 {
+    const BLANK: Self = Self::new(Ipv4Addr::UNSPECIFIED, 0);
 }
 
 /// Up to `N` values (at most 255), compared and shown like a slice of them.
