@@ -12,7 +12,7 @@ use crate::{executable, paths};
 const PROGRAM_TARGET: &str = "aarch64-unknown-none";
 const KERNEL_TARGET: &str = "aarch64-unknown-none-softfloat";
 
-/// Package, and the name of its program in the archive.
+/// Package, and its program: the name of the file that cargo makes and of the one in the archive.
 const PROGRAMS: &[(&str, &str)] = &[
     ("init", "init"),
     ("console", "console"),
@@ -50,12 +50,12 @@ pub fn kernel_with_symbols() -> PathBuf {
 }
 
 /// A program as cargo left it, with symbols.
-pub fn program_with_symbols(package: &str) -> PathBuf {
-    built(PROGRAM_TARGET, package)
+pub fn program_with_symbols(name: &str) -> PathBuf {
+    built(PROGRAM_TARGET, name)
 }
 
-fn built(target: &str, package: &str) -> PathBuf {
-    paths::target().join(target).join("release").join(package)
+fn built(target: &str, name: &str) -> PathBuf {
+    paths::target().join(target).join("release").join(name)
 }
 
 fn cargo(target: &str, packages: &[&str], environment: &[(&str, &Path)]) -> Result<()> {
@@ -119,17 +119,29 @@ pub fn build_test_archive() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Builds the archive whose first process checks the kernel; gives its path.
+pub fn build_check_archive() -> Result<PathBuf> {
+    cargo(PROGRAM_TARGET, &["kernel-check"], &[])?;
+    let mut archive = Archive::new();
+    let file = std::fs::read(program_with_symbols("kernel-check"))?;
+    archive.add("init", &executable::strip(&file)?);
+    let archive = archive.finish();
+    let path = paths::build().join("check.cpio");
+    write_if_changed(&path, &archive)?;
+    Ok(path)
+}
+
 fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Contents)> {
     let mut archive = Archive::new();
     let mut contents = Vec::new();
-    for (package, name) in programs {
-        let path = program_with_symbols(package);
+    for (_, name) in programs {
+        let path = program_with_symbols(name);
         let file = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
         ensure!(
             !executable::has_writable_code(&file)?,
-            "{package} has writable code"
+            "{name} has writable code"
         );
-        let stripped = executable::strip(&file).with_context(|| format!("stripping {package}"))?;
+        let stripped = executable::strip(&file).with_context(|| format!("stripping {name}"))?;
         archive.add(name, &stripped);
         contents.push(((*name).to_owned(), stripped.len()));
     }

@@ -1,9 +1,13 @@
 //! What was built, looked at from outside: what is in the kernel, how large everything is, and that
 //! others can use the crates.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 
 use super::{Group, no_stage, tests};
+use crate::guest::Guest;
+use crate::machine::Machine;
 use crate::{executable, image, paths};
 
 pub fn group() -> Group {
@@ -15,6 +19,9 @@ pub fn group() -> Group {
             no_writable_code,
             small_enough,
             crates_serve_others,
+            checks_itself_on_one_core,
+            checks_itself_on_four_cores,
+            checks_itself_on_the_largest_cpu,
         ],
     }
 }
@@ -75,4 +82,42 @@ fn crates_serve_others() -> Result<()> {
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(printed.trim() == "read back", "{printed}{errors}");
     Ok(())
+}
+
+/// Boots with a first process that tries every system call, right and wrong, and tells.
+fn checks_itself(machine: Machine) -> Result<()> {
+    let mut guest = Guest::start(Machine {
+        kernel: paths::build().join("skerry.img"),
+        extra: vec![
+            "-initrd".into(),
+            paths::build().join("check.cpio").display().to_string(),
+        ],
+        ..machine
+    })?;
+    let (_, totals) = guest.console.expect(
+        r"kernel-check: \d+ passed, \d+ failed",
+        Duration::from_secs(120),
+    )?;
+    ensure!(totals.ends_with(" 0 failed"), "{totals}");
+    ensure!(!totals.contains(" 0 passed"), "{totals}");
+    Ok(())
+}
+
+fn checks_itself_on_one_core() -> Result<()> {
+    checks_itself(Machine::default())
+}
+
+fn checks_itself_on_four_cores() -> Result<()> {
+    checks_itself(Machine {
+        cores: 4,
+        ..Machine::default()
+    })
+}
+
+fn checks_itself_on_the_largest_cpu() -> Result<()> {
+    checks_itself(Machine {
+        cpu: "max".into(),
+        memory: "128M".into(),
+        ..Machine::default()
+    })
 }

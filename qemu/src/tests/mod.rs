@@ -177,8 +177,13 @@ pub fn run(filter: Option<&str>) -> Result<()> {
         tally += host_tests::run()?;
     }
     tally += checks::as_tests(filter);
-    let built = image::build().and_then(|image| image::build_test_archive().map(|_| image));
-    match built {
+    let build = || {
+        let image = image::build()?;
+        image::build_test_archive()?;
+        image::build_check_archive()?;
+        anyhow::Ok(image)
+    };
+    match build() {
         Ok(image) => image.print_sizes(),
         Err(error) => {
             println!("test image ... FAILED\n{error:#}");
