@@ -62,9 +62,10 @@ pub enum EventKind {
     Eof,
     /// A close is done: all bytes and our FIN are acknowledged, or the connection is gone.
     Closed,
-    /// The request failed, or, with the token of a connect or accept that is long done, the
-    /// connection did.
+    /// The request failed.
     Error(SocketError),
+    /// The connection failed while no request waited that could say so; carries no token (zero).
+    Lost(SocketError),
     /// A name was looked up.
     Resolved(Resolution),
     /// A ping came back.

@@ -93,14 +93,11 @@ impl Wheel {
         // The level of the highest digit (in base 64) in which deadline and present differ.
         let highest = u64::BITS - 1 - (tick ^ self.present).leading_zeros();
         let level = (highest / SLOT_BITS).min(LEVELS - 1);
-        let digit = |tick: u64| (tick >> (level * SLOT_BITS)) % u64::from(SLOTS);
-        let beyond = highest / SLOT_BITS >= LEVELS;
-        // What is beyond the last level waits one slot behind the present one: a full round away.
-        let slot = if beyond {
-            (digit(self.present) + 63) % u64::from(SLOTS)
-        } else {
-            digit(tick)
-        };
+        let shift = level * SLOT_BITS;
+        // The last level goes round: what is farther than its 63 slots ahead waits in the last of
+        // them, to be looked at again.
+        let ahead = ((tick >> shift) - (self.present >> shift)).min(u64::from(SLOTS) - 1);
+        let slot = ((self.present >> shift) + ahead) % u64::from(SLOTS);
         let slot = u32::try_from(slot).unwrap_or(0);
         self.lists.push(level * SLOTS + slot, timer);
         if let Some(occupied) = self.occupied.get_mut(level as usize) {

@@ -71,6 +71,8 @@ pub(crate) struct Conn {
     /// No segment will be sent or taken any more.
     pub(crate) over: bool,
     pub(crate) error: Option<SocketError>,
+    /// The client knows of the error.
+    pub(crate) error_told: bool,
 }
 
 impl Conn {
@@ -101,6 +103,7 @@ impl Conn {
             our_fin_acked: false,
             over: false,
             error: None,
+            error_told: false,
         }
     }
 

@@ -38,6 +38,7 @@ impl Stack {
             let kind = if conn.established {
                 EventKind::Connected { local, remote }
             } else if conn.over {
+                conn.error_told = true;
                 EventKind::Error(conn.error.unwrap_or(SocketError::Closed))
             } else {
                 return true;
@@ -138,7 +139,14 @@ impl Stack {
             if !telling.tell(socket, notice.token, EventKind::Error(notice.error)) {
                 return false;
             }
+            conn.error_told = conn.over;
             self.requests.pop(&mut conn.notices);
+        }
+        if let Some(error) = conn.error.filter(|_| conn.over && !conn.error_told) {
+            if socket.is_some() && !telling.tell(socket, Token::default(), EventKind::Lost(error)) {
+                return false;
+            }
+            conn.error_told = true;
         }
         self.tell_closed(index, telling)
     }

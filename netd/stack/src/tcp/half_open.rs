@@ -13,6 +13,7 @@ use crate::tcp::connection::{Conn, Holder};
 use crate::tcp::listener::Listener;
 use crate::timers::Timer;
 use core::net::Ipv4Addr;
+use core::time::Duration;
 use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use wire::tcp::{Flags, Segment};
 use wire::{Drop, ipv4, tcp as format};
@@ -23,7 +24,13 @@ pub(crate) struct HalfOpen {
     pub(crate) entry: SynEntry,
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) listener: u32,
+    /// When it came.
+    pub(crate) since: Instant,
 }
+
+/// A peer that has not completed its handshake in this time is not waited for when others want its
+/// place: nearly all do within a round trip.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Stack {
     /// What a connection between these ends brings. `after` is where the sequence numbers of the
@@ -73,13 +80,13 @@ impl Stack {
         let room = entry.room_for_next(&self.requests);
         let setup = self.setup(&tuple, path.mtu, entry.options.no_delay, after, now);
         let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
-        self.make_way(listener);
+        self.make_way(listener, now);
         let Some(at) = self.tcp.listeners.at_mut(listener) else { return Err(Drop::TcpNoSocket) };
         if !at.queue.reserve() {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        let half_open = HalfOpen { entry, tuple, listener };
+        let half_open = HalfOpen { entry, tuple, listener, since: now };
         let Ok(key) = self.tcp.half_open.insert(half_open) else {
             at.queue.release();
             return Err(Drop::TcpSynOverflow);
@@ -92,8 +99,8 @@ impl Stack {
     }
 
     /// Makes room for one more half-open connection: when the cache is full, or the listener's
-    /// backlog is full of them, the oldest (of the listener) goes.
-    fn make_way(&mut self, listener: u32) {
+    /// backlog is full of them, the oldest (of the listener, if it has had its time) goes.
+    fn make_way(&mut self, listener: u32, now: Instant) {
         let full = self.tcp.half_open.len() >= self.tcp.half_open.limit();
         let clogged = self.tcp.listeners.at(listener).is_some_and(Listener::is_clogged);
         let tcp = &self.tcp;
@@ -101,7 +108,9 @@ impl Stack {
             tcp.half_open_order.first(0)
         } else if clogged {
             let of_listener = |index: &u32| {
-                tcp.half_open.at(*index).is_some_and(|other| other.listener == listener)
+                tcp.half_open.at(*index).is_some_and(|other| {
+                    other.listener == listener && now.since(other.since) >= PATIENCE
+                })
             };
             // The order is of all listeners: look at the oldest few only.
             tcp.half_open_order.iter(0).take(64).find(of_listener)

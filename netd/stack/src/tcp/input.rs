@@ -226,6 +226,9 @@ impl Stack {
     /// The connection is over: only what its client has not been told of remains.
     pub(crate) fn tcp_finish(&mut self, index: u32, now: Instant) {
         let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        if conn.over {
+            return;
+        }
         let (tuple, holder) = (conn.tuple, conn.holder);
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
         conn.over = true;
