@@ -24,7 +24,12 @@ impl<T> AcceptQueue<T> {
     #[must_use]
     pub fn new(backlog: u16) -> Self {
         let backlog = usize::from(backlog.max(1));
-        Self { backlog, half_open: 0, ready: VecDeque::with_capacity(backlog), overflows: 0 }
+        Self {
+            backlog,
+            half_open: 0,
+            ready: VecDeque::with_capacity(backlog),
+            overflows: 0,
+        }
     }
 
     /// Keeps a place for one more half-open connection. `false`, and counted, if there is none.
@@ -102,8 +107,14 @@ mod tests {
         queue.release();
         assert!(queue.reserve());
         queue.complete('b');
-        assert_eq!((queue.waiting(), queue.half_open(), queue.overflows()), (2, 0, 2));
-        assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some('a'), Some('b'), None));
+        assert_eq!(
+            (queue.waiting(), queue.half_open(), queue.overflows()),
+            (2, 0, 2)
+        );
+        assert_eq!(
+            (queue.pop(), queue.pop(), queue.pop()),
+            (Some('a'), Some('b'), None)
+        );
         assert!(queue.reserve());
     }
 

@@ -34,8 +34,11 @@ impl Ranges {
     /// How many separate ranges one connection can hold.
     pub(crate) const CAPACITY: usize = 32;
 
-    const EMPTY: Self =
-        Self { list: [Range { start: 0, end: 0 }; Self::CAPACITY], len: 0, fin: None };
+    const EMPTY: Self = Self {
+        list: [Range { start: 0, end: 0 }; Self::CAPACITY],
+        len: 0,
+        fin: None,
+    };
 
     /// The ranges, in order.
     pub(crate) fn as_slice(&self) -> &[Range] {
@@ -62,7 +65,8 @@ impl Ranges {
         if new_len > Self::CAPACITY {
             return Err(TooManyRanges);
         }
-        self.list.copy_within(behind..self.len, front.saturating_add(1));
+        self.list
+            .copy_within(behind..self.len, front.saturating_add(1));
         if let Some(place) = self.list.get_mut(front) {
             *place = merged;
         }
@@ -73,7 +77,9 @@ impl Ranges {
     /// Removes everything that `position` has reached and returns how far the bytes in order go
     /// now: `position` itself, or the end of the range that contains or touches it.
     pub(crate) fn advance(&mut self, position: u64) -> u64 {
-        let reached = self.as_slice().partition_point(|range| range.start <= position);
+        let reached = self
+            .as_slice()
+            .partition_point(|range| range.start <= position);
         let furthest = self.as_slice().get(..reached).and_then(<[Range]>::last);
         let position = furthest.map_or(position, |range| range.end.max(position));
         self.list.copy_within(reached..self.len, 0);
@@ -143,7 +149,9 @@ impl Pool {
 
     fn index(slot: &Slot) -> usize {
         // A slot number is at most the number of lists, which fits in memory.
-        usize::try_from(slot.0.get()).unwrap_or(usize::MAX).wrapping_sub(1)
+        usize::try_from(slot.0.get())
+            .unwrap_or(usize::MAX)
+            .wrapping_sub(1)
     }
 }
 

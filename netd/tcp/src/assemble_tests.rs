@@ -17,7 +17,10 @@ impl<const N: usize> Bitmap<N> {
             let position = position as u64;
             match ranges.last_mut() {
                 Some(last) if last.end == position => last.end += 1,
-                _ => ranges.push(Range { start: position, end: position + 1 }),
+                _ => ranges.push(Range {
+                    start: position,
+                    end: position + 1,
+                }),
             }
         }
         ranges
@@ -36,8 +39,9 @@ impl<const N: usize> Bitmap<N> {
 #[test]
 fn every_three_insertions_into_nine_bytes_and_every_advance() {
     const N: usize = 9;
-    let spans: Vec<(usize, usize)> =
-        (0..N).flat_map(|start| (start..=N).map(move |end| (start, end))).collect();
+    let spans: Vec<(usize, usize)> = (0..N)
+        .flat_map(|start| (start..=N).map(move |end| (start, end)))
+        .collect();
     for first in &spans {
         for second in &spans {
             for third in &spans {
@@ -72,7 +76,13 @@ fn a_full_list_refuses_and_keeps_what_it_has() {
     assert_eq!(ranges.as_slice().len(), Ranges::CAPACITY - 1);
     assert_eq!(ranges.insert(7_000, 7_001), Ok(()));
     assert_eq!(ranges.insert(0, u64::MAX), Ok(()));
-    assert_eq!(ranges.as_slice(), [Range { start: 0, end: u64::MAX }]);
+    assert_eq!(
+        ranges.as_slice(),
+        [Range {
+            start: 0,
+            end: u64::MAX
+        }]
+    );
     assert_eq!(ranges.advance(3), u64::MAX);
     assert!(ranges.is_empty());
 }

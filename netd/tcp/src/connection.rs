@@ -61,7 +61,10 @@ impl Connection {
                 let mut outcome = Outcome::default();
                 match opening.input(shared, header, now, &mut outcome) {
                     Progress::None => outcome,
-                    Progress::Opened { mut open, is_syn_ack } => {
+                    Progress::Opened {
+                        mut open,
+                        is_syn_ack,
+                    } => {
                         let rest = if is_syn_ack {
                             open.input_after_syn(shared, header, payload_len, now)
                         } else {

@@ -51,7 +51,13 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
-        let mut step = Step { open: self, shared, arrival, now, outcome: Outcome::default() };
+        let mut step = Step {
+            open: self,
+            shared,
+            arrival,
+            now,
+            outcome: Outcome::default(),
+        };
         let end = step.run();
         step.finish(end)
     }
@@ -66,7 +72,13 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
-        let mut step = Step { open: self, shared, arrival, now, outcome: Outcome::default() };
+        let mut step = Step {
+            open: self,
+            shared,
+            arrival,
+            now,
+            outcome: Outcome::default(),
+        };
         let end = step.take_data().map_err(Stop::Dropped);
         if end.is_ok() {
             step.take_fin();

@@ -9,7 +9,10 @@ use crate::time::Instant;
 /// The initial sequence number for a connection whose addresses and ports hash, under a secret key,
 /// to `keyed_hash`. M is a clock of four microseconds a tick, as RFC 9293 section 3.4.1 has it.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "clock and hash are taken modulo 2^32")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clock and hash are taken modulo 2^32"
+)]
 pub const fn isn(now: Instant, keyed_hash: u64) -> Seq {
     let hash = (keyed_hash >> 32) as u32 ^ keyed_hash as u32;
     Seq::new((now.as_micros() / 4) as u32).plus(hash)

@@ -57,8 +57,16 @@ pub(crate) struct Handshake {
 
 impl Open {
     pub(crate) fn new(handshake: &Handshake, now: Instant) -> Self {
-        let Handshake { isn, irs, agreed, window, window_set_by, offered, rtt, is_nodelay } =
-            handshake;
+        let Handshake {
+            isn,
+            irs,
+            agreed,
+            window,
+            window_set_by,
+            offered,
+            rtt,
+            is_nodelay,
+        } = handshake;
         Self {
             snd: Sender::new(*isn, agreed, *window, *window_set_by, *rtt),
             rcv: Receiver::new(*irs, agreed, *offered),
@@ -268,7 +276,8 @@ impl Open {
     fn send_again(&mut self, purpose: Purpose, now: Instant) {
         match purpose {
             Purpose::Retransmit => {
-                let is_repeated = self.timers.backoff() > 1 && self.snd.recovery.phase() == Phase::Loss;
+                let is_repeated =
+                    self.timers.backoff() > 1 && self.snd.recovery.phase() == Phase::Loss;
                 self.snd.recover_on_timeout(is_repeated);
             }
             Purpose::Probe => self.is_probe_due = true,
@@ -288,7 +297,8 @@ impl Open {
             self.timers.note_progress(now);
             if self.snd.flight > 0 {
                 // RFC 6298 section 5.3.
-                self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+                self.timers
+                    .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
             } else {
                 // RFC 6298 section 5.2.
                 self.timers.disarm();

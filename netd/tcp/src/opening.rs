@@ -133,7 +133,11 @@ impl Opening {
         self.is_cut = true;
         self.timers.disarm();
         if from != State::Closed {
-            outcome.step(Some(Step { from, cause, to: State::Closed }));
+            outcome.step(Some(Step {
+                from,
+                cause,
+                to: State::Closed,
+            }));
         }
         outcome.events.insert(Events::OVER);
     }
@@ -192,7 +196,10 @@ impl Opening {
         let offer = Offer::of(header, self.setup.peer_mss);
         if acks_us {
             let open = self.open(irs, &offer, header.window.into(), irs, now, outcome);
-            return Ok(Progress::Opened { open, is_syn_ack: true });
+            return Ok(Progress::Opened {
+                open,
+                is_syn_ack: true,
+            });
         }
         // Simultaneous open: our SYN goes again, now with an acknowledgement.
         outcome.step(Some(Step {
@@ -221,7 +228,10 @@ impl Opening {
         if has(Flags::SYN) && acks_us && seq == irs && !has(Flags::RST) {
             // The peer's SYN again, now with the acknowledgement of ours (figure 8, line 5).
             let open = self.open(irs, offer, header.window.into(), seq, now, outcome);
-            return Ok(Progress::Opened { open, is_syn_ack: true });
+            return Ok(Progress::Opened {
+                open,
+                is_syn_ack: true,
+            });
         }
         if seq != irs.plus(1) {
             if !has(Flags::RST) && shared.challenges.take(now) {
@@ -246,7 +256,10 @@ impl Opening {
         let agreed = Agreed::new(&self.setup, offer, self.scale, now);
         let window = agreed.send_scale.apply(header.window);
         let open = self.open(irs, offer, window, seq, now, outcome);
-        Ok(Progress::Opened { open, is_syn_ack: false })
+        Ok(Progress::Opened {
+            open,
+            is_syn_ack: false,
+        })
     }
 
     fn open(
@@ -259,7 +272,11 @@ impl Opening {
         outcome: &mut Outcome,
     ) -> Open {
         // RFC 6298 sections 3 and 5.7.
-        let mut rtt = if self.was_sent_again { Rtt::after_syn_loss() } else { Rtt::new() };
+        let mut rtt = if self.was_sent_again {
+            Rtt::after_syn_loss()
+        } else {
+            Rtt::new()
+        };
         if !self.was_sent_again {
             rtt.sample(now.since(self.sent_at));
         }
@@ -305,7 +322,12 @@ impl Opening {
         let answers = self.crossed.as_ref().map(|(irs, offer)| (offer, *irs));
         let header = syn_header(&self.setup, self.scale, answers, self.room, now);
         self.offered = self.offered.max(u64::from(header.window));
-        Some(Emit { header, stream_offset: 0, len: 0, segment_len: self.setup.mss.get() })
+        Some(Emit {
+            header,
+            stream_offset: 0,
+            len: 0,
+            segment_len: self.setup.mss.get(),
+        })
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Instant> {

@@ -101,10 +101,10 @@ pub(crate) fn syn_options(
     Options {
         mss: Some(setup.mss.get()),
         window_scale: has_scale.then_some(our_scale.get()),
-        timestamps: setup
-            .timestamps
-            .zip(echo)
-            .map(|(offset, echo)| Timestamps { value: clock(offset, now), echo }),
+        timestamps: setup.timestamps.zip(echo).map(|(offset, echo)| Timestamps {
+            value: clock(offset, now),
+            echo,
+        }),
         ..Options::NONE
     }
 }
@@ -125,12 +125,19 @@ impl Stamps {
     const STALE_AFTER_S: u32 = 24 * 24 * 3_600;
 
     pub(crate) fn new(offset: u32, recent: u32, now: Instant) -> Self {
-        Self { offset, recent, recent_at: seconds(now) }
+        Self {
+            offset,
+            recent,
+            recent_at: seconds(now),
+        }
     }
 
     /// The option for a segment sent now.
     pub(crate) fn emit(self, now: Instant) -> Timestamps {
-        Timestamps { value: clock(self.offset, now), echo: self.recent }
+        Timestamps {
+            value: clock(self.offset, now),
+            echo: self.recent,
+        }
     }
 
     /// RFC 7323 section 5.3 R1: whether the segment is older than what was seen already.
@@ -147,11 +154,13 @@ impl Stamps {
             self.recent_at = seconds(now);
         }
     }
-
 }
 
 /// Our clock: milliseconds (RFC 7323 section 5.4 allows 1 ms to 1 s).
-#[expect(clippy::cast_possible_truncation, reason = "a clock that wraps, as RFC 7323 has it")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a clock that wraps, as RFC 7323 has it"
+)]
 fn clock(offset: u32, now: Instant) -> u32 {
     (now.as_millis() as u32).wrapping_add(offset)
 }
@@ -176,7 +185,10 @@ pub(crate) fn syn_header(
         Some((_, irs)) => (Flags::SYN.union(Flags::ACK), irs.plus(1)),
         None => (Flags::SYN, Seq::new(0)),
     };
-    Header { options, ..crate::segment::bare(setup.isn, ack, flags, window) }
+    Header {
+        options,
+        ..crate::segment::bare(setup.isn, ack, flags, window)
+    }
 }
 
 #[cfg(test)]
@@ -208,12 +220,25 @@ mod tests {
     fn options_hold_only_if_both_have_them() {
         let ours = WindowScale::clamped(5);
         let agreed = Agreed::new(&setup(), &offer(), ours, NOW);
-        assert_eq!((agreed.send_scale.get(), agreed.receive_scale.get()), (7, 5));
-        assert_eq!((agreed.send_mss.get(), agreed.stamps.unwrap().recent), (1_448, 44));
+        assert_eq!(
+            (agreed.send_scale.get(), agreed.receive_scale.get()),
+            (7, 5)
+        );
+        assert_eq!(
+            (agreed.send_mss.get(), agreed.stamps.unwrap().recent),
+            (1_448, 44)
+        );
 
-        let plain = Offer { scale: None, timestamp: None, ..offer() };
+        let plain = Offer {
+            scale: None,
+            timestamp: None,
+            ..offer()
+        };
         let agreed = Agreed::new(&setup(), &plain, ours, NOW);
-        assert_eq!((agreed.send_scale.get(), agreed.receive_scale.get()), (0, 0));
+        assert_eq!(
+            (agreed.send_scale.get(), agreed.receive_scale.get()),
+            (0, 0)
+        );
         assert_eq!((agreed.send_mss.get(), agreed.stamps), (1_460, None));
 
         // And a SYN-ACK never answers what the SYN did not say.

@@ -89,7 +89,15 @@ pub struct Outcome {
 impl Outcome {
     /// This, and then what a second part of the same segment did.
     pub(crate) fn followed_by(mut self, rest: Self) -> Self {
-        let Self { place, advanced, acked, events, reply, drop, steps } = rest;
+        let Self {
+            place,
+            advanced,
+            acked,
+            events,
+            reply,
+            drop,
+            steps,
+        } = rest;
         self.place = self.place.or(place);
         self.advanced = self.advanced.saturating_add(advanced);
         self.acked = self.acked.saturating_add(acked);

@@ -72,7 +72,14 @@ impl Open {
         }
         if self.rcv.need != AckNeed::None {
             let start = self.snd.nxt();
-            return Some(self.emit(Part { start, len: 0, has_fin: false }, now));
+            return Some(self.emit(
+                Part {
+                    start,
+                    len: 0,
+                    has_fin: false,
+                },
+                now,
+            ));
         }
         self.watch_window(now);
         None
@@ -85,14 +92,21 @@ impl Open {
         let len = small(flight_end.saturating_sub(start)).min(u32::from(self.snd.mss.get()));
         let part = self.part(start, len);
         // Only what was sent before may be sent whatever the windows say.
-        let part = Part { has_fin: part.has_fin && self.snd.nxt() > self.snd.end, ..part };
+        let part = Part {
+            has_fin: part.has_fin && self.snd.nxt() > self.snd.end,
+            ..part
+        };
         (part.positions() > 0).then_some(part)
     }
 
     /// `len` bytes from `start` on, with our FIN if it follows.
     fn part(&self, start: u64, len: u32) -> Part {
         let end = start.saturating_add(u64::from(len));
-        Part { start, len, has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end }
+        Part {
+            start,
+            len,
+            has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end,
+        }
     }
 
     /// Data, and FIN, from the cursor on.
@@ -102,7 +116,10 @@ impl Open {
         let part = self.part(snd.cursor(), len);
         // A FIN alone needs no window: it is how a peer that reads slowly learns of the end.
         let is_fin_due = part.has_fin && snd.cursor() <= snd.end;
-        (len > 0 || is_fin_due).then_some(Part { has_fin: is_fin_due, ..part })
+        (len > 0 || is_fin_due).then_some(Part {
+            has_fin: is_fin_due,
+            ..part
+        })
     }
 
     /// How many bytes from the cursor on may leave now, in one segment or super-segment.
@@ -115,9 +132,16 @@ impl Open {
         }
         // RFC 3042: up to two segments beyond the congestion window on the first duplicates.
         let extra = snd.recovery.extra_segments().saturating_mul(mss);
-        let congestion = snd.congestion.window().saturating_add(extra).saturating_sub(snd.sent);
+        let congestion = snd
+            .congestion
+            .window()
+            .saturating_add(extra)
+            .saturating_sub(snd.sent);
         let usable = snd.usable_window();
-        let len = small(unsent).min(usable).min(congestion).min(max_payload.max(mss));
+        let len = small(unsent)
+            .min(usable)
+            .min(congestion)
+            .min(max_payload.max(mss));
         let is_tail = u64::from(len) == unsent;
         if is_tail && self.may_send_tail(len % mss) {
             return len;
@@ -128,7 +152,11 @@ impl Open {
         }
         // (3): a good part of the largest window that the peer ever offered.
         let is_window_limited = len == usable;
-        if is_window_limited && len > 0 && len >= snd.max_window / 2 { len } else { 0 }
+        if is_window_limited && len > 0 && len >= snd.max_window / 2 {
+            len
+        } else {
+            0
+        }
     }
 
     /// Whether the last bytes of what is queued, `rest` of them beyond whole segments, may leave.
@@ -151,7 +179,8 @@ impl Open {
     fn send_lost(&mut self, part: Part, now: Instant) -> Emit {
         self.snd.retransmits = self.snd.retransmits.saturating_add(1);
         self.snd.stop_timing();
-        self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+        self.timers
+            .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
         self.emit(part, now)
     }
 
@@ -171,7 +200,8 @@ impl Open {
         if self.timers.purpose() != Purpose::Retransmit {
             // RFC 6298 section 5.1.
             self.timers.disarm();
-            self.timers.arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+            self.timers
+                .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
         }
         self.emit(part, now)
     }
@@ -212,8 +242,16 @@ impl Open {
             timestamps: self.stamps.map(|stamps| stamps.emit(now)),
             ..Options::NONE
         };
-        let header = wire::tcp::Header { options, ..bare(seq, ack, flags, window) };
-        Emit { header, stream_offset: part.start, len: part.len, segment_len: self.snd.mss.get() }
+        let header = wire::tcp::Header {
+            options,
+            ..bare(seq, ack, flags, window)
+        };
+        Emit {
+            header,
+            stream_offset: part.start,
+            len: part.len,
+            segment_len: self.snd.mss.get(),
+        }
     }
 }
 

@@ -97,7 +97,9 @@ impl Receiver {
 
     /// The acknowledgement number that may be sent. `is_fin_published`: so is the peer's FIN.
     pub(crate) fn ack_number(&self, is_fin_published: bool) -> Seq {
-        self.base.at(self.published()).plus(u32::from(is_fin_published))
+        self.base
+            .at(self.published())
+            .plus(u32::from(is_fin_published))
     }
 
     /// Bytes were placed in order: `nxt` moves to `position`.

@@ -143,8 +143,7 @@ impl Record {
             receive_mss: Mss::at_least(fields.receive_mss),
             send_scale: scale(fields.scales),
             receive_scale: scale(fields.scales >> 4),
-            stamps: has_stamps
-                .then(|| Stamps::new(fields.stamp_offset, fields.stamp_recent, now)),
+            stamps: has_stamps.then(|| Stamps::new(fields.stamp_offset, fields.stamp_recent, now)),
         };
         let receive_base = Seq::new(fields.receive_base);
         let mut open = Open::new(
@@ -168,7 +167,8 @@ impl Record {
         open.rcv.is_fin_seen = facts.is_their_side_closed();
         open.rcv.want_ack();
         let end = fields.una.saturating_add(u64::from(fields.queued));
-        open.snd.restore(fields.una, fields.flight, end, fields.window);
+        open.snd
+            .restore(fields.una, fields.flight, end, fields.window);
         if fields.flight > 0 {
             // What of it has arrived, nobody knows any more.
             open.snd.recover_on_timeout(false);
@@ -180,7 +180,8 @@ impl Record {
         let mut bytes = [0; Self::LEN];
         let mut rest = bytes.as_mut_slice();
         let mut put = |value: &[u8]| {
-            if let Some((place, behind)) = core::mem::take(&mut rest).split_at_mut_checked(value.len())
+            if let Some((place, behind)) =
+                core::mem::take(&mut rest).split_at_mut_checked(value.len())
             {
                 place.copy_from_slice(value);
                 rest = behind;
@@ -275,7 +276,11 @@ impl Fields {
             && (!is_fin_acknowledged || (self.flight == 0 && self.queued == 0))
             && self.offered <= MAX_WINDOW.saturating_add(1 << max_scale)
             && self.window <= MAX_WINDOW;
-        if is_sound { Ok(()) } else { Err(BadRecord::Contradiction) }
+        if is_sound {
+            Ok(())
+        } else {
+            Err(BadRecord::Contradiction)
+        }
     }
 }
 
@@ -286,23 +291,29 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BadRecord> {
 }
 
 /// A fast hash of all but the last four bytes: it finds torn and stray writes, not forgeries.
-#[expect(clippy::cast_possible_truncation, reason = "both halves of the hash are in the lower")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "both halves of the hash are in the lower"
+)]
 fn check(bytes: &[u8; Record::LEN]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let (words, _) = bytes.as_chunks::<8>();
-    let hash = words.iter().enumerate().fold(FACTOR, |hash, (place, word)| {
-        let word = u64::from_le_bytes(*word);
-        // The last word's upper half is the check itself.
-        let word = if place == words.len() - 1 { word & u64::from(u32::MAX) } else { word };
-        (hash ^ word).wrapping_mul(FACTOR).rotate_left(29)
-    });
+    let hash = words
+        .iter()
+        .enumerate()
+        .fold(FACTOR, |hash, (place, word)| {
+            let word = u64::from_le_bytes(*word);
+            // The last word's upper half is the check itself.
+            let word = if place == words.len() - 1 {
+                word & u64::from(u32::MAX)
+            } else {
+                word
+            };
+            (hash ^ word).wrapping_mul(FACTOR).rotate_left(29)
+        });
     (hash ^ hash >> 32) as u32
 }
 
 fn small(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
-
-#[cfg(test)]
-#[path = "record_tests.rs"]
-mod tests;

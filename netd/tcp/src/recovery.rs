@@ -87,7 +87,10 @@ impl Sender {
             Phase::Loss => {
                 self.congestion.on_ack(acked, self.mss);
                 if is_all_acknowledged {
-                    self.recovery = Recovery { is_echo_possible: true, ..Recovery::default() };
+                    self.recovery = Recovery {
+                        is_echo_possible: true,
+                        ..Recovery::default()
+                    };
                     self.sent = self.flight;
                 }
             }
@@ -121,13 +124,12 @@ impl Sender {
         } else {
             self.congestion.on_first_timeout(self.flight, self.mss);
         }
-        self.recovery =
-            Recovery { remaining: self.flight, phase: Phase::Loss, ..Recovery::default() };
+        self.recovery = Recovery {
+            remaining: self.flight,
+            phase: Phase::Loss,
+            ..Recovery::default()
+        };
         self.sent = 0;
         self.stop_timing();
     }
 }
-
-#[cfg(test)]
-#[path = "recovery_tests.rs"]
-mod tests;

@@ -14,27 +14,43 @@ pub struct Rto {
 
 impl Rto {
     /// Before anything was measured (RFC 6298 section 2.1).
-    pub const INITIAL: Self = Self { microseconds: 1_000_000 };
+    pub const INITIAL: Self = Self {
+        microseconds: 1_000_000,
+    };
     /// After a SYN had to be sent again (RFC 6298 section 5.7).
-    pub const AFTER_SYN_LOSS: Self = Self { microseconds: 3_000_000 };
+    pub const AFTER_SYN_LOSS: Self = Self {
+        microseconds: 3_000_000,
+    };
     /// The least. RFC 6298 section 2.4 says one second; every stack in use waits less, because
     /// delayed acknowledgements no longer take that long.
-    pub const MIN: Self = Self { microseconds: 200_000 };
+    pub const MIN: Self = Self {
+        microseconds: 200_000,
+    };
     /// The most (RFC 6298 section 2.5 allows any limit of at least 60 seconds).
-    pub const MAX: Self = Self { microseconds: 60_000_000 };
+    pub const MAX: Self = Self {
+        microseconds: 60_000_000,
+    };
 
     /// `microseconds`, brought within the limits.
     #[must_use]
     pub fn clamped(microseconds: u64) -> Self {
         let limited = u32::try_from(microseconds).unwrap_or(u32::MAX);
-        Self { microseconds: limited.clamp(Self::MIN.microseconds, Self::MAX.microseconds) }
+        Self {
+            microseconds: limited.clamp(Self::MIN.microseconds, Self::MAX.microseconds),
+        }
     }
 
     /// Twice as long, up to the limit (RFC 6298 section 5.5).
     #[must_use]
     pub const fn doubled(self) -> Self {
         let twice = self.microseconds.saturating_mul(2);
-        if twice > Self::MAX.microseconds { Self::MAX } else { Self { microseconds: twice } }
+        if twice > Self::MAX.microseconds {
+            Self::MAX
+        } else {
+            Self {
+                microseconds: twice,
+            }
+        }
     }
 
     /// Doubled `times` times.
@@ -69,18 +85,27 @@ impl Rtt {
     /// Nothing measured yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { smoothed_8: 0, variation_4: 0, base: Rto::INITIAL }
+        Self {
+            smoothed_8: 0,
+            variation_4: 0,
+            base: Rto::INITIAL,
+        }
     }
 
     /// Nothing measured, and the SYN had to be sent again: RFC 6298 section 5.7.
     #[must_use]
     pub const fn after_syn_loss() -> Self {
-        Self { base: Rto::AFTER_SYN_LOSS, ..Self::new() }
+        Self {
+            base: Rto::AFTER_SYN_LOSS,
+            ..Self::new()
+        }
     }
 
     /// Takes one measurement (RFC 6298 sections 2.2 and 2.3).
     pub fn sample(&mut self, measured: Duration) {
-        let r = u32::try_from(measured.as_micros()).unwrap_or(u32::MAX).clamp(1, Self::LONGEST);
+        let r = u32::try_from(measured.as_micros())
+            .unwrap_or(u32::MAX)
+            .clamp(1, Self::LONGEST);
         if self.smoothed_8 == 0 {
             // (2.2) SRTT <- R, RTTVAR <- R/2
             self.smoothed_8 = r * 8;
@@ -154,7 +179,10 @@ mod tests {
             let got = [rtt.smoothed(), rtt.variation(), Some(rtt.rto().duration())];
             let got = got.map(|value| u64::try_from(value.unwrap().as_micros()).unwrap());
             for (got, wanted) in got.into_iter().zip([srtt, rttvar, rto]) {
-                assert!(got.abs_diff(wanted) <= 4, "sample {measured}: {got} is not {wanted}");
+                assert!(
+                    got.abs_diff(wanted) <= 4,
+                    "sample {measured}: {got} is not {wanted}"
+                );
             }
         }
     }
@@ -175,7 +203,10 @@ mod tests {
     #[test]
     fn backing_off_doubles_up_to_the_limit() {
         assert_eq!(Rto::INITIAL.backed_off(0), Rto::INITIAL);
-        assert_eq!(Rto::INITIAL.backed_off(3).duration(), Duration::from_secs(8));
+        assert_eq!(
+            Rto::INITIAL.backed_off(3).duration(),
+            Duration::from_secs(8)
+        );
         assert_eq!(Rto::INITIAL.backed_off(255), Rto::MAX);
     }
 }

@@ -81,7 +81,10 @@ mod tests {
     #[test]
     fn a_reset_is_never_answered() {
         assert_eq!(refuse(&header(Flags::RST), 0), None);
-        assert_eq!(refuse(&header(Flags::RST | Flags::ACK | Flags::SYN), 9), None);
+        assert_eq!(
+            refuse(&header(Flags::RST | Flags::ACK | Flags::SYN), 9),
+            None
+        );
     }
 
     #[test]
@@ -89,7 +92,10 @@ mod tests {
         let reply = refuse(&header(Flags::ACK), 5).unwrap();
         assert_eq!((reply.seq, reply.flags), (77, Flags::RST));
         let reply = refuse(&header(Flags::SYN), 0).unwrap();
-        assert_eq!((reply.seq, reply.ack, reply.flags), (0, 0, Flags::RST | Flags::ACK));
+        assert_eq!(
+            (reply.seq, reply.ack, reply.flags),
+            (0, 0, Flags::RST | Flags::ACK)
+        );
         let reply = refuse(&header(Flags::FIN), 5).unwrap();
         assert_eq!((reply.seq, reply.ack), (0, 5));
     }

@@ -32,7 +32,10 @@ impl Seq {
 
     /// The number of stream position `position`, when `self` is the number of position 0.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "the wire carries positions modulo 2^32")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the wire carries positions modulo 2^32"
+    )]
     pub const fn at(self, position: u64) -> Self {
         Self(self.0.wrapping_add(position as u32))
     }

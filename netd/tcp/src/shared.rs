@@ -87,7 +87,11 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) const fn new(per_second: u32) -> Self {
-        Self { per_second, left: per_second, refilled: Instant::ZERO }
+        Self {
+            per_second,
+            left: per_second,
+            refilled: Instant::ZERO,
+        }
     }
 
     /// Takes one, if one is left in this second.

@@ -147,7 +147,11 @@ impl Facts {
     pub(crate) const fn restore(ours: OurFin, theirs: TheirFin) -> Option<Self> {
         match (ours, theirs) {
             (OurFin::NotQueued, TheirFin::SeenAfterOurs) => None,
-            _ => Some(Self { ours, theirs, is_cut: false }),
+            _ => Some(Self {
+                ours,
+                theirs,
+                is_cut: false,
+            }),
         }
     }
 

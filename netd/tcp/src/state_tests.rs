@@ -65,7 +65,11 @@ fn every_walk_follows_the_diagram() {
 #[test]
 fn the_impossible_combination_is_refused() {
     for ours in [OurFin::NotQueued, OurFin::Queued, OurFin::Acknowledged] {
-        for theirs in [TheirFin::NotSeen, TheirFin::SeenFirst, TheirFin::SeenAfterOurs] {
+        for theirs in [
+            TheirFin::NotSeen,
+            TheirFin::SeenFirst,
+            TheirFin::SeenAfterOurs,
+        ] {
             let impossible = ours == OurFin::NotQueued && theirs == TheirFin::SeenAfterOurs;
             assert_eq!(Facts::restore(ours, theirs).is_none(), impossible);
         }

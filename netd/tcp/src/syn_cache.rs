@@ -175,7 +175,11 @@ impl SynEntry {
     pub fn open(&self, now: Instant) -> Open {
         let agreed = Agreed::new(&self.setup(), &self.offer, self.scale, now);
         // RFC 6298 sections 3 and 5.7.
-        let mut rtt = if self.retries > 0 { Rtt::after_syn_loss() } else { Rtt::new() };
+        let mut rtt = if self.retries > 0 {
+            Rtt::after_syn_loss()
+        } else {
+            Rtt::new()
+        };
         if self.retries == 0 {
             rtt.sample(now.since(self.sent_at));
         }

@@ -85,7 +85,12 @@ mod tests {
         assert_eq!(far + Duration::from_secs(1), Instant::FAR_FUTURE);
         assert_eq!(Instant::ZERO + Duration::MAX, Instant::FAR_FUTURE);
         assert_eq!(Instant::ZERO.since(far), Duration::ZERO);
-        assert_eq!(Instant::from_millis(5).since(Instant::from_micros(2_000)).as_millis(), 3);
+        assert_eq!(
+            Instant::from_millis(5)
+                .since(Instant::from_micros(2_000))
+                .as_millis(),
+            3
+        );
     }
 
     #[test]

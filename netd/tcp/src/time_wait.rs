@@ -123,7 +123,13 @@ impl TimeWait {
     fn acknowledgement(&self, now: Instant) -> Header {
         let stamps = crate::options::Stamps::new(self.stamp_offset, self.stamp_recent, now);
         let timestamps: Option<Timestamps> = self.has_stamps.then(|| stamps.emit(now));
-        let options = Options { timestamps, ..Options::NONE };
-        Header { options, ..bare(self.snd_nxt, self.rcv_nxt, Flags::ACK, 0) }
+        let options = Options {
+            timestamps,
+            ..Options::NONE
+        };
+        Header {
+            options,
+            ..bare(self.snd_nxt, self.rcv_nxt, Flags::ACK, 0)
+        }
     }
 }

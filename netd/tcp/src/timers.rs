@@ -170,9 +170,15 @@ mod tests {
             assert_eq!(timers.fire(at), Some(Purpose::Retransmit));
             assert_eq!(usize::from(timers.backoff()), round + 1);
             timers.arm(Purpose::Retransmit, Rto::INITIAL, at);
-            assert_eq!(timers.next_deadline(), Some(at + Duration::from_secs(seconds)));
+            assert_eq!(
+                timers.next_deadline(),
+                Some(at + Duration::from_secs(seconds))
+            );
         }
-        assert_eq!(timers.silence(NOW + Duration::from_secs(9)), Duration::from_secs(9));
+        assert_eq!(
+            timers.silence(NOW + Duration::from_secs(9)),
+            Duration::from_secs(9)
+        );
         timers.note_progress(NOW + Duration::from_secs(9));
         assert_eq!(timers.backoff(), 0);
     }

@@ -18,7 +18,11 @@ impl WindowScale {
     /// The shift that a peer asked for. RFC 7323 section 2.3: above 14, use 14.
     #[must_use]
     pub const fn clamped(shift: u8) -> Self {
-        if shift > Self::MAX.0 { Self::MAX } else { Self(shift) }
+        if shift > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(shift)
+        }
     }
 
     /// The smallest shift with which a window of `bytes` can be offered.
@@ -94,7 +98,11 @@ impl Mss {
     /// The smaller of two sizes.
     #[must_use]
     pub const fn min(self, other: Self) -> Self {
-        if other.get() < self.get() { other } else { self }
+        if other.get() < self.get() {
+            other
+        } else {
+            self
+        }
     }
 
     /// This size less `bytes` of options in every segment, but not below [`Mss::MIN`].
@@ -110,10 +118,19 @@ mod tests {
 
     #[test]
     fn scale_is_the_smallest_that_fits() {
-        for (window, shift) in
-            [(0, 0), (65_535, 0), (65_536, 1), (1 << 20, 5), (1 << 30, 14), (u32::MAX, 14)]
-        {
-            assert_eq!(WindowScale::for_window(window).get(), shift, "window {window}");
+        for (window, shift) in [
+            (0, 0),
+            (65_535, 0),
+            (65_536, 1),
+            (1 << 20, 5),
+            (1 << 30, 14),
+            (u32::MAX, 14),
+        ] {
+            assert_eq!(
+                WindowScale::for_window(window).get(),
+                shift,
+                "window {window}"
+            );
         }
     }
 

@@ -22,7 +22,9 @@ fn behaviour(random: &mut Random, connects: bool) -> Behaviour {
     Behaviour {
         connects,
         bytes: random.below(amount + 1),
-        chunk: random.pick(&[1, 50, 1_000, 4_096, 100_000]).max(amount as u32 / 300 + 1),
+        chunk: random
+            .pick(&[1, 50, 1_000, 4_096, 100_000])
+            .max(amount as u32 / 300 + 1),
         room,
         room_step: random.pick(&[1, 1, 100, 1_000]),
         laziness: Duration::from_millis(random.pick(&[0, 0, 0, 1, 50, 500])),
@@ -42,7 +44,10 @@ fn behaviour(random: &mut Random, connects: bool) -> Behaviour {
 fn run(seed: u64) -> World {
     let mut random = Random::new(seed);
     let is_simultaneous = random.chance(100);
-    let mut behaviours = [behaviour(&mut random, true), behaviour(&mut random, is_simultaneous)];
+    let mut behaviours = [
+        behaviour(&mut random, true),
+        behaviour(&mut random, is_simultaneous),
+    ];
     // Somebody must close first.
     behaviours[0].closes_second &= !behaviours[1].closes_second;
     let weather = Weather {
@@ -53,7 +58,11 @@ fn run(seed: u64) -> World {
     };
     let mut world = World::new(seed, weather, behaviours);
     let is_over = world.run(Duration::from_secs(3_600));
-    assert!(is_over, "seed {seed}: still {:?}", world.ends.each_ref().map(|end| end.path.clone()));
+    assert!(
+        is_over,
+        "seed {seed}: still {:?}",
+        world.ends.each_ref().map(|end| end.path.clone())
+    );
     world
 }
 
@@ -64,8 +73,15 @@ fn check(seed: u64) {
         // The last acknowledgement of all may be lost again and again; then the end that waits for
         // it is reset or gives up, after everything has arrived.
         let is_done = end.ending == Some(Ending::Done);
-        assert!(is_done || end.is_fin_published, "seed {seed}: end {side}: {:?}", end.ending);
-        assert_eq!(end.in_order, other.behaviour.bytes, "seed {seed}: end {side}");
+        assert!(
+            is_done || end.is_fin_published,
+            "seed {seed}: end {side}: {:?}",
+            end.ending
+        );
+        assert_eq!(
+            end.in_order, other.behaviour.bytes,
+            "seed {seed}: end {side}"
+        );
         assert!(end.is_fin_published, "seed {seed}");
         assert_eq!(end.shared.hole_lists_in_use(), 0, "seed {seed}");
     }
@@ -91,7 +107,10 @@ fn seeds_1() {
 /// `SEED=17 PRINT=1 cargo test -p tcp --test seeds replay -- --nocapture` shows one connection.
 #[test]
 fn replay() {
-    if let Some(seed) = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+    if let Some(seed) = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+    {
         check(seed);
     }
 }
@@ -102,6 +121,13 @@ fn the_same_seed_gives_the_same_packets() {
         assert!(run(seed).log == run(seed).log);
     }
 }
+/// `SEEDS=1000000 cargo test --release -p tcp --test seeds many -- --ignored`, for the night.
 #[test]
-#[ignore = "for the night"]
-fn many() { let n: u64 = std::env::var("SEEDS").unwrap().parse().unwrap(); check_range(10_000, 10_000 + n); }
+#[ignore = "takes as long as it is told to"]
+fn many() {
+    let count = std::env::var("SEEDS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(10_000);
+    check_range(10_000, 10_000 + count);
+}

@@ -16,7 +16,11 @@ impl NewReno {
     const MAX_WINDOW: u32 = 1 << 30;
 
     pub(super) fn new(mss: Mss) -> Self {
-        Self { window: initial_window(mss), threshold: u32::MAX, counted: 0 }
+        Self {
+            window: initial_window(mss),
+            threshold: u32::MAX,
+            counted: 0,
+        }
     }
 
     pub(super) const fn window(&self) -> u32 {
@@ -46,7 +50,9 @@ impl NewReno {
     pub(super) fn on_fast_retransmit(&mut self, flight: u32, mss: Mss) {
         self.halve(flight, mss);
         // RFC 5681 section 3.2 step 3: three segments have left the network.
-        self.window = self.threshold.saturating_add(u32::from(mss.get()).saturating_mul(3));
+        self.window = self
+            .threshold
+            .saturating_add(u32::from(mss.get()).saturating_mul(3));
     }
 
     pub(super) fn on_duplicate(&mut self, mss: Mss) {
@@ -58,7 +64,11 @@ impl NewReno {
         let size = u32::from(mss.get());
         let acked = u32::try_from(acked).unwrap_or(Self::MAX_WINDOW);
         let give_back = if acked >= size { size } else { 0 };
-        self.window = self.window.saturating_sub(acked).saturating_add(give_back).max(size);
+        self.window = self
+            .window
+            .saturating_sub(acked)
+            .saturating_add(give_back)
+            .max(size);
     }
 
     pub(super) fn on_recovered(&mut self, flight: u32, mss: Mss) {
@@ -109,7 +119,12 @@ mod tests {
 
     #[test]
     fn initial_window_is_ten_segments() {
-        for (mss, window) in [(1_460, 14_600), (536, 5_360), (9_000, 18_000), (2_000, 14_600)] {
+        for (mss, window) in [
+            (1_460, 14_600),
+            (536, 5_360),
+            (9_000, 18_000),
+            (2_000, 14_600),
+        ] {
             assert_eq!(initial_window(Mss::at_least(mss)), window);
         }
     }

@@ -27,9 +27,10 @@ impl Step<'_> {
     /// RFC 7323 section 4.3: the timestamp to echo.
     pub(super) fn note_timestamp(&mut self) {
         let last_ack_sent = self.open.rcv.ack_sent;
-        if let (Some(stamps), Some(theirs)) =
-            (&mut self.open.stamps, self.arrival.header.options.timestamps)
-        {
+        if let (Some(stamps), Some(theirs)) = (
+            &mut self.open.stamps,
+            self.arrival.header.options.timestamps,
+        ) {
             let seq = Seq::new(self.arrival.header.seq);
             stamps.note(theirs.value, seq, last_ack_sent, self.now);
         }
@@ -43,7 +44,11 @@ impl Step<'_> {
         // RCV.NXT, as the user's memory has it; what the peer knows may lag behind.
         let left = rcv.nxt.saturating_add(u64::from(fin_seen));
         let told = rcv.published().saturating_add(u64::from(fin_told));
-        let right = if fin_seen { left } else { rcv.told_edge().max(left) };
+        let right = if fin_seen {
+            left
+        } else {
+            rcv.told_edge().max(left)
+        };
         let (left, told, right) = (signed(left), signed(told), signed(right));
 
         let start = self.arrival.start;
@@ -70,7 +75,11 @@ impl Step<'_> {
                 self.open.rcv.want_ack();
             }
         }
-        Err(if end <= left { Drop::TcpDuplicate } else { Drop::TcpOutOfWindow })
+        Err(if end <= left {
+            Drop::TcpDuplicate
+        } else {
+            Drop::TcpOutOfWindow
+        })
     }
 }
 

@@ -38,15 +38,16 @@ impl Step<'_> {
         let snd = &mut self.open.snd;
         let header = self.arrival.header;
         // RFC 5681 section 2: data outstanding, no payload, no FIN, the window unchanged. (SYN
-        // never comes so far.)
-        let is_duplicate = snd.flight > 0
+        // never comes so far.) The answer to a probe is no sign of a loss, and a probe is not `sent`.
+        let is_duplicate = snd.sent > 0
             && self.arrival.sequence_len() == 0
             && snd.scaled(header.window) == snd.window;
         if is_duplicate {
             snd.recover_on_duplicate();
         }
         snd.update_window(header.window, Seq::new(header.seq));
-        self.open.rearm_after_ack(false, &self.shared.limits, self.now);
+        self.open
+            .rearm_after_ack(false, &self.shared.limits, self.now);
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT: progress.
@@ -65,10 +66,11 @@ impl Step<'_> {
         snd.update_window(header.window, Seq::new(header.seq));
         // Our FIN is the position after the last queued byte.
         if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
-            self.outcome.step(self.open.facts.change(Cause::FinAcknowledged));
+            self.outcome
+                .step(self.open.facts.change(Cause::FinAcknowledged));
             self.outcome.events.insert(Events::FIN_ACKNOWLEDGED);
         }
-        self.open.rearm_after_ack(true, &self.shared.limits, self.now);
+        self.open
+            .rearm_after_ack(true, &self.shared.limits, self.now);
     }
-
 }

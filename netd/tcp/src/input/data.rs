@@ -51,21 +51,32 @@ impl Step<'_> {
             // An old copy: our acknowledgement was lost, or waits to be published.
             rcv.want_ack();
             let may_end_here = end == start && self.arrival.has(Flags::FIN);
-            return if may_end_here { Ok(None) } else { Err(Drop::TcpDuplicate) };
+            return if may_end_here {
+                Ok(None)
+            } else {
+                Err(Drop::TcpDuplicate)
+            };
         }
         let room = if self.open.is_orphan { end } else { rcv.room };
         if start >= room {
             rcv.want_ack();
             return Err(Drop::TcpBeyondRoom);
         }
-        Ok(Some(Range { start, end: end.min(room) }))
+        Ok(Some(Range {
+            start,
+            end: end.min(room),
+        }))
     }
 
     fn take_in_order(&mut self, range: Range) {
         let rcv = &mut self.open.rcv;
         let before = rcv.nxt;
         let mut position = range.end;
-        if let Some(ranges) = rcv.holes.as_ref().and_then(|slot| self.shared.holes.get_mut(slot)) {
+        if let Some(ranges) = rcv
+            .holes
+            .as_ref()
+            .and_then(|slot| self.shared.holes.get_mut(slot))
+        {
             position = ranges.advance(position);
             // RFC 5681 section 4.2: "immediately ... when the incoming segment fills in all or
             // part of a gap". It leaves when the bytes are published.
@@ -86,7 +97,12 @@ impl Step<'_> {
         if self.open.rcv.holes.is_none() {
             self.open.rcv.holes = pool.take();
         }
-        let ranges = self.open.rcv.holes.as_ref().and_then(|slot| pool.get_mut(slot));
+        let ranges = self
+            .open
+            .rcv
+            .holes
+            .as_ref()
+            .and_then(|slot| pool.get_mut(slot));
         let inserted = ranges.ok_or(TooManyRanges)?.insert(range.start, range.end);
         inserted.map_err(Drop::from)
     }
@@ -95,7 +111,8 @@ impl Step<'_> {
     /// data is lost).
     fn refuse_data(&mut self) -> Drop {
         self.outcome.reply = Some(self.open.reset());
-        self.open.cut(Cause::UserAborted, self.shared, &mut self.outcome);
+        self.open
+            .cut(Cause::UserAborted, self.shared, &mut self.outcome);
         Drop::TcpNobodyReads
     }
 }

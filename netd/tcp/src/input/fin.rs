@@ -12,7 +12,12 @@ impl Step<'_> {
     pub(super) fn take_fin(&mut self) {
         let here = self.fin_of_segment();
         let nxt = self.open.rcv.nxt;
-        let noted = self.open.rcv.holes.as_ref().and_then(|slot| self.shared.holes.get(slot)?.fin());
+        let noted = self
+            .open
+            .rcv
+            .holes
+            .as_ref()
+            .and_then(|slot| self.shared.holes.get(slot)?.fin());
         if here == Some(nxt) || noted == Some(nxt) {
             self.open.rcv.is_fin_seen = true;
             self.outcome.events.insert(Events::PEER_FIN);
@@ -33,9 +38,10 @@ impl Step<'_> {
     fn fin_of_segment(&self) -> Option<u64> {
         let is_news = self.arrival.has(Flags::FIN) && !self.open.rcv.is_fin_seen;
         let end = u64::try_from(self.arrival.end()).ok().filter(|_| is_news)?;
-        let is_whole = self.outcome.place.is_none_or(|place| {
-            place.stream_offset.saturating_add(u64::from(place.len)) == end
-        });
+        let is_whole = self
+            .outcome
+            .place
+            .is_none_or(|place| place.stream_offset.saturating_add(u64::from(place.len)) == end);
         is_whole.then_some(end)
     }
 
@@ -44,14 +50,25 @@ impl Step<'_> {
         if self.open.rcv.holes.is_none() {
             self.open.rcv.holes = pool.take();
         }
-        if let Some(ranges) = self.open.rcv.holes.as_ref().and_then(|slot| pool.get_mut(slot)) {
+        if let Some(ranges) = self
+            .open
+            .rcv
+            .holes
+            .as_ref()
+            .and_then(|slot| pool.get_mut(slot))
+        {
             ranges.note_fin(position);
         }
         self.open.rcv.want_ack();
     }
 
     fn give_back_empty_holes(&mut self) {
-        let list = self.open.rcv.holes.as_ref().and_then(|slot| self.shared.holes.get(slot));
+        let list = self
+            .open
+            .rcv
+            .holes
+            .as_ref()
+            .and_then(|slot| self.shared.holes.get(slot));
         if list.is_some_and(|ranges| ranges.is_empty()) {
             self.give_back_holes();
         }

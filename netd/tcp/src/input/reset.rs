@@ -21,7 +21,8 @@ impl Step<'_> {
         let expected = rcv.base().at(rcv.nxt).plus(u32::from(rcv.is_fin_seen));
         if seq == expected || seq == rcv.ack_number(fin_told) {
             self.outcome.events.insert(Events::RESET);
-            self.open.cut(Cause::ResetArrived, self.shared, &mut self.outcome);
+            self.open
+                .cut(Cause::ResetArrived, self.shared, &mut self.outcome);
             return Err(Stop::Done);
         }
         self.open.challenge(self.shared, self.now);

@@ -80,7 +80,10 @@ impl Told {
                 assert!(!ack.is_after(most), "acknowledged what is not published");
             }
             if let Some(acked_to) = self.acked_to {
-                assert!(!ack.is_before(acked_to), "an acknowledgement was taken back");
+                assert!(
+                    !ack.is_before(acked_to),
+                    "an acknowledgement was taken back"
+                );
             }
             self.acked_to = Some(ack);
             let is_scaled = !header.flags.contains(Flags::SYN) && self.has_peer_scale;
@@ -90,7 +93,10 @@ impl Told {
             if let Some(before) = self.edge.filter(|_| !knows.end) {
                 // The rounding of the scale may move it by less than one unit.
                 let shrunk = before.distance_from(edge);
-                assert!(shrunk < 1 << scale.max(self.scale), "the window shrank by {shrunk}");
+                assert!(
+                    shrunk < 1 << scale.max(self.scale),
+                    "the window shrank by {shrunk}"
+                );
             }
             self.edge = Some(edge);
         }

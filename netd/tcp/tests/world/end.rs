@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tcp::{
-    AcceptQueue, Connection, Events, Fate, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State,
-    SynEntry, SynOutcome, TimeWait, TimeWaitOutcome,
+    AcceptQueue, Connection, Events, Fate, Instant, Limits, Mss, Outcome, Seq, Setup, Shared,
+    State, SynEntry, SynOutcome, TimeWait, TimeWaitOutcome,
 };
 use wire::Drop;
 use wire::tcp::{Flags, Header};
@@ -38,31 +38,7 @@ pub struct Behaviour {
     pub patience: Duration,
 }
 
-impl Behaviour {
-    pub fn plain(connects: bool, bytes: u64) -> Self {
-        Self {
-            connects,
-            bytes,
-            chunk: 100_000,
-            room: 65_536,
-            room_step: 1,
-            laziness: Duration::ZERO,
-            mss: 1_460,
-            max_window: 1 << 20,
-            max_payload: 1_460,
-            has_timestamps: false,
-            is_nodelay: false,
-            closes_second: false,
-            leaves: false,
-            hole_lists: 4,
-            time_wait: Duration::from_secs(10),
-            patience: Duration::from_secs(120),
-        }
-    }
-}
-
 /// The shapes that a connection goes through.
-#[expect(clippy::large_enum_variant, reason = "there are two of them")]
 enum Shape {
     Listening,
     HalfOpen(SynEntry),
@@ -161,7 +137,10 @@ impl End {
             isn: Seq::new(self.random.next() as u32),
             mss: Mss::at_least(self.behaviour.mss),
             peer_mss: Mss::DEFAULT_V4,
-            timestamps: self.behaviour.has_timestamps.then(|| self.random.next() as u32),
+            timestamps: self
+                .behaviour
+                .has_timestamps
+                .then(|| self.random.next() as u32),
             nodelay: self.behaviour.is_nodelay,
         }
     }
@@ -173,13 +152,6 @@ impl End {
     pub fn connection(&self) -> Option<&Connection> {
         match &self.shape {
             Shape::Connected(connection) => Some(connection),
-            _ => None,
-        }
-    }
-
-    pub fn connection_mut(&mut self) -> Option<(&mut Connection, &mut Shared)> {
-        match &mut self.shape {
-            Shape::Connected(connection) => Some((connection, &mut self.shared)),
             _ => None,
         }
     }
@@ -255,7 +227,10 @@ impl End {
         let len = packet.payload.len() as u32;
         let before = self.drops.len();
         let outcome = connection.input(&mut self.shared, &packet.header, len, now);
-        assert!(outcome.drop.is_none() || outcome.place.is_none(), "dropped, and delivered");
+        assert!(
+            outcome.drop.is_none() || outcome.place.is_none(),
+            "dropped, and delivered"
+        );
         self.take(outcome, &packet.payload, now);
         assert!(self.drops.len() <= before + 1);
     }
@@ -264,7 +239,10 @@ impl End {
         if let Some(place) = outcome.place {
             let end = place.stream_offset + u64::from(place.len);
             assert!(end <= self.given, "placed beyond the room");
-            assert!(place.stream_offset >= self.in_order, "placed over what is in order");
+            assert!(
+                place.stream_offset >= self.in_order,
+                "placed over what is in order"
+            );
             assert!(place.len > 0);
             let (skip, len) = (place.skip as usize, place.len as usize);
             let start = place.stream_offset as usize;
@@ -277,16 +255,26 @@ impl End {
         if outcome.advanced > 0 {
             let start = self.in_order;
             self.in_order += outcome.advanced;
-            assert!(self.in_order <= self.placed_to, "in order, but never placed");
+            assert!(
+                self.in_order <= self.placed_to,
+                "in order, but never placed"
+            );
             assert!(!self.is_fin_seen, "bytes after the end");
             for offset in start..self.in_order {
                 let byte = self.memory[offset as usize];
-                assert_eq!(byte, byte_at(1 - self.side, offset), "byte {offset} is wrong");
+                assert_eq!(
+                    byte,
+                    byte_at(1 - self.side, offset),
+                    "byte {offset} is wrong"
+                );
             }
             self.notice_later(now);
         }
         self.acked += outcome.acked;
-        assert!(self.acked <= self.queued, "more was acknowledged than queued");
+        assert!(
+            self.acked <= self.queued,
+            "more was acknowledged than queued"
+        );
         for step in outcome.steps.iter() {
             assert_legal(step);
             self.path.push(step.to);
@@ -311,7 +299,10 @@ impl End {
     }
 
     fn reply(&mut self, header: Option<Header>) {
-        self.replies.extend(header.map(|header| Packet { header, payload: Vec::new() }));
+        self.replies.extend(header.map(|header| Packet {
+            header,
+            payload: Vec::new(),
+        }));
     }
 
     fn notice_later(&mut self, now: Instant) {
@@ -372,7 +363,10 @@ impl End {
         let Shape::Connected(connection) = &mut self.shape else {
             return;
         };
-        let most = self.behaviour.bytes.min(self.acked + u64::from(self.behaviour.chunk));
+        let most = self
+            .behaviour
+            .bytes
+            .min(self.acked + u64::from(self.behaviour.chunk));
         if self.queued < most {
             connection.queue((most - self.queued) as u32);
             self.queued = most;
@@ -411,12 +405,16 @@ impl End {
     /// Everything that the end has to send.
     pub fn drain_output(&mut self, now: Instant) -> Vec<Packet> {
         let mut packets = std::mem::take(&mut self.replies);
-        let knows = Knows { bytes: self.published, end: self.is_fin_published };
+        let knows = Knows {
+            bytes: self.published,
+            end: self.is_fin_published,
+        };
         match &mut self.shape {
             Shape::HalfOpen(entry) => {
-                packets.extend(
-                    entry.output(now).map(|header| Packet { header, payload: Vec::new() }),
-                );
+                packets.extend(entry.output(now).map(|header| Packet {
+                    header,
+                    payload: Vec::new(),
+                }));
             }
             Shape::Connected(connection) => {
                 let most = self.behaviour.max_payload;
@@ -426,7 +424,10 @@ impl End {
                     assert!(count < 100_000, "output never ends");
                     assert!(emit.len <= most.max(u32::from(emit.segment_len)));
                     let end = emit.stream_offset + u64::from(emit.len);
-                    assert!(emit.len == 0 || end <= self.queued, "sent what was never queued");
+                    assert!(
+                        emit.len == 0 || end <= self.queued,
+                        "sent what was never queued"
+                    );
                     assert!(emit.len == 0 || emit.stream_offset >= self.acked);
                     packets.extend(cut(self.side, &emit));
                 }
@@ -435,7 +436,12 @@ impl End {
             Shape::Listening | Shape::TimeWait(_) | Shape::Over => {}
         }
         for packet in &packets {
-            self.told.check_sent(&packet.header, packet.payload.len() as u32, &knows, self.irs);
+            self.told.check_sent(
+                &packet.header,
+                packet.payload.len() as u32,
+                &knows,
+                self.irs,
+            );
         }
         self.retire(now);
         packets
@@ -450,10 +456,14 @@ impl End {
             Shape::TimeWait(record) => Some(record.deadline()),
         };
         let publish_at = self.publish_at.filter(|_| self.connection().is_some());
-        [deadline, publish_at].into_iter().flatten().min().map(|at| {
-            // Whatever is due was done; only a later time is of interest.
-            at.max(now)
-        })
+        [deadline, publish_at]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|at| {
+                // Whatever is due was done; only a later time is of interest.
+                at.max(now)
+            })
     }
 }
 
@@ -463,7 +473,10 @@ fn cut(side: usize, emit: &tcp::Emit) -> Vec<Packet> {
         .map(|offset| byte_at(side, emit.stream_offset + offset))
         .collect();
     if bytes.is_empty() {
-        return vec![Packet { header: emit.header, payload: bytes }];
+        return vec![Packet {
+            header: emit.header,
+            payload: bytes,
+        }];
     }
     let size = usize::from(emit.segment_len);
     let last = (bytes.len() - 1) / size;
@@ -476,7 +489,10 @@ fn cut(side: usize, emit: &tcp::Emit) -> Vec<Packet> {
             if place != last {
                 header.flags = header.flags.without(Flags::FIN | Flags::PSH);
             }
-            Packet { header, payload: chunk.to_vec() }
+            Packet {
+                header,
+                payload: chunk.to_vec(),
+            }
         })
         .collect()
 }

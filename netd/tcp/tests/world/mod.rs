@@ -35,11 +35,6 @@ pub struct Weather {
     pub duplication: u64,
 }
 
-impl Weather {
-    pub const FAIR: Self =
-        Self { delay: Duration::from_millis(5), jitter: Duration::ZERO, loss: 0, duplication: 0 };
-}
-
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Arrival { to: usize, packet: usize },
@@ -66,7 +61,10 @@ impl World {
         let now = Instant::from_secs(1_000);
         let [first, second] = behaviours;
         let mut random = Random::new(seed);
-        let ends = [End::new(0, random.next(), first, now), End::new(1, random.next(), second, now)];
+        let ends = [
+            End::new(0, random.next(), first, now),
+            End::new(1, random.next(), second, now),
+        ];
         Self {
             now,
             ends,
@@ -105,7 +103,13 @@ impl World {
     /// Keeps, and on demand prints, a packet that `side` sends.
     fn note(&mut self, side: usize, packet: &Packet) {
         if std::env::var_os("PRINT").is_some() {
-            let Header { seq, ack, flags, window, .. } = packet.header;
+            let Header {
+                seq,
+                ack,
+                flags,
+                window,
+                ..
+            } = packet.header;
             let (time, len) = (self.now.as_micros(), packet.payload.len());
             eprintln!("{time:>12} end {side}: {flags} seq {seq} len {len} ack {ack} win {window}");
         }
@@ -124,7 +128,13 @@ impl World {
             let at = self.now + self.weather.delay + Duration::from_nanos(jitter);
             self.packets.push(Some(packet.clone()));
             let packet = self.packets.len() - 1;
-            self.schedule(at, Happening::Arrival { to: 1 - from, packet });
+            self.schedule(
+                at,
+                Happening::Arrival {
+                    to: 1 - from,
+                    packet,
+                },
+            );
         }
     }
 
@@ -133,7 +143,11 @@ impl World {
         let end = self.now + limit;
         self.settle();
         if std::env::var_os("PRINT").is_some() {
-            eprintln!("{:?} {:?}", self.weather, self.ends.each_ref().map(|end| &end.behaviour));
+            eprintln!(
+                "{:?} {:?}",
+                self.weather,
+                self.ends.each_ref().map(|end| &end.behaviour)
+            );
         }
         while let Some(Reverse((at, _, happening))) = self.queue.pop() {
             if at > end || self.ends.iter().all(End::is_over) {
@@ -141,7 +155,9 @@ impl World {
             }
             self.now = at;
             if let Happening::Arrival { to, packet } = happening {
-                let packet = self.packets[packet].take().expect("each packet arrives once");
+                let packet = self.packets[packet]
+                    .take()
+                    .expect("each packet arrives once");
                 self.ends[to].input(&packet, at);
             }
             self.settle();

@@ -22,11 +22,6 @@ impl Random {
         self.next() % limit.max(1)
     }
 
-    /// A number in the range, both ends included.
-    pub fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.below(high - low + 1)
-    }
-
     /// True so many times in a thousand.
     pub fn chance(&mut self, thousandths: u64) -> bool {
         self.below(1_000) < thousandths

@@ -1,0 +1,25 @@
+//! One connection, one segment at a time: what RFC 9293 and its relatives say, case by case.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "small numbers"
+)]
+#![allow(
+    clippy::let_underscore_must_use,
+    reason = "a script looks at what it is about"
+)]
+
+mod ack;
+mod close;
+mod data;
+mod hostile;
+mod lab;
+mod nagle;
+mod opening;
+mod passive;
+mod record;
+mod recovery;
+mod reset;
+mod retransmit;
+mod time_wait;
+mod window;
