@@ -1,7 +1,20 @@
 //! The archive of programs (newc cpio) that the kernel brought along.
 //!
-//! *Owns* nothing but the view: programs are loaded by the kernel straight from the archive's
-//! memory, at an offset.
+//! *Owns* the walk over the archive, header by header. *Never* touches the contents of a file, so
+//! that a large archive costs no more than a small one: programs are loaded by the kernel straight
+//! from the archive's memory, at an offset.
+//! *Spec* cpio(5), "New ASCII Format".
+
+/// Bytes of a header: a magic number of 6 characters, then 13 fields of 8 hexadecimal digits.
+const HEADER: usize = 110;
+/// Number of the field that holds the length of the file.
+const FILE_LENGTH: usize = 6;
+/// Number of the field that holds the length of the name, its zero byte included.
+const NAME_LENGTH: usize = 11;
+/// Names and files are padded to a multiple of this.
+const ALIGNMENT: usize = 4;
+/// Name of the last entry.
+const TRAILER: &[u8] = b"TRAILER!!!";
 
 /// A view of the archive.
 #[derive(Clone, Copy)]
@@ -26,19 +39,54 @@ impl Archive {
 
     /// Finds a file by its name.
     pub fn find(&self, name: &str) -> Option<Place> {
-        let entry = cpio_reader::iter_files(self.bytes)
-            .find(|entry| entry.name().trim_end_matches('\0') == name)?;
-        let file = entry.file();
-        // The file is a part of the archive, so the difference of their addresses is its offset.
-        let offset = file
-            .as_ptr()
-            .addr()
-            .checked_sub(self.bytes.as_ptr().addr())?;
-        Some(Place {
-            offset: offset as u64,
-            length: file.len() as u64,
+        let mut at = 0;
+        while let Some(entry) = self.entry(at) {
+            if entry.name == name.as_bytes() {
+                return Some(entry.place);
+            }
+            at = entry.next;
+        }
+        None
+    }
+
+    /// The entry at an offset; `None` after the last, and for anything that is not an entry.
+    fn entry(&self, at: usize) -> Option<Entry> {
+        let header = self.bytes.get(at..)?.first_chunk::<HEADER>()?;
+        if !(header.starts_with(b"070701") || header.starts_with(b"070702")) {
+            return None;
+        }
+        let start = at.checked_add(HEADER)?;
+        let end = start.checked_add(field(header, NAME_LENGTH)?)?;
+        let name = self.bytes.get(start..end)?.strip_suffix(&[0])?;
+        let first = end.checked_next_multiple_of(ALIGNMENT)?;
+        let length = field(header, FILE_LENGTH)?;
+        let last = first.checked_add(length)?;
+        if name == TRAILER || last > self.bytes.len() {
+            return None;
+        }
+        Some(Entry {
+            name,
+            place: Place {
+                offset: first as u64,
+                length: length as u64,
+            },
+            next: last.checked_next_multiple_of(ALIGNMENT)?,
         })
     }
+}
+
+/// One file of the archive.
+struct Entry {
+    name: &'static [u8],
+    place: Place,
+    next: usize,
+}
+
+/// A number of the header.
+fn field(header: &[u8; HEADER], number: usize) -> Option<usize> {
+    let start = 6 + 8 * number;
+    let digits = str::from_utf8(header.get(start..start + 8)?).ok()?;
+    usize::from_str_radix(digits, 16).ok()
 }
 
 #[cfg(test)]
@@ -87,6 +135,51 @@ mod tests {
         assert_eq!(&archive.bytes[from..from + 10], b"second one");
         assert_eq!(archive.find("s"), None);
         assert_eq!(archive.find(""), None);
+    }
+
+    #[test]
+    fn agrees_with_another_reader() {
+        let mut bytes = Vec::new();
+        for length in 0..9 {
+            bytes.extend(entry(&"n".repeat(length + 1), &vec![b'x'; 3 * length]));
+        }
+        bytes.extend(entry("TRAILER!!!", b""));
+        let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
+        let mut count = 0;
+        for other in cpio_reader::iter_files(bytes) {
+            let place = Archive::new(bytes).find(other.name()).unwrap();
+            let from = usize::try_from(place.offset).unwrap();
+            assert_eq!(bytes[from..].as_ptr(), other.file().as_ptr());
+            assert_eq!(place.length, other.file().len() as u64);
+            count += 1;
+        }
+        assert_eq!(count, 9);
+    }
+
+    #[test]
+    fn lies_about_lengths_end_the_walk() {
+        for (at, lie) in [
+            (6 + 8 * 6, "ffffffff"),
+            (6 + 8 * 11, "ffffffff"),
+            (6 + 8 * 11, "00000000"),
+            (6, "zzzzzzzz"),
+        ] {
+            let mut bytes = entry("a", b"text");
+            bytes.splice(at..at + 8, lie.bytes());
+            bytes.extend(entry("b", b"text"));
+            let archive = Archive::new(Box::leak(bytes.into_boxed_slice()));
+            assert_eq!(
+                archive.find("b").is_some(),
+                lie == "zzzzzzzz",
+                "{lie} at {at}"
+            );
+        }
+        let mut bytes = entry("a", b"text");
+        bytes.truncate(bytes.len() - 1);
+        assert_eq!(
+            Archive::new(Box::leak(bytes.into_boxed_slice())).find("a"),
+            None
+        );
     }
 
     #[test]

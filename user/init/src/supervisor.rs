@@ -309,15 +309,15 @@ impl Supervisor {
         self.names.forget(number);
         self.waiters.retain(|waiter| waiter.asker != number);
         self.ended.retain(|(_, parent, _)| *parent != number);
-        let (now, rest) = core::mem::take(&mut self.waiters)
-            .into_iter()
-            .partition(|waiter: &Waiter| waiter.target == number);
-        self.waiters = rest;
-        let told: Vec<Waiter> = now;
-        for waiter in &told {
+        let told: Vec<Waiter> = self
+            .waiters
+            .extract_if(.., |waiter| waiter.target == number)
+            .collect();
+        for waiter in told {
             self.answer(waiter.asker, &exit_reply(waiter.request, exit));
         }
-        if told.is_empty() && child.parent != INIT {
+        // Who waited may have given up, and ask again.
+        if child.parent != INIT {
             self.ended.truncate(MAX_ENDED - 1);
             self.ended.push_front((number, child.parent, exit));
         }
