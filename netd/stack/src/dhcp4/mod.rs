@@ -16,4 +16,3 @@ mod tests;
 
 pub(crate) use client::{Action, Client, Settings};
 pub(crate) use lease::Lease;
-pub(crate) use message::Outgoing;

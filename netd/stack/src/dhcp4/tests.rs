@@ -1,6 +1,7 @@
 //! The client against a scripted server, as tables of (when, what happens, what must follow).
 
-use super::*;
+use super::message::Outgoing;
+use super::{Action, Client, Settings};
 use crate::Instant;
 use crate::rng::Rng;
 use core::net::Ipv4Addr;

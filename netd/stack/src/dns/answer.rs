@@ -24,8 +24,6 @@ pub(crate) enum Kind {
     A,
     /// Its IPv6 addresses.
     Aaaa,
-    /// The name of the address it stands for.
-    Ptr,
 }
 
 impl Kind {
@@ -33,7 +31,6 @@ impl Kind {
         match self {
             Self::A => Type::A,
             Self::Aaaa => Type::AAAA,
-            Self::Ptr => Type::PTR,
         }
     }
 }
@@ -59,8 +56,6 @@ pub(crate) struct Answer {
 pub(crate) enum Outcome {
     /// Addresses, one at least.
     Addresses(Addresses),
-    /// The name of an address.
-    Name(Name),
     /// The name does not exist.
     NoSuchName,
     /// The name exists, but nothing of the kind asked for.
@@ -187,9 +182,6 @@ fn find(message: &Message<'_>, name: &Name, kind: Kind) -> Found {
         let address: IpAddr = match (kind, record.data) {
             (Kind::A, Data::A(address)) => address.into(),
             (Kind::Aaaa, Data::Aaaa(address)) => address.into(),
-            (Kind::Ptr, Data::Ptr(name)) => {
-                return Found::Outcome(Outcome::Name(name), record.ttl.min(MAX_TTL));
-            }
             (_, Data::Cname(target)) => {
                 alias = Some(Found::Alias(target, record.ttl));
                 continue;

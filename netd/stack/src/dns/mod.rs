@@ -19,5 +19,5 @@ mod resolver;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use answer::{Addresses, Answer, Kind, Outcome};
+pub(crate) use answer::{Answer, Kind, Outcome};
 pub(crate) use resolver::{Ask, Limits, Lookup, QueryId, Refusal, Resolver, Work};

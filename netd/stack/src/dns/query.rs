@@ -40,10 +40,6 @@ pub(super) enum Transport {
 }
 
 /// What the resolver is to do next for a question.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "part of a question, which has room for it"
-)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Wait.

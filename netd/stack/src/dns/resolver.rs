@@ -36,7 +36,7 @@ pub(crate) struct Limits {
 pub(crate) struct Ask<'a> {
     /// Comes back in [`Work::Done`]; one lookup at a time for each.
     pub(crate) owner: u32,
-    /// The name; for [`Kind::Ptr`] it may be an address.
+    /// The name as a person writes it; an address is answered at once.
     pub(crate) name: &'a str,
     /// What is wanted.
     pub(crate) kind: Kind,
@@ -48,7 +48,6 @@ pub(crate) struct Ask<'a> {
 }
 
 /// What became of a lookup.
-#[expect(clippy::large_enum_variant, reason = "looked at once, at once")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lookup {
     /// It was known.
@@ -74,7 +73,6 @@ pub(crate) enum Refusal {
 pub(crate) struct QueryId(pub(crate) u16);
 
 /// What the stack is to do.
-#[expect(clippy::large_enum_variant, reason = "looked at once, at once")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Open a new random port for the question, write it by [`Resolver::emit`] and send it.

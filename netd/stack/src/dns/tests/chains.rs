@@ -44,17 +44,6 @@ fn more_addresses_than_are_kept() {
 }
 
 #[test]
-fn names_of_addresses() {
-    let mut world = World::new(|asked| {
-        assert_eq!(asked.question.name, name("1.2.0.192.in-addr.arpa"));
-        let ptr = Data::Ptr(name("host.example"));
-        Some((1, asked.reply(&[record("1.2.0.192.in-addr.arpa", 9, ptr)])))
-    });
-    let answer = world.look_up("192.0.2.1", Kind::Ptr);
-    assert_eq!(answer.outcome, Outcome::Name(name("host.example")));
-}
-
-#[test]
 fn what_needs_no_server() {
     let mut world = World::new(|_| None);
     let expected = [core::net::Ipv4Addr::LOCALHOST.into()]

@@ -1,6 +1,7 @@
 //! Servers, a clock and a stack for the resolver's tests.
 
-use super::super::{Addresses, Answer, Outcome};
+use super::super::answer::Addresses;
+use super::super::{Answer, Outcome};
 use super::super::{Ask, Kind, Limits, Lookup, QueryId, Refusal, Resolver, Work};
 use crate::Instant;
 use crate::rng::Rng;
