@@ -92,7 +92,9 @@ impl<P: Peer> Session<P> {
 
     /// Publishes an event of the stack.
     pub fn offer(&mut self, event: &stack::Event) -> Offer {
-        if !self.send(&completion_of(event)) {
+        // A loss answers no request: only a subscriber hears of it.
+        let is_answer = !matches!(event.kind, stack::EventKind::Lost(_));
+        if is_answer && !self.send(&completion_of(event)) {
             return Offer::Full;
         }
         self.note_ready(event);
@@ -109,7 +111,7 @@ impl<P: Peer> Session<P> {
             stack::EventKind::Connected { .. } | stack::EventKind::Sent { .. } => ready::WRITABLE,
             stack::EventKind::Eof => ready::READABLE | ready::END,
             stack::EventKind::Accepted { .. } => ready::ACCEPTABLE,
-            stack::EventKind::Error(_) => ready::ERROR,
+            stack::EventKind::Error(_) | stack::EventKind::Lost(_) => ready::ERROR,
             stack::EventKind::Closed
             | stack::EventKind::Resolved(_)
             | stack::EventKind::PingReply { .. }

@@ -108,7 +108,9 @@ pub fn completion_of(event: &Event) -> Message {
             completion::<Receive>(request, &Ok(received))
         }
         EventKind::Closed => completion::<Close>(request, &Ok(Done {})),
-        EventKind::Error(error) => refusal(ticket.operation, request, error.code()),
+        EventKind::Error(error) | EventKind::Lost(error) => {
+            refusal(ticket.operation, request, error.code())
+        }
         EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
         EventKind::PingReply {
             from,

@@ -498,7 +498,10 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     fn neighbour_delete(&mut self, request: NeighbourDelete) -> Prompt<NeighbourDelete> {
         self.administrator()?;
         let interface = self.interface(request.interface)?;
-        changed(self.stack.remove_neighbour(interface, request.neighbour))
+        changed(
+            self.stack
+                .remove_neighbour(interface, request.neighbour, self.now),
+        )
     }
 }
 

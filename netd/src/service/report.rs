@@ -6,7 +6,7 @@ use protocol::{
     Address, AddressRow, CounterRow, InfoBody, InterfaceRow, LeaseBody, NeighbourRow, RouteRow,
     Rows, SocketKind, SocketRow, Source, State, StatsBody, VERSION, fixed_text, link,
 };
-use stack::{AddressState, Drop, Instant, NeighbourState, Origin, Stack};
+use stack::{AddressState, Drop, Instant, InterfaceId, NeighbourState, Origin, Stack};
 
 use crate::server::Facts;
 
@@ -60,11 +60,14 @@ pub fn stats(stack: &Stack, facts: &Facts, now: Instant) -> StatsBody {
     }
 }
 
-/// Where an address is from, as a client is told.
-fn source(origin: Origin, facts: &Facts) -> Source {
-    match origin {
+/// Where an address is from, as a client is told. An address of the network device that DHCP did
+/// not give although it was asked is the fall-back.
+fn source(address: &stack::AddressInfo, facts: &Facts) -> Source {
+    match address.origin {
         Origin::Dhcp => Source::Dhcp,
-        Origin::Static if facts.dhcp => Source::Fallback,
+        Origin::Static if facts.dhcp && address.interface != InterfaceId::LOOPBACK => {
+            Source::Fallback
+        }
         Origin::Static => Source::Static,
     }
 }
@@ -99,7 +102,7 @@ pub fn info(stack: &Stack, facts: &Facts) -> InfoBody {
     if let Some(first) = stack.addresses().find(usable) {
         body.state |= link::CONFIGURED;
         body.address = Address::from_network(first.address, first.prefix);
-        body.source = source(first.origin, facts) as u8;
+        body.source = source(&first, facts) as u8;
     }
     body
 }
@@ -157,7 +160,7 @@ pub fn addresses(stack: &Stack, facts: &Facts, cursor: u32) -> Rows<AddressRow> 
                 AddressState::Preferred => 1,
                 AddressState::Duplicate => 2,
             },
-            source: source(address.origin, facts) as u8,
+            source: source(&address, facts) as u8,
             reserved: 0.into(),
             address: Address::from_network(address.address, address.prefix),
         }),

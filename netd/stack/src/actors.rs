@@ -41,7 +41,14 @@ impl Numbering {
         let pings = listeners.saturating_add(config.pings);
         let lookups = pings.saturating_add(config.resolutions.into());
         let clients = lookups.saturating_add(config.clients);
-        Self { connections, datagrams, listeners, pings, lookups, clients }
+        Self {
+            connections,
+            datagrams,
+            listeners,
+            pings,
+            lookups,
+            clients,
+        }
     }
 
     /// How many numbers senders need: connections and datagram sockets come first.

@@ -10,8 +10,8 @@ use crate::interface::Medium;
 use crate::route::{Refused, Route};
 use crate::stack::Stack;
 use crate::timers::Timer;
-use core::net::{IpAddr, Ipv4Addr};
 use ::tcp::Instant;
+use core::net::{IpAddr, Ipv4Addr};
 use wire::{Cidr4, MacAddress};
 
 fn v4(address: IpAddr) -> Result<Ipv4Addr, AdminError> {
@@ -50,7 +50,11 @@ impl Stack {
         if cidr.broadcast() == Some(address) {
             return Err(AdminError::BadAddress);
         }
-        if self.interfaces.iter_mut().any(|other| other.find(address).is_some()) {
+        if self
+            .interfaces
+            .iter_mut()
+            .any(|other| other.find(address).is_some())
+        {
             return Err(AdminError::Exists);
         }
         if !self.put_address(interface, cidr, AddressState::Preferred, Origin::Static) {
@@ -96,7 +100,10 @@ impl Stack {
             return Err(AdminError::BadAddress);
         }
         // RFC 1122 3.3.1.2: a gateway must be a neighbour.
-        let entry = self.interfaces.get(interface.index()).ok_or(AdminError::NoInterface)?;
+        let entry = self
+            .interfaces
+            .get(interface.index())
+            .ok_or(AdminError::NoInterface)?;
         let on_link = |gateway: Ipv4Addr| {
             entry.usable().any(|own| own.cidr.contains(gateway)) && !entry.owns(gateway)
         };
@@ -104,7 +111,14 @@ impl Stack {
             return Err(AdminError::BadAddress);
         }
         let origin = Origin::Static;
-        let added = self.routes.add(Route { network, prefix, gateway, interface, metric, origin });
+        let added = self.routes.add(Route {
+            network,
+            prefix,
+            gateway,
+            interface,
+            metric,
+            origin,
+        });
         self.generation += 1;
         added.map_err(|refused| match refused {
             Refused::Full => AdminError::TableFull,
@@ -149,7 +163,7 @@ impl Stack {
             return Err(AdminError::BadAddress);
         }
         let change = self.neighbours.set(interface, address, mac, now);
-        self.apply(change.ok_or(AdminError::TableFull)?);
+        self.apply(change.ok_or(AdminError::TableFull)?, now);
         Ok(())
     }
 
@@ -161,11 +175,12 @@ impl Stack {
         &mut self,
         interface: InterfaceId,
         address: IpAddr,
+        now: Instant,
     ) -> Result<(), AdminError> {
         self.ethernet(interface)?;
         let found = self.neighbours.index_of(interface, v4(address)?);
         let index = found.ok_or(AdminError::NotFound)?;
-        self.fail_waiters(index);
+        self.fail_waiters(index, now);
         self.timers.disarm(Timer::Neighbour(index));
         self.neighbours.remove(index);
         Ok(())

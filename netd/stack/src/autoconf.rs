@@ -13,9 +13,9 @@ use crate::packets::Owner;
 use crate::route::Route;
 use crate::stack::Stack;
 use crate::timers::Timer;
+use ::tcp::Instant;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
-use ::tcp::Instant;
 use wire::dhcp4::Text;
 use wire::ipv4::Packet;
 use wire::udp::{self, Datagram, NoChecksum};
@@ -46,13 +46,21 @@ const NOBODY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
 impl Autoconf {
     /// Nothing to do.
     pub(crate) fn none() -> Self {
-        Self { dhcp: None, fixed: None, fallen_back: false, name_servers: [NOBODY; NAME_SERVERS] }
+        Self {
+            dhcp: None,
+            fixed: None,
+            fallen_back: false,
+            name_servers: [NOBODY; NAME_SERVERS],
+        }
     }
 
     pub(crate) fn new(facts: &LinkFacts, plan: AddressPlan, config: &Config) -> Self {
         match plan {
             AddressPlan::None => Self::none(),
-            AddressPlan::Static(fixed) => Self { fixed: Some(fixed), ..Self::none() },
+            AddressPlan::Static(fixed) => Self {
+                fixed: Some(fixed),
+                ..Self::none()
+            },
             AddressPlan::Dhcp { fallback } => {
                 let host_name = Text::new(config.host_name.as_bytes()).unwrap_or_default();
                 let settings = Settings {
@@ -60,7 +68,11 @@ impl Autoconf {
                     host_name,
                     fallback_after: fallback.map(|_| FALLBACK_AFTER),
                 };
-                Self { dhcp: Some(Client::new(settings)), fixed: fallback, ..Self::none() }
+                Self {
+                    dhcp: Some(Client::new(settings)),
+                    fixed: fallback,
+                    ..Self::none()
+                }
             }
         }
     }
@@ -69,7 +81,9 @@ impl Autoconf {
 impl Stack {
     /// Starts what an interface is planned to do.
     pub(crate) fn start_autoconf(&mut self, id: InterfaceId, now: Instant) {
-        let Some(auto) = self.autoconf.get_mut(id.index()) else { return };
+        let Some(auto) = self.autoconf.get_mut(id.index()) else {
+            return;
+        };
         match (&auto.dhcp, auto.fixed) {
             (None, Some(plan)) => self.use_plan(id, plan, now),
             (None | Some(_), _) => {}
@@ -82,13 +96,23 @@ impl Stack {
 
     /// The link came up.
     pub(crate) fn link_up(&mut self, id: InterfaceId, now: Instant) {
-        if let Some(client) = self.autoconf.get_mut(id.index()).and_then(|auto| auto.dhcp.as_mut()) {
+        if let Some(client) = self
+            .autoconf
+            .get_mut(id.index())
+            .and_then(|auto| auto.dhcp.as_mut())
+        {
             client.link_up(&mut self.rng, now);
         }
         // RFC 5227 2.1: a host that comes to a link claims its addresses again.
-        let count = self.interfaces.get(id.index()).map_or(0, |it| it.addresses.len());
+        let count = self
+            .interfaces
+            .get(id.index())
+            .map_or(0, |it| it.addresses.len());
         for place in 0..count {
-            let address = self.interfaces.get(id.index()).and_then(|it| it.addresses.get(place));
+            let address = self
+                .interfaces
+                .get(id.index())
+                .and_then(|it| it.addresses.get(place));
             if let Some(address) = address.map(|entry| entry.cidr.address()) {
                 self.start_claim(id, address, now);
             }
@@ -96,16 +120,26 @@ impl Stack {
         self.fire_dhcp(id, now);
     }
 
+    /// Who is asked for names from now on; what others have said is forgotten.
+    fn use_name_servers(&mut self, id: InterfaceId, servers: [SocketAddrV4; NAME_SERVERS]) {
+        if let Some(auto) = self.autoconf.get_mut(id.index())
+            && auto.name_servers != servers
+        {
+            auto.name_servers = servers;
+            self.names.resolver.flush();
+        }
+    }
+
     /// Uses a plan given by a person.
     fn use_plan(&mut self, id: InterfaceId, plan: StaticPlan, now: Instant) {
-        let Ok(cidr) = Cidr4::new(plan.address, plan.prefix) else { return };
+        let Ok(cidr) = Cidr4::new(plan.address, plan.prefix) else {
+            return;
+        };
         self.put_address(id, cidr, AddressState::Preferred, Origin::Static);
         if let Some(gateway) = plan.gateway {
             self.put_default_route(id, gateway, Origin::Static);
         }
-        if let Some(auto) = self.autoconf.get_mut(id.index()) {
-            auto.name_servers = plan.name_servers;
-        }
+        self.use_name_servers(id, plan.name_servers);
         self.start_claim(id, plan.address, now);
     }
 
@@ -118,7 +152,9 @@ impl Stack {
         origin: Origin,
     ) -> bool {
         let limit = usize::from(self.config.addresses_per_interface);
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return false };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return false;
+        };
         if interface.addresses.len() >= limit || interface.find(cidr.address()).is_some() {
             return false;
         }
@@ -140,14 +176,28 @@ impl Stack {
     fn put_network_route(&mut self, id: InterfaceId, cidr: Cidr4, origin: Origin) {
         // A full table means a host that can only be reached by its neighbours' gateways.
         let (network, prefix) = (cidr.network().address(), cidr.prefix());
-        let route = Route { network, prefix, gateway: None, interface: id, metric: 0, origin };
+        let route = Route {
+            network,
+            prefix,
+            gateway: None,
+            interface: id,
+            metric: 0,
+            origin,
+        };
         self.add_route_quietly(route);
     }
 
     fn put_default_route(&mut self, id: InterfaceId, gateway: Ipv4Addr, origin: Origin) {
         let network = Ipv4Addr::UNSPECIFIED;
         let gateway = Some(gateway);
-        self.add_route_quietly(Route { network, prefix: 0, gateway, interface: id, metric: 0, origin });
+        self.add_route_quietly(Route {
+            network,
+            prefix: 0,
+            gateway,
+            interface: id,
+            metric: 0,
+            origin,
+        });
     }
 
     fn add_route_quietly(&mut self, route: Route<Ipv4Addr>) {
@@ -158,21 +208,35 @@ impl Stack {
     }
 
     /// Removes an address and the routes that came with it.
-    pub(crate) fn take_address(&mut self, id: InterfaceId, address: Ipv4Addr, now: Instant) -> bool {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return false };
-        let Some(place) =
-            interface.addresses.iter().position(|entry| entry.cidr.address() == address)
+    pub(crate) fn take_address(
+        &mut self,
+        id: InterfaceId,
+        address: Ipv4Addr,
+        now: Instant,
+    ) -> bool {
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return false;
+        };
+        let Some(place) = interface
+            .addresses
+            .iter()
+            .position(|entry| entry.cidr.address() == address)
         else {
             return false;
         };
         let entry = interface.addresses.remove(place);
         let network = entry.cidr.network();
-        let shared = interface.addresses.iter().any(|other| other.cidr.network() == network);
+        let shared = interface
+            .addresses
+            .iter()
+            .any(|other| other.cidr.network() == network);
         self.routes.remove(|route| {
             let of_network = route.network == network.address()
                 && route.prefix == network.prefix()
                 && route.gateway.is_none();
-            let through = route.gateway.is_some_and(|gateway| network.contains(gateway));
+            let through = route
+                .gateway
+                .is_some_and(|gateway| network.contains(gateway));
             route.interface == id && !shared && (of_network || through)
         });
         self.configuration_changed();
@@ -191,7 +255,10 @@ impl Stack {
     /// Arms the interface's timer for whatever comes first.
     pub(crate) fn arm_interface(&mut self, id: InterfaceId) {
         let up = self.interfaces.get(id.index()).is_some_and(|it| it.up);
-        let dhcp = self.autoconf.get(id.index()).and_then(|auto| auto.dhcp.as_ref());
+        let dhcp = self
+            .autoconf
+            .get(id.index())
+            .and_then(|auto| auto.dhcp.as_ref());
         let dhcp = dhcp.and_then(Client::next_deadline).filter(|_| up);
         let next = [self.next_claim(id), dhcp].into_iter().flatten().min();
         self.timers.set(Timer::Interface(id.raw().into()), next);
@@ -201,7 +268,9 @@ impl Stack {
     fn fire_dhcp(&mut self, id: InterfaceId, now: Instant) {
         // One round for each action that can follow another.
         for _ in 0..8 {
-            let Some(auto) = self.autoconf.get_mut(id.index()) else { return };
+            let Some(auto) = self.autoconf.get_mut(id.index()) else {
+                return;
+            };
             let Some(client) = &mut auto.dhcp else { return };
             let action = client.fire(&mut self.rng, now);
             if action == Action::None {
@@ -216,7 +285,12 @@ impl Stack {
         match action {
             Action::None => {}
             Action::Probe(address) => {
-                self.put_address(id, Cidr4::host(address), AddressState::Tentative, Origin::Dhcp);
+                self.put_address(
+                    id,
+                    Cidr4::host(address),
+                    AddressState::Tentative,
+                    Origin::Dhcp,
+                );
                 self.start_claim(id, address, now);
             }
             Action::Bound(lease) => self.use_lease(id, &lease, now),
@@ -235,16 +309,29 @@ impl Stack {
     }
 
     /// Nobody else has the address that was probed.
-    pub(crate) fn claim_won(&mut self, id: InterfaceId, address: Ipv4Addr, origin: Origin, now: Instant) {
+    pub(crate) fn claim_won(
+        &mut self,
+        id: InterfaceId,
+        address: Ipv4Addr,
+        origin: Origin,
+        now: Instant,
+    ) {
         if origin == Origin::Dhcp
-            && let Some(client) = self.autoconf.get_mut(id.index()).and_then(|it| it.dhcp.as_mut())
+            && let Some(client) = self
+                .autoconf
+                .get_mut(id.index())
+                .and_then(|it| it.dhcp.as_mut())
         {
             let action = client.probed(true, now);
             self.act(id, action, now);
             self.dhcp_output(id, now);
             return;
         }
-        let cidr = self.interfaces.get_mut(id.index()).and_then(|it| it.find(address)).map(|it| it.cidr);
+        let cidr = self
+            .interfaces
+            .get_mut(id.index())
+            .and_then(|it| it.find(address))
+            .map(|it| it.cidr);
         if let Some(cidr) = cidr {
             self.put_network_route(id, cidr, origin);
         }
@@ -252,13 +339,23 @@ impl Stack {
     }
 
     /// Somebody else has an address of ours.
-    pub(crate) fn claim_lost(&mut self, id: InterfaceId, address: Ipv4Addr, origin: Origin, now: Instant) {
+    pub(crate) fn claim_lost(
+        &mut self,
+        id: InterfaceId,
+        address: Ipv4Addr,
+        origin: Origin,
+        now: Instant,
+    ) {
         self.configuration_changed();
         if origin == Origin::Static {
             return;
         }
         self.take_address(id, address, now);
-        if let Some(client) = self.autoconf.get_mut(id.index()).and_then(|it| it.dhcp.as_mut()) {
+        if let Some(client) = self
+            .autoconf
+            .get_mut(id.index())
+            .and_then(|it| it.dhcp.as_mut())
+        {
             let action = client.conflict(now);
             self.act(id, action, now);
             self.dhcp_output(id, now);
@@ -270,16 +367,23 @@ impl Stack {
     fn use_lease(&mut self, id: InterfaceId, lease: &Lease, now: Instant) {
         // The fall-back has done its duty.
         let fallback = self.autoconf.get_mut(id.index()).and_then(|auto| {
-            core::mem::take(&mut auto.fallen_back).then_some(auto.fixed).flatten()
+            core::mem::take(&mut auto.fallen_back)
+                .then_some(auto.fixed)
+                .flatten()
         });
         let leased = lease.address.address();
         if let Some(plan) = fallback {
-            self.routes.remove(|route| route.interface == id && route.origin == Origin::Static);
+            self.routes
+                .remove(|route| route.interface == id && route.origin == Origin::Static);
             if plan.address != leased {
                 self.take_address(id, plan.address, now);
             }
         }
-        if let Some(entry) = self.interfaces.get_mut(id.index()).and_then(|it| it.find(leased)) {
+        if let Some(entry) = self
+            .interfaces
+            .get_mut(id.index())
+            .and_then(|it| it.find(leased))
+        {
             entry.cidr = lease.address;
             entry.origin = Origin::Dhcp;
             entry.state = AddressState::Preferred;
@@ -316,12 +420,11 @@ impl Stack {
                 origin: Origin::Dhcp,
             });
         }
-        if let Some(auto) = self.autoconf.get_mut(id.index()) {
-            auto.name_servers = [NOBODY; NAME_SERVERS];
-            for (place, server) in auto.name_servers.iter_mut().zip(lease.dns_servers.as_slice()) {
-                *place = SocketAddrV4::new(*server, DNS_PORT);
-            }
+        let mut servers = [NOBODY; NAME_SERVERS];
+        for (place, server) in servers.iter_mut().zip(lease.dns_servers.as_slice()) {
+            *place = SocketAddrV4::new(*server, DNS_PORT);
         }
+        self.use_name_servers(id, servers);
         if let Some(interface) = self.interfaces.get_mut(id.index()) {
             let asked = lease.mtu.unwrap_or(interface.link_mtu);
             interface.mtu = asked.clamp(576, interface.link_mtu.max(576));
@@ -333,16 +436,18 @@ impl Stack {
     fn drop_leased(&mut self, id: InterfaceId, now: Instant) {
         let leased = |stack: &Self| {
             let interface = stack.interfaces.get(id.index())?;
-            let entry = interface.addresses.iter().find(|entry| entry.origin == Origin::Dhcp)?;
+            let entry = interface
+                .addresses
+                .iter()
+                .find(|entry| entry.origin == Origin::Dhcp)?;
             Some(entry.cidr.address())
         };
         while let Some(address) = leased(self) {
             self.take_address(id, address, now);
         }
-        self.routes.remove(|route| route.interface == id && route.origin == Origin::Dhcp);
-        if let Some(auto) = self.autoconf.get_mut(id.index()) {
-            auto.name_servers = [NOBODY; NAME_SERVERS];
-        }
+        self.routes
+            .remove(|route| route.interface == id && route.origin == Origin::Dhcp);
+        self.use_name_servers(id, [NOBODY; NAME_SERVERS]);
         if let Some(interface) = self.interfaces.get_mut(id.index()) {
             interface.mtu = interface.link_mtu;
         }
@@ -353,7 +458,11 @@ impl Stack {
     pub(crate) fn dhcp_wants(&self, id: InterfaceId, packet: &Packet<'_>) -> bool {
         let [from, to] = [SERVER_PORT, CLIENT_PORT].map(u16::to_be_bytes);
         let ports = packet.payload.first_chunk() == Some(&[from[0], from[1], to[0], to[1]]);
-        ports && self.autoconf.get(id.index()).is_some_and(|auto| auto.dhcp.is_some())
+        ports
+            && self
+                .autoconf
+                .get(id.index())
+                .is_some_and(|auto| auto.dhcp.is_some())
     }
 
     /// Takes in a message for the DHCP client.
@@ -365,9 +474,16 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         let pseudo = Pseudo::v4(packet.header.source, packet.header.destination);
-        let check = if trusted { Check::Trusted } else { Check::Verify(pseudo) };
+        let check = if trusted {
+            Check::Trusted
+        } else {
+            Check::Verify(pseudo)
+        };
         let datagram = Datagram::parse(packet.payload, check, NoChecksum::Accept)?;
-        let client = self.autoconf.get_mut(id.index()).and_then(|auto| auto.dhcp.as_mut());
+        let client = self
+            .autoconf
+            .get_mut(id.index())
+            .and_then(|auto| auto.dhcp.as_mut());
         let client = client.ok_or(Drop::UdpNoSocket)?;
         let action = client.input(datagram.payload, &mut self.rng, now)?;
         self.act(id, action, now);
@@ -380,25 +496,52 @@ impl Stack {
     fn dhcp_output(&mut self, id: InterfaceId, now: Instant) {
         let mut message = [0; MESSAGE];
         loop {
-            let client = self.autoconf.get_mut(id.index()).and_then(|auto| auto.dhcp.as_mut());
-            let Some(outgoing) = client.and_then(|client| client.emit(&mut message)) else { return };
-            let Some(bytes) = message.get(..outgoing.len) else { return };
+            let client = self
+                .autoconf
+                .get_mut(id.index())
+                .and_then(|auto| auto.dhcp.as_mut());
+            let Some(outgoing) = client.and_then(|client| client.emit(&mut message)) else {
+                return;
+            };
+            let Some(bytes) = message.get(..outgoing.len) else {
+                return;
+            };
             let (source, to) = (outgoing.source, outgoing.destination);
-            let routed = self.path(to, Some(source)).filter(|path| path.interface == id);
+            let routed = self
+                .path(to, Some(source))
+                .filter(|path| path.interface == id);
             let mtu = self.interfaces.get(id.index()).map_or(0, |it| it.mtu);
-            let next_hop = routed.filter(|_| !to.is_broadcast()).map_or(to, |path| path.next_hop);
+            let next_hop = routed
+                .filter(|_| !to.is_broadcast())
+                .map_or(to, |path| path.next_hop);
             let version = self.routes.version();
-            let path = Path { interface: id, next_hop, source, mtu, shared: true, version };
+            let path = Path {
+                interface: id,
+                next_hop,
+                source,
+                mtu,
+                shared: true,
+                version,
+            };
             let header = Self::header(&path, to, Protocol::UDP, self.config.ttl);
             let len = bytes.len() + udp::HEADER_LEN;
-            let seal = Seal::Full { pseudo: Pseudo::v4(source, to), payload: wire::sum(bytes) };
-            debug_assert!(len + ipv4::HEADER_LEN <= usize::from(mtu), "the least MTU is 576");
+            let seal = Seal::Full {
+                pseudo: Pseudo::v4(source, to),
+                payload: wire::sum(bytes),
+            };
+            debug_assert!(
+                len + ipv4::HEADER_LEN <= usize::from(mtu),
+                "the least MTU is 576"
+            );
             self.queue_packet(&path, &header, len, Owner::None, now, |space| {
                 let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
                 payload.copy_from_slice(bytes);
-                udp::Header { src_port: CLIENT_PORT, dst_port: SERVER_PORT }
-                    .emit(&mut Headroom::new(front), bytes.len(), seal)
-                    .ok()
+                udp::Header {
+                    src_port: CLIENT_PORT,
+                    dst_port: SERVER_PORT,
+                }
+                .emit(&mut Headroom::new(front), bytes.len(), seal)
+                .ok()
             });
         }
     }
@@ -408,7 +551,11 @@ impl Stack {
     pub fn shut_down(&mut self, now: Instant) {
         for index in 0..self.interfaces.len() {
             let id = InterfaceId(u8::try_from(index).unwrap_or(u8::MAX));
-            let Some(client) = self.autoconf.get_mut(index).and_then(|auto| auto.dhcp.as_mut()) else {
+            let Some(client) = self
+                .autoconf
+                .get_mut(index)
+                .and_then(|auto| auto.dhcp.as_mut())
+            else {
                 continue;
             };
             let action = client.release();

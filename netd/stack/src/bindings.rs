@@ -32,11 +32,17 @@ pub(crate) struct Bindings<A, T> {
 impl<A: Address, T: Copy + Eq> Bindings<A, T> {
     pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
         // Twice the limit, so that removals never make the table grow.
-        Self { table: HashTable::with_capacity(limit * 2), hasher: Hasher::new(rng), limit }
+        Self {
+            table: HashTable::with_capacity(limit * 2),
+            hasher: Hasher::new(rng),
+            limit,
+        }
     }
 
     fn of_port(&self, port: u16) -> impl Iterator<Item = &Binding<A, T>> + '_ {
-        self.table.iter_hash(self.hasher.port(port)).filter(move |binding| binding.port == port)
+        self.table
+            .iter_hash(self.hasher.port(port))
+            .filter(move |binding| binding.port == port)
     }
 
     /// Who has the port at this address: a holder of just this address before one of any.
@@ -71,8 +77,14 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
             return false;
         }
         let hasher = &self.hasher;
-        let binding = Binding { address, port, shares, holder };
-        self.table.insert_unique(hasher.port(port), binding, |other| hasher.port(other.port));
+        let binding = Binding {
+            address,
+            port,
+            shares,
+            holder,
+        };
+        self.table
+            .insert_unique(hasher.port(port), binding, |other| hasher.port(other.port));
         true
     }
 
@@ -97,9 +109,8 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
 /// first some at random, so that ports in use do not make the next one predictable.
 pub(crate) fn ephemeral(rng: &mut Rng, is_free: impl Fn(u16) -> bool) -> Option<u16> {
     let range = u32::from(u16::MAX - FIRST_EPHEMERAL) + 1;
-    let port = |offset: u32| {
-        FIRST_EPHEMERAL.saturating_add(u16::try_from(offset % range).unwrap_or(0))
-    };
+    let port =
+        |offset: u32| FIRST_EPHEMERAL.saturating_add(u16::try_from(offset % range).unwrap_or(0));
     for _ in 0..16 {
         let port = port(rng.below(range));
         if is_free(port) {
@@ -107,7 +118,9 @@ pub(crate) fn ephemeral(rng: &mut Rng, is_free: impl Fn(u16) -> bool) -> Option<
         }
     }
     let start = rng.below(range);
-    (0..range).map(|step| port(start + step)).find(|port| is_free(*port))
+    (0..range)
+        .map(|step| port(start + step))
+        .find(|port| is_free(*port))
 }
 
 #[cfg(test)]
@@ -152,14 +165,20 @@ mod tests {
             (TWO, 8, true, false),
             (ANY, 9, false, false),
         ] {
-            assert_eq!(bindings.is_taken(address, port, |_| consent), taken, "{address} {port}");
+            assert_eq!(
+                bindings.is_taken(address, port, |_| consent),
+                taken,
+                "{address} {port}"
+            );
         }
     }
 
     #[test]
     fn the_table_is_bounded() {
         let mut bindings = bindings();
-        let taken = (0..10).filter(|port| bindings.insert(ANY, *port, false, 0)).count();
+        let taken = (0..10)
+            .filter(|port| bindings.insert(ANY, *port, false, 0))
+            .count();
         assert_eq!(taken, 4);
     }
 
@@ -168,8 +187,9 @@ mod tests {
         let mut rng = Rng::new([5; 32]);
         assert_eq!(ephemeral(&mut rng, |port| port == 40_000), Some(40_000));
         assert_eq!(ephemeral(&mut rng, |_| false), None);
-        let ports: std::collections::HashSet<u16> =
-            (0..1_000).filter_map(|_| ephemeral(&mut rng, |_| true)).collect();
+        let ports: std::collections::HashSet<u16> = (0..1_000)
+            .filter_map(|_| ephemeral(&mut rng, |_| true))
+            .collect();
         assert!(ports.len() > 950, "not random: {}", ports.len());
         assert!(ports.iter().all(|port| *port >= FIRST_EPHEMERAL));
     }

@@ -15,8 +15,8 @@ use crate::memory::Range;
 use crate::stack::Stack;
 use crate::tcp::connection::Holder;
 use crate::udp::socket::Datagram;
-use core::net::SocketAddr;
 use ::tcp::Instant;
+use core::net::SocketAddr;
 
 impl Stack {
     /// A new client.
@@ -44,22 +44,38 @@ impl Stack {
         }
         // Also what outlives its socket: all in these tables that is the client's.
         for index in 0..u32::try_from(self.tcp.connections.limit()).unwrap_or(u32::MAX) {
-            if self.tcp.connections.at(index).and_then(|conn| conn.client()) == Some(client) {
+            if self
+                .tcp
+                .connections
+                .at(index)
+                .and_then(|conn| conn.client())
+                == Some(client)
+            {
                 self.tcp_desert(index, now);
             }
         }
         for index in 0..u32::try_from(self.udp.sockets.limit()).unwrap_or(u32::MAX) {
-            if self.udp.sockets.at(index).is_some_and(|socket| socket.client == client) {
+            if self
+                .udp
+                .sockets
+                .at(index)
+                .is_some_and(|socket| socket.client == client)
+            {
                 self.udp_forget(index);
             }
         }
         for index in 0..u32::try_from(self.tcp.listeners.limit()).unwrap_or(u32::MAX) {
-            if self.tcp.listeners.at(index).is_some_and(|listener| listener.client == client) {
+            if self
+                .tcp
+                .listeners
+                .at(index)
+                .is_some_and(|listener| listener.client == client)
+            {
                 self.listener_forget(index);
             }
         }
         self.pings_forget(client);
-        self.lookups_forget(client);
+        self.lookups_forget(client, now);
         let index = self.clients.index(client);
         if let Some(mut notices) = self.clients.take_notices(client) {
             self.forget_requests(&mut notices);
@@ -80,11 +96,17 @@ impl Stack {
             no_delay: false,
             reuse_address: false,
         };
-        let socket = self.clients.create(client, Role::Stream { bound: None }, options)?;
+        let socket = self
+            .clients
+            .create(client, Role::Stream { bound: None }, options)?;
         if kind == Kind::Stream {
             return Ok(socket);
         }
-        let Ok(key) = self.udp.sockets.insert(Datagram::new(client, socket, options)) else {
+        let Ok(key) = self
+            .udp
+            .sockets
+            .insert(Datagram::new(client, socket, options))
+        else {
             self.clients.forget(socket);
             return Err(CreateError::NoFreeSocket);
         };
@@ -109,8 +131,12 @@ impl Stack {
         socket: SocketId,
         local: SocketAddr,
     ) -> Result<SocketAddr, BindError> {
-        let role = self.role(client, socket).map_err(|_| BindError::BadSocket)?;
-        let SocketAddr::V4(local) = local else { return Err(BindError::AddressFamily) };
+        let role = self
+            .role(client, socket)
+            .map_err(|_| BindError::BadSocket)?;
+        let SocketAddr::V4(local) = local else {
+            return Err(BindError::AddressFamily);
+        };
         let bound = match role {
             Role::Datagram(index) => self.udp_bind(index, local),
             Role::Stream { .. } => self.tcp_bind(client, socket, local),
@@ -132,8 +158,12 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), ConnectError> {
-        let role = self.role(client, socket).map_err(|_| ConnectError::BadSocket)?;
-        let SocketAddr::V4(remote) = remote else { return Err(ConnectError::AddressFamily) };
+        let role = self
+            .role(client, socket)
+            .map_err(|_| ConnectError::BadSocket)?;
+        let SocketAddr::V4(remote) = remote else {
+            return Err(ConnectError::AddressFamily);
+        };
         match role {
             Role::Datagram(index) => self.udp_connect(index, remote, token),
             Role::Stream { .. } => self.tcp_connect(client, socket, remote, token, now),
@@ -167,7 +197,10 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), AcceptError> {
-        match self.role(client, socket).map_err(|_| AcceptError::BadSocket)? {
+        match self
+            .role(client, socket)
+            .map_err(|_| AcceptError::BadSocket)?
+        {
             Role::Listener(index) => self.listener_accept(index, room, token, now),
             Role::Stream { .. } | Role::Connection { .. } | Role::Datagram(_) => {
                 Err(AcceptError::NotListening)
@@ -188,7 +221,10 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), SendError> {
-        match self.role(client, socket).map_err(|_| SendError::BadSocket)? {
+        match self
+            .role(client, socket)
+            .map_err(|_| SendError::BadSocket)?
+        {
             Role::Datagram(index) => self.udp_send(index, data, to, token),
             Role::Connection { index, .. } => self.tcp_send(index, data, token, now),
             Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
@@ -210,7 +246,9 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), ReceiveError> {
-        let role = self.role(client, socket).map_err(|_| ReceiveError::BadSocket)?;
+        let role = self
+            .role(client, socket)
+            .map_err(|_| ReceiveError::BadSocket)?;
         if room.length == 0 || room.offset.checked_add(room.length.into()).is_none() {
             return Err(ReceiveError::BadRoom);
         }
@@ -232,7 +270,10 @@ impl Stack {
         half: Half,
         now: Instant,
     ) -> Result<(), ShutdownError> {
-        match self.role(client, socket).map_err(|_| ShutdownError::BadSocket)? {
+        match self
+            .role(client, socket)
+            .map_err(|_| ShutdownError::BadSocket)?
+        {
             Role::Connection { index, .. } => self.tcp_shutdown(index, half, now),
             Role::Stream { .. } | Role::Listener(_) | Role::Datagram(_) => {
                 Err(ShutdownError::NotConnected)
@@ -295,13 +336,20 @@ impl Stack {
             room: 0,
         };
         let status = match entry.role {
-            Role::Stream { bound } => Status { local: bound.map(SocketAddr::V4), ..idle },
-            Role::Listener(index) => self.tcp.listeners.at(index).map_or(idle, |listener| Status {
-                state: "LISTEN",
-                local: Some(listener.local.into()),
-                readable: listener.queue.waiting() > 0,
+            Role::Stream { bound } => Status {
+                local: bound.map(SocketAddr::V4),
                 ..idle
-            }),
+            },
+            Role::Listener(index) => self
+                .tcp
+                .listeners
+                .at(index)
+                .map_or(idle, |listener| Status {
+                    state: "LISTEN",
+                    local: Some(listener.local.into()),
+                    readable: listener.queue.waiting() > 0,
+                    ..idle
+                }),
             Role::Connection { index, .. } => self.connection_status(index).unwrap_or(idle),
             Role::Datagram(index) => self.datagram_status(index).unwrap_or(idle),
         };
@@ -312,7 +360,11 @@ impl Stack {
         let conn = self.tcp.connections.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
-            state: if conn.over { "CLOSED" } else { conn.tcp.state().name() },
+            state: if conn.over {
+                "CLOSED"
+            } else {
+                conn.tcp.state().name()
+            },
             local: Some(conn.local()),
             remote: Some(conn.remote()),
             readable: conn.told < conn.arrived || conn.at_eof() || conn.error.is_some(),
@@ -327,7 +379,11 @@ impl Stack {
         let socket = self.udp.sockets.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
-            state: if socket.local.is_some() { "BOUND" } else { "UNBOUND" },
+            state: if socket.local.is_some() {
+                "BOUND"
+            } else {
+                "UNBOUND"
+            },
             local: socket.local.map(SocketAddr::V4),
             remote: socket.remote.map(SocketAddr::V4),
             readable: !socket.arrivals.is_empty() || socket.error.is_some(),
@@ -348,7 +404,10 @@ impl Stack {
         socket: SocketId,
         option: SocketOption,
     ) -> Result<(), OptionError> {
-        let entry = self.clients.socket_mut(client, socket).map_err(|_| OptionError::BadSocket)?;
+        let entry = self
+            .clients
+            .socket_mut(client, socket)
+            .map_err(|_| OptionError::BadSocket)?;
         let datagram = matches!(entry.role, Role::Datagram(_));
         match option {
             SocketOption::TimeToLive(0) => return Err(OptionError::BadValue),
@@ -375,7 +434,9 @@ impl Stack {
     /// # Errors
     /// Not a socket of this client.
     pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
-        self.clients.socket(client, socket).map(|entry| entry.options)
+        self.clients
+            .socket(client, socket)
+            .map(|entry| entry.options)
     }
 
     /// Takes back a request that waits: a datagram receive or an accept of `socket`, or, without a
@@ -390,18 +451,36 @@ impl Stack {
         socket: Option<SocketId>,
         token: Token,
     ) -> Result<(), CancelError> {
-        let Some(socket) = socket else { return self.cancel_unbound(client, token) };
-        match self.role(client, socket).map_err(|_| CancelError::BadSocket)? {
+        let Some(socket) = socket else {
+            return self.cancel_unbound(client, token);
+        };
+        match self
+            .role(client, socket)
+            .map_err(|_| CancelError::BadSocket)?
+        {
             Role::Datagram(index) => self.udp_cancel(index, token),
             Role::Listener(index) => self.listener_cancel(index, token),
             Role::Connection { index, .. } => {
-                let conn = self.tcp.connections.at(index).ok_or(CancelError::BadSocket)?;
-                debug_assert!(matches!(conn.holder, Holder::Socket(..)), "found by its socket");
+                let conn = self
+                    .tcp
+                    .connections
+                    .at(index)
+                    .ok_or(CancelError::BadSocket)?;
+                debug_assert!(
+                    matches!(conn.holder, Holder::Socket(..)),
+                    "found by its socket"
+                );
                 let waits = [&conn.rooms, &conn.sends].into_iter().any(|chain| {
-                    self.requests.iter(chain).any(|request| request.token() == token)
+                    self.requests
+                        .iter(chain)
+                        .any(|request| request.token() == token)
                 });
                 let waits = waits || conn.connecting == Some(token);
-                Err(if waits { CancelError::InProgress } else { CancelError::NotFound })
+                Err(if waits {
+                    CancelError::InProgress
+                } else {
+                    CancelError::NotFound
+                })
             }
             Role::Stream { .. } => Err(CancelError::NotFound),
         }

@@ -18,7 +18,10 @@ pub(crate) enum Role {
     /// A stream that listens, at this index.
     Listener(u32),
     /// A stream with a connection, alive or dead, at this index.
-    Connection { index: u32, bound: Option<SocketAddrV4> },
+    Connection {
+        index: u32,
+        bound: Option<SocketAddrV4>,
+    },
     /// Datagrams, at this index.
     Datagram(u32),
 }
@@ -57,7 +60,10 @@ impl Clients {
     }
 
     pub(crate) fn open(&mut self) -> Result<ClientId, ClientError> {
-        let key = self.clients.insert(Client { sockets: 0, notices: Chain::EMPTY });
+        let key = self.clients.insert(Client {
+            sockets: 0,
+            notices: Chain::EMPTY,
+        });
         key.map(ClientId).map_err(|_| ClientError::TooManyClients)
     }
 
@@ -96,30 +102,38 @@ impl Clients {
         self.clients.len()
     }
 
-    /// How many places for clients there are.
-    pub(crate) fn limit(&self) -> usize {
-        self.clients.limit()
-    }
-
     pub(crate) fn create(
         &mut self,
         client: ClientId,
         role: Role,
         options: SocketOptions,
     ) -> Result<SocketId, CreateError> {
-        let owner = self.clients.get_mut(client.0).ok_or(CreateError::BadClient)?;
+        let owner = self
+            .clients
+            .get_mut(client.0)
+            .ok_or(CreateError::BadClient)?;
         if owner.sockets >= self.sockets_per_client {
             return Err(CreateError::ClientLimit);
         }
-        let socket = Socket { client, role, options };
-        let key = self.sockets.insert(socket).map_err(|_| CreateError::NoFreeSocket)?;
+        let socket = Socket {
+            client,
+            role,
+            options,
+        };
+        let key = self
+            .sockets
+            .insert(socket)
+            .map_err(|_| CreateError::NoFreeSocket)?;
         owner.sockets += 1;
         Ok(SocketId(key))
     }
 
     /// The socket, if it is this client's.
     pub(crate) fn socket(&self, client: ClientId, id: SocketId) -> Result<&Socket, BadSocket> {
-        self.sockets.get(id.0).filter(|socket| socket.client == client).ok_or(BadSocket)
+        self.sockets
+            .get(id.0)
+            .filter(|socket| socket.client == client)
+            .ok_or(BadSocket)
     }
 
     /// The socket, if it is this client's.
@@ -128,7 +142,10 @@ impl Clients {
         client: ClientId,
         id: SocketId,
     ) -> Result<&mut Socket, BadSocket> {
-        self.sockets.get_mut(id.0).filter(|socket| socket.client == client).ok_or(BadSocket)
+        self.sockets
+            .get_mut(id.0)
+            .filter(|socket| socket.client == client)
+            .ok_or(BadSocket)
     }
 
     /// The name is dead from now on.
@@ -153,23 +170,36 @@ impl Clients {
 mod tests {
     use super::*;
 
-    const OPTIONS: SocketOptions =
-        SocketOptions { ttl: 64, broadcast: false, no_delay: false, reuse_address: false };
+    const OPTIONS: SocketOptions = SocketOptions {
+        ttl: 64,
+        broadcast: false,
+        no_delay: false,
+        reuse_address: false,
+    };
 
     #[test]
     fn sockets_are_their_owners_alone() {
-        let config = Config { sockets_per_client: 1, ..Config::default() };
+        let config = Config {
+            sockets_per_client: 1,
+            ..Config::default()
+        };
         let mut clients = Clients::new(&config);
         let (one, other) = (clients.open().unwrap(), clients.open().unwrap());
         let role = Role::Stream { bound: None };
         let id = clients.create(one, role, OPTIONS).unwrap();
-        assert_eq!(clients.create(one, role, OPTIONS), Err(CreateError::ClientLimit));
+        assert_eq!(
+            clients.create(one, role, OPTIONS),
+            Err(CreateError::ClientLimit)
+        );
         assert!(clients.socket(one, id).is_ok());
         assert_eq!(clients.socket(other, id).err(), Some(BadSocket));
         clients.forget(id);
         assert_eq!(clients.socket(one, id).err(), Some(BadSocket));
         assert!(clients.create(one, role, OPTIONS).is_ok());
         clients.remove(one);
-        assert_eq!(clients.create(one, role, OPTIONS), Err(CreateError::BadClient));
+        assert_eq!(
+            clients.create(one, role, OPTIONS),
+            Err(CreateError::BadClient)
+        );
     }
 }

@@ -28,13 +28,18 @@ pub(crate) struct Demux<A> {
 impl<A: Address> Demux<A> {
     pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
         // Twice the limit, so that removals never make the table grow.
-        Self { table: HashTable::with_capacity(limit * 2), hasher: Hasher::new(rng) }
+        Self {
+            table: HashTable::with_capacity(limit * 2),
+            hasher: Hasher::new(rng),
+        }
     }
 
     #[inline]
     pub(crate) fn find(&self, tuple: &Tuple<A>) -> Option<Target> {
         let hash = self.hasher.tuple(tuple);
-        self.table.find(hash, |(other, _)| other == tuple).map(|(_, target)| *target)
+        self.table
+            .find(hash, |(other, _)| other == tuple)
+            .map(|(_, target)| *target)
     }
 
     /// Adds a conversation, or gives it a new target.
@@ -45,7 +50,8 @@ impl<A: Address> Demux<A> {
             return;
         }
         let hasher = &self.hasher;
-        self.table.insert_unique(hash, (tuple, target), |(other, _)| hasher.tuple(other));
+        self.table
+            .insert_unique(hash, (tuple, target), |(other, _)| hasher.tuple(other));
     }
 
     /// Removes a conversation if it leads to this target.
@@ -65,7 +71,12 @@ mod tests {
 
     fn tuple(remote_port: u16) -> Tuple<Ipv4Addr> {
         let local = Ipv4Addr::new(10, 0, 0, 1);
-        Tuple { local, local_port: 80, remote: Ipv4Addr::new(10, 0, 0, 2), remote_port }
+        Tuple {
+            local,
+            local_port: 80,
+            remote: Ipv4Addr::new(10, 0, 0, 2),
+            remote_port,
+        }
     }
 
     #[test]

@@ -12,27 +12,18 @@ use siphasher::sip::SipHasher13;
 pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
     /// The address whose bits are all zero: "any".
     const UNSPECIFIED: Self;
-    /// Bits in an address.
-    const BITS: u8;
     /// Feeds the address to a hash.
     fn feed(self, hasher: &mut SipHasher13);
-    /// How many leading bits both have in common.
-    fn common_prefix(self, other: Self) -> u8;
     /// The address with all bits behind the prefix cleared.
     fn network(self, prefix: u8) -> Self;
 }
 
 impl Address for Ipv4Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
-    const BITS: u8 = 32;
 
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {
         hasher.write_u32(self.to_bits());
-    }
-
-    fn common_prefix(self, other: Self) -> u8 {
-        u8::try_from((self.to_bits() ^ other.to_bits()).leading_zeros()).unwrap_or(0)
     }
 
     fn network(self, prefix: u8) -> Self {
@@ -42,15 +33,10 @@ impl Address for Ipv4Addr {
 
 impl Address for Ipv6Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
-    const BITS: u8 = 128;
 
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {
         hasher.write(&self.octets());
-    }
-
-    fn common_prefix(self, other: Self) -> u8 {
-        u8::try_from((self.to_bits() ^ other.to_bits()).leading_zeros()).unwrap_or(0)
     }
 
     fn network(self, prefix: u8) -> Self {
@@ -129,7 +115,6 @@ mod tests {
         assert_eq!(address.network(0), Ipv4Addr::UNSPECIFIED);
         assert_eq!(address.network(8), Ipv4Addr::new(10, 0, 0, 0));
         assert_eq!(address.network(32), address);
-        assert_eq!(address.common_prefix(Ipv4Addr::new(10, 1, 3, 3)), 23);
         let address = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
         assert_eq!(
             address.network(64),

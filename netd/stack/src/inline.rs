@@ -30,7 +30,9 @@ impl Inline {
 
     /// Bytes of a payload; `None` when it does not have them.
     pub(crate) fn bytes(&self, index: u32, offset: usize, len: usize) -> Option<&[u8]> {
-        self.buffers.get(index as usize)?.get(offset..offset.checked_add(len)?)
+        self.buffers
+            .get(index as usize)?
+            .get(offset..offset.checked_add(len)?)
     }
 
     /// The payload is done with.

@@ -6,10 +6,10 @@
 use crate::config::LinkFacts;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin, Traffic};
+use ::tcp::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use ::tcp::Instant;
 use wire::{Cidr4, MacAddress};
 
 /// ARP packets at most that wait for one link; what is more is not sent.
@@ -105,8 +105,12 @@ impl Interface {
     }
 
     pub(crate) fn loopback(mtu: u16) -> Self {
-        let facts =
-            LinkFacts { mac: MacAddress::ZERO, mtu, up: true, checksum_transmit: false };
+        let facts = LinkFacts {
+            mac: MacAddress::ZERO,
+            mtu,
+            up: true,
+            checksum_transmit: false,
+        };
         let mut interface = Self::ethernet(InterfaceId::LOOPBACK, &facts, 1);
         interface.medium = Medium::Loopback;
         if let Ok(cidr) = Cidr4::new(Ipv4Addr::LOCALHOST, 8) {
@@ -133,7 +137,9 @@ impl Interface {
 
     /// The addresses that may be used.
     pub(crate) fn usable(&self) -> impl Iterator<Item = &Address4> + '_ {
-        self.addresses.iter().filter(|address| address.state == AddressState::Preferred)
+        self.addresses
+            .iter()
+            .filter(|address| address.state == AddressState::Preferred)
     }
 
     /// Whether a usable address of this interface is `address`.
@@ -144,13 +150,18 @@ impl Interface {
 
     /// The entry of an address, usable or not.
     pub(crate) fn find(&mut self, address: Ipv4Addr) -> Option<&mut Address4> {
-        self.addresses.iter_mut().find(|own| own.cidr.address() == address)
+        self.addresses
+            .iter_mut()
+            .find(|own| own.cidr.address() == address)
     }
 
     /// Whether the address reaches everybody on this link: all ones, or all host bits one.
     pub(crate) fn is_broadcast(&self, address: Ipv4Addr) -> bool {
         address.is_broadcast()
-            || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
+            || self
+                .addresses
+                .iter()
+                .any(|own| own.cidr.broadcast() == Some(address))
     }
 
     /// Whom a destination means.
@@ -170,7 +181,8 @@ impl Interface {
     /// The address to speak from to `to`: one in the same network if there is one.
     pub(crate) fn source_for(&self, to: Ipv4Addr) -> Option<Ipv4Addr> {
         let near = self.usable().find(|own| own.cidr.contains(to));
-        near.or_else(|| self.usable().next()).map(|own| own.cidr.address())
+        near.or_else(|| self.usable().next())
+            .map(|own| own.cidr.address())
     }
 }
 
@@ -215,7 +227,11 @@ mod tests {
             ("192.168.1.0", Scope::Other),
             ("224.0.0.1", Scope::Multicast),
         ] {
-            assert_eq!(interface.scope(address.parse().unwrap()), scope, "{address}");
+            assert_eq!(
+                interface.scope(address.parse().unwrap()),
+                scope,
+                "{address}"
+            );
         }
     }
 
@@ -227,16 +243,24 @@ mod tests {
             ("192.168.1.0", "192.168.1.1"),
             ("8.8.8.8", "10.0.0.5"),
         ] {
-            assert_eq!(interface.source_for(to.parse().unwrap()), Some(source.parse().unwrap()));
+            assert_eq!(
+                interface.source_for(to.parse().unwrap()),
+                Some(source.parse().unwrap())
+            );
         }
-        assert_eq!(Interface::loopback(1_500).source_for(Ipv4Addr::LOCALHOST), Some(Ipv4Addr::LOCALHOST));
+        assert_eq!(
+            Interface::loopback(1_500).source_for(Ipv4Addr::LOCALHOST),
+            Some(Ipv4Addr::LOCALHOST)
+        );
     }
 
     #[test]
     fn the_arp_queue_is_bounded() {
         let mut interface = interface();
         let packet = wire::arp::Packet::probe(interface.mac, Ipv4Addr::LOCALHOST);
-        let taken = (0..1_000).filter(|_| interface.push_arp(MacAddress::BROADCAST, packet)).count();
+        let taken = (0..1_000)
+            .filter(|_| interface.push_arp(MacAddress::BROADCAST, packet))
+            .count();
         assert_eq!(taken, ARP_QUEUE);
     }
 }

@@ -11,7 +11,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
-    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing
+    )
 )]
 
 extern crate alloc;
@@ -27,6 +32,7 @@ mod client;
 mod config;
 mod demux;
 mod dhcp4;
+mod dns;
 mod error;
 mod event;
 mod hash;
@@ -38,6 +44,7 @@ mod interface;
 mod ip;
 mod lists;
 mod memory;
+mod names;
 mod neigh;
 mod nodes;
 mod packets;
@@ -45,7 +52,6 @@ mod publish;
 mod report;
 mod request;
 mod requests;
-mod resolve;
 mod rng;
 mod route;
 mod sender;

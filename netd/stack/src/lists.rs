@@ -82,7 +82,10 @@ impl Lists {
 
     /// The index that came to the list last.
     pub(crate) fn last(&self, list: u32) -> Option<u32> {
-        self.ends.get(list as usize).map(|ends| ends.last).filter(|last| *last != NONE)
+        self.ends
+            .get(list as usize)
+            .map(|ends| ends.last)
+            .filter(|last| *last != NONE)
     }
 
     /// Puts `index` at the end of `list`, out of whichever list it was in.

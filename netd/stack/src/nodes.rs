@@ -114,11 +114,6 @@ impl<T> Nodes<T> {
         self.nodes.get_mut(chain.first as usize)?.value.as_mut()
     }
 
-    /// The last value.
-    pub(crate) fn last(&self, chain: &Chain) -> Option<&T> {
-        self.nodes.get(chain.last as usize)?.value.as_ref()
-    }
-
     /// Where a walk of the chain begins.
     pub(crate) fn start(&self, chain: &Chain) -> Cursor {
         Cursor(chain.first)
@@ -152,7 +147,8 @@ impl<T> Nodes<T> {
         change: impl FnOnce(T) -> T,
     ) -> bool {
         // The place that `pop` frees is the one that `push` takes.
-        self.pop(from).is_some_and(|value| self.push(to, change(value)).is_ok())
+        self.pop(from)
+            .is_some_and(|value| self.push(to, change(value)).is_ok())
     }
 
     /// Moves the first value that `wanted` picks to the end of another chain, changed. Walks the
@@ -207,7 +203,7 @@ mod tests {
         while nodes.pop(&mut a).is_some() {}
         assert!(a.is_empty());
         nodes.push(&mut a, 6).unwrap();
-        assert_eq!((nodes.first(&a), nodes.last(&a)), (Some(&6), Some(&6)));
+        assert_eq!(content(&nodes, &a), [6]);
     }
 
     #[test]
@@ -216,7 +212,12 @@ mod tests {
         let mut chain = Chain::EMPTY;
         (0..4).for_each(|value| nodes.push(&mut chain, value).unwrap());
         let mut other = Chain::EMPTY;
-        assert!(nodes.move_where(&mut chain, &mut other, |value| *value == 2, |value| value * 10));
+        assert!(nodes.move_where(
+            &mut chain,
+            &mut other,
+            |value| *value == 2,
+            |value| value * 10
+        ));
         assert!(!nodes.move_where(&mut chain, &mut other, |value| *value == 2, |value| value));
         assert!(nodes.move_first(&mut chain, &mut other, |value| value + 1));
         assert_eq!(content(&nodes, &chain), [1, 3]);

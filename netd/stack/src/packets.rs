@@ -5,10 +5,10 @@
 //! neighbour does not answer yet. *Never* grows; a full pool is told to the caller.
 
 use crate::lists::Lists;
+use ::tcp::Instant;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use ::tcp::Instant;
 
 /// Who wants to know what becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@
 use crate::actors::Actor;
 use crate::event::{Event, EventKind, Offer};
 use crate::id::{ClientId, SocketId, Token};
+use crate::nodes::Chain;
 use crate::requests::Request;
 use crate::stack::Stack;
-use crate::nodes::Chain;
 use crate::stats::Counter;
 use ::tcp::Instant;
 
@@ -23,7 +23,12 @@ pub(crate) struct Telling<'a> {
 impl Telling<'_> {
     /// Offers one event; `false` when the ring is full.
     pub(crate) fn tell(&mut self, socket: Option<SocketId>, token: Token, kind: EventKind) -> bool {
-        let event = Event { client: self.client, token, socket, kind };
+        let event = Event {
+            client: self.client,
+            token,
+            socket,
+            kind,
+        };
         match (self.offer)(self.client, &event) {
             Offer::Published => {
                 self.published += 1;
@@ -51,10 +56,18 @@ impl Stack {
         offer: &mut dyn FnMut(ClientId, &Event) -> Offer,
     ) -> usize {
         let mut published = 0;
-        let Some(last) = self.dirty_clients.last(0) else { return 0 };
+        let Some(last) = self.dirty_clients.last(0) else {
+            return 0;
+        };
         while let Some(index) = self.dirty_clients.pop(0) {
-            let Some(client) = self.clients.at(index) else { continue };
-            let mut telling = Telling { client, offer, published: 0 };
+            let Some(client) = self.clients.at(index) else {
+                continue;
+            };
+            let mut telling = Telling {
+                client,
+                offer,
+                published: 0,
+            };
             while let Some(number) = self.dirty.first(index) {
                 let told = match self.numbering.actor(number) {
                     Actor::Connection(index) => self.tcp_tell(index, &mut telling, now),
@@ -83,7 +96,9 @@ impl Stack {
     }
 
     fn client_tell(&mut self, client: ClientId, telling: &mut Telling<'_>) -> bool {
-        let Some(mut notices) = self.clients.take_notices(client) else { return true };
+        let Some(mut notices) = self.clients.take_notices(client) else {
+            return true;
+        };
         let mut told = true;
         while let Some(Request::Notice(notice)) = self.requests.first(&notices).filter(|_| told) {
             told = telling.tell(None, notice.token, EventKind::Closed);
@@ -96,8 +111,12 @@ impl Stack {
     }
 
     fn ping_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(ping) = self.pings.table.at(index) else { return true };
-        let Some(answer) = ping.answer else { return true };
+        let Some(ping) = self.pings.table.at(index) else {
+            return true;
+        };
+        let Some(answer) = ping.answer else {
+            return true;
+        };
         let told = telling.tell(None, ping.token, answer);
         if told {
             self.pings.table.remove_at(index);

@@ -1,18 +1,18 @@
 //! Snapshots for tools, read off the tables.
 
+use crate::config::NAME_SERVERS;
 use crate::id::{ClientId, SocketId};
 use crate::info::{
     AddressInfo, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo, TcpDetail, Totals,
     Traffic,
 };
-use crate::config::NAME_SERVERS;
 use crate::interface::Medium;
 use crate::nodes::Chain;
 use crate::stack::Stack;
 use crate::tcp::connection::Conn;
+use ::tcp::{Instant, State};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
-use ::tcp::{Instant, State};
 use wire::Drop;
 
 impl Stack {
@@ -71,20 +71,30 @@ impl Stack {
     }
 
     fn room_in(&self, chain: &Chain) -> u64 {
-        let rooms = self.requests.iter(chain).filter_map(|request| request.room());
-        rooms.map(|room| u64::from(room.range.length.saturating_sub(room.used))).sum()
+        let rooms = self
+            .requests
+            .iter(chain)
+            .filter_map(|request| request.room());
+        rooms
+            .map(|room| u64::from(room.range.length.saturating_sub(room.used)))
+            .sum()
     }
 
     /// Room of a connection that nothing has come for.
     pub(crate) fn stream_room(&self, index: u32) -> u64 {
-        let Some(conn) = self.tcp.connections.at(index) else { return 0 };
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return 0;
+        };
         let used = conn.arrived.saturating_sub(conn.room_start);
         self.room_in(&conn.rooms).saturating_sub(used)
     }
 
     /// Room of a datagram socket that is left.
     pub(crate) fn datagram_room(&self, index: u32) -> u64 {
-        self.udp.sockets.at(index).map_or(0, |socket| self.room_in(&socket.rooms))
+        self.udp
+            .sockets
+            .at(index)
+            .map_or(0, |socket| self.room_in(&socket.rooms))
     }
 
     /// All sockets, connections and remains of connections.
@@ -93,12 +103,18 @@ impl Stack {
             state: "LISTEN",
             send_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
             receive_queued: listener.backlog.into(),
-            ..blank("tcp", listener.local, listener.socket, Some(listener.client))
+            ..blank(
+                "tcp",
+                listener.local,
+                listener.socket,
+                Some(listener.client),
+            )
         });
-        let connections =
-            self.tcp.connections.iter().map(|(key, conn)| {
-                self.connection_info(self.tcp.connections.index(key), conn)
-            });
+        let connections = self
+            .tcp
+            .connections
+            .iter()
+            .map(|(key, conn)| self.connection_info(self.tcp.connections.index(key), conn));
         let half_open = self.tcp.half_open.iter().map(|(_, half_open)| SocketInfo {
             state: State::SynReceived.name(),
             remote: Some(half_open.tuple.remote_end()),
@@ -116,12 +132,18 @@ impl Stack {
             room: self.datagram_room(self.udp.sockets.index(key)),
             ..blank(
                 "udp",
-                socket.local.unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+                socket
+                    .local
+                    .unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
                 Some(socket.socket),
                 Some(socket.client),
             )
         });
-        listeners.chain(connections).chain(half_open).chain(time_waits).chain(datagrams)
+        listeners
+            .chain(connections)
+            .chain(half_open)
+            .chain(time_waits)
+            .chain(datagrams)
     }
 
     fn connection_info(&self, index: u32, conn: &Conn) -> SocketInfo {
@@ -130,7 +152,11 @@ impl Stack {
             id: conn.socket(),
             client: conn.client(),
             protocol: "tcp",
-            state: if conn.over { "CLOSED" } else { info.state.name() },
+            state: if conn.over {
+                "CLOSED"
+            } else {
+                info.state.name()
+            },
             local: conn.local(),
             remote: Some(conn.remote()),
             send_queued: conn.queued.saturating_sub(conn.acked),
@@ -160,7 +186,9 @@ impl Stack {
                 server: lease.map(|lease| lease.server),
                 router: lease.and_then(|lease| lease.default_router()),
                 name_servers: auto.name_servers,
-                lease: lease.and_then(|lease| lease.duration).unwrap_or(Duration::MAX),
+                lease: lease
+                    .and_then(|lease| lease.duration)
+                    .unwrap_or(Duration::MAX),
                 remaining: lease.map_or(Duration::ZERO, |lease| lease.expiry().since(now)),
             })
         })
@@ -169,7 +197,9 @@ impl Stack {
     /// Who is asked for names.
     pub fn name_servers(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let all = self.autoconf.iter().flat_map(|auto| auto.name_servers);
-        all.filter(|server| !server.ip().is_unspecified()).map(SocketAddr::V4).take(NAME_SERVERS)
+        all.filter(|server| !server.ip().is_unspecified())
+            .map(SocketAddr::V4)
+            .take(NAME_SERVERS)
     }
 
     /// Sums over everything.
@@ -185,7 +215,11 @@ impl Stack {
             sent.bytes += interface.sent.bytes;
         }
         let synchronised = |conn: &Conn| conn.established && !conn.over;
-        let connections = self.tcp.connections.iter().filter(|(_, conn)| synchronised(conn));
+        let connections = self
+            .tcp
+            .connections
+            .iter()
+            .filter(|(_, conn)| synchronised(conn));
         Totals {
             received,
             sent,

@@ -86,7 +86,10 @@ impl Request {
 
     /// What becomes of a request that ends with an error.
     pub(crate) fn failed(self, error: SocketError) -> Self {
-        Self::Notice(Notice { token: self.token(), error })
+        Self::Notice(Notice {
+            token: self.token(),
+            error,
+        })
     }
 
     pub(crate) fn send(&self) -> Option<&Send> {

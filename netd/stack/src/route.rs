@@ -43,7 +43,11 @@ pub(crate) enum Refused {
 
 impl<A: Address> Routes<A> {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { routes: Vec::with_capacity(limit), limit, version: 0 }
+        Self {
+            routes: Vec::with_capacity(limit),
+            limit,
+            version: 0,
+        }
     }
 
     /// Changes whenever a look-up may have another answer.
@@ -58,16 +62,20 @@ impl<A: Address> Routes<A> {
 
     pub(crate) fn add(&mut self, mut route: Route<A>) -> Result<(), Refused> {
         route.network = route.network.network(route.prefix);
-        let same = |other: &Route<A>| Route { origin: route.origin, ..*other } == route;
+        let same = |other: &Route<A>| {
+            Route {
+                origin: route.origin,
+                ..*other
+            } == route
+        };
         if self.routes.iter().any(same) {
             return Err(Refused::Exists);
         }
         if self.routes.len() >= self.limit {
             return Err(Refused::Full);
         }
-        let before = |other: &Route<A>| {
-            (other.prefix, route.metric) >= (route.prefix, other.metric)
-        };
+        let before =
+            |other: &Route<A>| (other.prefix, route.metric) >= (route.prefix, other.metric);
         let place = self.routes.partition_point(before);
         self.routes.insert(place, route);
         self.touch();
@@ -112,7 +120,9 @@ mod tests {
 
     fn answer(routes: &Routes<Ipv4Addr>, to: [u8; 4], down: u8) -> Option<u8> {
         let to = Ipv4Addr::from(to);
-        routes.lookup(to, |id| id.raw() != down).map(|route| route.interface.raw())
+        routes
+            .lookup(to, |id| id.raw() != down)
+            .map(|route| route.interface.raw())
     }
 
     #[test]
@@ -125,7 +135,9 @@ mod tests {
             ([10, 1, 0, 9], 16, 9, 4),
             ([10, 1, 2, 3], 32, 9, 5),
         ] {
-            routes.add(route(network, prefix, metric, interface)).unwrap();
+            routes
+                .add(route(network, prefix, metric, interface))
+                .unwrap();
         }
         for (to, down, expected) in [
             ([10, 1, 2, 3], 0, Some(5)),
@@ -146,8 +158,14 @@ mod tests {
         let version = routes.version();
         assert_eq!(routes.add(route([10, 0, 0, 7], 8, 0, 1)), Ok(()));
         assert_ne!(routes.version(), version);
-        assert_eq!(routes.add(route([10, 0, 0, 0], 8, 0, 1)), Err(Refused::Exists));
-        assert_eq!(routes.add(route([10, 0, 0, 0], 9, 0, 1)), Err(Refused::Full));
+        assert_eq!(
+            routes.add(route([10, 0, 0, 0], 8, 0, 1)),
+            Err(Refused::Exists)
+        );
+        assert_eq!(
+            routes.add(route([10, 0, 0, 0], 9, 0, 1)),
+            Err(Refused::Full)
+        );
         assert_eq!(routes.remove(|route| route.prefix == 8), 1);
         assert_eq!(answer(&routes, [10, 0, 0, 1], 0), None);
     }

@@ -43,20 +43,23 @@ pub(crate) enum Step {
 /// Copies bytes of a send from where they are; their sum. `None` when the client's memory is gone.
 pub(crate) fn copy<M: ClientMemory>(
     inline: &Inline,
-    client: ClientId,
+    client: Option<ClientId>,
     source: Source,
     skip: u32,
     into: &mut [u8],
     memory: &M,
 ) -> Option<Sum> {
     match source {
-        Source::Arena(offset) => {
-            memory.read_summed(client, offset.checked_add(skip.into())?, into).ok()
-        }
+        Source::Arena(offset) => memory
+            .read_summed(client?, offset.checked_add(skip.into())?, into)
+            .ok(),
         Source::Inline(index) => {
             let skip = usize::try_from(skip).ok()?;
             debug_assert!(into.len() <= INLINE_PAYLOAD, "inline payloads are short");
-            Some(wire::copy_and_sum(into, inline.bytes(index, skip, into.len())?))
+            Some(wire::copy_and_sum(
+                into,
+                inline.bytes(index, skip, into.len())?,
+            ))
         }
     }
 }
@@ -64,16 +67,16 @@ pub(crate) fn copy<M: ClientMemory>(
 /// Copies bytes of a send without summing them.
 pub(crate) fn copy_only<M: ClientMemory>(
     inline: &Inline,
-    client: ClientId,
+    client: Option<ClientId>,
     source: Source,
     skip: u32,
     into: &mut [u8],
     memory: &M,
 ) -> Option<()> {
     match source {
-        Source::Arena(offset) => {
-            memory.read(client, offset.checked_add(skip.into())?, into).ok()
-        }
+        Source::Arena(offset) => memory
+            .read(client?, offset.checked_add(skip.into())?, into)
+            .ok(),
         Source::Inline(index) => {
             let skip = usize::try_from(skip).ok()?;
             into.copy_from_slice(inline.bytes(index, skip, into.len())?);
@@ -99,7 +102,7 @@ impl Stack {
                 Actor::Datagram(index) => self.udp_output(index, id, frame, memory, now),
                 Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
                     Step::Idle
-                },
+                }
             };
             match step {
                 Step::Sent(sent) => {

@@ -17,21 +17,21 @@ use crate::interface::{Interface, Medium};
 use crate::ip::v4_in::LinkScope;
 use crate::lists::Lists;
 use crate::memory::ClientMemory;
+use crate::names::lookup::Names;
 use crate::neigh::cache::Cache;
 use crate::nodes::Nodes;
 use crate::packets::{Owner, Packets};
 use crate::requests::Request;
-use crate::resolve::Names;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::Udp;
+use ::tcp::Instant;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use ::tcp::Instant;
 use wire::ethernet::{self, EtherType, Frame};
 use wire::{Drop, Headroom, MacAddress};
 
@@ -110,7 +110,7 @@ impl Stack {
             tcp: Tcp::new(&config, &mut rng),
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
-            names: Names::new(&config),
+            names: Names::new(&config, &mut rng),
             loopback_frame: vec![0; usize::from(config.loopback_mtu) + ethernet::HEADER_LEN],
             generation: 0,
             senders_first: false,
@@ -158,7 +158,8 @@ impl Stack {
         let id = InterfaceId(raw.map_err(|_| InterfaceError::TooManyInterfaces)?);
         let limit = self.config.addresses_per_interface;
         self.interfaces.push(Interface::ethernet(id, &facts, limit));
-        self.autoconf.push(Autoconf::new(&facts, plan, &self.config));
+        self.autoconf
+            .push(Autoconf::new(&facts, plan, &self.config));
         self.configuration_changed();
         self.start_autoconf(id, now);
         Ok(id)
@@ -166,7 +167,9 @@ impl Stack {
 
     /// The link went up or down.
     pub fn link_changed(&mut self, id: InterfaceId, up: bool, now: Instant) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return;
+        };
         if interface.medium == Medium::Loopback || interface.up == up {
             return;
         }
@@ -187,7 +190,9 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return;
+        };
         if interface.medium == Medium::Loopback {
             return;
         }
@@ -211,7 +216,10 @@ impl Stack {
     ) -> Result<(), Drop> {
         let frame = Frame::parse(frame)?;
         let to = frame.header.destination;
-        let own = self.interfaces.get(id.index()).map_or(MacAddress::ZERO, |it| it.mac);
+        let own = self
+            .interfaces
+            .get(id.index())
+            .map_or(MacAddress::ZERO, |it| it.mac);
         let link = if to == own {
             LinkScope::Own
         } else if to.is_broadcast() || to == MacAddress::for_multicast4(ALL_HOSTS) {
@@ -281,7 +289,9 @@ impl Stack {
         if !interface.up || interface.medium == Medium::Loopback || frame.len() < needed {
             return None;
         }
-        let complete = TransmitMeta { checksum: TransmitChecksum::Complete };
+        let complete = TransmitMeta {
+            checksum: TransmitChecksum::Complete,
+        };
         if let Some(len) = self.output_arp(id, frame) {
             return Some((len, complete));
         }
@@ -318,21 +328,21 @@ impl Stack {
     }
 
     /// A packet that waited was given up.
-    pub(crate) fn packet_failed(&mut self, owner: Owner, error: SocketError) {
+    pub(crate) fn packet_failed(&mut self, owner: Owner, error: SocketError, now: Instant) {
         match owner {
             Owner::Ping(index) => self.ping_failed(index, None, error),
             Owner::Datagram(index) => self.udp_failed(index, error),
-            Owner::Resolver(query) => self.query_failed(query),
+            Owner::Resolver(query) => self.query_failed(query, now),
             Owner::None => {}
         }
     }
 
     /// Nobody who waits for this neighbour can be sent.
-    pub(crate) fn fail_waiters(&mut self, neighbour: u32) {
+    pub(crate) fn fail_waiters(&mut self, neighbour: u32, now: Instant) {
         let waiting = self.waiting_queue(neighbour);
         while let Some(owner) = self.packets.discard_first(waiting) {
             self.stats.drop_sent(Drop::NeighbourUnreachable);
-            self.packet_failed(owner, SocketError::HostUnreachable);
+            self.packet_failed(owner, SocketError::HostUnreachable, now);
         }
         // Connections find out for themselves when it is their turn.
         let interface = self.neighbours.get(neighbour).map(|entry| entry.interface);

@@ -50,12 +50,23 @@ impl Timers {
             end = end.saturating_add(count);
             end
         });
-        Self { wheel: Wheel::new(end as usize, now), ends }
+        Self {
+            wheel: Wheel::new(end as usize, now),
+            ends,
+        }
     }
 
     #[inline]
     fn index(&self, timer: Timer) -> u32 {
-        let [interfaces, neighbours, connections, half_open, time_waits, pings, _] = self.ends;
+        let [
+            interfaces,
+            neighbours,
+            connections,
+            half_open,
+            time_waits,
+            pings,
+            _,
+        ] = self.ends;
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
             Timer::Neighbour(index) => (interfaces, index),
@@ -69,7 +80,15 @@ impl Timers {
     }
 
     fn timer(&self, index: u32) -> Timer {
-        let [interfaces, neighbours, connections, half_open, time_waits, pings, _] = self.ends;
+        let [
+            interfaces,
+            neighbours,
+            connections,
+            half_open,
+            time_waits,
+            pings,
+            _,
+        ] = self.ends;
         match index {
             _ if index < interfaces => Timer::Interface(index),
             _ if index < neighbours => Timer::Neighbour(index - interfaces),
@@ -111,7 +130,15 @@ mod tests {
 
     #[test]
     fn every_timer_has_a_place_of_its_own() {
-        let config = Config { interfaces: 2, neighbours: 3, connections: 4, half_open: 5, time_waits: 6, pings: 7, ..Config::default() };
+        let config = Config {
+            interfaces: 2,
+            neighbours: 3,
+            connections: 4,
+            half_open: 5,
+            time_waits: 6,
+            pings: 7,
+            ..Config::default()
+        };
         let timers = Timers::new(&config, Instant::ZERO);
         let all = (0..2)
             .map(Timer::Interface)

@@ -9,9 +9,9 @@
 //! deadline first differs from the present, and moves down when its slot comes.
 
 use crate::lists::Lists;
+use ::tcp::Instant;
 use alloc::vec;
 use alloc::vec::Vec;
-use ::tcp::Instant;
 
 /// A tick is 2^14 ns.
 const TICK_BITS: u32 = 14;

@@ -12,9 +12,17 @@ use world::{Host, World, ip, mac};
 
 fn frame(from: MacAddress, to: MacAddress, packet: Packet) -> Vec<u8> {
     let mut bytes = vec![0; 60];
-    packet.emit(&mut Headroom::new(&mut bytes[14..42])).expect("fits");
-    let header = Header { destination: to, source: from, ethertype: EtherType::ARP };
-    header.emit(&mut Headroom::new(&mut bytes[..14])).expect("fits");
+    packet
+        .emit(&mut Headroom::new(&mut bytes[14..42]))
+        .expect("fits");
+    let header = Header {
+        destination: to,
+        source: from,
+        ethertype: EtherType::ARP,
+    };
+    header
+        .emit(&mut Headroom::new(&mut bytes[..14]))
+        .expect("fits");
     bytes
 }
 
@@ -26,30 +34,57 @@ fn ping(host: &mut Host, client: stack::ClientId, last: u8, now: stack::Instant)
         ttl: None,
         timeout: Duration::from_secs(30),
     };
-    host.stack.ping(client, ping, Token(last.into()), now).expect("ping");
+    host.stack
+        .ping(client, ping, Token(last.into()), now)
+        .expect("ping");
 }
 
 /// The ARP packets among some frames.
 fn arps(frames: &[Vec<u8>]) -> Vec<Packet> {
     let arp = |frame: &&Vec<u8>| frame[12..14] == [8, 6];
-    frames.iter().filter(arp).map(|frame| Packet::parse(&frame[14..]).expect("sound")).collect()
+    frames
+        .iter()
+        .filter(arp)
+        .map(|frame| Packet::parse(&frame[14..]).expect("sound"))
+        .collect()
 }
 
 #[test]
 fn requests_for_our_address_are_answered() {
     let mut world = World::new();
     let request = Packet::request(mac(9), ip(9), ip(1));
-    world.a.input(&frame(mac(9), MacAddress::BROADCAST, request), world.now);
+    world
+        .a
+        .input(&frame(mac(9), MacAddress::BROADCAST, request), world.now);
     let frames = world.a.frames(world.now);
     let expected = request.reply(mac(1));
     assert_eq!(arps(&frames), [expected]);
     assert_eq!(&frames[0][..6], mac(9).0);
     assert_eq!(frames[0].len(), 60);
     // Others' addresses are not our business, and make no entry.
-    world.a.input(&frame(mac(9), MacAddress::BROADCAST, Packet::request(mac(9), ip(9), ip(8))), world.now);
-    world.a.input(&frame(mac(8), MacAddress::BROADCAST, Packet::announcement(mac(8), ip(8))), world.now);
+    world.a.input(
+        &frame(
+            mac(9),
+            MacAddress::BROADCAST,
+            Packet::request(mac(9), ip(9), ip(8)),
+        ),
+        world.now,
+    );
+    world.a.input(
+        &frame(
+            mac(8),
+            MacAddress::BROADCAST,
+            Packet::announcement(mac(8), ip(8)),
+        ),
+        world.now,
+    );
     assert_eq!(world.a.frames(world.now).len(), 0);
-    let known: Vec<_> = world.a.stack.neighbours(world.now).map(|it| it.address).collect();
+    let known: Vec<_> = world
+        .a
+        .stack
+        .neighbours(world.now)
+        .map(|it| it.address)
+        .collect();
     assert_eq!(known, [IpAddr::V4(ip(9))]);
     world.a.assert_balance();
 }
@@ -62,12 +97,22 @@ fn an_unanswered_neighbour_is_asked_thrice_a_second_apart() {
     world.log.clear();
     for second in 0..3 {
         world.run(Duration::from_millis(900));
-        let asked = arps(&world.log.iter().map(|(_, frame)| frame.clone()).collect::<Vec<_>>()).len();
+        let asked = arps(
+            &world
+                .log
+                .iter()
+                .map(|(_, frame)| frame.clone())
+                .collect::<Vec<_>>(),
+        )
+        .len();
         assert_eq!(asked, second + 1);
         world.run(Duration::from_millis(100));
     }
     world.run(Duration::from_secs(1));
-    assert!(matches!(world.a.take(50)[..], [EventKind::PingFailed { .. }]));
+    assert!(matches!(
+        world.a.take(50)[..],
+        [EventKind::PingFailed { .. }]
+    ));
 }
 
 #[test]
@@ -83,7 +128,11 @@ fn packets_that_wait_are_bounded_and_the_newest_stay() {
             ttl: None,
             timeout: Duration::from_secs(9),
         };
-        world.a.stack.ping(client, ping, Token(sequence.into()), world.now).expect("ping");
+        world
+            .a
+            .stack
+            .ping(client, ping, Token(sequence.into()), world.now)
+            .expect("ping");
         world.settle();
     }
     assert_eq!(world.a.stack.drops(Drop::NeighbourQueueFull), 6);
@@ -102,7 +151,9 @@ fn two_hundred_peers() {
     for last in 3..=203 {
         // Each peer asks for us, is learned within the bounds, and can be talked to.
         let request = Packet::request(mac(last), ip(last), ip(1));
-        world.a.input(&frame(mac(last), MacAddress::BROADCAST, request), world.now);
+        world
+            .a
+            .input(&frame(mac(last), MacAddress::BROADCAST, request), world.now);
         world.a.frames(world.now);
         ping(&mut world.a, client, last, world.now);
         let frames = world.a.frames(world.now);
@@ -110,14 +161,23 @@ fn two_hundred_peers() {
         for sent in frames {
             if sent[12..14] == [8, 6] {
                 let asked = Packet::parse(&sent[14..]).expect("sound");
-                assert_eq!((asked.operation, asked.target_ip), (Operation::Request, ip(last)));
-                world.a.input(&frame(mac(last), mac(1), asked.reply(mac(last))), world.now);
+                assert_eq!(
+                    (asked.operation, asked.target_ip),
+                    (Operation::Request, ip(last))
+                );
+                world
+                    .a
+                    .input(&frame(mac(last), mac(1), asked.reply(mac(last))), world.now);
                 answered = true;
             }
         }
         let _ = answered;
         let echo: Vec<_> = world.a.frames(world.now);
-        world.a.stack.cancel(client, None, Token(last.into())).expect("still waits");
+        world
+            .a
+            .stack
+            .cancel(client, None, Token(last.into()))
+            .expect("still waits");
         world.a.publish(world.now);
         let _ = echo;
         assert!(world.a.stack.neighbours(world.now).count() <= 64);
@@ -131,13 +191,21 @@ fn poison_does_not_take() {
     let client = world.a.client();
     ping(&mut world.a, client, 2, world.now);
     world.settle();
-    let lie = Packet { sender_mac: mac(66), target_mac: mac(1), ..Packet::request(mac(1), ip(1), ip(2)).reply(mac(66)) };
+    let lie = Packet {
+        sender_mac: mac(66),
+        target_mac: mac(1),
+        ..Packet::request(mac(1), ip(1), ip(2)).reply(mac(66))
+    };
     world.now = world.now + Duration::from_secs(5);
     for _ in 0..100 {
         world.a.input(&frame(mac(66), mac(1), lie), world.now);
         world.settle();
     }
-    let known = world.a.stack.neighbours(world.now).find(|it| it.address == IpAddr::V4(ip(2)));
+    let known = world
+        .a
+        .stack
+        .neighbours(world.now)
+        .find(|it| it.address == IpAddr::V4(ip(2)));
     assert_eq!(known.and_then(|it| it.mac), Some(mac(2)));
     assert!(world.a.stack.drops(Drop::ArpSuspicious) >= 99);
     // A sender that does not even agree with its own frame is worth nothing.
@@ -151,20 +219,31 @@ fn our_address_is_defended_but_not_shouted_about() {
     let claim = Packet::announcement(mac(66), ip(1));
     let mut defences = 0;
     for _ in 0..50 {
-        world.a.input(&frame(mac(66), MacAddress::BROADCAST, claim), world.now);
+        world
+            .a
+            .input(&frame(mac(66), MacAddress::BROADCAST, claim), world.now);
         defences += arps(&world.a.frames(world.now)).len();
     }
     assert_eq!(defences, 1);
     world.now = world.now + Duration::from_secs(11);
-    world.a.input(&frame(mac(66), MacAddress::BROADCAST, claim), world.now);
-    assert_eq!(arps(&world.a.frames(world.now)), [Packet::announcement(mac(1), ip(1))]);
+    world
+        .a
+        .input(&frame(mac(66), MacAddress::BROADCAST, claim), world.now);
+    assert_eq!(
+        arps(&world.a.frames(world.now)),
+        [Packet::announcement(mac(1), ip(1))]
+    );
     assert_eq!(world.a.counter("arp.conflicts"), 51);
 }
 
 #[test]
 fn new_addresses_are_announced_and_work() {
     let mut world = World::new();
-    world.a.stack.add_address(world.a.link, IpAddr::V4(ip(7)), 24, world.now).expect("address");
+    world
+        .a
+        .stack
+        .add_address(world.a.link, IpAddr::V4(ip(7)), 24, world.now)
+        .expect("address");
     world.log.clear();
     world.run(Duration::from_secs(3));
     let frames: Vec<_> = world.log.iter().map(|(_, frame)| frame.clone()).collect();
@@ -175,24 +254,42 @@ fn new_addresses_are_announced_and_work() {
     }
     world.settle();
     for last in [1, 7] {
-        assert!(matches!(world.b.take(last)[..], [EventKind::PingReply { .. }]), "{last}");
+        assert!(
+            matches!(world.b.take(last)[..], [EventKind::PingReply { .. }]),
+            "{last}"
+        );
     }
-    world.a.stack.remove_address(world.a.link, IpAddr::V4(ip(7)), world.now).expect("remove");
+    world
+        .a
+        .stack
+        .remove_address(world.a.link, IpAddr::V4(ip(7)), world.now)
+        .expect("remove");
     ping(&mut world.b, client, 7, world.now);
     world.run(Duration::from_secs(31));
-    assert!(matches!(world.b.take(7)[..], [EventKind::PingFailed { .. }]));
+    assert!(matches!(
+        world.b.take(7)[..],
+        [EventKind::PingFailed { .. }]
+    ));
 }
 
 #[test]
 fn a_static_neighbour_is_never_asked_for() {
     let mut world = World::new();
     let client = world.a.client();
-    world.a.stack.add_neighbour(world.a.link, IpAddr::V4(ip(50)), mac(50), world.now).expect("neighbour");
+    world
+        .a
+        .stack
+        .add_neighbour(world.a.link, IpAddr::V4(ip(50)), mac(50), world.now)
+        .expect("neighbour");
     ping(&mut world.a, client, 50, world.now);
     let frames = world.a.frames(world.now);
     assert_eq!((frames.len(), arps(&frames).len()), (1, 0));
     assert_eq!(&frames[0][..6], mac(50).0);
-    world.a.stack.remove_neighbour(world.a.link, IpAddr::V4(ip(50))).expect("remove");
+    world
+        .a
+        .stack
+        .remove_neighbour(world.a.link, IpAddr::V4(ip(50)), world.now)
+        .expect("remove");
 }
 
 #[test]
@@ -206,11 +303,18 @@ fn off_link_packets_go_to_the_gateway() {
         ttl: None,
         timeout: Duration::from_secs(9),
     };
-    world.a.stack.ping(client, ping, Token(1), world.now).expect("ping");
+    world
+        .a
+        .stack
+        .ping(client, ping, Token(1), world.now)
+        .expect("ping");
     let frames = world.a.frames(world.now);
     let asked = arps(&frames);
     assert_eq!(asked[0].target_ip, ip(254));
-    world.a.input(&frame(mac(254), mac(1), asked[0].reply(mac(254))), world.now);
+    world.a.input(
+        &frame(mac(254), mac(1), asked[0].reply(mac(254))),
+        world.now,
+    );
     let frames = world.a.frames(world.now);
     assert_eq!(&frames[0][..6], mac(254).0);
     assert_eq!(&frames[0][30..34], [8, 8, 8, 8]);

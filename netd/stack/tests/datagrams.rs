@@ -20,20 +20,36 @@ fn the_first_datagram_waits_for_its_neighbour() {
     let (one, other) = (world.a.client(), world.b.client());
     let server = world.b.datagram(other);
     world.b.stack.bind(other, server, any(9)).expect("bind");
-    world.b.stack.receive(other, server, Range::new(0, 4_096), Token(5), world.now).expect("room");
+    world
+        .b
+        .stack
+        .receive(other, server, Range::new(0, 4_096), Token(5), world.now)
+        .expect("room");
     let socket = world.a.datagram(one);
     for (token, size) in [(1, 1), (2, 200), (3, 1_472)] {
         world.a.memory.put(one, 0, &vec![token as u8; size]);
         let data = Data::Arena(Range::new(0, size as u32));
-        world.a.stack.send(one, socket, data, Some(at(2, 9)), Token(token), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(one, socket, data, Some(at(2, 9)), Token(token), world.now)
+            .expect("send");
         world.settle();
-        assert_eq!(world.a.take(token), [EventKind::Sent { bytes: size as u32 }]);
+        assert_eq!(
+            world.a.take(token),
+            [EventKind::Sent { bytes: size as u32 }]
+        );
     }
     let received = world.b.take(5);
     let places: Vec<_> = received
         .iter()
         .map(|kind| match kind {
-            EventKind::Received { offset, length, from: Some(from), more: true } => {
+            EventKind::Received {
+                offset,
+                length,
+                from: Some(from),
+                more: true,
+            } => {
                 assert_eq!(from.ip(), IpAddr::V4(ip(1)));
                 (*offset, *length)
             }
@@ -53,14 +69,26 @@ fn many_datagrams_wait_in_order_in_their_rooms() {
     // Two rooms: the first ends in the middle.
     for (token, offset) in [(5, 0), (6, 8_192)] {
         let room = Range::new(offset, 1_000);
-        world.b.stack.receive(other, server, room, Token(token), world.now).expect("room");
+        world
+            .b
+            .stack
+            .receive(other, server, room, Token(token), world.now)
+            .expect("room");
     }
     world.b.deaf = true;
     let socket = world.a.datagram(one);
-    world.a.stack.connect(one, socket, at(2, 9), Token(1), world.now).expect("connect");
+    world
+        .a
+        .stack
+        .connect(one, socket, at(2, 9), Token(1), world.now)
+        .expect("connect");
     for byte in 0..32u8 {
         let data = [byte; 60];
-        world.a.stack.send(one, socket, Data::Inline(&data), None, Token(2), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(one, socket, Data::Inline(&data), None, Token(2), world.now)
+            .expect("send");
         world.settle();
     }
     world.b.deaf = false;
@@ -69,10 +97,20 @@ fn many_datagrams_wait_in_order_in_their_rooms() {
     let mut ends = 0;
     for event in std::mem::take(&mut world.b.events) {
         match event.kind {
-            EventKind::Received { offset, length, from: Some(_), .. } => {
+            EventKind::Received {
+                offset,
+                length,
+                from: Some(_),
+                ..
+            } => {
                 bytes.push(world.b.memory.bytes(other, offset, length)[0]);
             }
-            EventKind::Received { length: 0, from: None, more: false, .. } => ends += 1,
+            EventKind::Received {
+                length: 0,
+                from: None,
+                more: false,
+                ..
+            } => ends += 1,
             kind => panic!("{kind:?}"),
         }
     }
@@ -87,16 +125,46 @@ fn a_closed_port_answers_and_the_socket_hears_of_it() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.datagram(client);
-    world.a.stack.connect(client, socket, at(2, 99), Token(1), world.now).expect("connect");
-    world.a.stack.receive(client, socket, Range::new(0, 100), Token(2), world.now).expect("room");
-    world.a.stack.send(client, socket, Data::Inline(b"?"), None, Token(3), world.now).expect("send");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 99), Token(1), world.now)
+        .expect("connect");
+    world
+        .a
+        .stack
+        .receive(client, socket, Range::new(0, 100), Token(2), world.now)
+        .expect("room");
+    world
+        .a
+        .stack
+        .send(
+            client,
+            socket,
+            Data::Inline(b"?"),
+            None,
+            Token(3),
+            world.now,
+        )
+        .expect("send");
     world.settle();
     assert!(matches!(world.a.take(1)[..], [EventKind::Connected { .. }]));
     assert_eq!(world.a.take(2), [EventKind::Error(SocketError::Refused)]);
     assert_eq!(world.b.stack.drops(Drop::UdpNoSocket), 1);
     // At most a hundred errors a second, however many datagrams.
     for _ in 0..500 {
-        world.a.stack.send(client, socket, Data::Inline(b"?"), None, Token(3), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(
+                client,
+                socket,
+                Data::Inline(b"?"),
+                None,
+                Token(3),
+                world.now,
+            )
+            .expect("send");
         world.settle();
     }
     assert_eq!(world.b.counter("icmp.errors_sent"), 100);
@@ -109,21 +177,50 @@ fn a_closed_port_answers_and_the_socket_hears_of_it() {
 fn ports_and_addresses_are_told_apart() {
     let mut world = World::new();
     let (one, other) = (world.b.client(), world.b.client());
-    world.b.stack.add_address(world.b.link, IpAddr::V4(ip(3)), 24, world.now).expect("address");
+    world
+        .b
+        .stack
+        .add_address(world.b.link, IpAddr::V4(ip(3)), 24, world.now)
+        .expect("address");
     let (first, second) = (world.b.datagram(one), world.b.datagram(other));
     world.b.stack.bind(one, first, at(2, 9)).expect("bind");
-    world.b.stack.bind(other, second, at(3, 9)).expect("another address");
+    world
+        .b
+        .stack
+        .bind(other, second, at(3, 9))
+        .expect("another address");
     let third = world.b.datagram(other);
-    assert_eq!(world.b.stack.bind(other, third, any(9)), Err(BindError::AddressInUse));
-    assert_eq!(world.b.stack.bind(other, third, at(77, 9)), Err(BindError::AddressNotLocal));
+    assert_eq!(
+        world.b.stack.bind(other, third, any(9)),
+        Err(BindError::AddressInUse)
+    );
+    assert_eq!(
+        world.b.stack.bind(other, third, at(77, 9)),
+        Err(BindError::AddressNotLocal)
+    );
     for (client, socket, token) in [(one, first, 1), (other, second, 2)] {
-        world.b.stack.receive(client, socket, Range::new(0, 64), Token(token), world.now).expect("room");
+        world
+            .b
+            .stack
+            .receive(client, socket, Range::new(0, 64), Token(token), world.now)
+            .expect("room");
     }
     let client = world.a.client();
     let socket = world.a.datagram(client);
     for last in [3, 2] {
         let data = [last];
-        world.a.stack.send(client, socket, Data::Inline(&data), Some(at(last, 9)), Token(7), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(
+                client,
+                socket,
+                Data::Inline(&data),
+                Some(at(last, 9)),
+                Token(7),
+                world.now,
+            )
+            .expect("send");
         world.settle();
     }
     assert_eq!((world.b.take(1).len(), world.b.take(2).len()), (1, 1));
@@ -137,15 +234,41 @@ fn broadcasts_need_leave_and_reach_everybody() {
     let (one, other) = (world.a.client(), world.b.client());
     let server = world.b.datagram(other);
     world.b.stack.bind(other, server, any(9)).expect("bind");
-    world.b.stack.receive(other, server, Range::new(0, 100), Token(5), world.now).expect("room");
+    world
+        .b
+        .stack
+        .receive(other, server, Range::new(0, 100), Token(5), world.now)
+        .expect("room");
     let socket = world.a.datagram(one);
     for to in [at(255, 9), SocketAddr::from(([255; 4], 9))] {
-        let send = world.a.stack.send(one, socket, Data::Inline(b"all"), Some(to), Token(1), world.now);
+        let send = world.a.stack.send(
+            one,
+            socket,
+            Data::Inline(b"all"),
+            Some(to),
+            Token(1),
+            world.now,
+        );
         assert_eq!(send, Err(SendError::BadAddress));
     }
-    world.a.stack.set_option(one, socket, SocketOption::Broadcast(true)).expect("option");
+    world
+        .a
+        .stack
+        .set_option(one, socket, SocketOption::Broadcast(true))
+        .expect("option");
     for to in [at(255, 9), SocketAddr::from(([255; 4], 9))] {
-        world.a.stack.send(one, socket, Data::Inline(b"all"), Some(to), Token(1), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(
+                one,
+                socket,
+                Data::Inline(b"all"),
+                Some(to),
+                Token(1),
+                world.now,
+            )
+            .expect("send");
         world.settle();
     }
     assert_eq!(world.b.take(5).len(), 2);
@@ -157,7 +280,10 @@ fn what_is_too_big_is_refused() {
     let client = world.a.client();
     let socket = world.a.datagram(client);
     let data = Data::Arena(Range::new(0, 1_473));
-    let send = world.a.stack.send(client, socket, data, Some(at(2, 9)), Token(1), world.now);
+    let send = world
+        .a
+        .stack
+        .send(client, socket, data, Some(at(2, 9)), Token(1), world.now);
     assert_eq!(send, Err(SendError::TooBig));
 }
 
@@ -168,14 +294,25 @@ fn cancel_and_close_end_what_waits() {
     let socket = world.a.datagram(client);
     world.a.stack.bind(client, socket, any(0)).expect("bind");
     for token in [1, 2, 3] {
-        world.a.stack.receive(client, socket, Range::new(0, 64), Token(token), world.now).expect("room");
+        world
+            .a
+            .stack
+            .receive(client, socket, Range::new(0, 64), Token(token), world.now)
+            .expect("room");
     }
     assert_eq!(world.a.stack.cancel(client, Some(socket), Token(2)), Ok(()));
-    assert_eq!(world.a.stack.cancel(client, Some(socket), Token(9)), Err(CancelError::NotFound));
+    assert_eq!(
+        world.a.stack.cancel(client, Some(socket), Token(9)),
+        Err(CancelError::NotFound)
+    );
     world.settle();
     let cancelled = EventKind::Error(SocketError::Cancelled);
     assert_eq!(world.a.take(2), [cancelled]);
-    world.a.stack.close(client, socket, Ending::Graceful, Token(4), world.now).expect("close");
+    world
+        .a
+        .stack
+        .close(client, socket, Ending::Graceful, Token(4), world.now)
+        .expect("close");
     world.settle();
     let kinds: Vec<_> = world.a.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [cancelled, cancelled, EventKind::Closed]);
@@ -186,10 +323,20 @@ fn cancel_and_close_end_what_waits() {
 fn ping_measures_from_the_wire() {
     let mut world = World::new();
     let client = world.a.client();
-    let ping = Ping { address: IpAddr::V4(ip(2)), size: 56, sequence: 1, ttl: None, timeout: Duration::from_secs(1) };
+    let ping = Ping {
+        address: IpAddr::V4(ip(2)),
+        size: 56,
+        sequence: 1,
+        ttl: None,
+        timeout: Duration::from_secs(1),
+    };
     for sequence in 1..=5 {
         let ping = Ping { sequence, ..ping };
-        world.a.stack.ping(client, ping, Token(sequence.into()), world.now).expect("ping");
+        world
+            .a
+            .stack
+            .ping(client, ping, Token(sequence.into()), world.now)
+            .expect("ping");
         // More than four would not all wait for one unknown neighbour.
         if sequence == 1 {
             world.settle();
@@ -197,19 +344,42 @@ fn ping_measures_from_the_wire() {
     }
     world.settle();
     for sequence in 1..=5u16 {
-        let [EventKind::PingReply { from, size: 56, sequence: seen, ttl: 64, .. }] =
-            world.a.take(sequence.into())[..]
+        let [
+            EventKind::PingReply {
+                from,
+                size: 56,
+                sequence: seen,
+                ttl: 64,
+                ..
+            },
+        ] = world.a.take(sequence.into())[..]
         else {
             panic!("no reply to {sequence}");
         };
         assert_eq!((from, seen), (IpAddr::V4(ip(2)), sequence));
     }
-    let largest = Ping { size: 1_472, ..ping };
-    world.a.stack.ping(client, largest, Token(9), world.now).expect("ping");
-    let too_large = Ping { size: 1_473, ..ping };
-    assert_eq!(world.a.stack.ping(client, too_large, Token(9), world.now), Err(PingError::TooBig));
+    let largest = Ping {
+        size: 1_472,
+        ..ping
+    };
+    world
+        .a
+        .stack
+        .ping(client, largest, Token(9), world.now)
+        .expect("ping");
+    let too_large = Ping {
+        size: 1_473,
+        ..ping
+    };
+    assert_eq!(
+        world.a.stack.ping(client, too_large, Token(9), world.now),
+        Err(PingError::TooBig)
+    );
     world.settle();
-    assert!(matches!(world.a.take(9)[..], [EventKind::PingReply { size: 1_472, .. }]));
+    assert!(matches!(
+        world.a.take(9)[..],
+        [EventKind::PingReply { size: 1_472, .. }]
+    ));
 }
 
 #[test]
@@ -224,27 +394,59 @@ fn pings_to_ourselves_and_to_nobody() {
         timeout: Duration::from_secs(10),
     };
     for (token, address) in [(1, "127.0.0.1"), (2, "10.0.0.1"), (3, "10.0.0.99")] {
-        world.a.stack.ping(client, ping(address), Token(token), world.now).expect("ping");
+        world
+            .a
+            .stack
+            .ping(client, ping(address), Token(token), world.now)
+            .expect("ping");
     }
-    let silent = Ping { timeout: Duration::from_millis(100), ..ping("10.0.0.98") };
-    world.a.stack.ping(client, silent, Token(4), world.now).expect("ping");
+    let silent = Ping {
+        timeout: Duration::from_millis(100),
+        ..ping("10.0.0.98")
+    };
+    world
+        .a
+        .stack
+        .ping(client, silent, Token(4), world.now)
+        .expect("ping");
     world.run(Duration::from_secs(6));
-    assert!(matches!(world.a.take(1)[..], [EventKind::PingReply { ttl: 9 | 64, .. }]));
+    assert!(matches!(
+        world.a.take(1)[..],
+        [EventKind::PingReply { ttl: 9 | 64, .. }]
+    ));
     assert!(matches!(world.a.take(2)[..], [EventKind::PingReply { .. }]));
-    let failed = |error| [EventKind::PingFailed { from: None, error, sequence: 3 }];
+    let failed = |error| {
+        [EventKind::PingFailed {
+            from: None,
+            error,
+            sequence: 3,
+        }]
+    };
     assert_eq!(world.a.take(3), failed(SocketError::HostUnreachable));
     assert_eq!(world.a.take(4), failed(SocketError::TimedOut));
 }
 
 #[test]
 fn thousand_sockets_have_thousand_ports() {
-    let config = stack::Config { datagram_sockets: 1_000, sockets: 1_100, sockets_per_client: 1_100, ..world::config() };
+    let config = stack::Config {
+        datagram_sockets: 1_000,
+        sockets: 1_100,
+        sockets_per_client: 1_100,
+        ..world::config()
+    };
     let mut world = World::with(config, world::config());
     let client = world.a.client();
     let mut ports = std::collections::HashSet::new();
     for _ in 0..1_000 {
         let socket = world.a.datagram(client);
-        ports.insert(world.a.stack.bind(client, socket, any(0)).expect("bind").port());
+        ports.insert(
+            world
+                .a
+                .stack
+                .bind(client, socket, any(0))
+                .expect("bind")
+                .port(),
+        );
     }
     assert_eq!(ports.len(), 1_000);
 }

@@ -15,17 +15,37 @@ struct Pair {
 fn connect(world: &mut World, room: Option<Range>) -> Pair {
     let server = world.b.client();
     let listener = world.b.listen(server, 80, 8);
-    world.b.stack.accept(server, listener, room, Token(10), world.now).expect("accept");
+    world
+        .b
+        .stack
+        .accept(server, listener, room, Token(10), world.now)
+        .expect("accept");
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world.a.stack.connect(client, socket, at(2, 80), Token(1), world.now).expect("connect");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now)
+        .expect("connect");
     world.settle();
-    assert!(matches!(world.a.take(1)[..], [EventKind::Connected { remote, .. }] if remote == at(2, 80)));
-    let [EventKind::Accepted { socket: accepted, local, .. }] = world.b.take(10)[..] else {
+    assert!(
+        matches!(world.a.take(1)[..], [EventKind::Connected { remote, .. }] if remote == at(2, 80))
+    );
+    let [
+        EventKind::Accepted {
+            socket: accepted,
+            local,
+            ..
+        },
+    ] = world.b.take(10)[..]
+    else {
         panic!("not accepted");
     };
     assert_eq!(local, at(2, 80));
-    Pair { a: (client, socket), b: (server, accepted) }
+    Pair {
+        a: (client, socket),
+        b: (server, accepted),
+    }
 }
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -36,10 +56,17 @@ fn pattern(len: usize) -> Vec<u8> {
 fn bytes_arrive_in_the_room_of_the_accept() {
     let mut world = World::new();
     let pair = connect(&mut world, Some(Range::new(4_096, 1_000)));
-    world.a.send(pair.a.0, pair.a.1, b"hello, world", 0, 2, world.now);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, b"hello, world", 0, 2, world.now);
     world.run(Duration::from_millis(500));
     let received = world.b.take(10);
-    let expected = EventKind::Received { offset: 4_096, length: 12, from: None, more: true };
+    let expected = EventKind::Received {
+        offset: 4_096,
+        length: 12,
+        from: None,
+        more: true,
+    };
     assert_eq!(received, [expected]);
     assert_eq!(world.b.memory.bytes(pair.b.0, 4_096, 12), b"hello, world");
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 12 }]);
@@ -58,18 +85,28 @@ fn a_megabyte_in_many_rooms_and_sends() {
     for _ in 0..50 {
         let length = (bytes.len() - sent).min(14_001);
         let data = Data::Arena(Range::new(sent as u64, length as u32));
-        world.a.stack.send(pair.a.0, pair.a.1, data, None, Token(token), world.now).expect("send");
+        world
+            .a
+            .stack
+            .send(pair.a.0, pair.a.1, data, None, Token(token), world.now)
+            .expect("send");
         (sent, token) = (sent + length, token + 1);
     }
     let mut arrived = Vec::new();
     let mut rooms = 0;
     while arrived.len() < sent {
         let room = Range::new(64 + (rooms % 7) * 10_000, 9_999);
-        world.b.stack.receive(pair.b.0, pair.b.1, room, Token(7), world.now).expect("receive");
+        world
+            .b
+            .stack
+            .receive(pair.b.0, pair.b.1, room, Token(7), world.now)
+            .expect("receive");
         rooms += 1;
         world.run(Duration::from_millis(1));
         for event in world.b.take(7) {
-            let EventKind::Received { offset, length, .. } = event else { panic!("{event:?}") };
+            let EventKind::Received { offset, length, .. } = event else {
+                panic!("{event:?}")
+            };
             arrived.extend_from_slice(world.b.memory.bytes(pair.b.0, offset, length));
         }
         assert!(rooms < 10_000, "stalled at {}", arrived.len());
@@ -78,7 +115,10 @@ fn a_megabyte_in_many_rooms_and_sends() {
     world.run(Duration::from_secs(1));
     let done: Vec<_> = (100..token).flat_map(|token| world.a.take(token)).collect();
     assert_eq!(done.len(), 50);
-    assert!(done.iter().all(|kind| matches!(kind, EventKind::Sent { .. })));
+    assert!(
+        done.iter()
+            .all(|kind| matches!(kind, EventKind::Sent { .. }))
+    );
 }
 
 #[test]
@@ -91,12 +131,25 @@ fn lost_frames_are_sent_again() {
         (state >> 16) % 10 == 0
     });
     let bytes = pattern(200_000);
-    world.b.stack.receive(pair.b.0, pair.b.1, Range::new(0, 200_000), Token(7), world.now).expect("room");
+    world
+        .b
+        .stack
+        .receive(
+            pair.b.0,
+            pair.b.1,
+            Range::new(0, 200_000),
+            Token(7),
+            world.now,
+        )
+        .expect("room");
     world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
     world.run(Duration::from_secs(300));
     assert_eq!(world.b.memory.bytes(pair.b.0, 0, 200_000), bytes);
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 200_000 }]);
-    assert!(matches!(world.b.take(7).last(), Some(EventKind::Received { more: false, .. })));
+    assert!(matches!(
+        world.b.take(7).last(),
+        Some(EventKind::Received { more: false, .. })
+    ));
 }
 
 #[test]
@@ -104,44 +157,114 @@ fn a_deaf_client_holds_back_its_acknowledgements() {
     let mut world = World::new();
     let pair = connect(&mut world, Some(Range::new(0, 1_000)));
     world.b.deaf = true;
-    world.a.send(pair.a.0, pair.a.1, b"unheard", 0, 2, world.now);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, b"unheard", 0, 2, world.now);
     world.run(Duration::from_secs(2));
-    assert_eq!(world.a.take(2), [], "acknowledged although the client does not know");
+    assert_eq!(
+        world.a.take(2),
+        [],
+        "acknowledged although the client does not know"
+    );
     world.b.deaf = false;
     world.run(Duration::from_secs(20));
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 7 }]);
-    assert!(matches!(world.b.take(10)[..], [EventKind::Received { length: 7, .. }]));
+    assert!(matches!(
+        world.b.take(10)[..],
+        [EventKind::Received { length: 7, .. }]
+    ));
 }
 
 #[test]
 fn half_close_and_close() {
     let mut world = World::new();
     let pair = connect(&mut world, Some(Range::new(0, 100)));
-    world.a.send(pair.a.0, pair.a.1, b"question", 0, 2, world.now);
-    world.a.stack.shutdown(pair.a.0, pair.a.1, Half::Send, world.now).expect("shutdown");
-    let after = world.a.stack.send(pair.a.0, pair.a.1, Data::Inline(b"x"), None, Token(3), world.now);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, b"question", 0, 2, world.now);
+    world
+        .a
+        .stack
+        .shutdown(pair.a.0, pair.a.1, Half::Send, world.now)
+        .expect("shutdown");
+    let after = world.a.stack.send(
+        pair.a.0,
+        pair.a.1,
+        Data::Inline(b"x"),
+        None,
+        Token(3),
+        world.now,
+    );
     assert_eq!(after, Err(SendError::ShutDown));
     world.run(Duration::from_secs(1));
     let got = world.b.take(10);
-    assert!(matches!(got[..], [EventKind::Received { length: 8, more: true, .. }, EventKind::Eof]), "{got:?}");
+    assert!(
+        matches!(
+            got[..],
+            [
+                EventKind::Received {
+                    length: 8,
+                    more: true,
+                    ..
+                },
+                EventKind::Eof
+            ]
+        ),
+        "{got:?}"
+    );
     // The other direction still works.
-    world.a.stack.receive(pair.a.0, pair.a.1, Range::new(500, 100), Token(4), world.now).expect("room");
+    world
+        .a
+        .stack
+        .receive(
+            pair.a.0,
+            pair.a.1,
+            Range::new(500, 100),
+            Token(4),
+            world.now,
+        )
+        .expect("room");
     let data = Data::Inline(b"answer");
-    world.b.stack.send(pair.b.0, pair.b.1, data, None, Token(11), world.now).expect("send");
+    world
+        .b
+        .stack
+        .send(pair.b.0, pair.b.1, data, None, Token(11), world.now)
+        .expect("send");
     world.run(Duration::from_secs(1));
-    assert!(matches!(world.a.take(4)[..], [EventKind::Received { length: 6, .. }]));
+    assert!(matches!(
+        world.a.take(4)[..],
+        [EventKind::Received { length: 6, .. }]
+    ));
     assert_eq!(world.a.memory.bytes(pair.a.0, 500, 6), b"answer");
-    world.b.stack.close(pair.b.0, pair.b.1, Ending::Graceful, Token(12), world.now).expect("close");
+    world
+        .b
+        .stack
+        .close(pair.b.0, pair.b.1, Ending::Graceful, Token(12), world.now)
+        .expect("close");
     world.run(Duration::from_secs(1));
     assert_eq!(world.b.take(12), [EventKind::Closed]);
     assert_eq!(world.a.take(4), [EventKind::Eof]);
-    world.a.stack.close(pair.a.0, pair.a.1, Ending::Graceful, Token(5), world.now).expect("close");
+    world
+        .a
+        .stack
+        .close(pair.a.0, pair.a.1, Ending::Graceful, Token(5), world.now)
+        .expect("close");
     world.run(Duration::from_secs(1));
     assert_eq!(world.a.take(5), [EventKind::Closed]);
-    assert_eq!((world.a.stack.totals().time_waits, world.b.stack.totals().time_waits), (1, 0));
+    assert_eq!(
+        (
+            world.a.stack.totals().time_waits,
+            world.b.stack.totals().time_waits
+        ),
+        (1, 0)
+    );
     world.run(Duration::from_secs(61));
     assert_eq!(world.a.stack.totals().time_waits, 0);
-    assert_eq!(world.a.stack.sockets().count() + world.b.stack.sockets().count(), 1, "the listener");
+    assert_eq!(
+        world.a.stack.sockets().count() + world.b.stack.sockets().count(),
+        1,
+        "the listener"
+    );
     world.a.assert_balance();
     world.b.assert_balance();
 }
@@ -151,10 +274,18 @@ fn nobody_listens() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world.a.stack.connect(client, socket, at(2, 81), Token(1), world.now).expect("connect");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 81), Token(1), world.now)
+        .expect("connect");
     world.settle();
     assert_eq!(world.a.take(1), [EventKind::Error(SocketError::Refused)]);
-    world.a.stack.close(client, socket, Ending::Graceful, Token(2), world.now).expect("close");
+    world
+        .a
+        .stack
+        .close(client, socket, Ending::Graceful, Token(2), world.now)
+        .expect("close");
     world.settle();
     assert_eq!(world.a.take(2), [EventKind::Closed]);
     assert_eq!(world.a.stack.sockets().count(), 0);
@@ -165,9 +296,16 @@ fn nobody_is_there() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world.a.stack.connect(client, socket, at(77, 80), Token(1), world.now).expect("connect");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(77, 80), Token(1), world.now)
+        .expect("connect");
     world.run(Duration::from_secs(5));
-    assert_eq!(world.a.take(1), [EventKind::Error(SocketError::HostUnreachable)]);
+    assert_eq!(
+        world.a.take(1),
+        [EventKind::Error(SocketError::HostUnreachable)]
+    );
 }
 
 #[test]
@@ -200,14 +338,24 @@ fn connections_wait_for_their_accept_up_to_the_backlog() {
     let client = world.a.client();
     for token in 0..6 {
         let socket = world.a.stream(client);
-        world.a.stack.connect(client, socket, at(2, 80), Token(token), world.now).expect("connect");
+        world
+            .a
+            .stack
+            .connect(client, socket, at(2, 80), Token(token), world.now)
+            .expect("connect");
     }
     world.settle();
-    let connected = (0..6).filter(|token| !world.a.take(*token).is_empty()).count();
+    let connected = (0..6)
+        .filter(|token| !world.a.take(*token).is_empty())
+        .count();
     assert_eq!(connected, 4);
     assert_eq!(world.b.counter("tcp.accept_overflows"), 2);
     for token in 10..16 {
-        world.b.stack.accept(server, listener, None, Token(token), world.now).expect("accept");
+        world
+            .b
+            .stack
+            .accept(server, listener, None, Token(token), world.now)
+            .expect("accept");
     }
     world.run(Duration::from_secs(10));
     assert!((10..16).all(|token| matches!(world.b.take(token)[..], [EventKind::Accepted { .. }])));
@@ -219,11 +367,19 @@ fn loopback_needs_no_wire() {
     let server = world.a.client();
     let listener = world.a.listen(server, 7, 4);
     let room = Some(Range::new(0, 300_000));
-    world.a.stack.accept(server, listener, room, Token(10), world.now).expect("accept");
+    world
+        .a
+        .stack
+        .accept(server, listener, room, Token(10), world.now)
+        .expect("accept");
     let client = world.a.client();
     let socket = world.a.stream(client);
     let local = "127.0.0.1:7".parse().expect("address");
-    world.a.stack.connect(client, socket, local, Token(1), world.now).expect("connect");
+    world
+        .a
+        .stack
+        .connect(client, socket, local, Token(1), world.now)
+        .expect("connect");
     let bytes = pattern(300_000);
     world.a.send(client, socket, &bytes, 0, 2, world.now);
     world.run(Duration::from_secs(2));

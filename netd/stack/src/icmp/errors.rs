@@ -8,9 +8,9 @@ use crate::ip::v4_in::Incoming;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
+use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use ::tcp::Instant;
 use wire::icmp4::{self, Header, MAX_ERROR_PACKET, Unreachable};
 use wire::{Headroom, Protocol, ipv4};
 
@@ -73,7 +73,9 @@ impl Stack {
             self.stats.count(Counter::IcmpErrorsLimited);
             return;
         }
-        let Some(path) = self.path(incoming.source(), Some(incoming.destination())) else { return };
+        let Some(path) = self.path(incoming.source(), Some(incoming.destination())) else {
+            return;
+        };
         let icmp = match problem {
             Problem::ProtocolUnreachable => Header::Unreachable(Unreachable::Protocol),
             Problem::PortUnreachable => Header::Unreachable(Unreachable::Port),
@@ -122,7 +124,12 @@ mod tests {
 
     #[test]
     fn hosts() {
-        for (address, host) in [([10, 0, 0, 1], true), ([0, 0, 0, 0], false), ([224, 0, 0, 1], false), ([255; 4], false)] {
+        for (address, host) in [
+            ([10, 0, 0, 1], true),
+            ([0, 0, 0, 0], false),
+            ([224, 0, 0, 1], false),
+            ([255; 4], false),
+        ] {
             assert_eq!(is_host(address.into()), host);
         }
     }

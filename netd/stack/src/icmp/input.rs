@@ -29,18 +29,30 @@ pub(crate) struct Verdict {
 
 /// The meaning of an error message; `None` for what is no error, or none for us.
 fn verdict(header: &Header) -> Option<Verdict> {
-    let soft = |error| Some(Verdict { error, hard: false, mtu: None });
+    let soft = |error| {
+        Some(Verdict {
+            error,
+            hard: false,
+            mtu: None,
+        })
+    };
     match *header {
         Header::Unreachable(what) => match what {
-            Unreachable::Port => {
-                Some(Verdict { error: SocketError::Refused, hard: true, mtu: None })
-            }
-            Unreachable::Protocol => {
-                Some(Verdict { error: SocketError::ProtocolUnreachable, hard: true, mtu: None })
-            }
-            Unreachable::FragmentationNeeded { mtu } => {
-                Some(Verdict { error: SocketError::TooBig, hard: false, mtu: Some(mtu) })
-            }
+            Unreachable::Port => Some(Verdict {
+                error: SocketError::Refused,
+                hard: true,
+                mtu: None,
+            }),
+            Unreachable::Protocol => Some(Verdict {
+                error: SocketError::ProtocolUnreachable,
+                hard: true,
+                mtu: None,
+            }),
+            Unreachable::FragmentationNeeded { mtu } => Some(Verdict {
+                error: SocketError::TooBig,
+                hard: false,
+                mtu: Some(mtu),
+            }),
             Unreachable::Network => soft(SocketError::NetworkUnreachable),
             Unreachable::Prohibited { .. } => soft(SocketError::Prohibited),
             Unreachable::Host | Unreachable::SourceRoute | Unreachable::Other { .. } => {
@@ -60,12 +72,14 @@ impl Stack {
     pub(crate) fn icmp_input(&mut self, incoming: &Incoming<'_>, now: Instant) -> Result<(), Drop> {
         let message = Message::parse(incoming.packet.payload)?;
         match message.header {
-            Header::EchoRequest { identifier, sequence } => {
-                self.echo(incoming, identifier, sequence, message.body, now)
-            }
-            Header::EchoReply { identifier, sequence } => {
-                self.ping_answered(incoming, identifier, sequence, message.body.len(), now)
-            }
+            Header::EchoRequest {
+                identifier,
+                sequence,
+            } => self.echo(incoming, identifier, sequence, message.body, now),
+            Header::EchoReply {
+                identifier,
+                sequence,
+            } => self.ping_answered(incoming, identifier, sequence, message.body.len(), now),
             Header::Unreachable(_) | Header::TimeExceeded(_) | Header::ParameterProblem(_) => {
                 self.icmp_error_input(incoming, &message, now)
             }
@@ -89,9 +103,14 @@ impl Stack {
             return Err(Drop::Icmp4EchoToGroup);
         }
         let to = incoming.source();
-        let path = self.path(to, Some(incoming.destination())).ok_or(Drop::NoRoute)?;
+        let path = self
+            .path(to, Some(incoming.destination()))
+            .ok_or(Drop::NoRoute)?;
         let header = Self::header(&path, to, Protocol::ICMP, self.config.ttl);
-        let reply = Header::EchoReply { identifier, sequence };
+        let reply = Header::EchoReply {
+            identifier,
+            sequence,
+        };
         let len = incoming.packet.payload.len();
         if self.queue_packet(&path, &header, len, Owner::None, now, |payload| {
             write_message(&reply, body, payload)

@@ -15,8 +15,8 @@ use crate::request::Ping;
 use crate::slab::Slab;
 use crate::stack::Stack;
 use crate::timers::Timer;
-use core::net::{IpAddr, Ipv4Addr};
 use ::tcp::Instant;
+use core::net::{IpAddr, Ipv4Addr};
 use wire::icmp4::{self, Header};
 use wire::ipv4::{self, Quote};
 use wire::{Drop, Protocol};
@@ -42,7 +42,10 @@ pub(crate) struct Pings {
 
 impl Pings {
     pub(crate) fn new(limit: u32, secret: u16) -> Self {
-        Self { table: Slab::new(limit as usize), secret }
+        Self {
+            table: Slab::new(limit as usize),
+            secret,
+        }
     }
 
     fn identifier(&self, index: u32) -> u16 {
@@ -70,7 +73,9 @@ impl Stack {
         now: Instant,
     ) -> Result<(), PingError> {
         self.clients.get(client).ok_or(PingError::BadClient)?;
-        let IpAddr::V4(to) = ping.address else { return Err(PingError::AddressFamily) };
+        let IpAddr::V4(to) = ping.address else {
+            return Err(PingError::AddressFamily);
+        };
         if to.is_unspecified() || to.is_broadcast() || to.is_multicast() {
             return Err(PingError::BadAddress);
         }
@@ -88,12 +93,19 @@ impl Stack {
             sent: None,
             answer: None,
         };
-        let key = self.pings.table.insert(waiting).map_err(|_| PingError::TooMany)?;
+        let key = self
+            .pings
+            .table
+            .insert(waiting)
+            .map_err(|_| PingError::TooMany)?;
         let index = self.pings.table.index(key);
         let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
         let header = Self::header(&path, to, Protocol::ICMP, ttl);
         let identifier = self.pings.identifier(index);
-        let request = Header::EchoRequest { identifier, sequence: ping.sequence };
+        let request = Header::EchoRequest {
+            identifier,
+            sequence: ping.sequence,
+        };
         let queued = self.queue_packet(&path, &header, len, Owner::Ping(index), now, |payload| {
             write_request(&request, payload)
         });
@@ -101,14 +113,20 @@ impl Stack {
             self.pings.table.remove(key);
             return Err(PingError::TooMany);
         }
-        self.timers.set(Timer::Ping(index), Some(now + ping.timeout));
+        self.timers
+            .set(Timer::Ping(index), Some(now + ping.timeout));
         Ok(())
     }
 
     /// Forgets a client's pings.
     pub(crate) fn pings_forget(&mut self, client: ClientId) {
         for index in 0..u32::try_from(self.pings.table.limit()).unwrap_or(u32::MAX) {
-            if self.pings.table.at(index).is_some_and(|ping| ping.client == client) {
+            if self
+                .pings
+                .table
+                .at(index)
+                .is_some_and(|ping| ping.client == client)
+            {
                 self.timers.disarm(Timer::Ping(index));
                 self.pings.table.remove_at(index);
             }
@@ -132,7 +150,11 @@ impl Stack {
         if let Some(ping) = self.pings.table.at_mut(index)
             && ping.answer.is_none()
         {
-            ping.answer = Some(EventKind::PingFailed { from, error, sequence: ping.sequence });
+            ping.answer = Some(EventKind::PingFailed {
+                from,
+                error,
+                sequence: ping.sequence,
+            });
             let client = ping.client;
             self.timers.disarm(Timer::Ping(index));
             self.tell(client, Actor::Ping(index));
@@ -148,8 +170,10 @@ impl Stack {
         size: usize,
         now: Instant,
     ) -> Result<(), Drop> {
-        let (index, ping) =
-            self.pings.find(identifier, sequence).ok_or(Drop::Icmp4Unrelated)?;
+        let (index, ping) = self
+            .pings
+            .find(identifier, sequence)
+            .ok_or(Drop::Icmp4Unrelated)?;
         // Only who was asked can answer, and not before it was asked.
         let sent = ping.sent.filter(|_| ping.address == incoming.source());
         let sent = sent.ok_or(Drop::Icmp4Unrelated)?;
@@ -167,9 +191,18 @@ impl Stack {
     }
 
     /// A router, or the host itself, could not deliver a request.
-    pub(crate) fn ping_error(&mut self, quote: &Quote<'_>, verdict: Verdict, from: Ipv4Addr) -> bool {
-        let Some((identifier, sequence)) = quote.echo() else { return false };
-        let Some((index, ping)) = self.pings.find(identifier, sequence) else { return false };
+    pub(crate) fn ping_error(
+        &mut self,
+        quote: &Quote<'_>,
+        verdict: Verdict,
+        from: Ipv4Addr,
+    ) -> bool {
+        let Some((identifier, sequence)) = quote.echo() else {
+            return false;
+        };
+        let Some((index, ping)) = self.pings.find(identifier, sequence) else {
+            return false;
+        };
         if ping.address != quote.header.destination || ping.sent.is_none() {
             return false;
         }
@@ -187,4 +220,3 @@ fn write_request(request: &Header, into: &mut [u8]) -> Option<()> {
     let sum = wire::sum(body);
     request.emit(&mut wire::Headroom::new(front), sum).ok()
 }
-

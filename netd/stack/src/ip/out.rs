@@ -13,8 +13,8 @@ use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use core::net::Ipv4Addr;
 use ::tcp::Instant;
+use core::net::Ipv4Addr;
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
 use wire::{Drop, Headroom, MacAddress, Protocol, ipv4};
 
@@ -61,14 +61,27 @@ impl Stack {
             // Seen from the gateway, if there is one: the address that it routes back to.
             None => interface.source_for(if shared { to } else { next_hop })?,
         };
-        Some(Path { interface: id, next_hop, source, mtu: interface.mtu, shared, version })
+        Some(Path {
+            interface: id,
+            next_hop,
+            source,
+            mtu: interface.mtu,
+            shared,
+            version,
+        })
     }
 
     /// Interface, next hop and whether it is a broadcast or group.
-    fn next_hop(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<(InterfaceId, Ipv4Addr, bool)> {
+    fn next_hop(
+        &self,
+        to: Ipv4Addr,
+        bound: Option<Ipv4Addr>,
+    ) -> Option<(InterfaceId, Ipv4Addr, bool)> {
         let usable = |id: InterfaceId| self.interfaces.get(id.index()).is_some_and(|it| it.up);
         let ethernets = || {
-            self.interfaces.iter().filter(|it| it.medium == Medium::Ethernet && it.up)
+            self.interfaces
+                .iter()
+                .filter(|it| it.medium == Medium::Ethernet && it.up)
         };
         if to.is_broadcast() || to.is_multicast() {
             // Through the interface of the address bound to, else where the default route leads,
@@ -87,7 +100,12 @@ impl Stack {
     }
 
     /// The hardware address of a next hop.
-    pub(crate) fn link_address(&mut self, id: InterfaceId, next_hop: Ipv4Addr, now: Instant) -> Found {
+    pub(crate) fn link_address(
+        &mut self,
+        id: InterfaceId,
+        next_hop: Ipv4Addr,
+        now: Instant,
+    ) -> Found {
         if next_hop.is_broadcast() {
             Found::Known(MacAddress::BROADCAST)
         } else if next_hop.is_multicast() {
@@ -167,23 +185,23 @@ impl Stack {
                     self.packet_sent(owner, now);
                     return self.finish_frame(id, mac, EtherType::IPV4, frame, len);
                 }
-                Found::Wait(neighbour) => self.wait_for(index, neighbour),
+                Found::Wait(neighbour) => self.wait_for(index, neighbour, now),
                 Found::Unreachable => {
                     self.packets.release(index);
                     self.stats.drop_sent(Drop::NeighbourUnreachable);
-                    self.packet_failed(owner, crate::error::SocketError::HostUnreachable);
+                    self.packet_failed(owner, crate::error::SocketError::HostUnreachable, now);
                 }
             }
         }
     }
 
     /// Moves a packet to those that wait for a neighbour; the oldest of too many makes way.
-    fn wait_for(&mut self, index: u32, neighbour: u32) {
+    fn wait_for(&mut self, index: u32, neighbour: u32, now: Instant) {
         let waiting = self.waiting_queue(neighbour);
         if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
             self.stats.drop_sent(Drop::NeighbourQueueFull);
             if let Some(owner) = self.packets.discard_first(waiting) {
-                self.packet_failed(owner, crate::error::SocketError::HostUnreachable);
+                self.packet_failed(owner, crate::error::SocketError::HostUnreachable, now);
             }
         }
         self.packets.requeue(index, waiting);
@@ -199,13 +217,18 @@ impl Stack {
         len: usize,
     ) -> Option<usize> {
         let interface = self.interfaces.get_mut(id.index())?;
-        let header = ethernet::Header { destination: to, source: interface.mac, ethertype };
+        let header = ethernet::Header {
+            destination: to,
+            source: interface.mac,
+            ethertype,
+        };
         let end = ethernet::HEADER_LEN.saturating_add(len);
         let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN)?;
         header.emit(&mut Headroom::new(front)).ok()?;
         let mut total = end;
         if end < MIN_FRAME_LEN {
-            rest.get_mut(len..MIN_FRAME_LEN - ethernet::HEADER_LEN)?.fill(0);
+            rest.get_mut(len..MIN_FRAME_LEN - ethernet::HEADER_LEN)?
+                .fill(0);
             total = MIN_FRAME_LEN;
         }
         interface.sent.note(total);
@@ -220,7 +243,9 @@ impl Stack {
         }
         let mut frame = core::mem::take(&mut self.loopback_frame);
         for _ in 0..BURST {
-            let Some(len) = self.output_loopback(&mut frame, memory, now) else { break };
+            let Some(len) = self.output_loopback(&mut frame, memory, now) else {
+                break;
+            };
             if let Some(interface) = self.interfaces.first_mut() {
                 interface.sent.note(len);
                 interface.received.note(len);
@@ -244,12 +269,15 @@ impl Stack {
         if let Some((index, packet)) = self.packets.first(Self::ready_queue(id)) {
             let (bytes, owner) = (packet.bytes(), packet.owner);
             let len = bytes.len();
-            frame.get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len)?.copy_from_slice(bytes);
+            frame
+                .get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len)?
+                .copy_from_slice(bytes);
             self.packets.release(index);
             self.packet_sent(owner, now);
             return Some(len);
         }
-        self.output_sender(id, frame, memory, now).map(|sent| sent.len)
+        self.output_sender(id, frame, memory, now)
+            .map(|sent| sent.len)
     }
 
     /// Whether packets to ourselves wait.

@@ -9,8 +9,8 @@ use crate::id::InterfaceId;
 use crate::interface::{Medium, Scope};
 use crate::memory::ClientMemory;
 use crate::stack::Stack;
-use core::net::Ipv4Addr;
 use ::tcp::Instant;
+use core::net::Ipv4Addr;
 use wire::ipv4::Packet;
 use wire::{Check, Drop, Protocol, Pseudo};
 
@@ -26,8 +26,6 @@ pub(crate) enum LinkScope {
 /// A packet on its way in, past the network layer's checks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming<'a> {
-    /// Where it came from.
-    pub(crate) interface: InterfaceId,
     /// The packet.
     pub(crate) packet: Packet<'a>,
     /// Whom its destination means.
@@ -81,7 +79,11 @@ impl Stack {
         if header.protocol == Protocol::UDP && self.dhcp_wants(id, &packet) {
             return self.dhcp_input(id, &packet, trusted, now);
         }
-        let incoming = Incoming { interface: id, packet, scope: scope?, trusted };
+        let incoming = Incoming {
+            packet,
+            scope: scope?,
+            trusted,
+        };
         match header.protocol {
             Protocol::TCP => self.tcp_input(&incoming, memory, now),
             Protocol::UDP => self.udp_input(&incoming, memory, now),
@@ -138,6 +140,10 @@ impl Stack {
 
     /// Whether the address is ours, on whichever interface.
     pub(crate) fn is_own(&self, address: Ipv4Addr) -> bool {
-        address.is_loopback() || self.interfaces.iter().any(|interface| interface.owns(address))
+        address.is_loopback()
+            || self
+                .interfaces
+                .iter()
+                .any(|interface| interface.owns(address))
     }
 }

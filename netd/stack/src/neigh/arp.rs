@@ -10,9 +10,9 @@ use crate::neigh::cache::{Ask, Change, Found, Heard, Waiters};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::timers::Timer;
+use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use ::tcp::Instant;
 use wire::arp::{Operation, Packet};
 use wire::{Drop, MacAddress};
 
@@ -32,18 +32,27 @@ const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Stack {
     /// Where a packet for a neighbour goes; starts to ask when that is not known.
-    pub(crate) fn neighbour(&mut self, interface: InterfaceId, to: Ipv4Addr, now: Instant) -> Found {
+    pub(crate) fn neighbour(
+        &mut self,
+        interface: InterfaceId,
+        to: Ipv4Addr,
+        now: Instant,
+    ) -> Found {
         let (found, change) = self.neighbours.resolve(interface, to, now);
         if let Some(change) = change {
-            self.apply(change);
+            self.apply(change, now);
         }
         found
     }
 
     /// Does what the cache wants done about a neighbour.
-    pub(crate) fn apply(&mut self, change: Change) {
-        self.timers.set(Timer::Neighbour(change.index), change.deadline);
-        let neighbour = self.neighbours.get(change.index).map(|entry| (entry.interface, entry.address));
+    pub(crate) fn apply(&mut self, change: Change, now: Instant) {
+        self.timers
+            .set(Timer::Neighbour(change.index), change.deadline);
+        let neighbour = self
+            .neighbours
+            .get(change.index)
+            .map(|entry| (entry.interface, entry.address));
         if let (Some(ask), Some((interface, address))) = (change.ask, neighbour) {
             self.ask(interface, address, ask);
         }
@@ -51,18 +60,25 @@ impl Stack {
             Waiters::Stay => {}
             Waiters::Go => {
                 if let Some((interface, _)) = neighbour {
-                    let (waiting, ready) = (self.waiting_queue(change.index), Self::ready_queue(interface));
+                    let (waiting, ready) = (
+                        self.waiting_queue(change.index),
+                        Self::ready_queue(interface),
+                    );
                     self.packets.move_all(waiting, ready);
                     self.senders.append(waiting, ready);
                 }
             }
-            Waiters::Fail => self.fail_waiters(change.index),
+            Waiters::Fail => self.fail_waiters(change.index, now),
         }
     }
 
     fn ask(&mut self, id: InterfaceId, address: Ipv4Addr, ask: Ask) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
-        let Some(source) = interface.source_for(address) else { return };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return;
+        };
+        let Some(source) = interface.source_for(address) else {
+            return;
+        };
         let packet = Packet::request(interface.mac, source, address);
         let to = match ask {
             Ask::Everybody => MacAddress::BROADCAST,
@@ -76,7 +92,7 @@ impl Stack {
     /// The neighbour's timer fired.
     pub(crate) fn fire_neighbour(&mut self, index: u32, now: Instant) {
         if let Some(change) = self.neighbours.fire(index, now) {
-            self.apply(change);
+            self.apply(change, now);
         }
     }
 
@@ -89,7 +105,9 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         let packet = Packet::parse(payload)?;
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return Err(Drop::ArpNotForUs) };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return Err(Drop::ArpNotForUs);
+        };
         let own_mac = interface.mac;
         // What we have sent ourselves may come back from a hub or a bridge.
         if packet.sender_mac == own_mac {
@@ -100,15 +118,22 @@ impl Stack {
             return Err(Drop::ArpSuspicious);
         }
         self.notice_conflict(id, &packet, now)?;
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return Err(Drop::ArpNotForUs) };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return Err(Drop::ArpNotForUs);
+        };
         let for_us = interface.owns(packet.target_ip);
         if packet.operation == Operation::Request && for_us {
             if !packet.is_probe() {
-                if let Some(change) = self.neighbours.learn(id, packet.sender_ip, packet.sender_mac, now) {
-                    self.apply(change);
+                if let Some(change) =
+                    self.neighbours
+                        .learn(id, packet.sender_ip, packet.sender_mac, now)
+                {
+                    self.apply(change, now);
                 }
             }
-            let Some(interface) = self.interfaces.get_mut(id.index()) else { return Ok(()) };
+            let Some(interface) = self.interfaces.get_mut(id.index()) else {
+                return Ok(());
+            };
             if interface.push_arp(packet.sender_mac, packet.reply(own_mac)) {
                 self.stats.count(Counter::ArpRepliesSent);
             }
@@ -117,15 +142,19 @@ impl Stack {
         if packet.sender_ip.is_unspecified() {
             return Err(Drop::ArpNotForUs);
         }
-        let solicited = packet.operation == Operation::Reply && for_us && packet.target_mac == own_mac;
-        match self.neighbours.heard(id, packet.sender_ip, packet.sender_mac, solicited, now) {
+        let solicited =
+            packet.operation == Operation::Reply && for_us && packet.target_mac == own_mac;
+        match self
+            .neighbours
+            .heard(id, packet.sender_ip, packet.sender_mac, solicited, now)
+        {
             Heard::Learned(change) => {
-                self.apply(change);
+                self.apply(change, now);
                 Ok(())
             }
             Heard::Suspicious(change) => {
                 if let Some(change) = change {
-                    self.apply(change);
+                    self.apply(change, now);
                 }
                 Err(Drop::ArpSuspicious)
             }
@@ -134,13 +163,26 @@ impl Stack {
     }
 
     /// RFC 5227 2.1.1 and 2.4: somebody else uses, or probes for, an address of ours.
-    fn notice_conflict(&mut self, id: InterfaceId, packet: &Packet, now: Instant) -> Result<(), Drop> {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return Ok(()) };
+    fn notice_conflict(
+        &mut self,
+        id: InterfaceId,
+        packet: &Packet,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return Ok(());
+        };
         let own_mac = interface.mac;
         // While we probe, another probe for the same address is a conflict, too.
-        let contested = if packet.is_probe() { packet.target_ip } else { packet.sender_ip };
+        let contested = if packet.is_probe() {
+            packet.target_ip
+        } else {
+            packet.sender_ip
+        };
         let probe = packet.is_probe();
-        let Some(address) = interface.find(contested) else { return Ok(()) };
+        let Some(address) = interface.find(contested) else {
+            return Ok(());
+        };
         match address.state {
             AddressState::Tentative => {
                 address.state = AddressState::Duplicate;
@@ -154,15 +196,19 @@ impl Stack {
             // A probe for an address that we use is answered like any request.
             AddressState::Preferred if probe => Ok(()),
             AddressState::Preferred => {
-                let recently =
-                    address.defended.is_some_and(|at| now.since(at) < DEFEND_INTERVAL);
+                let recently = address
+                    .defended
+                    .is_some_and(|at| now.since(at) < DEFEND_INTERVAL);
                 address.defended = Some(now);
                 let origin = address.origin;
                 self.stats.count(Counter::ArpConflicts);
                 // RFC 5227 2.4 (b): defend once; give a leased address up if that does not help.
                 // One that a person has given is defended for ever (c), but not more often.
                 if !recently {
-                    interface.push_arp(MacAddress::BROADCAST, Packet::announcement(own_mac, contested));
+                    interface.push_arp(
+                        MacAddress::BROADCAST,
+                        Packet::announcement(own_mac, contested),
+                    );
                 } else if origin == Origin::Dhcp {
                     address_lost_to_conflict(address);
                     self.claim_lost(id, contested, origin, now);
@@ -175,11 +221,15 @@ impl Stack {
 
     /// Starts to claim an address: with probes if it is tentative, else with announcements.
     pub(crate) fn start_claim(&mut self, id: InterfaceId, address: Ipv4Addr, now: Instant) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return;
+        };
         if let Some(entry) = interface.find(address) {
             entry.claim = match entry.state {
                 AddressState::Tentative => Claim::Probing { left: PROBES },
-                _ => Claim::Announcing { left: ANNOUNCEMENTS },
+                _ => Claim::Announcing {
+                    left: ANNOUNCEMENTS,
+                },
             };
             entry.next = Some(now);
         }
@@ -189,7 +239,9 @@ impl Stack {
     /// Does what is due for the addresses of an interface.
     pub(crate) fn fire_claims(&mut self, id: InterfaceId, now: Instant) {
         let mut won = None;
-        let Some(interface) = self.interfaces.get_mut(id.index()) else { return };
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return;
+        };
         let (mac, up, arp) = (interface.mac, interface.up, &mut interface.arp);
         for entry in &mut interface.addresses {
             // One at a time: whoever comes second is due again at once.
@@ -199,7 +251,10 @@ impl Stack {
             let address = entry.cidr.address();
             let mut say = |packet| {
                 if arp.len() < arp.capacity() {
-                    arp.push_back(crate::interface::ArpOut { to: MacAddress::BROADCAST, packet });
+                    arp.push_back(crate::interface::ArpOut {
+                        to: MacAddress::BROADCAST,
+                        packet,
+                    });
                 }
             };
             (entry.claim, entry.next) = match entry.claim {
@@ -207,11 +262,19 @@ impl Stack {
                     entry.state = AddressState::Preferred;
                     won = Some((address, entry.origin));
                     say(Packet::announcement(mac, address));
-                    (Claim::Announcing { left: ANNOUNCEMENTS - 1 }, Some(now + ANNOUNCE_INTERVAL))
+                    (
+                        Claim::Announcing {
+                            left: ANNOUNCEMENTS - 1,
+                        },
+                        Some(now + ANNOUNCE_INTERVAL),
+                    )
                 }
                 Claim::Probing { left } => {
                     say(Packet::probe(mac, address));
-                    (Claim::Probing { left: left - 1 }, Some(now + PROBE_INTERVAL))
+                    (
+                        Claim::Probing { left: left - 1 },
+                        Some(now + PROBE_INTERVAL),
+                    )
                 }
                 Claim::Announcing { left } if left > 0 => {
                     say(Packet::announcement(mac, address));
@@ -232,7 +295,11 @@ impl Stack {
         if !interface.up {
             return None;
         }
-        interface.addresses.iter().filter_map(|entry| entry.next).min()
+        interface
+            .addresses
+            .iter()
+            .filter_map(|entry| entry.next)
+            .min()
     }
 }
 

@@ -15,10 +15,10 @@ use crate::id::InterfaceId;
 use crate::info::NeighbourState;
 use crate::lists::Lists;
 use crate::rng::Rng;
+use ::tcp::Instant;
 use alloc::vec::Vec;
 use core::time::Duration;
 use hashbrown::HashTable;
-use ::tcp::Instant;
 use wire::MacAddress;
 
 /// Time between requests (RFC 1122 2.3.2.1: at most one a second; RFC 4861 RETRANS_TIMER).
@@ -139,7 +139,9 @@ impl<A: Address> Cache<A> {
 
     /// All neighbours with their indices.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Neighbour<A>)> + '_ {
-        (0u32..).zip(&self.entries).filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
+        (0u32..)
+            .zip(&self.entries)
+            .filter_map(|(index, entry)| Some((index, entry.as_ref()?)))
     }
 
     fn find(&self, interface: InterfaceId, address: A) -> Option<u32> {
@@ -162,7 +164,10 @@ impl<A: Address> Cache<A> {
     ) -> Option<u32> {
         if self.order.is_empty(FREE) {
             let oldest = self.order.first(USED)?;
-            if !self.get(oldest).is_some_and(|entry| may_replace(entry.state)) {
+            if !self
+                .get(oldest)
+                .is_some_and(|entry| may_replace(entry.state))
+            {
                 return None;
             }
             self.remove(oldest);
@@ -170,10 +175,11 @@ impl<A: Address> Cache<A> {
         let index = self.order.pop(FREE)?;
         *self.entries.get_mut(index as usize)? = Some(entry);
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hasher.address(entry.address), index, |index| {
-            let entry = entries.get(*index as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| hasher.address(entry.address))
-        });
+        self.index
+            .insert_unique(hasher.address(entry.address), index, |index| {
+                let entry = entries.get(*index as usize).and_then(Option::as_ref);
+                entry.map_or(0, |entry| hasher.address(entry.address))
+            });
         // What a person has put in is not in the order: it never makes way.
         if entry.state != NeighbourState::Static {
             self.order.push(USED, index);
@@ -224,7 +230,9 @@ impl<A: Address> Cache<A> {
             };
             return (Found::Wait(index), Some(change));
         };
-        let Some(entry) = self.get_mut(index) else { return (Found::Unreachable, None) };
+        let Some(entry) = self.get_mut(index) else {
+            return (Found::Unreachable, None);
+        };
         let (mac, state) = (entry.mac, entry.state);
         if state == NeighbourState::Stale {
             // RFC 4861 7.3.3: the first use of a stale entry starts the delay.
@@ -251,17 +259,30 @@ impl<A: Address> Cache<A> {
     /// The neighbour's timer fired.
     pub(crate) fn fire(&mut self, index: u32, now: Instant) -> Option<Change> {
         let entry = self.get_mut(index)?;
-        let change = Change { index, ask: None, deadline: None, waiters: Waiters::Stay };
+        let change = Change {
+            index,
+            ask: None,
+            deadline: None,
+            waiters: Waiters::Stay,
+        };
         match entry.state {
             NeighbourState::Incomplete | NeighbourState::Probe if entry.tries >= TRIES => {
                 entry.state = NeighbourState::Failed;
                 // Kept for a second, so that who insists does not ask more often than that.
-                Some(Change { deadline: Some(now + RETRY), waiters: Waiters::Fail, ..change })
+                Some(Change {
+                    deadline: Some(now + RETRY),
+                    waiters: Waiters::Fail,
+                    ..change
+                })
             }
             NeighbourState::Incomplete => {
                 entry.tries += 1;
                 entry.asked = now;
-                Some(Change { ask: Some(Ask::Everybody), deadline: Some(now + RETRY), ..change })
+                Some(Change {
+                    ask: Some(Ask::Everybody),
+                    deadline: Some(now + RETRY),
+                    ..change
+                })
             }
             NeighbourState::Delay | NeighbourState::Probe => {
                 let first = entry.state == NeighbourState::Delay;
@@ -270,8 +291,16 @@ impl<A: Address> Cache<A> {
                 entry.asked = now;
                 // RFC 4861 7.3.3 asks directly; the last try asks everybody, should the hardware
                 // have been exchanged.
-                let ask = if entry.tries < TRIES { Ask::Directly(entry.mac) } else { Ask::Everybody };
-                Some(Change { ask: Some(ask), deadline: Some(now + RETRY), ..change })
+                let ask = if entry.tries < TRIES {
+                    Ask::Directly(entry.mac)
+                } else {
+                    Ask::Everybody
+                };
+                Some(Change {
+                    ask: Some(ask),
+                    deadline: Some(now + RETRY),
+                    ..change
+                })
             }
             NeighbourState::Reachable => {
                 entry.state = NeighbourState::Stale;
@@ -279,7 +308,10 @@ impl<A: Address> Cache<A> {
             }
             NeighbourState::Failed => {
                 self.remove(index);
-                Some(Change { waiters: Waiters::Fail, ..change })
+                Some(Change {
+                    waiters: Waiters::Fail,
+                    ..change
+                })
             }
             NeighbourState::Stale | NeighbourState::Static => None,
         }
@@ -295,10 +327,22 @@ impl<A: Address> Cache<A> {
         now: Instant,
     ) -> Heard {
         let reachable = self.reachable;
-        let Some(index) = self.find(interface, address) else { return Heard::Unknown };
-        let Some(entry) = self.get_mut(index) else { return Heard::Unknown };
-        let stay = Change { index, ask: None, deadline: None, waiters: Waiters::Stay };
-        let known = !matches!(entry.state, NeighbourState::Incomplete | NeighbourState::Failed);
+        let Some(index) = self.find(interface, address) else {
+            return Heard::Unknown;
+        };
+        let Some(entry) = self.get_mut(index) else {
+            return Heard::Unknown;
+        };
+        let stay = Change {
+            index,
+            ask: None,
+            deadline: None,
+            waiters: Waiters::Stay,
+        };
+        let known = !matches!(
+            entry.state,
+            NeighbourState::Incomplete | NeighbourState::Failed
+        );
         match entry.state {
             NeighbourState::Static if entry.mac == mac => Heard::Learned(stay),
             NeighbourState::Static => Heard::Suspicious(None),
@@ -307,7 +351,10 @@ impl<A: Address> Cache<A> {
                 Heard::Learned(entry.confirm(mac, stay, reachable, now))
             }
             _ if known && entry.mac == mac => {
-                let change = Change { deadline: Some(now + reachable), ..stay };
+                let change = Change {
+                    deadline: Some(now + reachable),
+                    ..stay
+                };
                 entry.heard = now;
                 entry.state = NeighbourState::Reachable;
                 Heard::Learned(change)
@@ -325,7 +372,11 @@ impl<A: Address> Cache<A> {
                 entry.tries = 1;
                 entry.asked = now;
                 let deadline = Some(now + RETRY);
-                Heard::Suspicious(Some(Change { ask: Some(Ask::Everybody), deadline, ..stay }))
+                Heard::Suspicious(Some(Change {
+                    ask: Some(Ask::Everybody),
+                    deadline,
+                    ..stay
+                }))
             }
         }
     }
@@ -353,10 +404,14 @@ impl<A: Address> Cache<A> {
             asked: now,
             tries: 0,
         };
-        let replaceable =
-            |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
+        let replaceable = |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
         let index = self.insert(entry, replaceable)?;
-        Some(Change { index, ask: None, deadline: None, waiters: Waiters::Stay })
+        Some(Change {
+            index,
+            ask: None,
+            deadline: None,
+            waiters: Waiters::Stay,
+        })
     }
 
     /// A person says so. `None` when the table is full of such.
@@ -371,12 +426,35 @@ impl<A: Address> Cache<A> {
         if let Some(index) = self.find(interface, address) {
             self.order.remove(index);
             let entry = self.get_mut(index)?;
-            *entry = Neighbour { mac, state, heard: now, ..*entry };
-            return Some(Change { index, ask: None, deadline: None, waiters: Waiters::Go });
+            *entry = Neighbour {
+                mac,
+                state,
+                heard: now,
+                ..*entry
+            };
+            return Some(Change {
+                index,
+                ask: None,
+                deadline: None,
+                waiters: Waiters::Go,
+            });
         }
-        let entry = Neighbour { interface, address, mac, state, heard: now, asked: now, tries: 0 };
+        let entry = Neighbour {
+            interface,
+            address,
+            mac,
+            state,
+            heard: now,
+            asked: now,
+            tries: 0,
+        };
         let index = self.insert(entry, |state| state != NeighbourState::Incomplete)?;
-        Some(Change { index, ask: None, deadline: None, waiters: Waiters::Go })
+        Some(Change {
+            index,
+            ask: None,
+            deadline: None,
+            waiters: Waiters::Go,
+        })
     }
 
     /// The entry for an address.
@@ -388,15 +466,28 @@ impl<A: Address> Cache<A> {
 impl<A> Neighbour<A> {
     /// Whether its hardware address is known.
     pub(crate) fn has_mac(&self) -> bool {
-        !matches!(self.state, NeighbourState::Incomplete | NeighbourState::Failed)
+        !matches!(
+            self.state,
+            NeighbourState::Incomplete | NeighbourState::Failed
+        )
     }
 
-    fn confirm(&mut self, mac: MacAddress, stay: Change, reachable: Duration, now: Instant) -> Change {
+    fn confirm(
+        &mut self,
+        mac: MacAddress,
+        stay: Change,
+        reachable: Duration,
+        now: Instant,
+    ) -> Change {
         self.mac = mac;
         self.heard = now;
         self.state = NeighbourState::Reachable;
         self.tries = 0;
-        Change { deadline: Some(now + reachable), waiters: Waiters::Go, ..stay }
+        Change {
+            deadline: Some(now + reachable),
+            waiters: Waiters::Go,
+            ..stay
+        }
     }
 }
 

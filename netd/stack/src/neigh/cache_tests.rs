@@ -31,27 +31,51 @@ fn state(cache: &Cache<Ipv4Addr>, last: u8) -> Option<NeighbourState> {
 fn three_questions_a_second_apart_then_failure() {
     let mut cache = cache(4);
     let (found, change) = cache.resolve(LINK, ip(1), at(0));
-    let Found::Wait(index) = found else { panic!("{found:?}") };
-    assert_eq!(change.map(|it| (it.ask, it.deadline)), Some((Some(Ask::Everybody), Some(at(1)))));
-    assert_eq!(cache.resolve(LINK, ip(1), at(0)), (Found::Wait(index), None));
+    let Found::Wait(index) = found else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        change.map(|it| (it.ask, it.deadline)),
+        Some((Some(Ask::Everybody), Some(at(1))))
+    );
+    assert_eq!(
+        cache.resolve(LINK, ip(1), at(0)),
+        (Found::Wait(index), None)
+    );
     for second in 1..3 {
         let change = cache.fire(index, at(second)).unwrap();
-        assert_eq!((change.ask, change.deadline), (Some(Ask::Everybody), Some(at(second + 1))));
+        assert_eq!(
+            (change.ask, change.deadline),
+            (Some(Ask::Everybody), Some(at(second + 1)))
+        );
     }
     let change = cache.fire(index, at(3)).unwrap();
     assert_eq!((change.ask, change.waiters), (None, Waiters::Fail));
     // For a second nobody is asked again.
-    assert_eq!(cache.resolve(LINK, ip(1), at(3)), (Found::Unreachable, None));
+    assert_eq!(
+        cache.resolve(LINK, ip(1), at(3)),
+        (Found::Unreachable, None)
+    );
     assert_eq!(cache.fire(index, at(4)).unwrap().waiters, Waiters::Fail);
-    assert!(matches!(cache.resolve(LINK, ip(1), at(4)).0, Found::Wait(_)));
+    assert!(matches!(
+        cache.resolve(LINK, ip(1), at(4)).0,
+        Found::Wait(_)
+    ));
 }
 
 #[test]
 fn a_neighbour_ages_and_is_asked_again() {
     let mut cache = cache(4);
-    let (Found::Wait(index), _) = cache.resolve(LINK, ip(1), at(0)) else { panic!() };
-    let Heard::Learned(change) = cache.heard(LINK, ip(1), mac(1), true, at(0)) else { panic!() };
-    assert_eq!((change.waiters, change.deadline), (Waiters::Go, Some(at(30))));
+    let (Found::Wait(index), _) = cache.resolve(LINK, ip(1), at(0)) else {
+        panic!()
+    };
+    let Heard::Learned(change) = cache.heard(LINK, ip(1), mac(1), true, at(0)) else {
+        panic!()
+    };
+    assert_eq!(
+        (change.waiters, change.deadline),
+        (Waiters::Go, Some(at(30)))
+    );
     cache.fire(index, at(30));
     assert_eq!(state(&cache, 1), Some(NeighbourState::Stale));
     let (found, change) = cache.resolve(LINK, ip(1), at(40));
@@ -72,30 +96,46 @@ fn a_neighbour_ages_and_is_asked_again() {
 #[test]
 fn an_answer_to_a_probe_brings_a_new_address() {
     let mut cache = cache(4);
-    let (Found::Wait(index), _) = cache.resolve(LINK, ip(1), at(0)) else { panic!() };
+    let (Found::Wait(index), _) = cache.resolve(LINK, ip(1), at(0)) else {
+        panic!()
+    };
     let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
     cache.fire(index, at(30));
     cache.resolve(LINK, ip(1), at(31));
     cache.fire(index, at(36));
-    assert!(matches!(cache.heard(LINK, ip(1), mac(9), true, at(36)), Heard::Learned(_)));
+    assert!(matches!(
+        cache.heard(LINK, ip(1), mac(9), true, at(36)),
+        Heard::Learned(_)
+    ));
     assert_eq!(cache.resolve(LINK, ip(1), at(36)).0, Found::Known(mac(9)));
 }
 
 #[test]
 fn poison_makes_us_ask_and_changes_nothing() {
     let mut cache = cache(4);
-    assert_eq!(cache.heard(LINK, ip(1), mac(66), true, at(0)), Heard::Unknown);
+    assert_eq!(
+        cache.heard(LINK, ip(1), mac(66), true, at(0)),
+        Heard::Unknown
+    );
     assert_eq!(state(&cache, 1), None);
     cache.resolve(LINK, ip(1), at(0));
     let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
     for (second, asks) in [(5, true), (5, false), (7, true)] {
         let heard = cache.heard(LINK, ip(1), mac(66), false, at(second));
-        let Heard::Suspicious(change) = heard else { panic!("{heard:?}") };
+        let Heard::Suspicious(change) = heard else {
+            panic!("{heard:?}")
+        };
         assert_eq!(change.and_then(|it| it.ask).is_some(), asks);
-        assert_eq!(cache.resolve(LINK, ip(1), at(second)).0, Found::Known(mac(1)));
+        assert_eq!(
+            cache.resolve(LINK, ip(1), at(second)).0,
+            Found::Known(mac(1))
+        );
         // The true owner answers.
         if second == 7 {
-            assert!(matches!(cache.heard(LINK, ip(1), mac(1), true, at(7)), Heard::Learned(_)));
+            assert!(matches!(
+                cache.heard(LINK, ip(1), mac(1), true, at(7)),
+                Heard::Learned(_)
+            ));
         }
     }
     assert_eq!(state(&cache, 1), Some(NeighbourState::Reachable));
@@ -109,10 +149,16 @@ fn the_least_recently_used_makes_way_but_never_who_is_waited_for() {
         let _ = cache.heard(LINK, ip(last), mac(last), true, at(0));
     }
     cache.resolve(LINK, ip(1), at(1));
-    assert!(matches!(cache.resolve(LINK, ip(4), at(1)).0, Found::Wait(_)));
+    assert!(matches!(
+        cache.resolve(LINK, ip(4), at(1)).0,
+        Found::Wait(_)
+    ));
     assert_eq!((state(&cache, 2), state(&cache, 1).is_some()), (None, true));
     for last in 5..=6 {
-        assert!(matches!(cache.resolve(LINK, ip(last), at(1)).0, Found::Wait(_)));
+        assert!(matches!(
+            cache.resolve(LINK, ip(last), at(1)).0,
+            Found::Wait(_)
+        ));
     }
     assert_eq!(cache.resolve(LINK, ip(7), at(1)).0, Found::Unreachable);
     assert_eq!(cache.iter().count(), 3);
@@ -134,12 +180,18 @@ fn learned_neighbours_displace_none_in_use() {
 fn static_entries_stay() {
     let mut cache = cache(2);
     assert!(cache.set(LINK, ip(1), mac(1), at(0)).is_some());
-    assert!(matches!(cache.heard(LINK, ip(1), mac(66), true, at(1)), Heard::Suspicious(None)));
+    assert!(matches!(
+        cache.heard(LINK, ip(1), mac(66), true, at(1)),
+        Heard::Suspicious(None)
+    ));
     for last in 2..100 {
         cache.resolve(LINK, ip(last), at(1));
         let _ = cache.heard(LINK, ip(last), mac(last), true, at(1));
     }
-    assert_eq!(cache.resolve(LINK, ip(1), at(9)), (Found::Known(mac(1)), None));
+    assert_eq!(
+        cache.resolve(LINK, ip(1), at(9)),
+        (Found::Known(mac(1)), None)
+    );
     let others: Vec<_> = cache.iter().map(|(_, entry)| entry.state).collect();
     assert!(others.contains(&NeighbourState::Static));
 }

@@ -19,8 +19,8 @@ use crate::slab::Slab;
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
-use core::net::{Ipv4Addr, SocketAddr};
 use ::tcp::{Limits, Shared};
+use core::net::{Ipv4Addr, SocketAddr};
 
 /// Where a connection is in its life with its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) enum Holder {
     Socket(ClientId, SocketId),
     /// Its client has closed it and wants to hear when all is sent.
     Closing(ClientId, Token),
+    /// A question to a name server, by this number.
+    Query(u16),
     /// Nobody.
     Nobody,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Conn {
     pub(crate) told: u64,
     pub(crate) notices: Chain,
     pub(crate) connecting: Option<Token>,
-    pub(crate) accepted: Option<Token>,
+    /// The accept that it answers, and the listener's name.
+    pub(crate) accepted: Option<(Token, Option<SocketId>)>,
     pub(crate) established: bool,
     pub(crate) peer_fin: bool,
     /// The end of the peer's stream may be acknowledged.
@@ -111,14 +114,14 @@ impl Conn {
     pub(crate) fn client(&self) -> Option<ClientId> {
         match self.holder {
             Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
-            Holder::Listener(_) | Holder::Nobody => None,
+            Holder::Listener(_) | Holder::Query(_) | Holder::Nobody => None,
         }
     }
 
     pub(crate) fn socket(&self) -> Option<SocketId> {
         match self.holder {
             Holder::Socket(_, socket) => Some(socket),
-            Holder::Listener(_) | Holder::Closing(..) | Holder::Nobody => None,
+            Holder::Listener(_) | Holder::Closing(..) | Holder::Query(_) | Holder::Nobody => None,
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::error::SocketError;
 use crate::event::EventKind;
-use crate::id::{SocketId, Token};
+use crate::id::Token;
 use crate::publish::Telling;
 use crate::requests::Request;
 use crate::stack::Stack;
@@ -25,11 +25,20 @@ impl Stack {
     }
 
     fn tell_beginning(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let (local, remote) = (conn.local(), conn.remote());
-        if let (Some(token), Some(socket)) = (conn.accepted, conn.socket()) {
-            let listener = None::<SocketId>;
-            if !telling.tell(listener, token, EventKind::Accepted { socket, local, remote }) {
+        if let (Some((token, listener)), Some(socket)) = (conn.accepted, conn.socket()) {
+            if !telling.tell(
+                listener,
+                token,
+                EventKind::Accepted {
+                    socket,
+                    local,
+                    remote,
+                },
+            ) {
                 return false;
             }
             conn.accepted = None;
@@ -52,15 +61,22 @@ impl Stack {
     }
 
     fn tell_received(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let socket = conn.socket();
         while conn.told < conn.arrived {
-            let Some(Request::Room(room)) = self.requests.first_mut(&conn.rooms) else { break };
+            let Some(Request::Room(room)) = self.requests.first_mut(&conn.rooms) else {
+                break;
+            };
             let end = conn.room_start.saturating_add(room.range.length.into());
             let upto = conn.arrived.min(end);
             let more = upto < end;
             let kind = EventKind::Received {
-                offset: room.range.offset.saturating_add(conn.told.saturating_sub(conn.room_start)),
+                offset: room
+                    .range
+                    .offset
+                    .saturating_add(conn.told.saturating_sub(conn.room_start)),
                 length: u32::try_from(upto.saturating_sub(conn.told)).unwrap_or(u32::MAX),
                 from: None,
                 more,
@@ -77,9 +93,15 @@ impl Stack {
         // What is in the client's memory, and known to it, may be acknowledged.
         conn.tcp.publish(conn.told, now);
         self.publish_end(index, now);
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let ended = conn.at_eof() || conn.receive_closed;
-        while let Some(token) = self.requests.first(&conn.rooms).filter(|_| ended).map(Request::token)
+        while let Some(token) = self
+            .requests
+            .first(&conn.rooms)
+            .filter(|_| ended)
+            .map(Request::token)
         {
             if !telling.tell(socket, token, EventKind::Eof) {
                 return false;
@@ -92,7 +114,9 @@ impl Stack {
     /// Once the client knows of everything before it, the end of the stream may be acknowledged: the
     /// client will find it whenever it looks.
     pub(crate) fn publish_end(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         if conn.at_eof() && !conn.end_published {
             conn.end_published = true;
             let outcome = conn.tcp.publish_fin(&mut self.tcp.shared, now);
@@ -101,7 +125,9 @@ impl Stack {
     }
 
     fn tell_sent(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let socket = conn.socket();
         while let Some(Request::Send(send)) = self.requests.first(&conn.sends) {
             let send = *send;
@@ -122,18 +148,24 @@ impl Stack {
     }
 
     fn tell_end(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let socket = conn.socket();
         if conn.over {
             let error = conn.error.unwrap_or(SocketError::Closed);
             let failed = |request: Request| request.failed(error);
             while let Some(Request::Send(send)) = self.requests.first(&conn.sends).copied() {
-                self.requests.move_first(&mut conn.sends, &mut conn.notices, failed);
+                self.requests
+                    .move_first(&mut conn.sends, &mut conn.notices, failed);
                 if let crate::requests::Source::Inline(buffer) = send.source {
                     self.inline.release(buffer);
                 }
             }
-            while self.requests.move_first(&mut conn.rooms, &mut conn.notices, failed) {}
+            while self
+                .requests
+                .move_first(&mut conn.rooms, &mut conn.notices, failed)
+            {}
         }
         while let Some(Request::Notice(notice)) = self.requests.first(&conn.notices) {
             if !telling.tell(socket, notice.token, EventKind::Error(notice.error)) {
@@ -152,8 +184,12 @@ impl Stack {
     }
 
     fn tell_closed(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return true };
-        let Holder::Closing(_, token) = conn.holder else { return true };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
+        let Holder::Closing(_, token) = conn.holder else {
+            return true;
+        };
         if !conn.over && !conn.our_fin_acked {
             return true;
         }

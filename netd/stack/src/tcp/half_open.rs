@@ -5,16 +5,15 @@
 
 use crate::demux::Target;
 use crate::hash::Tuple;
-use crate::ip::v4_in::Incoming;
 use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Holder};
 use crate::tcp::listener::Listener;
 use crate::timers::Timer;
+use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use wire::tcp::{Flags, Segment};
 use wire::{Drop, ipv4, tcp as format};
 
@@ -61,7 +60,6 @@ impl Stack {
     pub(crate) fn syn_input(
         &mut self,
         listener: u32,
-        incoming: &Incoming<'_>,
         tuple: Tuple<Ipv4Addr>,
         segment: &Segment<'_>,
         after: Option<Seq>,
@@ -73,20 +71,31 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         }
         if header.flags.contains(Flags::ACK) {
-            return self.refuse(incoming, tuple, segment, now);
+            return self.refuse(tuple, segment, now);
         }
-        let path = self.path(tuple.remote, Some(tuple.local)).ok_or(Drop::NoRoute)?;
-        let Some(entry) = self.tcp.listeners.at(listener) else { return Err(Drop::TcpNoSocket) };
+        let path = self
+            .path(tuple.remote, Some(tuple.local))
+            .ok_or(Drop::NoRoute)?;
+        let Some(entry) = self.tcp.listeners.at(listener) else {
+            return Err(Drop::TcpNoSocket);
+        };
         let room = entry.room_for_next(&self.requests);
         let setup = self.setup(&tuple, path.mtu, entry.options.no_delay, after, now);
         let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
         self.make_way(listener, now);
-        let Some(at) = self.tcp.listeners.at_mut(listener) else { return Err(Drop::TcpNoSocket) };
+        let Some(at) = self.tcp.listeners.at_mut(listener) else {
+            return Err(Drop::TcpNoSocket);
+        };
         if !at.queue.reserve() {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        let half_open = HalfOpen { entry, tuple, listener, since: now };
+        let half_open = HalfOpen {
+            entry,
+            tuple,
+            listener,
+            since: now,
+        };
         let Ok(key) = self.tcp.half_open.insert(half_open) else {
             at.queue.release();
             return Err(Drop::TcpSynOverflow);
@@ -102,7 +111,11 @@ impl Stack {
     /// backlog is full of them, the oldest (of the listener, if it has had its time) goes.
     fn make_way(&mut self, listener: u32, now: Instant) {
         let full = self.tcp.half_open.len() >= self.tcp.half_open.limit();
-        let clogged = self.tcp.listeners.at(listener).is_some_and(Listener::is_clogged);
+        let clogged = self
+            .tcp
+            .listeners
+            .at(listener)
+            .is_some_and(Listener::is_clogged);
         let tcp = &self.tcp;
         let oldest = if full {
             tcp.half_open_order.first(0)
@@ -125,7 +138,9 @@ impl Stack {
 
     /// Sends what a half-open connection has to send, and arms its timer.
     fn half_open_output(&mut self, index: u32, now: Instant) {
-        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return };
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else {
+            return;
+        };
         let (tuple, header) = (half_open.tuple, half_open.entry.output(now));
         let deadline = half_open.entry.next_deadline();
         self.timers.set(Timer::HalfOpen(index), Some(deadline));
@@ -137,7 +152,9 @@ impl Stack {
     /// The timer of a half-open connection fired.
     pub(crate) fn fire_half_open(&mut self, index: u32, now: Instant) {
         let shared = &self.tcp.shared;
-        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return };
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else {
+            return;
+        };
         if half_open.entry.fire(shared, now) {
             self.stats.count(Counter::TcpFailedOpens);
             self.forget_half_open(index);
@@ -148,9 +165,13 @@ impl Stack {
 
     /// A half-open connection came to nothing.
     pub(crate) fn forget_half_open(&mut self, index: u32) {
-        let Some(half_open) = self.tcp.half_open.remove_at(index) else { return };
+        let Some(half_open) = self.tcp.half_open.remove_at(index) else {
+            return;
+        };
         self.tcp.half_open_order.remove(index);
-        self.tcp.demux.remove(&half_open.tuple, Target::HalfOpen(index));
+        self.tcp
+            .demux
+            .remove(&half_open.tuple, Target::HalfOpen(index));
         self.timers.disarm(Timer::HalfOpen(index));
         if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
             listener.queue.release();
@@ -165,9 +186,14 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
-        let Some(half_open) = self.tcp.half_open.at_mut(index) else { return Err(Drop::TcpNoSocket) };
+        let Some(half_open) = self.tcp.half_open.at_mut(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
         let tuple = half_open.tuple;
-        match half_open.entry.input(&mut self.tcp.shared, &segment.header, now) {
+        match half_open
+            .entry
+            .input(&mut self.tcp.shared, &segment.header, now)
+        {
             SynOutcome::Complete => self.half_open_complete(index, segment, memory, now),
             SynOutcome::Drop(reason) => {
                 self.half_open_output(index, now);
@@ -193,15 +219,23 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
-        let Some(half_open) = self.tcp.half_open.at(index) else { return Err(Drop::TcpNoSocket) };
+        let Some(half_open) = self.tcp.half_open.at(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
         let (tuple, listener) = (half_open.tuple, half_open.listener);
         let path = self.path(tuple.remote, Some(tuple.local));
         let mut conn = Conn::new(Connection::from(half_open.entry.open(now)), tuple, path);
         conn.holder = Holder::Listener(listener);
         conn.established = true;
-        conn.ttl = self.tcp.listeners.at(listener).map_or(self.config.ttl, |at| at.options.ttl);
+        conn.ttl = self
+            .tcp
+            .listeners
+            .at(listener)
+            .map_or(self.config.ttl, |at| at.options.ttl);
         // No place among the connections: the entry stays, and the peer will try again.
-        let Ok(key) = self.tcp.connections.insert(conn) else { return Err(Drop::TcpAcceptOverflow) };
+        let Ok(key) = self.tcp.connections.insert(conn) else {
+            return Err(Drop::TcpAcceptOverflow);
+        };
         let connection = self.tcp.connections.index(key);
         self.tcp.half_open.remove_at(index);
         self.tcp.half_open_order.remove(index);

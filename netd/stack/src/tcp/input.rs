@@ -19,8 +19,8 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::Holder;
 use crate::timers::Timer;
-use core::net::Ipv4Addr;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
+use core::net::Ipv4Addr;
 use wire::ipv4::Quote;
 use wire::tcp::{Flags, Header, Segment};
 use wire::{Drop, Headroom, Protocol, Pseudo, Seal, Sum};
@@ -56,15 +56,14 @@ impl Stack {
             None => None,
         };
         match self.tcp.listening.find(tuple.local, tuple.local_port) {
-            Some(listener) => self.syn_input(listener, incoming, tuple, &segment, after, now),
-            None => self.refuse(incoming, tuple, &segment, now),
+            Some(listener) => self.syn_input(listener, tuple, &segment, after, now),
+            None => self.refuse(tuple, &segment, now),
         }
     }
 
     /// Answers a segment that is for nobody (RFC 9293 3.10.7.1).
     pub(crate) fn refuse(
         &mut self,
-        _incoming: &Incoming<'_>,
         tuple: Tuple<Ipv4Addr>,
         segment: &Segment<'_>,
         now: Instant,
@@ -78,11 +77,16 @@ impl Stack {
 
     /// Queues a segment without payload for the link; its ports are filled in here.
     pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, mut header: Header, now: Instant) {
-        let Some(path) = self.path(tuple.remote, Some(tuple.local)) else { return };
+        let Some(path) = self.path(tuple.remote, Some(tuple.local)) else {
+            return;
+        };
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
         let pseudo = Pseudo::v4(tuple.local, tuple.remote);
-        let seal = Seal::Full { pseudo, payload: Sum::ZERO };
+        let seal = Seal::Full {
+            pseudo,
+            payload: Sum::ZERO,
+        };
         let ip = Self::header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
         let len = header.header_len();
         if self.queue_packet(&path, &ip, len, Owner::None, now, |space| {
@@ -103,9 +107,13 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return Err(Drop::TcpNoSocket) };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
-        let outcome = conn.tcp.input(&mut self.tcp.shared, &segment.header, len, now);
+        let outcome = conn
+            .tcp
+            .input(&mut self.tcp.shared, &segment.header, len, now);
         if let Some(place) = outcome.place
             && self.place(index, place, segment.payload, memory).is_err()
         {
@@ -125,27 +133,48 @@ impl Stack {
         payload: &[u8],
         memory: &mut M,
     ) -> Result<(), Gone> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return Err(Gone) };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Err(Gone);
+        };
         if conn.receive_closed {
             return Ok(());
+        }
+        if let Holder::Query(query) = conn.holder {
+            return self
+                .names
+                .transports
+                .place(query, place, payload)
+                .ok_or(Gone);
         }
         let client = conn.client().ok_or(Gone)?;
         let skip = usize::try_from(place.skip).map_err(|_| Gone)?;
         let mut bytes = payload.get(skip..).ok_or(Gone)?;
-        bytes = bytes.get(..usize::try_from(place.len).map_err(|_| Gone)?).ok_or(Gone)?;
-        let mut at = place.stream_offset.checked_sub(conn.room_start).ok_or(Gone)?;
+        bytes = bytes
+            .get(..usize::try_from(place.len).map_err(|_| Gone)?)
+            .ok_or(Gone)?;
+        let mut at = place
+            .stream_offset
+            .checked_sub(conn.room_start)
+            .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
         self.stats.count(Counter::CopiesIn);
         self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
         while !bytes.is_empty() {
-            let range = self.requests.get(room).and_then(Request::room).ok_or(Gone)?.range;
+            let range = self
+                .requests
+                .get(room)
+                .and_then(Request::room)
+                .ok_or(Gone)?
+                .range;
             room = self.requests.next(room);
             let length = u64::from(range.length);
             if at >= length {
                 at -= length;
                 continue;
             }
-            let fits = usize::try_from(length - at).unwrap_or(usize::MAX).min(bytes.len());
+            let fits = usize::try_from(length - at)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
             let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
             memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
             (bytes, at) = (later, 0);
@@ -155,7 +184,9 @@ impl Stack {
 
     /// Does what a call on a connection says is to be done.
     pub(crate) fn apply_outcome(&mut self, index: u32, outcome: &Outcome, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         let was_established = conn.established;
         conn.arrived = conn.arrived.saturating_add(outcome.advanced);
         conn.acked = conn.acked.saturating_add(outcome.acked);
@@ -165,7 +196,11 @@ impl Stack {
         conn.our_fin_acked |= has(Events::FIN_ACKNOWLEDGED);
         if has(Events::RESET) {
             let refused = !was_established;
-            conn.error = Some(if refused { SocketError::Refused } else { SocketError::Reset });
+            conn.error = Some(if refused {
+                SocketError::Refused
+            } else {
+                SocketError::Reset
+            });
         } else if has(Events::TIMED_OUT) && conn.error.is_none() {
             conn.error = Some(SocketError::TimedOut);
         }
@@ -174,7 +209,7 @@ impl Stack {
             conn.tcp.publish(conn.told, now);
         }
         let receive_closed = conn.receive_closed;
-        let (tuple, client) = (conn.tuple, conn.client());
+        let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);
         let news = outcome.advanced > 0 || outcome.acked > 0 || !outcome.events.is_empty();
         if let Some(client) = client.filter(|_| news) {
             self.tell(client, Actor::Connection(index));
@@ -191,6 +226,9 @@ impl Stack {
         if let Some(header) = outcome.reply {
             self.send_bare(&tuple, header, now);
         }
+        if let Holder::Query(query) = holder {
+            self.query_connection(query, index, outcome, now);
+        }
         if receive_closed {
             self.publish_end(index, now);
         }
@@ -199,7 +237,9 @@ impl Stack {
 
     /// After every call on a connection: its timer, its turn to send, and whether it is still one.
     pub(crate) fn settle(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at(index) else { return };
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
         if conn.over {
             return;
         }
@@ -215,8 +255,12 @@ impl Stack {
 
     /// It is the connection's turn to send, in time.
     pub(crate) fn tcp_wake(&mut self, index: u32) {
-        let Some(conn) = self.tcp.connections.at(index) else { return };
-        let interface = conn.path.map_or(crate::id::InterfaceId::LOOPBACK, |path| path.interface);
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
+        let interface = conn
+            .path
+            .map_or(crate::id::InterfaceId::LOOPBACK, |path| path.interface);
         self.senders.push_if_free(
             Self::ready_queue(interface),
             self.numbering.number(Actor::Connection(index)),
@@ -225,7 +269,9 @@ impl Stack {
 
     /// The connection is over: only what its client has not been told of remains.
     pub(crate) fn tcp_finish(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         if conn.over {
             return;
         }
@@ -236,13 +282,15 @@ impl Stack {
             self.stats.count(Counter::TcpFailedOpens);
         }
         self.timers.disarm(Timer::Connection(index));
-        self.senders.remove(self.numbering.number(Actor::Connection(index)));
+        self.senders
+            .remove(self.numbering.number(Actor::Connection(index)));
         self.tcp.demux.remove(&tuple, Target::Connection(index));
         if let Some(record) = record {
             self.time_wait_start(record, tuple);
         }
         match holder {
             Holder::Nobody => self.tcp_forget(index),
+            Holder::Query(query) => self.query_failed(query, now),
             Holder::Listener(listener) => {
                 if let Some(listener) = self.tcp.listeners.at_mut(listener) {
                     listener.queue.remove(&index);
@@ -257,7 +305,9 @@ impl Stack {
 
     /// Ends a connection at once, with a reset if the peer knows of it.
     pub(crate) fn tcp_abort(&mut self, index: u32, error: Option<SocketError>, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         if conn.over {
             return;
         }
@@ -275,7 +325,9 @@ impl Stack {
         let number = self.numbering.number(Actor::Connection(index));
         self.senders.remove(number);
         self.dirty.remove(number);
-        let Some(mut conn) = self.tcp.connections.remove_at(index) else { return };
+        let Some(mut conn) = self.tcp.connections.remove_at(index) else {
+            return;
+        };
         for chain in [&mut conn.sends, &mut conn.rooms, &mut conn.notices] {
             self.forget_requests(chain);
         }
@@ -283,7 +335,9 @@ impl Stack {
 
     /// A connection's timer fired.
     pub(crate) fn fire_connection(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         let outcome = conn.tcp.fire(&mut self.tcp.shared, now);
         self.apply_outcome(index, &outcome, now);
     }
@@ -296,9 +350,18 @@ impl Stack {
             return false;
         };
         let (local, remote) = (quote.header.source, quote.header.destination);
-        let tuple = Tuple { local, local_port, remote, remote_port };
-        let Some(Target::Connection(index)) = self.tcp.demux.find(&tuple) else { return false };
-        let Some(conn) = self.tcp.connections.at(index) else { return false };
+        let tuple = Tuple {
+            local,
+            local_port,
+            remote,
+            remote_port,
+        };
+        let Some(Target::Connection(index)) = self.tcp.demux.find(&tuple) else {
+            return false;
+        };
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return false;
+        };
         // RFC 5927 4.1: only about what is in flight.
         if !conn.tcp.is_in_flight(Seq::new(sequence)) {
             return false;

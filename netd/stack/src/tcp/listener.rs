@@ -4,19 +4,19 @@
 //! *Never* holds bytes: a connection that nobody accepts has no room, so its window is closed.
 
 use crate::actors::Actor;
+use crate::client::Role;
 use crate::config::SocketOptions;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
 use crate::id::{ClientId, SocketId, Token};
-use crate::client::Role;
 use crate::memory::Range;
 use crate::nodes::{Chain, Nodes};
 use crate::publish::Telling;
 use crate::requests::{Accept, Request, Room};
 use crate::stack::Stack;
 use crate::tcp::connection::Holder;
-use core::net::SocketAddrV4;
 use ::tcp::{AcceptQueue, Instant};
+use core::net::SocketAddrV4;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ impl Listener {
             return 0;
         }
         match requests.first(&self.accepts) {
-            Some(Request::Accept(Accept { room: Some(room), .. })) => room.length.into(),
+            Some(Request::Accept(Accept {
+                room: Some(room), ..
+            })) => room.length.into(),
             _ => 0,
         }
     }
@@ -57,7 +59,9 @@ impl Stack {
     /// Pairs connections that wait with accepts that wait.
     pub(crate) fn pair(&mut self, index: u32, now: Instant) {
         loop {
-            let Some(listener) = self.tcp.listeners.at_mut(index) else { return };
+            let Some(listener) = self.tcp.listeners.at_mut(index) else {
+                return;
+            };
             if listener.queue.waiting() == 0 {
                 return;
             }
@@ -65,21 +69,39 @@ impl Stack {
                 return;
             };
             let (accept, client, options) = (*accept, listener.client, listener.options);
+            let name = listener.socket;
             // The socket's role gets its connection at once: both are here.
             let role = Role::Stream { bound: None };
-            let Ok(socket) = self.clients.create(client, role, options) else { return };
-            let Some(connection) = listener.queue.pop() else { return };
+            let Ok(socket) = self.clients.create(client, role, options) else {
+                return;
+            };
+            let Some(connection) = listener.queue.pop() else {
+                return;
+            };
             self.requests.pop(&mut listener.accepts);
             if let Ok(entry) = self.clients.socket_mut(client, socket) {
-                entry.role = Role::Connection { index: connection, bound: None };
+                entry.role = Role::Connection {
+                    index: connection,
+                    bound: None,
+                };
             }
-            let Some(conn) = self.tcp.connections.at_mut(connection) else { continue };
+            let Some(conn) = self.tcp.connections.at_mut(connection) else {
+                continue;
+            };
             conn.holder = Holder::Socket(client, socket);
-            conn.accepted = Some(accept.token);
+            conn.accepted = Some((accept.token, name));
             if let Some(range) = accept.room.filter(|room| room.length > 0) {
-                let room = Room { token: accept.token, range, used: 0 };
+                let room = Room {
+                    token: accept.token,
+                    range,
+                    used: 0,
+                };
                 // The accept's own place is free for this.
-                if self.requests.push(&mut conn.rooms, Request::Room(room)).is_ok() {
+                if self
+                    .requests
+                    .push(&mut conn.rooms, Request::Room(room))
+                    .is_ok()
+                {
                     conn.tcp.give_room(range.length, now);
                 }
             }
@@ -97,19 +119,29 @@ impl Stack {
         now: Instant,
     ) -> Result<(), AcceptError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let listener = self.tcp.listeners.at_mut(index).ok_or(AcceptError::NotListening)?;
+        let listener = self
+            .tcp
+            .listeners
+            .at_mut(index)
+            .ok_or(AcceptError::NotListening)?;
         if listener.accepts.len() >= limit {
             return Err(AcceptError::TooMany);
         }
         let accept = Request::Accept(Accept { token, room });
-        self.requests.push(&mut listener.accepts, accept).map_err(|_| AcceptError::TooMany)?;
+        self.requests
+            .push(&mut listener.accepts, accept)
+            .map_err(|_| AcceptError::TooMany)?;
         self.pair(index, now);
         Ok(())
     }
 
     /// Takes an accept back.
     pub(crate) fn listener_cancel(&mut self, index: u32, token: Token) -> Result<(), CancelError> {
-        let listener = self.tcp.listeners.at_mut(index).ok_or(CancelError::BadSocket)?;
+        let listener = self
+            .tcp
+            .listeners
+            .at_mut(index)
+            .ok_or(CancelError::BadSocket)?;
         let found = self.requests.move_where(
             &mut listener.accepts,
             &mut listener.notices,
@@ -126,7 +158,9 @@ impl Stack {
 
     /// Stops listening: who waits to be accepted is reset, half-open connections are forgotten.
     pub(crate) fn listener_stop(&mut self, index: u32, now: Instant) {
-        let Some(listener) = self.tcp.listeners.at_mut(index) else { return };
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+            return;
+        };
         self.tcp.listening.remove(listener.local.port(), index);
         while let Some(listener) = self.tcp.listeners.at_mut(index)
             && let Some(connection) = listener.queue.pop()
@@ -137,7 +171,11 @@ impl Stack {
             self.tcp_abort(connection, None, now);
         }
         let mine = |at: u32, stack: &Self| {
-            stack.tcp.half_open.at(at).is_some_and(|half_open| half_open.listener == index)
+            stack
+                .tcp
+                .half_open
+                .at(at)
+                .is_some_and(|half_open| half_open.listener == index)
         };
         for at in 0..u32::try_from(self.tcp.half_open.limit()).unwrap_or(u32::MAX) {
             if mine(at, self) {
@@ -149,9 +187,14 @@ impl Stack {
     /// Ends a listener, which tells its client when everything has ended.
     pub(crate) fn listener_close(&mut self, index: u32, token: Token, now: Instant) {
         self.listener_stop(index, now);
-        let Some(listener) = self.tcp.listeners.at_mut(index) else { return };
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+            return;
+        };
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
-        while self.requests.move_first(&mut listener.accepts, &mut listener.notices, cancelled) {}
+        while self
+            .requests
+            .move_first(&mut listener.accepts, &mut listener.notices, cancelled)
+        {}
         listener.closing = Some(token);
         listener.socket = None;
         let client = listener.client;
@@ -160,8 +203,11 @@ impl Stack {
 
     /// Forgets a listener without telling anybody.
     pub(crate) fn listener_forget(&mut self, index: u32) {
-        self.dirty.remove(self.numbering.number(Actor::Listener(index)));
-        let Some(mut listener) = self.tcp.listeners.remove_at(index) else { return };
+        self.dirty
+            .remove(self.numbering.number(Actor::Listener(index)));
+        let Some(mut listener) = self.tcp.listeners.remove_at(index) else {
+            return;
+        };
         self.tcp.listening.remove(listener.local.port(), index);
         self.forget_requests(&mut listener.accepts);
         self.forget_requests(&mut listener.notices);
@@ -169,7 +215,9 @@ impl Stack {
 
     /// Tells everything there is to tell; `false` when the client's ring is full.
     pub(crate) fn listener_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(listener) = self.tcp.listeners.at_mut(index) else { return true };
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+            return true;
+        };
         let id = listener.socket;
         while let Some(Request::Notice(notice)) = self.requests.first(&listener.notices) {
             if !telling.tell(id, notice.token, EventKind::Error(notice.error)) {

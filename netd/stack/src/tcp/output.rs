@@ -15,12 +15,10 @@ use crate::sender::{Sent, Step};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::timers::Timer;
-use core::net::Ipv4Addr;
 use ::tcp::{Emit, Fate, Instant, State};
+use core::net::Ipv4Addr;
 use wire::tcp::Flags;
-use wire::{
-    Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, ethernet, ipv4
-};
+use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, ethernet, ipv4};
 
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 16;
@@ -35,7 +33,9 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Step {
-        let Some(path) = self.tcp_path(index) else { return self.tcp_lost(index, now) };
+        let Some(path) = self.tcp_path(index) else {
+            return self.tcp_lost(index, now);
+        };
         if path.interface != id {
             return Step::Elsewhere(path.interface);
         }
@@ -48,7 +48,9 @@ impl Stack {
                 Found::Unreachable => None,
             }
         };
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return Step::Idle };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Step::Idle;
+        };
         if mac.is_none() && conn.tcp.state() == State::SynSent {
             self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
             return Step::Idle;
@@ -56,7 +58,8 @@ impl Stack {
         // One segment at a time: larger ones need a device that cuts them.
         let emit = conn.tcp.output(&mut self.tcp.shared, 0, now);
         let (tuple, ttl, fate) = (conn.tuple, conn.ttl, conn.tcp.fate());
-        self.timers.set(Timer::Connection(index), conn.tcp.next_deadline());
+        self.timers
+            .set(Timer::Connection(index), conn.tcp.next_deadline());
         let Some(emit) = emit else {
             if fate != Fate::Continues {
                 self.tcp_finish(index, now);
@@ -97,14 +100,17 @@ impl Stack {
 
     /// No way leads to the peer any more: who is not connected yet is told, who is waits.
     fn tcp_lost(&mut self, index: u32, now: Instant) -> Step {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return Step::Idle };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Step::Idle;
+        };
         if conn.tcp.state() == State::SynSent {
             self.tcp_abort(index, Some(SocketError::NetworkUnreachable), now);
             return Step::Idle;
         }
         let lost = conn.tcp.output(&mut self.tcp.shared, 0, now).is_some();
         let fate = conn.tcp.fate();
-        self.timers.set(Timer::Connection(index), conn.tcp.next_deadline());
+        self.timers
+            .set(Timer::Connection(index), conn.tcp.next_deadline());
         if fate != Fate::Continues {
             self.tcp_finish(index, now);
             return Step::Idle;
@@ -138,8 +144,17 @@ impl Stack {
         let payload = rest.get_mut(..len)?;
         let pseudo = Pseudo::v4(tuple.local, tuple.remote);
         let (offloaded, device) = self.seal_for(path, pseudo);
-        let sum = self.gather(index, emit.stream_offset, payload, offloaded.is_none(), memory)?;
-        let seal = offloaded.unwrap_or(Seal::Full { pseudo, payload: sum });
+        let sum = self.gather(
+            index,
+            emit.stream_offset,
+            payload,
+            offloaded.is_none(),
+            memory,
+        )?;
+        let seal = offloaded.unwrap_or(Seal::Full {
+            pseudo,
+            payload: sum,
+        });
         let mut room = Headroom::new(front);
         header.emit(&mut room, len, seal).ok()?;
         let segment = len + header.header_len();
@@ -150,11 +165,18 @@ impl Stack {
             self.stats.count(Counter::TcpResetsSent);
         }
         let checksum = match device {
-            Some(start) => TransmitChecksum::Partial { start, offset: CHECKSUM_OFFSET },
+            Some(start) => TransmitChecksum::Partial {
+                start,
+                offset: CHECKSUM_OFFSET,
+            },
             None => TransmitChecksum::Complete,
         };
         let meta = TransmitMeta { checksum };
-        Some(Step::Sent(Sent { len: segment + ipv4::HEADER_LEN, mac, meta }))
+        Some(Step::Sent(Sent {
+            len: segment + ipv4::HEADER_LEN,
+            mac,
+            meta,
+        }))
     }
 
     /// Copies bytes of the stream from the client's sends, with their sum if it is `summed`. `None`
@@ -174,7 +196,8 @@ impl Stack {
         self.stats.count(Counter::CopiesOut);
         self.stats.add(Counter::BytesCopiedOut, into.len() as u64);
         let conn = self.tcp.connections.at_mut(index)?;
-        let client = conn.client()?;
+        // The resolver's questions are all inline: they need no client's memory.
+        let client = conn.client();
         let first = self.requests.start(&conn.sends);
         let start = conn.told_sent;
         let (mut at, mut start) = match conn.cursor {
@@ -192,7 +215,9 @@ impl Stack {
             }
             conn.cursor = Some((at, start));
             let skip = u32::try_from(offset.checked_sub(start)?).ok()?;
-            let here = usize::try_from(send.end - offset).unwrap_or(usize::MAX).min(into.len());
+            let here = usize::try_from(send.end - offset)
+                .unwrap_or(usize::MAX)
+                .min(into.len());
             let (now, later) = into.split_at_mut_checked(here)?;
             if summed {
                 let piece =

@@ -18,8 +18,8 @@ use crate::requests::{Request, Room, Send, Source};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Holder};
 use crate::tcp::listener::Listener;
-use core::net::{Ipv4Addr, SocketAddrV4};
 use ::tcp::{AcceptQueue, Connection, Instant};
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 impl Stack {
     /// Binds a stream socket; port 0 means any.
@@ -33,7 +33,10 @@ impl Stack {
         if !address.is_unspecified() && !self.is_own(address) {
             return Err(BindError::AddressNotLocal);
         }
-        let entry = self.clients.socket(client, socket).map_err(|_| BindError::BadSocket)?;
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| BindError::BadSocket)?;
         if entry.role != (Role::Stream { bound: None }) {
             return Err(BindError::AlreadyBound);
         }
@@ -70,14 +73,21 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), ConnectError> {
-        let entry = self.clients.socket(client, socket).map_err(|_| ConnectError::BadSocket)?;
-        let Role::Stream { bound } = entry.role else { return Err(ConnectError::WrongState) };
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| ConnectError::BadSocket)?;
+        let Role::Stream { bound } = entry.role else {
+            return Err(ConnectError::WrongState);
+        };
         let options = entry.options;
         let to = *remote.ip();
         if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
             return Err(ConnectError::BadAddress);
         }
-        let from = bound.map(|bound| *bound.ip()).filter(|ip| !ip.is_unspecified());
+        let from = bound
+            .map(|bound| *bound.ip())
+            .filter(|ip| !ip.is_unspecified());
         let path = self.path(to, from).ok_or(ConnectError::NoRoute)?;
         if path.shared {
             return Err(ConnectError::BadAddress);
@@ -107,7 +117,11 @@ impl Stack {
         conn.ttl = options.ttl;
         conn.holder = Holder::Socket(client, socket);
         conn.connecting = Some(token);
-        let key = self.tcp.connections.insert(conn).map_err(|_| ConnectError::NoFreeConnection)?;
+        let key = self
+            .tcp
+            .connections
+            .insert(conn)
+            .map_err(|_| ConnectError::NoFreeConnection)?;
         let index = self.tcp.connections.index(key);
         self.tcp.demux.set(tuple, Target::Connection(index));
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
@@ -124,7 +138,10 @@ impl Stack {
         socket: SocketId,
         backlog: u16,
     ) -> Result<(), ListenError> {
-        let entry = self.clients.socket(client, socket).map_err(|_| ListenError::BadSocket)?;
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| ListenError::BadSocket)?;
         let options = entry.options;
         let local = match entry.role {
             Role::Stream { bound: Some(local) } => local,
@@ -147,9 +164,17 @@ impl Stack {
             notices: Chain::EMPTY,
             closing: None,
         };
-        let key = self.tcp.listeners.insert(listener).map_err(|_| ListenError::NoFreeListener)?;
+        let key = self
+            .tcp
+            .listeners
+            .insert(listener)
+            .map_err(|_| ListenError::NoFreeListener)?;
         let index = self.tcp.listeners.index(key);
-        if !self.tcp.listening.insert(*local.ip(), local.port(), false, index) {
+        if !self
+            .tcp
+            .listening
+            .insert(*local.ip(), local.port(), false, index)
+        {
             self.tcp.listeners.remove(key);
             return Err(ListenError::NoFreeListener);
         }
@@ -168,7 +193,11 @@ impl Stack {
         now: Instant,
     ) -> Result<(), SendError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let conn = self.tcp.connections.at_mut(index).ok_or(SendError::BadSocket)?;
+        let conn = self
+            .tcp
+            .connections
+            .at_mut(index)
+            .ok_or(SendError::BadSocket)?;
         if conn.over {
             return Err(SendError::NotConnected);
         }
@@ -180,18 +209,34 @@ impl Stack {
         }
         let (source, length) = match data {
             Data::Arena(range) => {
-                range.offset.checked_add(range.length.into()).ok_or(SendError::TooBig)?;
+                range
+                    .offset
+                    .checked_add(range.length.into())
+                    .ok_or(SendError::TooBig)?;
                 (Source::Arena(range.offset), range.length)
             }
             Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD => return Err(SendError::TooBig),
             Data::Inline(bytes) => {
                 let length = u32::try_from(bytes.len()).map_err(|_| SendError::TooBig)?;
-                (Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?), length)
+                (
+                    Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?),
+                    length,
+                )
             }
         };
         let end = conn.queued.saturating_add(length.into());
-        let send = Send { token, source, length, end, to: None };
-        if self.requests.push(&mut conn.sends, Request::Send(send)).is_err() {
+        let send = Send {
+            token,
+            source,
+            length,
+            end,
+            to: None,
+        };
+        if self
+            .requests
+            .push(&mut conn.sends, Request::Send(send))
+            .is_err()
+        {
             self.release(source);
             return Err(SendError::TooMany);
         }
@@ -215,7 +260,11 @@ impl Stack {
         now: Instant,
     ) -> Result<(), ReceiveError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let conn = self.tcp.connections.at_mut(index).ok_or(ReceiveError::BadSocket)?;
+        let conn = self
+            .tcp
+            .connections
+            .at_mut(index)
+            .ok_or(ReceiveError::BadSocket)?;
         if conn.receive_closed {
             return Err(ReceiveError::ShutDown);
         }
@@ -225,7 +274,11 @@ impl Stack {
         if conn.rooms.len() >= limit {
             return Err(ReceiveError::TooMany);
         }
-        let entry = Room { token, range: room, used: 0 };
+        let entry = Room {
+            token,
+            range: room,
+            used: 0,
+        };
         let pushed = self.requests.push(&mut conn.rooms, Request::Room(entry));
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if !conn.over {
@@ -247,7 +300,11 @@ impl Stack {
         half: Half,
         now: Instant,
     ) -> Result<(), ShutdownError> {
-        let conn = self.tcp.connections.at_mut(index).ok_or(ShutdownError::BadSocket)?;
+        let conn = self
+            .tcp
+            .connections
+            .at_mut(index)
+            .ok_or(ShutdownError::BadSocket)?;
         if conn.over {
             return Err(ShutdownError::NotConnected);
         }
@@ -257,7 +314,9 @@ impl Stack {
                 self.tell(client, Actor::Connection(index));
             }
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return Ok(()) };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Ok(());
+        };
         if matches!(half, Half::Send | Half::Both) && !conn.send_closed {
             conn.send_closed = true;
             let outcome = conn.tcp.close();
@@ -277,10 +336,15 @@ impl Stack {
         token: Token,
         now: Instant,
     ) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         conn.holder = Holder::Closing(client, token);
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
-        while self.requests.move_first(&mut conn.rooms, &mut conn.notices, cancelled) {}
+        while self
+            .requests
+            .move_first(&mut conn.rooms, &mut conn.notices, cancelled)
+        {}
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
         let unread = conn.told < conn.arrived;
         if conn.over {
@@ -297,9 +361,12 @@ impl Stack {
 
     /// The client is gone with its memory.
     pub(crate) fn tcp_desert(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else { return };
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
         conn.holder = Holder::Nobody;
-        self.dirty.remove(self.numbering.number(Actor::Connection(index)));
+        self.dirty
+            .remove(self.numbering.number(Actor::Connection(index)));
         // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
         let unsent = conn.acked < conn.queued;
         let unread = conn.told < conn.arrived;

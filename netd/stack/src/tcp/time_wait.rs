@@ -8,8 +8,8 @@ use crate::hash::Tuple;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::timers::Timer;
-use core::net::Ipv4Addr;
 use ::tcp::{Instant, Seq, TimeWait, TimeWaitOutcome};
+use core::net::Ipv4Addr;
 use wire::Drop;
 use wire::tcp::Segment;
 
@@ -30,7 +30,9 @@ impl Stack {
             self.forget_time_wait(oldest);
         }
         let deadline = record.deadline();
-        let Ok(key) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else { return };
+        let Ok(key) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
+            return;
+        };
         let index = self.tcp.time_waits.index(key);
         self.tcp.time_wait_order.push(0, index);
         self.tcp.demux.set(tuple, Target::TimeWait(index));
@@ -39,9 +41,13 @@ impl Stack {
 
     /// The time is over.
     pub(crate) fn forget_time_wait(&mut self, index: u32) {
-        let Some(record) = self.tcp.time_waits.remove_at(index) else { return };
+        let Some(record) = self.tcp.time_waits.remove_at(index) else {
+            return;
+        };
         self.tcp.time_wait_order.remove(index);
-        self.tcp.demux.remove(&record.tuple, Target::TimeWait(index));
+        self.tcp
+            .demux
+            .remove(&record.tuple, Target::TimeWait(index));
         self.timers.disarm(Timer::TimeWait(index));
     }
 
@@ -53,10 +59,14 @@ impl Stack {
         segment: &Segment<'_>,
         now: Instant,
     ) -> Result<Seq, Drop> {
-        let Some(waiting) = self.tcp.time_waits.at_mut(index) else { return Err(Drop::TcpTimeWait) };
+        let Some(waiting) = self.tcp.time_waits.at_mut(index) else {
+            return Err(Drop::TcpTimeWait);
+        };
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let tuple = waiting.tuple;
-        let outcome = waiting.record.input(&mut self.tcp.shared, &segment.header, len, now);
+        let outcome = waiting
+            .record
+            .input(&mut self.tcp.shared, &segment.header, len, now);
         let (deadline, next) = (waiting.record.deadline(), waiting.record.snd_nxt());
         self.timers.set(Timer::TimeWait(index), Some(deadline));
         match outcome {

@@ -2,19 +2,24 @@
 
 use crate::event::EventKind;
 use crate::publish::Telling;
-use crate::requests::{Request};
+use crate::requests::Request;
 use crate::stack::Stack;
 use core::net::SocketAddr;
 
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
     pub(crate) fn udp_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return true };
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return true;
+        };
         let id = Some(socket.socket);
         if let (Some(token), Some(local), Some(remote)) =
             (socket.connected, socket.local, socket.remote)
         {
-            let kind = EventKind::Connected { local: local.into(), remote: remote.into() };
+            let kind = EventKind::Connected {
+                local: local.into(),
+                remote: remote.into(),
+            };
             if !telling.tell(id, token, kind) {
                 return false;
             }
@@ -35,7 +40,10 @@ impl Stack {
         if let Some(error) = socket.error {
             // The receive that waits ends with the error; without one it waits for the next.
             let failed = |request: Request| request.failed(error);
-            if self.requests.move_first(&mut socket.rooms, &mut socket.notices, failed) {
+            if self
+                .requests
+                .move_first(&mut socket.rooms, &mut socket.notices, failed)
+            {
                 socket.error = None;
             }
         }

@@ -13,8 +13,8 @@ use crate::requests::{Arrival, Request};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::socket::Holder;
-use core::net::SocketAddrV4;
 use ::tcp::Instant;
+use core::net::SocketAddrV4;
 use wire::ipv4::Quote;
 use wire::udp::{self, NoChecksum};
 use wire::{Check, Drop};
@@ -31,8 +31,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         let check: Check = incoming.check();
-        let datagram =
-            udp::Datagram::parse(incoming.packet.payload, check, NoChecksum::Accept)?;
+        let datagram = udp::Datagram::parse(incoming.packet.payload, check, NoChecksum::Accept)?;
         let from = SocketAddrV4::new(incoming.source(), datagram.header.src_port);
         let to = incoming.destination();
         match self.udp.bindings.find(to, datagram.header.dst_port) {
@@ -69,17 +68,29 @@ impl Stack {
         let length = u32::try_from(payload.len()).map_err(|_| Drop::UdpLength)?;
         // At most one room is done with for each datagram: the next one is fresh.
         for _ in 0..2 {
-            let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) else { break };
-            let (token, offset) = (room.token, room.range.offset.saturating_add(room.used.into()));
+            let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) else {
+                break;
+            };
+            let (token, offset) = (
+                room.token,
+                room.range.offset.saturating_add(room.used.into()),
+            );
             if length > room.range.length.saturating_sub(room.used) {
                 // Too small for what was never used: this datagram is lost, the room stays.
                 if room.used == 0 {
                     break;
                 }
-                let done = Arrival { token, offset, length: 0, from: None, more: false };
-                self.requests.move_first(&mut socket.rooms, &mut socket.arrivals, |_| {
-                    Request::Arrival(done)
-                });
+                let done = Arrival {
+                    token,
+                    offset,
+                    length: 0,
+                    from: None,
+                    more: false,
+                };
+                self.requests
+                    .move_first(&mut socket.rooms, &mut socket.arrivals, |_| {
+                        Request::Arrival(done)
+                    });
                 self.dirty.push_if_free(
                     self.clients.index(socket.client),
                     self.numbering.number(Actor::Datagram(index)),
@@ -88,10 +99,20 @@ impl Stack {
             }
             let used = room.used.saturating_add(length).next_multiple_of(ALIGNMENT);
             let more = used < room.range.length;
-            let arrival = Arrival { token, offset, length, from: Some(from), more };
+            let arrival = Arrival {
+                token,
+                offset,
+                length,
+                from: Some(from),
+                more,
+            };
             // What lies behind `used` is not the client's to look at yet: it may be written first.
-            memory.write(socket.client, offset, payload).map_err(|_| Drop::ClientMemoryGone)?;
-            let pushed = self.requests.push(&mut socket.arrivals, Request::Arrival(arrival));
+            memory
+                .write(socket.client, offset, payload)
+                .map_err(|_| Drop::ClientMemoryGone)?;
+            let pushed = self
+                .requests
+                .push(&mut socket.arrivals, Request::Arrival(arrival));
             pushed.map_err(|_| Drop::UdpQueueFull)?;
             if let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) {
                 room.used = used;
@@ -111,7 +132,9 @@ impl Stack {
 
     /// A datagram could not be sent, or the socket's address is gone: its client is told.
     pub(crate) fn udp_failed(&mut self, index: u32, error: SocketError) {
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return };
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return;
+        };
         socket.error = Some(error);
         let client = socket.client;
         self.tell(client, Actor::Datagram(index));
@@ -119,11 +142,15 @@ impl Stack {
 
     /// An error about a datagram of ours came: the socket is told if it is connected to that peer.
     pub(crate) fn udp_error(&mut self, quote: &Quote<'_>, verdict: Verdict, now: Instant) -> bool {
-        let Some((local_port, remote_port)) = quote.ports() else { return false };
+        let Some((local_port, remote_port)) = quote.ports() else {
+            return false;
+        };
         let remote = SocketAddrV4::new(quote.header.destination, remote_port);
         match self.udp.bindings.find(quote.header.source, local_port) {
             Some(Holder::Socket(index)) => {
-                let Some(socket) = self.udp.sockets.at_mut(index) else { return false };
+                let Some(socket) = self.udp.sockets.at_mut(index) else {
+                    return false;
+                };
                 // RFC 1122 4.1.3.3; an unconnected socket could not tell which datagram it was.
                 if socket.remote != Some(remote) {
                     return false;
@@ -133,7 +160,7 @@ impl Stack {
                 self.tell(client, Actor::Datagram(index));
                 true
             }
-            Some(Holder::Query(query)) => self.dns_error(query, remote, now),
+            Some(Holder::Query(query)) => self.dns_error(query, now),
             None => false,
         }
     }

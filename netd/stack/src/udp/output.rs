@@ -15,8 +15,8 @@ use crate::requests::{Request, Send};
 use crate::sender::{Sent, Step};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use core::net::SocketAddrV4;
 use ::tcp::Instant;
+use core::net::SocketAddrV4;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ipv4, udp};
 
 /// Bytes of headers in front of a datagram's payload, Ethernet's included.
@@ -35,10 +35,16 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Step {
-        let Some(socket) = self.udp.sockets.at(index) else { return Step::Idle };
-        let Some(Request::Send(send)) = self.requests.first(&socket.sends) else { return Step::Idle };
+        let Some(socket) = self.udp.sockets.at(index) else {
+            return Step::Idle;
+        };
+        let Some(Request::Send(send)) = self.requests.first(&socket.sends) else {
+            return Step::Idle;
+        };
         let (send, client, local, ttl) = (*send, socket.client, socket.local, socket.options.ttl);
-        let (Some(to), Some(local)) = (send.to, local) else { return self.udp_done(index, None) };
+        let (Some(to), Some(local)) = (send.to, local) else {
+            return self.udp_done(index, None);
+        };
         let Some(path) = self.udp_path(Some(local), to) else {
             return self.udp_done(index, Some(SocketError::NetworkUnreachable));
         };
@@ -52,7 +58,9 @@ impl Stack {
             match self.link_address(id, path.next_hop, now) {
                 Found::Known(mac) => mac,
                 Found::Wait(neighbour) => {
-                    self.udp_park(index, client, &send, &path, neighbour, from, to, ttl, memory, now);
+                    self.udp_park(
+                        index, client, &send, &path, neighbour, from, to, ttl, memory, now,
+                    );
                     return self.udp_done(index, None);
                 }
                 Found::Unreachable => {
@@ -88,28 +96,48 @@ impl Stack {
         let (offloaded, device) = self.seal_for(path, pseudo);
         let seal = match offloaded {
             Some(seal) => {
-                crate::sender::copy_only(&self.inline, client, send.source, 0, payload, memory)?;
+                crate::sender::copy_only(
+                    &self.inline,
+                    Some(client),
+                    send.source,
+                    0,
+                    payload,
+                    memory,
+                )?;
                 seal
             }
             None => {
                 let source = send.source;
-                let sum = crate::sender::copy(&self.inline, client, source, 0, payload, memory)?;
-                Seal::Full { pseudo, payload: sum }
+                let sum =
+                    crate::sender::copy(&self.inline, Some(client), source, 0, payload, memory)?;
+                Seal::Full {
+                    pseudo,
+                    payload: sum,
+                }
             }
         };
         self.stats.count(Counter::CopiesOut);
         self.stats.add(Counter::BytesCopiedOut, send.length.into());
         let meta = match device {
             None => TransmitChecksum::Complete,
-            Some(start) => TransmitChecksum::Partial { start, offset: CHECKSUM_OFFSET },
+            Some(start) => TransmitChecksum::Partial {
+                start,
+                offset: CHECKSUM_OFFSET,
+            },
         };
         let mut room = Headroom::new(front);
-        let header = udp::Header { src_port: from.port(), dst_port: to.port() };
+        let header = udp::Header {
+            src_port: from.port(),
+            dst_port: to.port(),
+        };
         header.emit(&mut room, len, seal).ok()?;
         let header = Self::header(path, *to.ip(), Protocol::UDP, ttl);
         header.emit(&mut room, len + udp::HEADER_LEN).ok()?;
         self.stats.count(Counter::UdpSent);
-        Some((len + udp::HEADER_LEN + ipv4::HEADER_LEN, TransmitMeta { checksum: meta }))
+        Some((
+            len + udp::HEADER_LEN + ipv4::HEADER_LEN,
+            TransmitMeta { checksum: meta },
+        ))
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.
@@ -127,7 +155,9 @@ impl Stack {
         memory: &M,
         now: Instant,
     ) {
-        let Ok(len) = usize::try_from(send.length) else { return };
+        let Ok(len) = usize::try_from(send.length) else {
+            return;
+        };
         let header = Self::header(path, *to.ip(), Protocol::UDP, ttl);
         let pseudo = Pseudo::v4(*from.ip(), *to.ip());
         let total = len + udp::HEADER_LEN + ipv4::HEADER_LEN;
@@ -135,19 +165,31 @@ impl Stack {
         if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
             self.stats.drop_sent(Drop::NeighbourQueueFull);
             if let Some(owner) = self.packets.discard_first(waiting) {
-                self.packet_failed(owner, SocketError::HostUnreachable);
+                self.packet_failed(owner, SocketError::HostUnreachable, now);
             }
         }
         let inline = &self.inline;
         let owner = Owner::Datagram(index);
-        let queued = self.packets.push(waiting, total, path.next_hop, owner, now, |bytes| {
-            let (front, payload) = bytes.split_at_mut_checked(ipv4::HEADER_LEN + udp::HEADER_LEN)?;
-            let sum = crate::sender::copy(inline, client, send.source, 0, payload, memory)?;
-            let mut room = Headroom::new(front);
-            let seal = Seal::Full { pseudo, payload: sum };
-            udp::Header { src_port: from.port(), dst_port: to.port() }.emit(&mut room, len, seal).ok()?;
-            header.emit(&mut room, len + udp::HEADER_LEN).ok()
-        });
+        let queued = self
+            .packets
+            .push(waiting, total, path.next_hop, owner, now, |bytes| {
+                let (front, payload) =
+                    bytes.split_at_mut_checked(ipv4::HEADER_LEN + udp::HEADER_LEN)?;
+                let sum =
+                    crate::sender::copy(inline, Some(client), send.source, 0, payload, memory)?;
+                let mut room = Headroom::new(front);
+                let seal = Seal::Full {
+                    pseudo,
+                    payload: sum,
+                };
+                udp::Header {
+                    src_port: from.port(),
+                    dst_port: to.port(),
+                }
+                .emit(&mut room, len, seal)
+                .ok()?;
+                header.emit(&mut room, len + udp::HEADER_LEN).ok()
+            });
         if queued.is_some() {
             self.stats.count(Counter::UdpSent);
             self.stats.count(Counter::PacketsBuffered);
@@ -158,14 +200,19 @@ impl Stack {
 
     /// The socket's first send is over: with an error, or as well as datagrams can be.
     fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Step {
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return Step::Idle };
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return Step::Idle;
+        };
         let client = socket.client;
         if let Some(Request::Send(send)) = self.requests.first(&socket.sends).copied() {
             match error {
-                None => self.requests.move_first(&mut socket.sends, &mut socket.done, |send| send),
+                None => self
+                    .requests
+                    .move_first(&mut socket.sends, &mut socket.done, |send| send),
                 Some(error) => {
                     let failed = |request: Request| request.failed(error);
-                    self.requests.move_first(&mut socket.sends, &mut socket.notices, failed)
+                    self.requests
+                        .move_first(&mut socket.sends, &mut socket.notices, failed)
                 }
             };
             self.release(send.source);

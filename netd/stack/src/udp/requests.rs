@@ -35,7 +35,10 @@ impl Stack {
         // Sharing is for sockets of one client: nobody takes datagrams from another.
         let may_share = |holder: Holder| match holder {
             Holder::Socket(other) => {
-                shares && sockets.at(other).is_some_and(|other| other.client == client)
+                shares
+                    && sockets
+                        .at(other)
+                        .is_some_and(|other| other.client == client)
             }
             Holder::Query(_) => false,
         };
@@ -50,7 +53,11 @@ impl Stack {
             }
             port => port,
         };
-        if !self.udp.bindings.insert(address, port, shares, Holder::Socket(index)) {
+        if !self
+            .udp
+            .bindings
+            .insert(address, port, shares, Holder::Socket(index))
+        {
             return Err(BindError::NoFreePort);
         }
         let local = SocketAddrV4::new(address, port);
@@ -83,14 +90,24 @@ impl Stack {
         if remote.port() == 0 || remote.ip().is_unspecified() {
             return Err(ConnectError::BadAddress);
         }
-        let bound = socket.local.map(|local| *local.ip()).filter(|ip| !ip.is_unspecified());
-        let path = self.path(*remote.ip(), bound).ok_or(ConnectError::NoRoute)?;
-        self.udp_bind_any(index).map_err(|_| ConnectError::NoFreePort)?;
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return Err(ConnectError::BadSocket) };
+        let bound = socket
+            .local
+            .map(|local| *local.ip())
+            .filter(|ip| !ip.is_unspecified());
+        let path = self
+            .path(*remote.ip(), bound)
+            .ok_or(ConnectError::NoRoute)?;
+        self.udp_bind_any(index)
+            .map_err(|_| ConnectError::NoFreePort)?;
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return Err(ConnectError::BadSocket);
+        };
         // RFC 1122 4.1.3.5: from now on the socket has the address that the peer sees.
         if let Some(local) = &mut socket.local {
             local.set_ip(path.source);
-            self.udp.bindings.rebind(local.port(), Holder::Socket(index), path.source);
+            self.udp
+                .bindings
+                .rebind(local.port(), Holder::Socket(index), path.source);
         }
         socket.remote = Some(remote);
         socket.error = None;
@@ -135,26 +152,44 @@ impl Stack {
         if length > most || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD) {
             return Err(SendError::TooBig);
         }
-        self.udp_bind_any(index).map_err(|_| SendError::NoFreePort)?;
+        self.udp_bind_any(index)
+            .map_err(|_| SendError::NoFreePort)?;
         let source = match data {
             Data::Arena(range) => Source::Arena(range.offset),
-            Data::Inline(bytes) => Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?),
+            Data::Inline(bytes) => {
+                Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?)
+            }
         };
         let length = u32::try_from(length).map_err(|_| SendError::TooBig)?;
-        let send = Send { token, source, length, end: 0, to: Some(to) };
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return Err(SendError::BadSocket) };
-        if self.requests.push(&mut socket.sends, Request::Send(send)).is_err() {
+        let send = Send {
+            token,
+            source,
+            length,
+            end: 0,
+            to: Some(to),
+        };
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return Err(SendError::BadSocket);
+        };
+        if self
+            .requests
+            .push(&mut socket.sends, Request::Send(send))
+            .is_err()
+        {
             self.release(source);
             return Err(SendError::TooMany);
         }
         let number = self.numbering.number(Actor::Datagram(index));
-        self.senders.push_if_free(Self::ready_queue(path.interface), number);
+        self.senders
+            .push_if_free(Self::ready_queue(path.interface), number);
         Ok(())
     }
 
     /// The way a datagram takes, from where its socket is bound.
     pub(crate) fn udp_path(&self, bound: Option<SocketAddrV4>, to: SocketAddrV4) -> Option<Path> {
-        let bound = bound.map(|local| *local.ip()).filter(|ip| !ip.is_unspecified());
+        let bound = bound
+            .map(|local| *local.ip())
+            .filter(|ip| !ip.is_unspecified());
         self.path(*to.ip(), bound)
     }
 
@@ -166,14 +201,22 @@ impl Stack {
         token: Token,
     ) -> Result<(), ReceiveError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let socket = self.udp.sockets.at_mut(index).ok_or(ReceiveError::BadSocket)?;
+        let socket = self
+            .udp
+            .sockets
+            .at_mut(index)
+            .ok_or(ReceiveError::BadSocket)?;
         if socket.local.is_none() {
             return Err(ReceiveError::NotConnected);
         }
         if socket.rooms.len() >= limit {
             return Err(ReceiveError::TooMany);
         }
-        let room = Room { token, range: room, used: 0 };
+        let room = Room {
+            token,
+            range: room,
+            used: 0,
+        };
         let pushed = self.requests.push(&mut socket.rooms, Request::Room(room));
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if socket.error.is_some() {
@@ -192,7 +235,11 @@ impl Stack {
 
     /// Takes a waiting receive back.
     pub(crate) fn udp_cancel(&mut self, index: u32, token: Token) -> Result<(), CancelError> {
-        let socket = self.udp.sockets.at_mut(index).ok_or(CancelError::BadSocket)?;
+        let socket = self
+            .udp
+            .sockets
+            .at_mut(index)
+            .ok_or(CancelError::BadSocket)?;
         let found = self.requests.move_where(
             &mut socket.rooms,
             &mut socket.notices,
@@ -200,8 +247,15 @@ impl Stack {
             |request| request.failed(SocketError::Cancelled),
         );
         if !found {
-            let sending = self.requests.iter(&socket.sends).any(|send| send.token() == token);
-            return Err(if sending { CancelError::InProgress } else { CancelError::NotFound });
+            let sending = self
+                .requests
+                .iter(&socket.sends)
+                .any(|send| send.token() == token);
+            return Err(if sending {
+                CancelError::InProgress
+            } else {
+                CancelError::NotFound
+            });
         }
         let client = socket.client;
         self.tell(client, Actor::Datagram(index));
@@ -210,22 +264,31 @@ impl Stack {
 
     /// Ends a socket: its port is free at once, what is queued is still sent unless `abort`.
     pub(crate) fn udp_close(&mut self, index: u32, abort: bool, token: Token) {
-        let Some(socket) = self.udp.sockets.at_mut(index) else { return };
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return;
+        };
         if let Some(local) = socket.local {
-            self.udp.bindings.remove(local.port(), Holder::Socket(index));
+            self.udp
+                .bindings
+                .remove(local.port(), Holder::Socket(index));
         }
         socket.closing = Some(token);
         socket.error = None;
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
-        while self.requests.move_first(&mut socket.rooms, &mut socket.notices, cancelled) {}
+        while self
+            .requests
+            .move_first(&mut socket.rooms, &mut socket.notices, cancelled)
+        {}
         if abort {
             while let Some(Request::Send(send)) = self.requests.first(&socket.sends).copied() {
-                self.requests.move_first(&mut socket.sends, &mut socket.notices, cancelled);
+                self.requests
+                    .move_first(&mut socket.sends, &mut socket.notices, cancelled);
                 if let Source::Inline(index) = send.source {
                     self.inline.release(index);
                 }
             }
-            self.senders.remove(self.numbering.number(Actor::Datagram(index)));
+            self.senders
+                .remove(self.numbering.number(Actor::Datagram(index)));
         }
         let client = socket.client;
         self.tell(client, Actor::Datagram(index));
@@ -236,9 +299,13 @@ impl Stack {
         let number = self.numbering.number(Actor::Datagram(index));
         self.senders.remove(number);
         self.dirty.remove(number);
-        let Some(mut socket) = self.udp.sockets.remove_at(index) else { return };
+        let Some(mut socket) = self.udp.sockets.remove_at(index) else {
+            return;
+        };
         if let Some(local) = socket.local {
-            self.udp.bindings.remove(local.port(), Holder::Socket(index));
+            self.udp
+                .bindings
+                .remove(local.port(), Holder::Socket(index));
         }
         let chains = [
             &mut socket.sends,

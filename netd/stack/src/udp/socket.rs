@@ -65,11 +65,6 @@ impl Datagram {
             closing: None,
         }
     }
-
-    /// Whether datagrams wait to be sent.
-    pub(crate) fn wants_output(&self) -> bool {
-        !self.sends.is_empty()
-    }
 }
 
 /// All datagram sockets.

@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "every test file uses another part")]
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Data, Event, EventKind, Gone, InterfaceId, Instant,
-    Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta, SocketId, Stack, StaticPlan, Token,
-    TransmitChecksum,
+    AddressPlan, ClientId, ClientMemory, Config, Data, Event, EventKind, Gone, Instant,
+    InterfaceId, Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta, SocketId, Stack,
+    StaticPlan, Token, TransmitChecksum,
 };
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -41,7 +41,10 @@ impl ClientMemory for Arenas {
         let arena = self.0.get_mut(&client).ok_or(Gone)?;
         let start = usize::try_from(offset).map_err(|_| Gone)?;
         let end = start.checked_add(bytes.len()).ok_or(Gone)?;
-        arena.get_mut(start..end).ok_or(Gone)?.copy_from_slice(bytes);
+        arena
+            .get_mut(start..end)
+            .ok_or(Gone)?
+            .copy_from_slice(bytes);
         Ok(())
     }
 
@@ -77,7 +80,12 @@ pub fn at(last: u8, port: u16) -> SocketAddr {
 }
 
 pub fn facts(last: u8) -> LinkFacts {
-    LinkFacts { mac: mac(last), mtu: 1_500, up: true, checksum_transmit: false }
+    LinkFacts {
+        mac: mac(last),
+        mtu: 1_500,
+        up: true,
+        checksum_transmit: false,
+    }
 }
 
 pub fn plan(last: u8) -> StaticPlan {
@@ -116,8 +124,16 @@ pub fn config() -> Config {
 impl Host {
     pub fn new(last: u8, config: Config, plan: AddressPlan) -> Self {
         let mut stack = Stack::new(config, [last; 32], Instant::ZERO);
-        let link = stack.add_interface(facts(last), plan, Instant::ZERO).expect("interface");
-        Self { stack, memory: Arenas::default(), link, events: Vec::new(), deaf: false }
+        let link = stack
+            .add_interface(facts(last), plan, Instant::ZERO)
+            .expect("interface");
+        Self {
+            stack,
+            memory: Arenas::default(),
+            link,
+            events: Vec::new(),
+            deaf: false,
+        }
     }
 
     pub fn client(&mut self) -> ClientId {
@@ -129,7 +145,10 @@ impl Host {
     pub fn frames(&mut self, now: Instant) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         let mut frame = [0xaa; 1_600];
-        while let Some((len, meta)) = self.stack.output(self.link, &mut frame, &mut self.memory, now) {
+        while let Some((len, meta)) =
+            self.stack
+                .output(self.link, &mut frame, &mut self.memory, now)
+        {
             assert_eq!(meta.checksum, TransmitChecksum::Complete);
             assert!(len >= 60, "a short frame was not padded");
             frames.push(frame[..len].to_vec());
@@ -139,7 +158,13 @@ impl Host {
     }
 
     pub fn input(&mut self, frame: &[u8], now: Instant) {
-        self.stack.input(self.link, frame, ReceiveMeta::default(), &mut self.memory, now);
+        self.stack.input(
+            self.link,
+            frame,
+            ReceiveMeta::default(),
+            &mut self.memory,
+            now,
+        );
     }
 
     pub fn publish(&mut self, now: Instant) {
@@ -161,17 +186,26 @@ impl Host {
     /// Takes out the events with a token.
     pub fn take(&mut self, token: u64) -> Vec<EventKind> {
         let wanted = |event: &Event| event.token == Token(token);
-        let taken = self.events.iter().filter(|event| wanted(event)).map(|event| event.kind).collect();
+        let taken = self
+            .events
+            .iter()
+            .filter(|event| wanted(event))
+            .map(|event| event.kind)
+            .collect();
         self.events.retain(|event| !wanted(event));
         taken
     }
 
     pub fn stream(&mut self, client: ClientId) -> SocketId {
-        self.stack.socket_create(client, Kind::Stream).expect("socket")
+        self.stack
+            .socket_create(client, Kind::Stream)
+            .expect("socket")
     }
 
     pub fn datagram(&mut self, client: ClientId) -> SocketId {
-        self.stack.socket_create(client, Kind::Datagram).expect("socket")
+        self.stack
+            .socket_create(client, Kind::Datagram)
+            .expect("socket")
     }
 
     pub fn listen(&mut self, client: ClientId, port: u16, backlog: u16) -> SocketId {
@@ -182,20 +216,38 @@ impl Host {
         socket
     }
 
-    pub fn send(&mut self, client: ClientId, socket: SocketId, bytes: &[u8], at: u64, token: u64, now: Instant) {
+    pub fn send(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        bytes: &[u8],
+        at: u64,
+        token: u64,
+        now: Instant,
+    ) {
         self.memory.put(client, at, bytes);
         let data = Data::Arena(Range::new(at, bytes.len() as u32));
-        self.stack.send(client, socket, data, None, Token(token), now).expect("send");
+        self.stack
+            .send(client, socket, data, None, Token(token), now)
+            .expect("send");
     }
 
     pub fn counter(&self, name: &str) -> u64 {
-        self.stack.counters().find(|(other, _)| *other == name).expect("counter").1
+        self.stack
+            .counters()
+            .find(|(other, _)| *other == name)
+            .expect("counter")
+            .1
     }
 
     /// Received = delivered + dropped, always.
     pub fn assert_balance(&self) {
         let totals = self.stack.totals();
-        assert_eq!(totals.received.packets, totals.delivered + totals.dropped, "{totals:?}");
+        assert_eq!(
+            totals.received.packets,
+            totals.delivered + totals.dropped,
+            "{totals:?}"
+        );
     }
 }
 
@@ -242,7 +294,11 @@ impl World {
                 for frame in frames {
                     let lost = (self.lose)(sender, &frame);
                     if !lost {
-                        let to = if sender == 0 { &mut self.b } else { &mut self.a };
+                        let to = if sender == 0 {
+                            &mut self.b
+                        } else {
+                            &mut self.a
+                        };
                         to.input(&frame, self.now);
                     }
                     self.log.push((sender, frame));
@@ -263,7 +319,9 @@ impl World {
         self.settle();
         loop {
             let next = [self.a.stack.next_deadline(), self.b.stack.next_deadline()];
-            let Some(next) = next.into_iter().flatten().min().filter(|next| *next <= end) else { break };
+            let Some(next) = next.into_iter().flatten().min().filter(|next| *next <= end) else {
+                break;
+            };
             self.now = next.max(self.now);
             self.settle();
         }

@@ -1,0 +1,234 @@
+//! Look-ups of clients.
+//!
+//! *Owns* who waits for which answer. *Invariant*: a look-up that was accepted is told of once, or
+//! its client is gone.
+
+use crate::actors::Actor;
+use crate::config::{Config, NAME_SERVERS};
+use crate::dns::{Answer, Ask, Kind, Limits, Lookup as Begun, Outcome, Refusal, Resolver};
+use crate::error::{CancelError, ResolveError, SocketError};
+use crate::event::{EventKind, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
+use crate::id::{ClientId, Token};
+use crate::names::transport::Transports;
+use crate::publish::Telling;
+use crate::request::{AddressKind, Lookup};
+use crate::rng::Rng;
+use crate::slab::Slab;
+use crate::stack::Stack;
+use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::time::Duration;
+use tcp::Instant;
+
+/// The port of name servers that none is named for.
+const DNS_PORT: u16 = 53;
+
+/// A look-up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waiting {
+    client: ClientId,
+    token: Token,
+    answer: Option<Resolution>,
+}
+
+/// All look-ups, the resolver, and what carries its questions.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) table: Slab<Waiting>,
+    pub(crate) resolver: Resolver,
+    pub(crate) transports: Transports,
+}
+
+impl Names {
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+        let limits = Limits {
+            lookups: config.resolutions,
+            cache: config.dns_cache,
+        };
+        Self {
+            table: Slab::new(config.resolutions.into()),
+            resolver: Resolver::new(limits, rng),
+            transports: Transports::new(config.resolutions),
+        }
+    }
+}
+
+impl Stack {
+    /// Looks up the addresses of a name. Completes with `Resolved`.
+    ///
+    /// # Errors
+    /// See [`ResolveError`].
+    pub fn resolve(
+        &mut self,
+        client: ClientId,
+        lookup: Lookup<'_>,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), ResolveError> {
+        self.clients.get(client).ok_or(ResolveError::BadClient)?;
+        let mut servers = [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS];
+        match lookup.server {
+            Some(SocketAddr::V6(_)) => return Err(ResolveError::AddressFamily),
+            Some(SocketAddr::V4(server)) => {
+                let port = if server.port() == 0 {
+                    DNS_PORT
+                } else {
+                    server.port()
+                };
+                if let Some(place) = servers.first_mut() {
+                    *place = SocketAddrV4::new(*server.ip(), port);
+                }
+            }
+            None => {
+                for (place, server) in servers.iter_mut().zip(self.name_servers()) {
+                    if let SocketAddr::V4(server) = server {
+                        *place = server;
+                    }
+                }
+            }
+        }
+        let waiting = Waiting {
+            client,
+            token,
+            answer: None,
+        };
+        let key = self
+            .names
+            .table
+            .insert(waiting)
+            .map_err(|_| ResolveError::TooMany)?;
+        let owner = self.names.table.index(key);
+        let kind = match lookup.kind {
+            AddressKind::V4 => Kind::A,
+            AddressKind::V6 => Kind::Aaaa,
+        };
+        let is_cached = lookup.server.is_none();
+        let ask = Ask {
+            owner,
+            name: lookup.name,
+            kind,
+            servers: &servers,
+            is_cached,
+        };
+        match self.names.resolver.resolve(&ask, now) {
+            Ok(Begun::Answered(answer)) => self.answered(owner, &answer, Duration::ZERO),
+            Ok(Begun::Waiting) => self.run_names(now),
+            Err(refusal) => {
+                self.names.table.remove(key);
+                return Err(match refusal {
+                    Refusal::BadName => ResolveError::BadName,
+                    Refusal::NoServer => ResolveError::NoServer,
+                    Refusal::TooMany => ResolveError::TooMany,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A look-up is over.
+    pub(crate) fn answered(&mut self, owner: u32, answer: &Answer, took: Duration) {
+        self.look_up_ends(owner, resolution(answer, took));
+    }
+
+    fn look_up_ends(&mut self, owner: u32, answer: Resolution) {
+        if let Some(waiting) = self.names.table.at_mut(owner) {
+            waiting.answer = Some(answer);
+            let client = waiting.client;
+            self.tell(client, Actor::Lookup(owner));
+        }
+    }
+
+    /// Tells what was found.
+    pub(crate) fn lookup_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(waiting) = self.names.table.at(index) else {
+            return true;
+        };
+        let Some(answer) = waiting.answer else {
+            return true;
+        };
+        let told = telling.tell(None, waiting.token, EventKind::Resolved(answer));
+        if told {
+            self.names.table.remove_at(index);
+        }
+        told
+    }
+
+    /// Forgets a client's look-ups.
+    pub(crate) fn lookups_forget(&mut self, client: ClientId, now: Instant) {
+        for index in 0..u32::try_from(self.names.table.limit()).unwrap_or(u32::MAX) {
+            if self
+                .names
+                .table
+                .at(index)
+                .is_some_and(|waiting| waiting.client == client)
+            {
+                self.names.resolver.cancel(index);
+                self.names.table.remove_at(index);
+            }
+        }
+        self.run_names(now);
+    }
+
+    /// Takes back a ping or look-up.
+    pub(crate) fn cancel_unbound(
+        &mut self,
+        client: ClientId,
+        token: Token,
+    ) -> Result<(), CancelError> {
+        let ping = self.pings.table.iter().find(|(_, ping)| {
+            ping.client == client && ping.token == token && ping.answer.is_none()
+        });
+        if let Some((key, _)) = ping {
+            let index = self.pings.table.index(key);
+            self.ping_failed(index, None, SocketError::Cancelled);
+            return Ok(());
+        }
+        let lookup = self.names.table.iter().find(|(_, waiting)| {
+            waiting.client == client && waiting.token == token && waiting.answer.is_none()
+        });
+        let (key, _) = lookup.ok_or(CancelError::NotFound)?;
+        let index = self.names.table.index(key);
+        self.names.resolver.cancel(index);
+        self.look_up_ends(index, ended(ResolutionOutcome::Cancelled));
+        Ok(())
+    }
+
+    /// Answers that are remembered, good or not.
+    pub(crate) fn names_cached(&self) -> u32 {
+        u32::try_from(self.names.resolver.cache_len(Instant::ZERO)).unwrap_or(u32::MAX)
+    }
+}
+
+fn ended(outcome: ResolutionOutcome) -> Resolution {
+    Resolution {
+        outcome,
+        addresses: [None; RESOLUTION_ADDRESSES],
+        ttl: 0,
+        server: None,
+        aliases: 0,
+        took: Duration::ZERO,
+    }
+}
+
+fn resolution(answer: &Answer, took: Duration) -> Resolution {
+    let mut addresses = [None; RESOLUTION_ADDRESSES];
+    let outcome = match &answer.outcome {
+        Outcome::Addresses(found) => {
+            for (place, address) in addresses.iter_mut().zip(found.as_slice()) {
+                *place = Some(*address);
+            }
+            ResolutionOutcome::Found
+        }
+        Outcome::NoData => ResolutionOutcome::NoData,
+        Outcome::NoSuchName => ResolutionOutcome::NoSuchName,
+        Outcome::TimedOut => ResolutionOutcome::TimedOut,
+        Outcome::ServerFailed => ResolutionOutcome::ServerFailed,
+    };
+    Resolution {
+        addresses,
+        ttl: answer.ttl,
+        server: answer.server.map(SocketAddr::V4),
+        aliases: answer.aliases,
+        took,
+        ..ended(outcome)
+    }
+}

@@ -1,0 +1,362 @@
+//! What carries the resolver's questions: a datagram from a random port of its own for each try (RFC
+//! 5452 section 9.2), or a connection of our own TCP (RFC 7766).
+//!
+//! *Owns* the ports, the connections, and the few buffers that answers over TCP come into: the
+//! resolver is its own client, with its own memory.
+
+use crate::bindings;
+use crate::config::INLINE_PAYLOAD;
+use crate::demux::Target;
+use crate::dns::{QueryId, Work};
+use crate::hash::Tuple;
+use crate::id::Token;
+use crate::names::lookup::Names;
+use crate::nodes::Chain;
+use crate::packets::Owner;
+use crate::requests::{Request, Send, Source};
+use crate::stack::Stack;
+use crate::tcp::connection::{Conn, Holder};
+use crate::timers::Timer;
+use crate::udp::socket::Holder as PortHolder;
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use tcp::{Connection, Events, Instant, Outcome, Place};
+use wire::udp;
+use wire::{Drop, Headroom, Protocol, Pseudo, Seal};
+
+/// Connections at a time: as many as the resolver has buffers.
+const CONNECTIONS: usize = 4;
+/// Room for an answer over TCP, its length in front.
+const ROOM: usize = 4_096 + 2;
+/// Longest question with its length in front: name, EDNS and headers.
+const QUESTION: usize = 512;
+
+/// What carries a question at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Transport {
+    /// Nothing.
+    None,
+    /// A port.
+    Udp { port: u16 },
+    /// A connection, at this index, with this buffer.
+    Tcp { connection: u32, buffer: usize },
+}
+
+#[derive(Debug)]
+struct Buffer {
+    bytes: Box<[u8]>,
+    taken: bool,
+}
+
+/// All transports, by the question's number.
+#[derive(Debug)]
+pub(crate) struct Transports {
+    of_query: Vec<Transport>,
+    buffers: Vec<Buffer>,
+}
+
+impl Transports {
+    pub(crate) fn new(queries: u16) -> Self {
+        let buffer = |_| Buffer {
+            bytes: vec![0; ROOM].into_boxed_slice(),
+            taken: false,
+        };
+        Self {
+            of_query: vec![Transport::None; queries.into()],
+            buffers: (0..CONNECTIONS).map(buffer).collect(),
+        }
+    }
+
+    fn get(&self, query: u16) -> Transport {
+        self.of_query
+            .get(usize::from(query))
+            .copied()
+            .unwrap_or(Transport::None)
+    }
+
+    fn set(&mut self, query: u16, transport: Transport) {
+        if let Some(place) = self.of_query.get_mut(usize::from(query)) {
+            *place = transport;
+        }
+    }
+
+    fn buffer(&mut self, query: u16) -> Option<&mut Buffer> {
+        match self.get(query) {
+            Transport::Tcp { buffer, .. } => self.buffers.get_mut(buffer),
+            Transport::None | Transport::Udp { .. } => None,
+        }
+    }
+
+    /// Puts received bytes in their place.
+    pub(crate) fn place(&mut self, query: u16, place: Place, payload: &[u8]) -> Option<()> {
+        let skip = usize::try_from(place.skip).ok()?;
+        let len = usize::try_from(place.len).ok()?;
+        let bytes = payload.get(skip..skip.checked_add(len)?)?;
+        let at = usize::try_from(place.stream_offset).ok()?;
+        let room = self
+            .buffer(query)?
+            .bytes
+            .get_mut(at..at.checked_add(len)?)?;
+        room.copy_from_slice(bytes);
+        Some(())
+    }
+}
+
+impl Stack {
+    /// Does what the resolver wants done, until it wants nothing.
+    pub(crate) fn run_names(&mut self, now: Instant) {
+        while let Some(work) = self.names.resolver.poll(now) {
+            match work {
+                Work::SendUdp { query, server } => {
+                    if self.ask_by_datagram(query, server, now).is_none() {
+                        self.names.resolver.unreachable(query, now);
+                    }
+                }
+                Work::OpenTcp { query, server } => {
+                    if self.ask_by_stream(query, server, now).is_none() {
+                        self.names.resolver.unreachable(query, now);
+                    }
+                }
+                Work::CloseTransport { query } => self.close_transport(query, now),
+                Work::Done {
+                    owner,
+                    answer,
+                    took,
+                } => self.answered(owner, &answer, took),
+            }
+        }
+        let next = self.names.resolver.next_deadline();
+        self.timers.set(Timer::Resolver, next);
+    }
+
+    /// The resolver's timer fired.
+    pub(crate) fn fire_names(&mut self, now: Instant) {
+        self.names.resolver.fire(now);
+        self.run_names(now);
+    }
+
+    /// Sends a question from a new random port.
+    fn ask_by_datagram(
+        &mut self,
+        query: QueryId,
+        server: SocketAddrV4,
+        now: Instant,
+    ) -> Option<()> {
+        let path = self.path(*server.ip(), None)?;
+        let any = Ipv4Addr::UNSPECIFIED;
+        let bound = &self.udp.bindings;
+        let port =
+            bindings::ephemeral(&mut self.rng, |port| !bound.is_taken(any, port, |_| false))?;
+        if !self
+            .udp
+            .bindings
+            .insert(path.source, port, false, PortHolder::Query(query.0))
+        {
+            return None;
+        }
+        self.names.transports.set(query.0, Transport::Udp { port });
+        let mut question = [0; QUESTION];
+        let len = self
+            .names
+            .resolver
+            .emit(query, &mut self.rng, &mut question)?;
+        let question = question.get(..len)?;
+        let pseudo = Pseudo::v4(path.source, *server.ip());
+        let seal = Seal::Full {
+            pseudo,
+            payload: wire::sum(question),
+        };
+        let header = Self::header(&path, *server.ip(), Protocol::UDP, self.config.ttl);
+        let owner = Owner::Resolver(query.0);
+        let queued =
+            self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, now, |space| {
+                let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
+                payload.copy_from_slice(question);
+                udp::Header {
+                    src_port: port,
+                    dst_port: server.port(),
+                }
+                .emit(&mut Headroom::new(front), len, seal)
+                .ok()
+            });
+        queued.then_some(())
+    }
+
+    /// Opens a connection for a question.
+    fn ask_by_stream(&mut self, query: QueryId, server: SocketAddrV4, now: Instant) -> Option<()> {
+        let path = self.path(*server.ip(), None)?;
+        let buffer = self
+            .names
+            .transports
+            .buffers
+            .iter()
+            .position(|buffer| !buffer.taken)?;
+        let tuple = |local_port| Tuple {
+            local: path.source,
+            local_port,
+            remote: *server.ip(),
+            remote_port: server.port(),
+        };
+        let demux = &self.tcp.demux;
+        let port = bindings::ephemeral(&mut self.rng, |port| demux.find(&tuple(port)).is_none())?;
+        let tuple = tuple(port);
+        let setup = self.setup(&tuple, path.mtu, true, None, now);
+        let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
+        tcp.give_room(u32::try_from(ROOM).ok()?, now);
+        let mut conn = Conn::new(tcp, tuple, Some(path));
+        conn.ttl = self.config.ttl;
+        conn.holder = Holder::Query(query.0);
+        let key = self.tcp.connections.insert(conn).ok()?;
+        let connection = self.tcp.connections.index(key);
+        self.tcp.demux.set(tuple, Target::Connection(connection));
+        if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
+            buffer.taken = true;
+        }
+        self.names
+            .transports
+            .set(query.0, Transport::Tcp { connection, buffer });
+        self.send_question(query, connection, now);
+        self.settle(connection, now);
+        Some(())
+    }
+
+    /// Queues the question on its connection; it leaves when the connection stands.
+    fn send_question(&mut self, query: QueryId, connection: u32, now: Instant) -> Option<()> {
+        let mut question = [0; QUESTION];
+        let len = self
+            .names
+            .resolver
+            .emit(query, &mut self.rng, &mut question)?;
+        for piece in question.get(..len)?.chunks(INLINE_PAYLOAD) {
+            let source = Source::Inline(self.inline.keep(piece)?);
+            let length = u32::try_from(piece.len()).ok()?;
+            let conn = self.tcp.connections.at_mut(connection)?;
+            let end = conn.queued.saturating_add(length.into());
+            let send = Send {
+                token: Token::default(),
+                source,
+                length,
+                end,
+                to: None,
+            };
+            if self
+                .requests
+                .push(&mut conn.sends, Request::Send(send))
+                .is_err()
+            {
+                self.release(source);
+                return None;
+            }
+            conn.queued = end;
+            conn.tcp.queue(length);
+        }
+        self.settle(connection, now);
+        Some(())
+    }
+
+    /// Something happened to a connection of the resolver's.
+    pub(crate) fn query_connection(
+        &mut self,
+        query: u16,
+        connection: u32,
+        outcome: &Outcome,
+        now: Instant,
+    ) {
+        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+            return;
+        };
+        let (from, upto) = (conn.told, conn.arrived);
+        conn.told = upto;
+        conn.tcp.publish(upto, now);
+        let over = conn.over;
+        if upto > from {
+            let Names {
+                resolver,
+                transports,
+                ..
+            } = &mut self.names;
+            let range = usize::try_from(from).unwrap_or(0)..usize::try_from(upto).unwrap_or(0);
+            let bytes = transports
+                .buffer(query)
+                .and_then(|buffer| buffer.bytes.get(range));
+            if let Some(bytes) = bytes
+                && let Err(reason) = resolver.tcp_input(QueryId(query), bytes, now)
+            {
+                self.stats.drop_sent(reason);
+            }
+        }
+        if over || outcome.events.contains(Events::PEER_FIN) {
+            self.names.resolver.unreachable(QueryId(query), now);
+        }
+        self.run_names(now);
+    }
+
+    fn close_transport(&mut self, query: QueryId, now: Instant) {
+        match self.names.transports.get(query.0) {
+            Transport::None => {}
+            Transport::Udp { port } => self.udp.bindings.remove(port, PortHolder::Query(query.0)),
+            Transport::Tcp { connection, buffer } => {
+                if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
+                    buffer.taken = false;
+                }
+                self.leave_connection(query.0, connection, now);
+            }
+        }
+        self.names.transports.set(query.0, Transport::None);
+    }
+
+    /// The resolver has what it wants, or gives up: nobody waits for the rest.
+    fn leave_connection(&mut self, query: u16, connection: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+            return;
+        };
+        if conn.holder != Holder::Query(query) {
+            return;
+        }
+        conn.holder = Holder::Nobody;
+        let mut sends = core::mem::replace(&mut conn.sends, Chain::EMPTY);
+        let answered = conn.acked == conn.queued && !conn.over;
+        self.forget_requests(&mut sends);
+        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+            return;
+        };
+        if conn.over {
+            self.tcp_forget(connection);
+        } else if answered {
+            let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
+            self.apply_outcome(connection, &outcome, now);
+        } else {
+            self.tcp_abort(connection, None, now);
+        }
+    }
+
+    /// A question could not be sent.
+    pub(crate) fn query_failed(&mut self, query: u16, now: Instant) {
+        self.names.resolver.unreachable(QueryId(query), now);
+        self.run_names(now);
+    }
+
+    /// A datagram came to a question's port.
+    pub(crate) fn dns_input(
+        &mut self,
+        query: u16,
+        from: SocketAddrV4,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let result = self
+            .names
+            .resolver
+            .udp_input(QueryId(query), from, payload, now);
+        self.run_names(now);
+        result
+    }
+
+    /// A router, or the server's host, says that a question could not be delivered.
+    pub(crate) fn dns_error(&mut self, query: u16, now: Instant) -> bool {
+        self.query_failed(query, now);
+        true
+    }
+}

@@ -1,0 +1,494 @@
+//! DHCP and DNS through the whole stack, against servers made of bytes.
+
+mod world;
+
+use stack::{
+    AddressKind, AddressPlan, AddressState, Config, Data, EventKind, Instant, Lookup, Range,
+    ResolutionOutcome, Token,
+};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use wire::arp::Packet;
+use wire::dhcp4::{Message, MessageType, Options, Speaker};
+use wire::ethernet::{EtherType, Header};
+use wire::{Headroom, MacAddress, Protocol, Pseudo, Seal};
+use world::{Host, World, config, ip, mac, plan};
+
+const SERVER: u8 = 2;
+
+/// A frame with a datagram.
+fn datagram(
+    from: (Ipv4Addr, u16),
+    to: (Ipv4Addr, u16),
+    dst: MacAddress,
+    payload: &[u8],
+) -> Vec<u8> {
+    let headers = 14 + 20 + 8;
+    let mut frame = vec![0; headers + payload.len()];
+    frame[headers..].copy_from_slice(payload);
+    let mut room = Headroom::new(&mut frame[..headers]);
+    let pseudo = Pseudo::v4(from.0, to.0);
+    let seal = Seal::Full {
+        pseudo,
+        payload: wire::sum(payload),
+    };
+    wire::udp::Header {
+        src_port: from.1,
+        dst_port: to.1,
+    }
+    .emit(&mut room, payload.len(), seal)
+    .expect("fits");
+    let ip = wire::ipv4::Header::atomic(from.0, to.0, Protocol::UDP, 64);
+    ip.emit(&mut room, payload.len() + 8).expect("fits");
+    Header {
+        destination: dst,
+        source: mac(SERVER),
+        ethertype: EtherType::IPV4,
+    }
+    .emit(&mut room)
+    .expect("fits");
+    frame
+}
+
+fn arp_frame(packet: Packet, from: MacAddress) -> Vec<u8> {
+    let mut bytes = vec![0; 60];
+    packet
+        .emit(&mut Headroom::new(&mut bytes[14..42]))
+        .expect("fits");
+    let header = Header {
+        destination: mac(1),
+        source: from,
+        ethertype: EtherType::ARP,
+    };
+    header
+        .emit(&mut Headroom::new(&mut bytes[..14]))
+        .expect("fits");
+    bytes
+}
+
+/// What a client says, if the frame is DHCP from a client.
+fn heard(frame: &[u8]) -> Option<Message> {
+    if frame[12..14] != [8, 0] || frame[23] != 17 || frame[36..38] != 67u16.to_be_bytes() {
+        return None;
+    }
+    let length = usize::from(u16::from_be_bytes([frame[38], frame[39]]));
+    Some(Message::parse(&frame[42..34 + length]).expect("sound"))
+}
+
+fn answer(question: &Message, kind: MessageType, last: u8) -> Vec<u8> {
+    let mut options = Options::default();
+    options.server_id = Some(ip(SERVER));
+    options.subnet_mask = Some(Ipv4Addr::new(255, 255, 255, 0));
+    options.routers = wire::List::from_slice(&[ip(254)]).expect("fits");
+    options.dns_servers = wire::List::from_slice(&[ip(SERVER)]).expect("fits");
+    options.lease_time = Some(600);
+    options.mtu = Some(1_400);
+    let message = Message {
+        speaker: Speaker::Server,
+        message_type: kind,
+        yiaddr: ip(last),
+        options,
+        ..*question
+    };
+    let mut bytes = [0; 576];
+    let len = message.emit(&mut bytes).expect("fits");
+    datagram(
+        (ip(SERVER), 67),
+        (ip(last), 68),
+        question.chaddr,
+        &bytes[..len],
+    )
+}
+
+/// Runs a host against a DHCP server that gives `last` until `time` has passed; gives all that the
+/// host has said.
+fn serve(host: &mut Host, now: &mut Instant, time: Duration, last: u8) -> Vec<MessageType> {
+    let end = *now + time;
+    let mut said = Vec::new();
+    loop {
+        host.stack.fire(&mut host.memory, *now);
+        let frames = host.frames(*now);
+        let quiet = frames.is_empty();
+        for frame in frames {
+            if frame[12..14] == [8, 6] {
+                let asked = Packet::parse(&frame[14..]).expect("sound");
+                if asked.target_ip == ip(SERVER) {
+                    host.input(&arp_frame(asked.reply(mac(SERVER)), mac(SERVER)), *now);
+                }
+            }
+            let Some(message) = heard(&frame) else {
+                continue;
+            };
+            said.push(message.message_type);
+            let reply = match message.message_type {
+                MessageType::Discover => answer(&message, MessageType::Offer, last),
+                MessageType::Request => answer(&message, MessageType::Ack, last),
+                _ => continue,
+            };
+            host.input(&reply, *now);
+        }
+        let next = host.stack.next_deadline().filter(|next| *next <= end);
+        match next {
+            _ if !quiet => {}
+            Some(next) => *now = next.max(*now),
+            None => break,
+        }
+    }
+    *now = end;
+    said
+}
+
+fn dhcp_host(fallback: bool) -> Host {
+    let fallback = fallback.then(|| plan(77));
+    Host::new(1, config(), AddressPlan::Dhcp { fallback })
+}
+
+#[test]
+fn a_lease_brings_everything() {
+    let mut host = dhcp_host(false);
+    let mut now = Instant::ZERO;
+    let said = serve(&mut host, &mut now, Duration::from_millis(200), 30);
+    assert_eq!(said, [MessageType::Discover, MessageType::Request]);
+    let addresses: Vec<_> = host.stack.addresses().skip(1).collect();
+    assert_eq!(addresses.len(), 1);
+    assert_eq!(
+        (addresses[0].address, addresses[0].prefix),
+        (IpAddr::V4(ip(30)), 24)
+    );
+    assert_eq!(addresses[0].state, AddressState::Preferred);
+    let routes: Vec<_> = host
+        .stack
+        .routes()
+        .map(|route| (route.prefix, route.gateway))
+        .collect();
+    assert_eq!(routes, [(24, None), (0, Some(IpAddr::V4(ip(254))))]);
+    let servers: Vec<_> = host.stack.name_servers().collect();
+    assert_eq!(servers, [SocketAddr::from((ip(SERVER), 53))]);
+    assert_eq!(host.stack.interfaces().nth(1).expect("link").mtu, 1_400);
+    let lease = host.stack.leases(now).next().expect("lease");
+    assert_eq!((lease.state, lease.address), ("BOUND", Some(ip(30))));
+    assert_eq!(lease.lease, Duration::from_secs(600));
+    // T1 is half of it: one unicast request, and on it goes.
+    let said = serve(&mut host, &mut now, Duration::from_secs(301), 30);
+    assert_eq!(said, [MessageType::Request]);
+    // Given back at the end.
+    host.stack.shut_down(now);
+    let said: Vec<_> = host
+        .frames(now)
+        .iter()
+        .filter_map(|frame| heard(frame))
+        .map(|it| it.message_type)
+        .collect();
+    assert_eq!(said, [MessageType::Release]);
+    assert_eq!(host.stack.addresses().count(), 1);
+    host.assert_balance();
+}
+
+#[test]
+fn an_address_that_somebody_has_is_declined() {
+    let mut host = dhcp_host(false);
+    let now = Instant::ZERO;
+    host.stack.fire(&mut host.memory, now);
+    let mut declined = false;
+    for _ in 0..10 {
+        for frame in host.frames(now) {
+            if frame[12..14] == [8, 6] {
+                let probe = Packet::parse(&frame[14..]).expect("sound");
+                if probe.is_probe() {
+                    host.input(&arp_frame(probe.reply(mac(9)), mac(9)), now);
+                }
+            }
+            let Some(message) = heard(&frame) else {
+                continue;
+            };
+            match message.message_type {
+                MessageType::Discover => host.input(&answer(&message, MessageType::Offer, 30), now),
+                MessageType::Request => host.input(&answer(&message, MessageType::Ack, 30), now),
+                MessageType::Decline => declined = true,
+                _ => {}
+            }
+        }
+    }
+    assert!(declined);
+    assert_eq!(host.stack.addresses().count(), 1, "loopback alone");
+    host.assert_balance();
+}
+
+#[test]
+fn without_a_server_the_fall_back_is_used_until_one_answers() {
+    let mut host = dhcp_host(true);
+    let mut now = Instant::ZERO;
+    for _ in 0..20 {
+        now = now + Duration::from_secs(1);
+        host.stack.fire(&mut host.memory, now);
+        host.frames(now);
+    }
+    let addresses: Vec<_> = host
+        .stack
+        .addresses()
+        .skip(1)
+        .map(|it| it.address)
+        .collect();
+    assert_eq!(addresses, [IpAddr::V4(ip(77))]);
+    assert_eq!(host.stack.routes().count(), 2);
+    serve(&mut host, &mut now, Duration::from_secs(120), 30);
+    let addresses: Vec<_> = host
+        .stack
+        .addresses()
+        .skip(1)
+        .map(|it| it.address)
+        .collect();
+    assert_eq!(addresses, [IpAddr::V4(ip(30))]);
+    assert_eq!(host.stack.routes().count(), 2);
+}
+
+/// An answer to a question: the same header and question, one A record.
+fn dns_answer(question: &[u8], truncated: bool) -> Vec<u8> {
+    let mut bytes = question[..12].to_vec();
+    bytes[2] = 0x81 | if truncated { 2 } else { 0 };
+    bytes[3] = 0x80;
+    bytes[6..12].copy_from_slice(&[0, u8::from(!truncated), 0, 0, 0, 0]);
+    let end = 12
+        + question[12..]
+            .iter()
+            .position(|byte| *byte == 0)
+            .expect("a name")
+        + 5;
+    bytes.extend_from_slice(&question[12..end]);
+    if !truncated {
+        bytes.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 9, 8, 7]);
+    }
+    bytes
+}
+
+fn lookup(world: &mut World, client: stack::ClientId, token: u64) {
+    let server = Some(SocketAddr::from((ip(SERVER), 53)));
+    let lookup = Lookup {
+        name: "www.example.org",
+        kind: AddressKind::V4,
+        server,
+    };
+    world
+        .a
+        .stack
+        .resolve(client, lookup, Token(token), world.now)
+        .expect("resolve");
+}
+
+fn found(world: &mut World, token: u64) -> stack::Resolution {
+    let [EventKind::Resolved(resolution)] = world.a.take(token)[..] else {
+        panic!("no answer")
+    };
+    resolution
+}
+
+#[test]
+fn a_name_by_datagram() {
+    let mut world = World::new();
+    let server = world.b.client();
+    let socket = world.b.datagram(server);
+    world
+        .b
+        .stack
+        .bind(server, socket, SocketAddr::from(([0, 0, 0, 0], 53)))
+        .expect("bind");
+    world
+        .b
+        .stack
+        .receive(server, socket, Range::new(0, 4_096), Token(1), world.now)
+        .expect("room");
+    let client = world.a.client();
+    lookup(&mut world, client, 7);
+    world.settle();
+    let [
+        EventKind::Received {
+            offset,
+            length,
+            from: Some(from),
+            ..
+        },
+    ] = world.b.take(1)[..]
+    else {
+        panic!("no question");
+    };
+    assert!(from.port() >= 32_768);
+    let question = world.b.memory.bytes(server, offset, length).to_vec();
+    let reply = dns_answer(&question, false);
+    world
+        .b
+        .stack
+        .send(
+            server,
+            socket,
+            Data::Inline(&reply),
+            Some(from),
+            Token(2),
+            world.now,
+        )
+        .expect("send");
+    world.settle();
+    let resolution = found(&mut world, 7);
+    assert_eq!(resolution.outcome, ResolutionOutcome::Found);
+    assert_eq!(
+        resolution.addresses[0],
+        Some(IpAddr::V4(Ipv4Addr::new(10, 9, 8, 7)))
+    );
+    assert_eq!((resolution.ttl, resolution.aliases), (60, 0));
+    assert_eq!(resolution.server, Some(SocketAddr::from((ip(SERVER), 53))));
+    world.a.assert_balance();
+}
+
+#[test]
+fn a_truncated_answer_is_asked_for_again_by_stream() {
+    let mut world = World::new();
+    let server = world.b.client();
+    let socket = world.b.datagram(server);
+    world
+        .b
+        .stack
+        .bind(server, socket, SocketAddr::from(([0, 0, 0, 0], 53)))
+        .expect("bind");
+    world
+        .b
+        .stack
+        .receive(server, socket, Range::new(0, 4_096), Token(1), world.now)
+        .expect("room");
+    let listener = world.b.listen(server, 53, 4);
+    let room = Some(Range::new(8_192, 4_096));
+    world
+        .b
+        .stack
+        .accept(server, listener, room, Token(3), world.now)
+        .expect("accept");
+    let client = world.a.client();
+    lookup(&mut world, client, 7);
+    world.settle();
+    let [
+        EventKind::Received {
+            offset,
+            length,
+            from,
+            ..
+        },
+    ] = world.b.take(1)[..]
+    else {
+        panic!("no question");
+    };
+    let question = world.b.memory.bytes(server, offset, length).to_vec();
+    let reply = dns_answer(&question, true);
+    world
+        .b
+        .stack
+        .send(
+            server,
+            socket,
+            Data::Inline(&reply),
+            from,
+            Token(2),
+            world.now,
+        )
+        .expect("send");
+    world.settle();
+    let [
+        EventKind::Accepted { socket, .. },
+        EventKind::Received { offset, length, .. },
+    ] = world.b.take(3)[..]
+    else {
+        panic!("no connection: {:?}", world.b.events);
+    };
+    let question = world.b.memory.bytes(server, offset, length).to_vec();
+    let reply = dns_answer(&question[2..], false);
+    let mut bytes = (reply.len() as u16).to_be_bytes().to_vec();
+    bytes.extend_from_slice(&reply);
+    // In two pieces, to be put together.
+    for piece in bytes.chunks(20) {
+        world
+            .b
+            .stack
+            .send(
+                server,
+                socket,
+                Data::Inline(piece),
+                None,
+                Token(4),
+                world.now,
+            )
+            .expect("send");
+        world.settle();
+    }
+    world.run(Duration::from_millis(100));
+    assert_eq!(found(&mut world, 7).outcome, ResolutionOutcome::Found);
+    world
+        .b
+        .stack
+        .close(server, socket, stack::Ending::Graceful, Token(5), world.now)
+        .expect("close");
+    world.run(Duration::from_secs(70));
+    assert_eq!(
+        world.a.stack.sockets().count(),
+        0,
+        "{:?}",
+        world.a.stack.sockets().collect::<Vec<_>>()
+    );
+    world.a.assert_balance();
+    world.b.assert_balance();
+}
+
+#[test]
+fn many_names_at_once_and_a_dead_server() {
+    let mut world = World::with(
+        Config {
+            resolutions: 8,
+            ..config()
+        },
+        config(),
+    );
+    let client = world.a.client();
+    for token in 0..8 {
+        let name = format!("host{token}.example");
+        let server = Some(SocketAddr::from((
+            ip(if token < 4 { 50 } else { SERVER }),
+            53,
+        )));
+        let lookup = Lookup {
+            name: &name,
+            kind: AddressKind::V6,
+            server,
+        };
+        world
+            .a
+            .stack
+            .resolve(client, lookup, Token(token), world.now)
+            .expect("resolve");
+    }
+    world.run(Duration::from_secs(60));
+    for token in 0..8 {
+        let outcome = found(&mut world, token).outcome;
+        assert!(
+            matches!(
+                outcome,
+                ResolutionOutcome::TimedOut | ResolutionOutcome::ServerFailed
+            ),
+            "{outcome:?}"
+        );
+    }
+    let literal = Lookup {
+        name: "192.0.2.1",
+        kind: AddressKind::V4,
+        server: None,
+    };
+    world
+        .a
+        .stack
+        .resolve(client, literal, Token(9), world.now)
+        .expect("resolve");
+    world.settle();
+    assert_eq!(found(&mut world, 9).outcome, ResolutionOutcome::Found);
+    let nobody = Lookup {
+        name: "a.example",
+        kind: AddressKind::V4,
+        server: None,
+    };
+    let refused = world.a.stack.resolve(client, nobody, Token(9), world.now);
+    assert_eq!(refused, Err(stack::ResolveError::NoServer));
+}
