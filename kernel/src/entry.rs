@@ -9,6 +9,7 @@ use crate::object::slab::Key;
 use crate::object::thread::Thread;
 use crate::sync::{Guard, KERNEL};
 use crate::{fault, syscall};
+use abi::FAULT_KIND_KILLED;
 use core::ptr::NonNull;
 
 /// The thread that runs on `cpu` executed `svc`.
@@ -44,6 +45,8 @@ fn running(kernel: &mut Kernel, cpu: usize) -> Option<Key<Thread>> {
         return Some(thread);
     }
     let process = kernel.threads[thread].process;
+    let record = fault::record(kernel, thread, FAULT_KIND_KILLED, 0, 0);
+    kernel.note_arrival(process, record);
     kernel.put_off(cpu);
     kernel.end_thread(thread);
     kernel.unload_idle_cpus(process);

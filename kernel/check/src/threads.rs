@@ -4,7 +4,7 @@ use crate::sys::{call, milliseconds, now, thread_entry};
 use crate::world::{Test, Verdict, World, map, wait, wait_one};
 use crate::{ensure, must, roles};
 use abi::{DEADLINE_NEVER, Error, ProcessState, Protection, Signals, Syscall};
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub const TESTS: &[Test] = &[
     ("thread-runs-and-ends", runs),
@@ -15,13 +15,16 @@ pub const TESTS: &[Test] = &[
 ];
 
 static COUNTER: AtomicU64 = AtomicU64::new(0);
+static TOLD: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn count() {
     COUNTER.fetch_add(1, Ordering::Relaxed);
 }
 
-extern "C" fn count_slowly() {
-    let _slept = wait(&mut [], now() + milliseconds(3));
+extern "C" fn count_when_told() {
+    while !TOLD.load(Ordering::Relaxed) {
+        let _slept = wait(&mut [], now() + milliseconds(3));
+    }
     COUNTER.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -55,9 +58,10 @@ fn many(_: &World) -> Verdict {
     let mut threads = [0; 63];
     for (place, thread) in threads.iter_mut().enumerate() {
         let top = address + 8192 * (place as u64 + 1);
-        *thread = must!(start(count_slowly, top));
+        *thread = must!(start(count_when_told, top));
     }
     ensure!(start(count, address + bytes) == Err(Error::NoMemory));
+    TOLD.store(true, Ordering::Relaxed);
     for thread in threads {
         must!(wait_one(thread, Signals::EXITED, DEADLINE_NEVER));
         must!(call(Syscall::HandleClose, [thread]));

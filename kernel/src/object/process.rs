@@ -16,7 +16,7 @@ use super::{Kernel, ObjectRef};
 use crate::arch;
 use crate::mm::PAGE;
 use crate::mm::space::{AddressSpace, STACK_TOP};
-use abi::{Error, FaultRecord, NAME_BYTES, ProcessInfo, ProcessState};
+use abi::{Error, FAULT_KIND_NONE, FaultRecord, NAME_BYTES, ProcessInfo, ProcessState};
 use alloc::vec::Vec;
 
 /// Most processes, ended ones with handles included: one ASID of eight bits each.
@@ -216,6 +216,14 @@ impl Kernel {
         self.tear_down(process);
     }
 
+    /// A thread of a process that ended while it ran has arrived: it may tell where it was.
+    pub fn note_arrival(&mut self, process: Key<Process>, record: FaultRecord) {
+        let object = &mut self.processes[process];
+        if object.state == ProcessState::Killed && object.fault.kind == FAULT_KIND_NONE {
+            object.fault = record;
+        }
+    }
+
     /// Gives back the memory of an ended process as soon as no CPU is in it, and tells.
     pub fn tear_down(&mut self, process: Key<Process>) {
         let Some(object) = self.processes.get_mut(process) else {
@@ -291,13 +299,14 @@ impl Kernel {
     /// What `ProcessInfo` tells.
     pub fn process_info(&self, process: Key<Process>) -> ProcessInfo {
         let object = &self.processes[process];
+        let running = self.running_ticks(process);
         ProcessInfo {
             state: object.state as u32,
             code: object.code,
             name: object.name,
             memory: object.charged,
             memory_limit: object.limit,
-            cpu_ticks: object.cpu_ticks,
+            cpu_ticks: object.cpu_ticks + running,
             threads: object.threads.len() as u32,
             handles: object.handles.open(),
             fault: object.fault,

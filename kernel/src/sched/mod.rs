@@ -268,6 +268,17 @@ impl Kernel {
         self.processes[object.process].cpu_ticks += ticks;
     }
 
+    /// Ticks that threads of a process have run since they came to their CPUs.
+    pub fn running_ticks(&self, process: Key<Process>) -> u64 {
+        let now = arch::counter();
+        let of_process = |cpu: &&Cpu| {
+            cpu.current
+                .is_some_and(|thread| self.threads[thread].process == process)
+        };
+        let running = self.sched.cpus.iter().filter(of_process);
+        running.map(|cpu| now.saturating_sub(cpu.since)).sum()
+    }
+
     /// Takes a thread off its CPU if that is this one: nobody else is in the kernel, so a thread
     /// that runs on a CPU that is in the kernel runs on this one.
     pub fn detach_if_mine(&mut self, thread: Key<Thread>, cpu: usize) -> bool {
