@@ -73,6 +73,13 @@ impl Guest {
         })
     }
 
+    /// Starts QEMU and waits for the shell and an address.
+    pub fn boot_online(machine: Machine) -> Result<Self> {
+        let mut guest = Self::boot(machine)?;
+        guest.wait_address()?;
+        Ok(guest)
+    }
+
     /// Starts QEMU and waits for the shell.
     pub fn boot(machine: Machine) -> Result<Self> {
         let mut guest = Self::start(machine)?;
@@ -109,6 +116,20 @@ impl Guest {
         self.command(line)?
             .success()
             .with_context(|| format!("command {line:?}"))
+    }
+
+    /// Waits until the network has an address.
+    pub fn wait_address(&mut self) -> Result<()> {
+        let deadline = Instant::now() + SOON;
+        while self
+            .must("net")?
+            .lines()
+            .any(|line| line.starts_with("address none"))
+        {
+            ensure!(Instant::now() < deadline, "no address within {SOON:?}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     /// Types a command and does not wait.

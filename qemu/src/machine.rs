@@ -63,6 +63,7 @@ pub struct Machine {
     pub hypervisor: bool,
     /// virtio-mmio of before version 1.
     pub legacy: bool,
+    /// A generator of random numbers, and a seed in the device tree.
     pub entropy: bool,
     /// A reset ends QEMU instead of starting the guest again.
     pub ends_on_reset: bool,
@@ -112,6 +113,9 @@ impl Machine {
         let mut board = format!("virt,gic-version={}", self.gic);
         if self.hypervisor {
             board += ",virtualization=on";
+        }
+        if !self.entropy {
+            board += ",dtb-randomness=off";
         }
         command.args(["-M", &board, "-cpu", &self.cpu, "-m", &self.memory]);
         command.args(["-smp", &self.cores.to_string()]);

@@ -39,8 +39,8 @@ pub fn group() -> Group {
 /// Boots, and reaches the gateway of the user network.
 fn reaches_the_network(mut machine: Machine) -> Result<Guest> {
     machine.cards.push(Card::new(Link::user(&[])));
-    let mut guest = Guest::boot(machine)?;
-    guest.must("ping -c 1 -W 10 10.0.2.2")?;
+    let mut guest = Guest::boot_online(machine)?;
+    guest.must("ping -c 1 10.0.2.2")?;
     Ok(guest)
 }
 
@@ -158,7 +158,7 @@ fn without_a_card() -> Result<()> {
 
 /// The first card in the order of its place is the one that is used.
 fn with_two_cards() -> Result<()> {
-    let mut guest = Guest::boot(Machine {
+    let mut guest = Guest::boot_online(Machine {
         cards: vec![
             Card::new(Link::user(&[])),
             Card {
@@ -168,7 +168,7 @@ fn with_two_cards() -> Result<()> {
         ],
         ..Machine::default()
     })?;
-    guest.must("ping -c 1 -W 10 10.0.2.2")?;
+    guest.must("ping -c 1 10.0.2.2")?;
     Ok(())
 }
 
@@ -185,7 +185,6 @@ fn without_entropy_it_says_so() -> Result<()> {
         entropy: false,
         ..Machine::default()
     })?;
-    // QEMU's device tree has a seed as well, which is something, but not a generator.
     let log = guest.console.log();
     ensure!(
         log.contains("seed") || log.contains("entropy"),

@@ -52,7 +52,7 @@ fn a_dissector_finds_nothing_wrong() -> Result<()> {
     let mut page = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
     page.extend(noise(1, 300_000));
     let server = Canned::start(vec![("/", Reply::Bytes(page))])?;
-    let mut guest = Guest::boot(Machine {
+    let mut guest = Guest::boot_online(Machine {
         cards: vec![Card {
             capture: Some(capture.clone()),
             ..Card::new(Link::user(&[80]))

@@ -36,7 +36,7 @@ pub fn groups() -> [Group; 2] {
 }
 
 fn boot() -> Result<Guest> {
-    Guest::boot(Machine {
+    Guest::boot_online(Machine {
         cards: vec![Card::new(Link::user(&[]))],
         ..Machine::default()
     })

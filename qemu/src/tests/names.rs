@@ -36,7 +36,7 @@ pub fn groups() -> [Group; 2] {
 /// One guest and one dnsmasq for everything that an honest server answers.
 fn a_real_server() -> Result<()> {
     let server = Dnsmasq::start()?;
-    let mut guest = Guest::boot(Machine {
+    let mut guest = Guest::boot_online(Machine {
         cards: vec![Card::new(Link::user(&[]))],
         append: format!("ip=10.0.2.15/24,gw=10.0.2.2,dns={}", server.server()),
         ..Machine::default()
@@ -106,7 +106,7 @@ fn the_first_server_is_dead() -> Result<()> {
         dead.local_addr()?.port(),
         server.server()
     );
-    let mut guest = Guest::boot(Machine {
+    let mut guest = Guest::boot_online(Machine {
         cards: vec![Card::new(Link::user(&[]))],
         append: words,
         ..Machine::default()

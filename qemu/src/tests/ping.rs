@@ -19,7 +19,7 @@ pub fn groups() -> [Group; 2] {
         Group {
             name: "ping",
             stage: || {
-                Guest::boot(Machine {
+                Guest::boot_online(Machine {
                     cards: vec![Card::new(Link::user(&[]))],
                     ..Machine::default()
                 })
@@ -30,7 +30,7 @@ pub fn groups() -> [Group; 2] {
                 loopback_answers,
                 an_unreachable_address_is_an_error,
                 count_interval_and_size,
-                ctrl_c_shows_the_statistics,
+                ctrl_c_ends_it,
                 nonsense_is_explained,
             ],
         },
@@ -146,7 +146,7 @@ fn count_interval_and_size(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-fn ctrl_c_shows_the_statistics(stage: &mut Stage) -> Result<()> {
+fn ctrl_c_ends_it(stage: &mut Stage) -> Result<()> {
     stage.guest.type_line("ping -c 0 -i 0.1 10.0.2.2")?;
     stage.guest.console.expect("icmp_seq=3", ANSWER)?;
     stage.guest.console.send("\x03")?;

@@ -41,7 +41,7 @@ pub fn groups() -> [Group; 2] {
 }
 
 fn boot(words: &str) -> Result<Guest> {
-    Guest::boot(Machine {
+    Guest::boot_online(Machine {
         cards: vec![Card::new(Link::user(&[]))],
         append: words.into(),
         ..Machine::default()
@@ -231,7 +231,7 @@ fn the_exit_status_is_passed_on() -> Result<()> {
 }
 
 fn reboot_starts_again() -> Result<()> {
-    let mut guest = Guest::boot(Machine {
+    let mut guest = Guest::boot_online(Machine {
         cards: vec![Card::new(Link::user(&[]))],
         ends_on_reset: false,
         ..Machine::default()
@@ -241,6 +241,7 @@ fn reboot_starts_again() -> Result<()> {
         .console
         .expect(r"(?m)^skerry> ", BOOT)
         .context("the second start")?;
-    guest.must("ping -c 1 -W 10 10.0.2.2")?;
+    guest.wait_address()?;
+    guest.must("ping -c 1 10.0.2.2")?;
     Ok(())
 }
