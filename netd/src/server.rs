@@ -44,6 +44,8 @@ pub struct Server<P, D> {
     clients: Clients<P>,
     arenas: Arenas,
     facts: Facts,
+    /// Of the stack's configuration, as last seen.
+    generation: u64,
     /// The address that clients and the log were last told of.
     known_address: Option<protocol::Address>,
 }
@@ -51,13 +53,15 @@ pub struct Server<P, D> {
 impl<P: Peer, D: Device> Server<P, D> {
     /// A server with a network device, or with loopback only.
     pub fn new(
-        config: Config,
+        mut config: Config,
         settings: &Settings,
         seed: [u8; 32],
         device: Option<D>,
         now: Instant,
     ) -> Self {
         let clients = config.clients;
+        // Once for each start of netd.
+        config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
         let nic = device.and_then(|device| attach(&mut stack, device, settings.plan, now));
         Self {
@@ -75,6 +79,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                 sleeps: 0,
                 device_faults: 0,
             },
+            generation: 0,
             known_address: None,
         }
     }
@@ -252,6 +257,10 @@ impl<P: Peer, D: Device> Server<P, D> {
 
     /// Tells log and subscribers when the address has changed.
     fn notice_changes(&mut self) {
+        let generation = self.stack.generation();
+        if core::mem::replace(&mut self.generation, generation) == generation {
+            return;
+        }
         let Some(nic) = &self.nic else { return };
         let interface = nic.interface();
         let usable = |address: &stack::AddressInfo| {

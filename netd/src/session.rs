@@ -92,9 +92,9 @@ impl<P: Peer> Session<P> {
 
     /// Publishes an event of the stack.
     pub fn offer(&mut self, event: &stack::Event) -> Offer {
-        // A loss answers no request: only a subscriber hears of it.
-        let is_answer = !matches!(event.kind, stack::EventKind::Lost(_));
-        if is_answer && !self.send(&completion_of(event)) {
+        if let Some(message) = completion_of(event)
+            && !self.send(&message)
+        {
             return Offer::Full;
         }
         self.note_ready(event);

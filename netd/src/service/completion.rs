@@ -53,12 +53,12 @@ impl Ticket {
     }
 }
 
-/// What a client is told about an event.
-pub fn completion_of(event: &Event) -> Message {
+/// What a client is told about an event; `None` when no request of its waits for it.
+pub fn completion_of(event: &Event) -> Option<Message> {
     let ticket = Ticket::of(event.token);
     let request = ticket.request;
     let socket = SocketId(event.socket.map_or(0, stack::SocketId::raw));
-    match event.kind {
+    Some(match event.kind {
         EventKind::Connected { local, .. } => {
             completion::<Connect>(request, &Ok(Connected { local }))
         }
@@ -108,9 +108,7 @@ pub fn completion_of(event: &Event) -> Message {
             completion::<Receive>(request, &Ok(received))
         }
         EventKind::Closed => completion::<Close>(request, &Ok(Done {})),
-        EventKind::Error(error) | EventKind::Lost(error) => {
-            refusal(ticket.operation, request, error.code())
-        }
+        EventKind::Error(error) => refusal(ticket.operation, request, error.code()),
         EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
         EventKind::PingReply {
             from,
@@ -132,7 +130,8 @@ pub fn completion_of(event: &Event) -> Message {
             error,
             sequence,
         } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
-    }
+        EventKind::Lost(_) => return None,
+    })
 }
 
 fn figures(round_trip: Duration, ttl: u8, size: u16, sequence: u16) -> PongBody {
