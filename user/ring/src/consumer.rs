@@ -32,6 +32,8 @@ pub struct Consumer {
     consumed: u64,
     /// Messages that the peer was last seen to have written.
     produced: u64,
+    /// Something was taken that the doorbell has not been considered for.
+    unannounced: bool,
     violated: bool,
 }
 
@@ -42,6 +44,7 @@ impl Consumer {
             ring,
             consumed: 0,
             produced: 0,
+            unannounced: false,
             violated: false,
         }
     }
@@ -62,6 +65,7 @@ impl Consumer {
         let (words, _) = message.words_mut().split_at_mut(SLOT);
         self.region.read(self.ring.slot(self.consumed), words);
         self.consumed = self.consumed.wrapping_add(1);
+        self.unannounced = true;
         // Release: the slot has been read before the producer may see that it is free.
         self.region
             .store(self.ring.consumed, self.consumed, Ordering::Release);
@@ -98,8 +102,10 @@ impl Consumer {
     }
 
     /// After pops: true if the peer sleeps until there is room, and the doorbell has to be rung.
+    /// Never true when nothing was taken since the last question.
     pub fn needs_doorbell(&mut self) -> bool {
-        wake::must_ring(&self.region, self.ring.producer_sleeps)
+        core::mem::take(&mut self.unannounced)
+            && wake::must_ring(&self.region, self.ring.producer_sleeps)
     }
 
     /// The peer's index was impossible once. Final.

@@ -32,6 +32,8 @@ pub struct Producer {
     produced: u64,
     /// Messages that the peer was last seen to have taken.
     consumed: u64,
+    /// Something was written that the doorbell has not been considered for.
+    unannounced: bool,
     violated: bool,
 }
 
@@ -42,6 +44,7 @@ impl Producer {
             ring,
             produced: 0,
             consumed: 0,
+            unannounced: false,
             violated: false,
         }
     }
@@ -60,6 +63,7 @@ impl Producer {
         let (words, _) = message.words().split_at(SLOT);
         self.region.write(slot, words);
         self.produced = self.produced.wrapping_add(1);
+        self.unannounced = true;
         self.region
             .store(self.ring.produced, self.produced, Ordering::Release);
         Ok(())
@@ -79,10 +83,12 @@ impl Producer {
         usize::try_from(self.free()).unwrap_or(usize::MAX)
     }
 
-    /// After pushes: true if the doorbell has to be rung. True once for each time the peer
-    /// announces sleep.
+    /// After pushes: true if the doorbell has to be rung. True at most once for each time the peer
+    /// announces sleep, and never when nothing was pushed since the last question: two idle ends
+    /// that ask each other out of habit must not keep each other awake.
     pub fn needs_doorbell(&mut self) -> bool {
-        wake::must_ring(&self.region, self.ring.consumer_sleeps)
+        core::mem::take(&mut self.unannounced)
+            && wake::must_ring(&self.region, self.ring.consumer_sleeps)
     }
 
     /// Before sleeping for room: asks the peer for a doorbell when it has taken something out.

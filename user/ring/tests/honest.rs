@@ -53,6 +53,9 @@ fn the_doorbell_is_asked_for_once_per_sleep() {
     b.rx.awake();
     a.tx.push(&message(4)).unwrap();
     assert!(!a.tx.needs_doorbell(), "woke up by itself");
+    b.rx.pop().unwrap();
+    assert_eq!(b.rx.announce_sleep(), Look::Sleep);
+    assert!(!a.tx.needs_doorbell(), "there is nothing to wake it for");
 }
 
 #[test]
