@@ -175,7 +175,9 @@ impl Editor {
         self.line.insert(self.cursor, character);
         self.cursor += 1;
         screen.push(character);
-        self.show_tail(screen);
+        if self.cursor < self.line.len() {
+            self.show_tail(screen);
+        }
     }
 
     fn delete(&mut self, from: usize, to: usize, screen: &mut String) {
