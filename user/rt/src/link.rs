@@ -37,6 +37,8 @@ pub struct Link {
     endpoint: Endpoint,
     /// `None` within one process, where no doorbell is needed: tests.
     channel: Option<Channel>,
+    /// Messages were pushed since the doorbell was last thought of.
+    pushed: bool,
     closed: bool,
 }
 
@@ -65,6 +67,7 @@ impl Link {
         Ok(Self {
             endpoint: channel.map(side)?,
             channel: Some(channel),
+            pushed: false,
             closed: false,
         })
     }
@@ -76,6 +79,7 @@ impl Link {
         let link = |endpoint| Self {
             endpoint,
             channel: None,
+            pushed: false,
             closed: false,
         };
         (link(creator), link(peer))
@@ -94,14 +98,15 @@ impl Link {
     ///
     /// [`Full`]; [`Self::wait_room`] waits.
     pub fn push(&mut self, message: &Message) -> Result<(), Full> {
+        self.pushed = true;
         self.endpoint.tx.push(message)
     }
 
-    /// Rings the doorbell if the peer sleeps and something changed for it: messages pushed, or
-    /// room made.
+    /// Rings the doorbell if messages were pushed since the last time and the peer sleeps. A peer
+    /// that has nothing to look at is left asleep: two ends that flush on every turn would keep
+    /// each other awake for ever.
     pub fn flush(&mut self) {
-        let wanted = self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell();
-        if wanted {
+        if core::mem::take(&mut self.pushed) && self.endpoint.tx.needs_doorbell() {
             self.ring();
         }
     }
@@ -113,9 +118,7 @@ impl Link {
     /// [`Full`].
     pub fn send(&mut self, message: &Message) -> Result<(), Full> {
         self.push(message)?;
-        if self.endpoint.tx.needs_doorbell() {
-            self.ring();
-        }
+        self.flush();
         Ok(())
     }
 
