@@ -118,11 +118,17 @@ impl Words {
     /// Adds fewer than eight bytes as if zeros followed (RFC 1071 section 1).
     #[inline(always)]
     fn add_bytes(&mut self, bytes: &[u8]) {
-        let word = bytes
-            .iter()
-            .rev()
-            .fold(0, |word: u64, byte| word << 8 | u64::from(*byte));
-        self.add(word.to_le());
+        let (fours, rest) = bytes.as_chunks();
+        for four in fours {
+            self.add(u32::from_ne_bytes(*four).into());
+        }
+        let (twos, last) = rest.as_chunks();
+        for two in twos {
+            self.add(u16::from_ne_bytes(*two).into());
+        }
+        for byte in last {
+            self.add(u16::from_ne_bytes([*byte, 0]).into());
+        }
     }
 
     #[inline(always)]

@@ -37,6 +37,10 @@ struct Raw {
 
 const _: () = assert!(size_of::<Raw>() == HEADER_LEN);
 
+/// Room for a header where its sum needs no unaligned loads.
+#[repr(align(8))]
+struct Aligned([u8; MAX_HEADER_LEN]);
+
 /// A TCP header. The data offset and the checksum follow from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -141,9 +145,9 @@ impl Header {
         payload_len: usize,
         seal: Seal,
     ) -> Result<(), NoRoom> {
-        let mut bytes = [0; MAX_HEADER_LEN];
+        let mut bytes = Aligned([0; MAX_HEADER_LEN]);
         let header_len = self.header_len();
-        let header = bytes.get_mut(..header_len).ok_or(NoRoom)?;
+        let header = bytes.0.get_mut(..header_len).ok_or(NoRoom)?;
         let (raw, options) = Raw::mut_from_prefix(header).map_err(|_| NoRoom)?;
         self.options.emit(options)?;
         // At most 60 / 4, which fits the four bits of the data offset.
