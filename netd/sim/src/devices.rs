@@ -1,0 +1,5 @@
+//! Scripted devices.
+
+mod dhcp;
+
+pub use dhcp::DhcpServer;

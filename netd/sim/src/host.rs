@@ -1,0 +1,279 @@
+//! A host: a stack, its clients' arenas, and the programs that are its clients.
+//!
+//! *Owns* the loop that netd has in the real system: what arrives, what is due, what is published,
+//! what is sent. *Never* reaches into the stack: programs use the calls that netd's clients have.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use stack::{
+    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, InterfaceId, Instant, LinkFacts,
+    MacAddress, Offer, ReceiveMeta, Stack,
+};
+
+use crate::program::{Desk, Program, Verdict};
+use crate::random::Random;
+
+/// What a host is made of.
+#[derive(Clone, Debug)]
+pub struct HostSetup {
+    /// Its name in captures and complaints.
+    pub name: &'static str,
+    /// Its hardware address.
+    pub mac: MacAddress,
+    /// The MTU of its link.
+    pub mtu: u16,
+    /// Where its address comes from.
+    pub plan: AddressPlan,
+    /// Its limits.
+    pub config: Config,
+    /// Events in a million that a client's full ring refuses at first.
+    pub deafness: u32,
+    /// How much the caller lags behind the stack's deadlines, at most.
+    pub lateness: Duration,
+}
+
+impl HostSetup {
+    /// A host with everything as usual.
+    #[must_use]
+    pub fn new(name: &'static str, number: u8, plan: AddressPlan) -> Self {
+        Self {
+            name,
+            mac: MacAddress([2, 0, 0, 0, 0, number]),
+            mtu: 1_500,
+            plan,
+            config: small_tables(),
+            deafness: 0,
+            lateness: Duration::ZERO,
+        }
+    }
+}
+
+/// Tables small enough that thousands of worlds are quickly made.
+#[must_use]
+pub fn small_tables() -> Config {
+    Config {
+        clients: 8,
+        sockets: 64,
+        sockets_per_client: 32,
+        connections: 32,
+        time_waits: 32,
+        half_open: 16,
+        listeners: 8,
+        datagram_sockets: 16,
+        requests: 256,
+        requests_per_socket: 32,
+        inline_payloads: 16,
+        packets: 16,
+        neighbours: 16,
+        routes: 16,
+        interfaces: 2,
+        pings: 16,
+        resolutions: 8,
+        dns_cache: 16,
+        ..Config::default()
+    }
+}
+
+/// The arenas of a host's clients, one megabyte each.
+#[derive(Debug, Default)]
+pub struct Arenas(BTreeMap<u32, Vec<u8>>);
+
+impl Arenas {
+    /// Bytes of an arena.
+    pub const LEN: usize = 1 << 20;
+
+    fn open(&mut self, client: ClientId) {
+        self.0.insert(client.raw(), vec![0; Self::LEN]);
+    }
+
+    fn close(&mut self, client: ClientId) {
+        self.0.remove(&client.raw());
+    }
+
+    fn part(&mut self, client: ClientId, offset: u64, len: usize) -> Result<&mut [u8], Gone> {
+        let arena = self.0.get_mut(&client.raw()).ok_or(Gone)?;
+        let start = usize::try_from(offset).map_err(|_| Gone)?;
+        let end = start.checked_add(len).ok_or(Gone)?;
+        arena.get_mut(start..end).ok_or(Gone)
+    }
+}
+
+impl ClientMemory for Arenas {
+    fn write(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone> {
+        self.part(client, offset, bytes.len())?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn read(&self, client: ClientId, offset: u64, into: &mut [u8]) -> Result<(), Gone> {
+        let arena = self.0.get(&client.raw()).ok_or(Gone)?;
+        let start = usize::try_from(offset).map_err(|_| Gone)?;
+        let end = start.checked_add(into.len()).ok_or(Gone)?;
+        into.copy_from_slice(arena.get(start..end).ok_or(Gone)?);
+        Ok(())
+    }
+}
+
+/// A program in its place.
+struct Seat {
+    client: Option<ClientId>,
+    program: Box<dyn Program>,
+    wake_at: Option<Instant>,
+}
+
+/// A host.
+pub struct Host {
+    /// Its name.
+    pub name: &'static str,
+    /// The stack, to look at.
+    pub stack: Stack,
+    memory: Arenas,
+    link: InterfaceId,
+    seats: Vec<Seat>,
+    random: Random,
+    deafness: u32,
+    lateness: Duration,
+    /// Something was refused: publish again then.
+    retry_at: Option<Instant>,
+    frame: Vec<u8>,
+}
+
+/// How long a client with a full ring takes to make room.
+const RING_DELAY: Duration = Duration::from_micros(700);
+
+impl Host {
+    pub(crate) fn new(setup: HostSetup, random: &mut Random, now: Instant) -> Self {
+        let mut stack = Stack::new(setup.config, random.seed(), now);
+        let facts =
+            LinkFacts { mac: setup.mac, mtu: setup.mtu, up: true, checksum_transmit: false };
+        let link = stack.add_interface(facts, setup.plan, now).expect("the first interface");
+        Self {
+            name: setup.name,
+            stack,
+            memory: Arenas::default(),
+            link,
+            seats: Vec::new(),
+            random: random.fork(),
+            deafness: setup.deafness,
+            lateness: setup.lateness,
+            retry_at: None,
+            frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
+        }
+    }
+
+    pub(crate) fn install(&mut self, program: Box<dyn Program>, now: Instant) {
+        let client = self.stack.client_open().expect("a place for one more client");
+        self.memory.open(client);
+        self.seats.push(Seat { client: Some(client), program, wake_at: None });
+        let last = self.seats.len() - 1;
+        self.with_seat(last, now, |program, desk| program.begin(desk));
+    }
+
+    fn with_seat(
+        &mut self,
+        place: usize,
+        now: Instant,
+        act: impl FnOnce(&mut dyn Program, &mut Desk<'_>),
+    ) {
+        let seat = &mut self.seats[place];
+        let Some(client) = seat.client else {
+            return;
+        };
+        let mut desk = Desk {
+            stack: &mut self.stack,
+            memory: &mut self.memory,
+            random: &mut self.random,
+            wake_at: &mut seat.wake_at,
+            client,
+            now,
+        };
+        act(seat.program.as_mut(), &mut desk);
+        if seat.program.verdict() != Verdict::Running {
+            // A program that is done leaves, with everything that it still has.
+            self.stack.client_close(client, now);
+            self.memory.close(client);
+            seat.client = None;
+            seat.wake_at = None;
+        }
+    }
+
+    pub(crate) fn input(&mut self, frame: &[u8], now: Instant) {
+        self.stack.input(self.link, frame, ReceiveMeta::default(), &mut self.memory, now);
+    }
+
+    /// Does everything that can be done now, and returns the frames that are sent.
+    pub(crate) fn settle(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        for round in 0.. {
+            assert!(round < 10_000, "{} never comes to rest", self.name);
+            self.stack.fire(&mut self.memory, now);
+            self.wake(now);
+            let events = self.publish(now);
+            let is_quiet = events.is_empty();
+            for event in events {
+                let place = self.seats.iter().position(|seat| seat.client == Some(event.client));
+                if let Some(place) = place {
+                    self.with_seat(place, now, |program, desk| program.event(&event, desk));
+                }
+            }
+            let before = frames.len();
+            while let Some((len, _)) =
+                self.stack.output(self.link, &mut self.frame, &mut self.memory, now)
+            {
+                frames.push(self.frame[..len].to_vec());
+            }
+            let is_due = self.stack.next_deadline().is_some_and(|at| at <= now);
+            if is_quiet && frames.len() == before && !is_due {
+                return frames;
+            }
+        }
+        frames
+    }
+
+    fn wake(&mut self, now: Instant) {
+        for place in 0..self.seats.len() {
+            if self.seats[place].wake_at.is_some_and(|at| at <= now) {
+                self.seats[place].wake_at = None;
+                self.with_seat(place, now, |program, desk| program.wake(desk));
+            }
+        }
+    }
+
+    fn publish(&mut self, now: Instant) -> Vec<Event> {
+        if self.retry_at.is_some_and(|at| at > now) {
+            return Vec::new();
+        }
+        let mut events = Vec::new();
+        let (random, deafness) = (&mut self.random, self.deafness);
+        let mut is_refused = false;
+        self.stack.publish(now, &mut |_, event| {
+            if random.chance(deafness) {
+                is_refused = true;
+                return Offer::Full;
+            }
+            events.push(*event);
+            Offer::Published
+        });
+        self.retry_at = is_refused.then(|| now + RING_DELAY);
+        events
+    }
+
+    /// When the host wants to be looked at without a frame for it.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let stack = self.stack.next_deadline().map(|at| at + self.lateness_for(at));
+        let seats = self.seats.iter().filter_map(|seat| seat.wake_at).min();
+        [stack, seats, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// How late the host is for a deadline: by chance, but always the same for the same.
+    fn lateness_for(&self, deadline: Instant) -> Duration {
+        let most = u64::try_from(self.lateness.as_nanos()).unwrap_or(u64::MAX);
+        let late = Random::new(deadline.as_nanos()).below(most.saturating_add(1));
+        Duration::from_nanos(late)
+    }
+
+    /// What the programs say, and whether all of them are done.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + '_ {
+        self.seats.iter().map(|seat| seat.program.verdict())
+    }
+}

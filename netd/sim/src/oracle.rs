@@ -1,0 +1,39 @@
+//! Oracles: what must hold for every host, judged from outside by what it sends and receives.
+//!
+//! *Owns* one [`Watch`] per station. *Never* asks the stack how it came to a decision: segments are
+//! read off the wire, and states by their names.
+
+mod diagram;
+mod segments;
+
+use stack::SocketInfo;
+
+use diagram::States;
+use segments::Segments;
+
+/// Follows one station.
+pub(crate) struct Watch {
+    segments: Segments,
+    states: States,
+}
+
+impl Watch {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { segments: Segments::new(name), states: States::new(name) }
+    }
+
+    /// A frame was handed to the station.
+    pub(crate) fn received(&mut self, frame: &[u8]) {
+        self.segments.received(frame);
+    }
+
+    /// The station has sent a frame.
+    pub(crate) fn sent(&mut self, frame: &[u8]) {
+        self.segments.sent(frame);
+    }
+
+    /// The connections that the station has now.
+    pub(crate) fn states(&mut self, sockets: impl Iterator<Item = SocketInfo>) {
+        self.states.note(sockets);
+    }
+}

@@ -1,0 +1,214 @@
+//! TCP judged by its segments: nothing is acknowledged that never came, nothing is sent beyond the
+//! window that was offered, no offer is taken back.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
+
+use tcp::Seq;
+use wire::tcp::{Flags, Segment};
+use wire::{Check, EtherType, Protocol, Pseudo, ethernet, ipv4};
+
+/// One connection as the wire shows it, from the side of the station.
+#[derive(Clone, Debug, Default)]
+struct Flow {
+    /// Our and their initial numbers, once seen; positions count from there.
+    our_isn: Option<Seq>,
+    their_isn: Option<Seq>,
+    /// What has come, in positions: ranges without gaps between them, sorted.
+    came: Vec<(i64, i64)>,
+    /// The furthest right edge that the peer has offered, and that we have.
+    their_edge: i64,
+    our_edge: i64,
+    our_scale: u8,
+    their_scale: Option<u8>,
+    ack_sent: i64,
+    has_fin: bool,
+}
+
+/// All connections of one station.
+pub(super) struct Segments {
+    name: String,
+    flows: BTreeMap<(SocketAddrV4, SocketAddrV4), Flow>,
+}
+
+impl Segments {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into(), flows: BTreeMap::new() }
+    }
+
+    pub(super) fn received(&mut self, frame: &[u8]) {
+        if let Some((from, to, segment)) = parse(frame) {
+            let flow = self.flows.entry((to, from)).or_default();
+            flow.received(&segment);
+        }
+    }
+
+    pub(super) fn sent(&mut self, frame: &[u8]) {
+        if let Some((from, to, segment)) = parse(frame) {
+            let flow = self.flows.entry((from, to)).or_default();
+            if let Err(complaint) = flow.sent(&segment) {
+                panic!("{}: {from} -> {to}: {complaint}: {:?}", self.name, segment.header);
+            }
+        }
+    }
+}
+
+fn parse(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, Segment<'_>)> {
+    let frame = ethernet::Frame::parse(frame).ok()?;
+    if frame.header.ethertype != EtherType::IPV4 {
+        return None;
+    }
+    let packet = ipv4::Packet::parse(frame.payload).ok()?;
+    if packet.header.protocol != Protocol::TCP {
+        return None;
+    }
+    let pseudo = Pseudo::v4(packet.header.source, packet.header.destination);
+    let segment = Segment::parse(packet.payload, Check::Verify(pseudo)).ok()?;
+    let from = SocketAddrV4::new(packet.header.source, segment.header.src_port);
+    let to = SocketAddrV4::new(packet.header.destination, segment.header.dst_port);
+    Some((from, to, segment))
+}
+
+impl Flow {
+    fn received(&mut self, segment: &Segment<'_>) {
+        let header = &segment.header;
+        let seq = Seq::new(header.seq);
+        if header.flags.contains(Flags::SYN) && self.their_isn != Some(seq) {
+            // A new connection, or the peer's first word.
+            let keeps_ours = header.flags.contains(Flags::ACK) || self.their_isn.is_none();
+            *self = Self { our_isn: self.our_isn.filter(|_| keeps_ours), ..Self::default() };
+            self.their_isn = Some(seq);
+            self.their_scale = header.options.window_scale;
+        }
+        let Some(their_isn) = self.their_isn else { return };
+        let start = i64::from(seq.distance_from(their_isn));
+        let end = start + i64::from(segment.sequence_len());
+        if end > start {
+            self.note_came(start, end);
+        }
+        self.has_fin |= header.flags.contains(Flags::FIN);
+        if let Some(our_isn) = self.our_isn.filter(|_| header.flags.contains(Flags::ACK)) {
+            let ack = i64::from(Seq::new(header.ack).distance_from(our_isn));
+            let is_syn = header.flags.contains(Flags::SYN);
+            let scale = if is_syn { 0 } else { self.scales().1 };
+            self.their_edge = self.their_edge.max(ack + (i64::from(header.window) << scale));
+        } else {
+            // The window of a bare SYN counts from our first byte.
+            self.their_edge = self.their_edge.max(1 + i64::from(header.window));
+        }
+    }
+
+    fn note_came(&mut self, start: i64, end: i64) {
+        self.came.push((start, end));
+        self.came.sort_unstable();
+        let mut joined: Vec<(i64, i64)> = Vec::new();
+        for (start, end) in self.came.drain(..) {
+            match joined.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => joined.push((start, end)),
+            }
+        }
+        self.came = joined;
+    }
+
+    /// The scales in use, ours and theirs: both, or none.
+    fn scales(&self) -> (u8, u8) {
+        self.their_scale.map_or((0, 0), |theirs| (self.our_scale, theirs))
+    }
+
+    fn sent(&mut self, segment: &Segment<'_>) -> Result<(), &'static str> {
+        let header = &segment.header;
+        if header.flags.contains(Flags::RST) {
+            return Ok(());
+        }
+        let seq = Seq::new(header.seq);
+        if header.flags.contains(Flags::SYN) {
+            if self.our_isn.is_some_and(|isn| isn != seq) {
+                *self = Self::default();
+            }
+            self.our_isn = Some(seq);
+            self.our_scale = header.options.window_scale.unwrap_or(0);
+        }
+        self.check_data(segment, seq)?;
+        self.check_ack(segment)
+    }
+
+    fn check_data(&self, segment: &Segment<'_>, seq: Seq) -> Result<(), &'static str> {
+        let Some(our_isn) = self.our_isn else { return Ok(()) };
+        if segment.payload.is_empty() {
+            return Ok(());
+        }
+        let start = i64::from(seq.distance_from(our_isn));
+        let end = start + i64::try_from(segment.payload.len()).unwrap_or(i64::MAX);
+        // RFC 9293 section 3.8.6.1: a probe is one byte beyond.
+        let is_probe = segment.payload.len() == 1 && start <= self.their_edge;
+        let is_allowed = end <= self.their_edge || is_probe;
+        is_allowed.then_some(()).ok_or("more than the peer's window allows")
+    }
+
+    fn check_ack(&mut self, segment: &Segment<'_>) -> Result<(), &'static str> {
+        let header = &segment.header;
+        let Some(their_isn) = self.their_isn.filter(|_| header.flags.contains(Flags::ACK)) else {
+            return Ok(());
+        };
+        let ack = i64::from(Seq::new(header.ack).distance_from(their_isn));
+        let in_order = self.came.first().filter(|(start, _)| *start <= 0).map_or(0, |(_, end)| *end);
+        if ack > in_order {
+            return Err("an acknowledgement of what never came");
+        }
+        if ack < self.ack_sent {
+            return Err("an acknowledgement is taken back");
+        }
+        self.ack_sent = ack;
+        let scale = if header.flags.contains(Flags::SYN) { 0 } else { self.scales().0 };
+        let edge = ack + (i64::from(header.window) << scale);
+        // The rounding of the scale may move the edge by less than one unit.
+        let shrunk = self.our_edge - edge;
+        if shrunk >= 1 << self.scales().0 && !self.has_fin {
+            return Err("a window is taken back");
+        }
+        self.our_edge = self.our_edge.max(edge);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::tcp::{Header, Options};
+
+    fn segment(flags: Flags, seq: u32, ack: u32, window: u16, payload: &[u8]) -> Segment<'_> {
+        let options = Options::NONE;
+        let header =
+            Header { src_port: 1, dst_port: 2, seq, ack, flags, window, urgent: 0, options };
+        Segment { header, payload }
+    }
+
+    fn open() -> Flow {
+        let mut flow = Flow::default();
+        flow.sent(&segment(Flags::SYN, 100, 0, 1_000, &[])).unwrap();
+        flow.received(&segment(Flags::SYN | Flags::ACK, 500, 101, 50, &[]));
+        flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[])).unwrap();
+        flow
+    }
+
+    #[test]
+    fn a_sender_that_exceeds_the_window_is_found() {
+        let mut flow = open();
+        assert_eq!(flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 50])), Ok(()));
+        assert_eq!(flow.sent(&segment(Flags::ACK, 151, 501, 1_000, &[0])), Ok(()), "a probe");
+        assert!(flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 51])).is_err());
+    }
+
+    #[test]
+    fn a_receiver_that_makes_things_up_is_found() {
+        let mut flow = open();
+        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 502, 1_000, &[])).is_err());
+        flow.received(&segment(Flags::ACK, 511, 101, 50, &[0; 10]));
+        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 521, 1_000, &[])).is_err(), "a hole");
+        flow.received(&segment(Flags::ACK, 501, 101, 50, &[0; 10]));
+        assert_eq!(flow.sent(&segment(Flags::ACK, 101, 521, 980, &[])), Ok(()));
+        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 511, 990, &[])).is_err(), "taken back");
+        assert!(flow.sent(&segment(Flags::ACK, 101, 521, 900, &[])).is_err(), "shrunk");
+    }
+}
