@@ -166,6 +166,13 @@ fn only_the_legacy_interface_without_any_layout_splits_the_header() {
 }
 
 #[test]
+fn a_legacy_device_that_claims_to_be_modern_is_taken_for_legacy() {
+    let rig = rig(true, USUAL | virtio::VERSION_1, config());
+    assert_eq!(rig.net.accepted(), USUAL);
+    assert!(rig.put(&[1; 60]));
+}
+
+#[test]
 fn devices_that_cannot_be_driven() {
     type Spoil = fn(&mut virtio::fake::State);
     let table: [(Spoil, InitError); 6] = [

@@ -16,7 +16,7 @@ pub enum Fault {
     Header,
     /// The configuration space kept changing while it was read, or holds an impossible value.
     Configuration,
-    /// The device said that it needs a reset, or did not come back after one.
+    /// The device said that it needs a reset, or was given up.
     NeedsReset,
 }
 

@@ -17,6 +17,9 @@ pub const EVENT_INDEX: u64 = 1 << 29;
 /// `VIRTIO_F_VERSION_1`: the standard, not the legacy interface (6.1).
 pub const VERSION_1: u64 = 1 << 32;
 
+/// The device is known and has a driver (3.1.1 steps 2 and 3).
+const KNOWN: DeviceStatus = DeviceStatus::ACKNOWLEDGE.union(DeviceStatus::DRIVER);
+
 /// How often a register is read until it says what it must. Generous: devices answer at once.
 pub(crate) const PATIENCE: u32 = 100_000;
 
@@ -94,25 +97,31 @@ pub fn negotiate<T: Transport>(
         return Err(InitError::WrongKind);
     }
     let reset = reset_device(transport)?;
-    let known = DeviceStatus::ACKNOWLEDGE | DeviceStatus::DRIVER;
     transport.set_status(DeviceStatus::ACKNOWLEDGE);
-    transport.set_status(known);
-    let offered = transport.read_device_features();
+    transport.set_status(KNOWN);
     let legacy = transport.requires_legacy_layout();
+    // 4.2.4: the legacy interface knows 32 features.
+    let known_features = if legacy {
+        u64::from(u32::MAX)
+    } else {
+        u64::MAX
+    };
+    let offered = transport.read_device_features() & known_features;
     // 6.1: a driver must accept VERSION_1; without it a version 2 device cannot be spoken to.
-    let transitional = if legacy { 0 } else { VERSION_1 };
-    if offered & transitional != transitional {
+    let modern = if legacy { 0 } else { VERSION_1 };
+    if offered & modern != modern {
         give_up(transport);
         return Err(InitError::NotModern);
     }
-    let accepted = choose(transport, offered) & offered | transitional;
+    let accepted = choose(transport, offered) & offered | modern;
     transport.write_driver_features(accepted);
-    let known = known | DeviceStatus::FEATURES_OK;
-    transport.set_status(known);
-    // 3.1.1 step 6: read back whether the device agrees. Legacy devices do not know this bit.
-    if !legacy && !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
-        give_up(transport);
-        return Err(InitError::FeaturesRefused);
+    if !legacy {
+        // 3.1.1 steps 5 and 6: read back whether the device agrees. 3.1.2: not the legacy way.
+        transport.set_status(KNOWN | DeviceStatus::FEATURES_OK);
+        if !transport.get_status().contains(DeviceStatus::FEATURES_OK) {
+            give_up(transport);
+            return Err(InitError::FeaturesRefused);
+        }
     }
     // 4.2.4: the unit of the legacy interface's queue addresses.
     transport.set_guest_page_size(4096);
@@ -121,7 +130,12 @@ pub fn negotiate<T: Transport>(
 
 /// Lets the device work (3.1.1 step 8); it is no longer reset.
 pub fn go<T: Transport>(transport: &mut T, _: Reset) {
-    transport.finish_init();
+    let agreed = if transport.requires_legacy_layout() {
+        DeviceStatus::empty()
+    } else {
+        DeviceStatus::FEATURES_OK
+    };
+    transport.set_status(KNOWN | agreed | DeviceStatus::DRIVER_OK);
 }
 
 /// Tells the device that the driver has given it up (2.1.1), so that it rests.

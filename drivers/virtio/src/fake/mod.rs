@@ -195,6 +195,8 @@ impl Transport for FakeTransport {
     fn set_status(&mut self, status: DeviceStatus) {
         let mut state = self.0.state();
         if !status.is_empty() {
+            let agreed = status.contains(DeviceStatus::FEATURES_OK);
+            assert!(!(state.legacy && agreed), "no step of the legacy interface");
             state.status = status;
             if state.refuses_features {
                 state.status -= DeviceStatus::FEATURES_OK;
