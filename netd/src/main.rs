@@ -91,6 +91,11 @@ fn run(mut env: rt::Env) -> i32 {
 
 /// The loop: work while there is work, then sleep.
 fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
+    // Lines start masked; the first acknowledgement opens ours.
+    if interrupt.is_some_and(|line| line.acknowledge().is_err()) {
+        log::error!("interrupt cannot be opened");
+        return FAILED;
+    }
     let mut items = Vec::new();
     loop {
         if server.turn(now()) | accept(server) {
