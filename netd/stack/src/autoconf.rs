@@ -84,9 +84,9 @@ impl Stack {
         let Some(auto) = self.autoconf.get_mut(id.index()) else {
             return;
         };
-        match (&auto.dhcp, auto.fixed) {
-            (None, Some(plan)) => self.use_plan(id, plan, now),
-            (None | Some(_), _) => {}
+        // With DHCP the plan is only what to fall back on.
+        if let Some(plan) = auto.fixed.filter(|_| auto.dhcp.is_none()) {
+            self.use_plan(id, plan, now);
         }
         if self.interfaces.get(id.index()).is_some_and(|it| it.up) {
             self.link_up(id, now);
@@ -278,7 +278,7 @@ impl Stack {
             }
             self.act(id, action, now);
         }
-        self.dhcp_output(id, now);
+        self.dhcp_output(id);
     }
 
     fn act(&mut self, id: InterfaceId, action: Action, now: Instant) {
@@ -324,7 +324,7 @@ impl Stack {
         {
             let action = client.probed(true, now);
             self.act(id, action, now);
-            self.dhcp_output(id, now);
+            self.dhcp_output(id);
             return;
         }
         let cidr = self
@@ -358,7 +358,7 @@ impl Stack {
         {
             let action = client.conflict(now);
             self.act(id, action, now);
-            self.dhcp_output(id, now);
+            self.dhcp_output(id);
             self.arm_interface(id);
         }
     }
@@ -404,10 +404,10 @@ impl Stack {
     /// Routes, name servers and MTU of a lease.
     fn use_parameters(&mut self, id: InterfaceId, lease: &Lease) {
         // RFC 3442: classless routes replace the routers.
-        if lease.classless_routes.as_slice().is_empty() {
-            if let Some(router) = lease.default_router() {
-                self.put_default_route(id, router, Origin::Dhcp);
-            }
+        if lease.classless_routes.as_slice().is_empty()
+            && let Some(router) = lease.default_router()
+        {
+            self.put_default_route(id, router, Origin::Dhcp);
         }
         for route in lease.classless_routes.as_slice() {
             let gateway = (!route.router.is_unspecified()).then_some(route.router);
@@ -487,13 +487,13 @@ impl Stack {
         let client = client.ok_or(Drop::UdpNoSocket)?;
         let action = client.input(datagram.payload, &mut self.rng, now)?;
         self.act(id, action, now);
-        self.dhcp_output(id, now);
+        self.dhcp_output(id);
         self.arm_interface(id);
         Ok(())
     }
 
     /// Queues what the DHCP client has to say.
-    fn dhcp_output(&mut self, id: InterfaceId, now: Instant) {
+    fn dhcp_output(&mut self, id: InterfaceId) {
         let mut message = [0; MESSAGE];
         loop {
             let client = self
@@ -533,7 +533,7 @@ impl Stack {
                 len + ipv4::HEADER_LEN <= usize::from(mtu),
                 "the least MTU is 576"
             );
-            self.queue_packet(&path, &header, len, Owner::None, now, |space| {
+            self.queue_packet(&path, &header, len, Owner::None, |space| {
                 let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
                 payload.copy_from_slice(bytes);
                 udp::Header {
@@ -560,7 +560,7 @@ impl Stack {
             };
             let action = client.release();
             // The message needs the address and the route that it gives back.
-            self.dhcp_output(id, now);
+            self.dhcp_output(id);
             self.act(id, action, now);
             self.arm_interface(id);
         }

@@ -33,13 +33,14 @@ impl Stack {
         if self.clients.get(client).is_none() {
             return;
         }
-        while let Some(socket) = self.clients.any_socket(client) {
-            if let Ok(role) = self.role(client, socket) {
-                if let Role::Listener(index) = role {
-                    self.listener_stop(index, now);
-                }
-                self.unbind(socket, role);
+        for index in 0..self.clients.sockets_limit() {
+            let Some((socket, role)) = self.clients.socket_at(index, client) else {
+                continue;
+            };
+            if let Role::Listener(index) = role {
+                self.listener_stop(index, now);
             }
+            self.unbind(socket, role);
             self.clients.forget(socket);
         }
         // Also what outlives its socket: all in these tables that is the client's.
@@ -488,15 +489,16 @@ impl Stack {
 
     /// Keeps the completion of a close that concerns nothing but a name.
     fn client_notice(&mut self, client: ClientId, token: Token) -> Result<(), BadSocket> {
+        let index = self.clients.index(client);
         let mut notices = self.clients.take_notices(client).ok_or(BadSocket)?;
         let notice = crate::requests::Request::Notice(crate::requests::Notice {
             token,
             error: crate::error::SocketError::Closed,
         });
-        let kept = self.requests.push(&mut notices, notice);
+        let kept = self.requests.push(&mut notices, index, notice);
         self.clients.put_notices(client, notices);
         kept.map_err(|_| BadSocket)?;
-        self.tell(client, Actor::Client(self.clients.index(client)));
+        self.tell(client, Actor::Client(index));
         Ok(())
     }
 }

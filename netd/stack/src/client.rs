@@ -157,12 +157,18 @@ impl Clients {
         }
     }
 
-    /// Some socket of a client; walks the table, for a client's end only.
-    pub(crate) fn any_socket(&self, client: ClientId) -> Option<SocketId> {
-        self.sockets
-            .iter()
-            .find(|(_, socket)| socket.client == client)
-            .map(|(key, _)| SocketId(key))
+    /// How many places for sockets there are.
+    pub(crate) fn sockets_limit(&self) -> u32 {
+        u32::try_from(self.sockets.limit()).unwrap_or(u32::MAX)
+    }
+
+    /// The socket at a place, if it is this client's.
+    pub(crate) fn socket_at(&self, index: u32, client: ClientId) -> Option<(SocketId, Role)> {
+        let socket = self
+            .sockets
+            .at(index)
+            .filter(|socket| socket.client == client)?;
+        Some((SocketId(self.sockets.key_at(index)?), socket.role))
     }
 }
 

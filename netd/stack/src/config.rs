@@ -29,6 +29,10 @@ pub struct Config {
     pub requests: u32,
     /// Requests of one kind that may wait on one socket.
     pub requests_per_socket: u16,
+    /// Requests that wait of one client; a share, so that no client keeps the others from waiting.
+    pub requests_per_client: u32,
+    /// Inline payloads of one client that wait.
+    pub inline_per_client: u32,
     /// Inline payloads (at most 200 bytes) that wait to be acknowledged.
     pub inline_payloads: u32,
     /// Packets that wait for a neighbour or for the link, of a full frame each.
@@ -82,6 +86,8 @@ impl Default for Config {
             datagram_sockets: 1_024,
             requests: 16_384,
             requests_per_socket: 256,
+            requests_per_client: 8_192,
+            inline_per_client: 512,
             inline_payloads: 2_048,
             packets: 256,
             neighbours: 1_024,

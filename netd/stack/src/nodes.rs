@@ -4,6 +4,8 @@
 //! *Never* allocates after construction, and never grows beyond its limit: who wants to wait when
 //! the store is full is told so.
 //!
+//! An owner (a client) has a share of the store, so that none can keep the others from waiting.
+//!
 //! *Invariant*: a chain is only used with the store it was filled from.
 
 use alloc::vec::Vec;
@@ -13,6 +15,7 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 struct Node<T> {
     value: Option<T>,
+    owner: u32,
     next: u32,
 }
 
@@ -21,6 +24,9 @@ struct Node<T> {
 pub(crate) struct Nodes<T> {
     nodes: Vec<Node<T>>,
     free: u32,
+    /// How many values each owner has in the store, and may have.
+    held: Vec<u32>,
+    quota: u32,
 }
 
 /// One chain of values.
@@ -57,51 +63,72 @@ impl Chain {
 pub(crate) struct Cursor(u32);
 
 impl<T> Nodes<T> {
-    /// Room for `limit` values.
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Room for `limit` values, of each of the `owners` at most `quota`.
+    pub(crate) fn new(limit: usize, owners: usize, quota: u32) -> Self {
         let limit = u32::try_from(limit).unwrap_or(NONE - 1);
-        let nodes = (1..=limit)
-            .map(|next| Node {
-                value: None,
-                next: if next == limit { NONE } else { next },
-            })
-            .collect();
+        let node = |next| Node {
+            value: None,
+            owner: 0,
+            next,
+        };
+        let nodes = (1..=limit).map(|next| node(if next == limit { NONE } else { next }));
         Self {
-            nodes,
+            nodes: nodes.collect(),
             free: if limit == 0 { NONE } else { 0 },
+            held: alloc::vec![0; owners],
+            quota,
         }
     }
 
-    /// Puts a value at the end of the chain.
-    pub(crate) fn push(&mut self, chain: &mut Chain, value: T) -> Result<(), Full> {
+    /// Puts a value of `owner` at the end of the chain.
+    pub(crate) fn push(&mut self, chain: &mut Chain, owner: u32, value: T) -> Result<(), Full> {
+        let held = self.held.get_mut(owner as usize).ok_or(Full)?;
+        if *held >= self.quota {
+            return Err(Full);
+        }
         let index = self.free;
         let node = self.nodes.get_mut(index as usize).ok_or(Full)?;
         self.free = node.next;
         *node = Node {
             value: Some(value),
+            owner,
             next: NONE,
         };
+        *held += 1;
+        self.link(chain, index);
+        Ok(())
+    }
+
+    fn link(&mut self, chain: &mut Chain, index: u32) {
         match self.nodes.get_mut(chain.last as usize) {
             Some(last) => last.next = index,
             None => chain.first = index,
         }
         chain.last = index;
         chain.len += 1;
-        Ok(())
     }
 
-    /// Takes the first value out.
-    pub(crate) fn pop(&mut self, chain: &mut Chain) -> Option<T> {
+    fn unlink_first(&mut self, chain: &mut Chain) -> Option<u32> {
         let index = chain.first;
         let node = self.nodes.get_mut(index as usize)?;
-        let value = node.value.take();
-        chain.first = core::mem::replace(&mut node.next, self.free);
-        self.free = index;
+        chain.first = core::mem::replace(&mut node.next, NONE);
         chain.len -= 1;
         if chain.first == NONE {
             chain.last = NONE;
         }
-        value
+        Some(index)
+    }
+
+    /// Takes the first value out.
+    pub(crate) fn pop(&mut self, chain: &mut Chain) -> Option<T> {
+        let index = self.unlink_first(chain)?;
+        let node = self.nodes.get_mut(index as usize)?;
+        node.next = self.free;
+        self.free = index;
+        if let Some(held) = self.held.get_mut(node.owner as usize) {
+            *held = held.saturating_sub(1);
+        }
+        node.value.take()
     }
 
     /// The first value.
@@ -146,9 +173,14 @@ impl<T> Nodes<T> {
         to: &mut Chain,
         change: impl FnOnce(T) -> T,
     ) -> bool {
-        // The place that `pop` frees is the one that `push` takes.
-        self.pop(from)
-            .is_some_and(|value| self.push(to, change(value)).is_ok())
+        let Some(index) = self.unlink_first(from) else {
+            return false;
+        };
+        if let Some(node) = self.nodes.get_mut(index as usize) {
+            node.value = node.value.take().map(change);
+        }
+        self.link(to, index);
+        true
     }
 
     /// Moves the first value that `wanted` picks to the end of another chain, changed. Walks the
@@ -184,33 +216,33 @@ mod tests {
 
     #[test]
     fn chains_share_a_bounded_store() {
-        let mut nodes = Nodes::new(4);
+        let mut nodes = Nodes::new(4, 1, 9);
         let (mut a, mut b) = (Chain::EMPTY, Chain::EMPTY);
         for value in 0..4u32 {
             nodes
-                .push(if value % 2 == 0 { &mut a } else { &mut b }, value)
+                .push(if value % 2 == 0 { &mut a } else { &mut b }, 0, value)
                 .unwrap();
         }
-        assert_eq!(nodes.push(&mut a, 4), Err(Full));
+        assert_eq!(nodes.push(&mut a, 0, 4), Err(Full));
         assert_eq!(
             (content(&nodes, &a), content(&nodes, &b)),
             (std::vec![0, 2], std::vec![1, 3])
         );
         assert_eq!(nodes.pop(&mut b), Some(1));
-        nodes.push(&mut a, 5).unwrap();
+        nodes.push(&mut a, 0, 5).unwrap();
         assert_eq!(content(&nodes, &a), [0, 2, 5]);
         assert_eq!((a.len(), b.len()), (3, 1));
         while nodes.pop(&mut a).is_some() {}
         assert!(a.is_empty());
-        nodes.push(&mut a, 6).unwrap();
+        nodes.push(&mut a, 0, 6).unwrap();
         assert_eq!(content(&nodes, &a), [6]);
     }
 
     #[test]
     fn takes_from_the_middle_and_keeps_the_order() {
-        let mut nodes = Nodes::new(4);
+        let mut nodes = Nodes::new(4, 1, 9);
         let mut chain = Chain::EMPTY;
-        (0..4).for_each(|value| nodes.push(&mut chain, value).unwrap());
+        (0..4).for_each(|value| nodes.push(&mut chain, 0, value).unwrap());
         let mut other = Chain::EMPTY;
         assert!(nodes.move_where(
             &mut chain,
@@ -225,10 +257,27 @@ mod tests {
     }
 
     #[test]
+    fn nobody_has_more_than_its_share() {
+        let mut nodes = Nodes::new(8, 2, 3);
+        let (mut greedy, mut modest) = (Chain::EMPTY, Chain::EMPTY);
+        let taken = (0..8)
+            .filter(|value| nodes.push(&mut greedy, 0, *value).is_ok())
+            .count();
+        assert_eq!(taken, 3);
+        assert_eq!(nodes.push(&mut modest, 1, 0), Ok(()));
+        assert_eq!(nodes.push(&mut modest, 2, 0), Err(Full), "no such owner");
+        // Moved values stay their owner's; taken ones make room.
+        assert!(nodes.move_first(&mut greedy, &mut modest, |value| value));
+        assert_eq!(nodes.push(&mut greedy, 0, 9), Err(Full));
+        nodes.pop(&mut greedy);
+        assert_eq!(nodes.push(&mut greedy, 0, 9), Ok(()));
+    }
+
+    #[test]
     fn nothing_fits_into_nothing() {
-        let mut nodes = Nodes::new(0);
+        let mut nodes = Nodes::new(0, 1, 9);
         let mut chain = Chain::EMPTY;
-        assert_eq!(nodes.push(&mut chain, 1), Err(Full));
+        assert_eq!(nodes.push(&mut chain, 0, 1), Err(Full));
         assert_eq!(nodes.pop(&mut chain), None);
     }
 }

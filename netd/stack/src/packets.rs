@@ -5,7 +5,6 @@
 //! neighbour does not answer yet. *Never* grows; a full pool is told to the caller.
 
 use crate::lists::Lists;
-use ::tcp::Instant;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -32,8 +31,6 @@ pub(crate) struct Waiting<A> {
     pub(crate) next_hop: A,
     /// Who wants to know.
     pub(crate) owner: Owner,
-    /// Since when it waits.
-    pub(crate) since: Instant,
 }
 
 impl<A> Waiting<A> {
@@ -50,18 +47,27 @@ pub(crate) struct Packets<A> {
     queues: Lists,
     /// The last list: buffers that are free.
     free: u32,
+    /// From this queue on, packets wait for others' answers: at most half of all may.
+    first_waiting: u32,
+    waiting: usize,
 }
 
 impl<A: Copy> Packets<A> {
-    /// `count` buffers of `size` bytes, and `queues` empty queues.
-    pub(crate) fn new(count: usize, size: usize, queues: usize, any: A) -> Self {
+    /// `count` buffers of `size` bytes, and `queues` empty queues, of which those from
+    /// `first_waiting` on share half of the buffers.
+    pub(crate) fn new(
+        count: usize,
+        size: usize,
+        queues: usize,
+        first_waiting: u32,
+        any: A,
+    ) -> Self {
         let packets: Vec<_> = (0..count)
             .map(|_| Waiting {
                 buffer: vec![0; size].into_boxed_slice(),
                 len: 0,
                 next_hop: any,
                 owner: Owner::None,
-                since: Instant::ZERO,
             })
             .collect();
         let mut lists = Lists::new(queues + 1, count);
@@ -71,6 +77,8 @@ impl<A: Copy> Packets<A> {
             packets,
             queues: lists,
             free,
+            first_waiting,
+            waiting: 0,
         }
     }
 
@@ -87,17 +95,18 @@ impl<A: Copy> Packets<A> {
         len: usize,
         next_hop: A,
         owner: Owner,
-        now: Instant,
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> Option<u32> {
         let index = self.queues.first(self.free)?;
+        if self.is_waiting(queue) && !self.may_wait() {
+            return None;
+        }
         let packet = self.packets.get_mut(index as usize)?;
         write(packet.buffer.get_mut(..len)?)?;
         packet.len = len;
         packet.next_hop = next_hop;
         packet.owner = owner;
-        packet.since = now;
-        self.queues.push(queue, index);
+        self.put(index, queue);
         Some(index)
     }
 
@@ -119,7 +128,7 @@ impl<A: Copy> Packets<A> {
 
     /// Frees a packet's buffer.
     pub(crate) fn release(&mut self, index: u32) {
-        self.queues.push(self.free, index);
+        self.put(index, self.free);
     }
 
     /// Frees the oldest packet of a queue and says who wants to know.
@@ -129,14 +138,38 @@ impl<A: Copy> Packets<A> {
         self.packets.get(index as usize).map(|packet| packet.owner)
     }
 
-    /// Moves a packet to the end of another queue.
-    pub(crate) fn requeue(&mut self, index: u32, to: u32) {
-        self.queues.push(to, index);
+    /// Moves a packet to the end of a queue of those who wait; `false` when too many do.
+    pub(crate) fn requeue(&mut self, index: u32, to: u32) -> bool {
+        let may = self.may_wait();
+        if may {
+            self.put(index, to);
+        }
+        may
     }
 
     /// Moves all packets of one queue to the end of another.
     pub(crate) fn move_all(&mut self, from: u32, to: u32) {
-        self.queues.append(from, to);
+        while let Some(index) = self.queues.first(from) {
+            self.put(index, to);
+        }
+    }
+
+    fn is_waiting(&self, queue: u32) -> bool {
+        (self.first_waiting..self.free).contains(&queue)
+    }
+
+    fn may_wait(&self) -> bool {
+        self.waiting < self.packets.len() / 2
+    }
+
+    fn put(&mut self, index: u32, queue: u32) {
+        let waited = self
+            .queues
+            .list_of(index)
+            .is_some_and(|list| self.is_waiting(list));
+        self.waiting += usize::from(self.is_waiting(queue));
+        self.waiting = self.waiting.saturating_sub(usize::from(waited));
+        self.queues.push(queue, index);
     }
 }
 
@@ -145,7 +178,7 @@ mod tests {
     use super::*;
 
     fn push(packets: &mut Packets<u8>, queue: u32, byte: u8) -> Option<u32> {
-        packets.push(queue, 3, byte, Owner::None, Instant::ZERO, |bytes| {
+        packets.push(queue, 3, byte, Owner::None, |bytes| {
             bytes.fill(byte);
             Some(())
         })
@@ -153,7 +186,7 @@ mod tests {
 
     #[test]
     fn packets_wait_in_order_and_buffers_come_back() {
-        let mut packets = Packets::new(2, 4, 2, 0u8);
+        let mut packets = Packets::new(2, 4, 2, 9, 0u8);
         assert!(push(&mut packets, 0, 1).is_some());
         assert!(push(&mut packets, 0, 2).is_some());
         assert_eq!(push(&mut packets, 0, 3), None);
@@ -170,15 +203,23 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_refused_takes_no_buffer() {
-        let mut packets = Packets::new(1, 4, 1, 0u8);
-        assert_eq!(
-            packets.push(0, 5, 0, Owner::None, Instant::ZERO, |_| Some(())),
-            None
-        );
-        assert_eq!(
-            packets.push(0, 4, 0, Owner::None, Instant::ZERO, |_| None),
-            None
-        );
+        let mut packets = Packets::new(1, 4, 1, 9, 0u8);
+        assert_eq!(packets.push(0, 5, 0, Owner::None, |_| Some(())), None);
+        assert_eq!(packets.push(0, 4, 0, Owner::None, |_| None), None);
         assert!(push(&mut packets, 0, 1).is_some());
+    }
+
+    #[test]
+    fn those_who_wait_take_half_at_most() {
+        let mut packets = Packets::new(4, 4, 3, 1, 0u8);
+        assert!(push(&mut packets, 1, 1).is_some() && push(&mut packets, 2, 2).is_some());
+        assert_eq!(push(&mut packets, 1, 3), None);
+        let index = push(&mut packets, 0, 3).unwrap();
+        assert!(!packets.requeue(index, 1));
+        packets.move_all(1, 0);
+        assert!(packets.requeue(index, 2));
+        assert_eq!(packets.len(2), 2);
+        packets.discard_first(2);
+        assert!(push(&mut packets, 1, 4).is_some());
     }
 }

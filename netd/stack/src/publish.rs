@@ -21,6 +21,11 @@ pub(crate) struct Telling<'a> {
 }
 
 impl Telling<'_> {
+    /// How many events were taken so far.
+    pub(crate) fn published(&self) -> usize {
+        self.published
+    }
+
     /// Offers one event; `false` when the ring is full.
     pub(crate) fn tell(&mut self, socket: Option<SocketId>, token: Token, kind: EventKind) -> bool {
         let event = Event {

@@ -15,6 +15,8 @@ pub(crate) enum Source {
     Arena(u64),
     /// In a buffer of ours, at this index.
     Inline(u32),
+    /// Nowhere: they are sent, and the client only waits to be told.
+    Spent,
 }
 
 /// Bytes to send.
@@ -81,6 +83,17 @@ impl Request {
             Self::Accept(accept) => accept.token,
             Self::Arrival(arrival) => arrival.token,
             Self::Notice(notice) => notice.token,
+        }
+    }
+
+    /// What becomes of a send whose bytes are done with.
+    pub(crate) fn spent(self) -> Self {
+        match self {
+            Self::Send(send) => Self::Send(Send {
+                source: Source::Spent,
+                ..send
+            }),
+            other => other,
         }
     }
 

@@ -61,6 +61,7 @@ pub(crate) fn copy<M: ClientMemory>(
                 inline.bytes(index, skip, into.len())?,
             ))
         }
+        Source::Spent => None,
     }
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn copy_only<M: ClientMemory>(
             into.copy_from_slice(inline.bytes(index, skip, into.len())?);
             Some(())
         }
+        Source::Spent => None,
     }
 }
 

@@ -98,14 +98,23 @@ impl Stack {
                 config.packets as usize,
                 config.largest_mtu.into(),
                 queues,
+                config.interfaces.into(),
                 Ipv4Addr::UNSPECIFIED,
             ),
             senders: Lists::new(queues, numbering.senders()),
             dirty: Lists::new(clients, numbering.all()),
             dirty_clients: Lists::new(1, clients),
             clients: Clients::new(&config),
-            requests: Nodes::new(config.requests as usize),
-            inline: Inline::new(config.inline_payloads),
+            requests: Nodes::new(
+                config.requests as usize,
+                clients + 1,
+                config.requests_per_client,
+            ),
+            inline: Inline::new(
+                config.inline_payloads,
+                clients + 1,
+                config.inline_per_client,
+            ),
             udp: Udp::new(config.datagram_sockets, config.resolutions, &mut rng),
             tcp: Tcp::new(&config, &mut rng),
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
@@ -118,6 +127,11 @@ impl Stack {
             rng,
             config,
         }
+    }
+
+    /// The owner of the resolver's own requests: behind all clients.
+    pub(crate) fn resolver_owner(&self) -> u32 {
+        self.config.clients
     }
 
     /// The limits it was made with.
@@ -283,7 +297,6 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<(usize, TransmitMeta)> {
-        self.run_loopback(memory, now);
         let interface = self.interfaces.get(id.index())?;
         let needed = usize::from(interface.mtu) + ethernet::HEADER_LEN;
         if !interface.up || interface.medium == Medium::Loopback || frame.len() < needed {

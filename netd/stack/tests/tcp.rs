@@ -343,8 +343,8 @@ fn connections_wait_for_their_accept_up_to_the_backlog() {
             .stack
             .connect(client, socket, at(2, 80), Token(token), world.now)
             .expect("connect");
+        world.settle();
     }
-    world.settle();
     let connected = (0..6)
         .filter(|token| !world.a.take(*token).is_empty())
         .count();

@@ -86,7 +86,7 @@ impl Stack {
         let quote = bytes.get(..most).unwrap_or(bytes);
         let header = Self::header(&path, incoming.source(), Protocol::ICMP, self.config.ttl);
         let len = icmp4::HEADER_LEN + quote.len();
-        if self.queue_packet(&path, &header, len, Owner::None, now, |payload| {
+        if self.queue_packet(&path, &header, len, Owner::None, |payload| {
             write_message(&icmp, quote, payload)
         }) {
             self.stats.count(Counter::IcmpErrorsSent);

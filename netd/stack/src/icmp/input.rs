@@ -75,7 +75,7 @@ impl Stack {
             Header::EchoRequest {
                 identifier,
                 sequence,
-            } => self.echo(incoming, identifier, sequence, message.body, now),
+            } => self.echo(incoming, identifier, sequence, message.body),
             Header::EchoReply {
                 identifier,
                 sequence,
@@ -93,7 +93,6 @@ impl Stack {
         identifier: u16,
         sequence: u16,
         body: &[u8],
-        now: Instant,
     ) -> Result<(), Drop> {
         if !self.config.answer_echo {
             return Err(Drop::Icmp4EchoDisabled);
@@ -112,7 +111,7 @@ impl Stack {
             sequence,
         };
         let len = incoming.packet.payload.len();
-        if self.queue_packet(&path, &header, len, Owner::None, now, |payload| {
+        if self.queue_packet(&path, &header, len, Owner::None, |payload| {
             write_message(&reply, body, payload)
         }) {
             self.stats.count(Counter::EchoReplies);

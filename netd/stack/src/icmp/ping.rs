@@ -106,7 +106,7 @@ impl Stack {
             identifier,
             sequence: ping.sequence,
         };
-        let queued = self.queue_packet(&path, &header, len, Owner::Ping(index), now, |payload| {
+        let queued = self.queue_packet(&path, &header, len, Owner::Ping(index), |payload| {
             write_request(&request, payload)
         });
         if !queued {

@@ -5,6 +5,7 @@
 //!
 //! Spec: RFC 1122 3.3.1 (routing), 3.3.4 (source address), 3.2.1; RFC 6864 (atomic packets).
 
+use crate::error::SocketError;
 use crate::id::InterfaceId;
 use crate::interface::Medium;
 use crate::ip::v4_in::LinkScope;
@@ -133,7 +134,6 @@ impl Stack {
         header: &ipv4::Header,
         payload_len: usize,
         owner: Owner,
-        now: Instant,
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> bool {
         let queue = Self::ready_queue(path.interface);
@@ -142,7 +142,7 @@ impl Stack {
         let queued = fits
             && self
                 .packets
-                .push(queue, len, path.next_hop, owner, now, |bytes| {
+                .push(queue, len, path.next_hop, owner, |bytes| {
                     let (front, payload) = bytes.split_at_mut_checked(ipv4::HEADER_LEN)?;
                     write(payload)?;
                     header.emit(&mut Headroom::new(front), payload_len).ok()
@@ -185,26 +185,30 @@ impl Stack {
                     self.packet_sent(owner, now);
                     return self.finish_frame(id, mac, EtherType::IPV4, frame, len);
                 }
-                Found::Wait(neighbour) => self.wait_for(index, neighbour, now),
+                Found::Wait(neighbour) => self.wait_for(index, owner, neighbour, now),
                 Found::Unreachable => {
                     self.packets.release(index);
                     self.stats.drop_sent(Drop::NeighbourUnreachable);
-                    self.packet_failed(owner, crate::error::SocketError::HostUnreachable, now);
+                    self.packet_failed(owner, SocketError::HostUnreachable, now);
                 }
             }
         }
     }
 
     /// Moves a packet to those that wait for a neighbour; the oldest of too many makes way.
-    fn wait_for(&mut self, index: u32, neighbour: u32, now: Instant) {
+    fn wait_for(&mut self, index: u32, owner: Owner, neighbour: u32, now: Instant) {
         let waiting = self.waiting_queue(neighbour);
         if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
             self.stats.drop_sent(Drop::NeighbourQueueFull);
             if let Some(owner) = self.packets.discard_first(waiting) {
-                self.packet_failed(owner, crate::error::SocketError::HostUnreachable, now);
+                self.packet_failed(owner, SocketError::HostUnreachable, now);
             }
         }
-        self.packets.requeue(index, waiting);
+        if !self.packets.requeue(index, waiting) {
+            self.packets.release(index);
+            self.stats.drop_sent(Drop::NoBuffer);
+            self.packet_failed(owner, SocketError::HostUnreachable, now);
+        }
     }
 
     /// Puts the Ethernet header in front of `len` bytes, pads, and counts.
@@ -235,17 +239,25 @@ impl Stack {
         Some(total)
     }
 
-    /// Passes packets to ourselves back in, at most so many at a time.
+    /// Passes packets to ourselves back in, at most so many at a time. What they are answered with
+    /// by ourselves (echo replies, resets) waits for the next time, so that times measured through
+    /// loopback are those of a turn.
     pub(crate) fn run_loopback<M: ClientMemory>(&mut self, memory: &mut M, now: Instant) {
         const BURST: usize = 64;
         if !self.loopback_pending() {
             return;
         }
+        let mut own = self.packets.len(Self::ready_queue(InterfaceId::LOOPBACK));
         let mut frame = core::mem::take(&mut self.loopback_frame);
         for _ in 0..BURST {
-            let Some(len) = self.output_loopback(&mut frame, memory, now) else {
-                break;
+            let sent = if own > 0 {
+                own -= 1;
+                self.loop_packet(&mut frame, now)
+            } else {
+                let sent = self.output_sender(InterfaceId::LOOPBACK, &mut frame, memory, now);
+                sent.map(|sent| sent.len)
             };
+            let Some(len) = sent else { break };
             if let Some(interface) = self.interfaces.first_mut() {
                 interface.sent.note(len);
                 interface.received.note(len);
@@ -259,25 +271,18 @@ impl Stack {
         self.loopback_frame = frame;
     }
 
-    fn output_loopback<M: ClientMemory>(
-        &mut self,
-        frame: &mut [u8],
-        memory: &mut M,
-        now: Instant,
-    ) -> Option<usize> {
-        let id = InterfaceId::LOOPBACK;
-        if let Some((index, packet)) = self.packets.first(Self::ready_queue(id)) {
-            let (bytes, owner) = (packet.bytes(), packet.owner);
-            let len = bytes.len();
-            frame
-                .get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len)?
-                .copy_from_slice(bytes);
-            self.packets.release(index);
-            self.packet_sent(owner, now);
-            return Some(len);
-        }
-        self.output_sender(id, frame, memory, now)
-            .map(|sent| sent.len)
+    fn loop_packet(&mut self, frame: &mut [u8], now: Instant) -> Option<usize> {
+        let (index, packet) = self
+            .packets
+            .first(Self::ready_queue(InterfaceId::LOOPBACK))?;
+        let (bytes, owner) = (packet.bytes(), packet.owner);
+        let end = ethernet::HEADER_LEN + bytes.len();
+        frame
+            .get_mut(ethernet::HEADER_LEN..end)?
+            .copy_from_slice(bytes);
+        self.packets.release(index);
+        self.packet_sent(owner, now);
+        Some(end - ethernet::HEADER_LEN)
     }
 
     /// Whether packets to ourselves wait.

@@ -110,7 +110,7 @@ impl Stack {
         while let Some(work) = self.names.resolver.poll(now) {
             match work {
                 Work::SendUdp { query, server } => {
-                    if self.ask_by_datagram(query, server, now).is_none() {
+                    if self.ask_by_datagram(query, server).is_none() {
                         self.names.resolver.unreachable(query, now);
                     }
                 }
@@ -138,12 +138,7 @@ impl Stack {
     }
 
     /// Sends a question from a new random port.
-    fn ask_by_datagram(
-        &mut self,
-        query: QueryId,
-        server: SocketAddrV4,
-        now: Instant,
-    ) -> Option<()> {
+    fn ask_by_datagram(&mut self, query: QueryId, server: SocketAddrV4) -> Option<()> {
         let path = self.path(*server.ip(), None)?;
         let any = Ipv4Addr::UNSPECIFIED;
         let bound = &self.udp.bindings;
@@ -170,17 +165,16 @@ impl Stack {
         };
         let header = Self::header(&path, *server.ip(), Protocol::UDP, self.config.ttl);
         let owner = Owner::Resolver(query.0);
-        let queued =
-            self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, now, |space| {
-                let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
-                payload.copy_from_slice(question);
-                udp::Header {
-                    src_port: port,
-                    dst_port: server.port(),
-                }
-                .emit(&mut Headroom::new(front), len, seal)
-                .ok()
-            });
+        let queued = self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, |space| {
+            let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
+            payload.copy_from_slice(question);
+            udp::Header {
+                src_port: port,
+                dst_port: server.port(),
+            }
+            .emit(&mut Headroom::new(front), len, seal)
+            .ok()
+        });
         queued.then_some(())
     }
 
@@ -229,8 +223,9 @@ impl Stack {
             .names
             .resolver
             .emit(query, &mut self.rng, &mut question)?;
+        let owner = self.resolver_owner();
         for piece in question.get(..len)?.chunks(INLINE_PAYLOAD) {
-            let source = Source::Inline(self.inline.keep(piece)?);
+            let source = Source::Inline(self.inline.keep(owner, piece)?);
             let length = u32::try_from(piece.len()).ok()?;
             let conn = self.tcp.connections.at_mut(connection)?;
             let end = conn.queued.saturating_add(length.into());
@@ -243,7 +238,7 @@ impl Stack {
             };
             if self
                 .requests
-                .push(&mut conn.sends, Request::Send(send))
+                .push(&mut conn.sends, owner, Request::Send(send))
                 .is_err()
             {
                 self.release(source);

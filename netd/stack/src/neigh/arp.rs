@@ -47,6 +47,9 @@ impl Stack {
 
     /// Does what the cache wants done about a neighbour.
     pub(crate) fn apply(&mut self, change: Change, now: Instant) {
+        if change.displaced {
+            self.fail_waiters(change.index, now);
+        }
         self.timers
             .set(Timer::Neighbour(change.index), change.deadline);
         let neighbour = self
@@ -123,13 +126,11 @@ impl Stack {
         };
         let for_us = interface.owns(packet.target_ip);
         if packet.operation == Operation::Request && for_us {
-            if !packet.is_probe() {
-                if let Some(change) =
-                    self.neighbours
-                        .learn(id, packet.sender_ip, packet.sender_mac, now)
-                {
-                    self.apply(change, now);
-                }
+            let (sender, mac) = (packet.sender_ip, packet.sender_mac);
+            if !packet.is_probe()
+                && let Some(change) = self.neighbours.learn(id, sender, mac, now)
+            {
+                self.apply(change, now);
             }
             let Some(interface) = self.interfaces.get_mut(id.index()) else {
                 return Ok(());

@@ -32,6 +32,8 @@ const DELAY: Duration = Duration::from_secs(5);
 const USED: u32 = 0;
 /// The list of free places.
 const FREE: u32 = 1;
+/// The list of entries that are incomplete, oldest first.
+const ASKED: u32 = 2;
 
 /// A neighbour.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +94,8 @@ pub(crate) struct Change {
     pub(crate) deadline: Option<Instant>,
     /// Those who wait.
     pub(crate) waiters: Waiters,
+    /// The place was another's, who did not answer in time: fail those who waited for it first.
+    pub(crate) displaced: bool,
 }
 
 /// What an advertisement did.
@@ -111,19 +115,22 @@ pub(crate) struct Cache<A> {
     entries: Vec<Option<Neighbour<A>>>,
     index: HashTable<u32>,
     order: Lists,
+    /// Entries that are incomplete.
+    asked: usize,
     hasher: Hasher,
     reachable: Duration,
 }
 
 impl<A: Address> Cache<A> {
     pub(crate) fn new(limit: usize, reachable: Duration, rng: &mut Rng) -> Self {
-        let mut order = Lists::new(2, limit);
+        let mut order = Lists::new(3, limit);
         (0..limit).for_each(|index| order.push(FREE, u32::try_from(index).unwrap_or(u32::MAX)));
         Self {
             entries: (0..limit).map(|_| None).collect(),
             // Twice the limit, so that removals never make the table grow.
             index: HashTable::with_capacity(limit * 2),
             order,
+            asked: 0,
             hasher: Hasher::new(rng),
             reachable,
         }
@@ -155,22 +162,18 @@ impl<A: Address> Cache<A> {
         self.index.find(self.hasher.address(address), same).copied()
     }
 
-    /// Makes a place for a new neighbour: a free one, or that of the neighbour that was not used for
-    /// longest, if `may_replace` agrees.
-    fn insert(
-        &mut self,
-        entry: Neighbour<A>,
-        may_replace: impl Fn(NeighbourState) -> bool,
-    ) -> Option<u32> {
-        if self.order.is_empty(FREE) {
-            let oldest = self.order.first(USED)?;
-            if !self
-                .get(oldest)
-                .is_some_and(|entry| may_replace(entry.state))
-            {
-                return None;
-            }
-            self.remove(oldest);
+    /// Makes a place for a new neighbour: a free one, or that of the known neighbour that was not
+    /// used for longest. Neighbours that have not answered take three quarters of the places at
+    /// most; then the one asked first makes way for the next, so that who asks for many that are
+    /// not there displaces few that are. The new entry's index, and whether somebody waited there.
+    fn insert(&mut self, entry: Neighbour<A>) -> Option<(u32, bool)> {
+        let asks = entry.state == NeighbourState::Incomplete;
+        let mut displaced = false;
+        if asks && self.asked >= (self.entries.len() * 3 / 4).max(1) {
+            self.remove(self.order.first(ASKED)?);
+            displaced = true;
+        } else if self.order.is_empty(FREE) {
+            self.remove(self.order.first(USED)?);
         }
         let index = self.order.pop(FREE)?;
         *self.entries.get_mut(index as usize)? = Some(entry);
@@ -180,11 +183,27 @@ impl<A: Address> Cache<A> {
                 let entry = entries.get(*index as usize).and_then(Option::as_ref);
                 entry.map_or(0, |entry| hasher.address(entry.address))
             });
-        // What a person has put in is not in the order: it never makes way.
-        if entry.state != NeighbourState::Static {
-            self.order.push(USED, index);
+        self.sort(index);
+        Some((index, displaced))
+    }
+
+    /// Puts an entry in the list that its state asks for: at the end, as it was just used. What a
+    /// person has put in is in none: it never makes way.
+    fn sort(&mut self, index: u32) {
+        let was_asked = self.order.list_of(index) == Some(ASKED);
+        let list = self.get(index).map(|entry| entry.state);
+        self.asked -= usize::from(was_asked);
+        match list {
+            Some(NeighbourState::Incomplete) => {
+                self.order.push(ASKED, index);
+                self.asked += 1;
+            }
+            Some(NeighbourState::Static) => {
+                self.order.remove(index);
+            }
+            Some(_) => self.order.push(USED, index),
+            None => self.order.push(FREE, index),
         }
-        Some(index)
     }
 
     /// Forgets a neighbour. Its waiters are the caller's business.
@@ -196,7 +215,7 @@ impl<A: Address> Cache<A> {
         if let Ok(found) = self.index.find_entry(hash, |other| *other == index) {
             found.remove();
         }
-        self.order.push(FREE, index);
+        self.sort(index);
         true
     }
 
@@ -218,8 +237,7 @@ impl<A: Address> Cache<A> {
                 asked: now,
                 tries: 1,
             };
-            let replaceable = |state| state != NeighbourState::Incomplete;
-            let Some(index) = self.insert(entry, replaceable) else {
+            let Some((index, displaced)) = self.insert(entry) else {
                 return (Found::Unreachable, None);
             };
             let change = Change {
@@ -227,6 +245,7 @@ impl<A: Address> Cache<A> {
                 ask: Some(Ask::Everybody),
                 deadline: Some(now + RETRY),
                 waiters: Waiters::Stay,
+                displaced,
             };
             return (Found::Wait(index), Some(change));
         };
@@ -245,25 +264,43 @@ impl<A: Address> Cache<A> {
             NeighbourState::Reachable
             | NeighbourState::Stale
             | NeighbourState::Delay
-            | NeighbourState::Probe => self.order.push(USED, index),
+            | NeighbourState::Probe => self.sort(index),
         }
         let change = (state == NeighbourState::Stale).then(|| Change {
             index,
             ask: None,
             deadline: Some(now + DELAY),
             waiters: Waiters::Stay,
+            displaced: false,
         });
         (Found::Known(mac), change)
     }
 
     /// The neighbour's timer fired.
     pub(crate) fn fire(&mut self, index: u32, now: Instant) -> Option<Change> {
+        let change = self.tick(index, now);
+        self.note_answered(index);
+        change
+    }
+
+    /// An entry that is not incomplete any more leaves the list of those.
+    fn note_answered(&mut self, index: u32) {
+        let asks = self
+            .get(index)
+            .is_some_and(|it| it.state == NeighbourState::Incomplete);
+        if !asks && self.order.list_of(index) == Some(ASKED) {
+            self.sort(index);
+        }
+    }
+
+    fn tick(&mut self, index: u32, now: Instant) -> Option<Change> {
         let entry = self.get_mut(index)?;
         let change = Change {
             index,
             ask: None,
             deadline: None,
             waiters: Waiters::Stay,
+            displaced: false,
         };
         match entry.state {
             NeighbourState::Incomplete | NeighbourState::Probe if entry.tries >= TRIES => {
@@ -326,10 +363,16 @@ impl<A: Address> Cache<A> {
         solicited: bool,
         now: Instant,
     ) -> Heard {
-        let reachable = self.reachable;
         let Some(index) = self.find(interface, address) else {
             return Heard::Unknown;
         };
+        let heard = self.listen(index, mac, solicited, now);
+        self.note_answered(index);
+        heard
+    }
+
+    fn listen(&mut self, index: u32, mac: MacAddress, solicited: bool, now: Instant) -> Heard {
+        let reachable = self.reachable;
         let Some(entry) = self.get_mut(index) else {
             return Heard::Unknown;
         };
@@ -338,6 +381,7 @@ impl<A: Address> Cache<A> {
             ask: None,
             deadline: None,
             waiters: Waiters::Stay,
+            displaced: false,
         };
         let known = !matches!(
             entry.state,
@@ -404,12 +448,17 @@ impl<A: Address> Cache<A> {
             asked: now,
             tries: 0,
         };
-        let replaceable = |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
-        let index = self.insert(entry, replaceable)?;
+        let oldest = self.order.first(USED).and_then(|index| self.get(index));
+        let idle = |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
+        if self.order.is_empty(FREE) && !oldest.is_some_and(|oldest| idle(oldest.state)) {
+            return None;
+        }
+        let (index, displaced) = self.insert(entry)?;
         Some(Change {
             index,
             ask: None,
             deadline: None,
+            displaced,
             waiters: Waiters::Stay,
         })
     }
@@ -424,7 +473,6 @@ impl<A: Address> Cache<A> {
     ) -> Option<Change> {
         let state = NeighbourState::Static;
         if let Some(index) = self.find(interface, address) {
-            self.order.remove(index);
             let entry = self.get_mut(index)?;
             *entry = Neighbour {
                 mac,
@@ -432,11 +480,13 @@ impl<A: Address> Cache<A> {
                 heard: now,
                 ..*entry
             };
+            self.sort(index);
             return Some(Change {
                 index,
                 ask: None,
                 deadline: None,
                 waiters: Waiters::Go,
+                displaced: false,
             });
         }
         let entry = Neighbour {
@@ -448,12 +498,13 @@ impl<A: Address> Cache<A> {
             asked: now,
             tries: 0,
         };
-        let index = self.insert(entry, |state| state != NeighbourState::Incomplete)?;
+        let (index, displaced) = self.insert(entry)?;
         Some(Change {
             index,
             ask: None,
             deadline: None,
             waiters: Waiters::Go,
+            displaced,
         })
     }
 

@@ -142,26 +142,53 @@ fn poison_makes_us_ask_and_changes_nothing() {
 }
 
 #[test]
-fn the_least_recently_used_makes_way_but_never_who_is_waited_for() {
-    let mut cache = cache(3);
-    for last in 1..=3 {
+fn the_least_recently_used_makes_way() {
+    let mut cache = cache(4);
+    for last in 1..=4 {
         cache.resolve(LINK, ip(last), at(0));
         let _ = cache.heard(LINK, ip(last), mac(last), true, at(0));
     }
     cache.resolve(LINK, ip(1), at(1));
     assert!(matches!(
-        cache.resolve(LINK, ip(4), at(1)).0,
+        cache.resolve(LINK, ip(5), at(1)).0,
         Found::Wait(_)
     ));
     assert_eq!((state(&cache, 2), state(&cache, 1).is_some()), (None, true));
-    for last in 5..=6 {
-        assert!(matches!(
-            cache.resolve(LINK, ip(last), at(1)).0,
-            Found::Wait(_)
-        ));
+    assert_eq!(cache.iter().count(), 4);
+}
+
+#[test]
+fn asking_for_many_that_are_not_there_displaces_few_that_are() {
+    let mut cache = cache(8);
+    for last in 1..=8 {
+        cache.resolve(LINK, ip(last), at(0));
+        let _ = cache.heard(LINK, ip(last), mac(last), true, at(0));
     }
-    assert_eq!(cache.resolve(LINK, ip(7), at(1)).0, Found::Unreachable);
-    assert_eq!(cache.iter().count(), 3);
+    let mut displaced = 0;
+    for last in 100..200 {
+        let (found, change) = cache.resolve(LINK, ip(last), at(1));
+        assert!(matches!(found, Found::Wait(_)));
+        displaced += usize::from(change.unwrap().displaced);
+    }
+    assert_eq!(displaced, 100 - 6);
+    for last in [7, 8] {
+        assert_eq!(state(&cache, last), Some(NeighbourState::Reachable));
+    }
+    // The newest are still waited for, and become known.
+    let heard = cache.heard(LINK, ip(199), mac(199), true, at(1));
+    assert!(matches!(
+        heard,
+        Heard::Learned(Change {
+            waiters: Waiters::Go,
+            ..
+        })
+    ));
+    assert_eq!(state(&cache, 199), Some(NeighbourState::Reachable));
+    assert!(matches!(
+        cache.resolve(LINK, ip(200), at(1)).0,
+        Found::Wait(_)
+    ));
+    assert_eq!(cache.iter().count(), 8);
 }
 
 #[test]

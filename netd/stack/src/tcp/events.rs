@@ -15,12 +15,16 @@ use ::tcp::Instant;
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
     pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        let before = telling.published();
         let told = self.tell_beginning(index, telling)
             && self.tell_received(index, telling, now)
             && self.tell_sent(index, telling)
             && self.tell_end(index, telling);
-        // Acknowledgements may leave now, also for what was told before the ring was full.
-        self.settle(index, now);
+        // Acknowledgements may leave now, also for what was told before the ring was full. (A full
+        // ring alone gives nothing to send: to wake the connection then would be to spin.)
+        if telling.published() > before {
+            self.settle(index, now);
+        }
         told
     }
 

@@ -1,7 +1,7 @@
 //! Half-open connections: peers that have sent a SYN and not yet shown that they are there.
 //!
 //! *Owns* the SYN cache: no buffers, one small record each, the oldest makes way when it is full
-//! (RFC 4987 3.4). A place in the listener's accept queue is kept for each.
+//! (RFC 4987 3.4). One cache for all listeners: backlogs bound only who waits to be accepted.
 
 use crate::demux::Target;
 use crate::hash::Tuple;
@@ -13,7 +13,6 @@ use crate::tcp::listener::Listener;
 use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
-use core::time::Duration;
 use wire::tcp::{Flags, Segment};
 use wire::{Drop, ipv4, tcp as format};
 
@@ -23,13 +22,7 @@ pub(crate) struct HalfOpen {
     pub(crate) entry: SynEntry,
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) listener: u32,
-    /// When it came.
-    pub(crate) since: Instant,
 }
-
-/// A peer that has not completed its handshake in this time is not waited for when others want its
-/// place: nearly all do within a round trip.
-const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Stack {
     /// What a connection between these ends brings. `after` is where the sequence numbers of the
@@ -71,7 +64,7 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         }
         if header.flags.contains(Flags::ACK) {
-            return self.refuse(tuple, segment, now);
+            return self.refuse(tuple, segment);
         }
         let path = self
             .path(tuple.remote, Some(tuple.local))
@@ -82,24 +75,28 @@ impl Stack {
         let room = entry.room_for_next(&self.requests);
         let setup = self.setup(&tuple, path.mtu, entry.options.no_delay, after, now);
         let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
-        self.make_way(listener, now);
-        let Some(at) = self.tcp.listeners.at_mut(listener) else {
+        // A peer whose connection nobody would take now does better to try again.
+        let Some(at) = self.tcp.listeners.at(listener) else {
             return Err(Drop::TcpNoSocket);
         };
-        if !at.queue.reserve() {
+        if at.is_full() {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
+        self.make_way();
         let half_open = HalfOpen {
             entry,
             tuple,
             listener,
-            since: now,
         };
-        let Ok(key) = self.tcp.half_open.insert(half_open) else {
-            at.queue.release();
-            return Err(Drop::TcpSynOverflow);
-        };
+        let key = self
+            .tcp
+            .half_open
+            .insert(half_open)
+            .map_err(|_| Drop::TcpSynOverflow)?;
+        if let Some(at) = self.tcp.listeners.at_mut(listener) {
+            at.half_open += 1;
+        }
         let index = self.tcp.half_open.index(key);
         self.tcp.half_open_order.push(0, index);
         self.tcp.demux.set(tuple, Target::HalfOpen(index));
@@ -107,30 +104,11 @@ impl Stack {
         Ok(())
     }
 
-    /// Makes room for one more half-open connection: when the cache is full, or the listener's
-    /// backlog is full of them, the oldest (of the listener, if it has had its time) goes.
-    fn make_way(&mut self, listener: u32, now: Instant) {
-        let full = self.tcp.half_open.len() >= self.tcp.half_open.limit();
-        let clogged = self
-            .tcp
-            .listeners
-            .at(listener)
-            .is_some_and(Listener::is_clogged);
-        let tcp = &self.tcp;
-        let oldest = if full {
-            tcp.half_open_order.first(0)
-        } else if clogged {
-            let of_listener = |index: &u32| {
-                tcp.half_open.at(*index).is_some_and(|other| {
-                    other.listener == listener && now.since(other.since) >= PATIENCE
-                })
-            };
-            // The order is of all listeners: look at the oldest few only.
-            tcp.half_open_order.iter(0).take(64).find(of_listener)
-        } else {
-            None
-        };
-        if let Some(oldest) = oldest {
+    /// Makes room for one more half-open connection: when the cache is full, the oldest goes.
+    fn make_way(&mut self) {
+        if self.tcp.half_open.len() >= self.tcp.half_open.limit()
+            && let Some(oldest) = self.tcp.half_open_order.first(0)
+        {
             self.stats.count(Counter::SynCacheOverflows);
             self.forget_half_open(oldest);
         }
@@ -145,7 +123,7 @@ impl Stack {
         let deadline = half_open.entry.next_deadline();
         self.timers.set(Timer::HalfOpen(index), Some(deadline));
         if let Some(header) = header {
-            self.send_bare(&tuple, header, now);
+            self.send_bare(&tuple, header);
         }
     }
 
@@ -174,7 +152,7 @@ impl Stack {
             .remove(&half_open.tuple, Target::HalfOpen(index));
         self.timers.disarm(Timer::HalfOpen(index));
         if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
-            listener.queue.release();
+            listener.half_open = listener.half_open.saturating_sub(1);
         }
     }
 
@@ -200,7 +178,7 @@ impl Stack {
                 Err(reason)
             }
             SynOutcome::Reply(header, reason) => {
-                self.send_bare(&tuple, header, now);
+                self.send_bare(&tuple, header);
                 Err(reason)
             }
             SynOutcome::Remove => {
@@ -223,6 +201,17 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let (tuple, listener) = (half_open.tuple, half_open.listener);
+        // The client is behind: the entry stays, and the peer, who believes to be connected, sends
+        // its first bytes again.
+        if self
+            .tcp
+            .listeners
+            .at(listener)
+            .is_some_and(Listener::is_full)
+        {
+            self.stats.count(Counter::AcceptOverflows);
+            return Err(Drop::TcpAcceptOverflow);
+        }
         let path = self.path(tuple.remote, Some(tuple.local));
         let mut conn = Conn::new(Connection::from(half_open.entry.open(now)), tuple, path);
         conn.holder = Holder::Listener(listener);
@@ -243,6 +232,7 @@ impl Stack {
         self.tcp.demux.set(tuple, Target::Connection(connection));
         self.stats.count(Counter::TcpPassiveOpens);
         if let Some(listener) = self.tcp.listeners.at_mut(listener) {
+            listener.half_open = listener.half_open.saturating_sub(1);
             listener.queue.complete(connection);
         }
         // Room first, so that data in this very segment finds some.

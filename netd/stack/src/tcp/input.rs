@@ -57,7 +57,7 @@ impl Stack {
         };
         match self.tcp.listening.find(tuple.local, tuple.local_port) {
             Some(listener) => self.syn_input(listener, tuple, &segment, after, now),
-            None => self.refuse(tuple, &segment, now),
+            None => self.refuse(tuple, &segment),
         }
     }
 
@@ -66,17 +66,16 @@ impl Stack {
         &mut self,
         tuple: Tuple<Ipv4Addr>,
         segment: &Segment<'_>,
-        now: Instant,
     ) -> Result<(), Drop> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         if let Some(header) = ::tcp::refuse(&segment.header, len) {
-            self.send_bare(&tuple, header, now);
+            self.send_bare(&tuple, header);
         }
         Err(Drop::TcpNoSocket)
     }
 
     /// Queues a segment without payload for the link; its ports are filled in here.
-    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, mut header: Header, now: Instant) {
+    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, mut header: Header) {
         let Some(path) = self.path(tuple.remote, Some(tuple.local)) else {
             return;
         };
@@ -89,7 +88,7 @@ impl Stack {
         };
         let ip = Self::header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
         let len = header.header_len();
-        if self.queue_packet(&path, &ip, len, Owner::None, now, |space| {
+        if self.queue_packet(&path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
         }) {
             self.stats.count(Counter::TcpSent);
@@ -224,7 +223,7 @@ impl Stack {
             self.stats.count(Counter::TcpTimeouts);
         }
         if let Some(header) = outcome.reply {
-            self.send_bare(&tuple, header, now);
+            self.send_bare(&tuple, header);
         }
         if let Holder::Query(query) = holder {
             self.query_connection(query, index, outcome, now);
@@ -315,7 +314,7 @@ impl Stack {
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
         if let Some(header) = outcome.reply {
-            self.send_bare(&tuple, header, now);
+            self.send_bare(&tuple, header);
         }
         self.tcp_finish(index, now);
     }

@@ -26,6 +26,8 @@ pub(crate) struct Listener {
     pub(crate) local: SocketAddrV4,
     pub(crate) options: SocketOptions,
     pub(crate) backlog: u16,
+    /// Its half-open connections.
+    pub(crate) half_open: u32,
     pub(crate) queue: AcceptQueue<u32>,
     pub(crate) accepts: Chain,
     pub(crate) notices: Chain,
@@ -33,16 +35,15 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Whether half-open connections alone fill the backlog, or leave one place only.
-    pub(crate) fn is_clogged(&self) -> bool {
-        self.queue.half_open() > 0
-            && self.queue.half_open() + self.queue.waiting() >= usize::from(self.backlog.max(1))
+    /// Whether as many connections wait to be accepted as may.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.waiting() >= usize::from(self.backlog)
     }
 
     /// The room that the next connection will find: that of an accept which no other connection
     /// under way will take first.
     pub(crate) fn room_for_next(&self, requests: &Nodes<Request>) -> u64 {
-        let before = self.queue.half_open() + self.queue.waiting();
+        let before = self.half_open as usize + self.queue.waiting();
         if before >= self.accepts.len() as usize {
             return 0;
         }
@@ -78,7 +79,6 @@ impl Stack {
             let Some(connection) = listener.queue.pop() else {
                 return;
             };
-            self.requests.pop(&mut listener.accepts);
             if let Ok(entry) = self.clients.socket_mut(client, socket) {
                 entry.role = Role::Connection {
                     index: connection,
@@ -86,23 +86,25 @@ impl Stack {
                 };
             }
             let Some(conn) = self.tcp.connections.at_mut(connection) else {
-                continue;
+                return;
             };
             conn.holder = Holder::Socket(client, socket);
             conn.accepted = Some((accept.token, name));
-            if let Some(range) = accept.room.filter(|room| room.length > 0) {
-                let room = Room {
-                    token: accept.token,
-                    range,
-                    used: 0,
-                };
-                // The accept's own place is free for this.
-                if self
-                    .requests
-                    .push(&mut conn.rooms, Request::Room(room))
-                    .is_ok()
-                {
+            match accept.room.filter(|room| room.length > 0) {
+                Some(range) => {
+                    let room = Room {
+                        token: accept.token,
+                        range,
+                        used: 0,
+                    };
+                    // The room takes the place that the accept held.
+                    let change = |_| Request::Room(room);
+                    self.requests
+                        .move_first(&mut listener.accepts, &mut conn.rooms, change);
                     conn.tcp.give_room(range.length, now);
+                }
+                None => {
+                    self.requests.pop(&mut listener.accepts);
                 }
             }
             self.tell(client, Actor::Connection(connection));
@@ -124,12 +126,13 @@ impl Stack {
             .listeners
             .at_mut(index)
             .ok_or(AcceptError::NotListening)?;
+        let owner = self.clients.index(listener.client);
         if listener.accepts.len() >= limit {
             return Err(AcceptError::TooMany);
         }
         let accept = Request::Accept(Accept { token, room });
         self.requests
-            .push(&mut listener.accepts, accept)
+            .push(&mut listener.accepts, owner, accept)
             .map_err(|_| AcceptError::TooMany)?;
         self.pair(index, now);
         Ok(())

@@ -159,6 +159,7 @@ impl Stack {
             local,
             options,
             backlog,
+            half_open: 0,
             queue: AcceptQueue::new(backlog),
             accepts: Chain::EMPTY,
             notices: Chain::EMPTY,
@@ -198,6 +199,9 @@ impl Stack {
             .connections
             .at_mut(index)
             .ok_or(SendError::BadSocket)?;
+        let owner = conn
+            .client()
+            .map_or(u32::MAX, |client| self.clients.index(client));
         if conn.over {
             return Err(SendError::NotConnected);
         }
@@ -219,7 +223,7 @@ impl Stack {
             Data::Inline(bytes) => {
                 let length = u32::try_from(bytes.len()).map_err(|_| SendError::TooBig)?;
                 (
-                    Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?),
+                    Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?),
                     length,
                 )
             }
@@ -234,7 +238,7 @@ impl Stack {
         };
         if self
             .requests
-            .push(&mut conn.sends, Request::Send(send))
+            .push(&mut conn.sends, owner, Request::Send(send))
             .is_err()
         {
             self.release(source);
@@ -265,6 +269,9 @@ impl Stack {
             .connections
             .at_mut(index)
             .ok_or(ReceiveError::BadSocket)?;
+        let owner = conn
+            .client()
+            .map_or(u32::MAX, |client| self.clients.index(client));
         if conn.receive_closed {
             return Err(ReceiveError::ShutDown);
         }
@@ -279,7 +286,9 @@ impl Stack {
             range: room,
             used: 0,
         };
-        let pushed = self.requests.push(&mut conn.rooms, Request::Room(entry));
+        let pushed = self
+            .requests
+            .push(&mut conn.rooms, owner, Request::Room(entry));
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if !conn.over {
             conn.tcp.give_room(room.length, now);

@@ -72,7 +72,7 @@ impl Stack {
         match outcome {
             TimeWaitOutcome::Drop(reason) => Err(reason),
             TimeWaitOutcome::Reply(header, reason) => {
-                self.send_bare(&tuple, header, now);
+                self.send_bare(&tuple, header);
                 Err(reason)
             }
             TimeWaitOutcome::Reuse => {

@@ -61,6 +61,7 @@ impl Stack {
             return Err(Drop::UdpNoSocket);
         }
         debug_assert!(scope != Scope::Other, "not for us");
+        let owner = self.clients.index(socket.client);
         let limit = u32::from(self.config.requests_per_socket);
         if socket.arrivals.len() >= limit {
             return Err(Drop::UdpQueueFull);
@@ -91,10 +92,10 @@ impl Stack {
                     .move_first(&mut socket.rooms, &mut socket.arrivals, |_| {
                         Request::Arrival(done)
                     });
-                self.dirty.push_if_free(
-                    self.clients.index(socket.client),
-                    self.numbering.number(Actor::Datagram(index)),
-                );
+                let client = self.clients.index(socket.client);
+                self.dirty
+                    .push_if_free(client, self.numbering.number(Actor::Datagram(index)));
+                self.dirty_clients.push_if_free(0, client);
                 continue;
             }
             let used = room.used.saturating_add(length).next_multiple_of(ALIGNMENT);
@@ -112,7 +113,7 @@ impl Stack {
                 .map_err(|_| Drop::ClientMemoryGone)?;
             let pushed = self
                 .requests
-                .push(&mut socket.arrivals, Request::Arrival(arrival));
+                .push(&mut socket.arrivals, owner, Request::Arrival(arrival));
             pushed.map_err(|_| Drop::UdpQueueFull)?;
             if let Some(Request::Room(room)) = self.requests.first_mut(&socket.rooms) {
                 room.used = used;

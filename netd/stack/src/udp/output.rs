@@ -172,7 +172,7 @@ impl Stack {
         let owner = Owner::Datagram(index);
         let queued = self
             .packets
-            .push(waiting, total, path.next_hop, owner, now, |bytes| {
+            .push(waiting, total, path.next_hop, owner, |bytes| {
                 let (front, payload) =
                     bytes.split_at_mut_checked(ipv4::HEADER_LEN + udp::HEADER_LEN)?;
                 let sum =
@@ -206,9 +206,10 @@ impl Stack {
         let client = socket.client;
         if let Some(Request::Send(send)) = self.requests.first(&socket.sends).copied() {
             match error {
-                None => self
-                    .requests
-                    .move_first(&mut socket.sends, &mut socket.done, |send| send),
+                None => {
+                    self.requests
+                        .move_first(&mut socket.sends, &mut socket.done, Request::spent)
+                }
                 Some(error) => {
                     let failed = |request: Request| request.failed(error);
                     self.requests

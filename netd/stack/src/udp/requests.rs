@@ -127,6 +127,7 @@ impl Stack {
     ) -> Result<(), SendError> {
         let limit = u32::from(self.config.requests_per_socket);
         let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
+        let owner = self.clients.index(socket.client);
         let to = match (to, socket.remote) {
             (Some(SocketAddr::V4(to)), _) | (None, Some(to)) => to,
             (Some(SocketAddr::V6(_)), _) => return Err(SendError::AddressFamily),
@@ -157,7 +158,7 @@ impl Stack {
         let source = match data {
             Data::Arena(range) => Source::Arena(range.offset),
             Data::Inline(bytes) => {
-                Source::Inline(self.inline.keep(bytes).ok_or(SendError::TooMany)?)
+                Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?)
             }
         };
         let length = u32::try_from(length).map_err(|_| SendError::TooBig)?;
@@ -173,7 +174,7 @@ impl Stack {
         };
         if self
             .requests
-            .push(&mut socket.sends, Request::Send(send))
+            .push(&mut socket.sends, owner, Request::Send(send))
             .is_err()
         {
             self.release(source);
@@ -206,6 +207,7 @@ impl Stack {
             .sockets
             .at_mut(index)
             .ok_or(ReceiveError::BadSocket)?;
+        let owner = self.clients.index(socket.client);
         if socket.local.is_none() {
             return Err(ReceiveError::NotConnected);
         }
@@ -217,7 +219,9 @@ impl Stack {
             range: room,
             used: 0,
         };
-        let pushed = self.requests.push(&mut socket.rooms, Request::Room(room));
+        let pushed = self
+            .requests
+            .push(&mut socket.rooms, owner, Request::Room(room));
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if socket.error.is_some() {
             let client = socket.client;

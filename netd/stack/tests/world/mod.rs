@@ -284,7 +284,14 @@ impl World {
     /// Carries frames until both are quiet, without time passing.
     pub fn settle(&mut self) {
         for round in 0.. {
-            assert!(round < 100_000, "the hosts never come to rest");
+            if round == 5_000 {
+                let last = &self.log[self.log.len().saturating_sub(6)..];
+                let due = [self.a.stack.next_deadline(), self.b.stack.next_deadline()];
+                panic!(
+                    "the hosts never come to rest at {:?}: {due:?} {last:x?}",
+                    self.now
+                );
+            }
             self.a.stack.fire(&mut self.a.memory, self.now);
             self.b.stack.fire(&mut self.b.memory, self.now);
             let from_a = self.a.frames(self.now);
