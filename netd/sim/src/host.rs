@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, InterfaceId, Instant, LinkFacts,
+    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, LinkFacts,
     MacAddress, Offer, ReceiveMeta, Stack,
 };
 
@@ -101,7 +101,8 @@ impl Arenas {
 
 impl ClientMemory for Arenas {
     fn write(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone> {
-        self.part(client, offset, bytes.len())?.copy_from_slice(bytes);
+        self.part(client, offset, bytes.len())?
+            .copy_from_slice(bytes);
         Ok(())
     }
 
@@ -144,9 +145,15 @@ const RING_DELAY: Duration = Duration::from_micros(700);
 impl Host {
     pub(crate) fn new(setup: HostSetup, random: &mut Random, now: Instant) -> Self {
         let mut stack = Stack::new(setup.config, random.seed(), now);
-        let facts =
-            LinkFacts { mac: setup.mac, mtu: setup.mtu, up: true, checksum_transmit: false };
-        let link = stack.add_interface(facts, setup.plan, now).expect("the first interface");
+        let facts = LinkFacts {
+            mac: setup.mac,
+            mtu: setup.mtu,
+            up: true,
+            checksum_transmit: false,
+        };
+        let link = stack
+            .add_interface(facts, setup.plan, now)
+            .expect("the first interface");
         Self {
             name: setup.name,
             stack,
@@ -162,9 +169,16 @@ impl Host {
     }
 
     pub(crate) fn install(&mut self, program: Box<dyn Program>, now: Instant) {
-        let client = self.stack.client_open().expect("a place for one more client");
+        let client = self
+            .stack
+            .client_open()
+            .expect("a place for one more client");
         self.memory.open(client);
-        self.seats.push(Seat { client: Some(client), program, wake_at: None });
+        self.seats.push(Seat {
+            client: Some(client),
+            program,
+            wake_at: None,
+        });
         let last = self.seats.len() - 1;
         self.with_seat(last, now, |program, desk| program.begin(desk));
     }
@@ -198,7 +212,13 @@ impl Host {
     }
 
     pub(crate) fn input(&mut self, frame: &[u8], now: Instant) {
-        self.stack.input(self.link, frame, ReceiveMeta::default(), &mut self.memory, now);
+        self.stack.input(
+            self.link,
+            frame,
+            ReceiveMeta::default(),
+            &mut self.memory,
+            now,
+        );
     }
 
     /// Does everything that can be done now, and returns the frames that are sent.
@@ -211,14 +231,18 @@ impl Host {
             let events = self.publish(now);
             let is_quiet = events.is_empty();
             for event in events {
-                let place = self.seats.iter().position(|seat| seat.client == Some(event.client));
+                let place = self
+                    .seats
+                    .iter()
+                    .position(|seat| seat.client == Some(event.client));
                 if let Some(place) = place {
                     self.with_seat(place, now, |program, desk| program.event(&event, desk));
                 }
             }
             let before = frames.len();
             while let Some((len, _)) =
-                self.stack.output(self.link, &mut self.frame, &mut self.memory, now)
+                self.stack
+                    .output(self.link, &mut self.frame, &mut self.memory, now)
             {
                 frames.push(self.frame[..len].to_vec());
             }
@@ -260,7 +284,10 @@ impl Host {
 
     /// When the host wants to be looked at without a frame for it.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let stack = self.stack.next_deadline().map(|at| at + self.lateness_for(at));
+        let stack = self
+            .stack
+            .next_deadline()
+            .map(|at| at + self.lateness_for(at));
         let seats = self.seats.iter().filter_map(|seat| seat.wake_at).min();
         [stack, seats, self.retry_at].into_iter().flatten().min()
     }

@@ -17,13 +17,12 @@ pub enum Loss {
     Never,
     /// Each by itself, so many in a million.
     Random(u32),
-    /// In bursts (Gilbert's model): chances in a million of a burst to begin, and to end, with
-    /// each frame; all frames of a burst are lost.
+    /// In bursts: with so many frames in a million a time begins in which all are lost.
     Bursts {
-        /// Chance to begin.
+        /// Frames in a million that begin one.
         begin: u32,
-        /// Chance to end.
-        end: u32,
+        /// How long it lasts at most.
+        longest: Duration,
     },
 }
 
@@ -66,7 +65,13 @@ impl Weather {
 
     /// Weather of any kind, from fair to foul, but such that patient hosts get through.
     pub fn any(random: &mut Random) -> Self {
-        let rate = random.pick(&[None, None, Some(1_000_000), Some(10_000_000), Some(100_000_000)]);
+        let rate = random.pick(&[
+            None,
+            None,
+            Some(1_000_000),
+            Some(10_000_000),
+            Some(100_000_000),
+        ]);
         Self {
             delay: Duration::from_micros(random.pick(&[10, 500, 5_000, 40_000])),
             jitter: Duration::from_micros(random.pick(&[0, 0, 100, 5_000, 20_000])),
@@ -77,7 +82,10 @@ impl Weather {
                 Loss::Random(1_000),
                 Loss::Random(20_000),
                 Loss::Random(100_000),
-                Loss::Bursts { begin: 2_000, end: 200_000 },
+                Loss::Bursts {
+                    begin: 2_000,
+                    longest: Duration::from_millis(300),
+                },
             ]),
             duplication: random.pick(&[0, 0, 10_000, 100_000]),
             corruption: random.pick(&[0, 0, 10_000]),
@@ -93,7 +101,7 @@ pub struct Line {
     pub weather: Weather,
     random: Random,
     busy_until: Instant,
-    is_in_burst: bool,
+    burst_until: Instant,
     /// Frames that went in, and that came to nothing.
     pub sent: u64,
     /// Frames that came to nothing.
@@ -102,13 +110,22 @@ pub struct Line {
 
 impl Line {
     pub(crate) fn new(weather: Weather, random: Random) -> Self {
-        Self { weather, random, busy_until: Instant::ZERO, is_in_burst: false, sent: 0, lost: 0 }
+        Self {
+            weather,
+            random,
+            busy_until: Instant::ZERO,
+            burst_until: Instant::ZERO,
+            sent: 0,
+            lost: 0,
+        }
     }
 
     /// A frame goes in at `now`: when, and how, it comes out.
     pub(crate) fn carry(&mut self, frame: &[u8], now: Instant) -> Vec<(Instant, Vec<u8>)> {
         self.sent += 1;
-        let departure = self.depart(frame.len(), now).filter(|_| !self.is_lost(frame.len()));
+        let departure = self
+            .depart(frame.len(), now)
+            .filter(|_| !self.is_lost(frame.len(), now));
         let Some(departure) = departure else {
             self.lost += 1;
             return Vec::new();
@@ -118,7 +135,10 @@ impl Line {
             .map(|_| {
                 let jitter = u64::try_from(self.weather.jitter.as_nanos()).unwrap_or(u64::MAX);
                 let extra = Duration::from_nanos(self.random.below(jitter.saturating_add(1)));
-                (departure + self.weather.delay + extra, self.corrupted(frame))
+                (
+                    departure + self.weather.delay + extra,
+                    self.corrupted(frame),
+                )
             })
             .collect()
     }
@@ -138,14 +158,17 @@ impl Line {
         Some(self.busy_until)
     }
 
-    fn is_lost(&mut self, len: usize) -> bool {
+    fn is_lost(&mut self, len: usize, now: Instant) -> bool {
         let is_lost = match self.weather.loss {
             Loss::Never => false,
             Loss::Random(per_million) => self.random.chance(per_million),
-            Loss::Bursts { begin, end } => {
-                let change = if self.is_in_burst { end } else { begin };
-                self.is_in_burst ^= self.random.chance(change);
-                self.is_in_burst
+            Loss::Bursts { begin, longest } => {
+                if self.burst_until <= now && self.random.chance(begin) {
+                    let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+                    let length = self.random.below(longest.saturating_add(1));
+                    self.burst_until = now + Duration::from_nanos(length);
+                }
+                now < self.burst_until
             }
         };
         is_lost || !self.weather.is_up || len > self.weather.longest_frame
@@ -181,9 +204,17 @@ mod tests {
     #[test]
     fn a_line_takes_one_bit_after_the_other_and_its_queue_ends() {
         // 1000 bytes at 8 Mbit/s take 1 ms.
-        let mut line = line(Weather { rate: Some(8_000_000), queue: 2_500, ..Weather::FAIR });
+        let mut line = line(Weather {
+            rate: Some(8_000_000),
+            queue: 2_500,
+            ..Weather::FAIR
+        });
         let times: Vec<Option<Duration>> = (0..5)
-            .map(|_| line.carry(&[0; 1_000], NOW).first().map(|(at, _)| at.since(NOW)))
+            .map(|_| {
+                line.carry(&[0; 1_000], NOW)
+                    .first()
+                    .map(|(at, _)| at.since(NOW))
+            })
             .collect();
         let after = |milliseconds: u64| Some(Duration::from_micros(milliseconds * 1_000 + 50));
         assert_eq!(times, [after(1), after(2), after(3), None, None]);
@@ -195,11 +226,21 @@ mod tests {
         for (loss, expected) in [
             (Loss::Never, 0..=0),
             (Loss::Random(100_000), 900..=1_100),
-            (Loss::Bursts { begin: 10_000, end: 90_000 }, 800..=1_200),
+            // A hundred bursts of ten milliseconds on average, and one frame each millisecond.
+            (
+                Loss::Bursts {
+                    begin: 10_000,
+                    longest: Duration::from_millis(20),
+                },
+                700..=1_200,
+            ),
         ] {
-            let mut line = line(Weather { loss, ..Weather::FAIR });
-            for _ in 0..10_000 {
-                line.carry(&[0; 60], NOW);
+            let mut line = line(Weather {
+                loss,
+                ..Weather::FAIR
+            });
+            for millisecond in 0..10_000 {
+                line.carry(&[0; 60], NOW + Duration::from_millis(millisecond));
             }
             assert!(expected.contains(&line.lost), "{loss:?}: {}", line.lost);
         }
@@ -207,9 +248,15 @@ mod tests {
 
     #[test]
     fn a_link_that_is_down_or_too_narrow_carries_nothing() {
-        let mut down = line(Weather { is_up: false, ..Weather::FAIR });
+        let mut down = line(Weather {
+            is_up: false,
+            ..Weather::FAIR
+        });
         assert!(down.carry(&[0; 60], NOW).is_empty());
-        let mut narrow = line(Weather { longest_frame: 600, ..Weather::FAIR });
+        let mut narrow = line(Weather {
+            longest_frame: 600,
+            ..Weather::FAIR
+        });
         assert!(narrow.carry(&[0; 601], NOW).is_empty());
         assert_eq!(narrow.carry(&[0; 600], NOW).len(), 1);
     }
@@ -220,9 +267,16 @@ mod tests {
         frame[0] = 2;
         frame[6] = 2;
         frame[12..14].copy_from_slice(&[8, 0]);
-        let mut line = line(Weather { corruption: 1_000_000, ..Weather::FAIR });
+        let mut line = line(Weather {
+            corruption: 1_000_000,
+            ..Weather::FAIR
+        });
         let (_, arrived) = line.carry(&frame, NOW).remove(0);
-        let turned: u32 = frame.iter().zip(&arrived).map(|(a, b)| (a ^ b).count_ones()).sum();
+        let turned: u32 = frame
+            .iter()
+            .zip(&arrived)
+            .map(|(a, b)| (a ^ b).count_ones())
+            .sum();
         assert_eq!(turned, 1);
         frame[13] = 6;
         assert_eq!(line.carry(&frame, NOW).remove(0).1, frame);

@@ -19,7 +19,10 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new(name: &str) -> Self {
-        Self { segments: Segments::new(name), states: States::new(name) }
+        Self {
+            segments: Segments::new(name),
+            states: States::new(name),
+        }
     }
 
     /// A frame was handed to the station.

@@ -38,7 +38,10 @@ impl Capture {
     /// A capture without interfaces.
     #[must_use]
     pub fn new() -> Self {
-        let mut capture = Self { bytes: Vec::new(), interfaces: 0 };
+        let mut capture = Self {
+            bytes: Vec::new(),
+            interfaces: 0,
+        };
         let mut body = Vec::new();
         body.extend(MAGIC.to_le_bytes());
         // Version 1.0, section length unknown.
@@ -70,7 +73,11 @@ impl Capture {
         let nanoseconds = now.as_nanos();
         let mut body = Vec::new();
         body.extend(interface.to_le_bytes());
-        body.extend(u32::try_from(nanoseconds >> 32).unwrap_or(u32::MAX).to_le_bytes());
+        body.extend(
+            u32::try_from(nanoseconds >> 32)
+                .unwrap_or(u32::MAX)
+                .to_le_bytes(),
+        );
         let low = nanoseconds & u64::from(u32::MAX);
         body.extend(u32::try_from(low).unwrap_or(u32::MAX).to_le_bytes());
         body.extend(len.to_le_bytes());
@@ -93,7 +100,9 @@ impl Capture {
     }
 
     fn block(&mut self, kind: u32, body: &[u8]) {
-        let total = u32::try_from(body.len() + 12).unwrap_or(u32::MAX).to_le_bytes();
+        let total = u32::try_from(body.len() + 12)
+            .unwrap_or(u32::MAX)
+            .to_le_bytes();
         self.bytes.extend(kind.to_le_bytes());
         self.bytes.extend(total);
         self.bytes.extend(body);
@@ -123,16 +132,29 @@ mod tests {
     fn another_reader_finds_the_frames() {
         let mut capture = Capture::new();
         assert_eq!((capture.interface("a"), capture.interface("bc")), (0, 1));
-        let frames = [(0, 5, vec![1; 60]), (1, 1 << 40, vec![2; 61]), (0, 7, vec![3; 1_514])];
+        let frames = [
+            (0, 5, vec![1; 60]),
+            (1, 1 << 40, vec![2; 61]),
+            (0, 7, vec![3; 1_514]),
+        ];
         for (interface, nanoseconds, bytes) in &frames {
-            capture.frame(*interface, Instant::from_nanos(*nanoseconds), Way::Out, bytes);
+            capture.frame(
+                *interface,
+                Instant::from_nanos(*nanoseconds),
+                Way::Out,
+                bytes,
+            );
         }
         let mut reader = PcapNgReader::new(capture.as_bytes()).unwrap();
         let mut found = Vec::new();
         while let Some(block) = reader.next_block() {
             if let Block::EnhancedPacket(packet) = block.unwrap() {
                 let nanoseconds = packet.timestamp.as_nanos();
-                found.push((packet.interface_id, u64::try_from(nanoseconds).unwrap(), packet.data.to_vec()));
+                found.push((
+                    packet.interface_id,
+                    u64::try_from(nanoseconds).unwrap(),
+                    packet.data.to_vec(),
+                ));
             }
         }
         assert_eq!(found.len(), frames.len());

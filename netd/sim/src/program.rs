@@ -57,7 +57,9 @@ impl Desk<'_> {
     /// # Panics
     /// If the place is outside: programs of a simulation make no such mistake.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {
-        self.memory.write(self.client, offset, bytes).expect("within the arena");
+        self.memory
+            .write(self.client, offset, bytes)
+            .expect("within the arena");
     }
 
     /// Reads from its arena.
@@ -67,7 +69,9 @@ impl Desk<'_> {
     #[must_use]
     pub fn read(&self, offset: u64, len: u32) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(len).expect("a length in memory")];
-        self.memory.read(self.client, offset, &mut bytes).expect("within the arena");
+        self.memory
+            .read(self.client, offset, &mut bytes)
+            .expect("within the arena");
         bytes
     }
 }

@@ -110,7 +110,14 @@ impl World {
         let line = Line::new(self.wires[wire.0], self.random.fork());
         let capture = self.capture.interface(name);
         let watch = Watch::new(name);
-        self.stations.push(Station { body, wire, line, capture, watch, wake: None });
+        self.stations.push(Station {
+            body,
+            wire,
+            line,
+            capture,
+            watch,
+            wake: None,
+        });
         let id = StationId(self.stations.len() - 1);
         self.settle(id.0);
         id
@@ -164,7 +171,11 @@ impl World {
     /// Lets time pass until all programs have come to a verdict, but no longer than `limit`.
     /// Returns whether they have.
     pub fn run_programs(&mut self, limit: Duration) -> bool {
-        self.run_until(limit, |world| world.verdicts().all(|(_, verdict)| verdict != Verdict::Running))
+        self.run_until(limit, |world| {
+            world
+                .verdicts()
+                .all(|(_, verdict)| verdict != Verdict::Running)
+        })
     }
 
     fn run_until(&mut self, time: Duration, is_enough: impl Fn(&Self) -> bool) -> bool {
@@ -242,13 +253,20 @@ impl World {
     fn transmit(&mut self, from: usize, frames: Vec<Vec<u8>>) {
         for frame in frames {
             let station = &mut self.stations[from];
-            self.capture.frame(station.capture, self.now, Way::Out, &frame);
+            self.capture
+                .frame(station.capture, self.now, Way::Out, &frame);
             let arrivals = station.line.carry(&frame, self.now);
             let wire = station.wire;
             for (at, frame) in arrivals {
                 for to in 0..self.stations.len() {
                     if to != from && self.stations[to].wire == wire {
-                        self.schedule(at, Happening::Arrival { to, frame: frame.clone() });
+                        self.schedule(
+                            at,
+                            Happening::Arrival {
+                                to,
+                                frame: frame.clone(),
+                            },
+                        );
                     }
                 }
             }
@@ -261,15 +279,18 @@ impl World {
     }
 
     fn hosts(&self) -> impl Iterator<Item = &Host> {
-        self.stations.iter().filter_map(|station| match &station.body {
-            Body::Host(host) => Some(host.as_ref()),
-            Body::Device(_) => None,
-        })
+        self.stations
+            .iter()
+            .filter_map(|station| match &station.body {
+                Body::Host(host) => Some(host.as_ref()),
+                Body::Device(_) => None,
+            })
     }
 
     /// What all programs say, with the names of their hosts.
     pub fn verdicts(&self) -> impl Iterator<Item = (&'static str, Verdict)> + '_ {
-        self.hosts().flat_map(|host| host.verdicts().map(|verdict| (host.name, verdict)))
+        self.hosts()
+            .flat_map(|host| host.verdicts().map(|verdict| (host.name, verdict)))
     }
 
     /// How many frames were sent by all, and how many of them were lost.
@@ -288,7 +309,23 @@ impl World {
         for host in self.hosts() {
             let left: Vec<_> = host.stack.sockets().collect();
             assert!(left.is_empty(), "{} still has {left:?}", host.name);
-            assert_eq!(host.stack.totals().clients, 0, "{} still has clients", host.name);
+            assert_eq!(
+                host.stack.totals().clients,
+                0,
+                "{} still has clients",
+                host.name
+            );
+        }
+    }
+}
+
+/// Whoever names a file in `PCAP` finds all frames there when the world ends, also when it ends in
+/// a panic.
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(file) = std::env::var_os("PCAP") {
+            // A world that is being torn down has no better way to say that this failed.
+            std::fs::write(file, self.capture()).unwrap_or_else(|error| eprintln!("PCAP: {error}"));
         }
     }
 }

@@ -23,7 +23,13 @@ fn ping_both_ways() {
     world.install(b, Pinger::new(address(15), 20, false));
     assert_eq!(finish(&mut world, Duration::from_secs(60)), []);
     // Each knew the other's address after one question.
-    let requests = |id| world.look(id).stack.counters().find(|(name, _)| *name == "arp.requests_sent");
+    let requests = |id| {
+        world
+            .look(id)
+            .stack
+            .counters()
+            .find(|(name, _)| *name == "arp.requests_sent")
+    };
     for host in [a, b] {
         let (_, count) = requests(host).unwrap();
         assert!(count <= 12, "{count} requests");
@@ -58,7 +64,13 @@ fn datagrams_in_any_weather_come_back_unchanged_or_not_at_all() {
         let mut world = World::new(seed);
         let weather = Weather::any(world.random());
         let wire = world.wire(weather);
-        let a = world.host(wire, HostSetup { deafness: 200_000, ..host("a", 15) });
+        let a = world.host(
+            wire,
+            HostSetup {
+                deafness: 200_000,
+                ..host("a", 15)
+            },
+        );
         let b = world.host(wire, host("b", 16));
         world.run(Duration::from_secs(3));
         world.install(b, DatagramEcho::new(7, PATIENCE));
@@ -77,7 +89,10 @@ fn names_are_found_or_known_not_to_be() {
     let server = world.host(wire, host("server", 3));
     world.run(Duration::from_secs(3));
     world.install(server, NameServer::new(ip(77), PATIENCE));
-    world.install(a, Resolver::new("www.example.org", Some(address(77)), false));
+    world.install(
+        a,
+        Resolver::new("www.example.org", Some(address(77)), false),
+    );
     world.install(a, Resolver::new("no-such.example.org", None, false));
     assert_eq!(finish(&mut world, Duration::from_secs(60)), []);
 }
@@ -108,9 +123,17 @@ fn dhcp_world(seed: u64, weather: Weather, lease_time: u32) -> World {
     world.device(
         wire,
         "dhcp",
-        DhcpServer { mac, address: ip(2), lease: ip(15), lease_time },
+        DhcpServer {
+            mac,
+            address: ip(2),
+            lease: ip(15),
+            lease_time,
+        },
     );
-    world.host(wire, HostSetup::new("a", 1, AddressPlan::Dhcp { fallback: None }));
+    world.host(
+        wire,
+        HostSetup::new("a", 1, AddressPlan::Dhcp { fallback: None }),
+    );
     let b = world.host(wire, host("b", 16));
     // Discovery, conflict detection, and, in bad weather, some of it again.
     world.run(Duration::from_secs(200));
@@ -136,7 +159,15 @@ fn an_address_is_leased_in_bad_weather_too() {
     let mut answered = 0;
     for seed in 0..40 {
         let loss = Loss::Random(200_000);
-        let mut world = dhcp_world(seed, Weather { loss, duplication: 100_000, ..Weather::FAIR }, 3_600);
+        let mut world = dhcp_world(
+            seed,
+            Weather {
+                loss,
+                duplication: 100_000,
+                ..Weather::FAIR
+            },
+            3_600,
+        );
         answered += usize::from(finish(&mut world, Duration::from_secs(60)).is_empty());
     }
     assert!(answered > 5, "only {answered} of 40 got all their answers");

@@ -33,11 +33,24 @@ fn plain(bytes: u64) -> [Habits; 2] {
         rooms: 8,
         closes_second: false,
     };
-    [one, Habits { flows: (2, 1), bytes: (0, bytes), closes_second: true, ..one }]
+    [
+        one,
+        Habits {
+            flows: (2, 1),
+            bytes: (0, bytes),
+            closes_second: true,
+            ..one
+        },
+    ]
 }
 
 /// Two hosts, one connection.
-fn converse(mut world: World, weather: Weather, pairs: &[[Habits; 2]], setups: [HostSetup; 2]) -> World {
+fn converse(
+    mut world: World,
+    weather: Weather,
+    pairs: &[[Habits; 2]],
+    setups: [HostSetup; 2],
+) -> World {
     let wire = world.wire(weather);
     let [a, b] = setups.map(|setup| world.host(wire, setup));
     world.run(Duration::from_secs(3));
@@ -51,7 +64,12 @@ fn converse(mut world: World, weather: Weather, pairs: &[[Habits; 2]], setups: [
 #[test]
 fn bulk_over_a_fair_link() {
     let world = World::new(1);
-    let mut world = converse(world, Weather::FAIR, &[plain(5_000_000)], [host("a", 15), host("b", 16)]);
+    let mut world = converse(
+        world,
+        Weather::FAIR,
+        &[plain(5_000_000)],
+        [host("a", 15), host("b", 16)],
+    );
     let start = world.now();
     assert_eq!(finish(&mut world, Duration::from_secs(60)), []);
     assert!(world.now().since(start) < Duration::from_secs(700));
@@ -67,7 +85,12 @@ fn a_megabit_line_is_used_well() {
         queue: 30_000,
         ..Weather::FAIR
     };
-    let mut world = converse(World::new(2), weather, &[plain(4_000_000)], [host("a", 15), host("b", 16)]);
+    let mut world = converse(
+        World::new(2),
+        weather,
+        &[plain(4_000_000)],
+        [host("a", 15), host("b", 16)],
+    );
     let start = world.now();
     assert!(world.run_programs(Duration::from_secs(60)));
     // 4 MB at 1 MB/s, headers and the start included.
@@ -80,8 +103,14 @@ fn any_weather(seed: u64) -> World {
     let mut world = World::new(seed);
     let weather = Weather::any(world.random());
     let random = world.random();
-    let most = if weather.loss == Loss::Random(100_000) { 20_000 } else { 300_000 };
-    let pairs: Vec<[Habits; 2]> = (0..random.pick(&[1, 1, 3])).map(|_| habits(random, most)).collect();
+    let most = if weather.loss == Loss::Random(100_000) {
+        20_000
+    } else {
+        300_000
+    };
+    let pairs: Vec<[Habits; 2]> = (0..random.pick(&[1, 1, 3]))
+        .map(|_| habits(random, most))
+        .collect();
     let setups = [host("a", 15), host("b", 16)].map(|setup| HostSetup {
         deafness: random.pick(&[0, 0, 100_000, 500_000]),
         lateness: Duration::from_micros(random.pick(&[0, 0, 100, 5_000])),
@@ -107,8 +136,15 @@ fn any_weather_1() {
 fn a_link_that_goes_down_for_a_while() {
     for_seeds(0, 20, |seed| {
         let world = World::new(seed);
-        let weather = Weather { rate: Some(1_000_000), queue: 20_000, ..Weather::FAIR };
-        let wire_down = Weather { is_up: false, ..weather };
+        let weather = Weather {
+            rate: Some(1_000_000),
+            queue: 20_000,
+            ..Weather::FAIR
+        };
+        let wire_down = Weather {
+            is_up: false,
+            ..weather
+        };
         let mut world = World::new(world.now().as_nanos() ^ seed);
         let wire = world.wire(weather);
         let a = world.host(wire, host("a", 15));
@@ -133,21 +169,46 @@ fn a_link_that_goes_down_for_a_while() {
 
 #[test]
 fn a_link_that_stays_down_is_an_error() {
-    let weather = Weather { rate: Some(1_000_000), queue: 20_000, ..Weather::FAIR };
+    let weather = Weather {
+        rate: Some(1_000_000),
+        queue: 20_000,
+        ..Weather::FAIR
+    };
     let mut world = World::new(9);
     let wire = world.wire(weather);
     let a = world.host(wire, host("a", 15));
     let b = world.host(wire, host("b", 16));
     world.run(Duration::from_secs(3));
     let [one, other] = plain(500_000);
-    world.install(a, Stream::new(Role::Listens(80), Habits { bytes: (500_000, 500_000), ..other }));
+    world.install(
+        a,
+        Stream::new(
+            Role::Listens(80),
+            Habits {
+                bytes: (500_000, 500_000),
+                ..other
+            },
+        ),
+    );
     world.install(
         b,
-        Stream::new(Role::Connects(at(15, 80)), Habits { bytes: (500_000, 500_000), ..one }),
+        Stream::new(
+            Role::Connects(at(15, 80)),
+            Habits {
+                bytes: (500_000, 500_000),
+                ..one
+            },
+        ),
     );
     world.run(Duration::from_secs(1));
     for station in [a, b] {
-        world.change_weather(station, Weather { is_up: false, ..weather });
+        world.change_weather(
+            station,
+            Weather {
+                is_up: false,
+                ..weather
+            },
+        );
     }
     let gave_up = finish(&mut world, Duration::from_secs(1_000));
     assert_eq!(gave_up.len(), 2, "{gave_up:?}");
@@ -166,6 +227,9 @@ fn the_same_seed_gives_the_same_capture() {
 #[test]
 #[ignore = "takes as long as it is told to"]
 fn many() {
-    let count = std::env::var("SEEDS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000);
+    let count = std::env::var("SEEDS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1_000);
     for_seeds(100_000, 100_000 + count, any_weather);
 }

@@ -112,10 +112,16 @@ impl Sender {
     }
 
     /// RFC 9293 section 3.10.7.4, fifth step: the peer's newest word on its window.
-    pub(crate) fn update_window(&mut self, field: u16, seq: Seq) {
-        if !self.window_set_by.is_after(seq) {
+    /// `is_new_ack`: the segment acknowledges something new, so it cannot be an old one. (The RFC
+    /// would keep the old window if the segment is a retransmission, whose sequence number is old;
+    /// measured from the new SND.UNA that is more than the peer ever offered.)
+    pub(crate) fn update_window(&mut self, field: u16, seq: Seq, is_new_ack: bool) {
+        let is_older = self.window_set_by.is_after(seq);
+        if is_new_ack || !is_older {
             self.window = self.scaled(field);
             self.max_window = self.max_window.max(self.window);
+        }
+        if !is_older {
             self.window_set_by = seq;
         }
     }
@@ -196,12 +202,15 @@ mod tests {
     #[test]
     fn an_old_segment_does_not_set_the_window() {
         let mut sender = sender();
-        sender.update_window(2_000, Seq::new(9));
+        sender.update_window(2_000, Seq::new(9), false);
         assert_eq!(sender.window, 4_000);
-        sender.update_window(2_000, Seq::new(10));
+        sender.update_window(2_000, Seq::new(10), false);
         assert_eq!((sender.window, sender.max_window), (8_000, 8_000));
-        sender.update_window(0, Seq::new(11));
+        sender.update_window(0, Seq::new(11), false);
         assert_eq!((sender.window, sender.max_window), (0, 8_000));
+        // But an old number with a new acknowledgement is a retransmission.
+        sender.update_window(500, Seq::new(9), true);
+        assert_eq!((sender.window, sender.window_set_by), (2_000, Seq::new(11)));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::net::Ipv4Addr;
 
 use stack::Instant;
 use wire::dhcp4::{Message, MessageType, Speaker};
-use wire::{Check, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, arp, ethernet, ipv4, udp};
+use wire::{
+    Check, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, arp, ethernet, ipv4, udp,
+};
 
 use crate::world::Device;
 
@@ -35,13 +37,19 @@ impl DhcpServer {
         let mut frame = vec![0; ethernet::HEADER_LEN + arp::LEN];
         let mut room = Headroom::new(&mut frame);
         reply.emit(&mut room).ok()?;
-        self.link(question.sender_mac, EtherType::ARP).emit(&mut room).ok()?;
+        self.link(question.sender_mac, EtherType::ARP)
+            .emit(&mut room)
+            .ok()?;
         frame.resize(60, 0);
         Some(frame)
     }
 
     fn link(&self, destination: MacAddress, ethertype: EtherType) -> ethernet::Header {
-        ethernet::Header { destination, source: self.mac, ethertype }
+        ethernet::Header {
+            destination,
+            source: self.mac,
+            ethertype,
+        }
     }
 
     fn answer_dhcp(&self, payload: &[u8]) -> Option<Vec<u8>> {
@@ -68,7 +76,10 @@ impl DhcpServer {
     }
 
     fn reply(&self, question: &Message) -> Option<Message> {
-        let wanted = question.options.requested_address.unwrap_or(question.ciaddr);
+        let wanted = question
+            .options
+            .requested_address
+            .unwrap_or(question.ciaddr);
         let message_type = match question.message_type {
             MessageType::Discover => MessageType::Offer,
             // RFC 2131 section 4.3.2: what is not ours to give is refused.
@@ -99,8 +110,14 @@ impl DhcpServer {
         let mut frame = vec![0; HEADERS];
         frame.extend(payload);
         let mut room = Headroom::new(&mut frame[..HEADERS]);
-        let header = udp::Header { src_port: SERVER_PORT, dst_port: CLIENT_PORT };
-        let seal = Seal::Full { pseudo: Pseudo::v4(self.address, to), payload: wire::sum(payload) };
+        let header = udp::Header {
+            src_port: SERVER_PORT,
+            dst_port: CLIENT_PORT,
+        };
+        let seal = Seal::Full {
+            pseudo: Pseudo::v4(self.address, to),
+            payload: wire::sum(payload),
+        };
         header.emit(&mut room, len, seal).ok()?;
         ipv4::Header::atomic(self.address, to, Protocol::UDP, 64)
             .emit(&mut room, udp::HEADER_LEN + len)

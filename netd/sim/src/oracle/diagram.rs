@@ -30,7 +30,10 @@ pub(super) struct States {
 
 impl States {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), seen: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            seen: BTreeMap::new(),
+        }
     }
 
     /// Looks at all connections. Between two looks a connection may have taken several steps; one
@@ -38,12 +41,15 @@ impl States {
     pub(super) fn note(&mut self, sockets: impl Iterator<Item = SocketInfo>) {
         let mut seen = BTreeMap::new();
         for socket in sockets.filter(|socket| socket.protocol == "tcp") {
-            let Some(remote) = socket.remote else { continue };
+            let Some(remote) = socket.remote else {
+                continue;
+            };
             let key = (socket.local, remote);
             if let Some(before) = self.seen.get(&key) {
                 // From CLOSED, or after TIME-WAIT was reused, it is another connection.
                 let is_new = ["CLOSED", "TIME-WAIT"].contains(before)
-                    && ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT"].contains(&socket.state);
+                    && ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT"]
+                        .contains(&socket.state);
                 assert!(
                     is_new || socket.state == "CLOSED" || is_reachable(before, socket.state),
                     "{}: {} -> {}: {before} -> {}",

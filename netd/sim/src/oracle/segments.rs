@@ -33,7 +33,10 @@ pub(super) struct Segments {
 
 impl Segments {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.into(), flows: BTreeMap::new() }
+        Self {
+            name: name.into(),
+            flows: BTreeMap::new(),
+        }
     }
 
     pub(super) fn received(&mut self, frame: &[u8]) {
@@ -47,7 +50,12 @@ impl Segments {
         if let Some((from, to, segment)) = parse(frame) {
             let flow = self.flows.entry((from, to)).or_default();
             if let Err(complaint) = flow.sent(&segment) {
-                panic!("{}: {from} -> {to}: {complaint}: {:?}", self.name, segment.header);
+                panic!(
+                    "{}: {from} -> {to}: {complaint}: {} bytes, {:?}, {flow:?}",
+                    self.name,
+                    segment.payload.len(),
+                    segment.header
+                );
             }
         }
     }
@@ -76,11 +84,16 @@ impl Flow {
         if header.flags.contains(Flags::SYN) && self.their_isn != Some(seq) {
             // A new connection, or the peer's first word.
             let keeps_ours = header.flags.contains(Flags::ACK) || self.their_isn.is_none();
-            *self = Self { our_isn: self.our_isn.filter(|_| keeps_ours), ..Self::default() };
+            *self = Self {
+                our_isn: self.our_isn.filter(|_| keeps_ours),
+                ..Self::default()
+            };
             self.their_isn = Some(seq);
             self.their_scale = header.options.window_scale;
         }
-        let Some(their_isn) = self.their_isn else { return };
+        let Some(their_isn) = self.their_isn else {
+            return;
+        };
         let start = i64::from(seq.distance_from(their_isn));
         let end = start + i64::from(segment.sequence_len());
         if end > start {
@@ -91,7 +104,9 @@ impl Flow {
             let ack = i64::from(Seq::new(header.ack).distance_from(our_isn));
             let is_syn = header.flags.contains(Flags::SYN);
             let scale = if is_syn { 0 } else { self.scales().1 };
-            self.their_edge = self.their_edge.max(ack + (i64::from(header.window) << scale));
+            self.their_edge = self
+                .their_edge
+                .max(ack + (i64::from(header.window) << scale));
         } else {
             // The window of a bare SYN counts from our first byte.
             self.their_edge = self.their_edge.max(1 + i64::from(header.window));
@@ -113,7 +128,8 @@ impl Flow {
 
     /// The scales in use, ours and theirs: both, or none.
     fn scales(&self) -> (u8, u8) {
-        self.their_scale.map_or((0, 0), |theirs| (self.our_scale, theirs))
+        self.their_scale
+            .map_or((0, 0), |theirs| (self.our_scale, theirs))
     }
 
     fn sent(&mut self, segment: &Segment<'_>) -> Result<(), &'static str> {
@@ -134,7 +150,9 @@ impl Flow {
     }
 
     fn check_data(&self, segment: &Segment<'_>, seq: Seq) -> Result<(), &'static str> {
-        let Some(our_isn) = self.our_isn else { return Ok(()) };
+        let Some(our_isn) = self.our_isn else {
+            return Ok(());
+        };
         if segment.payload.is_empty() {
             return Ok(());
         }
@@ -143,7 +161,9 @@ impl Flow {
         // RFC 9293 section 3.8.6.1: a probe is one byte beyond.
         let is_probe = segment.payload.len() == 1 && start <= self.their_edge;
         let is_allowed = end <= self.their_edge || is_probe;
-        is_allowed.then_some(()).ok_or("more than the peer's window allows")
+        is_allowed
+            .then_some(())
+            .ok_or("more than the peer's window allows")
     }
 
     fn check_ack(&mut self, segment: &Segment<'_>) -> Result<(), &'static str> {
@@ -152,7 +172,11 @@ impl Flow {
             return Ok(());
         };
         let ack = i64::from(Seq::new(header.ack).distance_from(their_isn));
-        let in_order = self.came.first().filter(|(start, _)| *start <= 0).map_or(0, |(_, end)| *end);
+        let in_order = self
+            .came
+            .first()
+            .filter(|(start, _)| *start <= 0)
+            .map_or(0, |(_, end)| *end);
         if ack > in_order {
             return Err("an acknowledgement of what never came");
         }
@@ -160,7 +184,11 @@ impl Flow {
             return Err("an acknowledgement is taken back");
         }
         self.ack_sent = ack;
-        let scale = if header.flags.contains(Flags::SYN) { 0 } else { self.scales().0 };
+        let scale = if header.flags.contains(Flags::SYN) {
+            0
+        } else {
+            self.scales().0
+        };
         let edge = ack + (i64::from(header.window) << scale);
         // The rounding of the scale may move the edge by less than one unit.
         let shrunk = self.our_edge - edge;
@@ -179,8 +207,16 @@ mod tests {
 
     fn segment(flags: Flags, seq: u32, ack: u32, window: u16, payload: &[u8]) -> Segment<'_> {
         let options = Options::NONE;
-        let header =
-            Header { src_port: 1, dst_port: 2, seq, ack, flags, window, urgent: 0, options };
+        let header = Header {
+            src_port: 1,
+            dst_port: 2,
+            seq,
+            ack,
+            flags,
+            window,
+            urgent: 0,
+            options,
+        };
         Segment { header, payload }
     }
 
@@ -188,27 +224,55 @@ mod tests {
         let mut flow = Flow::default();
         flow.sent(&segment(Flags::SYN, 100, 0, 1_000, &[])).unwrap();
         flow.received(&segment(Flags::SYN | Flags::ACK, 500, 101, 50, &[]));
-        flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[])).unwrap();
+        flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[]))
+            .unwrap();
         flow
     }
 
     #[test]
     fn a_sender_that_exceeds_the_window_is_found() {
         let mut flow = open();
-        assert_eq!(flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 50])), Ok(()));
-        assert_eq!(flow.sent(&segment(Flags::ACK, 151, 501, 1_000, &[0])), Ok(()), "a probe");
-        assert!(flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 51])).is_err());
+        assert_eq!(
+            flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 50])),
+            Ok(())
+        );
+        assert_eq!(
+            flow.sent(&segment(Flags::ACK, 151, 501, 1_000, &[0])),
+            Ok(()),
+            "a probe"
+        );
+        assert!(
+            flow.sent(&segment(Flags::ACK, 101, 501, 1_000, &[0; 51]))
+                .is_err()
+        );
     }
 
     #[test]
     fn a_receiver_that_makes_things_up_is_found() {
         let mut flow = open();
-        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 502, 1_000, &[])).is_err());
+        assert!(
+            flow.clone()
+                .sent(&segment(Flags::ACK, 101, 502, 1_000, &[]))
+                .is_err()
+        );
         flow.received(&segment(Flags::ACK, 511, 101, 50, &[0; 10]));
-        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 521, 1_000, &[])).is_err(), "a hole");
+        assert!(
+            flow.clone()
+                .sent(&segment(Flags::ACK, 101, 521, 1_000, &[]))
+                .is_err(),
+            "a hole"
+        );
         flow.received(&segment(Flags::ACK, 501, 101, 50, &[0; 10]));
         assert_eq!(flow.sent(&segment(Flags::ACK, 101, 521, 980, &[])), Ok(()));
-        assert!(flow.clone().sent(&segment(Flags::ACK, 101, 511, 990, &[])).is_err(), "taken back");
-        assert!(flow.sent(&segment(Flags::ACK, 101, 521, 900, &[])).is_err(), "shrunk");
+        assert!(
+            flow.clone()
+                .sent(&segment(Flags::ACK, 101, 511, 990, &[]))
+                .is_err(),
+            "taken back"
+        );
+        assert!(
+            flow.sent(&segment(Flags::ACK, 101, 521, 900, &[])).is_err(),
+            "shrunk"
+        );
     }
 }

@@ -19,9 +19,14 @@ const OUT_LEN: u64 = 512 * 1_024;
 const SLOT: u64 = 2_048;
 
 fn open(desk: &mut Desk<'_>, port: u16) -> SocketId {
-    let socket = desk.stack.socket_create(desk.client, Kind::Datagram).expect("a socket");
+    let socket = desk
+        .stack
+        .socket_create(desk.client, Kind::Datagram)
+        .expect("a socket");
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    desk.stack.bind(desk.client, socket, any).expect("a free port");
+    desk.stack
+        .bind(desk.client, socket, any)
+        .expect("a free port");
     // Two rooms: a datagram that does not fit into the rest of one goes into the other.
     for place in ROOMS {
         give_room(desk, socket, Token(place));
@@ -31,7 +36,9 @@ fn open(desk: &mut Desk<'_>, port: u16) -> SocketId {
 
 fn give_room(desk: &mut Desk<'_>, socket: SocketId, token: Token) {
     let room = Range::new(token.0, ROOM_LEN);
-    desk.stack.receive(desk.client, socket, room, token, desk.now).expect("a place for a room");
+    desk.stack
+        .receive(desk.client, socket, room, token, desk.now)
+        .expect("a place for a room");
 }
 
 /// Returns every datagram to its sender, until nothing has come for a while.
@@ -48,7 +55,14 @@ impl DatagramEcho {
     /// A server on `port` that leaves after so long a silence.
     #[must_use]
     pub fn new(port: u16, patience: Duration) -> Self {
-        Self { port, socket: None, next: 0, last_heard: None, patience, is_done: false }
+        Self {
+            port,
+            socket: None,
+            next: 0,
+            last_heard: None,
+            patience,
+            is_done: false,
+        }
     }
 }
 
@@ -61,7 +75,13 @@ impl Program for DatagramEcho {
 
     fn event(&mut self, event: &Event, desk: &mut Desk<'_>) {
         let Some(socket) = self.socket else { return };
-        if let EventKind::Received { offset, length, from, more } = event.kind {
+        if let EventKind::Received {
+            offset,
+            length,
+            from,
+            more,
+        } = event.kind
+        {
             if let Some(from) = from {
                 let bytes = desk.read(offset, length);
                 let place = OUT + self.next % OUT_LEN;
@@ -69,7 +89,9 @@ impl Program for DatagramEcho {
                 desk.write(place, &bytes);
                 let data = Data::Arena(Range::new(place, length));
                 // A full table is as good as a lost datagram.
-                desk.stack.send(desk.client, socket, data, Some(from), SEND, desk.now).ok();
+                desk.stack
+                    .send(desk.client, socket, data, Some(from), SEND, desk.now)
+                    .ok();
             }
             if !more {
                 give_room(desk, socket, event.token);
@@ -84,7 +106,11 @@ impl Program for DatagramEcho {
     }
 
     fn verdict(&self) -> Verdict {
-        if self.is_done { Verdict::Content } else { Verdict::Running }
+        if self.is_done {
+            Verdict::Content
+        } else {
+            Verdict::Running
+        }
     }
 }
 
@@ -131,7 +157,9 @@ impl DatagramClient {
         desk.write(place, &bytes);
         let len = u32::try_from(bytes.len()).expect("a datagram");
         let data = Data::Arena(Range::new(place, len));
-        let sent = desk.stack.send(desk.client, socket, data, Some(self.to), SEND, desk.now);
+        let sent = desk
+            .stack
+            .send(desk.client, socket, data, Some(self.to), SEND, desk.now);
         if let Err(error) = sent {
             self.broken = Some(format!("{error:?}"));
         }
@@ -157,11 +185,19 @@ impl Program for DatagramClient {
 
     fn event(&mut self, event: &Event, desk: &mut Desk<'_>) {
         match event.kind {
-            EventKind::Received { offset, length, from, more } => {
+            EventKind::Received {
+                offset,
+                length,
+                from,
+                more,
+            } => {
                 if from.is_some() {
                     let bytes = desk.read(offset, length);
-                    let number = bytes.first_chunk::<8>().map_or(u64::MAX, |it| u64::from_le_bytes(*it));
-                    if number >= self.sent || bytes != Self::bytes(number) || from != Some(self.to) {
+                    let number = bytes
+                        .first_chunk::<8>()
+                        .map_or(u64::MAX, |it| u64::from_le_bytes(*it));
+                    if number >= self.sent || bytes != Self::bytes(number) || from != Some(self.to)
+                    {
                         self.broken = Some(format!("a datagram that was never sent: {event:?}"));
                     }
                     self.came.insert(number);

@@ -6,11 +6,16 @@ use std::time::Duration;
 use stack::{
     AddressKind, Data, Event, EventKind, Kind, Lookup, Range, ResolutionOutcome, SocketId, Token,
 };
-use wire::dns::{Builder, Class, Data as RecordData, Header, Message, Record, ResponseCode, Section};
+use wire::dns::{
+    Builder, Class, Data as RecordData, Header, Message, Record, ResponseCode, Section,
+};
 
 use crate::program::{Desk, Program, Verdict};
 
-const ROOM: Range = Range { offset: 0, length: 32 * 1_024 };
+const ROOM: Range = Range {
+    offset: 0,
+    length: 32 * 1_024,
+};
 const OUT: u64 = 64 * 1_024;
 
 /// Answers every question for an address with the same one, under any name that does not begin with
@@ -26,7 +31,12 @@ impl NameServer {
     /// A server that leaves after so long a silence.
     #[must_use]
     pub fn new(address: Ipv4Addr, patience: Duration) -> Self {
-        Self { address, socket: None, patience, is_done: false }
+        Self {
+            address,
+            socket: None,
+            patience,
+            is_done: false,
+        }
     }
 
     fn answer(&self, query: &[u8]) -> Option<Vec<u8>> {
@@ -38,7 +48,11 @@ impl NameServer {
         let header = Header {
             is_response: true,
             recursion_available: true,
-            response_code: if is_known { ResponseCode::NO_ERROR } else { ResponseCode::NAME_ERROR },
+            response_code: if is_known {
+                ResponseCode::NO_ERROR
+            } else {
+                ResponseCode::NAME_ERROR
+            },
             ..message.header
         };
         let mut bytes = vec![0; 512];
@@ -46,7 +60,12 @@ impl NameServer {
         builder.question(&question).ok()?;
         if is_known {
             let data = RecordData::A(self.address);
-            let record = Record { name: question.name, class: Class::IN, ttl: 60, data };
+            let record = Record {
+                name: question.name,
+                class: Class::IN,
+                ttl: 60,
+                data,
+            };
             builder.record(Section::Answer, &record).ok()?;
         }
         let len = builder.finish();
@@ -57,26 +76,43 @@ impl NameServer {
 
 impl Program for NameServer {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        let socket = desk.stack.socket_create(desk.client, Kind::Datagram).expect("a socket");
+        let socket = desk
+            .stack
+            .socket_create(desk.client, Kind::Datagram)
+            .expect("a socket");
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 53));
-        desk.stack.bind(desk.client, socket, any).expect("a free port");
-        desk.stack.receive(desk.client, socket, ROOM, Token(1), desk.now).expect("room");
+        desk.stack
+            .bind(desk.client, socket, any)
+            .expect("a free port");
+        desk.stack
+            .receive(desk.client, socket, ROOM, Token(1), desk.now)
+            .expect("room");
         self.socket = Some(socket);
         *desk.wake_at = Some(desk.now + self.patience);
     }
 
     fn event(&mut self, event: &Event, desk: &mut Desk<'_>) {
         let Some(socket) = self.socket else { return };
-        if let EventKind::Received { offset, length, from, more } = event.kind {
+        if let EventKind::Received {
+            offset,
+            length,
+            from,
+            more,
+        } = event.kind
+        {
             if let Some(answer) = from.and_then(|_| self.answer(&desk.read(offset, length))) {
                 desk.write(OUT, &answer);
                 let len = u32::try_from(answer.len()).expect("a small message");
                 let data = Data::Arena(Range::new(OUT, len));
                 // If there is no place for it, it is asked again.
-                desk.stack.send(desk.client, socket, data, from, Token(2), desk.now).ok();
+                desk.stack
+                    .send(desk.client, socket, data, from, Token(2), desk.now)
+                    .ok();
             }
             if !more {
-                let given = desk.stack.receive(desk.client, socket, ROOM, Token(1), desk.now);
+                let given = desk
+                    .stack
+                    .receive(desk.client, socket, ROOM, Token(1), desk.now);
                 given.expect("the old room is used up");
             }
             *desk.wake_at = Some(desk.now + self.patience);
@@ -88,7 +124,11 @@ impl Program for NameServer {
     }
 
     fn verdict(&self) -> Verdict {
-        if self.is_done { Verdict::Content } else { Verdict::Running }
+        if self.is_done {
+            Verdict::Content
+        } else {
+            Verdict::Running
+        }
     }
 }
 
@@ -105,14 +145,25 @@ impl Resolver {
     /// answer at all.
     #[must_use]
     pub fn new(name: &str, expected: Option<IpAddr>, may_fail: bool) -> Self {
-        Self { name: name.into(), expected, outcome: None, may_fail }
+        Self {
+            name: name.into(),
+            expected,
+            outcome: None,
+            may_fail,
+        }
     }
 }
 
 impl Program for Resolver {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        let lookup = Lookup { name: &self.name, kind: AddressKind::V4, server: None };
-        desk.stack.resolve(desk.client, lookup, Token(1), desk.now).expect("a place for a look-up");
+        let lookup = Lookup {
+            name: &self.name,
+            kind: AddressKind::V4,
+            server: None,
+        };
+        desk.stack
+            .resolve(desk.client, lookup, Token(1), desk.now)
+            .expect("a place for a look-up");
     }
 
     fn event(&mut self, event: &Event, _: &mut Desk<'_>) {
@@ -132,8 +183,13 @@ impl Program for Resolver {
         };
         if is_right {
             Verdict::Content
-        } else if self.may_fail && outcome == ResolutionOutcome::TimedOut {
-            Verdict::GaveUp("no server answered".into())
+        } else if self.may_fail
+            && matches!(
+                outcome,
+                ResolutionOutcome::TimedOut | ResolutionOutcome::ServerFailed
+            )
+        {
+            Verdict::GaveUp(format!("{outcome:?}"))
         } else {
             Verdict::Broken(format!("{}: {outcome:?}, {address:?}", self.name))
         }

@@ -23,7 +23,15 @@ impl Pinger {
     /// Pings `to` so many times; if `may_fail`, answers may be missing.
     #[must_use]
     pub fn new(to: IpAddr, count: u16, may_fail: bool) -> Self {
-        Self { to, left: count, sequence: 0, answers: 0, failures: 0, may_fail, broken: None }
+        Self {
+            to,
+            left: count,
+            sequence: 0,
+            answers: 0,
+            failures: 0,
+            may_fail,
+            broken: None,
+        }
     }
 
     fn ask(&mut self, desk: &mut Desk<'_>) {
@@ -39,7 +47,9 @@ impl Pinger {
             ttl: None,
             timeout: Duration::from_secs(3),
         };
-        let asked = desk.stack.ping(desk.client, ping, Token(u64::from(self.sequence)), desk.now);
+        let asked = desk
+            .stack
+            .ping(desk.client, ping, Token(u64::from(self.sequence)), desk.now);
         if let Err(error) = asked {
             self.broken = Some(format!("{error:?}"));
         }
@@ -54,7 +64,12 @@ impl Program for Pinger {
     fn event(&mut self, event: &Event, desk: &mut Desk<'_>) {
         let sequence_asked = self.sequence;
         match event.kind {
-            EventKind::PingReply { from, sequence, size, .. } => {
+            EventKind::PingReply {
+                from,
+                sequence,
+                size,
+                ..
+            } => {
                 let is_right = from == self.to
                     && sequence == sequence_asked
                     && size == 56 * sequence_asked % 1_400;
@@ -77,9 +92,15 @@ impl Program for Pinger {
         } else if self.failures == 0 {
             Verdict::Content
         } else if self.may_fail {
-            Verdict::GaveUp(format!("{} of {} are missing", self.failures, self.sequence))
+            Verdict::GaveUp(format!(
+                "{} of {} are missing",
+                self.failures, self.sequence
+            ))
         } else {
-            Verdict::Broken(format!("{} of {} are missing", self.failures, self.sequence))
+            Verdict::Broken(format!(
+                "{} of {} are missing",
+                self.failures, self.sequence
+            ))
         }
     }
 }

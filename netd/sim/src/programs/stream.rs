@@ -101,7 +101,10 @@ impl Stream {
         let Some(socket) = self.socket else { return };
         while self.rooms.0 - self.rooms.1 < self.habits.rooms.min(SLOTS) && !self.has_end {
             let (room, token) = self.next_room(RECEIVE);
-            if let Err(error) = desk.stack.receive(desk.client, socket, room, token, desk.now) {
+            if let Err(error) = desk
+                .stack
+                .receive(desk.client, socket, room, token, desk.now)
+            {
                 // The end may have come in the same moment.
                 self.rooms.0 -= 1;
                 if self.failure.is_none() {
@@ -120,19 +123,26 @@ impl Stream {
     }
 
     fn send_more(&mut self, desk: &mut Desk<'_>) {
-        let Some(socket) = self.socket.filter(|_| !self.has_shut && self.failure.is_none()) else {
+        let Some(socket) = self
+            .socket
+            .filter(|_| !self.has_shut && self.failure.is_none())
+        else {
             return;
         };
         let (total, _) = self.habits.bytes;
         while self.queued < total && self.sends.0 - self.sends.1 < self.habits.sends.min(SLOTS) {
             let len = (total - self.queued).min(u64::from(self.habits.chunk));
-            let bytes: Vec<u8> =
-                (0..len).map(|place| pattern(self.habits.flows.0, self.queued + place)).collect();
+            let bytes: Vec<u8> = (0..len)
+                .map(|place| pattern(self.habits.flows.0, self.queued + place))
+                .collect();
             let place = SENDS + self.sends.0 % SLOTS * SLOT;
             desk.write(place, &bytes);
             let data = Data::Arena(Range::new(place, u32::try_from(len).unwrap_or(u32::MAX)));
             let token = Token(SEND | self.sends.0 & u64::from(u32::MAX));
-            if let Err(error) = desk.stack.send(desk.client, socket, data, None, token, desk.now) {
+            if let Err(error) = desk
+                .stack
+                .send(desk.client, socket, data, None, token, desk.now)
+            {
                 self.complain(format!("send: {error:?}"));
                 return;
             }
@@ -142,17 +152,26 @@ impl Stream {
         if self.queued == total && (!self.habits.closes_second || self.has_end) {
             self.has_shut = true;
             // It may just have been reset: then an event says so.
-            desk.stack.shutdown(desk.client, socket, Half::Send, desk.now).ok();
+            desk.stack
+                .shutdown(desk.client, socket, Half::Send, desk.now)
+                .ok();
         }
     }
 
     fn close_if_done(&mut self, desk: &mut Desk<'_>) {
         let is_done = self.has_end && self.has_shut && self.sent == self.habits.bytes.0;
-        let Some(socket) = self.socket.filter(|_| !self.is_closing) else { return };
+        let Some(socket) = self.socket.filter(|_| !self.is_closing) else {
+            return;
+        };
         if is_done || self.failure.is_some() {
             self.is_closing = true;
-            let closed =
-                desk.stack.close(desk.client, socket, Ending::Graceful, Token(CLOSE), desk.now);
+            let closed = desk.stack.close(
+                desk.client,
+                socket,
+                Ending::Graceful,
+                Token(CLOSE),
+                desk.now,
+            );
             if closed.is_err() {
                 self.complain("the socket is not ours any more");
             }
@@ -162,8 +181,9 @@ impl Stream {
     fn take_received(&mut self, desk: &Desk<'_>, offset: u64, length: u32, more: bool) {
         let bytes = desk.read(offset, length);
         let flow = self.habits.flows.1;
-        let is_right =
-            (self.received..).zip(&bytes).all(|(place, byte)| pattern(flow, place) == *byte);
+        let is_right = (self.received..)
+            .zip(&bytes)
+            .all(|(place, byte)| pattern(flow, place) == *byte);
         if !is_right {
             self.complain(format!("wrong bytes after {}", self.received));
         }
@@ -186,7 +206,10 @@ impl Stream {
 
 impl Program for Stream {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        let socket = desk.stack.socket_create(desk.client, Kind::Stream).expect("a socket");
+        let socket = desk
+            .stack
+            .socket_create(desk.client, Kind::Stream)
+            .expect("a socket");
         match self.role {
             Role::Connects(to) => {
                 self.socket = Some(socket);
@@ -197,13 +220,22 @@ impl Program for Stream {
             }
             Role::Listens(port) => {
                 let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-                desk.stack.bind(desk.client, socket, any).expect("a free port");
-                desk.stack.listen(desk.client, socket, 4).expect("a listener");
+                desk.stack
+                    .bind(desk.client, socket, any)
+                    .expect("a free port");
+                desk.stack
+                    .listen(desk.client, socket, 4)
+                    .expect("a listener");
                 self.listener = Some(socket);
                 // Half of all servers have a room ready.
-                let room = desk.random.chance(500_000).then(|| self.next_room(ACCEPT).0);
+                let room = desk
+                    .random
+                    .chance(500_000)
+                    .then(|| self.next_room(ACCEPT).0);
                 let token = Token(ACCEPT);
-                desk.stack.accept(desk.client, socket, room, token, desk.now).expect("an accept");
+                desk.stack
+                    .accept(desk.client, socket, room, token, desk.now)
+                    .expect("an accept");
             }
         }
     }
@@ -213,7 +245,12 @@ impl Program for Stream {
         match event.kind {
             EventKind::Connected { .. } => {}
             EventKind::Accepted { socket, .. } => self.socket = Some(socket),
-            EventKind::Received { offset, length, more, .. } => {
+            EventKind::Received {
+                offset,
+                length,
+                more,
+                ..
+            } => {
                 self.take_received(desk, offset, length, more);
             }
             EventKind::Sent { bytes } => {
@@ -242,6 +279,10 @@ impl Program for Stream {
         if let Some(error) = self.failure {
             return Verdict::GaveUp(format!("{error:?}"));
         }
-        if self.is_closed { Verdict::Content } else { Verdict::Running }
+        if self.is_closed {
+            Verdict::Content
+        } else {
+            Verdict::Running
+        }
     }
 }

@@ -35,7 +35,6 @@ pub fn host(name: &'static str, number: u8) -> HostSetup {
 /// nobody was wronged and nothing is left. Returns the programs that gave up.
 pub fn finish(world: &mut World, limit: Duration) -> Vec<(&'static str, String)> {
     let is_over = world.run_programs(limit);
-    save(world);
     let mut gave_up = Vec::new();
     for (name, verdict) in world.verdicts() {
         match verdict {
@@ -52,18 +51,13 @@ pub fn finish(world: &mut World, limit: Duration) -> Vec<(&'static str, String)>
 
 /// Runs `scenario` for each seed of the range, or for the one in `SEED`; on failure names the seed.
 pub fn for_seeds(from: u64, to: u64, scenario: impl Fn(u64) -> World + std::panic::RefUnwindSafe) {
-    let only = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
+    let only = std::env::var("SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seeds = only.map_or(from..to, |seed| seed..seed + 1);
     for seed in seeds {
         if std::panic::catch_unwind(|| scenario(seed)).is_err() {
             panic!("seed {seed} fails; SEED={seed} PCAP=file runs it alone and keeps the frames");
         }
-    }
-}
-
-/// Keeps the frames of the one seed that is asked for.
-fn save(world: &World) {
-    if let (Ok(file), Ok(_)) = (std::env::var("PCAP"), std::env::var("SEED")) {
-        std::fs::write(file, world.capture()).expect("a file that can be written");
     }
 }

@@ -45,7 +45,7 @@ impl Step<'_> {
         if is_duplicate {
             snd.recover_on_duplicate();
         }
-        snd.update_window(header.window, Seq::new(header.seq));
+        snd.update_window(header.window, Seq::new(header.seq), false);
         self.open
             .rearm_after_ack(false, &self.shared.limits, self.now);
     }
@@ -63,7 +63,7 @@ impl Step<'_> {
             snd.rtt.sample(sample);
         }
         snd.recover_on_ack(count, was_full);
-        snd.update_window(header.window, Seq::new(header.seq));
+        snd.update_window(header.window, Seq::new(header.seq), true);
         // Our FIN is the position after the last queued byte.
         if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
             self.outcome

@@ -67,6 +67,16 @@ fn the_window_follows_the_newest_segment() {
     assert_eq!(lab.connection.info().send_window, 8_000);
 }
 
+#[test]
+fn a_retransmission_that_acknowledges_brings_its_window() {
+    let mut lab = flying();
+    let _ = lab.take(data(0, 50, 3_000).window(9_000));
+    let _ = lab.take(data(50, 50, 3_000).window(9_000));
+    // Old bytes and new, from a peer that has meanwhile received more and has less room.
+    let _ = lab.take(data(0, 150, 4_000).window(500));
+    assert_eq!(lab.connection.info().send_window, 500);
+}
+
 fn with_timestamps() -> Lab {
     let mut lab = Lab::with(
         tcp::Setup {
