@@ -10,7 +10,14 @@ use super::{Running, Scratch, find};
 use crate::machine::{free_port, mortal};
 
 /// How many addresses `many.test` has: more than 512 bytes hold.
-pub const MANY: u32 = 60;
+const MANY: u32 = 60;
+
+/// The first of three aliases whose names alone are too long for 512 bytes; they lead to
+/// `four.test`.
+pub fn long_name(number: u32) -> String {
+    let label = number.to_string().repeat(60);
+    format!("{label}.{label}.{label}.test")
+}
 
 /// A running dnsmasq.
 pub struct Dnsmasq {
@@ -54,6 +61,9 @@ impl Dnsmasq {
                     "--cname=alias2.test,alias.test",
                 ])
                 .args(["--address=/host.test/10.0.2.2"])
+                .arg(format!("--cname={},{}", long_name(1), long_name(2)))
+                .arg(format!("--cname={},{}", long_name(2), long_name(3)))
+                .arg(format!("--cname={},four.test", long_name(3)))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),

@@ -10,7 +10,7 @@ use super::{Group, Stage, no_stage, tests};
 use crate::frames::{Cable, Datagram, GUEST, US, as_udp, ipv4, pad};
 use crate::guest::Guest;
 use crate::machine::{Card, Link, Machine};
-use crate::peers::dnsmasq::{Dnsmasq, MANY};
+use crate::peers::dnsmasq::{Dnsmasq, long_name};
 
 pub fn groups() -> [Group; 2] {
     [
@@ -78,16 +78,12 @@ fn a_real_server() -> Result<()> {
         answer.text
     );
 
-    // Too many for a datagram of 512 bytes: asked again over TCP.
+    // The address stands behind more aliases than a datagram holds: asked again over TCP.
+    let name = long_name(1);
+    let text = guest.must(&format!("dns {name}"))?;
+    ensure!(has(&text, &format!("{name} 192.0.2.10")), "{text}");
     let text = guest.must("dns many.test")?;
-    let found = text
-        .lines()
-        .filter(|line| line.starts_with("many.test 198.51.100."))
-        .count();
-    ensure!(
-        found > 28,
-        "{found} of {MANY} addresses, and 28 fit into a datagram"
-    );
+    ensure!(text.matches("many.test 198.51.100.").count() >= 8, "{text}");
 
     // A server of the user's choice, in place of the configured ones.
     let text = guest.must(&format!("dns both.test AAAA @{}", server.server()))?;
@@ -240,8 +236,10 @@ fn a_question_is_repeated(stage: &mut Stage) -> Result<()> {
     let (guest, cable) = stage.both()?;
     let first = ask(guest, cable, "again.test")?;
     let again = cable.expect("question again", Duration::from_secs(10), as_question)?;
+    // The case of the letters may differ: it is noise that liars have to guess.
+    let (again_asks, first_asks) = (&again.from.payload[12..], &first.from.payload[12..]);
     ensure!(
-        again.from.payload[12..] == first.from.payload[12..],
+        again_asks.eq_ignore_ascii_case(first_asks),
         "another question"
     );
     again.send(cable, 53, &again.answer(again.id, [203, 0, 113, 11]))?;

@@ -151,11 +151,9 @@ fn ctrl_c_ends_it(stage: &mut Stage) -> Result<()> {
     stage.guest.console.expect("icmp_seq=3", ANSWER)?;
     stage.guest.console.send("\x03")?;
     let answer = stage.guest.answer("ping, then Ctrl-C", ANSWER)?;
-    ensure!(
-        answer.text.contains("packets transmitted"),
-        "{}",
-        answer.text
-    );
+    // By the shell, or by itself with the statistics so far.
+    let told = answer.text.contains("packets transmitted");
+    ensure!(answer.code == 130 || told, "{answer:?}");
     stage.guest.must("ping -c 1 127.0.0.1")?;
     Ok(())
 }
