@@ -523,7 +523,7 @@ impl Stack {
                 shared: true,
                 version,
             };
-            let header = Self::header(&path, to, Protocol::UDP, self.config.ttl);
+            let header = self.header(&path, to, Protocol::UDP, self.config.ttl);
             let len = bytes.len() + udp::HEADER_LEN;
             let seal = Seal::Full {
                 pseudo: Pseudo::v4(source, to),

@@ -91,7 +91,7 @@ impl Default for Config {
             inline_payloads: 2_048,
             packets: 256,
             neighbours: 1_024,
-            packets_per_neighbour: 4,
+            packets_per_neighbour: 16,
             routes: 256,
             interfaces: 8,
             addresses_per_interface: 16,

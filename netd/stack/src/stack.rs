@@ -67,6 +67,8 @@ pub struct Stack {
     pub(crate) pings: Pings,
     pub(crate) names: Names,
     pub(crate) loopback_frame: Vec<u8>,
+    /// What the last packet's identification was made of.
+    pub(crate) identification: u64,
     /// Counts changes of the configuration.
     pub(crate) generation: u64,
     /// Senders and packets of our own take turns: whose it is.
@@ -121,6 +123,7 @@ impl Stack {
             pings: Pings::new(config.pings, rng.u16()),
             names: Names::new(&config, &mut rng),
             loopback_frame: vec![0; usize::from(config.loopback_mtu) + ethernet::HEADER_LEN],
+            identification: rng.u64(),
             generation: 0,
             senders_first: false,
             numbering,

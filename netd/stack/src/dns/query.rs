@@ -193,6 +193,17 @@ impl Query {
         }
     }
 
+    /// The present attempt did not get through. When another server is left it is asked at once;
+    /// else the attempt is waited for to its end, lest all rounds pass in no time.
+    pub(super) fn undelivered(&mut self, health: &mut Health, now: Instant) {
+        health.failed(self.server, now);
+        let useless = self.tried | self.failed;
+        if (0..self.servers.len()).any(|at| useless & bit(at) == 0) {
+            self.wake = Instant::FAR_FUTURE;
+            self.advance(health, now);
+        }
+    }
+
     /// The server of the present attempt cannot help: it is not asked again.
     pub(super) fn server_failed(&mut self, health: &Health, now: Instant) {
         let position = self

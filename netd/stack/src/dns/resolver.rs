@@ -305,21 +305,13 @@ impl Resolver {
     /// messages. The question goes on waiting (RFC 5452 section 9.1).
     pub(crate) fn udp_input(
         &mut self,
-        QueryId(place): QueryId,
+        query: QueryId,
         from: SocketAddrV4,
         payload: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {
-        let query = self
-            .queries
-            .get_mut(usize::from(place))
-            .and_then(Option::as_mut);
-        match query {
-            Some(query)
-                if query.transport == Transport::Udp
-                    && query.next == Next::Nothing
-                    && query.server() == from =>
-            {
+        match Self::waiting(&mut self.queries, query) {
+            Some(query) if query.transport == Transport::Udp && query.server() == from => {
                 query.input(payload, Extent::Whole, &mut self.health, now)
             }
             _ => Err(Drop::DnsUnexpected),
@@ -332,15 +324,11 @@ impl Resolver {
     /// The reason for which what came is no answer; the next server is asked then.
     pub(crate) fn tcp_input(
         &mut self,
-        QueryId(place): QueryId,
+        query: QueryId,
         bytes: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {
-        let query = self
-            .queries
-            .get_mut(usize::from(place))
-            .and_then(Option::as_mut);
-        let Some(query) = query.filter(|query| query.next == Next::Nothing) else {
+        let Some(query) = Self::waiting(&mut self.queries, query) else {
             return Err(Drop::DnsUnexpected);
         };
         let Transport::Tcp(number) = query.transport else {
@@ -360,20 +348,28 @@ impl Resolver {
         result
     }
 
-    /// The question's connection ended, or could not be opened; or a router says that the server
-    /// cannot be reached.
-    pub(crate) fn unreachable(&mut self, QueryId(place): QueryId, now: Instant) {
-        let query = self
-            .queries
-            .get_mut(usize::from(place))
-            .and_then(Option::as_mut);
-        if let Some(query) = query
-            && query.transport != Transport::None
-            && query.next == Next::Nothing
-        {
+    /// The question did not get through, for now: no route, a neighbour that does not answer, a
+    /// router that says so.
+    pub(crate) fn unreachable(&mut self, query: QueryId, now: Instant) {
+        if let Some(query) = Self::waiting(&mut self.queries, query) {
+            query.undelivered(&mut self.health, now);
+        }
+    }
+
+    /// The server does not speak DNS: its port is closed, or the question's connection was refused
+    /// or has ended.
+    pub(crate) fn refused(&mut self, query: QueryId, now: Instant) {
+        if let Some(query) = Self::waiting(&mut self.queries, query) {
             self.health.failed(query.server(), now);
             query.server_failed(&self.health, now);
         }
+    }
+
+    /// The question, if it is on its way and unanswered.
+    fn waiting(queries: &mut [Option<Query>], QueryId(place): QueryId) -> Option<&mut Query> {
+        let query = queries.get_mut(usize::from(place))?.as_mut()?;
+        let is_waiting = query.transport != Transport::None && query.next == Next::Nothing;
+        is_waiting.then_some(query)
     }
 
     /// Gives up the attempts whose time is over.

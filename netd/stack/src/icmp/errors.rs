@@ -84,7 +84,7 @@ impl Stack {
         let most = MAX_ERROR_PACKET - ipv4::HEADER_LEN - icmp4::HEADER_LEN;
         let bytes = incoming.packet.bytes;
         let quote = bytes.get(..most).unwrap_or(bytes);
-        let header = Self::header(&path, incoming.source(), Protocol::ICMP, self.config.ttl);
+        let header = self.header(&path, incoming.source(), Protocol::ICMP, self.config.ttl);
         let len = icmp4::HEADER_LEN + quote.len();
         if self.queue_packet(&path, &header, len, Owner::None, |payload| {
             write_message(&icmp, quote, payload)

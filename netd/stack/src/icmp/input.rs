@@ -105,7 +105,7 @@ impl Stack {
         let path = self
             .path(to, Some(incoming.destination()))
             .ok_or(Drop::NoRoute)?;
-        let header = Self::header(&path, to, Protocol::ICMP, self.config.ttl);
+        let header = self.header(&path, to, Protocol::ICMP, self.config.ttl);
         let reply = Header::EchoReply {
             identifier,
             sequence,

@@ -100,7 +100,7 @@ impl Stack {
             .map_err(|_| PingError::TooMany)?;
         let index = self.pings.table.index(key);
         let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
-        let header = Self::header(&path, to, Protocol::ICMP, ttl);
+        let header = self.header(&path, to, Protocol::ICMP, ttl);
         let identifier = self.pings.identifier(index);
         let request = Header::EchoRequest {
             identifier,

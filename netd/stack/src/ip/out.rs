@@ -156,9 +156,24 @@ impl Stack {
         queued
     }
 
-    /// An IPv4 header for a packet of ours that will not be fragmented.
-    pub(crate) fn header(path: &Path, to: Ipv4Addr, protocol: Protocol, ttl: u8) -> ipv4::Header {
-        ipv4::Header::atomic(path.source, to, protocol, ttl)
+    /// An IPv4 header for a packet of ours that will not be fragmented. Its identification means
+    /// nothing (RFC 6864 4.1), but some middle boxes dislike zero, and none should learn from it
+    /// how much we send to others.
+    pub(crate) fn header(
+        &mut self,
+        path: &Path,
+        to: Ipv4Addr,
+        protocol: Protocol,
+        ttl: u8,
+    ) -> ipv4::Header {
+        const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+        self.identification = self.identification.wrapping_mul(MULTIPLIER).wrapping_add(1);
+        let [.., low, high] = self.identification.to_le_bytes();
+        let identification = u16::from_le_bytes([low, high]).max(1);
+        ipv4::Header {
+            identification,
+            ..ipv4::Header::atomic(path.source, to, protocol, ttl)
+        }
     }
 
     /// Writes the next packet of our own for a link into `frame`; its length, Ethernet header
@@ -185,7 +200,7 @@ impl Stack {
                     self.packet_sent(owner, now);
                     return self.finish_frame(id, mac, EtherType::IPV4, frame, len);
                 }
-                Found::Wait(neighbour) => self.wait_for(index, owner, neighbour, now),
+                Found::Wait(neighbour) => self.wait_for(index, neighbour),
                 Found::Unreachable => {
                     self.packets.release(index);
                     self.stats.drop_sent(Drop::NeighbourUnreachable);
@@ -195,20 +210,25 @@ impl Stack {
         }
     }
 
-    /// Moves a packet to those that wait for a neighbour; the oldest of too many makes way.
-    fn wait_for(&mut self, index: u32, owner: Owner, neighbour: u32, now: Instant) {
-        let waiting = self.waiting_queue(neighbour);
-        if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
-            self.stats.drop_sent(Drop::NeighbourQueueFull);
-            if let Some(owner) = self.packets.discard_first(waiting) {
-                self.packet_failed(owner, SocketError::HostUnreachable, now);
-            }
-        }
+    /// Moves a packet to those that wait for a neighbour.
+    fn wait_for(&mut self, index: u32, neighbour: u32) {
+        let waiting = self.queue_to_wait(neighbour);
         if !self.packets.requeue(index, waiting) {
             self.packets.release(index);
             self.stats.drop_sent(Drop::NoBuffer);
-            self.packet_failed(owner, SocketError::HostUnreachable, now);
         }
+    }
+
+    /// The queue of packets that wait for a neighbour, with room for one more: the oldest of too
+    /// many makes way. It is lost like any packet on its way, and who sent it finds out by its own
+    /// time.
+    pub(crate) fn queue_to_wait(&mut self, neighbour: u32) -> u32 {
+        let waiting = self.waiting_queue(neighbour);
+        if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
+            self.stats.drop_sent(Drop::NeighbourQueueFull);
+            self.packets.discard_first(waiting);
+        }
+        waiting
     }
 
     /// Puts the Ethernet header in front of `len` bytes, pads, and counts.

@@ -163,7 +163,7 @@ impl Stack {
             pseudo,
             payload: wire::sum(question),
         };
-        let header = Self::header(&path, *server.ip(), Protocol::UDP, self.config.ttl);
+        let header = self.header(&path, *server.ip(), Protocol::UDP, self.config.ttl);
         let owner = Owner::Resolver(query.0);
         let queued = self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, |space| {
             let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
@@ -283,7 +283,7 @@ impl Stack {
             }
         }
         if over || outcome.events.contains(Events::PEER_FIN) {
-            self.names.resolver.unreachable(QueryId(query), now);
+            self.names.resolver.refused(QueryId(query), now);
         }
         self.run_names(now);
     }
@@ -333,6 +333,12 @@ impl Stack {
         self.run_names(now);
     }
 
+    /// The server's port is closed, or its connection is over.
+    pub(crate) fn query_refused(&mut self, query: u16, now: Instant) {
+        self.names.resolver.refused(QueryId(query), now);
+        self.run_names(now);
+    }
+
     /// A datagram came to a question's port.
     pub(crate) fn dns_input(
         &mut self,
@@ -350,8 +356,12 @@ impl Stack {
     }
 
     /// A router, or the server's host, says that a question could not be delivered.
-    pub(crate) fn dns_error(&mut self, query: u16, now: Instant) -> bool {
-        self.query_failed(query, now);
+    pub(crate) fn dns_error(&mut self, query: u16, is_final: bool, now: Instant) -> bool {
+        if is_final {
+            self.query_refused(query, now);
+        } else {
+            self.query_failed(query, now);
+        }
         true
     }
 }

@@ -86,7 +86,7 @@ impl Stack {
             pseudo,
             payload: Sum::ZERO,
         };
-        let ip = Self::header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
+        let ip = self.header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
         let len = header.header_len();
         if self.queue_packet(&path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
@@ -289,7 +289,7 @@ impl Stack {
         }
         match holder {
             Holder::Nobody => self.tcp_forget(index),
-            Holder::Query(query) => self.query_failed(query, now),
+            Holder::Query(query) => self.query_refused(query, now),
             Holder::Listener(listener) => {
                 if let Some(listener) = self.tcp.listeners.at_mut(listener) {
                     listener.queue.remove(&index);

@@ -161,7 +161,7 @@ impl Stack {
                 self.tell(client, Actor::Datagram(index));
                 true
             }
-            Some(Holder::Query(query)) => self.dns_error(query, now),
+            Some(Holder::Query(query)) => self.dns_error(query, verdict.hard, now),
             None => false,
         }
     }

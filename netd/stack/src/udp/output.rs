@@ -12,18 +12,41 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::requests::{Request, Send};
-use crate::sender::{Sent, Step};
+use crate::sender::{Sent, Step, copy, copy_only};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use ::tcp::Instant;
 use core::net::SocketAddrV4;
+use tcp::Instant;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ipv4, udp};
 
-/// Bytes of headers in front of a datagram's payload, Ethernet's included.
-const HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + udp::HEADER_LEN;
-
+/// Bytes of headers in front of a datagram's payload, without Ethernet's.
+const HEADERS: usize = ipv4::HEADER_LEN + udp::HEADER_LEN;
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
+
+/// A datagram on its way out, with all that is known of it.
+#[derive(Clone, Copy, Debug)]
+struct Parcel {
+    client: ClientId,
+    send: Send,
+    path: Path,
+    from: SocketAddrV4,
+    to: SocketAddrV4,
+    ttl: u8,
+}
+
+impl Parcel {
+    fn header(&self) -> udp::Header {
+        udp::Header {
+            src_port: self.from.port(),
+            dst_port: self.to.port(),
+        }
+    }
+
+    fn pseudo(&self) -> Pseudo {
+        Pseudo::v4(*self.from.ip(), *self.to.ip())
+    }
+}
 
 impl Stack {
     /// Writes a socket's next datagram.
@@ -52,143 +75,103 @@ impl Stack {
             return Step::Elsewhere(path.interface);
         }
         let from = SocketAddrV4::new(path.source, local.port());
-        let mac = if id == InterfaceId::LOOPBACK {
-            MacAddress::ZERO
-        } else {
-            match self.link_address(id, path.next_hop, now) {
-                Found::Known(mac) => mac,
-                Found::Wait(neighbour) => {
-                    self.udp_park(
-                        index, client, &send, &path, neighbour, from, to, ttl, memory, now,
-                    );
-                    return self.udp_done(index, None);
-                }
-                Found::Unreachable => {
-                    return self.udp_done(index, Some(SocketError::HostUnreachable));
-                }
-            }
+        let parcel = Parcel {
+            client,
+            send,
+            path,
+            from,
+            to,
+            ttl,
         };
-        let written = self.udp_write(client, &send, &path, from, to, ttl, frame, memory);
-        let step = self.udp_done(index, written.is_none().then_some(SocketError::BadMemory));
-        match written {
-            Some((len, meta)) => Step::Sent(Sent { len, mac, meta }),
-            None => step,
+        let found = match id {
+            InterfaceId::LOOPBACK => Found::Known(MacAddress::ZERO),
+            _ => self.link_address(id, path.next_hop, now),
+        };
+        match found {
+            Found::Known(mac) => {
+                let written = self.udp_write(&parcel, frame, memory);
+                let error = written.is_none().then_some(SocketError::BadMemory);
+                let done = self.udp_done(index, error);
+                written.map_or(done, |(len, meta)| Step::Sent(Sent { len, mac, meta }))
+            }
+            Found::Wait(neighbour) => {
+                self.udp_park(index, &parcel, neighbour, memory);
+                self.udp_done(index, None)
+            }
+            Found::Unreachable => self.udp_done(index, Some(SocketError::HostUnreachable)),
         }
     }
 
     /// Writes a datagram into a frame, from the network header on; its length from there.
-    #[expect(clippy::too_many_arguments, reason = "a datagram has this many parts")]
     fn udp_write<M: ClientMemory>(
         &mut self,
-        client: ClientId,
-        send: &Send,
-        path: &Path,
-        from: SocketAddrV4,
-        to: SocketAddrV4,
-        ttl: u8,
+        parcel: &Parcel,
         frame: &mut [u8],
         memory: &M,
     ) -> Option<(usize, TransmitMeta)> {
-        let len = usize::try_from(send.length).ok()?;
-        let (front, rest) = frame.split_at_mut_checked(HEADERS)?;
+        let len = usize::try_from(parcel.send.length).ok()?;
+        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN + HEADERS)?;
         let payload = rest.get_mut(..len)?;
-        let pseudo = Pseudo::v4(*from.ip(), *to.ip());
-        let (offloaded, device) = self.seal_for(path, pseudo);
+        let (client, source) = (Some(parcel.client), parcel.send.source);
+        let (offloaded, device) = self.seal_for(&parcel.path, parcel.pseudo());
         let seal = match offloaded {
             Some(seal) => {
-                crate::sender::copy_only(
-                    &self.inline,
-                    Some(client),
-                    send.source,
-                    0,
-                    payload,
-                    memory,
-                )?;
+                copy_only(&self.inline, client, source, 0, payload, memory)?;
                 seal
             }
             None => {
-                let source = send.source;
-                let sum =
-                    crate::sender::copy(&self.inline, Some(client), source, 0, payload, memory)?;
+                let sum = copy(&self.inline, client, source, 0, payload, memory)?;
                 Seal::Full {
-                    pseudo,
+                    pseudo: parcel.pseudo(),
                     payload: sum,
                 }
             }
         };
         self.stats.count(Counter::CopiesOut);
-        self.stats.add(Counter::BytesCopiedOut, send.length.into());
-        let meta = match device {
-            None => TransmitChecksum::Complete,
-            Some(start) => TransmitChecksum::Partial {
+        self.stats
+            .add(Counter::BytesCopiedOut, parcel.send.length.into());
+        let mut room = Headroom::new(front);
+        parcel.header().emit(&mut room, len, seal).ok()?;
+        let ip = self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl);
+        ip.emit(&mut room, len + udp::HEADER_LEN).ok()?;
+        self.stats.count(Counter::UdpSent);
+        let checksum = device.map_or(TransmitChecksum::Complete, |start| {
+            TransmitChecksum::Partial {
                 start,
                 offset: CHECKSUM_OFFSET,
-            },
-        };
-        let mut room = Headroom::new(front);
-        let header = udp::Header {
-            src_port: from.port(),
-            dst_port: to.port(),
-        };
-        header.emit(&mut room, len, seal).ok()?;
-        let header = Self::header(path, *to.ip(), Protocol::UDP, ttl);
-        header.emit(&mut room, len + udp::HEADER_LEN).ok()?;
-        self.stats.count(Counter::UdpSent);
-        Some((
-            len + udp::HEADER_LEN + ipv4::HEADER_LEN,
-            TransmitMeta { checksum: meta },
-        ))
+            }
+        });
+        Some((len + HEADERS, TransmitMeta { checksum }))
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.
-    #[expect(clippy::too_many_arguments, reason = "a datagram has this many parts")]
     fn udp_park<M: ClientMemory>(
         &mut self,
         index: u32,
-        client: ClientId,
-        send: &Send,
-        path: &Path,
+        parcel: &Parcel,
         neighbour: u32,
-        from: SocketAddrV4,
-        to: SocketAddrV4,
-        ttl: u8,
         memory: &M,
-        now: Instant,
     ) {
-        let Ok(len) = usize::try_from(send.length) else {
+        let Ok(len) = usize::try_from(parcel.send.length) else {
             return;
         };
-        let header = Self::header(path, *to.ip(), Protocol::UDP, ttl);
-        let pseudo = Pseudo::v4(*from.ip(), *to.ip());
-        let total = len + udp::HEADER_LEN + ipv4::HEADER_LEN;
-        let waiting = self.waiting_queue(neighbour);
-        if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
-            self.stats.drop_sent(Drop::NeighbourQueueFull);
-            if let Some(owner) = self.packets.discard_first(waiting) {
-                self.packet_failed(owner, SocketError::HostUnreachable, now);
-            }
-        }
-        let inline = &self.inline;
-        let owner = Owner::Datagram(index);
+        let ip = self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl);
+        let waiting = self.queue_to_wait(neighbour);
+        let (inline, owner, next_hop) =
+            (&self.inline, Owner::Datagram(index), parcel.path.next_hop);
         let queued = self
             .packets
-            .push(waiting, total, path.next_hop, owner, |bytes| {
-                let (front, payload) =
-                    bytes.split_at_mut_checked(ipv4::HEADER_LEN + udp::HEADER_LEN)?;
-                let sum =
-                    crate::sender::copy(inline, Some(client), send.source, 0, payload, memory)?;
-                let mut room = Headroom::new(front);
+            .push(waiting, len + HEADERS, next_hop, owner, |bytes| {
+                let (front, payload) = bytes.split_at_mut_checked(HEADERS)?;
+                let (client, source) = (Some(parcel.client), parcel.send.source);
+                let sum = copy(inline, client, source, 0, payload, memory)?;
                 let seal = Seal::Full {
-                    pseudo,
+                    pseudo: parcel.pseudo(),
                     payload: sum,
                 };
-                udp::Header {
-                    src_port: from.port(),
-                    dst_port: to.port(),
-                }
-                .emit(&mut room, len, seal)
-                .ok()?;
-                header.emit(&mut room, len + udp::HEADER_LEN).ok()
+                let mut room = Headroom::new(front);
+                parcel.header().emit(&mut room, len, seal).ok()?;
+                ip.emit(&mut room, len + udp::HEADER_LEN).ok()
             });
         if queued.is_some() {
             self.stats.count(Counter::UdpSent);

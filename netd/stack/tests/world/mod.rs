@@ -113,6 +113,7 @@ pub fn config() -> Config {
         requests_per_socket: 64,
         inline_payloads: 64,
         packets: 64,
+        packets_per_neighbour: 4,
         neighbours: 64,
         pings: 32,
         resolutions: 8,

@@ -1,7 +1,10 @@
 //! Servers that are slow, silent, unwilling or terse; many lookups at a time.
 
-use super::super::{Ask, Kind, Lookup, Outcome, Refusal};
+use super::super::{Ask, Kind, Lookup, Outcome, QueryId, Refusal};
 use super::world::{FIRST, Over, SECOND, World, a, addresses, built, name, record};
+use crate::Instant;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::time::Duration;
 use std::format;
 use std::vec::Vec;
 use wire::dns::{Data, Header, ResponseCode, Strings};
@@ -43,6 +46,56 @@ fn everybody_is_dead() {
     world.ask(1, "www.example", Kind::A).expect("accepted");
     world.run();
     assert_eq!(world.asked.len(), 12);
+}
+
+#[test]
+fn patience_ends() {
+    let mut world = World::new(|_| None);
+    let servers: Vec<_> = (1..=4)
+        .map(|last| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 53))
+        .collect();
+    let ask = Ask {
+        owner: 1,
+        name: "www.example",
+        kind: Kind::A,
+        servers: &servers,
+        is_cached: true,
+    };
+    world.resolver.resolve(&ask, world.now).expect("accepted");
+    world.run();
+    // Two rounds of four and eight seconds, and three of a third round's sixteen.
+    let (_, answer, took) = world.done[0];
+    assert_eq!((answer.outcome, took), (Outcome::TimedOut, 15_000));
+    assert_eq!(
+        world.servers(),
+        [&servers[..], &servers, &servers[..1]].concat()
+    );
+}
+
+#[test]
+fn questions_that_do_not_get_through() {
+    // Another server is asked at once; then there is nothing but to wait for better times.
+    let mut world = World::new(|_| None);
+    world.ask(1, "www.example", Kind::A).expect("accepted");
+    for expected in [&[FIRST][..], &[FIRST, SECOND], &[FIRST, SECOND]] {
+        world.work();
+        assert_eq!(world.servers(), expected);
+        world.resolver.unreachable(QueryId(0), world.now);
+    }
+    assert_eq!(world.now.since(Instant::from_secs(10)), Duration::ZERO);
+    world.run();
+    assert_eq!(world.done[0].1.outcome, Outcome::TimedOut);
+    assert_eq!(world.asked.len(), 6);
+    // A closed port is final.
+    let mut world = World::new(|_| None);
+    world.ask(1, "www.example", Kind::A).expect("accepted");
+    for _ in 0..2 {
+        world.work();
+        world.resolver.refused(QueryId(0), world.now);
+    }
+    world.run();
+    let (_, answer, took) = world.done[0];
+    assert_eq!((answer.outcome, took), (Outcome::ServerFailed, 0));
 }
 
 #[test]
@@ -292,7 +345,7 @@ fn cancelled_lookups() {
 fn refusals() {
     let mut world = World::new(|_| None);
     assert_eq!(world.ask(1, "a..b", Kind::A), Err(Refusal::BadName));
-    let nobody = core::net::SocketAddrV4::new(core::net::Ipv4Addr::UNSPECIFIED, 53);
+    let nobody = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 53);
     for servers in [&[][..], &[nobody]] {
         let ask = Ask {
             owner: 1,

@@ -102,6 +102,26 @@ fn aliases_that_lead_to_another_question() {
 }
 
 #[test]
+fn the_shortest_time_of_all_questions_counts() {
+    let mut world = World::new(|asked| {
+        let is = |text| asked.question.name == name(text);
+        let reply = if is("a.example") {
+            asked.reply(&[record("a.example", 100, Data::Cname(name("b.example")))])
+        } else if is("b.example") {
+            asked.reply(&[cname("b.example", "c.example")])
+        } else {
+            asked.reply(&[a("c.example", 1)])
+        };
+        Some((1, reply))
+    });
+    let answer = world.look_up("a.example", Kind::A);
+    assert_eq!(
+        (answer.outcome, answer.aliases, answer.ttl),
+        (addresses(&[1]), 2, 100)
+    );
+}
+
+#[test]
 fn aliases_in_a_circle() {
     let mut world = World::new(|asked| {
         let circle = [

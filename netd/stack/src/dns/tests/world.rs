@@ -231,7 +231,7 @@ impl World {
                 Work::SendUdp { query, server } => self.send(query, server, Over::Udp),
                 Work::OpenTcp { query, .. } if self.refuses_tcp => {
                     self.opened(query, Over::Tcp);
-                    self.resolver.unreachable(query, self.now);
+                    self.resolver.refused(query, self.now);
                 }
                 Work::OpenTcp { query, server } => self.send(query, server, Over::Tcp),
                 Work::CloseTransport { query } => {
