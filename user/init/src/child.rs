@@ -10,7 +10,10 @@ use rt::{
     HandleTag,
     handle::{Memory, OwnedHandle, Process},
     link::Link,
-    system::message::{DATA_BYTES, MAX_DATA, Note, Operation, START_RESTARTS, START_SEEDED},
+    system::{
+        Start,
+        message::{DATA_BYTES, MAX_DATA, Note},
+    },
 };
 
 use crate::{archive::Place, devices::Handles, manifest::Program};
@@ -42,28 +45,16 @@ pub struct Child {
     partial: Vec<u8>,
 }
 
-/// What a new process is told.
-pub struct Start<'a> {
-    /// Its number.
-    pub number: u32,
+/// What a new process gets.
+pub struct Gifts<'a> {
     /// Who started it.
     pub parent: u32,
-    /// Its words, each followed by a zero byte, the program's name first.
-    pub words: &'a [u8],
-    /// The kernel's command line.
-    pub command_line: &'a str,
-    /// A seed of its own.
-    pub seed: [u8; 32],
-    /// The seed is really random.
-    pub seeded: bool,
-    /// Nanoseconds since 1970 when the counter was zero; zero if not known.
-    pub wall_at_zero: u64,
-    /// How often it has been started anew.
-    pub restarts: u32,
-    /// Handles by tag.
-    pub handles: Handles,
     /// Most memory in bytes.
     pub memory: u64,
+    /// Handles by tag.
+    pub handles: Handles,
+    /// Everything that travels in messages.
+    pub start: &'a Start,
 }
 
 impl Child {
@@ -77,20 +68,26 @@ impl Child {
         place: Place,
         name: &str,
         program: Program,
-        start: Start<'_>,
+        gifts: Gifts<'_>,
     ) -> Result<Self, Error> {
-        let process = Process::create(image, place.offset, place.length, name, start.memory)?;
+        let process = Process::create(image, place.offset, place.length, name, gifts.memory)?;
         let (mut link, first) = Link::create(SLOTS)?;
-        let (number, parent, restarts) = (start.number, start.parent, start.restarts);
-        tell(&mut link, start)?;
+        for (tag, handle) in gifts.handles {
+            link.send_handle(handle, tag)
+                .map_err(|(_handle, error)| error)?;
+        }
+        gifts
+            .start
+            .send(&mut link)
+            .map_err(|_full| Error::BadArgument)?;
         process.start(first.into_handle(), program.priority)?;
         Ok(Self {
-            number,
-            parent,
+            number: gifts.start.process,
+            parent: gifts.parent,
             name: name.into(),
             program,
             restart: false,
-            restarts,
+            restarts: gifts.start.restarts,
             started: rt::clock::now(),
             process,
             link,
@@ -113,32 +110,6 @@ impl Child {
             log::debug!("{} ({}) does not read its replies", self.name, self.number);
         }
     }
-}
-
-/// Hands over what a new process finds when it starts.
-fn tell(link: &mut Link, start: Start<'_>) -> Result<(), Error> {
-    for (tag, handle) in start.handles {
-        link.send_handle(handle, tag)
-            .map_err(|(_handle, error)| error)?;
-    }
-    let first = Note {
-        value: start.wall_at_zero,
-        extra: u64::from(start.restarts) << START_RESTARTS
-            | if start.seeded { START_SEEDED } else { 0 },
-        data: &start.seed,
-        ..Note::new(Operation::Start, 0)
-    };
-    let last = Note {
-        value: start.number.into(),
-        ..Note::new(Operation::Run, 0)
-    };
-    let words = Note::new(Operation::Arguments, 0).emit_long(start.words);
-    let line = Note::new(Operation::CommandLine, 0).emit_long(start.command_line.as_bytes());
-    let messages = core::iter::once(first.emit()).chain(words).chain(line);
-    for message in messages.chain(core::iter::once(last.emit())) {
-        link.push(&message).map_err(|_full| Error::BadArgument)?;
-    }
-    Ok(())
 }
 
 /// The debug console for a process, if it can be had.

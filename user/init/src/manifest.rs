@@ -116,12 +116,14 @@ pub const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "reboot",
-        permissions: Permissions::POWER,
+        // To give the lease back first.
+        permissions: Permissions::POWER.union(Permissions::ADMIN),
         ..PLAIN
     },
     Program {
         name: "poweroff",
-        permissions: Permissions::POWER,
+        // To give the lease back first.
+        permissions: Permissions::POWER.union(Permissions::ADMIN),
         ..PLAIN
     },
     Program {

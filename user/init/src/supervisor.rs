@@ -16,14 +16,14 @@ use rt::{
     handle::{Machine, Memory},
     link::Broken,
     system::{
-        Exit, Refused, code_into,
+        Exit, Refused, Start, code_into,
         message::{Note, Operation, REPLY},
     },
 };
 
 use crate::{
     archive::Archive,
-    child::{self, Child},
+    child::{self, Child, Gifts},
     devices::{Devices, Handles},
     entropy::Generator,
     manifest::{self, Program},
@@ -165,19 +165,22 @@ impl Supervisor {
             .info()
             .map_or(u64::MAX, |info| info.memory_free);
         let number = self.next_number;
-        let start = child::Start {
-            number,
-            parent,
-            words,
-            command_line: &self.command_line,
+        let start = Start {
+            process: number,
+            words: words.into(),
+            command_line: self.command_line.clone(),
             seed: self.random.seed(),
             seeded: self.random.is_seeded(),
             wall_at_zero: self.wall_at_zero,
             restarts,
-            handles,
-            memory: program.memory.min(free / 2),
         };
-        let child = Child::start(&self.image, place, name, program, start)?;
+        let gifts = Gifts {
+            parent,
+            memory: program.memory.min(free / 2),
+            handles,
+            start: &start,
+        };
+        let child = Child::start(&self.image, place, name, program, gifts)?;
         log::debug!("{name} is process {number}");
         self.children.push(child);
         self.next_number = self.next_number.wrapping_add(1).max(INIT + 1);

@@ -9,13 +9,10 @@ use {
         handle::{Channel, OwnedHandle},
         link::Link,
         log,
-        system::{
-            self,
-            message::{Note, Operation, START_RESTARTS, START_SEEDED},
-        },
+        system::{self, Start},
     },
     abi::{BootInfo, Handle},
-    alloc::{collections::VecDeque, string::String, vec::Vec},
+    alloc::{collections::VecDeque, string::String},
 };
 
 use crate::{console, syscall};
@@ -96,53 +93,30 @@ fn boot_env(boot: Boot) -> Env {
     }
 }
 
-/// Every other process's start: all messages were written before it ran.
+/// Every other process's start.
 #[cfg(target_os = "none")]
 fn start_env(channel: Channel) -> Env {
     let Ok(mut link) = Link::adopt(channel) else {
         syscall::process_exit(crate::panic::PANIC_CODE)
     };
+    let start = Start::receive(&mut link);
     let mut env = Env {
-        args: Args::default(),
-        seed: [0; 32],
-        seeded: false,
-        restarts: 0,
-        command_line: String::new(),
+        args: Args::parse(&start.words),
+        seed: start.seed,
+        seeded: start.seeded,
+        restarts: start.restarts,
+        command_line: start.command_line,
         boot: None,
         handles: VecDeque::new(),
     };
-    let mut arguments = Vec::new();
-    let mut command_line = Vec::new();
-    let mut process = 0;
-    while let Ok(Some(message)) = link.try_receive() {
-        let note = Note::parse(&message);
-        match Operation::from_number(note.operation) {
-            Some(Operation::Start) => {
-                if let Some(seed) = note.data.first_chunk() {
-                    env.seed = *seed;
-                }
-                env.seeded = note.extra & START_SEEDED != 0;
-                env.restarts = u32::try_from(note.extra >> START_RESTARTS).unwrap_or(0);
-                clock::set_wall_at_zero(note.value);
-            }
-            Some(Operation::Arguments) => arguments.extend_from_slice(note.data),
-            Some(Operation::CommandLine) => command_line.extend_from_slice(note.data),
-            Some(Operation::Run) => {
-                process = u32::try_from(note.value).unwrap_or(0);
-                break;
-            }
-            _ => {}
-        }
-    }
     while let Ok((handle, tag)) = link.receive_handle() {
         env.handles.push_back((tag, handle));
     }
-    env.args = Args::parse(&arguments);
-    env.command_line = String::from_utf8_lossy(&command_line).into_owned();
+    clock::set_wall_at_zero(start.wall_at_zero);
     let debug = env.take_handle(HandleTag::Debug);
     // The log keeps it until the process ends.
     let debug = debug.map_or(Handle::NONE, |(handle, _)| handle.into_raw());
     log::start(debug, env.args.program(), &env.command_line);
-    system::open(link, process);
+    system::open(link, start.process);
     env
 }

@@ -37,8 +37,6 @@ pub struct Link {
     endpoint: Endpoint,
     /// `None` within one process, where no doorbell is needed: tests.
     channel: Option<Channel>,
-    /// Messages were pushed since the doorbell was last thought of.
-    pushed: bool,
     closed: bool,
 }
 
@@ -67,7 +65,6 @@ impl Link {
         Ok(Self {
             endpoint: channel.map(side)?,
             channel: Some(channel),
-            pushed: false,
             closed: false,
         })
     }
@@ -79,7 +76,6 @@ impl Link {
         let link = |endpoint| Self {
             endpoint,
             channel: None,
-            pushed: false,
             closed: false,
         };
         (link(creator), link(peer))
@@ -98,15 +94,14 @@ impl Link {
     ///
     /// [`Full`]; [`Self::wait_room`] waits.
     pub fn push(&mut self, message: &Message) -> Result<(), Full> {
-        self.pushed = true;
         self.endpoint.tx.push(message)
     }
 
-    /// Rings the doorbell if messages were pushed since the last time and the peer sleeps. A peer
-    /// that has nothing to look at is left asleep: two ends that flush on every turn would keep
-    /// each other awake for ever.
+    /// Rings the doorbell if the peer sleeps and something is new for it: messages pushed, or room
+    /// made, since the last time.
     pub fn flush(&mut self) {
-        if core::mem::take(&mut self.pushed) && self.endpoint.tx.needs_doorbell() {
+        let wanted = self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell();
+        if wanted {
             self.ring();
         }
     }
@@ -118,7 +113,9 @@ impl Link {
     /// [`Full`].
     pub fn send(&mut self, message: &Message) -> Result<(), Full> {
         self.push(message)?;
-        self.flush();
+        if self.endpoint.tx.needs_doorbell() {
+            self.ring();
+        }
         Ok(())
     }
 
@@ -317,5 +314,54 @@ impl Link {
         let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
         let seen = signalled(self.handle(), wanted).await;
         self.observe(seen);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Broken, Link};
+    use crate::{block_on, spawn};
+    use ring::{Full, Look, Message};
+
+    fn message(number: u64) -> Message {
+        let mut message = Message::ZERO;
+        message.words_mut().fill(number);
+        message
+    }
+
+    #[test]
+    fn tasks_wait_for_messages_and_for_room() {
+        let (mut a, mut b) = Link::pair(2);
+        let sender = spawn(async move {
+            for number in 0..50 {
+                a.send_wait(&message(number)).await.unwrap();
+            }
+            a
+        });
+        block_on(async {
+            for number in 0..50 {
+                assert_eq!(b.receive().await, Ok(message(number)));
+            }
+            sender.await;
+        });
+    }
+
+    #[test]
+    fn what_was_sent_before_the_end_is_received() {
+        let (mut a, mut b) = Link::pair(4);
+        a.send(&message(1)).unwrap();
+        b.observe(abi::Signals::PEER_CLOSED);
+        assert_eq!(b.announce_sleep(), Look::MoreWork, "nobody will ring");
+        assert_eq!(b.try_receive(), Ok(Some(message(1))));
+        assert_eq!(b.try_receive(), Err(Broken::Closed));
+        assert_eq!(block_on(b.send_wait(&message(2))), Err(Broken::Closed));
+    }
+
+    #[test]
+    fn a_full_ring_refuses() {
+        let (mut a, _b) = Link::pair(1);
+        assert_eq!(a.room(), 1);
+        a.send(&message(1)).unwrap();
+        assert_eq!(a.send(&message(2)), Err(Full));
     }
 }

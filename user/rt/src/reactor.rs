@@ -111,24 +111,29 @@ pub fn turn(block: bool) {
         (core::mem::take(&mut reactor.items), deadline)
     });
     let deadline = if block { deadline } else { Some(0) };
-    let result = crate::wait(&mut items, deadline);
-    let broken = matches!(result, Err(error) if error != Error::TimedOut);
-    if broken {
-        // An object that is gone signals everything: its future looks and finds out.
-        for item in &mut items {
-            item.observed = item.wanted;
-        }
-        #[cfg(not(target_os = "none"))]
-        std::thread::yield_now();
-    } else if result.is_err() {
-        for item in &mut items {
-            item.observed = 0;
-        }
+    match crate::wait(&mut items, deadline) {
+        Ok(_) => {}
+        Err(Error::TimedOut) => items.iter_mut().for_each(|item| item.observed = 0),
+        Err(_) => items.iter_mut().for_each(look_alone),
     }
     REACTOR.with(|reactor| {
         reactor.share_out(&items, clock::now());
         reactor.items = items;
     });
+}
+
+/// After a wait that failed because of one of its items: looks at one item alone. What is no
+/// object any more signals everything, so that who waits for it looks and finds out.
+fn look_alone(item: &mut WaitItem) {
+    match crate::wait(core::slice::from_mut(item), Some(0)) {
+        Ok(_) => {}
+        Err(Error::TimedOut) => item.observed = 0,
+        Err(_) => {
+            item.observed = item.wanted;
+            #[cfg(not(target_os = "none"))]
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// A future's place among the registrations; gives it up when dropped.

@@ -57,11 +57,16 @@ pub async fn doze(with: impl Fn(&mut dyn FnMut(&mut SharedLink)), what: For) {
         handle = shared.link.handle();
         look = match what {
             For::Message => shared.link.announce_sleep(),
-            For::Room if shared.link.is_closed() => Look::MoreWork,
-            For::Room => shared.link.announce_sleep_for_room(),
+            For::Room => shared.link.announce_sleep_until_room(),
         };
     });
     if look == Look::MoreWork {
+        return;
+    }
+    if handle == abi::Handle::NONE {
+        // Both ends within one process: the other runs now.
+        crate::executor::yield_now().await;
+        with(&mut |shared| shared.link.awake());
         return;
     }
     let mut signal = pin!(signalled(handle, Signals::DOORBELL | Signals::PEER_CLOSED));

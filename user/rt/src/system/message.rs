@@ -20,8 +20,7 @@ pub const MAX_DATA: usize = 2048;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Operation {
-    /// First process to a new one, before it runs: data is the seed; value is the wall clock at
-    /// counter zero in nanoseconds; extra holds the `START_` bits.
+    /// First process to a new one, before it runs; see [`super::Start`].
     Start = 1,
     /// Arguments, each followed by a zero byte, the program's name first.
     Arguments = 2,
@@ -77,11 +76,6 @@ impl Operation {
         })
     }
 }
-
-/// Extra of `Start`: the seed comes from a seeded generator.
-pub const START_SEEDED: u64 = 1;
-/// Extra of `Start`: how often the program has been started anew stands from this bit on.
-pub const START_RESTARTS: u32 = 32;
 
 /// A message taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 pub mod message;
 mod record;
 mod session;
+mod start;
 
 use alloc::{string::String, vec::Vec};
 use core::task::Poll;
@@ -17,10 +18,13 @@ use bitflags::bitflags;
 use message::{MAX_DATA, Note, Operation};
 use ring::Look;
 
-pub use self::record::{Figures, ProcessRecord};
 #[cfg(target_os = "none")]
 pub(crate) use self::session::open;
-use crate::{executor::block_on, handle::Channel, link::Link};
+pub use self::{
+    record::{Figures, ProcessRecord},
+    start::Start,
+};
+use crate::{console, executor::block_on, handle::Channel, link::Link};
 
 bitflags! {
     /// What the manifest allows a program beyond being a client of services.
@@ -311,9 +315,10 @@ pub fn figures() -> Result<Figures, Refused> {
     Figures::parse(Note::parse(&reply).data).ok_or(Refused::Malformed)
 }
 
-/// Powers the machine off; `code` becomes the emulator's exit status where it offers one. Returns
+/// Powers the machine off when everything printed so far is shown; `code` becomes the emulator's exit status where it offers one. Returns
 /// only when refused.
 pub fn power_off(code: i32) -> Refused {
+    console::flush();
     refusal(block_on(session::call(
         Operation::PowerOff,
         code_into(code),
@@ -322,8 +327,9 @@ pub fn power_off(code: i32) -> Refused {
     )))
 }
 
-/// Resets the machine. Returns only when refused.
+/// Resets the machine when everything printed so far is shown. Returns only when refused.
 pub fn reset() -> Refused {
+    console::flush();
     refusal(block_on(session::call(Operation::Reset, 0, 0, &[])))
 }
 

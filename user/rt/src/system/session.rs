@@ -2,10 +2,7 @@
 //!
 //! *Owns* the inbox. Whoever looks into the link puts what it finds where it belongs.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    string::String,
-};
+use alloc::{collections::VecDeque, string::String, vec::Vec};
 use core::task::Poll;
 
 use ring::Message;
@@ -30,7 +27,8 @@ pub struct Session {
     pub process: u32,
     pub clients: VecDeque<Client>,
     requests: u32,
-    replies: BTreeMap<u32, Option<Message>>,
+    /// Requests under way, with the reply once it is there.
+    replies: Vec<(u32, Option<Message>)>,
 }
 
 local! {
@@ -60,8 +58,14 @@ impl Session {
             process,
             clients: VecDeque::new(),
             requests: 0,
-            replies: BTreeMap::new(),
+            replies: Vec::new(),
         }
+    }
+
+    /// Where the reply to a request goes; `None` if nobody waits for it any more.
+    fn reply(&mut self, request: u32) -> Option<&mut Option<Message>> {
+        let known = self.replies.iter_mut().find(|(known, _)| *known == request);
+        known.map(|(_, reply)| reply)
     }
 
     /// Puts one message where it belongs.
@@ -81,7 +85,7 @@ impl Session {
                 });
             }
         } else if note.operation & REPLY != 0
-            && let Some(reply) = self.replies.get_mut(&note.request)
+            && let Some(reply) = self.reply(note.request)
         {
             *reply = Some(message);
         }
@@ -127,7 +131,7 @@ impl Request {
     fn new() -> Self {
         with(|session| {
             session.requests = session.requests.wrapping_add(1);
-            session.replies.insert(session.requests, None);
+            session.replies.push((session.requests, None));
             Self(session.requests)
         })
     }
@@ -135,7 +139,7 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let _reply = with(|session| session.replies.remove(&self.0));
+        with(|session| session.replies.retain(|(request, _)| *request != self.0));
     }
 }
 
@@ -185,7 +189,7 @@ async fn exchange(
         }
     }
     until(|| {
-        let reply = with(|session| session.replies.get_mut(&request.0).and_then(Option::take));
+        let reply = with(|session| session.reply(request.0).and_then(Option::take));
         let Some(reply) = reply else {
             return Poll::Pending;
         };
@@ -195,4 +199,72 @@ async fn exchange(
         })
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::rc::Rc;
+    use core::cell::RefCell;
+
+    use super::{super::message::Note, open};
+    use crate::{
+        block_on,
+        link::Link,
+        spawn,
+        system::{self, Refused},
+    };
+
+    /// A first process that answers every request by its operation and value, the other way round:
+    /// two at a time, the later one first.
+    async fn contrary(mut link: Link, log: Rc<RefCell<Vec<u16>>>) {
+        loop {
+            let mut pair = [const { None }; 2];
+            for place in &mut pair {
+                *place = link.receive().await.ok();
+            }
+            for message in pair.iter().rev().flatten() {
+                let note = Note::parse(message);
+                log.borrow_mut().push(note.operation);
+                let status = if note.value == 13 {
+                    Refused::NotFound as u16
+                } else {
+                    0
+                };
+                let reply = Note {
+                    status,
+                    value: note.value * 10,
+                    extra: 2,
+                    ..note.reply()
+                };
+                link.send_wait(&reply.emit()).await.unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn replies_find_their_requests() {
+        let (ours, theirs) = Link::pair(4);
+        open(ours, 5);
+        let log = Rc::new(RefCell::new(Vec::new()));
+        spawn(contrary(theirs, Rc::clone(&log))).detach();
+        assert_eq!(system::process(), 5);
+        let late = spawn(system::wait_exit(13));
+        let (first, second) = block_on(async {
+            let first = system::wait_exit(4).await;
+            (first, late.await)
+        });
+        assert_eq!(first.map(|exit| exit.code), Ok(40));
+        assert_eq!(second, Err(Refused::NotFound));
+        assert_eq!(log.borrow().len(), 2);
+    }
+
+    #[test]
+    fn without_a_first_process_everything_is_refused() {
+        assert_eq!(system::register("X:"), Err(Refused::Gone));
+        assert_eq!(system::processes(), Err(Refused::Gone));
+        assert_eq!(
+            block_on(system::spawn("ps", &["a\0b"])),
+            Err(Refused::Malformed)
+        );
+    }
 }
