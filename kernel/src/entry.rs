@@ -13,6 +13,7 @@ use abi::FAULT_KIND_KILLED;
 use core::ptr::NonNull;
 
 /// The thread that runs on `cpu` executed `svc`.
+#[inline(never)]
 pub fn syscall(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
     if let Some(thread) = running(&mut kernel, cpu) {
@@ -39,18 +40,25 @@ pub fn fault(cpu: usize, syndrome: u64, address: u64) -> NonNull<Context> {
 }
 
 /// The thread that runs on `cpu`, unless its process has ended while it ran: then it ends here.
+#[inline]
 fn running(kernel: &mut Kernel, cpu: usize) -> Option<Key<Thread>> {
     let thread = kernel.sched.cpus[cpu].current?;
-    if !kernel.threads[thread].doomed {
+    if !kernel.take_doom(cpu) {
         return Some(thread);
     }
+    bury(kernel, cpu, thread);
+    None
+}
+
+/// Ends a thread whose process has ended.
+#[cold]
+fn bury(kernel: &mut Kernel, cpu: usize, thread: Key<Thread>) {
     let process = kernel.threads[thread].process;
     let record = fault::record(kernel, thread, FAULT_KIND_KILLED, 0, 0);
     kernel.note_arrival(process, record);
     kernel.put_off(cpu);
     kernel.end_thread(thread);
     kernel.unload_idle_cpus(process);
-    None
 }
 
 /// Chooses who goes on; sleeps while nobody can.

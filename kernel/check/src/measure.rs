@@ -28,6 +28,7 @@ pub fn run(world: &World) {
         let _answered = child.ask();
     });
     print(format_args!("measure ring-and-answer {echo}"));
+    // Alone, for a profile.
     let create = price(200, || {
         if let Ok(other) = world.spawn(roles::EXIT, 0) {
             other.join();

@@ -5,6 +5,7 @@
 //! programs may change under the kernel's hands, so bytes are copied out before they are looked at
 //! and no reference to them ever exists.
 
+use super::user::Plain;
 use super::{PAGE, Physical};
 use crate::arch::{LINEAR_BASE, clear};
 use core::ptr;
@@ -59,6 +60,20 @@ pub fn read(from: Physical, into: &mut [u8]) {
 pub fn write(to: Physical, bytes: &[u8]) {
     // SAFETY: as in `read`.
     unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(to), bytes.len()) }
+}
+
+/// Reads a value that lies within a page, aligned.
+#[inline]
+pub fn read_value<T: Plain>(from: Physical) -> T {
+    // SAFETY: as in `read`; every bit pattern is a value.
+    unsafe { pointer(from).cast::<T>().read() }
+}
+
+/// Writes a value that lies within a page, aligned.
+#[inline]
+pub fn write_value<T: Plain>(to: Physical, value: &T) {
+    // SAFETY: as in `read`.
+    unsafe { pointer(to).cast::<T>().write(*value) }
 }
 
 /// Copies between two places of RAM that do not overlap.

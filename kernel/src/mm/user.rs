@@ -73,9 +73,31 @@ impl UserRange {
     }
 }
 
+/// Copies one value from a program.
+#[inline]
+pub fn read_value<T: Plain>(space: &AddressSpace, address: u64) -> Result<T, Error> {
+    let range = UserRange::of::<T>(address, 1)?;
+    let (start, length) =
+        table::translate(space.root(), range.start, false).ok_or(Error::BadAddress)?;
+    if length >= range.bytes {
+        return Ok(physical::read_value(start));
+    }
+    let mut value = physical::read_value::<T>(start & !(super::PAGE as u64 - 1));
+    range.read(space, bytes_of_mut(slice::from_mut(&mut value)))?;
+    Ok(value)
+}
+
 /// Copies one value to a program.
+#[inline]
 pub fn write_value<T: Plain>(space: &AddressSpace, address: u64, value: &T) -> Result<(), Error> {
-    UserRange::of::<T>(address, 1)?.write(space, bytes_of(slice::from_ref(value)))
+    let range = UserRange::of::<T>(address, 1)?;
+    let (start, length) =
+        table::translate(space.root(), range.start, true).ok_or(Error::BadAddress)?;
+    if length >= range.bytes {
+        physical::write_value(start, value);
+        return Ok(());
+    }
+    range.write(space, bytes_of(slice::from_ref(value)))
 }
 
 /// Structures that are nothing but their bytes: `repr(C)`, no padding, every bit pattern valid.
@@ -86,7 +108,7 @@ pub unsafe trait Plain: Copy {}
 
 macro_rules! plain {
     ($($structure:ty: $bytes:expr;)*) => {$(
-        // SAFETY: `repr(C)` of integers and arrays of integers; the sizes of the fields add up to
+        // SAFETY: an integer or `repr(C)` of integers and arrays of integers; the sizes of the fields add up to
         // the size of the structure (asserted), so there is no padding.
         unsafe impl Plain for $structure {}
         const _: () = assert!(size_of::<$structure>() == $bytes);
@@ -94,6 +116,7 @@ macro_rules! plain {
 }
 
 plain! {
+    u32: 4;
     WaitItem: 16;
     ObjectInfo: 16;
     ProcessInfo: 8 + abi::NAME_BYTES + 3 * 8 + 2 * 4 + size_of::<abi::FaultRecord>();

@@ -9,13 +9,14 @@
 use super::handle::Entry;
 use super::memory::Memory;
 use super::slab::Key;
-use super::waiters::Waiters;
+use super::waiters::{Sleepers, Waiters};
 use super::{Kernel, ObjectRef};
 use abi::{CHANNEL_HANDLE_QUEUE, Error, Signals};
 use alloc::collections::VecDeque;
 
-/// One of the two ends.
+/// One of the two ends. As wide as a key, so that references to ends are copied by words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Side {
     /// Handle in `x1` of `ChannelCreate`.
     Creator,
@@ -127,7 +128,15 @@ impl Kernel {
             return Err(Error::PeerClosed);
         }
         end.doorbell = true;
-        self.raise(ObjectRef::Channel(channel, to));
+        match end.waiters.only() {
+            Sleepers::Nobody => {}
+            Sleepers::One(thread, wanted) => {
+                if wanted.contains(Signals::DOORBELL) {
+                    self.wake(thread);
+                }
+            }
+            Sleepers::Several => self.raise(ObjectRef::Channel(channel, to)),
+        }
         Ok(())
     }
 

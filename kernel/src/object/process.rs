@@ -199,8 +199,7 @@ impl Kernel {
             let state = self.threads[thread].state;
             match state {
                 State::Running(cpu) if !self.detach_if_mine(thread, cpu) => {
-                    self.threads[thread].doomed = true;
-                    self.interrupt_cpu(cpu);
+                    self.doom(cpu);
                     place += 1;
                 }
                 _ => self.end_thread(thread),

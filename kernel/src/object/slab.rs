@@ -3,19 +3,30 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::marker::PhantomData;
+use core::num::NonZeroU32;
 use core::ops::{Index, IndexMut};
 
-/// Names an entry of a [`Slab`].
+/// Names an entry of a [`Slab`]: the generation, which is never zero, above the index.
 pub struct Key<T> {
-    index: u16,
-    generation: u16,
+    raw: NonZeroU32,
     kind: PhantomData<fn() -> T>,
 }
 
+const INDEX_BITS: u32 = 16;
+const FIRST_GENERATION: u32 = 1 << INDEX_BITS;
+
 impl<T> Key<T> {
+    const fn new(raw: NonZeroU32) -> Self {
+        Self {
+            raw,
+            kind: PhantomData,
+        }
+    }
+
     /// Place in the table: unique among the entries that live.
+    #[inline]
     pub const fn index(self) -> usize {
-        self.index as usize
+        (self.raw.get() & (FIRST_GENERATION - 1)) as usize
     }
 }
 
@@ -28,8 +39,9 @@ impl<T> Clone for Key<T> {
 impl<T> Copy for Key<T> {}
 
 impl<T> PartialEq for Key<T> {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
-        self.index == other.index && self.generation == other.generation
+        self.raw == other.raw
     }
 }
 
@@ -37,17 +49,18 @@ impl<T> Eq for Key<T> {}
 
 impl<T> fmt::Debug for Key<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.index, self.generation)
+        write!(f, "{:#x}", self.raw)
     }
 }
 
 struct Slot<T> {
-    generation: u16,
+    /// The key of the entry that is here, or of the next one.
+    key: NonZeroU32,
     next_free: Option<u16>,
     value: Option<T>,
 }
 
-/// A table of at most 65,535 entries.
+/// A table of at most 65,536 entries.
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
     free: Option<u16>,
@@ -76,7 +89,7 @@ impl<T> Slab<T> {
             None => {
                 let index = u16::try_from(self.slots.len()).ok()?;
                 self.slots.push(Slot {
-                    generation: 0,
+                    key: NonZeroU32::new(FIRST_GENERATION | u32::from(index))?,
                     next_free: None,
                     value: None,
                 });
@@ -87,23 +100,24 @@ impl<T> Slab<T> {
         self.free = slot.next_free.take();
         slot.value = Some(value);
         self.used += 1;
-        Some(Key {
-            index,
-            generation: slot.generation,
-            kind: PhantomData,
-        })
+        Some(Key::new(slot.key))
     }
 
     /// Takes an entry out.
     pub fn remove(&mut self, key: Key<T>) -> Option<T> {
         let slot = self.slots.get_mut(key.index())?;
-        if slot.generation != key.generation {
+        if slot.key != key.raw {
             return None;
         }
         let value = slot.value.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
+        // The index stays, the generation goes on; it skips zero when it wraps.
+        let index = key.raw.get() & (FIRST_GENERATION - 1);
+        let next = key.raw.get().wrapping_add(FIRST_GENERATION);
+        slot.key = NonZeroU32::new(next)
+            .filter(|next| next.get() >= FIRST_GENERATION)
+            .unwrap_or(NonZeroU32::MIN.saturating_add((FIRST_GENERATION | index) - 1));
         slot.next_free = self.free;
-        self.free = Some(key.index);
+        self.free = Some(index as u16);
         self.used -= 1;
         Some(value)
     }
@@ -111,35 +125,25 @@ impl<T> Slab<T> {
     /// The entry, if it still lives.
     #[inline]
     pub fn get(&self, key: Key<T>) -> Option<&T> {
-        let slot = self.slots.get(key.index())?;
-        if slot.generation == key.generation {
-            slot.value.as_ref()
-        } else {
-            None
+        match self.slots.get(key.index()) {
+            Some(slot) if slot.key == key.raw => slot.value.as_ref(),
+            _ => None,
         }
     }
 
     /// The entry, if it still lives.
     #[inline]
     pub fn get_mut(&mut self, key: Key<T>) -> Option<&mut T> {
-        let slot = self.slots.get_mut(key.index())?;
-        if slot.generation == key.generation {
-            slot.value.as_mut()
-        } else {
-            None
+        match self.slots.get_mut(key.index()) {
+            Some(slot) if slot.key == key.raw => slot.value.as_mut(),
+            _ => None,
         }
     }
 
     /// Keys of all entries that live.
     pub fn keys(&self) -> impl Iterator<Item = Key<T>> + '_ {
-        self.slots.iter().enumerate().filter_map(|(index, slot)| {
-            slot.value.as_ref()?;
-            Some(Key {
-                index: u16::try_from(index).ok()?,
-                generation: slot.generation,
-                kind: PhantomData,
-            })
-        })
+        let used = self.slots.iter().filter(|slot| slot.value.is_some());
+        used.map(|slot| Key::new(slot.key))
     }
 }
 
@@ -149,15 +153,27 @@ impl<T> Index<Key<T>> for Slab<T> {
 
     #[inline]
     fn index(&self, key: Key<T>) -> &T {
-        self.get(key).expect("key of a live entry")
+        match self.get(key) {
+            Some(entry) => entry,
+            None => dead_key(),
+        }
     }
 }
 
 impl<T> IndexMut<Key<T>> for Slab<T> {
     #[inline]
     fn index_mut(&mut self, key: Key<T>) -> &mut T {
-        self.get_mut(key).expect("key of a live entry")
+        match self.get_mut(key) {
+            Some(entry) => entry,
+            None => dead_key(),
+        }
     }
+}
+
+#[cold]
+#[inline(never)]
+fn dead_key() -> ! {
+    panic!("a key outlived its entry")
 }
 
 #[cfg(test)]
@@ -175,6 +191,19 @@ mod tests {
         assert_eq!(slab.remove(first), None);
         assert_eq!(slab[second], 2);
         assert_eq!(slab.len(), 1);
+    }
+
+    #[test]
+    fn generations_wrap_without_zero() {
+        let mut slab = Slab::new();
+        let first = slab.insert(0).unwrap();
+        let mut last = first;
+        for n in 1..70_000 {
+            slab.remove(last);
+            last = slab.insert(n).unwrap();
+            assert_eq!(last.index(), first.index());
+            assert_eq!(slab.get(last), Some(&n));
+        }
     }
 
     #[test]

@@ -43,8 +43,6 @@ pub struct Thread {
     pub last_cpu: usize,
     /// CPU whose FP registers are this thread's, if nobody used them since.
     pub fp_cpu: Option<usize>,
-    /// Ended while it runs on another CPU, which will notice.
-    pub doomed: bool,
     /// Its sleep.
     pub wait: Wait,
     /// Place in the run queue.
@@ -83,7 +81,6 @@ impl Kernel {
             priority,
             last_cpu: 0,
             fp_cpu: None,
-            doomed: false,
             wait: Wait::new(),
             links: Links::new(),
             references: 0,

@@ -11,6 +11,16 @@ pub struct Waiters {
     rest: Vec<(Key<Thread>, Signals)>,
 }
 
+/// A short answer to who sleeps.
+pub enum Sleepers {
+    /// Nobody does.
+    Nobody,
+    /// One thread, which wants these signals.
+    One(Key<Thread>, Signals),
+    /// More; see `at`.
+    Several,
+}
+
 impl Waiters {
     /// Nobody.
     pub const fn new() -> Self {
@@ -21,6 +31,7 @@ impl Waiters {
     }
 
     /// One more.
+    #[inline]
     pub fn add(&mut self, thread: Key<Thread>, wanted: Signals) {
         if self.first.is_none() {
             self.first = Some((thread, wanted));
@@ -30,11 +41,26 @@ impl Waiters {
     }
 
     /// Removes one entry of a thread.
+    #[inline]
     pub fn remove(&mut self, thread: Key<Thread>) {
         if self.first.is_some_and(|(first, _)| first == thread) {
-            self.first = self.rest.pop();
+            self.first = if self.rest.is_empty() {
+                None
+            } else {
+                self.rest.pop()
+            };
         } else if let Some(place) = self.rest.iter().position(|&(other, _)| other == thread) {
             self.rest.swap_remove(place);
+        }
+    }
+
+    /// Who it is, in the usual case.
+    #[inline]
+    pub fn only(&self) -> Sleepers {
+        match self.first {
+            None => Sleepers::Nobody,
+            Some((thread, wanted)) if self.rest.is_empty() => Sleepers::One(thread, wanted),
+            Some(_) => Sleepers::Several,
         }
     }
 

@@ -34,8 +34,10 @@ pub struct Cpu {
     idle: bool,
     /// Its choice must be made anew.
     again: bool,
-    /// It must be interrupted before this entry ends.
-    kick: bool,
+    /// Its thread's process has ended meanwhile.
+    doomed: bool,
+    /// Programs may use the FP registers.
+    fp_enabled: bool,
     slice_end: u64,
     /// Deadlines of threads that fell asleep here.
     pub deadlines: Deadlines,
@@ -49,6 +51,8 @@ pub struct Cpu {
     fp_dirty: bool,
     /// When the current thread, or idleness, began.
     since: u64,
+    /// Priority of the current thread.
+    priority: u8,
     idle_ticks: u64,
     switches: u64,
     interrupts: u64,
@@ -61,7 +65,8 @@ impl Cpu {
             current: None,
             idle: false,
             again: false,
-            kick: false,
+            doomed: false,
+            fp_enabled: false,
             slice_end: 0,
             deadlines: Deadlines::new(),
             armed: NEVER,
@@ -69,6 +74,7 @@ impl Cpu {
             fp_owner: None,
             fp_dirty: false,
             since: 0,
+            priority: 0,
             idle_ticks: 0,
             switches: 0,
             interrupts: 0,
@@ -82,6 +88,10 @@ pub struct Scheduler {
     pub cpus: [Cpu; MAX_CPUS],
     ready: RunQueue,
     online: usize,
+    /// CPUs that have nobody to run and were not told of anybody yet, one bit each.
+    free: u8,
+    /// CPUs to be interrupted before this entry ends.
+    kicks: u8,
     slice: u64,
 }
 
@@ -105,6 +115,8 @@ impl Scheduler {
             cpus: [const { Cpu::new() }; MAX_CPUS],
             ready: RunQueue::new(),
             online: 0,
+            free: 0,
+            kicks: 0,
             slice: 0,
         }
     }
@@ -151,38 +163,60 @@ impl Kernel {
         object.state = State::Ready;
         let (priority, last) = (object.priority, object.last_cpu);
         self.sched.ready.push_back(&mut self.threads, thread);
-        let cpu = self.place_for(priority, last);
-        if let Some(cpu) = cpu {
+        if let Some(cpu) = self.place_for(priority, last) {
             self.interrupt_cpu(cpu);
         }
     }
 
     /// The CPU that should look at the run queue for a thread that has become ready.
+    #[inline]
     fn place_for(&self, priority: u8, last: usize) -> Option<usize> {
-        let cpus = &self.sched.cpus;
-        let free = |cpu: &Cpu| cpu.online && cpu.current.is_none() && !cpu.again;
-        if free(&cpus[last]) {
+        let sched = &self.sched;
+        if sched.free & (1 << last) != 0 {
             return Some(last);
         }
-        if let Some(cpu) = cpus.iter().position(free) {
-            return Some(cpu);
+        if sched.free != 0 {
+            return Some(sched.free.trailing_zeros() as usize);
         }
-        // Nobody is idle: the least urgent, if it is no more urgent (an equal gets a slice).
-        let running = |cpu: &Cpu| {
-            let thread = self.threads.get(cpu.current?)?;
-            Some(thread.priority)
-        };
-        let (cpu, least) = (0..MAX_CPUS)
-            .filter_map(|cpu| Some((cpu, running(&cpus[cpu])?)))
-            .min_by_key(|&(cpu, least)| (least, cpu != last))?;
-        (least <= priority && !cpus[cpu].again).then_some(cpu)
+        if sched.online == 1 {
+            return self.yields_to(0, priority).then_some(0);
+        }
+        // Nobody is free: the least urgent one.
+        (0..MAX_CPUS)
+            .filter(|&cpu| sched.cpus[cpu].current.is_some())
+            .min_by_key(|&cpu| (sched.cpus[cpu].priority, cpu != last))
+            .filter(|&cpu| self.yields_to(cpu, priority))
+    }
+
+    /// Whether a CPU should think about a ready thread of that priority: it runs a less urgent one,
+    /// or an equal without a timer for the end of its slice.
+    #[inline]
+    fn yields_to(&self, cpu: usize, priority: u8) -> bool {
+        let own = &self.sched.cpus[cpu];
+        if own.current.is_none() || own.again {
+            return false;
+        }
+        priority > own.priority || (priority == own.priority && own.armed > own.slice_end)
     }
 
     /// Lets a CPU choose anew.
+    #[inline]
     pub fn interrupt_cpu(&mut self, cpu: usize) {
-        let own = &mut self.sched.cpus[cpu];
-        own.again = true;
-        own.kick = true;
+        self.sched.cpus[cpu].again = true;
+        self.sched.free &= !(1 << cpu);
+        self.sched.kicks |= 1 << cpu;
+    }
+
+    /// A thread's process has ended while the thread runs on that CPU.
+    pub fn doom(&mut self, cpu: usize) {
+        self.sched.cpus[cpu].doomed = true;
+        self.interrupt_cpu(cpu);
+    }
+
+    /// Whether the thread of this CPU has to end; asked once.
+    #[inline]
+    pub fn take_doom(&mut self, cpu: usize) -> bool {
+        core::mem::take(&mut self.sched.cpus[cpu].doomed)
     }
 
     /// Takes a thread out of the run queue.
@@ -192,22 +226,29 @@ impl Kernel {
 
     /// The end of every entry on `cpu`: the registers to go on with, or `None` when there is nobody
     /// to run. Interrupts the other CPUs that got something to do.
+    #[inline]
     pub fn choose(&mut self, cpu: usize) -> Option<NonNull<Context>> {
         let chosen = self.next_thread(cpu);
         if chosen.is_none() {
             self.go_idle(cpu);
         }
-        for other in 0..MAX_CPUS {
-            if core::mem::take(&mut self.sched.cpus[other].kick)
-                && other != cpu
-                && let Some(gic) = self.gic.as_mut()
-            {
-                gic.kick(other);
-            }
+        let kicks = core::mem::take(&mut self.sched.kicks) & !(1 << cpu);
+        if kicks != 0 {
+            self.kick(kicks);
         }
         chosen.map(|thread| self.threads[thread].context.pointer())
     }
 
+    fn kick(&mut self, cpus: u8) {
+        let Some(gic) = self.gic.as_mut() else {
+            return;
+        };
+        for cpu in (0..MAX_CPUS).filter(|cpu| cpus & (1 << cpu) != 0) {
+            gic.kick(cpu);
+        }
+    }
+
+    #[inline]
     fn next_thread(&mut self, cpu: usize) -> Option<Key<Thread>> {
         if let Some(current) = self.sched.cpus[cpu].current {
             if !core::mem::take(&mut self.sched.cpus[cpu].again) {
@@ -230,7 +271,7 @@ impl Kernel {
 
     /// Whether the running thread gives way; if so it is back in the run queue.
     fn must_yield(&mut self, cpu: usize, current: Key<Thread>) -> bool {
-        let own = self.threads[current].priority;
+        let own = self.sched.cpus[cpu].priority;
         let Some(other) = self.sched.ready.most_urgent() else {
             return false;
         };
@@ -297,13 +338,18 @@ impl Kernel {
         object.last_cpu = cpu;
         let process = object.process;
         arch::set_thread_pointer(object.context.thread_pointer);
-        if own.fp_owner == Some(thread) && object.fp_cpu == Some(cpu) {
-            arch::enable_fp();
-            own.fp_dirty = true;
-        } else {
-            arch::disable_fp();
+        let fp = own.fp_owner == Some(thread) && object.fp_cpu == Some(cpu);
+        own.fp_dirty |= fp;
+        if fp != own.fp_enabled {
+            own.fp_enabled = fp;
+            if fp {
+                arch::enable_fp();
+            } else {
+                arch::disable_fp();
+            }
         }
         own.current = Some(thread);
+        own.priority = object.priority;
         own.since = now;
         own.slice_end = now + self.sched.slice;
         own.switches += 1;
@@ -315,6 +361,7 @@ impl Kernel {
     pub fn take_fp(&mut self, cpu: usize, thread: Key<Thread>) {
         arch::enable_fp();
         let own = &mut self.sched.cpus[cpu];
+        own.fp_enabled = true;
         let owner = own.fp_owner.replace(thread);
         if own.fp_dirty
             && let Some(owner) = owner
@@ -381,9 +428,7 @@ impl Kernel {
     fn arm(&mut self, cpu: usize, running: Option<Key<Thread>>) {
         let own = &mut self.sched.cpus[cpu];
         let mut at = own.deadlines.first().map_or(NEVER, |(at, _)| at);
-        if let Some(running) = running
-            && self.sched.ready.has(self.threads[running].priority)
-        {
+        if running.is_some() && self.sched.ready.has(own.priority) {
             at = at.min(own.slice_end);
         }
         if at < own.armed {
@@ -393,6 +438,7 @@ impl Kernel {
     }
 
     fn go_idle(&mut self, cpu: usize) {
+        self.sched.free |= 1 << cpu;
         let own = &mut self.sched.cpus[cpu];
         own.idle = true;
         own.since = arch::counter();
@@ -406,6 +452,7 @@ impl Kernel {
 
     /// A CPU woke from idleness.
     pub fn end_idle(&mut self, cpu: usize) {
+        self.sched.free &= !(1 << cpu);
         let own = &mut self.sched.cpus[cpu];
         own.idle = false;
         let now = arch::counter();

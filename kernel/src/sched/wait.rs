@@ -5,12 +5,14 @@
 //! tells everything that has happened since. A wake-up that finds nothing goes back to sleep.
 
 use crate::arch;
-use crate::mm::user::{UserRange, bytes_of, bytes_of_mut};
+use crate::mm::space::AddressSpace;
+use crate::mm::user::{UserRange, bytes_of, bytes_of_mut, read_value, write_value};
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
 use crate::object::{Kernel, ObjectRef};
 use abi::{DEADLINE_NEVER, Error, Handle, Signals, WaitItem};
 use alloc::vec::Vec;
+use core::mem::offset_of;
 
 /// Items that are copied from and to the program at once.
 const CHUNK: usize = 8;
@@ -69,6 +71,11 @@ impl Kernel {
         count: usize,
         deadline: u64,
     ) -> Result<Option<u64>, Error> {
+        if count == 1
+            && let Some(answer) = self.wait_on_channel(cpu, thread, address, deadline)?
+        {
+            return Ok(answer);
+        }
         self.read_items(thread, address, count)?;
         if let Look::Seen(seen) = self.look(thread)? {
             self.tell(thread)?;
@@ -78,9 +85,81 @@ impl Kernel {
             self.tell(thread)?;
             return Err(Error::TimedOut);
         }
-        self.admit(count * 32)?;
         self.fall_asleep(cpu, thread, deadline);
         Ok(None)
+    }
+
+    /// The usual wait, for one end of a channel, in one go; `None` if it is for something else.
+    #[inline]
+    fn wait_on_channel(
+        &mut self,
+        cpu: usize,
+        thread: Key<Thread>,
+        address: u64,
+        deadline: u64,
+    ) -> Result<Option<Option<u64>>, Error> {
+        let object = &mut self.threads[thread];
+        let process = &self.processes[object.process];
+        let mut item: WaitItem = read_value(&process.space, address)?;
+        let target = process.handles.get(Handle(item.handle))?.object;
+        let ObjectRef::Channel(key, side) = target else {
+            return Ok(None);
+        };
+        let channel = &mut self.channels[key];
+        let wanted = Signals::from_bits_truncate(item.wanted);
+        let observed = channel.signals(side) & wanted;
+        if !observed.is_empty() || (deadline != DEADLINE_NEVER && deadline <= arch::counter()) {
+            if observed.contains(Signals::DOORBELL) {
+                channel.quiet(side);
+            }
+            tell_one(&process.space, address, observed)?;
+            return if observed.is_empty() {
+                Err(Error::TimedOut)
+            } else {
+                Ok(Some(Some(1)))
+            };
+        }
+        channel.end_mut(side).waiters.add(thread, wanted);
+        item.observed = 0;
+        let wait = &mut object.wait;
+        wait.entries.clear();
+        wait.entries.push(Entry {
+            object: target,
+            item,
+        });
+        wait.address = address;
+        self.note_sleep(cpu, thread, deadline);
+        Ok(Some(None))
+    }
+
+    /// `finish_sleep` after `wait_on_channel`; `None` if it was another wait or there is nothing yet.
+    #[inline]
+    fn finish_on_channel(&mut self, thread: Key<Thread>) -> Option<Result<u64, Error>> {
+        let object = &mut self.threads[thread];
+        let [
+            Entry {
+                object: target,
+                item,
+            },
+        ] = object.wait.entries[..]
+        else {
+            return None;
+        };
+        let ObjectRef::Channel(key, side) = target else {
+            return None;
+        };
+        let channel = self.channels.get_mut(key)?;
+        let observed = channel.signals(side) & Signals::from_bits_truncate(item.wanted);
+        if observed.is_empty() {
+            return None;
+        }
+        if observed.contains(Signals::DOORBELL) {
+            channel.quiet(side);
+        }
+        channel.end_mut(side).waiters.remove(thread);
+        object.wait.entries.clear();
+        let space = &self.processes[object.process].space;
+        Some(tell_one(space, object.wait.address, observed).map(|()| 1))
     }
 
     /// A CPU is about to take on a ready thread. `false`: it sleeps on.
@@ -89,17 +168,26 @@ impl Kernel {
         if !self.threads[thread].wait.asleep {
             return true;
         }
-        let timed_out = self.threads[thread].wait.timed_out;
-        let result = match self.look(thread) {
-            Ok(Look::Seen(seen)) => self.tell(thread).map(|()| seen),
-            Ok(Look::Nothing) if timed_out => self.tell(thread).and(Err(Error::TimedOut)),
-            Ok(Look::Nothing) => {
-                self.threads[thread].state = State::Waiting;
-                return false;
-            }
-            Err(error) => Err(error),
+        let result = match self.finish_on_channel(thread) {
+            Some(result) => result,
+            None => match self.look(thread) {
+                Ok(Look::Seen(seen)) => self.tell(thread).map(|()| seen),
+                Ok(Look::Nothing) if self.threads[thread].wait.timed_out => {
+                    self.tell(thread).and(Err(Error::TimedOut))
+                }
+                Ok(Look::Nothing) => {
+                    self.threads[thread].state = State::Waiting;
+                    return false;
+                }
+                Err(error) => Err(error),
+            },
         };
-        self.forget_sleep(thread);
+        let object = &mut self.threads[thread];
+        if object.wait.entries.is_empty() && object.wait.heap_place.is_none() {
+            object.wait.asleep = false;
+        } else {
+            self.forget_sleep(thread);
+        }
         let registers = &mut self.threads[thread].context.x;
         match result {
             Ok(seen) => {
@@ -112,6 +200,7 @@ impl Kernel {
     }
 
     /// Takes a thread out of every list that it sleeps in.
+    #[inline]
     pub fn forget_sleep(&mut self, thread: Key<Thread>) {
         let wait = &mut self.threads[thread].wait;
         if !wait.asleep {
@@ -145,12 +234,14 @@ impl Kernel {
 
     /// Reads the items and finds the objects. A handle that names nothing refuses the call.
     fn read_items(&mut self, thread: Key<Thread>, address: u64, count: usize) -> Result<(), Error> {
+        if count > self.threads[thread].wait.entries.capacity() {
+            self.admit(count * 64)?;
+        }
         let object = &mut self.threads[thread];
         let process = &self.processes[object.process];
         let wait = &mut object.wait;
         wait.entries.clear();
         wait.address = address;
-        wait.timed_out = false;
         let mut done = 0;
         while done < count {
             let mut items = [const { WaitItem::new(Handle::NONE, Signals::empty()) }; CHUNK];
@@ -216,13 +307,26 @@ impl Kernel {
                 waiters.add(thread, Signals::from_bits_truncate(item.wanted));
             }
         }
+        self.note_sleep(cpu, thread, deadline);
+    }
+
+    #[inline]
+    fn note_sleep(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
         let object = &mut self.threads[thread];
         object.state = State::Waiting;
         object.wait.asleep = true;
+        object.wait.timed_out = false;
         object.wait.heap_cpu = cpu;
         if deadline != DEADLINE_NEVER {
             let deadlines = &mut self.sched.cpus[cpu].deadlines;
             deadlines.insert(&mut self.threads, thread, deadline);
         }
     }
+}
+
+/// Writes what was seen into one item.
+#[inline]
+fn tell_one(space: &AddressSpace, item: u64, observed: Signals) -> Result<(), Error> {
+    let field = item + offset_of!(WaitItem, observed) as u64;
+    write_value(space, field, &observed.bits())
 }

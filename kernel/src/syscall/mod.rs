@@ -48,7 +48,7 @@ pub enum Reply {
     Two(u64, u64),
     /// The caller sleeps; its registers are filled when it wakes.
     Sleep,
-    /// The caller is gone, or has no use for a result.
+    /// The call ended the caller: there is nobody to answer.
     Gone,
 }
 
@@ -77,26 +77,24 @@ pub fn perform(kernel: &mut Kernel, cpu: usize, thread: Key<Thread>) {
         Some(call) => body(call)(kernel, caller, arguments),
         None => Err(Error::NotSupported),
     };
-    if result == Ok(Reply::Sleep) {
-        kernel.put_off(cpu);
-        return;
-    }
-    // A call may end its own process, and the thread with it.
-    if kernel.sched.cpus[cpu].current != Some(thread) {
-        return;
-    }
-    let registers = &mut kernel.threads[thread].context.x;
-    registers[0] = match result {
-        Ok(_) => 0,
-        Err(error) => error.code().wrapping_neg().cast_unsigned(),
+    let (code, results) = match result {
+        Ok(Reply::Done) => (0, None),
+        Ok(Reply::One(first)) => (0, Some((first, None))),
+        Ok(Reply::Two(first, second)) => (0, Some((first, Some(second)))),
+        Ok(Reply::Sleep) => {
+            kernel.put_off(cpu);
+            return;
+        }
+        Ok(Reply::Gone) => return,
+        Err(error) => (error.code().wrapping_neg().cast_unsigned(), None),
     };
-    match result {
-        Ok(Reply::One(first)) => registers[1] = first,
-        Ok(Reply::Two(first, second)) => {
-            registers[1] = first;
+    let registers = &mut kernel.threads[thread].context.x;
+    registers[0] = code;
+    if let Some((first, second)) = results {
+        registers[1] = first;
+        if let Some(second) = second {
             registers[2] = second;
         }
-        Ok(Reply::Done | Reply::Sleep | Reply::Gone) | Err(_) => {}
     }
 }
 

@@ -94,7 +94,11 @@ pub fn kill(
         .copied();
     let record = thread.map(|thread| fault::record(kernel, thread, FAULT_KIND_KILLED, 0, 0));
     kernel.end_process(process, ProcessState::Killed, code_of(code), record);
-    Ok(Reply::Done)
+    Ok(if process == caller.process {
+        Reply::Gone
+    } else {
+        Reply::Done
+    })
 }
 
 pub fn info(

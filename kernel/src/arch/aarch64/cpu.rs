@@ -148,11 +148,11 @@ pub fn enter_thread(context: NonNull<Context>) -> ! {
     unsafe { leave_kernel(context.as_ptr()) }
 }
 
-/// Makes the lower half that of an address space; `root` zero: of none.
+/// Makes the lower half that of an address space. The kernel uses no address of it, and the return
+/// to EL0 synchronises, so no barrier is needed.
 #[inline]
 pub fn load_address_space(root: u64, asid: u16) {
     TTBR0_EL1.set(root | (u64::from(asid) << 48));
-    barrier::isb(barrier::SY);
 }
 
 /// `TPIDR_EL0`.
