@@ -299,7 +299,18 @@ impl Host {
         Duration::from_nanos(late)
     }
 
-    /// What the programs say, and whether all of them are done.
+    /// Sends all programs home.
+    pub(crate) fn dismiss(&mut self, now: Instant) {
+        for seat in &mut self.seats {
+            if let Some(client) = seat.client.take() {
+                self.stack.client_close(client, now);
+                self.memory.close(client);
+                seat.wake_at = None;
+            }
+        }
+    }
+
+    /// What the programs say.
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict> + '_ {
         self.seats.iter().map(|seat| seat.program.verdict())
     }

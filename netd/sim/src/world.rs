@@ -293,6 +293,16 @@ impl World {
             .flat_map(|host| host.verdicts().map(|verdict| (host.name, verdict)))
     }
 
+    /// Sends all programs home, done or not.
+    pub fn dismiss(&mut self) {
+        for place in 0..self.stations.len() {
+            if let Body::Host(host) = &mut self.stations[place].body {
+                host.dismiss(self.now);
+            }
+            self.settle(place);
+        }
+    }
+
     /// How many frames were sent by all, and how many of them were lost.
     #[must_use]
     pub fn frames(&self) -> (u64, u64) {

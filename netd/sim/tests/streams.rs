@@ -118,7 +118,13 @@ fn any_weather(seed: u64) -> World {
     });
     let mut world = converse(world, weather, &pairs, setups);
     let gave_up = finish(&mut world, Duration::from_secs(3_000));
-    assert_eq!(gave_up, [], "{weather:?}");
+    // Three questions for a neighbour may all be lost, and then there is no way to it.
+    let is_excused =
+        |reason: &str| reason == "HostUnreachable" && weather.loss == Loss::Random(100_000);
+    assert!(
+        gave_up.iter().all(|(_, reason)| is_excused(reason)),
+        "{gave_up:?}: {weather:?}"
+    );
     world
 }
 
