@@ -58,7 +58,10 @@ fn carry(world: &mut World, frame: &mut [u8]) {
             {
                 quiet = false;
                 let meta = ReceiveMeta::default();
-                counted(|| to.stack.input(to.link, &frame[..len], meta, &mut to.memory, now));
+                counted(|| {
+                    to.stack
+                        .input(to.link, &frame[..len], meta, &mut to.memory, now)
+                });
             }
             publish(to, now);
         }
@@ -94,18 +97,42 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
         let now = world.now;
         let room = Some(Range::new(0, 40_000));
         counted(|| world.b.stack.accept(server, listener, room, Token(1), now)).expect("accept");
-        let socket = counted(|| world.a.stack.socket_create(client, stack::Kind::Stream)).expect("socket");
-        counted(|| world.a.stack.connect(client, socket, at(2, 80), Token(2), now)).expect("connect");
+        let socket =
+            counted(|| world.a.stack.socket_create(client, stack::Kind::Stream)).expect("socket");
+        counted(|| {
+            world
+                .a
+                .stack
+                .connect(client, socket, at(2, 80), Token(2), now)
+        })
+        .expect("connect");
         carry(&mut world, &mut frame);
-        let [EventKind::Accepted { socket: accepted, .. }] = world.b.take(1)[..] else {
+        let [
+            EventKind::Accepted {
+                socket: accepted, ..
+            },
+        ] = world.b.take(1)[..]
+        else {
             panic!("round {round}: not accepted");
         };
         let data = Data::Arena(Range::new(0, 30_000));
-        counted(|| world.a.stack.send(client, socket, data, None, Token(3), now)).expect("send");
+        counted(|| {
+            world
+                .a
+                .stack
+                .send(client, socket, data, None, Token(3), now)
+        })
+        .expect("send");
         let room = Range::new(50_000, 4_000);
         counted(|| world.b.stack.receive(server, echo, room, Token(4), now)).expect("room");
         let data = Data::Inline(b"datagram");
-        counted(|| world.a.stack.send(client, datagram, data, Some(at(2, 7)), Token(5), now)).expect("send");
+        counted(|| {
+            world
+                .a
+                .stack
+                .send(client, datagram, data, Some(at(2, 7)), Token(5), now)
+        })
+        .expect("send");
         let ping = Ping {
             address: IpAddr::V4(ip(2)),
             size: 56,
@@ -116,10 +143,15 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
         counted(|| world.a.stack.ping(client, ping, Token(6), now)).expect("ping");
         carry(&mut world, &mut frame);
         assert!(matches!(world.a.take(6)[..], [EventKind::PingReply { .. }]));
-        for (host, client, socket) in
-            [(&mut world.a, client, socket), (&mut world.b, server, accepted)]
-        {
-            counted(|| host.stack.close(client, socket, Ending::Graceful, Token(7), now)).expect("close");
+        for (host, client, socket) in [
+            (&mut world.a, client, socket),
+            (&mut world.b, server, accepted),
+        ] {
+            counted(|| {
+                host.stack
+                    .close(client, socket, Ending::Graceful, Token(7), now)
+            })
+            .expect("close");
         }
         carry(&mut world, &mut frame);
         world.now = world.now + Duration::from_millis(300);

@@ -176,6 +176,9 @@ mod tests {
         assert_eq!(cache.len(seconds(0)), 4);
         assert_eq!(cache.get(&name("n1"), Kind::A, seconds(0)), None);
         assert!(cache.get(&name("n4"), Kind::A, seconds(0)).is_some());
+        // What may not be kept displaces nothing.
+        cache.put(name("n5"), Kind::A, answer(0), seconds(0));
+        assert_eq!(cache.len(seconds(0)), 4);
     }
 
     #[test]
