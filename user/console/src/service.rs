@@ -30,6 +30,8 @@ struct Connected {
     session: Session,
     link: Link,
     control: bool,
+    /// It wants to be told of Ctrl-C.
+    catches: bool,
     /// Answers that wait: for a moment when everything is shown.
     flushes: VecDeque<u32>,
     gone: bool,
@@ -64,6 +66,7 @@ impl Service {
                 session: self.next,
                 link,
                 control: client.permissions.contains(Permissions::CONTROL),
+                catches: false,
                 flushes: VecDeque::new(),
                 gone: false,
             }),
@@ -111,15 +114,22 @@ impl Service {
     pub fn typed(&mut self, bytes: &[u8]) {
         let controlled = self.sessions.iter().any(|connected| connected.control);
         if self.keyboard.typed(bytes, controlled) {
-            // The most recent of those that control the terminal is in the foreground.
-            if let Some(connected) = self
-                .sessions
-                .iter_mut()
-                .rfind(|connected| connected.control)
-            {
-                connected.tell(Operation::Interrupt, 0, &[]);
+            // The most recent of each is in the foreground.
+            let catcher = self.foreground(|one| one.catches && !one.control);
+            let is_caught = catcher
+                .map(|one| one.tell(Operation::Interrupt, 0, &[]))
+                .is_some();
+            if let Some(one) = self.foreground(|one| one.control) {
+                one.tell(Operation::Interrupt, u32::from(is_caught), &[]);
             }
         }
+    }
+
+    /// The most recent session of a kind.
+    fn foreground(&mut self, is_wanted: impl Fn(&Connected) -> bool) -> Option<&mut Connected> {
+        self.sessions
+            .iter_mut()
+            .rfind(|connected| is_wanted(connected))
     }
 
     /// Hands input to those who asked, and answers to those who wait until all is shown.
@@ -184,8 +194,9 @@ impl Connected {
                     self.flushes.push_back(request);
                 }
             }
-            // Only the console says these; and what it does not know it need not obey.
-            Some((Operation::Input | Operation::Interrupt, ..)) | None => {}
+            Some((Operation::Interrupt, ..)) => self.catches = true,
+            // Only the console says this; and what it does not know it need not obey.
+            Some((Operation::Input, ..)) | None => {}
         }
     }
 

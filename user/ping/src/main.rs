@@ -9,7 +9,7 @@ mod statistics;
 
 use core::net::IpAddr;
 
-use embassy_futures::select::{Either, select};
+use embassy_futures::select::select;
 use net::{Error, Net, PingOptions, PingOutcome, PingReply};
 use rt::{
     println,
@@ -62,13 +62,8 @@ async fn ping(options: &Options<'_>) -> Result<Statistics, Error> {
     );
     let mut statistics = Statistics::default();
     let rounds = rounds(&net, address, options, &mut statistics);
-    let is_cut = matches!(
-        select(rounds, rt::console::interrupt()).await,
-        Either::Second(())
-    );
-    if is_cut {
-        println!("^C");
-    }
+    // After Ctrl-C the sum is told all the same.
+    select(rounds, rt::console::interrupt()).await;
     println!("--- {} ping statistics ---", options.host);
     println!("{statistics}");
     Ok(statistics)

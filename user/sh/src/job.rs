@@ -1,12 +1,15 @@
 //! Programs that the shell starts.
 
 use alloc::{string::String, vec::Vec};
+use core::{pin::pin, time::Duration};
 
 use abi::ProcessState;
 use embassy_futures::select::{Either, select};
 use rt::{
-    console, println,
+    console::{self, Interrupt},
+    println,
     system::{self, Exit, Refused},
+    time::with_timeout,
 };
 
 /// Exit code: the line makes no sense.
@@ -20,26 +23,47 @@ const INTERRUPTED: i32 = 130;
 /// Exit code: ended by a fault.
 const FAULTED: i32 = 139;
 
+/// What a program that was told of Ctrl-C has before it is ended.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Starts a program and waits for its end, or ends it when Ctrl-C is typed.
 pub async fn foreground(program: &str, arguments: &[String]) -> i32 {
     let process = match start(program, arguments).await {
         Ok(process) => process,
         Err(status) => return status,
     };
+    let mut exit = pin!(system::wait_exit(process));
     loop {
-        match select(system::wait_exit(process), console::interrupt()).await {
-            Either::First(Ok(exit)) => return status(program, exit),
-            Either::First(Err(refused)) => {
-                println!("sh: {program}: {refused}");
-                return NOT_STARTED;
-            }
-            Either::Second(()) => {
+        let ended = match select(exit.as_mut(), console::interrupt()).await {
+            Either::First(ended) => ended,
+            Either::Second(who) => {
                 println!("^C");
-                if let Err(refused) = system::kill(process, INTERRUPTED) {
-                    println!("sh: {program}: {refused}");
+                match grace(who, exit.as_mut()).await {
+                    Some(ended) => ended,
+                    None => {
+                        if let Err(refused) = system::kill(process, INTERRUPTED) {
+                            println!("sh: {program}: {refused}");
+                        }
+                        continue;
+                    }
                 }
             }
-        }
+        };
+        return match ended {
+            Ok(exit) => status(program, exit),
+            Err(refused) => {
+                println!("sh: {program}: {refused}");
+                NOT_STARTED
+            }
+        };
+    }
+}
+
+/// A program that was told of Ctrl-C itself has a moment to end in its own way.
+async fn grace<T>(who: Interrupt, end: impl Future<Output = T>) -> Option<T> {
+    match who {
+        Interrupt::Alone => None,
+        Interrupt::Shared => with_timeout(GRACE, end).await.ok(),
     }
 }
 

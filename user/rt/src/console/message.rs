@@ -24,7 +24,9 @@ pub enum Operation {
     Read = 3,
     /// Console to program: input.
     Input = 4,
-    /// Console to the program that controls the terminal: Ctrl-C was typed.
+    /// Program to console: the program wants to be told of Ctrl-C. Console to such a program, and
+    /// to the one that controls the terminal: Ctrl-C was typed. For the latter the request is 1 if
+    /// another program was told too, else 0.
     Interrupt = 5,
 }
 

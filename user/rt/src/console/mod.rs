@@ -41,6 +41,15 @@ impl fmt::Display for ReadError {
 
 impl core::error::Error for ReadError {}
 
+/// Who was told of a Ctrl-C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// This program alone.
+    Alone,
+    /// Another program too, which will end in its own way.
+    Shared,
+}
+
 /// Prints to the terminal.
 #[macro_export]
 macro_rules! print {
@@ -72,7 +81,9 @@ enum Session {
 struct Terminal {
     shared: SharedLink,
     input: VecDeque<u8>,
-    interrupted: bool,
+    interrupted: Option<Interrupt>,
+    /// The console knows that this program wants to be told of Ctrl-C.
+    catches: bool,
     reading: bool,
     flushes: u32,
     flushed: u32,
@@ -131,7 +142,7 @@ pub async fn read_bytes(into: &mut [u8]) -> Result<usize, ReadError> {
         if !pump() {
             return Err(ReadError::Closed);
         }
-        if take_interrupt() {
+        if take_interrupt().is_some() {
             return Err(ReadError::Interrupted);
         }
         let ask = with(|terminal| {
@@ -178,22 +189,29 @@ pub async fn read_line() -> Result<String, ReadError> {
     }
 }
 
-/// Waits until Ctrl-C is typed; for the program that controls the terminal.
-pub async fn interrupt() {
+/// Waits until Ctrl-C is typed. A program that has asked once is told ever after, and is left a
+/// moment to end in its own way.
+pub async fn interrupt() -> Interrupt {
     open();
-    while !take_interrupt() {
+    if with(|terminal| core::mem::replace(&mut terminal.catches, true)) == Some(false) {
+        send(Operation::Interrupt, 0, &[]);
+    }
+    loop {
+        if let Some(interrupt) = take_interrupt() {
+            return interrupt;
+        }
         if !pump() {
             // Nobody can type without a console.
             core::future::pending::<()>().await;
         }
-        if !with(|terminal| terminal.interrupted).unwrap_or(false) {
+        if with(|terminal| terminal.interrupted).flatten().is_none() {
             doze(lend, For::Message).await;
         }
     }
 }
 
-fn take_interrupt() -> bool {
-    with(|terminal| core::mem::take(&mut terminal.interrupted)).unwrap_or(false)
+fn take_interrupt() -> Option<Interrupt> {
+    with(|terminal| terminal.interrupted.take()).flatten()
 }
 
 /// Collects the text of one call into as few messages as possible.
@@ -242,7 +260,8 @@ fn open() {
         Ok(link) => Session::Open(Box::new(Terminal {
             shared: SharedLink::new(link),
             input: VecDeque::new(),
-            interrupted: false,
+            interrupted: None,
+            catches: false,
             reading: false,
             flushes: 0,
             flushed: 0,
@@ -283,7 +302,14 @@ fn pump() -> bool {
                         terminal.reading = false;
                         terminal.input.extend(data);
                     }
-                    Some((Operation::Interrupt, ..)) => terminal.interrupted = true,
+                    Some((Operation::Interrupt, told, _)) => {
+                        let who = if told == 0 {
+                            Interrupt::Alone
+                        } else {
+                            Interrupt::Shared
+                        };
+                        terminal.interrupted = Some(who);
+                    }
                     Some((Operation::Flush, request, _)) => terminal.flushed = request,
                     Some((Operation::Write | Operation::Read, ..)) | None => {}
                 }
