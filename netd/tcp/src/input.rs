@@ -33,7 +33,7 @@ impl From<Drop> for Stop {
 }
 
 /// Everything that a step works on.
-struct Step<'a> {
+struct Processing<'a> {
     open: &'a mut Open,
     shared: &'a mut Shared,
     arrival: Arrival<'a>,
@@ -51,15 +51,15 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
-        let mut step = Step {
+        let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
             outcome: Outcome::default(),
         };
-        let end = step.run();
-        step.finish(end)
+        let end = processing.run();
+        processing.finish(end)
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK
@@ -72,22 +72,22 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
-        let mut step = Step {
+        let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
             outcome: Outcome::default(),
         };
-        let end = step.take_data().map_err(Stop::Dropped);
+        let end = processing.take_data().map_err(Stop::Dropped);
         if end.is_ok() {
-            step.take_fin();
+            processing.take_fin();
         }
-        step.finish(end)
+        processing.finish(end)
     }
 }
 
-impl Step<'_> {
+impl Processing<'_> {
     fn run(&mut self) -> Result<(), Stop> {
         // First: sequence number, after the timestamp (RFC 7323 section 5.3).
         self.check_timestamp()?;

@@ -3,10 +3,10 @@
 use wire::Drop;
 use wire::tcp::Flags;
 
-use super::Step;
+use super::Processing;
 use crate::seq::Seq;
 
-impl Step<'_> {
+impl Processing<'_> {
     /// Protection against wrapped sequence numbers.
     pub(super) fn check_timestamp(&mut self) -> Result<(), Drop> {
         // RFC 7323 section 5.3 R1: a reset is not held up.

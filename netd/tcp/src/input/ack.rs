@@ -2,12 +2,12 @@
 
 use wire::Drop;
 
-use super::Step;
+use super::Processing;
 use crate::outcome::Events;
 use crate::seq::Seq;
 use crate::state::{Cause, OurFin};
 
-impl Step<'_> {
+impl Processing<'_> {
     pub(super) fn take_ack(&mut self) -> Result<(), Drop> {
         // "If the ACK bit is off, drop the segment and return."
         let ack = self.arrival.ack.ok_or(Drop::TcpNoAck)?;

@@ -6,12 +6,12 @@
 use wire::Drop;
 use wire::tcp::Flags;
 
-use super::Step;
+use super::Processing;
 use crate::assemble::{Range, TooManyRanges};
 use crate::outcome::Place;
 use crate::state::Cause;
 
-impl Step<'_> {
+impl Processing<'_> {
     pub(super) fn take_data(&mut self) -> Result<(), Drop> {
         if self.arrival.len == 0 {
             return Ok(());

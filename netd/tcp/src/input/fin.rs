@@ -5,10 +5,10 @@
 
 use wire::tcp::Flags;
 
-use super::Step;
+use super::Processing;
 use crate::outcome::Events;
 
-impl Step<'_> {
+impl Processing<'_> {
     pub(super) fn take_fin(&mut self) {
         let here = self.fin_of_segment();
         let nxt = self.open.rcv.nxt;

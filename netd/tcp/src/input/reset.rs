@@ -3,12 +3,12 @@
 use wire::Drop;
 use wire::tcp::Flags;
 
-use super::{Step, Stop};
+use super::{Processing, Stop};
 use crate::outcome::Events;
 use crate::seq::Seq;
 use crate::state::Cause;
 
-impl Step<'_> {
+impl Processing<'_> {
     /// RFC 5961 section 3.2: only a reset with exactly the expected number is believed.
     pub(super) fn check_reset(&mut self) -> Result<(), Stop> {
         if !self.arrival.has(Flags::RST) {
