@@ -128,9 +128,7 @@ fn read_tree(tree: Physical) -> Option<Machine> {
     if tree + size as u64 > BOOT_REACH.end {
         return None;
     }
-    // SAFETY: within the boot map and, as the boot protocol has it, in RAM; the range is kept out
-    // of the free list, so nobody writes there.
-    let bytes = unsafe { physical::slice(tree, size) };
+    let bytes = physical::boot_bytes(tree, size)?;
     Machine::read(bytes)
 }
 
@@ -226,6 +224,7 @@ fn prepare_memory(description: &Machine, free: &mut Ranges) -> Option<()> {
         let _fits = registers.push(device.base);
     }
     arch::switch_to_final_map(&ram, &registers, &mut new_table).ok()?;
+    physical::end_boot();
     heap::init(start, heap_bytes);
     Some(())
 }

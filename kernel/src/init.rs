@@ -5,7 +5,7 @@
 use crate::arch;
 use crate::fdt::{self, Machine};
 use crate::mm::user::bytes_of;
-use crate::mm::{PAGE, Physical, physical};
+use crate::mm::{PAGE, Physical};
 use crate::object::device::Device;
 use crate::object::handle::Entry;
 use crate::object::memory::Memory;
@@ -27,7 +27,8 @@ const GIVE: Rights = Rights::DUPLICATE.union(Rights::TRANSFER);
 pub fn start(kernel: &mut Kernel, machine: &Machine, cpus: u32) -> Result<(), &'static str> {
     let (start, bytes) = archive(machine);
     let image = kernel.adopt_memory(start, bytes).ok_or("no memory")?;
-    let (offset, length) = find(start, bytes, "init").ok_or("there is no init in the initrd")?;
+    let (offset, length) =
+        find(&kernel.memories[image], bytes, b"init").ok_or("there is no init in the initrd")?;
     let mut name = [0; NAME_BYTES];
     name[..4].copy_from_slice(b"init");
     let reason = |error: Error| match error {
@@ -65,17 +66,63 @@ fn archive(machine: &Machine) -> (Physical, usize) {
     }
 }
 
-/// Place and length of a file in the archive.
-fn find(start: Physical, bytes: usize, name: &str) -> Option<(usize, usize)> {
-    // SAFETY: the archive is RAM that nobody writes: it lies in the image or was kept out of the
-    // free list, and programs get it read-only.
-    let archive = unsafe { physical::slice(start, bytes) };
-    cpio_reader::iter_files(archive)
-        .find(|file| file.name() == name)
-        .map(|file| {
-            let place = file.file().as_ptr() as usize - archive.as_ptr() as usize;
-            (place, file.file().len())
-        })
+/// Place and length of a file in the archive (newc). The archive comes with the kernel or from the
+/// boot loader: headers that make no sense end the search.
+fn find(archive: &Memory, bytes: usize, name: &[u8]) -> Option<(usize, usize)> {
+    const HEADER: usize = 110;
+    let mut at = 0;
+    loop {
+        let mut header = [0; HEADER];
+        let data = at + HEADER;
+        if data > bytes {
+            return None;
+        }
+        archive.read(at, &mut header);
+        if !header.starts_with(b"07070") {
+            return None;
+        }
+        let (size, name_bytes) = (
+            hexadecimal(&header[54..62])?,
+            hexadecimal(&header[94..102])?,
+        );
+        let file = data.checked_add(name_bytes)?.checked_next_multiple_of(4)?;
+        let end = file.checked_add(size)?;
+        if end > bytes {
+            return None;
+        }
+        let mut found = [0; NAME_BYTES];
+        let length = name_bytes.min(NAME_BYTES);
+        archive.read(data, &mut found[..length]);
+        if found[..length].strip_suffix(&[0]) == Some(name) {
+            return Some((file, size));
+        }
+        at = end.checked_next_multiple_of(4)?;
+    }
+}
+
+fn hexadecimal(digits: &[u8]) -> Option<usize> {
+    digits.iter().try_fold(0, |sum, &digit| {
+        let value = char::from(digit).to_digit(16)?;
+        Some(sum << 4 | value as usize)
+    })
+}
+
+/// Entropy for the first process: what the device tree brings, folded to 32 bytes, and what the CPU
+/// itself delivers. How many bytes there are.
+fn gather_seed(machine: &Machine, seed: &mut [u8; 32]) -> u64 {
+    for (place, byte) in machine.seed.iter().enumerate() {
+        seed[place % 32] ^= byte;
+    }
+    let mut delivered = 0;
+    for word in seed.chunks_exact_mut(8) {
+        if let Some(random) = arch::random() {
+            for (byte, random) in word.iter_mut().zip(random.to_le_bytes()) {
+                *byte ^= random;
+            }
+            delivered += 8;
+        }
+    }
+    machine.seed.len().min(32).max(delivered) as u64
 }
 
 /// Gives the process its handles and the page that tells about them.
@@ -101,7 +148,7 @@ fn hand_over(
         command_line_length: machine.command_line.len() as u32,
         initrd_bytes: archive_bytes as u64,
         seed: [0; 32],
-        seed_bytes: machine.seed.len().min(32) as u64,
+        seed_bytes: 0,
         uart: DeviceWindow::NONE,
         rtc: DeviceWindow::NONE,
         virtio: [DeviceWindow::NONE; MAX_VIRTIO_WINDOWS],
@@ -109,10 +156,7 @@ fn hand_over(
         command_line: [0; COMMAND_LINE_BYTES],
     };
     info.command_line[..machine.command_line.len()].copy_from_slice(&machine.command_line);
-    // More than 32 bytes of entropy are folded, none is lost.
-    for (place, byte) in machine.seed.iter().enumerate() {
-        info.seed[place % 32] ^= byte;
-    }
+    info.seed_bytes = gather_seed(machine, &mut info.seed);
     let system = kernel
         .create_device(Device::System)
         .ok_or(Error::NoMemory)?;

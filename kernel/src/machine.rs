@@ -3,8 +3,8 @@
 use crate::arch::{self, Conduit};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Exit status of a kernel that has failed.
-const PANIC_CODE: i32 = 101;
+/// Exit status of a system that has failed.
+pub const PANIC_CODE: i32 = 101;
 
 /// Whether firmware is called by `smc`.
 static BY_SMC: AtomicBool = AtomicBool::new(false);

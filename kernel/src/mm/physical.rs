@@ -9,6 +9,7 @@ use super::user::Plain;
 use super::{PAGE, Physical};
 use crate::arch::{LINEAR_BASE, clear};
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Where a physical address appears.
 #[inline]
@@ -93,13 +94,23 @@ pub fn write_register(address: Physical, value: u32) {
     unsafe { pointer(address).cast::<u32>().write_volatile(value) }
 }
 
-/// RAM as bytes, for what is never given to a program: the device tree.
-///
-/// # Safety
-/// The range must be mapped RAM that nobody writes during `'static`.
-pub unsafe fn slice(start: Physical, bytes: usize) -> &'static [u8] {
-    // SAFETY: the caller's promise.
-    unsafe { core::slice::from_raw_parts(pointer(start), bytes) }
+/// Whether frames have been given to the allocator.
+static RAM_IN_USE: AtomicBool = AtomicBool::new(false);
+
+/// The device tree's bytes, while boot is alone with RAM. Boot keeps the range out of the free list,
+/// so they never change. `None` once frames are in use.
+pub fn boot_bytes(start: Physical, bytes: usize) -> Option<&'static [u8]> {
+    if RAM_IN_USE.load(Ordering::Relaxed) {
+        return None;
+    }
+    // SAFETY: one CPU runs, nothing but the image and the boot loader's data is in RAM, and nobody
+    // writes to what the boot loader left.
+    Some(unsafe { core::slice::from_raw_parts(pointer(start), bytes) })
+}
+
+/// From now on RAM belongs to the heap and the frame allocator.
+pub fn end_boot() {
+    RAM_IN_USE.store(true, Ordering::Relaxed);
 }
 
 /// RAM for the kernel's heap.

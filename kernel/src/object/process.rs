@@ -13,9 +13,9 @@ use super::slab::Key;
 use super::thread::{State, Thread};
 use super::waiters::Waiters;
 use super::{Kernel, ObjectRef};
-use crate::arch;
 use crate::mm::PAGE;
 use crate::mm::space::{AddressSpace, STACK_TOP};
+use crate::{arch, machine};
 use abi::{Error, FAULT_KIND_NONE, FaultRecord, NAME_BYTES, ProcessInfo, ProcessState};
 use alloc::vec::Vec;
 
@@ -213,6 +213,11 @@ impl Kernel {
         }
         self.unload_idle_cpus(process);
         self.tear_down(process);
+        if self.first_process == Some(process) {
+            log::error!("init has ended ({state:?}, code {code}): nothing is left to do");
+            let failed = state != ProcessState::Exited;
+            machine::power_off(if failed { machine::PANIC_CODE } else { code });
+        }
     }
 
     /// A thread of a process that ended while it ran has arrived: it may tell where it was.

@@ -41,6 +41,8 @@ pub struct Thread {
     pub priority: u8,
     /// CPU that it ran on last.
     pub last_cpu: usize,
+    /// It has used FP registers.
+    pub uses_fp: bool,
     /// CPU whose FP registers are this thread's, if nobody used them since.
     pub fp_cpu: Option<usize>,
     /// Its sleep.
@@ -80,6 +82,7 @@ impl Kernel {
             state: State::Waiting,
             priority,
             last_cpu: 0,
+            uses_fp: false,
             fp_cpu: None,
             wait: Wait::new(),
             links: Links::new(),

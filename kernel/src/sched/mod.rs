@@ -338,30 +338,31 @@ impl Kernel {
         object.last_cpu = cpu;
         let process = object.process;
         arch::set_thread_pointer(object.context.thread_pointer);
-        let fp = own.fp_owner == Some(thread) && object.fp_cpu == Some(cpu);
-        own.fp_dirty |= fp;
-        if fp != own.fp_enabled {
-            own.fp_enabled = fp;
-            if fp {
-                arch::enable_fp();
-            } else {
-                arch::disable_fp();
-            }
-        }
+        let (uses_fp, fp_cpu) = (object.uses_fp, object.fp_cpu);
+        let priority = object.priority;
         own.current = Some(thread);
-        own.priority = object.priority;
+        own.priority = priority;
         own.since = now;
         own.slice_end = now + self.sched.slice;
         own.switches += 1;
+        if own.fp_owner == Some(thread) && fp_cpu == Some(cpu) {
+            own.fp_dirty = true;
+            self.allow_fp(cpu, true);
+        } else if uses_fp {
+            // A trap would cost more than the registers.
+            self.take_fp(cpu, thread);
+        } else {
+            self.allow_fp(cpu, false);
+        }
         self.load(cpu, Some(process));
         self.arm(cpu, Some(thread));
     }
 
-    /// The running thread used FP for the first time since it came to this CPU.
+    /// Gives the FP registers of a CPU to a thread: at its first use of them, and from then on
+    /// whenever it comes to a CPU that holds another's. Threads that never use them cost nothing.
     pub fn take_fp(&mut self, cpu: usize, thread: Key<Thread>) {
-        arch::enable_fp();
+        self.allow_fp(cpu, true);
         let own = &mut self.sched.cpus[cpu];
-        own.fp_enabled = true;
         let owner = own.fp_owner.replace(thread);
         if own.fp_dirty
             && let Some(owner) = owner
@@ -373,7 +374,22 @@ impl Kernel {
         own.fp_dirty = true;
         let object = &mut self.threads[thread];
         object.fp_cpu = Some(cpu);
+        object.uses_fp = true;
         arch::restore_fp(&object.context);
+    }
+
+    #[inline]
+    fn allow_fp(&mut self, cpu: usize, allowed: bool) {
+        let own = &mut self.sched.cpus[cpu];
+        if own.fp_enabled == allowed {
+            return;
+        }
+        own.fp_enabled = allowed;
+        if allowed {
+            arch::enable_fp();
+        } else {
+            arch::disable_fp();
+        }
     }
 
     /// A thread is gone: nobody saves its FP registers any more.

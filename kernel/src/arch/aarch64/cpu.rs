@@ -4,8 +4,8 @@ use super::context::Context;
 use super::vectors::leave_kernel;
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{
-    CPACR_EL1, DAIF, ID_AA64MMFR1_EL1, MDSCR_EL1, MPIDR_EL1, ReadWriteable, Readable, SCTLR_EL1,
-    TPIDR_EL0, TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
+    CPACR_EL1, DAIF, ID_AA64ISAR0_EL1, ID_AA64MMFR1_EL1, MDSCR_EL1, MPIDR_EL1, ReadWriteable,
+    Readable, SCTLR_EL1, TPIDR_EL0, TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
 };
 use core::arch::{asm, global_asm};
 use core::ptr::NonNull;
@@ -85,6 +85,17 @@ pub fn local(cpu: usize) -> &'static Local {
 /// System calls on all CPUs since boot.
 pub fn syscalls() -> u64 {
     LOCALS.iter().map(Local::syscalls).sum()
+}
+
+/// A number of the CPU's own entropy source, where it has one that delivers.
+pub fn random() -> Option<u64> {
+    if ID_AA64ISAR0_EL1.read(ID_AA64ISAR0_EL1::RNDR) == 0 {
+        return None;
+    }
+    let (value, status): (u64, u64);
+    // SAFETY: reads RNDR, which the CPU has; NZCV says 0b0100 when there was nothing.
+    unsafe { asm!("mrs {0}, s3_3_c2_c4_0", "cset {1}, ne", out(reg) value, out(reg) status) };
+    (status == 1).then_some(value)
 }
 
 /// The number of this CPU.

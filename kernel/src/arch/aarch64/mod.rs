@@ -13,8 +13,8 @@ mod vectors;
 
 pub use context::{Context, ContextBox};
 pub use cpu::{
-    affinity, disable_fp, enable_fp, enter_thread, halt, idle, load_address_space, restore_fp,
-    save_fp, set_thread_pointer, syscalls, this_cpu, thread_pointer,
+    affinity, disable_fp, enable_fp, enter_thread, halt, idle, load_address_space, random,
+    restore_fp, save_fp, set_thread_pointer, syscalls, this_cpu, thread_pointer,
 };
 pub use gic::{Gic, TIMER};
 pub use kernel_map::{
