@@ -241,6 +241,10 @@ impl Supervisor {
             let Some(child) = self.children.get_mut(index) else {
                 break;
             };
+            if child.link.is_violated() {
+                // Killed already, about to end.
+                break;
+            }
             match child.link.try_receive() {
                 Ok(Some(message)) => {
                     any = true;
