@@ -71,7 +71,7 @@ macro_rules! println {
 enum Session {
     /// Nothing was printed or read yet.
     Fresh,
-    /// There is no console, or it went.
+    /// There is no console.
     None,
     /// Connected.
     Open(Box<Terminal>),
@@ -271,25 +271,40 @@ fn open() {
     SESSION.with(|place| *place = session);
 }
 
-/// Sends a message, waiting for room; text goes to the debug console if there is no other.
+/// Sends a message, waiting for room. If the console has ended, tries the next one; text goes to
+/// the debug console if there is none.
 fn send(operation: Operation, request: u32, data: &[u8]) {
     let message = message::emit(operation, request, data);
     loop {
-        match with(|terminal| {
-            (
-                terminal.shared.link.is_closed(),
-                terminal.shared.link.send(&message),
-            )
-        }) {
-            Some((false, Ok(()))) => return,
-            Some((false, Err(ring::Full))) => block_on(doze(lend, For::Room)),
-            Some((true, _)) | None => break,
+        let sent = with(|terminal| {
+            let link = &mut terminal.shared.link;
+            let sent = link.send(&message);
+            if link.is_closed() || link.is_violated() {
+                Err(Gone)
+            } else {
+                Ok(sent)
+            }
+        });
+        match sent {
+            Some(Ok(Ok(()))) => return,
+            Some(Ok(Err(ring::Full))) => block_on(doze(lend, For::Room)),
+            Some(Err(Gone)) => {
+                SESSION.with(|session| *session = Session::Fresh);
+                if operation == Operation::Flush {
+                    return;
+                }
+                open();
+            }
+            None => break,
         }
     }
     if operation == Operation::Write {
         log::debug_print(data);
     }
 }
+
+/// The console has ended.
+struct Gone;
 
 /// Puts what came in where it belongs; false if the console is gone.
 fn pump() -> bool {
@@ -320,7 +335,7 @@ fn pump() -> bool {
             Some(Ok(Some((_, wakers)))) => wakers.into_iter().for_each(core::task::Waker::wake),
             Some(Ok(None)) => return true,
             Some(Err(_)) => {
-                SESSION.with(|session| *session = Session::None);
+                SESSION.with(|session| *session = Session::Fresh);
                 return false;
             }
             None => return false,

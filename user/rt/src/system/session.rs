@@ -62,6 +62,11 @@ impl Session {
         }
     }
 
+    /// Nothing can be sent any more.
+    fn is_broken(&self) -> bool {
+        self.shared.link.is_closed() || self.shared.link.is_violated()
+    }
+
     /// Where the reply to a request goes; `None` if nobody waits for it any more.
     fn reply(&mut self, request: u32) -> Option<&mut Option<Message>> {
         let known = self.replies.iter_mut().find(|(known, _)| *known == request);
@@ -200,7 +205,7 @@ async fn exchange(
     };
     for message in note.emit_long(data) {
         while with(|session| session.shared.link.send(&message)).is_err() {
-            if with(|session| session.shared.link.is_closed()) {
+            if with(|session| session.is_broken()) {
                 return Err(Refused::Gone);
             }
             doze(lend, For::Room).await;
