@@ -209,7 +209,7 @@ impl End {
                 self.irs = Some(Seq::new(packet.header.seq));
                 self.shape = Shape::HalfOpen(entry);
             }
-            Ok(_) => self.drops.push(Drop::TcpBacklogFull),
+            Ok(_) => self.drops.push(Drop::TcpAcceptOverflow),
             Err(reason) => {
                 self.drops.push(reason);
                 self.reply(tcp::refuse(&packet.header, packet.payload.len() as u32));
