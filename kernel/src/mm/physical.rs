@@ -7,20 +7,14 @@
 
 use super::user::Plain;
 use super::{PAGE, Physical};
-use crate::arch::{LINEAR_BASE, clear};
+use crate::arch::{clear, ram_pointer};
 use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
-
-/// Where a physical address appears.
-#[inline]
-fn pointer(address: Physical) -> *mut u8 {
-    ptr::with_exposed_provenance_mut(LINEAR_BASE.wrapping_add(address as usize))
-}
 
 /// Clears whole frames.
 pub fn zero(frame: Physical, frames: usize) {
     // SAFETY: RAM owned by the caller's object, mapped writable, whole pages.
-    unsafe { clear(pointer(frame), frames * PAGE) }
+    unsafe { clear(ram_pointer(frame), frames * PAGE) }
 }
 
 /// Reads one entry of a translation table.
@@ -28,7 +22,7 @@ pub fn zero(frame: Physical, frames: usize) {
 pub fn read_entry(table: Physical, index: usize) -> u64 {
     // SAFETY: `table` is a frame in use as translation table, `index` is masked to 512.
     unsafe {
-        pointer(table)
+        ram_pointer(table)
             .cast::<u64>()
             .add(index & 511)
             .read_volatile()
@@ -40,7 +34,7 @@ pub fn read_entry(table: Physical, index: usize) -> u64 {
 pub fn write_entry(table: Physical, index: usize, entry: u64) {
     // SAFETY: as in `read_entry`; the kernel lock is held, so nobody else writes.
     unsafe {
-        pointer(table)
+        ram_pointer(table)
             .cast::<u64>()
             .add(index & 511)
             .write_volatile(entry)
@@ -53,45 +47,45 @@ pub fn read(from: Physical, into: &mut [u8]) {
     // SAFETY: the caller has checked that the bytes are RAM of an object that lives; `into` is a
     // kernel object, which never lies in such frames. A program that writes meanwhile only
     // changes which bytes are copied.
-    unsafe { ptr::copy_nonoverlapping(pointer(from), into.as_mut_ptr(), into.len()) }
+    unsafe { ptr::copy_nonoverlapping(ram_pointer(from), into.as_mut_ptr(), into.len()) }
 }
 
 /// Copies into RAM.
 #[inline]
 pub fn write(to: Physical, bytes: &[u8]) {
     // SAFETY: as in `read`.
-    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), pointer(to), bytes.len()) }
+    unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), ram_pointer(to), bytes.len()) }
 }
 
 /// Reads a value that lies within a page, aligned.
 #[inline]
 pub fn read_value<T: Plain>(from: Physical) -> T {
     // SAFETY: as in `read`; every bit pattern is a value.
-    unsafe { pointer(from).cast::<T>().read() }
+    unsafe { ram_pointer(from).cast::<T>().read() }
 }
 
 /// Writes a value that lies within a page, aligned.
 #[inline]
 pub fn write_value<T: Plain>(to: Physical, value: &T) {
     // SAFETY: as in `read`.
-    unsafe { pointer(to).cast::<T>().write(*value) }
+    unsafe { ram_pointer(to).cast::<T>().write(*value) }
 }
 
 /// Copies between two places of RAM that do not overlap.
 pub fn copy(from: Physical, to: Physical, bytes: usize) {
     // SAFETY: as in `read`; the ranges belong to different objects.
-    unsafe { ptr::copy_nonoverlapping(pointer(from), pointer(to), bytes) }
+    unsafe { ptr::copy_nonoverlapping(ram_pointer(from), ram_pointer(to), bytes) }
 }
 
 /// Makes code in RAM visible to instruction fetches.
 pub fn synchronise_code(start: Physical, bytes: usize) {
-    crate::arch::synchronise_instructions(pointer(start), bytes);
+    crate::arch::synchronise_instructions(ram_pointer(start), bytes);
 }
 
 /// Stores to a device register that the final map covers.
 pub fn write_register(address: Physical, value: u32) {
     // SAFETY: called for windows of the device tree below 1 GiB, mapped as device memory at boot.
-    unsafe { pointer(address).cast::<u32>().write_volatile(value) }
+    unsafe { ram_pointer(address).cast::<u32>().write_volatile(value) }
 }
 
 /// Whether frames have been given to the allocator.
@@ -105,7 +99,7 @@ pub fn boot_bytes(start: Physical, bytes: usize) -> Option<&'static [u8]> {
     }
     // SAFETY: one CPU runs, nothing but the image and the boot loader's data is in RAM, and nobody
     // writes to what the boot loader left.
-    Some(unsafe { core::slice::from_raw_parts(pointer(start), bytes) })
+    Some(unsafe { core::slice::from_raw_parts(ram_pointer(start), bytes) })
 }
 
 /// From now on RAM belongs to the heap and the frame allocator.
@@ -115,5 +109,5 @@ pub fn end_boot() {
 
 /// RAM for the kernel's heap.
 pub fn heap_pointer(start: Physical) -> *mut u8 {
-    pointer(start)
+    ram_pointer(start)
 }

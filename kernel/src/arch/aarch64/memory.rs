@@ -4,11 +4,19 @@
 //! emulator makes ten times slower than pairs of registers; unaligned access is fine on all CPUs that
 //! this runs on (normal memory, MMU on).
 
+use crate::mm::Physical;
 use aarch64_cpu::asm::barrier;
 use core::arch::{asm, global_asm};
+use core::ptr;
 
 /// Where physical address zero appears.
 pub const LINEAR_BASE: usize = 0xffff_ff80_0000_0000;
+
+/// RAM, and the registers that the kernel drives, by physical address.
+#[inline]
+pub fn ram_pointer(address: Physical) -> *mut u8 {
+    ptr::with_exposed_provenance_mut(LINEAR_BASE.wrapping_add(address as usize))
+}
 
 /// Makes changed translation tables visible to every CPU's walker.
 #[inline]

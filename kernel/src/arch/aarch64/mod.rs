@@ -21,7 +21,7 @@ pub use kernel_map::{
     RamMap, adopt, embedded_initrd, empty_root, image_range, map_registers, switch_to_final_map,
 };
 pub use memory::{
-    LINEAR_BASE, clear, flush_address_space, flush_page, synchronise_instructions, table_barrier,
+    clear, flush_address_space, flush_page, ram_pointer, synchronise_instructions, table_barrier,
 };
 pub use power::{Conduit, power_off, reset, start_cpu};
 pub use timer::{arm_timer, counter, counter_frequency, disarm_timer, init_timer};
