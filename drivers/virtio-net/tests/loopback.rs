@@ -4,7 +4,7 @@ mod common;
 
 use common::{ANY_LAYOUT, RECEIVE, Random, Rig, TRANSMIT, USUAL, rig, small};
 use device::{Checksum, Device, TransmitMeta, Verified};
-use proptest::prelude::{ProptestConfig, any, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use virtio::EVENT_INDEX;
 
 /// A frame whose content follows from its number.
@@ -103,7 +103,7 @@ fn past_the_seam_in_every_mode() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(common::seeded(24))]
 
     #[test]
     fn any_batches(seed: u64, legacy: bool, event_index: bool, any_layout: bool,

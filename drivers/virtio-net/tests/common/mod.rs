@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use device::{Checksum, Device, TransmitMeta};
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::RngSeed;
 use virtio::fake::{Fake, FakeTransport, memory};
 use virtio::{DeviceType, EVENT_INDEX};
 use virtio_net::{Config, InitError, VirtioNet};
@@ -26,6 +28,16 @@ pub struct Rig {
     pub net: Net,
     /// Bytes of the header in front of frames.
     pub header: usize,
+}
+
+/// The same cases in every run.
+pub fn seeded(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        rng_seed: RngSeed::Fixed(0x5eed),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// Few buffers, so that rings go round often.

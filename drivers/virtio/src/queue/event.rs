@@ -15,6 +15,7 @@ pub const fn passed(event: u16, new: u16, old: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::passed;
+    use crate::queue::tests::seeded;
     use proptest::prelude::{prop_assert_eq, proptest};
 
     #[test]
@@ -40,6 +41,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(seeded(4096))]
+
         #[test]
         fn is_the_same_as_walking(event: u16, old: u16, steps in 0_u16..4096) {
             let new = old.wrapping_add(steps);
