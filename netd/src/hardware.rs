@@ -41,7 +41,7 @@ impl fmt::Display for Trouble {
             Self::System(error) => write!(f, "{error}"),
             Self::Window => f.write_str("no device in the window"),
             Self::NoMemory => f.write_str("no memory for it"),
-            Self::Device(error) => write!(f, "{error:?}"),
+            Self::Device(error) => write!(f, "{error}"),
         }
     }
 }
@@ -68,8 +68,14 @@ impl Hardware {
             .narrow(start, WINDOW_BYTES)
             .map_err(|_| Trouble::Window)?;
         let transport = virtio::transport(window).map_err(|_| Trouble::Window)?;
-        let device =
-            VirtioNet::new(transport, memory, Config::default()).map_err(Trouble::Device)?;
+        // For a device that has no address of its own: locally administered, and not every
+        // machine's.
+        let [first, second, third, fourth, fifth, ..] = env.seed;
+        let config = Config {
+            fallback_mac: [0x02, first, second, third, fourth, fifth],
+            ..Config::default()
+        };
+        let device = VirtioNet::new(transport, memory, config).map_err(Trouble::Device)?;
         Ok(Self {
             device,
             interrupt: given.interrupt,

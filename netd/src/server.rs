@@ -162,11 +162,6 @@ impl<P: Peer, D: Device> Server<P, D> {
             .map(|session| &mut session.peer)
     }
 
-    /// Gives leases back; the next turns send what that takes.
-    pub fn shut_down(&mut self, now: Instant) {
-        self.stack.shut_down(now);
-    }
-
     /// The stack, to look at.
     pub const fn stack(&self) -> &Stack {
         &self.stack

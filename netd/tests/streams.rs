@@ -396,7 +396,8 @@ fn the_arena_is_the_limit_and_not_the_end() {
             let stream = within_turns(TcpStream::connect(&client, at("127.0.0.1:7"))).await;
             streams.push(stream.expect("in time").unwrap());
         }
-        assert!(client.arena_free() < 16 * 1024);
+        // Nothing is left but what sends are given.
+        assert!(client.arena_free() <= ARENA / 8 + 2 * 1024);
         drop(streams);
         let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
             .await

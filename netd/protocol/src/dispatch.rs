@@ -156,6 +156,7 @@ server! {
         route_delete: admin::RouteDelete;
         neighbour_add: admin::NeighbourAdd;
         neighbour_delete: admin::NeighbourDelete;
+        release: admin::Release;
     }
     later {
         connect: socket::Connect;

@@ -50,6 +50,14 @@ impl Blocks {
         })
     }
 
+    /// As [`Self::take`], for bytes to come: leaves a part of the arena to bytes to go, so that a
+    /// program whose peers are all slow readers or fast senders can still answer.
+    pub fn take_room(&mut self, bytes: u32) -> Option<Range> {
+        let reserve = self.used.len() / 8;
+        let count = bytes.div_ceil(UNIT).max(1) as usize;
+        (self.free >= reserve + count).then(|| self.take(bytes))?
+    }
+
     /// Gives a block back that [`Self::take`] returned.
     pub fn give(&mut self, block: Range) {
         let count = (block.length / UNIT) as usize;
@@ -122,6 +130,17 @@ mod tests {
         assert_eq!(blocks.take(1), None);
         blocks.give(all);
         assert!(blocks.take(1).is_some());
+    }
+
+    #[test]
+    fn rooms_leave_something_to_sends() {
+        let mut blocks = Blocks::new(64 * 1024);
+        let mut rooms = Vec::new();
+        while let Some(room) = blocks.take_room(4096) {
+            rooms.push(room);
+        }
+        assert_eq!(blocks.free_bytes(), 8 * 1024);
+        assert!(blocks.take(4096).is_some());
     }
 
     #[test]

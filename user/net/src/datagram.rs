@@ -148,10 +148,10 @@ impl UdpSocket {
             self.post()?;
             let mut rooms = self.rooms.borrow_mut();
             let Some(front) = rooms.front() else {
-                return self.net.poll_block(ROOM, context).map(|block| {
-                    self.net.session.borrow_mut().blocks.give(block);
-                    Err(Error::NoMemory)
-                });
+                if self.net.poll_room(ROOM, context).is_pending() {
+                    return Poll::Pending;
+                }
+                continue;
             };
             let found = front.poll(context, |slot| {
                 let room = slot.room.as_mut()?;
@@ -193,7 +193,7 @@ impl UdpSocket {
     fn post(&self) -> Result<(), Error> {
         let mut rooms = self.rooms.borrow_mut();
         while rooms.len() < ROOMS {
-            let Some(room) = self.net.session.borrow_mut().blocks.take(ROOM) else {
+            let Some(room) = self.net.take_room(ROOM) else {
                 break;
             };
             let receive = Receive {

@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Accept, Bind, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind, SocketOption,
+    Accept, Accepted, Bind, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind,
+    SocketOption,
 };
 
 use crate::error::Error;
@@ -16,7 +17,7 @@ use crate::stream::TcpStream;
 
 /// Accepts that are posted ahead, so that a burst of connections needs no round trip each.
 const POSTED: usize = 8;
-/// Bytes of the first room of a connection.
+/// Bytes of the first room of a connection: all that an idle one holds.
 const FIRST_ROOM: u32 = 4 * 1024;
 
 /// A listening socket. Dropped, it is closed; connections that were not taken are reset.
@@ -64,43 +65,27 @@ impl TcpListener {
         self.local
     }
 
-    /// The next connection.
+    /// The next connection. While the arena has no room for one, connections wait in the backlog.
     ///
     /// # Errors
-    /// [`Error::ServerRestarted`], [`Error::NoMemory`] when the arena has no room for even one.
+    /// [`Error::ServerRestarted`], [`Error::Closed`].
     pub async fn accept(&self) -> Result<TcpStream, Error> {
         poll_fn(|context| self.poll_accept(context)).await
     }
 
     fn poll_accept(&self, context: &Context<'_>) -> Poll<Result<TcpStream, Error>> {
         self.post()?;
-        let mut posted = self.posted.borrow_mut();
-        let mut ready = None;
-        for (index, pending) in posted.iter().enumerate() {
-            let found = pending.poll(context, |slot| {
-                let accepted = slot.accepted()?;
-                // Taken: the connection is no longer the request's to close.
-                slot.reply = None;
-                Some(accepted)
-            });
-            if let Poll::Ready(accepted) = found {
-                ready = Some((index, accepted));
-                break;
+        if self.posted.borrow().is_empty() {
+            // Every block of the arena is with a connection: wait for one, then post it.
+            if self.net.poll_room(FIRST_ROOM, context).is_pending() {
+                return Poll::Pending;
             }
+            self.post()?;
         }
-        let Some((index, accepted)) = ready else {
-            if posted.is_empty() {
-                // Every block of the arena is with a connection: wait for one.
-                return self.net.poll_block(FIRST_ROOM, context).map(|block| {
-                    self.net.session.borrow_mut().blocks.give(block);
-                    context.waker().wake_by_ref();
-                    Err(Error::NoMemory)
-                });
-            }
+        let Some((index, accepted)) = self.find_accepted(context) else {
             return Poll::Pending;
         };
-        let pending = posted.remove(index);
-        drop(posted);
+        let pending = self.posted.borrow_mut().remove(index);
         let (Ok(accepted), Some(room)) = (accepted, pending) else {
             return Poll::Ready(Err(accepted.err().unwrap_or(Error::Closed)));
         };
@@ -109,11 +94,28 @@ impl TcpListener {
         Poll::Ready(Ok(TcpStream::accepted(self.net.clone(), addresses, room)))
     }
 
+    /// The first posted accept that is done, or has failed.
+    fn find_accepted(&self, context: &Context<'_>) -> Option<(usize, Result<Accepted, Error>)> {
+        let posted = self.posted.borrow();
+        posted.iter().enumerate().find_map(|(index, pending)| {
+            let found = pending.poll(context, |slot| {
+                let accepted = slot.accepted()?;
+                // Taken: the connection is no longer the request's to close.
+                slot.reply = None;
+                Some(accepted)
+            });
+            match found {
+                Poll::Ready(accepted) => Some((index, accepted)),
+                Poll::Pending => None,
+            }
+        })
+    }
+
     /// Posts accepts until enough wait, or the arena is used up.
     fn post(&self) -> Result<(), Error> {
         let mut posted = self.posted.borrow_mut();
         while posted.len() < POSTED {
-            let Some(room) = self.net.session.borrow_mut().blocks.take(FIRST_ROOM) else {
+            let Some(room) = self.net.take_room(FIRST_ROOM) else {
                 break;
             };
             let accept = Accept {

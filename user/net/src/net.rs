@@ -148,6 +148,26 @@ impl Net {
         }
     }
 
+    /// Takes a part of the arena for bytes to come; `None` when only what sends need is left.
+    pub(crate) fn take_room(&self, bytes: u32) -> Option<Range> {
+        self.session.borrow_mut().blocks.take_room(bytes)
+    }
+
+    /// Waits until a room of so many bytes can be taken.
+    pub(crate) fn poll_room(&self, bytes: u32, context: &Context<'_>) -> Poll<()> {
+        let mut session = self.session.borrow_mut();
+        match session.blocks.take_room(bytes) {
+            Some(block) => {
+                session.blocks.give(block);
+                Poll::Ready(())
+            }
+            None => {
+                session.wait_room(context.waker());
+                Poll::Pending
+            }
+        }
+    }
+
     /// Closes a socket whose program is done with it.
     pub(crate) fn close(&self, socket: SocketId, abort: bool) {
         let close = Close { socket, abort };

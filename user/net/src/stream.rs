@@ -21,8 +21,10 @@ use crate::error::Error;
 use crate::net::{Net, Pending};
 use crate::session::End;
 
-/// Bytes of window that a connection begins with.
-const FIRST_WINDOW: u32 = 16 * 1024;
+/// Bytes of window that a connection begins with which the program opens.
+const CONNECT_WINDOW: u32 = 16 * 1024;
+/// Bytes of window that a connection begins with which is accepted: there may be thousands.
+const ACCEPT_WINDOW: u32 = 4 * 1024;
 /// Bytes of window that a busy connection grows to.
 const LARGEST_WINDOW: u32 = 256 * 1024;
 /// Bytes of a room or a send when the arena is nearly used up.
@@ -80,7 +82,7 @@ impl TcpStream {
         let socket = created.socket;
         net.room().await;
         // From here on the socket is closed whatever happens: the stream is dropped.
-        let stream = Self::new(net.clone(), socket, remote, remote);
+        let stream = Self::new(net.clone(), (socket, remote, remote), CONNECT_WINDOW);
         let pending = net.submit(&Connect { socket, remote }, socket, None, None)?;
         // Rooms before the SYN leaves: it carries their window.
         stream.shared.post_rooms();
@@ -89,14 +91,18 @@ impl TcpStream {
         Ok(stream)
     }
 
-    pub(crate) fn new(net: Net, socket: SocketId, local: SocketAddr, remote: SocketAddr) -> Self {
+    fn new(
+        net: Net,
+        (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
+        window: u32,
+    ) -> Self {
         let shared = Shared {
             net,
             socket,
             local: Cell::new(local),
             remote,
             rooms: RefCell::new(VecDeque::new()),
-            window: Cell::new(FIRST_WINDOW),
+            window: Cell::new(window),
             read_end: Cell::new(None),
             sends: RefCell::new(VecDeque::new()),
             unacknowledged: Cell::new(0),
@@ -111,10 +117,10 @@ impl TcpStream {
     /// The connection of an accept, whose room is the first.
     pub(crate) fn accepted(
         net: Net,
-        (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
+        addresses: (SocketId, SocketAddr, SocketAddr),
         room: Pending,
     ) -> Self {
-        let stream = Self::new(net, socket, local, remote);
+        let stream = Self::new(net, addresses, ACCEPT_WINDOW);
         stream.shared.rooms.borrow_mut().push_back(room);
         stream
     }
@@ -226,23 +232,27 @@ impl TcpStream {
 }
 
 impl Shared {
-    /// Posts rooms until the window is open as wide as wanted, or as wide as is fair.
+    /// Opens the window again when half of it is used up, as wide as wanted, or as is fair.
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
         let window = self.window.get().min(self.net.fair_share());
         let size = (window / 2).max(SMALLEST_BLOCK);
         let mut open: u32 = rooms.iter().map(unfilled).sum();
-        while (open < window || rooms.is_empty())
+        while (open <= window / 2 || rooms.is_empty())
             && rooms.len() < MOST_ROOMS
             && self.read_end.get().is_none()
         {
-            let block = self.net.session.borrow_mut().blocks.take(size);
-            let Some(room) = block else { return };
-            let socket = self.socket;
-            match self
-                .net
-                .submit(&Receive { socket, room }, socket, Some(room), None)
-            {
+            // Short of arena, a small room keeps a connection going.
+            let small = || self.net.take_room(SMALLEST_BLOCK);
+            let room = self.net.take_room(size);
+            let Some(room) = room.or_else(|| rooms.is_empty().then(small)?) else {
+                return;
+            };
+            let receive = Receive {
+                socket: self.socket,
+                room,
+            };
+            match self.net.submit(&receive, self.socket, Some(room), None) {
                 Ok(pending) => rooms.push_back(pending),
                 Err(error) => self.read_end.set(Some(End::Failed(error))),
             }
@@ -266,13 +276,10 @@ impl Shared {
                     Some(End::Failed(error)) => Poll::Ready(Err(error)),
                     Some(End::Finished | End::Full) => Poll::Ready(Ok(0)),
                     // No arena for even one room.
-                    None => match self.net.poll_block(SMALLEST_BLOCK, context) {
-                        Poll::Ready(block) => {
-                            self.net.session.borrow_mut().blocks.give(block);
-                            continue;
-                        }
-                        Poll::Pending => Poll::Pending,
-                    },
+                    None if self.net.poll_room(SMALLEST_BLOCK, context).is_pending() => {
+                        Poll::Pending
+                    }
+                    None => continue,
                 };
             };
             let found = front.poll(context, |slot| {

@@ -16,6 +16,7 @@ fn run(env: rt::Env) -> i32 {
     };
     println!("switching off");
     console::flush();
+    net::blocking::release();
     println!("poweroff: {}", system::power_off(code));
     1
 }

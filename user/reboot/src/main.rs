@@ -11,6 +11,7 @@ rt::entry!(run);
 fn run(_env: rt::Env) -> i32 {
     println!("rebooting");
     console::flush();
+    net::blocking::release();
     println!("reboot: {}", system::reset());
     1
 }
