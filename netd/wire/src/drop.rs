@@ -182,8 +182,6 @@ reasons! {
     TcpNoTimestamp = "tcp.no_timestamp",
     /// The wrong flags or acknowledgment for this step of a handshake.
     TcpBadHandshake = "tcp.bad_handshake",
-    /// A listener's backlog is full.
-    TcpBacklogFull = "tcp.backlog_full",
     /// Too many half-open connections.
     TcpSynOverflow = "tcp.syn_overflow",
     /// Too many connections that nobody has accepted.
