@@ -18,6 +18,13 @@
         clippy::indexing_slicing
     )
 )]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        reason = "numbers in tests are small"
+    )
+)]
 
 extern crate alloc;
 #[cfg(test)]

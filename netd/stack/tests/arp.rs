@@ -1,4 +1,8 @@
 //! ARP and links, frame by frame.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 

@@ -1,4 +1,8 @@
 //! DHCP and DNS through the whole stack, against servers made of bytes.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 
@@ -76,13 +80,15 @@ fn heard(frame: &[u8]) -> Option<Message> {
 }
 
 fn answer(question: &Message, kind: MessageType, last: u8) -> Vec<u8> {
-    let mut options = Options::default();
-    options.server_id = Some(ip(SERVER));
-    options.subnet_mask = Some(Ipv4Addr::new(255, 255, 255, 0));
-    options.routers = wire::List::from_slice(&[ip(254)]).expect("fits");
-    options.dns_servers = wire::List::from_slice(&[ip(SERVER)]).expect("fits");
-    options.lease_time = Some(600);
-    options.mtu = Some(1_400);
+    let options = Options {
+        server_id: Some(ip(SERVER)),
+        subnet_mask: Some(Ipv4Addr::new(255, 255, 255, 0)),
+        routers: wire::List::from_slice(&[ip(254)]).expect("fits"),
+        dns_servers: wire::List::from_slice(&[ip(SERVER)]).expect("fits"),
+        lease_time: Some(600),
+        mtu: Some(1_400),
+        ..Options::default()
+    };
     let message = Message {
         speaker: Speaker::Server,
         message_type: kind,
@@ -339,6 +345,7 @@ fn a_name_by_datagram() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story from question to answer")]
 fn a_truncated_answer_is_asked_for_again_by_stream() {
     let mut world = World::new();
     let server = world.b.client();

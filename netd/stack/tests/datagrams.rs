@@ -1,4 +1,8 @@
 //! UDP and ICMP between two stacks.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 

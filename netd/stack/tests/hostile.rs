@@ -1,4 +1,8 @@
 //! Hostile wires and hostile clients, by the hundred thousand, reproducible by seed.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 
@@ -330,6 +334,7 @@ fn syn(dice: &mut Dice) -> Vec<u8> {
 }
 
 /// A client that asks for anything, with anything.
+#[expect(clippy::too_many_lines, reason = "one arm for each call")]
 fn misuse(
     dice: &mut Dice,
     host: &mut Host,

@@ -1,5 +1,9 @@
 //! The house of a packet, as `netd/README.md` describes it: the files are there, and the counters of
 //! copies say what the page says.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 

@@ -1,4 +1,8 @@
 //! TCP between two stacks: connections, bytes, ends, and what clients do to them.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 
@@ -128,7 +132,7 @@ fn lost_frames_are_sent_again() {
     let mut state = 5u32;
     world.lose = Box::new(move |_, _| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 16) % 10 == 0
+        (state >> 16).is_multiple_of(10)
     });
     let bytes = pattern(200_000);
     world
@@ -176,6 +180,10 @@ fn a_deaf_client_holds_back_its_acknowledgements() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story from question to TIME-WAIT"
+)]
 fn half_close_and_close() {
     let mut world = World::new();
     let pair = connect(&mut world, Some(Range::new(0, 100)));

@@ -252,6 +252,9 @@ impl Host {
     }
 }
 
+/// Decides whether a frame of sender 0 or 1 is lost.
+pub type Lose = dyn FnMut(usize, &[u8]) -> bool;
+
 /// Two hosts and the wire between them.
 pub struct World {
     pub a: Host,
@@ -260,7 +263,7 @@ pub struct World {
     /// All frames that passed, and who sent them (0 or 1).
     pub log: Vec<(usize, Vec<u8>)>,
     /// Loses the frames that it picks.
-    pub lose: Box<dyn FnMut(usize, &[u8]) -> bool>,
+    pub lose: Box<Lose>,
 }
 
 impl World {
