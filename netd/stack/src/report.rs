@@ -243,9 +243,20 @@ impl Stack {
 
     /// All counters that are not drops, with their names.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.stats.iter()
+        // Connections count for themselves what they send again, and hand it over at their end.
+        let alive = self.tcp.connections.iter().filter(|(_, conn)| !conn.over);
+        let again: u64 = alive
+            .map(|(_, conn)| u64::from(conn.tcp.info().retransmits))
+            .sum();
+        self.stats.iter().map(move |(name, value)| match name {
+            RETRANSMITS => (name, value + again),
+            _ => (name, value),
+        })
     }
 }
+
+/// The name of the counter that connections keep themselves.
+const RETRANSMITS: &str = "tcp.retransmits";
 
 fn blank(
     protocol: &'static str,

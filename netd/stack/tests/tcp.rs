@@ -150,6 +150,7 @@ fn lost_frames_are_sent_again() {
     world.run(Duration::from_secs(300));
     assert_eq!(world.b.memory.bytes(pair.b.0, 0, 200_000), bytes);
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 200_000 }]);
+    assert!(world.a.counter("tcp.retransmits") >= 10);
     assert!(matches!(
         world.b.take(7).last(),
         Some(EventKind::Received { more: false, .. })
@@ -395,4 +396,86 @@ fn loopback_needs_no_wire() {
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
     assert!(world.log.is_empty(), "a frame on the wire");
     world.a.assert_balance();
+}
+
+#[test]
+fn a_device_that_sums_is_given_the_rest() {
+    use stack::{AddressPlan, Instant, LinkFacts, Ping, Stack, TransmitChecksum};
+    let facts = LinkFacts {
+        checksum_transmit: true,
+        ..world::facts(1)
+    };
+    let mut stack = Stack::new(world::config(), [1; 32], Instant::ZERO);
+    let plan = AddressPlan::Static(world::plan(1));
+    let link = stack
+        .add_interface(facts, plan, Instant::ZERO)
+        .expect("interface");
+    let mut memory = world::Arenas::default();
+    let client = stack.client_open().expect("client");
+    memory.open(client);
+    let peer = std::net::IpAddr::V4(world::ip(2));
+    stack
+        .add_neighbour(link, peer, world::mac(2), Instant::ZERO)
+        .expect("neighbour");
+    let tcp = stack
+        .socket_create(client, stack::Kind::Stream)
+        .expect("socket");
+    stack
+        .connect(client, tcp, at(2, 80), Token(1), Instant::ZERO)
+        .expect("connect");
+    let udp = stack
+        .socket_create(client, stack::Kind::Datagram)
+        .expect("socket");
+    let data = Data::Arena(Range::new(0, 999));
+    memory.put(client, 0, &pattern(999));
+    stack
+        .send(client, udp, data, Some(at(2, 9)), Token(2), Instant::ZERO)
+        .expect("send");
+    let ping = Ping {
+        address: peer,
+        size: 9,
+        sequence: 1,
+        ttl: None,
+        timeout: Duration::from_secs(1),
+    };
+    stack
+        .ping(client, ping, Token(3), Instant::ZERO)
+        .expect("ping");
+    let mut seen = Vec::new();
+    let mut frame = [0; 1_600];
+    while let Some((len, meta)) = stack.output(link, &mut frame, &mut memory, Instant::ZERO) {
+        if frame[12..14] != [8, 0] {
+            continue;
+        }
+        let end = 14 + usize::from(u16::from_be_bytes([frame[16], frame[17]]));
+        assert!(end <= len);
+        if let TransmitChecksum::Partial { start, offset } = meta.checksum {
+            // What a device does: sum from `start` to the end, store at `offset`.
+            let (start, field) = (usize::from(start), usize::from(start + offset));
+            let sum = wire::sum(&frame[start..end]).finish();
+            frame[field..field + 2].copy_from_slice(&sum);
+        }
+        let packet = wire::ipv4::Packet::parse(&frame[14..]).expect("sound");
+        let pseudo = wire::Pseudo::v4(packet.header.source, packet.header.destination);
+        let check = wire::Check::Verify(pseudo);
+        let partial = matches!(meta.checksum, TransmitChecksum::Partial { .. });
+        match packet.header.protocol {
+            wire::Protocol::TCP => {
+                wire::tcp::Segment::parse(packet.payload, check).expect("right sum");
+                assert!(partial);
+            }
+            wire::Protocol::UDP => {
+                let absent = wire::udp::NoChecksum::Refuse;
+                wire::udp::Datagram::parse(packet.payload, check, absent).expect("right sum");
+                assert!(partial);
+            }
+            _ => {
+                wire::icmp4::Message::parse(packet.payload).expect("right sum");
+                assert!(!partial);
+            }
+        }
+        seen.push(packet.header.protocol.0);
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [1, 6, 17]);
 }
