@@ -9,6 +9,10 @@
 //! 4. Nothing a program does is fatal to anybody but itself (`fault`, `mm::heap`).
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", no_main)]
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "a register is 64 bits wide and so is usize; narrower casts say why they fit"
+)]
 #![cfg_attr(
     not(target_os = "none"),
     allow(dead_code, reason = "tests on the host leave out boot and the entries")
@@ -16,6 +20,8 @@
 
 #[cfg(any(target_os = "none", test))]
 extern crate alloc;
+
+const _: () = assert!(usize::BITS == 64);
 
 #[cfg(any(target_os = "none", test))]
 mod arch;

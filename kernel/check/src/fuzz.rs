@@ -50,7 +50,7 @@ pub fn play(channel: u64, memory: u64, seed: u64) -> ! {
         if number == Syscall::Wait as u64 {
             arguments[2] %= 2;
         }
-        if number == Syscall::MemoryUnmap as u64 && random.next() % 8 != 0 {
+        if number == Syscall::MemoryUnmap as u64 && !random.next().is_multiple_of(8) {
             continue;
         }
         if number == Syscall::HandleClose as u64 && arguments[0] == channel {
@@ -59,7 +59,7 @@ pub fn play(channel: u64, memory: u64, seed: u64) -> ! {
         if let Ok((first, second)) = raw(number, arguments) {
             let place = random.next() as usize % handles.len();
             handles[place] = first;
-            if random.next() % 2 == 0 {
+            if random.next().is_multiple_of(2) {
                 handles[(place + 1) % handles.len()] = second;
             }
         }

@@ -6,6 +6,11 @@
 //! `only=PREFIX` on the kernel command line selects tests, `measure` adds the price of things.
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", no_main)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests put numbers of all kinds into registers and take them out again"
+)]
 
 #[cfg(target_os = "none")]
 mod bad_calls;

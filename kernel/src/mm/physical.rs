@@ -20,25 +20,17 @@ pub fn zero(frame: Physical, frames: usize) {
 /// Reads one entry of a translation table.
 #[inline]
 pub fn read_entry(table: Physical, index: usize) -> u64 {
+    let entries = ram_pointer(table).cast::<u64>();
     // SAFETY: `table` is a frame in use as translation table, `index` is masked to 512.
-    unsafe {
-        ram_pointer(table)
-            .cast::<u64>()
-            .add(index & 511)
-            .read_volatile()
-    }
+    unsafe { entries.wrapping_add(index & 511).read_volatile() }
 }
 
 /// Writes one entry of a translation table.
 #[inline]
 pub fn write_entry(table: Physical, index: usize, entry: u64) {
+    let entries = ram_pointer(table).cast::<u64>();
     // SAFETY: as in `read_entry`; the kernel lock is held, so nobody else writes.
-    unsafe {
-        ram_pointer(table)
-            .cast::<u64>()
-            .add(index & 511)
-            .write_volatile(entry)
-    }
+    unsafe { entries.wrapping_add(index & 511).write_volatile(entry) }
 }
 
 /// Copies out of RAM.

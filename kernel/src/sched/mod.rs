@@ -5,7 +5,9 @@
 //! the end of a slice only while an equal waits. A thread that becomes ready goes to an idle CPU,
 //! or displaces the least urgent running thread if that is less urgent, or waits its turn.
 
+mod cpu;
 pub mod deadlines;
+mod fp;
 pub mod queue;
 pub mod wait;
 
@@ -16,71 +18,13 @@ use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
 use abi::MAX_CPUS;
 use core::ptr::NonNull;
-use deadlines::Deadlines;
+pub use cpu::Cpu;
 use queue::RunQueue;
 
 /// A slice is this part of a second.
 const SLICES_PER_SECOND: u64 = 200;
 /// No alarm.
 const NEVER: u64 = u64::MAX;
-
-/// One CPU as the scheduler sees it.
-pub struct Cpu {
-    /// It takes part.
-    online: bool,
-    /// Whom it runs.
-    pub current: Option<Key<Thread>>,
-    /// It sleeps, or is just about to.
-    idle: bool,
-    /// Its choice must be made anew.
-    again: bool,
-    /// Its thread's process has ended meanwhile.
-    doomed: bool,
-    /// Programs may use the FP registers.
-    fp_enabled: bool,
-    slice_end: u64,
-    /// Deadlines of threads that fell asleep here.
-    pub deadlines: Deadlines,
-    /// What the timer is set to.
-    armed: u64,
-    /// Process whose address space is the lower half.
-    loaded: Option<Key<Process>>,
-    /// Thread whose FP registers the CPU holds.
-    fp_owner: Option<Key<Thread>>,
-    /// They may be newer than the owner's saved ones.
-    fp_dirty: bool,
-    /// When the current thread, or idleness, began.
-    since: u64,
-    /// Priority of the current thread.
-    priority: u8,
-    idle_ticks: u64,
-    switches: u64,
-    interrupts: u64,
-}
-
-impl Cpu {
-    const fn new() -> Self {
-        Self {
-            online: false,
-            current: None,
-            idle: false,
-            again: false,
-            doomed: false,
-            fp_enabled: false,
-            slice_end: 0,
-            deadlines: Deadlines::new(),
-            armed: NEVER,
-            loaded: None,
-            fp_owner: None,
-            fp_dirty: false,
-            since: 0,
-            priority: 0,
-            idle_ticks: 0,
-            switches: 0,
-            interrupts: 0,
-        }
-    }
-}
 
 /// All CPUs and the threads that are ready.
 pub struct Scheduler {
@@ -95,19 +39,6 @@ pub struct Scheduler {
     slice: u64,
 }
 
-/// Figures since boot.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// CPUs that run.
-    pub cpus: u32,
-    /// Ticks that each was idle.
-    pub idle_ticks: [u64; MAX_CPUS],
-    /// Interrupts.
-    pub interrupts: u64,
-    /// Switches between threads.
-    pub switches: u64,
-}
-
 impl Scheduler {
     /// No CPU yet.
     pub const fn new() -> Self {
@@ -119,26 +50,6 @@ impl Scheduler {
             kicks: 0,
             slice: 0,
         }
-    }
-
-    /// Figures, those of CPUs that are idle now included.
-    pub fn figures(&self) -> Figures {
-        let now = arch::counter();
-        let mut figures = Figures {
-            cpus: self.online as u32,
-            ..Figures::default()
-        };
-        for (cpu, ticks) in self.cpus.iter().zip(&mut figures.idle_ticks) {
-            let open = if cpu.idle {
-                now.saturating_sub(cpu.since)
-            } else {
-                0
-            };
-            *ticks = cpu.idle_ticks + open;
-            figures.interrupts += cpu.interrupts;
-            figures.switches += cpu.switches;
-        }
-        figures
     }
 }
 
@@ -309,17 +220,6 @@ impl Kernel {
         self.processes[object.process].cpu_ticks += ticks;
     }
 
-    /// Ticks that threads of a process have run since they came to their CPUs.
-    pub fn running_ticks(&self, process: Key<Process>) -> u64 {
-        let now = arch::counter();
-        let of_process = |cpu: &&Cpu| {
-            cpu.current
-                .is_some_and(|thread| self.threads[thread].process == process)
-        };
-        let running = self.sched.cpus.iter().filter(of_process);
-        running.map(|cpu| now.saturating_sub(cpu.since)).sum()
-    }
-
     /// Takes a thread off its CPU if that is this one: nobody else is in the kernel, so a thread
     /// that runs on a CPU that is in the kernel runs on this one.
     pub fn detach_if_mine(&mut self, thread: Key<Thread>, cpu: usize) -> bool {
@@ -356,50 +256,6 @@ impl Kernel {
         }
         self.load(cpu, Some(process));
         self.arm(cpu, Some(thread));
-    }
-
-    /// Gives the FP registers of a CPU to a thread: at its first use of them, and from then on
-    /// whenever it comes to a CPU that holds another's. Threads that never use them cost nothing.
-    pub fn take_fp(&mut self, cpu: usize, thread: Key<Thread>) {
-        self.allow_fp(cpu, true);
-        let own = &mut self.sched.cpus[cpu];
-        let owner = own.fp_owner.replace(thread);
-        if own.fp_dirty
-            && let Some(owner) = owner
-            && let Some(owner) = self.threads.get_mut(owner)
-        {
-            arch::save_fp(&mut owner.context);
-            owner.fp_cpu = None;
-        }
-        own.fp_dirty = true;
-        let object = &mut self.threads[thread];
-        object.fp_cpu = Some(cpu);
-        object.uses_fp = true;
-        arch::restore_fp(&object.context);
-    }
-
-    #[inline]
-    fn allow_fp(&mut self, cpu: usize, allowed: bool) {
-        let own = &mut self.sched.cpus[cpu];
-        if own.fp_enabled == allowed {
-            return;
-        }
-        own.fp_enabled = allowed;
-        if allowed {
-            arch::enable_fp();
-        } else {
-            arch::disable_fp();
-        }
-    }
-
-    /// A thread is gone: nobody saves its FP registers any more.
-    pub fn forget_fp(&mut self, thread: Key<Thread>) {
-        for cpu in &mut self.sched.cpus {
-            if cpu.fp_owner == Some(thread) {
-                cpu.fp_owner = None;
-                cpu.fp_dirty = false;
-            }
-        }
     }
 
     /// Makes the lower half that of a process, or of none.

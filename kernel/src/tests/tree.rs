@@ -122,7 +122,10 @@ fn machine() -> Vec<u8> {
 #[test]
 fn a_tree_like_qemu_s_is_understood() {
     let machine = Machine::read(&machine()).unwrap();
-    assert_eq!(machine.ram.as_slice(), [0x4000_0000..0x5000_0000]);
+    assert_eq!(
+        machine.ram.as_slice(),
+        core::slice::from_ref(&(0x4000_0000..0x5000_0000))
+    );
     assert_eq!(machine.cpus.as_slice(), [0, 1, 2, 3, 4, 5, 6, 7]);
     assert_eq!(machine.conduit, Some(Conduit::Smc));
     assert_eq!(
@@ -130,7 +133,10 @@ fn a_tree_like_qemu_s_is_understood() {
         Some(Controller::Three(0x800_0000, 0x80a_0000))
     );
     assert_eq!(machine.initrd, Some(0x4800_0000..0x4800_1234));
-    assert_eq!(machine.reserved.as_slice(), [0x4800_0000..0x4800_1234]);
+    assert_eq!(
+        machine.reserved.as_slice(),
+        core::slice::from_ref(&(0x4800_0000..0x4800_1234))
+    );
     assert!(machine.has_word("semihosting") && !machine.has_word("semi"));
     assert_eq!(machine.seed.as_slice(), [7; 32]);
     let uart = Device {

@@ -1,0 +1,117 @@
+//! One CPU's share of the scheduler's data, and what it tells about the past.
+
+use super::{NEVER, Scheduler};
+use crate::arch;
+use crate::object::Kernel;
+use crate::object::process::Process;
+use crate::object::slab::Key;
+use crate::object::thread::Thread;
+use crate::sched::deadlines::Deadlines;
+use abi::MAX_CPUS;
+
+/// One CPU as the scheduler sees it.
+pub struct Cpu {
+    /// It takes part.
+    pub(super) online: bool,
+    /// Whom it runs.
+    pub current: Option<Key<Thread>>,
+    /// It sleeps, or is just about to.
+    pub(super) idle: bool,
+    /// Its choice must be made anew.
+    pub(super) again: bool,
+    /// Its thread's process has ended meanwhile.
+    pub(super) doomed: bool,
+    /// Programs may use the FP registers.
+    pub(super) fp_enabled: bool,
+    pub(super) slice_end: u64,
+    /// Deadlines of threads that fell asleep here.
+    pub deadlines: Deadlines,
+    /// What the timer is set to.
+    pub(super) armed: u64,
+    /// Process whose address space is the lower half.
+    pub(super) loaded: Option<Key<Process>>,
+    /// Thread whose FP registers the CPU holds.
+    pub(super) fp_owner: Option<Key<Thread>>,
+    /// They may be newer than the owner's saved ones.
+    pub(super) fp_dirty: bool,
+    /// When the current thread, or idleness, began.
+    pub(super) since: u64,
+    /// Priority of the current thread.
+    pub(super) priority: u8,
+    pub(super) idle_ticks: u64,
+    pub(super) switches: u64,
+    pub(super) interrupts: u64,
+}
+
+impl Cpu {
+    /// A CPU that does not take part yet.
+    pub const fn new() -> Self {
+        Self {
+            online: false,
+            current: None,
+            idle: false,
+            again: false,
+            doomed: false,
+            fp_enabled: false,
+            slice_end: 0,
+            deadlines: Deadlines::new(),
+            armed: NEVER,
+            loaded: None,
+            fp_owner: None,
+            fp_dirty: false,
+            since: 0,
+            priority: 0,
+            idle_ticks: 0,
+            switches: 0,
+            interrupts: 0,
+        }
+    }
+}
+
+/// Figures since boot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    /// CPUs that run.
+    pub cpus: u32,
+    /// Ticks that each was idle.
+    pub idle_ticks: [u64; MAX_CPUS],
+    /// Interrupts.
+    pub interrupts: u64,
+    /// Switches between threads.
+    pub switches: u64,
+}
+
+impl Scheduler {
+    /// Figures, those of CPUs that are idle now included.
+    pub fn figures(&self) -> Figures {
+        let now = arch::counter();
+        let mut figures = Figures {
+            cpus: self.online as u32,
+            ..Figures::default()
+        };
+        for (cpu, ticks) in self.cpus.iter().zip(&mut figures.idle_ticks) {
+            let open = if cpu.idle {
+                now.saturating_sub(cpu.since)
+            } else {
+                0
+            };
+            *ticks = cpu.idle_ticks + open;
+            figures.interrupts += cpu.interrupts;
+            figures.switches += cpu.switches;
+        }
+        figures
+    }
+}
+
+impl Kernel {
+    /// Ticks that threads of a process have run since they came to their CPUs.
+    pub fn running_ticks(&self, process: Key<Process>) -> u64 {
+        let now = arch::counter();
+        let of_process = |cpu: &&Cpu| {
+            cpu.current
+                .is_some_and(|thread| self.threads[thread].process == process)
+        };
+        let running = self.sched.cpus.iter().filter(of_process);
+        running.map(|cpu| now.saturating_sub(cpu.since)).sum()
+    }
+}
