@@ -99,7 +99,7 @@ fn malformed_and_martian_packets_are_counted_and_not_answered() {
         ("checksum", Drop::Ipv4Checksum, |it| it[24] ^= 1),
         ("no time to live", Drop::Ipv4TimeToLive, |it| it[22] = 0),
         ("a fragment", Drop::Ipv4Fragment, |it| {
-            it[20..22].copy_from_slice(&[0x20, 0])
+            it[20..22].copy_from_slice(&[0x20, 0]);
         }),
         ("from loopback", Drop::Ipv4Loopback, |it| it[26] = 127),
         ("to loopback", Drop::Ipv4Loopback, |it| it[30] = 127),
@@ -109,7 +109,7 @@ fn malformed_and_martian_packets_are_counted_and_not_answered() {
         ("from class E", Drop::Ipv4Source, |it| it[26] = 240),
         ("for another", Drop::Ipv4NotForUs, |it| it[33] = 77),
         ("for a group", Drop::Ipv4NotForUs, |it| {
-            it[30..34].copy_from_slice(&[224, 0, 0, 9])
+            it[30..34].copy_from_slice(&[224, 0, 0, 9]);
         }),
     ];
     for (what, reason, damage) in cases {
