@@ -3,12 +3,12 @@
 //! *Owns* the queue of tasks that can run. One thread: tasks need not be `Send`. When nothing can
 //! run, the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
 
-use alloc::{collections::VecDeque, sync::Arc, task::Wake};
+use alloc::collections::VecDeque;
 use core::{
     future::Future,
     pin::pin,
-    sync::atomic::{AtomicBool, Ordering},
-    task::{Context, Poll, Waker},
+    ptr,
+    task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
 
 use async_task::Runnable;
@@ -16,8 +16,8 @@ pub use async_task::Task;
 
 use crate::{local::local, reactor};
 
-/// Tasks that run before the reactor is asked for news, so that a busy task does not keep the
-/// others from being woken.
+/// Tasks that run before the reactor is asked for news, so that busy tasks do not keep the others
+/// from being woken.
 const TASKS_PER_TURN: usize = 64;
 
 local! {
@@ -28,6 +28,12 @@ local! {
 local! {
     /// How many `block_on` are running within each other.
     static DEPTH: usize = 0;
+}
+
+local! {
+    /// The future of a `block_on` was woken. One for all of them: being woken for nothing does no
+    /// harm, and so a call needs no memory of its own.
+    static WOKEN: bool = false;
 }
 
 /// Starts a task. It runs whenever a [`block_on`] runs.
@@ -47,19 +53,33 @@ pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
 /// output, wrong for anything that may take long.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
-    let flag = Arc::new(Flag(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&flag));
+    let waker = flag_waker();
     let mut context = Context::from_waker(&waker);
-    let outermost = Depth::enter();
+    let depth = Depth::enter();
+    WOKEN.with(|woken| *woken = true);
+    let mut budget = TASKS_PER_TURN;
     loop {
-        if flag.0.swap(false, Ordering::Relaxed)
+        if WOKEN.with(core::mem::take)
             && let Poll::Ready(value) = future.as_mut().poll(&mut context)
         {
             return value;
         }
-        let ran = outermost.0 && run_tasks();
-        let idle = !ran && !flag.0.load(Ordering::Relaxed);
-        reactor::turn(idle);
+        while depth.is_outermost()
+            && budget > 0
+            && let Some(task) = RUNNABLE.with(VecDeque::pop_front)
+        {
+            task.run();
+            budget -= 1;
+        }
+        let tasks_left = depth.is_outermost() && RUNNABLE.with(|queue| !queue.is_empty());
+        let can_run = tasks_left || WOKEN.with(|woken| *woken);
+        if can_run && budget > 0 {
+            // A future that wakes itself uses the budget up as well.
+            budget -= 1;
+            continue;
+        }
+        reactor::turn(!can_run);
+        budget = TASKS_PER_TURN;
     }
 }
 
@@ -76,46 +96,41 @@ pub async fn yield_now() {
     .await;
 }
 
-/// Runs what can run, within limits. True if something is left or ran.
-fn run_tasks() -> bool {
-    for count in 0..TASKS_PER_TURN {
-        let Some(task) = RUNNABLE.with(VecDeque::pop_front) else {
-            return count > 0;
-        };
-        task.run();
-    }
-    true
-}
-
-/// Counts nested calls; true for the outermost.
-struct Depth(bool);
+/// Counts nested calls.
+struct Depth(usize);
 
 impl Depth {
     fn enter() -> Self {
         DEPTH.with(|depth| {
             *depth += 1;
-            Self(*depth == 1)
+            Self(*depth)
         })
+    }
+
+    const fn is_outermost(&self) -> bool {
+        self.0 == 1
     }
 }
 
 impl Drop for Depth {
     fn drop(&mut self) {
         DEPTH.with(|depth| *depth -= 1);
+        // What was woken meanwhile may have been the future around this call.
+        WOKEN.with(|woken| *woken = true);
     }
 }
 
-/// Wakes `block_on`'s own future.
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+/// A waker that sets [`WOKEN`].
+fn flag_waker() -> Waker {
+    const TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| RawWaker::new(ptr::null(), &TABLE),
+        |_| WOKEN.with(|woken| *woken = true),
+        |_| WOKEN.with(|woken| *woken = true),
+        |_| {},
+    );
+    // SAFETY: the functions ignore their argument and only set a flag of the program; there is
+    // nothing to own or to free.
+    unsafe { Waker::new(ptr::null(), &TABLE) }
 }
 
 #[cfg(test)]

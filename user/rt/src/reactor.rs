@@ -110,14 +110,16 @@ pub fn turn(block: bool) {
         let deadline = reactor.collect();
         (core::mem::take(&mut reactor.items), deadline)
     });
-    let deadline = if block { deadline } else { Some(0) };
-    match crate::wait(&mut items, deadline) {
+    let until = if block { deadline } else { Some(0) };
+    match crate::wait(&mut items, until) {
         Ok(_) => {}
         Err(Error::TimedOut) => items.iter_mut().for_each(|item| item.observed = 0),
         Err(_) => items.iter_mut().for_each(look_alone),
     }
+    // Nobody asks for the time where nobody waits for a moment.
+    let now = deadline.map_or(0, |_| clock::now());
     REACTOR.with(|reactor| {
-        reactor.share_out(&items, clock::now());
+        reactor.share_out(&items, now);
         reactor.items = items;
     });
 }
