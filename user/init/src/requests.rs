@@ -16,9 +16,11 @@ use rt::{
 use crate::{
     manifest::{self, Start},
     naming::Waiting,
-    supervisor::{INIT, Supervisor, Waiter, exit_reply},
+    supervisor::{GoingDown, INIT, Supervisor, Waiter, exit_reply},
 };
 
+/// What servers that asked for it have before the machine goes down, in nanoseconds.
+const LINGER: u64 = 500_000_000;
 /// Most processes that one process may wait for at once.
 const MAX_WAITS: usize = 16;
 
@@ -39,6 +41,7 @@ impl Supervisor {
             Some(Operation::PowerOff) => self.control(number, &note, SystemOperation::PowerOff),
             Some(Operation::Reset) => self.control(number, &note, SystemOperation::Reset),
             Some(Operation::Figures) => self.figures(&note),
+            Some(Operation::Linger) => self.linger(number, &note),
             Some(
                 Operation::Start
                 | Operation::Arguments
@@ -248,10 +251,28 @@ impl Supervisor {
         Ok(Some(note.reply().emit()))
     }
 
+    fn linger(&mut self, number: u32, note: &Note<'_>) -> Answer {
+        self.require(number, Permissions::SERVE)?;
+        self.lingering.retain(|(other, _)| *other != number);
+        self.lingering.push((number, note.request));
+        Ok(None)
+    }
+
     fn control(&mut self, number: u32, note: &Note<'_>, how: SystemOperation) -> Answer {
         self.require(number, Permissions::POWER)?;
-        self.machine.control(how, code_from(note.value))?;
-        Ok(Some(note.reply().emit()))
+        for (lingering, request) in self.lingering.clone() {
+            self.answer(
+                lingering,
+                &Note::new(Operation::Linger, request).reply().emit(),
+            );
+        }
+        self.going_down = Some(GoingDown {
+            how,
+            code: code_from(note.value),
+            at: clock::now().saturating_add(LINGER),
+        });
+        // The machine goes down as soon as nobody lingers.
+        Ok(None)
     }
 
     fn figures(&self, note: &Note<'_>) -> Answer {

@@ -9,7 +9,7 @@ use alloc::{
     vec::Vec,
 };
 
-use abi::{ProcessInfo, ProcessState, Signals, WaitItem};
+use abi::{ProcessInfo, ProcessState, Signals, SystemOperation, WaitItem};
 use ring::{Look, Message};
 use rt::{
     clock,
@@ -67,6 +67,18 @@ pub struct Supervisor {
     random: Generator,
     wall_at_zero: u64,
     restarts: Vec<Restart>,
+    /// Servers that want a moment before the machine goes down, with their requests.
+    pub lingering: Vec<(u32, u32)>,
+    /// The machine is going down.
+    pub going_down: Option<GoingDown>,
+}
+
+/// The machine is going down, at a moment or when no server lingers any more.
+#[derive(Clone, Copy)]
+pub struct GoingDown {
+    pub how: SystemOperation,
+    pub code: i32,
+    pub at: u64,
 }
 
 /// Somebody who waits for a process to end.
@@ -124,6 +136,8 @@ impl Supervisor {
             random,
             wall_at_zero,
             restarts: Vec::new(),
+            lingering: Vec::new(),
+            going_down: None,
         }
     }
 
@@ -212,6 +226,7 @@ impl Supervisor {
                 index += 1;
             }
             self.hand_over_clients();
+            self.go_down();
             self.restart_due();
             if !busy {
                 self.sleep();
@@ -269,9 +284,10 @@ impl Supervisor {
             items.push(WaitItem::new(child.process.raw(), Signals::EXITED));
         }
         let due = self.restarts.iter().map(|restart| restart.at).min();
+        let down = self.going_down.map(|down| down.at);
         let retry = self.names.is_pressed().then(|| clock::now() + RETRY);
         let deadline = match look {
-            Look::Sleep => due.into_iter().chain(retry).min(),
+            Look::Sleep => due.into_iter().chain(retry).chain(down).min(),
             Look::MoreWork => Some(0),
         };
         if rt::wait(&mut items, deadline).is_err() {
@@ -314,6 +330,7 @@ impl Supervisor {
         };
         tell(&child, &info, exit);
         self.names.forget(number);
+        self.lingering.retain(|(lingering, _)| *lingering != number);
         self.waiters.retain(|waiter| waiter.asker != number);
         self.ended.retain(|(_, parent, _)| *parent != number);
         let told: Vec<Waiter> = self
@@ -328,8 +345,19 @@ impl Supervisor {
             self.ended.truncate(MAX_ENDED - 1);
             self.ended.push_front((number, child.parent, exit));
         }
-        if child.restart {
+        if child.restart && self.going_down.is_none() {
             self.schedule(&child);
+        }
+    }
+
+    /// Powers off or resets, once that is due.
+    fn go_down(&mut self) {
+        let Some(down) = self.going_down else { return };
+        if self.lingering.is_empty() || clock::now() >= down.at {
+            self.going_down = None;
+            if let Err(error) = self.machine.control(down.how, down.code) {
+                log::error!("the machine does not go down: {error}");
+            }
         }
     }
 

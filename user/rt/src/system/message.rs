@@ -48,6 +48,8 @@ pub enum Operation {
     Reset = 23,
     /// Figures of the machine: [`super::Figures`] in data.
     Figures = 24,
+    /// Answered when the machine is about to go down: the process has a moment to finish, and ends.
+    Linger = 25,
     /// First process to a server: process `value` wants to talk; the channel waits in the handle
     /// queue with `request` as tag; extra holds the client's [`super::Permissions`], data its name.
     Client = 32,
@@ -71,6 +73,7 @@ impl Operation {
             22 => Self::PowerOff,
             23 => Self::Reset,
             24 => Self::Figures,
+            25 => Self::Linger,
             32 => Self::Client,
             _ => return None,
         })

@@ -315,6 +315,32 @@ pub fn figures() -> Result<Figures, Refused> {
     Figures::parse(Note::parse(&reply).data).ok_or(Refused::Malformed)
 }
 
+/// The right to a moment before the machine goes down. Whoever holds it looks at
+/// [`Lingering::is_over`] now and then, finishes when it says so, and ends.
+#[derive(Debug)]
+pub struct Lingering(session::Request);
+
+impl Lingering {
+    /// The machine is about to go down: finish and end.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Gone`].
+    pub fn is_over(&self) -> Result<bool, Refused> {
+        session::pump()?;
+        Ok(self.0.is_answered())
+    }
+}
+
+/// Asks for a moment before the machine goes down; for servers.
+///
+/// # Errors
+///
+/// [`Refused::Busy`] if the first process is behind.
+pub fn linger() -> Result<Lingering, Refused> {
+    session::ask(Operation::Linger).map(Lingering)
+}
+
 /// Powers the machine off when everything printed so far is shown; `code` becomes the emulator's exit status where it offers one. Returns
 /// only when refused.
 pub fn power_off(code: i32) -> Refused {

@@ -130,7 +130,8 @@ pub async fn until<T>(mut ready: impl FnMut() -> Poll<Result<T, Refused>>) -> Re
 }
 
 /// A request under way; forgotten when dropped.
-struct Request(u32);
+#[derive(Debug)]
+pub struct Request(u32);
 
 impl Request {
     fn new() -> Self {
@@ -139,6 +140,13 @@ impl Request {
             session.replies.push((session.requests, None));
             Self(session.requests)
         })
+    }
+}
+
+impl Request {
+    /// The reply has come.
+    pub fn is_answered(&self) -> bool {
+        with(|session| session.reply(self.0).is_some_and(|reply| reply.is_some()))
     }
 }
 
@@ -157,6 +165,16 @@ pub async fn call(
 ) -> Result<Message, Refused> {
     let request = Request::new();
     exchange(&request, operation, value, extra, data).await
+}
+
+/// Sends a request whose reply comes much later.
+pub fn ask(operation: Operation) -> Result<Request, Refused> {
+    let request = Request::new();
+    let message = Note::new(operation, request.0).emit();
+    match with(|session| session.shared.link.send(&message)) {
+        Ok(()) => Ok(request),
+        Err(_full) => Err(Refused::Busy),
+    }
 }
 
 /// As [`call`], with a channel's far end that travels along.
