@@ -89,8 +89,11 @@ fn run(mut env: rt::Env) -> i32 {
     serve(&mut server, interrupt.as_ref())
 }
 
-/// The loop: work while there is work, then sleep.
+/// The loop: work while there is work, then sleep. Ends when the machine goes down.
 fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
+    let Ok(lingering) = system::linger() else {
+        return FAILED;
+    };
     // Lines start masked; the first acknowledgement opens ours.
     if interrupt.is_some_and(|line| line.acknowledge().is_err()) {
         log::error!("interrupt cannot be opened");
@@ -113,6 +116,10 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         // A deadline that passes is a reason to look like any other.
         let _awake = rt::wait(&mut items, deadline);
         system::awake();
+        if lingering.is_over() == Ok(true) {
+            server.shut_down(now());
+            return 0;
+        }
         let mut seen = items.iter().map(WaitItem::signals);
         if seen
             .next()

@@ -162,6 +162,18 @@ impl<P: Peer, D: Device> Server<P, D> {
             .map(|session| &mut session.peer)
     }
 
+    /// The machine goes down: leases are given back, and what that takes is sent.
+    pub fn shut_down(&mut self, now: Instant) {
+        /// Far more than the frames of all leases need.
+        const TURNS: usize = 64;
+        self.stack.shut_down(now);
+        for _ in 0..TURNS {
+            if !self.turn(now) {
+                return;
+            }
+        }
+    }
+
     /// The stack, to look at.
     pub const fn stack(&self) -> &Stack {
         &self.stack

@@ -81,10 +81,6 @@ layout! {
         mac: MacBody => at::Body,
     }
 
-    /// Gives leases back to who gave them, for the end of the machine. The frames that say so are
-    /// sent before anything else is done.
-    pub struct Release {}
-
     /// Forgets a neighbour.
     pub struct NeighbourDelete {
         /// Number of the interface; zero: the first that is not loopback.
@@ -113,7 +109,4 @@ operations! {
     65 "NET_NEIGHBOUR_DELETE" NeighbourDelete -> Done, ChangeError,
         Administrators, Promptly, idempotent: true,
         "Forgets a neighbour.", restart: "Done, or not; repeat.";
-    66 "NET_RELEASE" Release -> Done, ChangeError,
-        Administrators, Promptly, idempotent: true,
-        "Gives leases back, for the end of the machine.", restart: "The lease runs out by itself.";
 }

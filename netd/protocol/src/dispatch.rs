@@ -156,7 +156,6 @@ server! {
         route_delete: admin::RouteDelete;
         neighbour_add: admin::NeighbourAdd;
         neighbour_delete: admin::NeighbourDelete;
-        release: admin::Release;
     }
     later {
         connect: socket::Connect;

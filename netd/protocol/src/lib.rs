@@ -38,8 +38,8 @@ mod socket;
 mod table;
 
 pub use admin::{
-    AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, Release,
-    RouteAdd, RouteBody, RouteDelete,
+    AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, RouteAdd,
+    RouteBody, RouteDelete,
 };
 pub use data::{ARENA_TAG, AttachArena, Cancel, OperationBody, Receive, Received, Send, Sent};
 pub use dispatch::{

@@ -54,7 +54,6 @@ fn numbers_are_stable() {
             (63, "NET_ROUTE_DELETE"),
             (64, "NET_NEIGHBOUR_ADD"),
             (65, "NET_NEIGHBOUR_DELETE"),
-            (66, "NET_RELEASE"),
         ]
     );
 }

@@ -15,10 +15,10 @@ use protocol::{
     Done, Drops, DropsReply, Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply,
     Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours, NeighboursReply, Operation,
     OperationError, OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Progress,
-    Prompt, Range, Receive, Release, Resolve, RouteAdd, RouteBody, RouteDelete, Routes,
-    RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId,
-    SocketKind, SocketNames, SocketOption, SocketStatus, Sockets, SocketsReply, State, Stats,
-    StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, ready,
+    Prompt, Range, Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send,
+    Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames,
+    SocketOption, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply, StatusBody,
+    StatusReply, Subscribe, SubscribeError, ready,
 };
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
 
@@ -493,12 +493,6 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             self.stack
                 .add_neighbour(interface, request.neighbour, mac, self.now),
         )
-    }
-
-    fn release(&mut self, _: Release) -> Prompt<Release> {
-        self.administrator()?;
-        self.stack.shut_down(self.now);
-        Ok(Done {})
     }
 
     fn neighbour_delete(&mut self, request: NeighbourDelete) -> Prompt<NeighbourDelete> {

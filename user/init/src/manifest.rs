@@ -116,14 +116,12 @@ pub const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "reboot",
-        // To give the lease back first.
-        permissions: Permissions::POWER.union(Permissions::ADMIN),
+        permissions: Permissions::POWER,
         ..PLAIN
     },
     Program {
         name: "poweroff",
-        // To give the lease back first.
-        permissions: Permissions::POWER.union(Permissions::ADMIN),
+        permissions: Permissions::POWER,
         ..PLAIN
     },
     Program {

@@ -16,21 +16,6 @@ pub fn connect() -> Result<Net, Error> {
     block_on(Net::connect())
 }
 
-/// Gives leases back before the machine stops, if netd answers at once; else they run out by
-/// themselves.
-pub fn release() {
-    /// What a person who switches off does not notice.
-    const PATIENCE: Duration = Duration::from_millis(300);
-    /// For the card to send what it was given.
-    const SENDING: Duration = Duration::from_millis(20);
-    block_on(async {
-        let released = within(PATIENCE, async { Net::connect().await?.release().await });
-        if released.await.is_ok() {
-            rt::time::sleep(SENDING).await;
-        }
-    });
-}
-
 /// A connection whose calls wait.
 pub struct TcpStream(crate::TcpStream);
 

@@ -6,8 +6,7 @@ use core::time::Duration;
 
 use protocol::{
     Event, Info, InfoBody, Inline, Lease, LeaseBody, NAME_BYTES, Payload, Ping, PingBody,
-    PingOutcome, Range, RecordKind, Release, Resolve, SocketId, Stats, StatsBody, Subscribe,
-    outcome,
+    PingOutcome, Range, RecordKind, Resolve, SocketId, Stats, StatsBody, Subscribe, outcome,
 };
 
 use crate::error::Error;
@@ -190,14 +189,6 @@ impl Net {
             Err(Error::Other(protocol::Code::NotFound)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Gives leases back, for the end of the machine. Needs the right to administer.
-    ///
-    /// # Errors
-    /// [`Error::Denied`], [`Error::ServerRestarted`].
-    pub async fn release(&self) -> Result<(), Error> {
-        self.call(Release {}).await.map(drop)
     }
 
     /// Events of this program's sockets and of the link.

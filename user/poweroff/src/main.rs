@@ -16,7 +16,6 @@ fn run(env: rt::Env) -> i32 {
     };
     println!("switching off");
     console::flush();
-    net::blocking::release();
     println!("poweroff: {}", system::power_off(code));
     1
 }

@@ -11,7 +11,6 @@ rt::entry!(run);
 fn run(_env: rt::Env) -> i32 {
     println!("rebooting");
     console::flush();
-    net::blocking::release();
     println!("reboot: {}", system::reset());
     1
 }

@@ -28,7 +28,7 @@ macro_rules! refuse_most {
             cancel Cancel stats Stats info Info lease Lease interfaces Interfaces routes Routes
             neighbours Neighbours sockets Sockets drops Drops counters Counters addresses Addresses address_add AddressAdd
             address_delete AddressDelete route_add RouteAdd route_delete RouteDelete
-            neighbour_add NeighbourAdd neighbour_delete NeighbourDelete release Release
+            neighbour_add NeighbourAdd neighbour_delete NeighbourDelete
         }
         crate::stub::refuse! { later
             accept Accept close Close send Send receive Receive resolve Resolve ping Ping subscribe Subscribe
