@@ -6,7 +6,7 @@ use core::time::Duration;
 pub const USAGE: &str = "usage: ping [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST
   -c  requests to send, 4 unless given (0: until Ctrl-C)   -i  from one to the next, 1 s unless given
   -s  bytes of data, 56 unless given                       -t  time to live, 64 unless given
-  -W  to wait for a reply, 2 s unless given";
+  -W  to wait for a reply, 4 s unless given";
 
 /// Largest data that an IPv4 packet holds behind its header and that of ICMP.
 const MAX_BYTES: u16 = u16::MAX - 20 - 8;
@@ -40,7 +40,7 @@ impl<'a> Options<'a> {
             interval: Duration::from_secs(1),
             size: 56,
             ttl: 64,
-            limit: Duration::from_secs(2),
+            limit: Duration::from_secs(4),
             host: "",
         };
         while let Some(word) = words.next() {
