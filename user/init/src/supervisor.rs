@@ -328,7 +328,10 @@ impl Supervisor {
             code: info.code,
             state: ProcessState::from_number(info.state).unwrap_or(ProcessState::Exited),
         };
-        tell(&child, &info, exit);
+        // Who ends because the machine goes down has done what it was asked to.
+        if self.going_down.is_none() {
+            tell(&child, &info, exit);
+        }
         self.names.forget(number);
         self.lingering.retain(|(lingering, _)| *lingering != number);
         self.waiters.retain(|waiter| waiter.asker != number);
