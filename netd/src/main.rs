@@ -157,7 +157,7 @@ fn accept(server: &mut Netd) -> bool {
         let admin = permissions.contains(Permissions::ADMIN);
         match Link::adopt(channel) {
             Ok(link) => {
-                if !server.connect(Channel { link }, admin) {
+                if !server.connect(Channel { link }, admin, now()) {
                     log::warn!("no place for client {name}");
                 }
             }

@@ -85,13 +85,16 @@ impl<P: Peer, D: Device> Server<P, D> {
     }
 
     /// Takes in a client. `false` when there is no place for it: it finds its link closed.
-    pub fn connect(&mut self, peer: P, admin: bool) -> bool {
+    pub fn connect(&mut self, peer: P, admin: bool, now: Instant) -> bool {
         let Ok(client) = self.stack.client_open() else {
             return false;
         };
-        self.clients
-            .insert(Session::new(client, peer, admin))
-            .is_ok()
+        let session = Session::new(client, peer, admin);
+        let taken_in = self.clients.insert(session).is_ok();
+        if !taken_in {
+            self.stack.client_close(client, now);
+        }
+        taken_in
     }
 
     /// One turn. True when there may be more to do at once.

@@ -6,7 +6,10 @@
 
 use alloc::vec::Vec;
 
-use protocol::{Event, EventBody, EventKind, Message, SocketId, Subscribe, completion, ready};
+use protocol::{
+    Code, Event, EventBody, EventKind, Message, Operation, SocketId, Subscribe, completion, ready,
+    refusal,
+};
 use ring::{Arena, Look};
 use rt::link::{Broken, Link};
 use stack::{ClientId, Offer};
@@ -42,6 +45,8 @@ pub struct Session<P> {
 #[derive(Debug, Default)]
 pub struct Subscription {
     pub request: u32,
+    /// Cancelled: its last completion is owed.
+    pub ended: bool,
     pub link: Option<bool>,
     pub address: bool,
     pub sockets: Vec<(SocketId, u32)>,
@@ -134,6 +139,12 @@ impl<P: Peer> Session<P> {
             return;
         };
         let request = subscription.request;
+        if subscription.ended {
+            if !self.send(&refusal(Subscribe::NUMBER, request, Code::Cancelled)) {
+                self.subscription = Some(subscription);
+            }
+            return;
+        }
         let mut tell = |kind, socket, detail: u32| {
             let body = EventBody {
                 detail: detail.into(),

@@ -8,7 +8,7 @@ use common::{ARENA, Random, RawClient, World};
 use net::protocol::{
     Accept, AttachArena, Bind, CATALOGUE, Cancel, Close, Code, Connect, Info, Listen, Message,
     Operation, OperationBody, Payload, REPLY, Range, Receive, RouteAdd, RouteBody, Send,
-    SocketCreate, SocketId, SocketKind, SocketStatus, Stats, flag, outcome, request,
+    SocketCreate, SocketId, SocketKind, SocketStatus, Stats, Subscribe, flag, outcome, request,
 };
 use ring::Message as Slot;
 
@@ -352,4 +352,31 @@ fn flags_that_no_field_claims_are_malformed() {
     message.header.flags.set(flag::MORE);
     let reply = exchange(&world, &mut client, &message);
     assert_eq!(reply.header.status.get(), Code::Malformed as u32);
+}
+
+#[test]
+fn a_cancelled_subscription_has_a_last_completion() {
+    let world = World::new();
+    let mut client = world.raw_client(false, 8);
+    let subscribe = request(&Subscribe {}, 7);
+    client
+        .link
+        .push(&Slot::from_bytes(subscribe.bytes()))
+        .expect("room");
+    let number = Subscribe::NUMBER.into();
+    let cancel = Cancel {
+        request: 7,
+        socket: SocketId(0),
+        operation: OperationBody { number },
+    };
+    assert_eq!(status(&world, &mut client, &cancel), None);
+    let last = client
+        .link
+        .try_receive()
+        .expect("connected")
+        .expect("a completion");
+    let last = Message::view(last.as_bytes());
+    assert_eq!(last.header.request.get(), 7);
+    assert_eq!(last.header.status.get(), Code::Cancelled as u32);
+    assert_eq!(status(&world, &mut client, &cancel), Some(Code::NotFound));
 }

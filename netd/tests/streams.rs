@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{ARENA, Random, World, small};
-use net::protocol::{Drops, Interfaces, Neighbours, Routes, SocketKind, Sockets, State};
+use net::protocol::{
+    Drops, EventKind, Interfaces, Neighbours, Routes, SocketKind, Sockets, State, ready,
+};
 use net::{
     Error, Net, PingOptions, PingOutcome, RecordKind, Side, TcpListener, TcpStream, UdpSocket,
 };
@@ -424,4 +426,23 @@ async fn within_turns<T>(future: impl std::future::Future<Output = T>) -> Option
         rt::executor::yield_now().await;
     }
     None
+}
+
+#[test]
+fn events_tell_of_ones_own_sockets_only() {
+    let world = World::new();
+    world.run(async {
+        let (one, _a) = world.client(false).await;
+        let (two, _b) = world.client(false).await;
+        let (stranger, _c) = world.client(false).await;
+        let receiver = UdpSocket::bind(&one, at("127.0.0.1:53")).await.unwrap();
+        let mut events = one.events().await.unwrap();
+        let mut others = stranger.events().await.unwrap();
+        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        sender.send_to(b"knock", receiver.local()).await.unwrap();
+        let event = events.next().await.unwrap();
+        assert_eq!(event.kind, EventKind::Ready);
+        assert_eq!(event.body.detail.get(), ready::READABLE);
+        assert!(within_turns(others.next()).await.is_none());
+    });
 }

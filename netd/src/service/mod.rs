@@ -301,10 +301,10 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     fn cancel(&mut self, request: Cancel) -> Prompt<Cancel> {
         let number = request.operation.number.get();
         if number == Subscribe::NUMBER {
-            let ours = |known: &Subscription| known.request == request.request;
-            // The subscriber asked for this: its last completion is the reply to the cancel.
-            let ended = self.subscription.take_if(|known| ours(known));
-            return ended.map(|_| Done {}).ok_or(CancelError::NotFound);
+            let subscription = self.subscription.as_mut();
+            let ours = subscription.filter(|known| known.request == request.request);
+            ours.ok_or(CancelError::NotFound)?.ended = true;
+            return Ok(Done {});
         }
         let socket = stack::SocketId::from_raw(request.socket.0);
         let plain = Ticket {

@@ -128,7 +128,7 @@ impl World {
             client,
         };
         assert!(
-            self.server.borrow_mut().connect(peer, admin),
+            self.server.borrow_mut().connect(peer, admin, self.now()),
             "there is a place"
         );
         RawClient { link, arena, life }
