@@ -48,23 +48,22 @@ impl<R: Body> Rows<R> {
     /// Reads rows from a table: `next` gives the row at or after a cursor and the cursor after it.
     #[must_use]
     pub fn collect(cursor: u32, mut next: impl FnMut(u32) -> Option<(R, u32)>) -> Self {
-        let mut body = RowsBody {
-            next: U32::new(cursor),
-            count: U32::ZERO,
-            rows: [0; ROWS_BYTES],
-        };
-        let mut count = 0u32;
-        let (slots, _) = body.rows.as_chunks_mut::<1>();
-        for slot in slots.chunks_exact_mut(size_of::<R>()) {
-            let Some((row, after)) = next(body.next.get()) else {
-                body.next.set(END);
+        let mut rows = [0; ROWS_BYTES];
+        let (mut at, mut count) = (cursor, 0u32);
+        for slot in rows.chunks_exact_mut(size_of::<R>()) {
+            let Some((row, after)) = next(at) else {
+                at = END;
                 break;
             };
-            slot.as_flattened_mut().copy_from_slice(row.as_bytes());
-            body.next.set(after);
+            slot.copy_from_slice(row.as_bytes());
+            at = after;
             count = count.saturating_add(1);
         }
-        body.count.set(count);
+        let body = RowsBody {
+            next: U32::new(at),
+            count: U32::new(count),
+            rows,
+        };
         Self {
             body,
             row: PhantomData,
