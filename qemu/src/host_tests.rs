@@ -10,9 +10,11 @@ use crate::tests::Tally;
 
 /// All crates of the workspace, and the shared-memory rings once more under the model checker.
 pub fn run() -> Result<Tally> {
+    println!("building and running the tests of all crates on this machine");
     let mut tally = cargo_test(&["--workspace", "--no-fail-fast"], &[])?;
     let loom = paths::root().join("user/ring/tests/loom.rs");
     if loom.exists() {
+        println!("building and running the rings under the model checker");
         let target = paths::target().join("loom");
         tally += cargo_test(
             &["--package", "ring", "--test", "loom", "--release"],

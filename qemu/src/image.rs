@@ -79,6 +79,7 @@ fn cargo(target: &str, packages: &[&str], environment: &[(&str, &Path)]) -> Resu
 
 /// Builds everything that belongs into the image.
 pub fn build() -> Result<Image> {
+    println!("building the system");
     let packages: Vec<&str> = PROGRAMS.iter().map(|(package, _)| *package).collect();
     cargo(PROGRAM_TARGET, &packages, &[])?;
     let (archive, contents) = pack(PROGRAMS)?;

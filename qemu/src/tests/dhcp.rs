@@ -245,6 +245,8 @@ fn power_off_releases() -> Result<()> {
     lease(&cable, Terms::default(), BOOT)?;
     guest.first_prompt()?;
     wait_address(&mut guest, "192.0.2.2/24", true, Duration::from_secs(10))?;
+    // A server that the guest has talked to since.
+    cable.introduce()?;
     guest.type_line("poweroff")?;
     let release = hear(&cable, MessageType::Release, Duration::from_secs(10))?;
     ensure!(
