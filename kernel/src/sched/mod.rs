@@ -275,7 +275,9 @@ impl Kernel {
         }
         if let Some(before) = before {
             self.set_loaded(before, cpu, false);
-            self.tear_down(before);
+            if self.processes[before].is_ending() {
+                self.tear_down(before);
+            }
         }
     }
 
