@@ -120,25 +120,21 @@ fn answer_doorbells() -> Result<(), Refused> {
 
 fn message() -> Result<(), Refused> {
     let mut link = Link::adopt(partner("answer-messages")?)?;
-    block_on(async {
-        let mut message = link.receive().await.map_err(|_| Refused::Gone)?;
-        let start = clock::now();
-        for _ in 0..ROUNDS {
-            link.send(&message).map_err(|_| Refused::Busy)?;
-            message = link.receive().await.map_err(|_| Refused::Gone)?;
-        }
-        report("message", start, ROUNDS);
-        Ok(())
-    })
+    let mut message = link.receive_blocking().map_err(|_| Refused::Gone)?;
+    let start = clock::now();
+    for _ in 0..ROUNDS {
+        link.send(&message).map_err(|_| Refused::Busy)?;
+        message = link.receive_blocking().map_err(|_| Refused::Gone)?;
+    }
+    report("message", start, ROUNDS);
+    Ok(())
 }
 
 fn answer_messages() -> Result<(), Refused> {
     let mut link = system::connect_blocking(SERVICE, 4, true)?;
-    block_on(async {
-        link.send(&Message::ZERO).map_err(|_| Refused::Busy)?;
-        while let Ok(message) = link.receive().await {
-            link.send(&message).map_err(|_| Refused::Busy)?;
-        }
-        Ok(())
-    })
+    link.send(&Message::ZERO).map_err(|_| Refused::Busy)?;
+    while let Ok(message) = link.receive_blocking() {
+        link.send(&message).map_err(|_| Refused::Busy)?;
+    }
+    Ok(())
 }

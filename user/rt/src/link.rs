@@ -161,6 +161,27 @@ impl Link {
         }
     }
 
+    /// [`Self::receive`] for programs without tasks: sleeps in the kernel at once, without a turn
+    /// of the executor.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    pub fn receive_blocking(&mut self) -> Result<Message, Broken> {
+        loop {
+            if let Some(message) = self.try_receive()? {
+                return Ok(message);
+            }
+            if self.announce_sleep() == Look::Sleep {
+                let mut items = [self.wait_item()];
+                // A handle that names nothing any more is as good as closed.
+                self.closed |= crate::wait(&mut items, None).is_err();
+                self.awake();
+                self.observe(items[0].signals());
+            }
+        }
+    }
+
     /// Waits until there may be something to receive, or the link is broken.
     pub async fn readable(&mut self) {
         if self.announce_sleep() == Look::MoreWork {
