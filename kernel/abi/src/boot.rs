@@ -41,7 +41,7 @@ impl DeviceWindow {
 pub struct BootInfo {
     /// Layout version: 1.
     pub version: u32,
-    /// CPUs that run.
+    /// CPUs that the machine has and the kernel starts; `SystemInfo` tells how many run.
     pub cpus: u32,
     /// Archive of programs (newc cpio) as Memory with `READ` and `EXECUTE`.
     pub initrd: Handle,
