@@ -175,11 +175,12 @@ fn a_neighbour_that_moves_is_followed(stage: &mut Stage) -> Result<()> {
     let moved = [0x02, 0, 0, 0, 0, 0x02];
     let follow = |cable: &Cable, mac: Mac| -> Result<()> {
         cable.drain()?;
-        cable.send(&arp_request(mac, US, GUEST))?;
         let started = Instant::now();
         let mut number = 0;
         while started.elapsed() < ANSWER {
             number += 1;
+            // As ever: at most one question a second comes of it.
+            cable.send(&arp_request(mac, US, GUEST))?;
             let mut frame = echo_request(2, number, b"where am I?");
             frame[6..12].copy_from_slice(&mac);
             cable.send(&frame)?;
