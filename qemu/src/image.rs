@@ -36,6 +36,15 @@ const TEST_PROGRAMS: &[(&str, &str)] = &[("rogue", "rogue"), ("bench", "bench")]
 /// Name and bytes of each file in an archive.
 type Contents = Vec<(String, usize)>;
 
+/// The program that checks the kernel from inside, in the place of the first process.
+const CHECK_PROGRAM: &[(&str, &str)] = &[("kernel-check", "init")];
+
+/// Words before and after those that say what is meant.
+type Task = (&'static [&'static str], &'static [&'static str]);
+
+const BUILD: Task = (&["build", "--release"], &[]);
+const LINT: Task = (&["clippy"], &["--", "--deny", "warnings"]);
+
 /// What was built.
 pub struct Image {
     contents: Contents,
@@ -58,35 +67,55 @@ fn built(target: &str, name: &str) -> PathBuf {
     paths::target().join(target).join("release").join(name)
 }
 
-fn cargo(target: &str, packages: &[&str], environment: &[(&str, &Path)]) -> Result<()> {
+/// Runs cargo for a target of the guest.
+fn cargo(
+    (before, after): Task,
+    target: &str,
+    packages: &[&str],
+    environment: &[(&str, &Path)],
+) -> Result<()> {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(paths::root());
-    command.args(["build", "--quiet", "--release", "--target", target]);
+    command.args(before).args(["--quiet", "--target", target]);
     for package in packages {
         command.args(["--package", package]);
     }
+    command.args(after);
     command.envs(environment.iter().copied());
     // Settings that cargo hands to this tool are not meant for the guest.
     command.env_remove("CARGO_PKG_NAME").env_remove("RUSTFLAGS");
     let status = command.status().context("cargo does not start")?;
     ensure!(
         status.success(),
-        "building {} for {target} failed",
+        "cargo {} of {} for {target} failed",
+        before.join(" "),
         packages.join(", ")
     );
     Ok(())
+}
+
+/// The lints, over what only the guest's targets compile.
+pub fn lint() -> Result<()> {
+    let packages: Vec<&str> = [PROGRAMS, TEST_PROGRAMS, CHECK_PROGRAM]
+        .concat()
+        .iter()
+        .map(|(package, _)| *package)
+        .collect();
+    cargo(LINT, PROGRAM_TARGET, &packages, &[])?;
+    cargo(LINT, KERNEL_TARGET, &["kernel"], &[])
 }
 
 /// Builds everything that belongs into the image.
 pub fn build() -> Result<Image> {
     println!("building the system");
     let packages: Vec<&str> = PROGRAMS.iter().map(|(package, _)| *package).collect();
-    cargo(PROGRAM_TARGET, &packages, &[])?;
+    cargo(BUILD, PROGRAM_TARGET, &packages, &[])?;
     let (archive, contents) = pack(PROGRAMS)?;
     let archive_path = paths::build().join("initrd.cpio");
     write_if_changed(&archive_path, &archive)?;
 
     cargo(
+        BUILD,
         KERNEL_TARGET,
         &["kernel"],
         &[("SKERRY_INITRD", &archive_path)],
@@ -112,7 +141,7 @@ pub fn build() -> Result<Image> {
 pub fn build_test_archive() -> Result<PathBuf> {
     let packages: Vec<&str> = TEST_PROGRAMS.iter().map(|(package, _)| *package).collect();
     if !packages.is_empty() {
-        cargo(PROGRAM_TARGET, &packages, &[])?;
+        cargo(BUILD, PROGRAM_TARGET, &packages, &[])?;
     }
     let (archive, _) = pack(&[PROGRAMS, TEST_PROGRAMS].concat())?;
     let path = paths::build().join("test.cpio");
@@ -122,7 +151,7 @@ pub fn build_test_archive() -> Result<PathBuf> {
 
 /// Builds the archive whose first process checks the kernel; gives its path.
 pub fn build_check_archive() -> Result<PathBuf> {
-    cargo(PROGRAM_TARGET, &["kernel-check"], &[])?;
+    cargo(BUILD, PROGRAM_TARGET, &["kernel-check"], &[])?;
     let mut archive = Archive::new();
     let file = std::fs::read(program_with_symbols("kernel-check"))?;
     archive.add("init", &executable::strip(&file)?);

@@ -69,8 +69,9 @@ pub fn as_tests(filter: Option<&str>) -> Tally {
     tally
 }
 
-/// Runs the checks by themselves.
+/// Runs the checks by themselves, and the lints for the guest's targets.
 pub fn run() -> Result<()> {
+    crate::image::lint()?;
     let tally = as_tests(None);
     ensure!(tally.failed == 0, "{tally}");
     Ok(())
