@@ -15,10 +15,11 @@
 //! CPU (`arch::Local`) and registers of the thread that this CPU runs.
 
 use crate::object::Kernel;
-use spin::mutex::{TicketMutex, TicketMutexGuard};
+use spin::mutex::{SpinMutex, SpinMutexGuard};
 
-/// Everything. Fair: a CPU that calls in a loop cannot starve the others.
-pub static KERNEL: TicketMutex<Kernel> = TicketMutex::new(Kernel::new());
+/// Everything. Not a ticket lock: where a hypervisor or emulator has fewer CPUs than the guest, the next
+/// in line is often not running, and everybody behind it would spin for a time slice of the host.
+pub static KERNEL: SpinMutex<Kernel> = SpinMutex::new(Kernel::new());
 
 /// The right to touch everything.
-pub type Guard = TicketMutexGuard<'static, Kernel>;
+pub type Guard = SpinMutexGuard<'static, Kernel>;
