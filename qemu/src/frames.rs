@@ -12,7 +12,6 @@ use etherparse::{
 };
 
 use crate::machine::Link;
-use crate::paths;
 
 /// A hardware address.
 pub type Mac = [u8; 6];
@@ -40,10 +39,9 @@ pub struct Cable {
 impl Cable {
     /// A cable of that name; names are unique within a run.
     pub fn new(name: &str) -> Result<Self> {
-        let directory = paths::build().join("sockets");
-        std::fs::create_dir_all(&directory)?;
-        let unique = format!("{name}-{}", std::process::id());
-        // Socket addresses are short: the path is given relative to the top of the tree.
+        // Not under the tree: a socket's path has at most 107 bytes.
+        let directory = std::env::temp_dir();
+        let unique = format!("skerry-{}-{name}", std::process::id());
         let ours = directory.join(format!("{unique}.us"));
         let theirs = directory.join(format!("{unique}.guest"));
         std::fs::remove_file(&ours).ok();

@@ -8,12 +8,8 @@ use crate::paths;
 /// How the network card is connected.
 #[derive(Clone, Debug)]
 pub enum Link {
-    /// QEMU's user network: DHCP, 10.0.2.0/24, forwards from loopback ports of the host. With
-    /// `restricted` the guest reaches nothing but QEMU itself and the forwards.
-    User {
-        forwards: Vec<Forward>,
-        extra: String,
-    },
+    /// QEMU's user network: DHCP, 10.0.2.0/24, forwards from loopback ports of the host.
+    User { forwards: Vec<Forward> },
     /// Raw Ethernet frames as datagrams: QEMU's socket, the other side's socket.
     Frames { ours: PathBuf, theirs: PathBuf },
     /// A TAP interface that exists already.
@@ -169,7 +165,7 @@ impl Machine {
     /// The host's port for the guest's port of that protocol, if it is forwarded.
     pub fn forwarded_for(&self, protocol: &str, guest: u16) -> Option<u16> {
         self.cards.iter().find_map(|card| match &card.link {
-            Link::User { forwards, .. } => forwards
+            Link::User { forwards } => forwards
                 .iter()
                 .find(|forward| forward.guest == guest && forward.protocol == protocol)
                 .map(|forward| forward.host),
@@ -190,13 +186,12 @@ impl Link {
                     guest: *port,
                 })
                 .collect(),
-            extra: String::new(),
         }
     }
 
     fn describe(&self, id: &str) -> String {
         match self {
-            Self::User { forwards, extra } => {
+            Self::User { forwards } => {
                 let forwards: String = forwards
                     .iter()
                     .map(
@@ -209,7 +204,7 @@ impl Link {
                         },
                     )
                     .collect();
-                format!("user,id={id}{extra}{forwards}")
+                format!("user,id={id}{forwards}")
             }
             Self::Frames { ours, theirs } => format!(
                 "dgram,id={id},local.type=unix,local.path={},remote.type=unix,remote.path={}",

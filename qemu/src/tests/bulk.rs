@@ -29,7 +29,7 @@ pub fn group() -> Group {
 
 fn stage() -> Result<Stage> {
     let mut link = Link::user(&[7, 9, 19]);
-    if let Link::User { forwards, .. } = &mut link {
+    if let Link::User { forwards } = &mut link {
         forwards.push(Forward {
             protocol: "udp",
             host: free_port(),
