@@ -140,9 +140,9 @@ pub struct SocketInfo {
     pub local: SocketAddr,
     /// The other end, if any.
     pub remote: Option<SocketAddr>,
-    /// Bytes the client has queued that are not acknowledged (listener: accepted connections that wait).
+    /// Bytes the client has queued that are not acknowledged (listener: its backlog).
     pub send_queued: u64,
-    /// Bytes that the client has not been told about (listener: its backlog).
+    /// Bytes that the client has not been told about (listener: connections that wait).
     pub receive_queued: u64,
     /// Room that the client has given and nothing has come for.
     pub room: u64,

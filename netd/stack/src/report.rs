@@ -101,8 +101,8 @@ impl Stack {
     pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
         let listeners = self.tcp.listeners.iter().map(|(_, listener)| SocketInfo {
             state: "LISTEN",
-            send_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
-            receive_queued: listener.backlog.into(),
+            send_queued: listener.backlog.into(),
+            receive_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
             ..blank(
                 "tcp",
                 listener.local,
