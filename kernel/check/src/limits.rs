@@ -26,6 +26,10 @@ fn memory(world: &World) -> Verdict {
 
 fn all_memory(world: &World) -> Verdict {
     let before = world.figures();
+    if before.memory_total > 1 << 30 {
+        // It would make the host find all that memory.
+        return Ok(());
+    }
     for _ in 0..3 {
         let child = must!(world.spawn(roles::HOARD, 0));
         ensure!(child.join().code == 0);
