@@ -71,7 +71,8 @@ pub fn play(channel: u64, memory: u64, seed: u64) -> ! {
 fn fuzz(world: &World) -> Verdict {
     let before = world.figures();
     for seed in 1..=60_u64 {
-        let child = must!(world.spawn(roles::FUZZ, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let child = must!(world.spawn_with(roles::FUZZ, seed, 3, 64 << 20));
         // It may unmap its own memory and fault; anything but a hang or a leak is right.
         let info = child.join();
         let ended = [
