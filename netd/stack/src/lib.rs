@@ -56,6 +56,7 @@ mod neigh;
 mod nodes;
 mod packets;
 mod publish;
+mod record;
 mod report;
 mod request;
 mod requests;
@@ -70,7 +71,7 @@ mod timers;
 mod udp;
 mod wheel;
 
-pub use ::tcp::Instant;
+pub use ::tcp::{BadRecord, Instant};
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
     ReceiveMeta, SocketOption, SocketOptions, StaticPlan, TransmitChecksum, TransmitMeta,
@@ -87,6 +88,7 @@ pub use info::{
     RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
 pub use memory::{ClientMemory, Gone, Range};
+pub use record::Record;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
 pub use wire::{Drop, MacAddress};
