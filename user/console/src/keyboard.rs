@@ -7,8 +7,9 @@ use alloc::{collections::VecDeque, vec::Vec};
 
 use crate::screen::Session;
 
-/// Bytes that are kept for later readers.
-const MAX_TYPED: usize = 4096;
+/// Bytes that are kept for later readers: a long text pasted at once arrives faster than a shell
+/// edits it.
+const MAX_TYPED: usize = 64 * 1024;
 /// What Ctrl-C sends.
 const INTERRUPT: u8 = 3;
 
