@@ -31,6 +31,11 @@ const CLIENTS: u32 = 248;
 /// Exit code when the server cannot serve: its supervisor starts it anew.
 const FAILED: i32 = 1;
 
+/// How often, and after how many nanoseconds each, the device is looked at before the machine goes
+/// down: well within the moment that servers have.
+const DRAIN_LOOKS: usize = 100;
+const DRAIN_PAUSE: u64 = 1_000_000;
+
 const _: () = assert!(CLIENTS as usize + 2 <= abi::MAX_WAIT_ITEMS);
 
 type Netd = Server<Channel, hardware::NetworkDevice>;
@@ -118,6 +123,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         system::awake();
         if lingering.is_over() == Ok(true) {
             server.shut_down(now());
+            drain(server);
             return 0;
         }
         let mut seen = items.iter().map(WaitItem::signals);
@@ -140,6 +146,19 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
             peer.link.awake();
             peer.link.observe(signals);
         }
+    }
+}
+
+/// Leaves the device the time to send what it was given: the end of this process resets it, and
+/// what it has not sent by then it forgets.
+fn drain(server: &mut Netd) {
+    for _ in 0..DRAIN_LOOKS {
+        if !server.is_transmitting() {
+            return;
+        }
+        let soon = rt::clock::now().saturating_add(DRAIN_PAUSE);
+        // Nothing but the deadline can end this sleep.
+        let _passed = rt::wait(&mut [], Some(soon));
     }
 }
 

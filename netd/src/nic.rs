@@ -16,6 +16,8 @@ pub struct Nic<D> {
     device: D,
     interface: InterfaceId,
     up: bool,
+    /// Frames that the device has been given and not given back.
+    in_flight: usize,
 }
 
 impl<D: Device> Nic<D> {
@@ -26,6 +28,7 @@ impl<D: Device> Nic<D> {
             device,
             interface,
             up,
+            in_flight: 0,
         }
     }
 
@@ -56,7 +59,7 @@ impl<D: Device> Nic<D> {
         memory: &mut M,
         now: Instant,
     ) -> usize {
-        self.device.reap_transmit();
+        self.reap();
         let interface = self.interface;
         let mut sent = 0;
         while sent < BURST
@@ -76,7 +79,19 @@ impl<D: Device> Nic<D> {
         if sent > 0 {
             self.device.flush();
         }
+        self.in_flight = self.in_flight.saturating_add(sent);
         sent
+    }
+
+    /// Whether the device still has frames to send.
+    pub fn is_transmitting(&mut self) -> bool {
+        self.reap();
+        self.in_flight > 0
+    }
+
+    fn reap(&mut self) {
+        let sent = self.device.reap_transmit();
+        self.in_flight = self.in_flight.saturating_sub(sent);
     }
 
     /// Whether the link went up or down since the last look, and to what.

@@ -177,6 +177,11 @@ impl<P: Peer, D: Device> Server<P, D> {
         }
     }
 
+    /// Whether the device still has frames to send.
+    pub fn is_transmitting(&mut self) -> bool {
+        self.nic.as_mut().is_some_and(Nic::is_transmitting)
+    }
+
     /// The stack, to look at.
     pub const fn stack(&self) -> &Stack {
         &self.stack
