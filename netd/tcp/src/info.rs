@@ -20,6 +20,10 @@ pub struct Info {
     pub window_scales: (u8, u8),
     /// Whether segments carry timestamps.
     pub has_timestamps: bool,
+    /// Whether both ends understand selective acknowledgements.
+    pub has_sack: bool,
+    /// Whether both ends understand explicit congestion notification.
+    pub has_ecn: bool,
     /// The smoothed round-trip time and its mean deviation, once measured.
     pub rtt: Option<(Duration, Duration)>,
     /// The retransmission timeout, backed off as it is now.
@@ -55,6 +59,8 @@ impl Info {
             mss: opening.mss().get(),
             window_scales: (WindowScale::NONE.get(), WindowScale::NONE.get()),
             has_timestamps: false,
+            has_sack: false,
+            has_ecn: false,
             rtt: None,
             rto: opening.rto().duration(),
             congestion_control: "",
@@ -79,6 +85,8 @@ impl Info {
             mss: snd.mss.get(),
             window_scales: (snd.scale().get(), rcv.scale().get()),
             has_timestamps: open.stamps.is_some(),
+            has_sack: open.has_sack,
+            has_ecn: open.has_ecn,
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
             congestion_control: snd.congestion.name(),

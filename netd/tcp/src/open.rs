@@ -30,6 +30,10 @@ pub struct Open {
     pub(crate) timers: Timers,
     pub(crate) stamps: Option<Stamps>,
     pub(crate) facts: Facts,
+    /// Both ends understand selective acknowledgements (RFC 2018).
+    pub(crate) has_sack: bool,
+    /// Both ends understand explicit congestion notification (RFC 3168).
+    pub(crate) has_ecn: bool,
     /// Small segments are sent at once.
     pub(crate) is_nodelay: bool,
     /// The user has left: nobody will read.
@@ -73,6 +77,8 @@ impl Open {
             timers: Timers::new(now),
             stamps: agreed.stamps,
             facts: Facts::default(),
+            has_sack: agreed.has_sack,
+            has_ecn: agreed.has_ecn,
             is_nodelay: *is_nodelay,
             is_orphan: false,
             is_probe_due: false,

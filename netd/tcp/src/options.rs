@@ -23,6 +23,10 @@ pub struct Setup {
     pub peer_mss: Mss,
     /// Offer timestamps, our clock starting at this random number (RFC 7323 section 5.4).
     pub timestamps: Option<u32>,
+    /// Offer, or accept, selective acknowledgements (RFC 2018 section 2).
+    pub sack: bool,
+    /// Ask for, or accept, explicit congestion notification (RFC 3168 section 6.1.1).
+    pub ecn: bool,
     /// Send small segments at once (no Nagle algorithm).
     pub nodelay: bool,
 }
@@ -30,14 +34,18 @@ pub struct Setup {
 /// Options bytes in every segment once timestamps are agreed (RFC 7323 appendix A).
 const TIMESTAMPS_LEN: u16 = 12;
 
-/// What a SYN said. Twelve bytes, because half-open connections hold one.
+/// What a SYN said. Sixteen bytes, because half-open connections hold one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) mss: Mss,
     pub(crate) window: u16,
     pub(crate) scale: Option<WindowScale>,
+    pub(crate) has_sack: bool,
+    pub(crate) has_ecn: bool,
     pub(crate) timestamp: Option<u32>,
 }
+
+const _: () = assert!(size_of::<Offer>() <= 16);
 
 impl Offer {
     pub(crate) fn of(syn: &Header, peer_mss: Mss) -> Self {
@@ -45,9 +53,17 @@ impl Offer {
             mss: syn.options.mss.map_or(peer_mss, Mss::at_least),
             window: syn.window,
             scale: syn.options.window_scale.map(WindowScale::clamped),
+            has_sack: syn.options.sack_permitted,
+            has_ecn: offers_ecn(syn.flags),
             timestamp: syn.options.timestamps.map(|stamps| stamps.value),
         }
     }
+}
+
+/// RFC 3168 section 6.1.1: a SYN asks with ECE and CWR, a SYN-ACK agrees with ECE alone. (Some
+/// broken peers reflect the flags of our SYN, which is why CWR counts in the answer.)
+fn offers_ecn(flags: Flags) -> bool {
+    flags.contains(Flags::ECE) && flags.contains(Flags::CWR) != flags.contains(Flags::ACK)
 }
 
 /// What holds for the whole connection.
@@ -60,6 +76,10 @@ pub(crate) struct Agreed {
     pub(crate) send_scale: WindowScale,
     pub(crate) receive_scale: WindowScale,
     pub(crate) stamps: Option<Stamps>,
+    /// Both ends understand selective acknowledgements.
+    pub(crate) has_sack: bool,
+    /// Both ends understand explicit congestion notification.
+    pub(crate) has_ecn: bool,
 }
 
 impl Agreed {
@@ -82,6 +102,8 @@ impl Agreed {
             send_scale,
             receive_scale,
             stamps,
+            has_sack: setup.sack && offer.has_sack,
+            has_ecn: setup.ecn && offer.has_ecn,
         }
     }
 }
@@ -101,6 +123,7 @@ pub(crate) fn syn_options(
     Options {
         mss: Some(setup.mss.get()),
         window_scale: has_scale.then_some(our_scale.get()),
+        sack_permitted: setup.sack && answers.is_none_or(|offer| offer.has_sack),
         timestamps: setup.timestamps.zip(echo).map(|(offset, echo)| Timestamps {
             value: clock(offset, now),
             echo,
@@ -181,10 +204,16 @@ pub(crate) fn syn_header(
     let options = syn_options(setup, our_scale, answers.map(|(offer, _)| offer), now);
     // RFC 7323 section 2.2: the window of a SYN is never scaled.
     let window = WindowScale::NONE.floor(room);
-    let (flags, ack) = match answers {
+    let (mut flags, ack) = match answers {
         Some((_, irs)) => (Flags::SYN.union(Flags::ACK), irs.plus(1)),
         None => (Flags::SYN, Seq::new(0)),
     };
+    // RFC 3168 section 6.1.1.
+    match answers {
+        None if setup.ecn => flags |= Flags::ECE.union(Flags::CWR),
+        Some((offer, _)) if setup.ecn && offer.has_ecn => flags |= Flags::ECE,
+        None | Some(_) => {}
+    }
     Header {
         options,
         ..crate::segment::bare(setup.isn, ack, flags, window)
@@ -203,6 +232,8 @@ mod tests {
             mss: Mss::at_least(1_460),
             peer_mss: Mss::DEFAULT_V4,
             timestamps: Some(1_000),
+            sack: true,
+            ecn: true,
             nodelay: false,
         }
     }
@@ -212,6 +243,8 @@ mod tests {
             mss: Mss::at_least(9_000),
             window: 1_000,
             scale: Some(WindowScale::clamped(7)),
+            has_sack: true,
+            has_ecn: true,
             timestamp: Some(44),
         }
     }
@@ -228,10 +261,13 @@ mod tests {
             (agreed.send_mss.get(), agreed.stamps.unwrap().recent),
             (1_448, 44)
         );
+        assert!(agreed.has_sack && agreed.has_ecn);
 
         let plain = Offer {
             scale: None,
             timestamp: None,
+            has_sack: false,
+            has_ecn: false,
             ..offer()
         };
         let agreed = Agreed::new(&setup(), &plain, ours, NOW);
@@ -240,12 +276,41 @@ mod tests {
             (0, 0)
         );
         assert_eq!((agreed.send_mss.get(), agreed.stamps), (1_460, None));
+        assert!(!agreed.has_sack && !agreed.has_ecn);
 
         // And a SYN-ACK never answers what the SYN did not say.
         let header = syn_header(&setup(), ours, Some((&plain, Seq::new(9))), 0, NOW);
         assert_eq!(header.options.window_scale, None);
         assert_eq!(header.options.timestamps, None);
-        assert_eq!(header.ack, 10);
+        assert!(!header.options.sack_permitted);
+        assert_eq!((header.ack, header.flags), (10, Flags::SYN | Flags::ACK));
+    }
+
+    #[test]
+    fn explicit_congestion_notification_is_asked_for_and_agreed() {
+        let ours = WindowScale::NONE;
+        let (both, one) = (Flags::ECE | Flags::CWR, Flags::ECE);
+        let syn = syn_header(&setup(), ours, None, 0, NOW);
+        assert_eq!(syn.flags, Flags::SYN | both);
+        let answer = syn_header(&setup(), ours, Some((&offer(), Seq::new(9))), 0, NOW);
+        assert_eq!(answer.flags, Flags::SYN | Flags::ACK | one);
+        for (flags, agrees) in [
+            (Flags::SYN | both, true),
+            (Flags::SYN | one, false),
+            (Flags::SYN | Flags::ACK | one, true),
+            // RFC 3168 section 6.1.1.1: a peer that only reflects what it does not know.
+            (Flags::SYN | Flags::ACK | both, false),
+            (Flags::SYN | Flags::ACK, false),
+        ] {
+            let header = crate::segment::bare(Seq::new(0), Seq::new(0), flags, 7);
+            let offer = Offer::of(&header, Mss::DEFAULT_V4);
+            assert_eq!(offer.has_ecn, agrees, "{flags:?}");
+            let without = Setup {
+                ecn: false,
+                ..setup()
+            };
+            assert!(!Agreed::new(&without, &offer, ours, NOW).has_ecn);
+        }
     }
 
     #[test]

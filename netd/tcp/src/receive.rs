@@ -174,6 +174,8 @@ mod tests {
             send_scale: WindowScale::NONE,
             receive_scale: WindowScale::clamped(scale),
             stamps: None,
+            has_sack: false,
+            has_ecn: false,
         };
         Receiver::new(Seq::new(7), &agreed, 0)
     }

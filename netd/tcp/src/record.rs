@@ -14,7 +14,7 @@
 //! | 0 | 1 | version: 1 |
 //! | 1 | 1 | bits 0-1: our FIN (0 not queued, 1 queued, 2 acknowledged); bits 2-3: the peer's FIN, published (0 no, 1 before ours was queued, 2 after); bit 4: no delay; bit 5: the user has left; bit 6: timestamps are in use; bit 7: zero |
 //! | 2 | 1 | window scales: low half the peer's, high half ours |
-//! | 3 | 1 | zero |
+//! | 3 | 1 | bit 0: selective acknowledgements are in use; bit 1: explicit congestion notification is; the rest zero |
 //! | 4 | 2 | largest payload we send |
 //! | 6 | 2 | largest payload the peer was told to send |
 //! | 8 | 8 | SND.UNA, position |
@@ -58,6 +58,8 @@ const NODELAY: u8 = 1 << 4;
 const ORPHAN: u8 = 1 << 5;
 const STAMPS: u8 = 1 << 6;
 const RESERVED: u8 = 1 << 7;
+const SACK: u8 = 1;
+const ECN: u8 = 1 << 1;
 /// Positions beyond this are not believed: no stream is that long.
 const MAX_POSITION: u64 = 1 << 62;
 /// The largest window that TCP can offer.
@@ -68,6 +70,7 @@ const MAX_WINDOW: u32 = (u16::MAX as u32) << 14;
 struct Fields {
     state: u8,
     scales: u8,
+    options: u8,
     send_mss: u16,
     receive_mss: u16,
     una: u64,
@@ -111,6 +114,7 @@ impl Record {
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
             scales: snd.scale().get() | rcv.scale().get() << 4,
+            options: flag(open.has_sack, SACK) | flag(open.has_ecn, ECN),
             send_mss: snd.mss.get(),
             receive_mss: rcv.mss.get(),
             una: snd.una,
@@ -144,6 +148,8 @@ impl Record {
             send_scale: scale(fields.scales),
             receive_scale: scale(fields.scales >> 4),
             stamps: has_stamps.then(|| Stamps::new(fields.stamp_offset, fields.stamp_recent, now)),
+            has_sack: fields.options & SACK != 0,
+            has_ecn: fields.options & ECN != 0,
         };
         let receive_base = Seq::new(fields.receive_base);
         let mut open = Open::new(
@@ -187,7 +193,7 @@ impl Record {
                 rest = behind;
             }
         };
-        put(&[VERSION, fields.state, fields.scales, 0]);
+        put(&[VERSION, fields.state, fields.scales, fields.options]);
         put(&fields.send_mss.to_le_bytes());
         put(&fields.receive_mss.to_le_bytes());
         put(&fields.una.to_le_bytes());
@@ -210,7 +216,7 @@ impl Record {
 
     fn decode(&self) -> Result<Fields, BadRecord> {
         let mut rest = self.0.as_slice();
-        let [version, state, scales, zero] = take(&mut rest)?;
+        let [version, state, scales, options] = take(&mut rest)?;
         if version != VERSION {
             return Err(BadRecord::Version);
         }
@@ -218,12 +224,10 @@ impl Record {
         if stored != Some(check(&self.0)) {
             return Err(BadRecord::Check);
         }
-        if zero != 0 {
-            return Err(BadRecord::Contradiction);
-        }
         Ok(Fields {
             state,
             scales,
+            options,
             send_mss: u16::from_le_bytes(take(&mut rest)?),
             receive_mss: u16::from_le_bytes(take(&mut rest)?),
             una: u64::from_le_bytes(take(&mut rest)?),
@@ -266,6 +270,7 @@ impl Fields {
         let fin = u32::from(facts.ours() == OurFin::Queued);
         let is_fin_acknowledged = facts.ours() == OurFin::Acknowledged;
         let is_sound = self.state & RESERVED == 0
+            && self.options & !(SACK | ECN) == 0
             && self.scales & 0xf <= max_scale
             && self.scales >> 4 <= max_scale
             && self.send_mss >= Mss::MIN

@@ -195,6 +195,8 @@ mod tests {
             send_scale: WindowScale::clamped(2),
             receive_scale: WindowScale::NONE,
             stamps: None,
+            has_sack: false,
+            has_ecn: false,
         };
         Sender::new(Seq::new(u32::MAX), &agreed, 4_000, Seq::new(10), Rtt::new())
     }

@@ -30,6 +30,8 @@ pub struct SynEntry {
     scale: WindowScale,
     retries: u8,
     has_stamps: bool,
+    has_sack: bool,
+    has_ecn: bool,
     is_nodelay: bool,
     is_due: bool,
     is_expired: bool,
@@ -82,6 +84,8 @@ impl SynEntry {
             scale: WindowScale::for_window(shared.limits.max_window),
             retries: 0,
             has_stamps: setup.timestamps.is_some(),
+            has_sack: setup.sack,
+            has_ecn: setup.ecn,
             is_nodelay: setup.nodelay,
             is_due: true,
             is_expired: false,
@@ -94,6 +98,8 @@ impl SynEntry {
             mss: self.mss,
             peer_mss: self.offer.mss,
             timestamps: self.has_stamps.then_some(self.stamp_offset),
+            sack: self.has_sack,
+            ecn: self.has_ecn,
             nodelay: self.is_nodelay,
         }
     }

@@ -45,6 +45,8 @@ impl Stack {
             mss: Mss::at_least(u16::try_from(mss).unwrap_or(u16::MAX)),
             peer_mss: Mss::DEFAULT_V4,
             timestamps: u32::try_from(stamp >> 32).ok(),
+            sack: true,
+            ecn: false,
             nodelay,
         }
     }

@@ -72,6 +72,8 @@ pub fn setup() -> Setup {
         mss: Mss::at_least(1_000),
         peer_mss: Mss::DEFAULT_V4,
         timestamps: None,
+        sack: false,
+        ecn: false,
         nodelay: false,
     }
 }

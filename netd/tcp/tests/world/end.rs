@@ -141,6 +141,8 @@ impl End {
                 .behaviour
                 .has_timestamps
                 .then(|| self.random.next() as u32),
+            sack: true,
+            ecn: false,
             nodelay: self.behaviour.is_nodelay,
         }
     }
