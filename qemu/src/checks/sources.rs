@@ -48,6 +48,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kernel", &["abi"]),
     ("drivers/device", &[]),
     ("drivers/hardware", &[]),
+    ("drivers/host", &["device"]),
     ("drivers/virtio", &["hardware"]),
     ("drivers/virtio-net", &["device", "virtio", "hardware"]),
     ("drivers/virtio-rng", &["virtio", "hardware"]),

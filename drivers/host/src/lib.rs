@@ -1,0 +1,22 @@
+//! Link devices of a Linux host, so that the stack runs as an ordinary process there.
+//!
+//! [`Tap`] is an interface whose other end is the host's kernel; [`PacketSocket`] shares an
+//! interface that exists. An [`Adapter`] makes a [`device::Device`] of either; [`wait`] sleeps until
+//! one of them has something, or until a deadline.
+//!
+//! *Owns* the buffers, the descriptors and every call of the operating system that they need.
+//! *Never* blocks (but in [`wait`]), and allocates nothing after construction.
+//!
+//! Both need the capability CAP_NET_ADMIN or CAP_NET_RAW in the network namespace that they are
+//! opened in; `unshare --user --map-root-user --net` makes one where everybody has them.
+
+mod adapter;
+mod interface;
+mod packet_socket;
+mod tap;
+mod wait;
+
+pub use adapter::{Adapter, Buffer, Port};
+pub use packet_socket::PacketSocket;
+pub use tap::Tap;
+pub use wait::wait;
