@@ -34,6 +34,7 @@ usage: cargo run -p qemu -- COMMAND
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
   bench           measure; table, and build/bench.json
   check           rules of the tree that a machine can check
+  conformance     write docs/conformance.md anew from the comments in tests
 
 run and debug read SMP, MEM, CPU, NET (user, tap, stream), PCAP, APPEND from the environment.";
 
@@ -58,6 +59,7 @@ fn run_command() -> Result<()> {
         "test" => tests::run(argument.as_deref()),
         "bench" => bench::run(),
         "check" => checks::run(),
+        "conformance" => checks::conformance::write(),
         _ => bail!("{USAGE}"),
     }
 }

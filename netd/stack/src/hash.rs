@@ -123,6 +123,7 @@ mod tests {
         assert_eq!(address.network(128), address);
     }
 
+    // RFC 9293: SHLD-1, MUST-9
     #[test]
     fn secrets_differ_and_every_field_counts() {
         let mut rng = Rng::new([0; 32]);

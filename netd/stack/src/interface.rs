@@ -235,6 +235,7 @@ mod tests {
         }
     }
 
+    // RFC 9293: MUST-44
     #[test]
     fn source_selection() {
         let interface = interface();

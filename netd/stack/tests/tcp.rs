@@ -317,6 +317,7 @@ fn nobody_is_there() {
     );
 }
 
+// RFC 9293: MUST-12
 #[test]
 fn a_client_that_dies_takes_its_connections_along() {
     for unsent in [false, true] {

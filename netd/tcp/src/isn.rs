@@ -23,6 +23,7 @@ mod tests {
     use super::*;
     use core::time::Duration;
 
+    // RFC 9293: MUST-8
     #[test]
     fn numbers_of_one_pair_grow_with_time_and_wrap() {
         let start = Instant::from_secs(17_179);
@@ -30,6 +31,7 @@ mod tests {
         assert_eq!(isn(later, 99).distance_from(isn(start, 99)), 1_000_000);
     }
 
+    // RFC 9293: SHLD-1
     #[test]
     fn both_halves_of_the_hash_count() {
         let now = Instant::from_secs(1);

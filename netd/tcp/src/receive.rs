@@ -180,6 +180,7 @@ mod tests {
         Receiver::new(Seq::new(7), &agreed, 0)
     }
 
+    // RFC 9293: MUST-39
     #[test]
     fn small_gains_are_not_offered() {
         let mut receiver = receiver(0);
@@ -198,6 +199,7 @@ mod tests {
         assert_eq!(receiver.offer_window(), 1_001);
     }
 
+    // RFC 9293: MUST-39
     #[test]
     fn a_small_buffer_is_offered_by_halves() {
         let mut receiver = receiver(0);
@@ -223,6 +225,7 @@ mod tests {
     }
 
     proptest! {
+        // RFC 9293: SHLD-14
         /// RFC 9293 section 3.8.6: the right edge that a peer computes never moves left, but for the
         /// rounding, and never lies a unit of the scale beyond the room.
         #[test]

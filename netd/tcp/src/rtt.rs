@@ -164,6 +164,7 @@ mod tests {
         assert_eq!(rtt.rto().duration(), milliseconds(300));
     }
 
+    // RFC 9293: MUST-18
     #[test]
     fn later_samples_follow_the_rfc() {
         // (sample, srtt, rttvar, rto) in microseconds, computed by hand from section 2.3.

@@ -112,6 +112,7 @@ proptest! {
         prop_assert_eq!(datagram, Ok(udp::Datagram { header, payload: &payload }));
     }
 
+    // RFC 9293: MUST-2, MUST-3
     #[test]
     fn tcp_frames(
         ends in (host(), host()),

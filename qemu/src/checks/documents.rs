@@ -10,7 +10,10 @@ pub fn documents_are_there_and_lead_somewhere() -> Result<Vec<String>> {
     let root = paths::root();
     let mut documents = vec![root.join("README.md"), root.join("CHANGELOG.md")];
     for entry in std::fs::read_dir(root.join("docs"))? {
-        documents.push(entry?.path());
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "md") {
+            documents.push(path);
+        }
     }
     let mut broken = Vec::new();
     for document in documents {

@@ -58,7 +58,7 @@ fn rows(table: &str) -> Vec<Row<'_>> {
 }
 
 /// `file::function` of every test that drives a guest.
-fn driven_tests() -> HashSet<String> {
+pub fn driven_tests() -> HashSet<String> {
     tests::groups()
         .iter()
         .flat_map(|group| {

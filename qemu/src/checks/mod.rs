@@ -1,5 +1,6 @@
 //! Rules of the tree that a machine can check. Each is a test with a name.
 
+pub mod conformance;
 mod documents;
 mod features;
 mod sources;
@@ -37,6 +38,10 @@ const CHECKS: &[Check] = &[
     (
         "features_name_tests_that_exist",
         features::features_name_tests_that_exist,
+    ),
+    (
+        "conformance_is_what_tests_say",
+        conformance::conformance_is_what_tests_say,
     ),
 ];
 

@@ -67,6 +67,7 @@ fn a_thousand_echoes(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
+// RFC 9293: MUST-50
 fn header_options_are_skipped(stage: &mut Stage) -> Result<()> {
     let (_, cable) = stage.both()?;
     // Record route with room for three addresses, then padding (RFC 791 section 3.1).

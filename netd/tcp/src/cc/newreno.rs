@@ -129,6 +129,7 @@ mod tests {
         }
     }
 
+    // RFC 9293: MUST-19
     #[test]
     fn slow_start_doubles_and_avoidance_adds_one_segment_per_window() {
         let mut reno = NewReno::new(MSS);

@@ -15,6 +15,7 @@ fn flying() -> Lab {
     lab
 }
 
+// RFC 9293: MAY-12
 /// (acknowledged, bytes newly acknowledged, drop, is answered)
 #[test]
 fn acknowledgements_by_their_place() {

@@ -5,6 +5,7 @@ use wire::Drop;
 
 use crate::lab::{ACK, FIN, Lab, RST, data, limits, seen, seg, setup};
 
+// RFC 9293: MUST-13
 #[test]
 fn normal_close() {
     // RFC 9293 figure 12, end A.
@@ -32,6 +33,7 @@ fn normal_close() {
     assert_eq!(record.deadline(), lab.now + limits().time_wait);
 }
 
+// RFC 9293: MUST-12
 #[test]
 fn being_closed() {
     // RFC 9293 figure 12, end B.
@@ -159,6 +161,7 @@ fn a_repeated_fin_is_acknowledged_again() {
     assert_eq!(lab.sent(), [seg(ACK, 0, 1)]);
 }
 
+// RFC 9293: MAY-1, SHLD-3
 #[test]
 fn data_for_a_user_who_has_left_is_refused() {
     let mut lab = Lab::established();

@@ -46,6 +46,7 @@ fn payload_by_its_place() {
     }
 }
 
+// RFC 9293: SHLD-31, MAY-13
 #[test]
 fn a_hole_is_filled() {
     let mut lab = Lab::established();
@@ -103,6 +104,7 @@ fn nothing_is_acknowledged_before_it_is_published() {
     assert_eq!(lab.sent(), [seg(ACK, 0, 100).window(9_900)]);
 }
 
+// RFC 9293: SHLD-19
 #[test]
 fn every_second_full_segment_is_acknowledged_at_once() {
     // RFC 9293 section 3.8.6.3.
@@ -116,6 +118,7 @@ fn every_second_full_segment_is_acknowledged_at_once() {
     assert_eq!(lab.sent().len(), 1);
 }
 
+// RFC 9293: SHLD-18, MUST-40
 #[test]
 fn a_single_segment_is_acknowledged_soon() {
     let mut lab = Lab::settled();

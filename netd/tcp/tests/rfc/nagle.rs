@@ -5,6 +5,7 @@ use wire::tcp::Flags;
 
 use crate::lab::{ACK, Lab, PSH, limits, seg, setup};
 
+// RFC 9293: SHLD-7, MAY-16, SHLD-27
 #[test]
 fn small_segments_wait_for_an_acknowledgement() {
     let mut lab = Lab::established();
@@ -18,6 +19,7 @@ fn small_segments_wait_for_an_acknowledgement() {
     assert_eq!(lab.sent_data(), [(10, 500)]);
 }
 
+// RFC 9293: SHLD-28
 #[test]
 fn whole_segments_do_not_wait() {
     let mut lab = Lab::established();
@@ -27,6 +29,7 @@ fn whole_segments_do_not_wait() {
     assert_eq!(lab.sent_data(), [(10, 1_000), (1_010, 1_000)]);
 }
 
+// RFC 9293: MUST-17
 #[test]
 fn without_nagle_nothing_waits() {
     let mut lab = Lab::established_with(
@@ -48,6 +51,7 @@ fn without_nagle_nothing_waits() {
     assert_eq!(lab.sent_data(), [(200, 10)]);
 }
 
+// RFC 9293: MUST-61
 #[test]
 fn the_last_of_what_is_queued_is_pushed() {
     let mut lab = Lab::established();
@@ -56,6 +60,7 @@ fn the_last_of_what_is_queued_is_pushed() {
     assert_eq!(flags, [ACK, PSH]);
 }
 
+// RFC 9293: SHLD-28
 #[test]
 fn super_segments_are_whole_segments_and_a_tail() {
     let mut lab = Lab::established_with(
@@ -80,6 +85,7 @@ fn super_segments_are_whole_segments_and_a_tail() {
     assert_eq!(lab.sent_data(), [(7_500, 2_000)]);
 }
 
+// RFC 9293: MUST-38
 #[test]
 fn no_silly_segments_into_a_small_window() {
     let mut lab = Lab::established();
@@ -97,6 +103,7 @@ fn no_silly_segments_into_a_small_window() {
     assert_eq!(lab.sent_data(), [(0, 500)], "all that is queued");
 }
 
+// RFC 9293: MUST-38, MUST-60
 #[test]
 fn the_override_timer_sends_what_fits() {
     // RFC 9293 section 3.8.6.2.1 (4).

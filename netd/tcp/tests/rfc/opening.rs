@@ -15,6 +15,7 @@ fn causes(outcome: &tcp::Outcome) -> Vec<(State, Cause, State)> {
         .collect()
 }
 
+// RFC 9293: MUST-14, SHLD-5, MAY-3
 #[test]
 fn a_syn_offers_its_options_and_an_unscaled_window() {
     let mut lab = Lab::with(
@@ -39,6 +40,7 @@ fn a_syn_offers_its_options_and_an_unscaled_window() {
     assert_eq!(lab.sent(), []);
 }
 
+// RFC 9293: MUST-15
 #[test]
 fn three_way_handshake() {
     let mut lab = Lab::connecting();
@@ -86,6 +88,7 @@ fn the_peers_first_data_may_come_with_its_syn() {
     assert!(outcome.events.contains(Events::PEER_FIN));
 }
 
+// RFC 9293: MUST-10
 #[test]
 fn simultaneous_open() {
     // RFC 9293 figure 8.
@@ -105,6 +108,7 @@ fn simultaneous_open() {
     assert_eq!(lab.sent(), [seg(ACK, 0, 0).window(0)]);
 }
 
+// RFC 9293: MUST-10
 #[test]
 fn simultaneous_open_ends_with_a_plain_acknowledgement_too() {
     let mut lab = Lab::connecting();
@@ -159,6 +163,7 @@ fn a_reset_that_acknowledges_the_syn_is_a_refusal() {
     assert_eq!(lab.connection.next_deadline(), None);
 }
 
+// RFC 9293: MUST-22, MUST-23
 #[test]
 fn a_syn_is_sent_again_less_and_less_often_and_then_given_up() {
     let mut lab = Lab::connecting();
@@ -176,6 +181,7 @@ fn a_syn_is_sent_again_less_and_less_often_and_then_given_up() {
     assert_eq!(lab.connection.fate(), Fate::Closed);
 }
 
+// RFC 9293: MUST-18
 #[test]
 fn a_lost_syn_makes_the_first_timeout_three_seconds() {
     let mut lab = Lab::connecting();
@@ -203,6 +209,7 @@ fn aborting_tells_only_a_peer_that_knows_us() {
     assert_eq!(lab.connection.fate(), Fate::Closed);
 }
 
+// RFC 9293: SHLD-26, MUST-56
 #[test]
 fn only_an_icmp_error_about_our_syn_is_believed() {
     let lab = Lab::connecting();

@@ -34,6 +34,7 @@ impl HalfOpen {
     }
 }
 
+// RFC 9293: MUST-14
 #[test]
 fn the_answer_to_a_syn() {
     let mut half = HalfOpen::new(3_000);
@@ -80,6 +81,7 @@ fn the_last_acknowledgement_may_bring_data() {
     assert_eq!((info.mss, info.send_window), (900, 10_000));
 }
 
+// RFC 9293: MUST-11
 /// RFC 9293 section 3.10.7.4 in SYN-RECEIVED: (segment, outcome, whether the SYN-ACK goes again).
 #[test]
 fn what_a_half_open_connection_makes_of_segments() {
@@ -143,6 +145,7 @@ fn what_a_half_open_connection_makes_of_segments() {
     }
 }
 
+// RFC 9293: MUST-22
 #[test]
 fn the_answer_is_repeated_and_then_the_entry_expires() {
     let mut half = HalfOpen::new(0);

@@ -6,6 +6,7 @@ use wire::tcp::Flags;
 
 use crate::lab::{ACK, Lab, RST, SYN, data, limits, seen, seg, setup};
 
+// RFC 9293: MUST-12
 #[test]
 fn an_exact_reset_ends_the_connection() {
     for flags in [RST, RST | ACK] {

@@ -8,6 +8,7 @@ use crate::lab::{ACK, Lab, data, limits, seg};
 
 const RTO: Duration = Duration::from_millis(200);
 
+// RFC 9293: MUST-19
 #[test]
 fn what_is_lost_is_sent_again_less_and_less_often() {
     let mut lab = Lab::established();
@@ -35,6 +36,7 @@ fn progress_starts_the_timer_again() {
     assert_eq!(lab.sent_data(), [(1_000, 1_000)]);
 }
 
+// RFC 9293: MUST-19
 #[test]
 fn after_a_timeout_everything_goes_again_slowly() {
     let mut lab = Lab::established();
@@ -54,6 +56,7 @@ fn after_a_timeout_everything_goes_again_slowly() {
     );
 }
 
+// RFC 9293: MUST-18
 #[test]
 fn the_segment_that_is_sent_again_is_not_measured() {
     // Karn's rule, RFC 6298 section 3.
@@ -78,6 +81,7 @@ fn the_segment_that_is_sent_again_is_not_measured() {
     );
 }
 
+// RFC 9293: MUST-20, SHLD-11
 #[test]
 fn a_silent_peer_is_given_up_after_the_user_timeout() {
     let mut lab = Lab::established();

@@ -29,6 +29,7 @@ fn reply(outcome: TimeWaitOutcome) -> Option<(Seg, Drop)> {
     }
 }
 
+// RFC 9293: MUST-13
 #[test]
 fn a_repeated_fin_is_acknowledged_and_starts_the_time_again() {
     let mut lab = Lab::established();
@@ -68,6 +69,7 @@ fn a_reset_does_not_end_it() {
     assert_eq!(outcome, TimeWaitOutcome::Drop(Drop::TcpBadReset));
 }
 
+// RFC 9293: MAY-2
 #[test]
 fn a_new_syn_beyond_the_old_numbers_begins_anew() {
     let mut lab = Lab::established();
@@ -84,6 +86,7 @@ fn a_new_syn_beyond_the_old_numbers_begins_anew() {
     );
 }
 
+// RFC 9293: SHLD-4, MAY-2
 #[test]
 fn timestamps_tell_a_new_syn_from_an_old_one() {
     // RFC 6191 section 2.

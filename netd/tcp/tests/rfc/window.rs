@@ -41,6 +41,7 @@ fn new_room_is_told_at_once_if_it_matters() {
     assert_eq!(lab.sent(), [seg(ACK, 0, 12_016).window(4_000)]);
 }
 
+// RFC 9293: MUST-39
 #[test]
 fn little_room_is_told_late() {
     // RFC 9293 section 3.8.6.2.2.
@@ -54,6 +55,7 @@ fn little_room_is_told_late() {
     assert_eq!(lab.sent(), [seg(ACK, 0, 10_016).window(10)]);
 }
 
+// RFC 9293: MUST-36, MUST-37, SHLD-30
 #[test]
 fn a_closed_window_is_probed_until_it_opens() {
     let mut lab = Lab::established();
@@ -99,6 +101,7 @@ fn a_probe_that_is_taken_counts() {
     assert_eq!(lab.sent_data(), [(1, 1)]);
 }
 
+// RFC 9293: MUST-20
 #[test]
 fn a_peer_that_does_not_even_answer_probes_is_given_up() {
     let mut lab = Lab::established();
@@ -143,6 +146,7 @@ fn no_more_is_sent_than_the_window_allows() {
     );
 }
 
+// RFC 9293: REC-1
 #[test]
 fn windows_are_scaled_both_ways() {
     let mut lab = Lab::with(

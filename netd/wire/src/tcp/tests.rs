@@ -39,6 +39,7 @@ const GOLDEN: [u8; 23] = [
     b'G', b'E', b'T',
 ];
 
+// RFC 9293: MUST-2
 #[test]
 fn golden_segment() {
     assert_eq!(
@@ -74,6 +75,7 @@ fn sequence_length_counts_syn_and_fin() {
     }
 }
 
+// RFC 9293: MUST-3
 #[test]
 fn refusals() {
     for len in 0..HEADER_LEN {

@@ -21,6 +21,7 @@ fn block(left: u32) -> SackBlock {
     }
 }
 
+// RFC 9293: MUST-4, MUST-14
 #[test]
 fn customary_layouts() {
     let syn = Options {
@@ -134,6 +135,7 @@ fn a_fifth_block_is_refused() {
     assert_eq!(sack.as_slice().len(), 4);
 }
 
+// RFC 9293: MUST-4, MUST-6, MUST-64
 #[test]
 fn other_layouts() {
     // As some stacks send them: scale before the padding, an unknown kind, the end early.
@@ -154,6 +156,7 @@ fn other_layouts() {
     assert_eq!(Options::parse(&[2, 4, 0, 1, 2, 4, 0, 2]), Ok(expected));
 }
 
+// RFC 9293: MUST-7
 #[test]
 fn wrong_lengths() {
     for bytes in [
