@@ -147,7 +147,7 @@ impl Stack {
     }
 
     fn connection_info(&self, index: u32, conn: &Conn) -> SocketInfo {
-        let info = conn.tcp.info();
+        let info = conn.tcp.info(&self.tcp.shared);
         SocketInfo {
             id: conn.socket(),
             client: conn.client(),
@@ -246,7 +246,7 @@ impl Stack {
         // Connections count for themselves what they send again, and hand it over at their end.
         let alive = self.tcp.connections.iter().filter(|(_, conn)| !conn.over);
         let again: u64 = alive
-            .map(|(_, conn)| u64::from(conn.tcp.info().retransmits))
+            .map(|(_, conn)| u64::from(conn.tcp.retransmits()))
             .sum();
         self.stats.iter().map(move |(name, value)| match name {
             RETRANSMITS => (name, value + again),

@@ -1,15 +1,12 @@
 //! Bytes that came out of order: which ranges of the stream, beyond what is in order, are there.
 //!
-//! *Owns* [`Ranges`] (one connection's list), and [`Pool`], the fixed number of lists that busy
-//! connections borrow. *Never* holds bytes: they already lie in the user's room. *Invariants*:
-//! ranges are sorted, not empty, and neither overlap nor touch; a list is bounded by
-//! [`Ranges::CAPACITY`], whatever a peer sends.
+//! *Owns* [`Ranges`], one connection's list, borrowed from a pool while there is something in it.
+//! *Never* holds bytes: they already lie in the user's room. *Invariants*: ranges are sorted, not
+//! empty, and neither overlap nor touch; a list is bounded by [`Ranges::CAPACITY`], whatever a
+//! peer sends.
 //! *Spec*: RFC 9293 section 3.10.7.4 (a receiver may hold segments that arrive early).
 
-extern crate alloc;
-
-use alloc::vec::Vec;
-use core::num::NonZeroU32;
+use crate::pool::Part;
 
 /// A half-open range of stream positions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,55 +100,14 @@ impl Ranges {
     }
 }
 
-/// A list borrowed from a [`Pool`]. It must be given back to the same pool.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Slot(NonZeroU32);
-
-/// All lists of one owner, allocated once.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    lists: Vec<Ranges>,
-    free: Vec<NonZeroU32>,
-}
-
-impl Pool {
-    pub(crate) fn new(capacity: u32) -> Self {
-        let lists = (0..capacity).map(|_| Ranges::EMPTY).collect();
-        let free = (1..=capacity).rev().filter_map(NonZeroU32::new).collect();
-        Self { lists, free }
+impl Part for Ranges {
+    fn new() -> Self {
+        Self::EMPTY
     }
 
-    /// Borrows an empty list, if one is left.
-    pub(crate) fn take(&mut self) -> Option<Slot> {
-        let slot = Slot(self.free.pop()?);
-        *self.get_mut(&slot)? = Ranges::EMPTY;
-        Some(slot)
-    }
-
-    /// Gives a list back.
-    pub(crate) fn give_back(&mut self, slot: Slot) {
-        self.free.push(slot.0);
-    }
-
-    pub(crate) fn get(&self, slot: &Slot) -> Option<&Ranges> {
-        self.lists.get(Self::index(slot))
-    }
-
-    pub(crate) fn get_mut(&mut self, slot: &Slot) -> Option<&mut Ranges> {
-        self.lists.get_mut(Self::index(slot))
-    }
-
-    /// How many lists are borrowed.
-    pub(crate) fn in_use(&self) -> u32 {
-        let used = self.lists.len().saturating_sub(self.free.len());
-        u32::try_from(used).unwrap_or(u32::MAX)
-    }
-
-    fn index(slot: &Slot) -> usize {
-        // A slot number is at most the number of lists, which fits in memory.
-        usize::try_from(slot.0.get())
-            .unwrap_or(usize::MAX)
-            .wrapping_sub(1)
+    fn clear(&mut self) {
+        self.len = 0;
+        self.fin = None;
     }
 }
 

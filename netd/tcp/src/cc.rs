@@ -1,25 +1,116 @@
-//! Congestion control: how much may be in flight.
+//! Congestion control: how much may be in flight, and how fast it leaves.
 //!
-//! *Owns* the choice of algorithm, one [`Congestion`] per connection. *Never* knows sequence
-//! numbers, segments or timers: byte counts in, a window out, pure arithmetic. Loss detection is
-//! `recovery`'s; it tells this room what happened.
+//! *Owns* the choice of algorithm, one [`Congestion`] per busy connection, and the seam: what loss
+//! recovery tells ([`AckSample`], [`Signal`]) and asks. *Never* knows sequence numbers, segments or
+//! timers: byte counts in, a window out, pure arithmetic. What is lost, and how the window is
+//! approached after a loss, is `recovery`'s.
 
 mod newreno;
 
+use core::time::Duration;
+
 use newreno::NewReno;
 
+use crate::recovery::Phase;
+use crate::time::Instant;
 use crate::window::Mss;
 
-/// One connection's congestion control.
+/// Which congestion control a connection uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    #[default]
+    NewReno,
+}
+
+/// What an algorithm knows that outlives idle times: 8 bytes in every open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    /// The congestion window, in bytes.
+    pub(crate) window: u32,
+    /// Where slow start ends, in bytes; `u32::MAX` before the first loss.
+    pub(crate) threshold: u32,
+}
+
+impl Remembered {
+    /// Nothing was learnt yet: the initial window of RFC 6928.
+    pub(crate) fn initial(mss: Mss) -> Self {
+        Self {
+            window: initial_window(mss),
+            threshold: u32::MAX,
+        }
+    }
+}
+
+/// Why the window must shrink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// A loss was found, not by a timeout.
+    Loss,
+    /// The peer has seen a mark of congestion (RFC 3168 section 6.1.2).
+    #[expect(dead_code, reason = "ECN is not negotiated yet")]
+    Ecn,
+}
+
+/// A sample of the delivery rate (draft-cheng-iccrg-delivery-rate-estimation).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateSample {
+    /// Bytes delivered within `interval`.
+    pub(crate) delivered: u32,
+    pub(crate) interval: Duration,
+    /// All bytes that were delivered when the segment left that this sample is of.
+    pub(crate) prior_delivered: u64,
+    /// The application, not the network, was the limit.
+    pub(crate) is_app_limited: bool,
+}
+
+/// What one acknowledgement told. All amounts are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AckSample {
+    pub(crate) now: Instant,
+    /// Newly cumulatively acknowledged.
+    pub(crate) acked: u32,
+    /// Newly delivered: cumulatively or selectively.
+    pub(crate) delivered: u32,
+    /// Newly found to be lost.
+    pub(crate) lost: u32,
+    /// In flight ("pipe" of RFC 6675) before and after.
+    pub(crate) prior_in_flight: u32,
+    pub(crate) in_flight: u32,
+    /// Round trip of the newest segment that was sent once and is now delivered.
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) rate: Option<RateSample>,
+    /// The window was used up, so growing it has a meaning (RFC 7661 section 4.3, RFC 9438
+    /// section 4.6).
+    pub(crate) is_window_limited: bool,
+    /// In [`Phase::Fast`] the window does not grow: PRR rules.
+    pub(crate) phase: Phase,
+}
+
+/// One busy connection's congestion control.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Congestion {
     NewReno(NewReno),
 }
 
 impl Congestion {
-    /// The algorithm that every connection starts with.
-    pub(crate) fn new(mss: Mss) -> Self {
-        Self::NewReno(NewReno::new(mss))
+    /// Begins, or goes on after an idle time, from what is remembered.
+    pub(crate) fn new(
+        algorithm: Algorithm,
+        remembered: Remembered,
+        _mss: Mss,
+        _now: Instant,
+    ) -> Self {
+        match algorithm {
+            Algorithm::NewReno => Self::NewReno(NewReno::new(remembered)),
+        }
+    }
+
+    /// What is to outlive an idle time.
+    pub(crate) fn remember(&self) -> Remembered {
+        Remembered {
+            window: self.window(),
+            threshold: self.threshold(),
+        }
     }
 
     /// How many bytes may be in flight.
@@ -29,73 +120,116 @@ impl Congestion {
         }
     }
 
-    /// Where slow start ends, in bytes; `u32::MAX` before the first loss.
+    /// Where slow start ends, in bytes; `u32::MAX` before the first loss. After a congestion
+    /// signal it is what PRR aims at (RFC 9937 section 6: RecoverFS is its counterpart).
     pub(crate) fn threshold(&self) -> u32 {
         match self {
             Self::NewReno(reno) => reno.threshold(),
         }
     }
 
-    /// The algorithm's name.
-    pub(crate) fn name(&self) -> &'static str {
+    /// How fast to send, in bytes per second; `None`: as the window allows.
+    #[expect(dead_code, reason = "nothing paces yet")]
+    pub(crate) fn pacing_rate(&self, _srtt: Option<Duration>) -> Option<u64> {
         match self {
-            Self::NewReno(_) => "newreno",
+            Self::NewReno(_) => None,
         }
     }
 
-    /// `acked` new bytes were acknowledged while nothing is known to be lost.
-    pub(crate) fn on_ack(&mut self, acked: u64, mss: Mss) {
+    /// Whether recovery approaches the new window by Proportional Rate Reduction. An algorithm
+    /// that limits itself says no.
+    #[expect(dead_code, reason = "recovery inflates the window yet")]
+    pub(crate) fn uses_prr(&self) -> bool {
         match self {
-            Self::NewReno(reno) => reno.on_ack(acked, mss),
+            Self::NewReno(_) => true,
         }
     }
 
-    /// A loss was found by duplicate acknowledgements, with `flight` bytes in flight.
-    pub(crate) fn on_fast_retransmit(&mut self, flight: u32, mss: Mss) {
+    /// `bytes` were sent; with them, `in_flight` are in flight.
+    pub(crate) fn on_sent(&mut self, _bytes: u32, _in_flight: u32, _now: Instant) {
         match self {
-            Self::NewReno(reno) => reno.on_fast_retransmit(flight, mss),
+            Self::NewReno(_) => {}
         }
     }
 
-    /// One more duplicate acknowledgement during recovery: a segment has left the network.
-    pub(crate) fn on_duplicate(&mut self, mss: Mss) {
+    /// Something was acknowledged.
+    pub(crate) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
         match self {
-            Self::NewReno(reno) => reno.on_duplicate(mss),
+            Self::NewReno(reno) => reno.on_ack(sample, mss),
         }
     }
 
-    /// During recovery, `acked` bytes were acknowledged, but not all that was in flight.
-    pub(crate) fn on_partial_ack(&mut self, acked: u64, mss: Mss) {
-        match self {
-            Self::NewReno(reno) => reno.on_partial_ack(acked, mss),
+    /// A congestion signal came, at most one per round trip, with `in_flight` bytes in flight.
+    pub(crate) fn on_congestion(
+        &mut self,
+        signal: Signal,
+        in_flight: u32,
+        mss: Mss,
+        _now: Instant,
+    ) {
+        match (self, signal) {
+            (Self::NewReno(reno), Signal::Loss | Signal::Ecn) => reno.on_congestion(in_flight, mss),
         }
     }
 
-    /// Recovery is over; `flight` bytes are in flight.
-    pub(crate) fn on_recovered(&mut self, flight: u32, mss: Mss) {
+    /// Recovery is over; `in_flight` bytes are in flight.
+    pub(crate) fn on_recovered(&mut self, in_flight: u32, mss: Mss, _now: Instant) {
         match self {
-            Self::NewReno(reno) => reno.on_recovered(flight, mss),
+            Self::NewReno(reno) => reno.on_recovered(in_flight, mss),
         }
     }
 
-    /// The retransmission timer fired for data that had not timed out before.
-    pub(crate) fn on_first_timeout(&mut self, flight: u32, mss: Mss) {
+    /// The retransmission timer fired. `is_first`: for data that had not timed out before.
+    pub(crate) fn on_timeout(&mut self, is_first: bool, in_flight: u32, mss: Mss, _now: Instant) {
         match self {
-            Self::NewReno(reno) => reno.on_first_timeout(flight, mss),
+            Self::NewReno(reno) => reno.on_timeout(is_first, in_flight, mss),
         }
     }
 
-    /// The retransmission timer fired again.
-    pub(crate) fn on_repeated_timeout(&mut self, mss: Mss) {
+    /// The last congestion signal or timeout was a mistake: nothing had been lost.
+    #[expect(dead_code, reason = "no mistake is found out yet")]
+    pub(crate) fn on_spurious(&mut self, _now: Instant) {
         match self {
-            Self::NewReno(reno) => reno.on_repeated_timeout(mss),
+            Self::NewReno(reno) => reno.on_spurious(),
         }
     }
 
-    /// Nothing was sent for longer than a retransmission timeout.
-    pub(crate) fn on_idle(&mut self, mss: Mss) {
+    /// Nothing was sent for longer than a retransmission timeout (RFC 5681 section 4.1).
+    pub(crate) fn on_idle(&mut self, mss: Mss, _now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_idle(mss),
+        }
+    }
+}
+
+impl Algorithm {
+    /// The algorithm's name.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::NewReno => "newreno",
+        }
+    }
+}
+
+/// RFC 6928: min(10 * MSS, max(2 * MSS, 14600)).
+fn initial_window(mss: Mss) -> u32 {
+    let mss = u32::from(mss.get());
+    (mss * 10).min((mss * 2).max(14_600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn initial_window_is_ten_segments() {
+        for (mss, window) in [
+            (1_460, 14_600),
+            (536, 5_360),
+            (9_000, 18_000),
+            (2_000, 14_600),
+        ] {
+            assert_eq!(initial_window(Mss::at_least(mss)), window);
         }
     }
 }

@@ -270,10 +270,19 @@ impl Connection {
 
     /// What a person wants to know.
     #[must_use]
-    pub fn info(&self) -> Info {
+    pub fn info(&self, shared: &Shared) -> Info {
         match self {
             Self::Opening(opening) => Info::of_opening(opening),
-            Self::Open(open) => Info::of_open(open),
+            Self::Open(open) => Info::of_open(open, shared),
+        }
+    }
+
+    /// How many segments were sent again, as far as can be counted.
+    #[must_use]
+    pub fn retransmits(&self) -> u16 {
+        match self {
+            Self::Opening(opening) => opening.retransmits().into(),
+            Self::Open(open) => open.snd.retransmits,
         }
     }
 

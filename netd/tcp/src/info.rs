@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::open::Open;
 use crate::opening::Opening;
+use crate::shared::Shared;
 use crate::state::State;
 use crate::window::WindowScale;
 
@@ -77,8 +78,9 @@ impl Info {
         }
     }
 
-    pub(crate) fn of_open(open: &Open) -> Self {
+    pub(crate) fn of_open(open: &Open, shared: &Shared) -> Self {
         let (snd, rcv) = (&open.snd, &open.rcv);
+        let busy = open.busy(shared);
         let offered = rcv.edge.saturating_sub(rcv.published());
         Self {
             state: open.state(),
@@ -89,9 +91,10 @@ impl Info {
             has_ecn: open.has_ecn,
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
-            congestion_control: snd.congestion.name(),
-            congestion_window: snd.congestion.window(),
-            slow_start_threshold: snd.congestion.threshold(),
+            congestion_control: snd.algorithm.name(),
+            congestion_window: busy.map_or(snd.remembered.window, |busy| busy.window(snd.mss)),
+            slow_start_threshold: busy
+                .map_or(snd.remembered.threshold, |busy| busy.congestion.threshold()),
             send_window: snd.window,
             receive_window: u32::try_from(offered).unwrap_or(u32::MAX),
             in_flight: snd.flight,

@@ -16,7 +16,7 @@
 //! | --- | --- | --- |
 //! | [`SynEntry`] | SYN-RECEIVED, passive | at most 64 bytes |
 //! | [`Opening`] | SYN-SENT, SYN-RECEIVED when opens cross | |
-//! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; out-of-order lists are lent by [`Shared`] |
+//! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; [`Shared`] lends what only busy ones need |
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
@@ -35,6 +35,7 @@
 
 mod accept;
 mod assemble;
+mod busy;
 mod cc;
 mod connection;
 mod info;
@@ -45,6 +46,7 @@ mod opening;
 mod options;
 mod outcome;
 mod output;
+mod pool;
 mod receive;
 mod record;
 mod recovery;

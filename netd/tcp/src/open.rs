@@ -5,14 +5,12 @@
 //! through `output`.
 //! *Spec*: RFC 9293 sections 3.3.1 (the variables), 3.6 (closing), 3.10.2 to 3.10.6 (the calls).
 
-use core::time::Duration;
-
 use wire::tcp::{Flags, Header};
 
+use crate::busy::Busy;
 use crate::options::{Agreed, Stamps};
 use crate::outcome::{Events, Fate, Outcome};
 use crate::receive::{AckNeed, Receiver};
-use crate::recovery::Phase;
 use crate::rtt::Rtt;
 use crate::segment::{Arrival, bare};
 use crate::send::Sender;
@@ -226,8 +224,17 @@ impl Open {
         if let Some(slot) = self.rcv.holes.take() {
             shared.holes.give_back(slot);
         }
+        self.snd.give_back_busy(&mut shared.busy);
         self.timers.disarm();
         self.timers.ack_sent();
+    }
+
+    /// What it has borrowed to send with.
+    pub(crate) fn busy<'a>(&self, shared: &'a Shared) -> Option<&'a Busy> {
+        self.snd
+            .busy
+            .as_ref()
+            .and_then(|slot| shared.busy.get(slot))
     }
 
     /// RFC 5961 sections 3 to 5: a doubtful segment is answered by an acknowledgement, which makes
@@ -266,28 +273,45 @@ impl Open {
         match self.timers.fire(now) {
             None | Some(Purpose::Idle) => {}
             Some(Purpose::Orphan) => self.time_out(shared, &mut outcome),
+            Some(Purpose::Rest) => self.rest(shared, now),
             Some(purpose) => {
                 // RFC 9293 section 3.8.3: R2. A peer that answers is never given up, even if it
                 // keeps its window closed (section 3.8.6.1, MUST-37).
                 if self.timers.silence(now) >= shared.limits.user_timeout {
                     self.time_out(shared, &mut outcome);
                 } else {
-                    self.send_again(purpose, now);
+                    self.send_again(purpose, shared, now);
                 }
             }
         }
         outcome
     }
 
-    fn send_again(&mut self, purpose: Purpose, now: Instant) {
+    /// Nothing was sent for a retransmission timeout: others may need the busy part.
+    fn rest(&mut self, shared: &mut Shared, now: Instant) {
+        self.timers.disarm();
+        if let Some(busy) = self.snd.busy_in(&mut shared.busy) {
+            // RFC 5681 section 4.1: the window is not to be trusted any more.
+            busy.congestion.on_idle(self.snd.mss, now);
+        }
+        self.snd.give_back_busy(&mut shared.busy);
+    }
+
+    fn send_again(&mut self, purpose: Purpose, shared: &mut Shared, now: Instant) {
         match purpose {
             Purpose::Retransmit => {
-                let is_repeated =
-                    self.timers.backoff() > 1 && self.snd.recovery.phase() == Phase::Loss;
-                self.snd.recover_on_timeout(is_repeated);
+                let is_first = self.timers.backoff() <= 1;
+                let busy = self.snd.busy_in(&mut shared.busy);
+                self.snd.recover_on_timeout(busy, is_first, now);
             }
-            Purpose::Probe => self.is_probe_due = true,
-            Purpose::Idle | Purpose::Orphan => {}
+            Purpose::Probe => {
+                self.is_probe_due = true;
+                if let Some(busy) = self.snd.busy_in(&mut shared.busy) {
+                    // RFC 5681 section 4.1: nothing was sent for a retransmission timeout.
+                    busy.congestion.on_idle(self.snd.mss, now);
+                }
+            }
+            Purpose::Idle | Purpose::Rest | Purpose::Orphan => {}
         }
         self.timers.arm(purpose, self.snd.rtt.rto(), now);
     }
@@ -308,6 +332,9 @@ impl Open {
             } else {
                 // RFC 6298 section 5.2.
                 self.timers.disarm();
+                if self.snd.busy.is_some() {
+                    self.timers.arm(Purpose::Rest, self.snd.rtt.rto(), now);
+                }
                 self.watch_orphan(limits, now);
             }
         } else if self.snd.window == 0 {
@@ -316,11 +343,5 @@ impl Open {
         if self.timers.purpose() == Purpose::Probe && self.snd.usable_window() > 0 {
             self.timers.disarm();
         }
-    }
-
-    /// How long the connection has been idle in both directions, as far as the sender knows.
-    pub(crate) fn is_restart(&self, now: Instant) -> bool {
-        let rto: Duration = self.snd.rtt.rto().duration();
-        self.snd.flight == 0 && self.timers.silence(now) > rto
     }
 }

@@ -8,10 +8,10 @@
 
 use wire::tcp::{Flags, Options};
 
+use crate::busy::Busy;
 use crate::open::Open;
 use crate::outcome::{Emit, Fate};
 use crate::receive::AckNeed;
-use crate::recovery::Phase;
 use crate::segment::bare;
 use crate::shared::Shared;
 use crate::state::OurFin;
@@ -45,30 +45,41 @@ impl Open {
         if self.fate() != Fate::Continues {
             return None;
         }
-        let emit = self.next_segment(max_payload, now);
+        if self.has_something_to_send() {
+            self.snd.borrow_busy(&mut shared.busy, now);
+        }
+        let busy = self.snd.busy_in(&mut shared.busy);
+        let emit = self.next_segment(busy, max_payload, now);
         if emit.is_some() && self.fate() != Fate::Continues {
             self.release(shared);
         }
         emit
     }
 
-    fn next_segment(&mut self, max_payload: u32, now: Instant) -> Option<Emit> {
-        if self.snd.recovery.is_resend_due() {
-            self.snd.recovery.take_resend();
-            if let Some(part) = self.lost_segment() {
-                return Some(self.send_lost(part, now));
-            }
+    /// Whether there are bytes, or a FIN, that were not acknowledged yet.
+    fn has_something_to_send(&self) -> bool {
+        self.snd.una < self.snd.end || self.facts.ours() == OurFin::Queued
+    }
+
+    fn next_segment(
+        &mut self,
+        mut busy: Option<&mut Busy>,
+        max_payload: u32,
+        now: Instant,
+    ) -> Option<Emit> {
+        if let Some(busy) = busy.as_deref_mut()
+            && busy.recovery.take_resend()
+            && let Some(part) = self.lost_segment()
+        {
+            return Some(self.send_lost(busy, part, now));
         }
-        if self.snd.unsent() > 0 && self.is_restart(now) {
-            self.snd.congestion.on_idle(self.snd.mss);
-        }
-        if let Some(part) = self.next_part(max_payload) {
-            return Some(self.send_part(part, now));
+        if let Some(part) = self.next_part(busy.as_deref(), max_payload) {
+            return Some(self.send_part(busy, part, now));
         }
         if core::mem::take(&mut self.is_probe_due)
             && let Some(part) = self.probe()
         {
-            return Some(self.send_probe(part, now));
+            return Some(self.send_probe(busy, part, now));
         }
         if self.rcv.need != AckNeed::None {
             let start = self.snd.nxt();
@@ -110,9 +121,9 @@ impl Open {
     }
 
     /// Data, and FIN, from the cursor on.
-    fn next_part(&self, max_payload: u32) -> Option<Part> {
+    fn next_part(&self, busy: Option<&Busy>, max_payload: u32) -> Option<Part> {
         let snd = &self.snd;
-        let len = self.sendable(max_payload);
+        let len = self.sendable(busy, max_payload);
         let part = self.part(snd.cursor(), len);
         // A FIN alone needs no window: it is how a peer that reads slowly learns of the end.
         let is_fin_due = part.has_fin && snd.cursor() <= snd.end;
@@ -123,20 +134,19 @@ impl Open {
     }
 
     /// How many bytes from the cursor on may leave now, in one segment or super-segment.
-    fn sendable(&self, max_payload: u32) -> u32 {
+    fn sendable(&self, busy: Option<&Busy>, max_payload: u32) -> u32 {
         let snd = &self.snd;
         let mss = u32::from(snd.mss.get());
         let unsent = snd.unsent();
         if unsent == 0 {
             return 0;
         }
-        // RFC 3042: up to two segments beyond the congestion window on the first duplicates.
-        let extra = snd.recovery.extra_segments().saturating_mul(mss);
-        let congestion = snd
-            .congestion
-            .window()
-            .saturating_add(extra)
-            .saturating_sub(snd.sent);
+        let congestion = busy.map_or(mss, |busy| {
+            // RFC 3042: up to two segments beyond the congestion window on the first duplicates.
+            let extra = busy.recovery.extra_segments().saturating_mul(mss);
+            busy.window(snd.mss).saturating_add(extra)
+        });
+        let congestion = congestion.saturating_sub(snd.sent);
         let usable = snd.usable_window();
         let len = small(unsent)
             .min(usable)
@@ -176,25 +186,27 @@ impl Open {
         Some(self.part(snd.una, small(snd.unsent()).min(most)))
     }
 
-    fn send_lost(&mut self, part: Part, now: Instant) -> Emit {
+    fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {
         self.snd.retransmits = self.snd.retransmits.saturating_add(1);
-        self.snd.stop_timing();
+        busy.stop_timing();
         self.timers
             .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
         self.emit(part, now)
     }
 
-    fn send_part(&mut self, part: Part, now: Instant) -> Emit {
+    fn send_part(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
         let snd = &mut self.snd;
         let is_new = snd.sent == snd.flight;
         snd.advance_cursor(part.positions());
-        if is_new {
-            let end = snd.cursor();
-            snd.start_timing(end, now);
-        } else {
-            snd.stop_timing();
-            if snd.recovery.phase() == Phase::Loss {
-                snd.retransmits = snd.retransmits.saturating_add(1);
+        if !is_new {
+            snd.retransmits = snd.retransmits.saturating_add(1);
+        }
+        if let Some(busy) = busy {
+            busy.congestion.on_sent(part.positions(), snd.sent, now);
+            if is_new {
+                busy.start_timing(snd.cursor(), now);
+            } else {
+                busy.stop_timing();
             }
         }
         if self.timers.purpose() != Purpose::Retransmit {
@@ -208,8 +220,10 @@ impl Open {
 
     /// RFC 9293 section 3.8.6.1: at least one byte of new data, again and again. It stays beyond
     /// the cursor: when the window opens it is sent once more.
-    fn send_probe(&mut self, part: Part, now: Instant) -> Emit {
-        self.snd.stop_timing();
+    fn send_probe(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
+        if let Some(busy) = busy {
+            busy.stop_timing();
+        }
         self.snd.flight = self.snd.flight.max(part.positions());
         self.emit(part, now)
     }

@@ -11,8 +11,9 @@
 //!       `- what is acknowledged                  `- what is offered
 //! ```
 
-use crate::assemble::Slot;
+use crate::assemble::Ranges;
 use crate::options::Agreed;
+use crate::pool::Slot;
 use crate::seq::Seq;
 use crate::window::{Mss, WindowScale};
 
@@ -45,7 +46,7 @@ pub(crate) struct Receiver {
     base: Seq,
     /// Last.ACK.sent of RFC 7323.
     pub(crate) ack_sent: Seq,
-    pub(crate) holes: Option<Slot>,
+    pub(crate) holes: Option<Slot<Ranges>>,
     /// What we told the peer to send at most in one segment.
     pub(crate) mss: Mss,
     scale: WindowScale,

@@ -175,10 +175,8 @@ impl Record {
         let end = fields.una.saturating_add(u64::from(fields.queued));
         open.snd
             .restore(fields.una, fields.flight, end, fields.window);
-        if fields.flight > 0 {
-            // What of it has arrived, nobody knows any more.
-            open.snd.recover_on_timeout(false);
-        }
+        // What of it has arrived, nobody knows any more.
+        open.snd.sent = 0;
         Ok(open)
     }
 

@@ -9,7 +9,11 @@
 //! | fast | three duplicate acknowledgements came | one segment at SND.UNA per partial one |
 //! | loss | the timer fired | everything, as the window allows |
 
+use crate::busy::Busy;
+use crate::cc::{AckSample, Signal};
 use crate::send::Sender;
+use crate::time::Instant;
+use crate::window::Mss;
 
 /// Which of the phases a connection is in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub(crate) enum Phase {
 pub(crate) struct Recovery {
     /// Recovery ends when so many positions beyond SND.UNA are acknowledged.
     remaining: u32,
+    /// What RFC 6582 adds to the congestion window during fast recovery, in bytes.
+    inflation: i64,
     phase: Phase,
     duplicates: u8,
     /// A timeout's recovery has just ended: duplicates may be the echo of what went back.
@@ -46,11 +52,6 @@ impl Recovery {
         core::mem::take(&mut self.is_resend_due)
     }
 
-    /// Whether the segment at SND.UNA must be sent again.
-    pub(crate) const fn is_resend_due(&self) -> bool {
-        self.is_resend_due
-    }
-
     /// How many segments limited transmit lets out beyond the congestion window (RFC 3042).
     pub(crate) fn extra_segments(&self) -> u32 {
         match self.phase {
@@ -60,34 +61,46 @@ impl Recovery {
     }
 }
 
+impl Busy {
+    /// How much may be in flight: the congestion window, inflated while recovery is fast.
+    pub(crate) fn window(&self, mss: Mss) -> u32 {
+        let inflation = self.recovery.inflation;
+        let window = i64::from(self.congestion.window()).saturating_add(inflation);
+        u32::try_from(window).unwrap_or(0).max(mss.get().into())
+    }
+}
+
 impl Sender {
-    /// `acked` new positions were acknowledged; SND.UNA has moved already. `was_full`: before, the
-    /// congestion window was used up, so growing it has a meaning (RFC 7661 section 4.3).
-    pub(crate) fn recover_on_ack(&mut self, acked: u32, was_full: bool) {
-        self.recovery.duplicates = 0;
-        self.recovery.is_echo_possible = false;
-        self.recovery.remaining = self.recovery.remaining.saturating_sub(acked);
-        let is_all_acknowledged = self.recovery.remaining == 0;
-        let acked = u64::from(acked);
-        match self.recovery.phase {
-            Phase::Open => {
-                if was_full {
-                    self.congestion.on_ack(acked, self.mss);
-                }
-            }
+    /// An acknowledgement of new positions, as `sample` has it; SND.UNA has moved already.
+    pub(crate) fn recover_on_ack(&mut self, busy: &mut Busy, sample: &AckSample) {
+        let Busy {
+            recovery,
+            congestion,
+            ..
+        } = busy;
+        recovery.duplicates = 0;
+        recovery.is_echo_possible = false;
+        recovery.remaining = recovery.remaining.saturating_sub(sample.acked);
+        let is_all_acknowledged = recovery.remaining == 0;
+        congestion.on_ack(sample, self.mss);
+        match recovery.phase {
+            Phase::Open => {}
             Phase::Fast if is_all_acknowledged => {
-                self.congestion.on_recovered(self.flight, self.mss);
-                self.recovery = Recovery::default();
+                congestion.on_recovered(self.flight, self.mss, sample.now);
+                *recovery = Recovery::default();
             }
             Phase::Fast => {
                 // RFC 6582 section 3.2 step 5: a partial acknowledgement shows the next hole.
-                self.congestion.on_partial_ack(acked, self.mss);
-                self.recovery.is_resend_due = true;
+                // Deflate by what was acknowledged, give one segment back.
+                let size = i64::from(self.mss.get());
+                let acked = i64::from(sample.acked);
+                let give_back = if acked >= size { size } else { 0 };
+                recovery.inflation = recovery.inflation.saturating_add(give_back - acked);
+                recovery.is_resend_due = true;
             }
             Phase::Loss => {
-                self.congestion.on_ack(acked, self.mss);
                 if is_all_acknowledged {
-                    self.recovery = Recovery {
+                    *recovery = Recovery {
                         is_echo_possible: true,
                         ..Recovery::default()
                     };
@@ -98,38 +111,49 @@ impl Sender {
     }
 
     /// A duplicate acknowledgement came (RFC 5681 section 2).
-    pub(crate) fn recover_on_duplicate(&mut self) {
-        self.recovery.duplicates = self.recovery.duplicates.saturating_add(1);
-        match self.recovery.phase {
-            Phase::Fast => self.congestion.on_duplicate(self.mss),
+    pub(crate) fn recover_on_duplicate(&mut self, busy: &mut Busy, now: Instant) {
+        let size = i64::from(self.mss.get());
+        let recovery = &mut busy.recovery;
+        recovery.duplicates = recovery.duplicates.saturating_add(1);
+        match recovery.phase {
+            // One more segment has left the network.
+            Phase::Fast => recovery.inflation = recovery.inflation.saturating_add(size),
             // RFC 6582 section 3.2 step 2: duplicates of what went back after a timeout are no
             // sign of a new loss.
-            Phase::Open if self.recovery.is_echo_possible => {}
-            Phase::Open if self.recovery.duplicates >= DUPLICATES_OF_LOSS => {
-                self.congestion.on_fast_retransmit(self.flight, self.mss);
-                self.recovery.phase = Phase::Fast;
-                self.recovery.remaining = self.flight;
-                self.recovery.is_resend_due = true;
-                self.stop_timing();
+            Phase::Open if recovery.is_echo_possible => {}
+            Phase::Open if recovery.duplicates >= DUPLICATES_OF_LOSS => {
+                recovery.phase = Phase::Fast;
+                recovery.remaining = self.flight;
+                recovery.is_resend_due = true;
+                // RFC 5681 section 3.2 step 3: three segments have left the network.
+                recovery.inflation = size * 3;
+                busy.congestion
+                    .on_congestion(Signal::Loss, self.flight, self.mss, now);
+                busy.stop_timing();
             }
             Phase::Open | Phase::Loss => {}
         }
     }
 
     /// The retransmission timer fired (RFC 6298 section 5.4): all that is in flight is taken for
-    /// lost. `is_repeated`: nothing was acknowledged since it fired last.
-    pub(crate) fn recover_on_timeout(&mut self, is_repeated: bool) {
-        if is_repeated {
-            self.congestion.on_repeated_timeout(self.mss);
-        } else {
-            self.congestion.on_first_timeout(self.flight, self.mss);
-        }
-        self.recovery = Recovery {
-            remaining: self.flight,
-            phase: Phase::Loss,
-            ..Recovery::default()
-        };
+    /// lost. `is_first`: something was acknowledged since it fired last.
+    pub(crate) fn recover_on_timeout(
+        &mut self,
+        busy: Option<&mut Busy>,
+        is_first: bool,
+        now: Instant,
+    ) {
         self.sent = 0;
-        self.stop_timing();
+        if let Some(busy) = busy {
+            let is_first = is_first || busy.recovery.phase != Phase::Loss;
+            busy.congestion
+                .on_timeout(is_first, self.flight, self.mss, now);
+            busy.recovery = Recovery {
+                remaining: self.flight,
+                phase: Phase::Loss,
+                ..Recovery::default()
+            };
+            busy.stop_timing();
+        }
     }
 }

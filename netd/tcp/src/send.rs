@@ -11,18 +11,17 @@
 //! Usually `sent == flight`. After a timeout `sent` starts again from nothing and what lies
 //! between the two is taken for lost. Our FIN sits at position `end` and counts as one byte.
 
-use core::time::Duration;
-
-use crate::cc::Congestion;
+use crate::busy::Busy;
+use crate::cc::{Algorithm, Congestion, Remembered};
 use crate::options::Agreed;
-use crate::recovery::Recovery;
+use crate::pool::{Pool, Slot};
 use crate::rtt::Rtt;
 use crate::seq::Seq;
 use crate::time::Instant;
 use crate::window::{Mss, WindowScale};
 
 /// The sending half.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Sender {
     /// SND.UNA: everything before is acknowledged.
     pub(crate) una: u64,
@@ -41,14 +40,12 @@ pub(crate) struct Sender {
     pub(crate) window_set_by: Seq,
     /// The number of position 0: ISS + 1.
     base: Seq,
-    pub(crate) congestion: Congestion,
     pub(crate) rtt: Rtt,
-    /// The low half of the position whose acknowledgement ends the running measurement, and when
-    /// it began, in microseconds modulo 2³². Meaningful while `is_timing`.
-    timed_position: u32,
-    timed_at: u32,
-    is_timing: bool,
-    pub(crate) recovery: Recovery,
+    /// What is needed only while something is sent.
+    pub(crate) busy: Option<Slot<Busy>>,
+    pub(crate) algorithm: Algorithm,
+    /// What congestion control had learnt when the busy part was given back last.
+    pub(crate) remembered: Remembered,
     pub(crate) mss: Mss,
     scale: WindowScale,
     /// Segments sent again, as far as can be counted.
@@ -66,12 +63,10 @@ impl Sender {
             max_window: window,
             window_set_by: set_by,
             base: isn.plus(1),
-            congestion: Congestion::new(agreed.send_mss),
             rtt,
-            timed_position: 0,
-            timed_at: 0,
-            is_timing: false,
-            recovery: Recovery::default(),
+            busy: None,
+            algorithm: Algorithm::default(),
+            remembered: Remembered::initial(agreed.send_mss),
             mss: agreed.send_mss,
             scale: agreed.send_scale,
             retransmits: 0,
@@ -142,30 +137,34 @@ impl Sender {
         self.flight = self.flight.max(self.sent);
     }
 
-    /// Begins to measure the round trip of a segment that ends at `position` and was never sent
-    /// before, unless a measurement is running.
-    pub(crate) fn start_timing(&mut self, position: u64, now: Instant) {
-        if !self.is_timing {
-            self.is_timing = true;
-            self.timed_position = low_half(position);
-            self.timed_at = low_half(now.as_micros());
+    /// Borrows the busy part if it is not here and one is left.
+    pub(crate) fn borrow_busy(&mut self, pool: &mut Pool<Busy>, now: Instant) {
+        if self.busy.is_some() {
+            return;
+        }
+        self.busy = pool.take();
+        if let Some(busy) = self.busy_in(pool) {
+            busy.congestion = Congestion::new(self.algorithm, self.remembered, self.mss, now);
+            if self.sent < self.flight {
+                // What of it has arrived, nobody knows: as after a timeout.
+                self.recover_on_timeout(Some(busy), true, now);
+            }
         }
     }
 
-    /// Karn's rule (RFC 6298 section 3): what is sent again cannot be measured.
-    pub(crate) fn stop_timing(&mut self) {
-        self.is_timing = false;
+    /// The busy part, if it was borrowed.
+    pub(crate) fn busy_in<'a>(&self, pool: &'a mut Pool<Busy>) -> Option<&'a mut Busy> {
+        self.busy.as_ref().and_then(|slot| pool.get_mut(slot))
     }
 
-    /// Ends the measurement if the acknowledgement of SND.UNA does.
-    pub(crate) fn finish_timing(&mut self, now: Instant) -> Option<Duration> {
-        let una = Seq::new(low_half(self.una));
-        if !self.is_timing || una.is_before(Seq::new(self.timed_position)) {
-            return None;
+    /// Gives the busy part back, and remembers what it knew.
+    pub(crate) fn give_back_busy(&mut self, pool: &mut Pool<Busy>) {
+        if let Some(slot) = self.busy.take() {
+            if let Some(busy) = pool.get(&slot) {
+                self.remembered = busy.congestion.remember();
+            }
+            pool.give_back(slot);
         }
-        self.is_timing = false;
-        let elapsed = low_half(now.as_micros()).wrapping_sub(self.timed_at);
-        Some(Duration::from_micros(u64::from(elapsed)))
     }
 
     /// The connection is rebuilt from its record: positions and windows as they were told.
@@ -178,15 +177,9 @@ impl Sender {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "compared modulo 2^32")]
-const fn low_half(value: u64) -> u32 {
-    value as u32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtt::Rto;
 
     fn sender() -> Sender {
         let agreed = Agreed {
@@ -223,20 +216,5 @@ mod tests {
         assert_eq!(sender.acknowledge(4), 4);
         assert_eq!(sender.acknowledge(7), 6);
         assert_eq!((sender.una, sender.flight, sender.unsent()), (11, 0, 0));
-    }
-
-    #[test]
-    fn a_measurement_survives_the_wrap_of_both_its_halves() {
-        let mut sender = sender();
-        let start = Instant::from_micros((1 << 32) - 5);
-        sender.restore((1 << 32) - 100, 0, 1 << 33, 0);
-        sender.start_timing((1 << 32) + 50, start);
-        sender.una = (1 << 32) + 49;
-        assert_eq!(sender.finish_timing(start), None);
-        sender.una = (1 << 32) + 50;
-        let measured = sender.finish_timing(start + Duration::from_micros(700));
-        assert_eq!(measured, Some(Duration::from_micros(700)));
-        assert_eq!(sender.finish_timing(start), None);
-        assert_eq!(sender.rtt.rto(), Rto::INITIAL);
     }
 }

@@ -5,7 +5,9 @@
 
 use core::time::Duration;
 
-use crate::assemble::Pool;
+use crate::assemble::Ranges;
+use crate::busy::Busy;
+use crate::pool::Pool;
 use crate::time::Instant;
 
 /// Limits and times that hold for every connection.
@@ -26,6 +28,8 @@ pub struct Limits {
     pub time_wait: Duration,
     /// How many connections may hold bytes that came out of order, at the same time.
     pub hole_lists: u32,
+    /// How many connections may be sending at the same time with more than one segment in flight.
+    pub busy_parts: u32,
     /// How many challenge acknowledgements may be sent in one second (RFC 5961 section 7).
     pub challenges_per_second: u32,
 }
@@ -40,6 +44,7 @@ impl Default for Limits {
             orphan_timeout: Duration::from_secs(60),
             time_wait: Duration::from_secs(60),
             hole_lists: 256,
+            busy_parts: 1_024,
             challenges_per_second: 100,
         }
     }
@@ -49,7 +54,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) limits: Limits,
-    pub(crate) holes: Pool,
+    pub(crate) holes: Pool<Ranges>,
+    pub(crate) busy: Pool<Busy>,
     pub(crate) challenges: Budget,
 }
 
@@ -60,6 +66,7 @@ impl Shared {
         Self {
             limits,
             holes: Pool::new(limits.hole_lists),
+            busy: Pool::new(limits.busy_parts),
             challenges: Budget::new(limits.challenges_per_second),
         }
     }
@@ -74,6 +81,12 @@ impl Shared {
     #[must_use]
     pub fn hole_lists_in_use(&self) -> u32 {
         self.holes.in_use()
+    }
+
+    /// How many connections are sending, or were within the last retransmission timeout.
+    #[must_use]
+    pub fn busy_parts_in_use(&self) -> u32 {
+        self.busy.in_use()
     }
 }
 

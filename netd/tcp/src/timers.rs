@@ -21,6 +21,8 @@ pub(crate) enum Purpose {
     /// Nothing is in flight, something is to be sent, and the peer's window does not let it out
     /// (RFC 9293 section 3.8.6.1).
     Probe,
+    /// Everything is acknowledged, and what only a busy connection needs may be given back soon.
+    Rest,
     /// The user has left and our FIN is acknowledged: only the peer's FIN is missing.
     Orphan,
 }
@@ -65,7 +67,7 @@ impl Timers {
 
     /// Arms the main timer, which waits `rto` times 2 to the power of the back-off.
     pub(crate) fn arm(&mut self, purpose: Purpose, rto: Rto, now: Instant) {
-        if self.purpose == Purpose::Idle {
+        if matches!(self.purpose, Purpose::Idle | Purpose::Rest) {
             self.since = milliseconds(now);
         }
         self.purpose = purpose;

@@ -36,6 +36,7 @@ fn behaviour(random: &mut Random, connects: bool) -> Behaviour {
         closes_second: random.chance(300),
         leaves: random.chance(300),
         hole_lists: random.pick(&[0, 1, 4]),
+        busy_parts: random.pick(&[0, 1, 1, 1]),
         time_wait: Duration::from_secs(10),
         patience: Duration::from_secs(1_500),
     }

@@ -277,7 +277,7 @@ impl Stack {
         let (tuple, holder) = (conn.tuple, conn.holder);
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
         conn.over = true;
-        let again = conn.tcp.info().retransmits;
+        let again = conn.tcp.retransmits();
         self.stats.add(Counter::TcpRetransmits, again.into());
         if !conn.established {
             self.stats.count(Counter::TcpFailedOpens);

@@ -1,6 +1,9 @@
-//! NewReno: RFC 5681 with the window inflation of RFC 6582, bytes counted as in RFC 3465, and the
-//! initial window of RFC 6928.
+//! NewReno: RFC 5681, bytes counted as in RFC 3465.
+//!
+//! The inflated windows of RFC 6582 are not here: during recovery, what may be sent is `recovery`'s.
 
+use super::{AckSample, Remembered, initial_window};
+use crate::recovery::Phase;
 use crate::window::Mss;
 
 /// Congestion window, threshold, and bytes acknowledged since the window last grew.
@@ -9,17 +12,20 @@ pub(crate) struct NewReno {
     window: u32,
     threshold: u32,
     counted: u32,
+    /// As they were before the last congestion signal or timeout.
+    before: Remembered,
 }
 
 impl NewReno {
     /// More than this is never useful: the largest window that TCP can offer.
     const MAX_WINDOW: u32 = 1 << 30;
 
-    pub(super) fn new(mss: Mss) -> Self {
+    pub(super) const fn new(remembered: Remembered) -> Self {
         Self {
-            window: initial_window(mss),
-            threshold: u32::MAX,
+            window: remembered.window,
+            threshold: remembered.threshold,
             counted: 0,
+            before: remembered,
         }
     }
 
@@ -31,15 +37,17 @@ impl NewReno {
         self.threshold
     }
 
-    pub(super) fn on_ack(&mut self, acked: u64, mss: Mss) {
-        let acked = u32::try_from(acked).unwrap_or(Self::MAX_WINDOW);
+    pub(super) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
+        if sample.phase == Phase::Fast || !sample.is_window_limited {
+            return;
+        }
         if self.window < self.threshold {
             // RFC 5681 section 3.1: slow start. Whole byte counts (RFC 3465), because one
             // acknowledgement may stand for many segments.
-            self.grow(acked);
+            self.grow(sample.acked);
         } else {
             // RFC 5681 section 3.1: congestion avoidance, one segment per window acknowledged.
-            self.counted = self.counted.saturating_add(acked);
+            self.counted = self.counted.saturating_add(sample.acked);
             if self.counted >= self.window {
                 self.counted = self.counted.saturating_sub(self.window).min(self.window);
                 self.grow(u32::from(mss.get()));
@@ -47,45 +55,31 @@ impl NewReno {
         }
     }
 
-    pub(super) fn on_fast_retransmit(&mut self, flight: u32, mss: Mss) {
-        self.halve(flight, mss);
-        // RFC 5681 section 3.2 step 3: three segments have left the network.
-        self.window = self
-            .threshold
-            .saturating_add(u32::from(mss.get()).saturating_mul(3));
+    pub(super) fn on_congestion(&mut self, in_flight: u32, mss: Mss) {
+        self.halve(in_flight, mss);
+        self.window = self.threshold;
     }
 
-    pub(super) fn on_duplicate(&mut self, mss: Mss) {
-        self.grow(u32::from(mss.get()));
-    }
-
-    pub(super) fn on_partial_ack(&mut self, acked: u64, mss: Mss) {
-        // RFC 6582 section 3.2 step 5: deflate by what was acknowledged, give one segment back.
-        let size = u32::from(mss.get());
-        let acked = u32::try_from(acked).unwrap_or(Self::MAX_WINDOW);
-        let give_back = if acked >= size { size } else { 0 };
-        self.window = self
-            .window
-            .saturating_sub(acked)
-            .saturating_add(give_back)
-            .max(size);
-    }
-
-    pub(super) fn on_recovered(&mut self, flight: u32, mss: Mss) {
+    pub(super) fn on_recovered(&mut self, in_flight: u32, mss: Mss) {
         // RFC 6582 section 3.2 step 5, full acknowledgement, option 1: no burst afterwards.
         let size = u32::from(mss.get());
-        self.window = self.threshold.min(flight.max(size).saturating_add(size));
+        self.window = self.threshold.min(in_flight.max(size).saturating_add(size));
         self.counted = 0;
     }
 
-    pub(super) fn on_first_timeout(&mut self, flight: u32, mss: Mss) {
-        self.halve(flight, mss);
-        self.on_repeated_timeout(mss);
+    pub(super) fn on_timeout(&mut self, is_first: bool, in_flight: u32, mss: Mss) {
+        if is_first {
+            self.halve(in_flight, mss);
+        }
+        // RFC 5681 section 3.1: the loss window is one segment; the second time, the threshold
+        // stays.
+        self.window = u32::from(mss.get());
+        self.counted = 0;
     }
 
-    pub(super) fn on_repeated_timeout(&mut self, mss: Mss) {
-        // RFC 5681 section 3.1: the loss window is one segment, the threshold stays.
-        self.window = u32::from(mss.get());
+    pub(super) fn on_spurious(&mut self) {
+        self.window = self.window.max(self.before.window);
+        self.threshold = self.before.threshold;
         self.counted = 0;
     }
 
@@ -95,8 +89,12 @@ impl NewReno {
     }
 
     /// RFC 5681 equation 4.
-    fn halve(&mut self, flight: u32, mss: Mss) {
-        self.threshold = (flight / 2).max(u32::from(mss.get()).saturating_mul(2));
+    fn halve(&mut self, in_flight: u32, mss: Mss) {
+        self.before = Remembered {
+            window: self.window,
+            threshold: self.threshold,
+        };
+        self.threshold = (in_flight / 2).max(u32::from(mss.get()).saturating_mul(2));
         self.counted = 0;
     }
 
@@ -105,70 +103,88 @@ impl NewReno {
     }
 }
 
-/// RFC 6928: min(10 * MSS, max(2 * MSS, 14600)).
-fn initial_window(mss: Mss) -> u32 {
-    let mss = u32::from(mss.get());
-    (mss * 10).min((mss * 2).max(14_600))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Instant;
 
     const MSS: Mss = Mss::at_least(1_000);
 
-    #[test]
-    fn initial_window_is_ten_segments() {
-        for (mss, window) in [
-            (1_460, 14_600),
-            (536, 5_360),
-            (9_000, 18_000),
-            (2_000, 14_600),
-        ] {
-            assert_eq!(initial_window(Mss::at_least(mss)), window);
+    fn reno() -> NewReno {
+        NewReno::new(Remembered::initial(MSS))
+    }
+
+    fn acked(bytes: u32) -> AckSample {
+        AckSample {
+            now: Instant::ZERO,
+            acked: bytes,
+            delivered: bytes,
+            lost: 0,
+            prior_in_flight: bytes,
+            in_flight: 0,
+            rtt: None,
+            rate: None,
+            is_window_limited: true,
+            phase: Phase::Open,
         }
     }
 
     // RFC 9293: MUST-19
     #[test]
     fn slow_start_doubles_and_avoidance_adds_one_segment_per_window() {
-        let mut reno = NewReno::new(MSS);
-        reno.on_ack(10_000, MSS);
+        let mut reno = reno();
+        reno.on_ack(&acked(10_000), MSS);
         assert_eq!(reno.window(), 20_000);
-        reno.on_first_timeout(20_000, MSS);
+        reno.on_timeout(true, 20_000, MSS);
         assert_eq!((reno.window(), reno.threshold()), (1_000, 10_000));
         for _ in 0..9 {
-            reno.on_ack(1_000, MSS);
+            reno.on_ack(&acked(1_000), MSS);
         }
         assert_eq!(reno.window(), 10_000);
         for _ in 0..10 {
-            reno.on_ack(1_000, MSS);
+            reno.on_ack(&acked(1_000), MSS);
         }
         assert_eq!(reno.window(), 11_000);
     }
 
     #[test]
-    fn recovery_inflates_and_deflates() {
-        let mut reno = NewReno::new(MSS);
-        reno.on_fast_retransmit(20_000, MSS);
-        assert_eq!((reno.threshold(), reno.window()), (10_000, 13_000));
-        reno.on_duplicate(MSS);
-        assert_eq!(reno.window(), 14_000);
-        reno.on_partial_ack(3_000, MSS);
-        assert_eq!(reno.window(), 12_000);
+    fn it_grows_only_when_that_means_something() {
+        let mut reno = reno();
+        for sample in [
+            AckSample {
+                is_window_limited: false,
+                ..acked(1_000)
+            },
+            AckSample {
+                phase: Phase::Fast,
+                ..acked(1_000)
+            },
+        ] {
+            reno.on_ack(&sample, MSS);
+            assert_eq!(reno.window(), 10_000);
+        }
+    }
+
+    #[test]
+    fn a_loss_halves_and_a_mistake_is_taken_back() {
+        let mut reno = reno();
+        reno.on_congestion(20_000, MSS);
+        assert_eq!((reno.threshold(), reno.window()), (10_000, 10_000));
         reno.on_recovered(2_000, MSS);
         assert_eq!(reno.window(), 3_000);
+        reno.on_spurious();
+        assert_eq!((reno.threshold(), reno.window()), (u32::MAX, 10_000));
     }
 
     #[test]
     fn the_window_never_goes_below_one_segment_nor_above_the_largest() {
-        let mut reno = NewReno::new(MSS);
-        reno.on_partial_ack(u64::MAX, MSS);
-        assert!(reno.window() >= 1_000);
-        reno.on_ack(u64::MAX, MSS);
-        reno.on_ack(u64::MAX, MSS);
+        let mut reno = reno();
+        reno.on_ack(&acked(u32::MAX), MSS);
+        reno.on_ack(&acked(u32::MAX), MSS);
         assert_eq!(reno.window(), NewReno::MAX_WINDOW);
-        reno.on_first_timeout(0, MSS);
+        reno.on_timeout(true, 0, MSS);
+        assert_eq!((reno.window(), reno.threshold()), (1_000, 2_000));
+        reno.on_timeout(false, 0, MSS);
         assert_eq!((reno.window(), reno.threshold()), (1_000, 2_000));
     }
 }

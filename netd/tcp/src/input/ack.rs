@@ -3,6 +3,7 @@
 use wire::Drop;
 
 use super::Processing;
+use crate::cc::AckSample;
 use crate::outcome::Events;
 use crate::seq::Seq;
 use crate::state::{Cause, OurFin};
@@ -42,8 +43,8 @@ impl Processing<'_> {
         let is_duplicate = snd.sent > 0
             && self.arrival.sequence_len() == 0
             && snd.scaled(header.window) == snd.window;
-        if is_duplicate {
-            snd.recover_on_duplicate();
+        if is_duplicate && let Some(busy) = snd.busy_in(&mut self.shared.busy) {
+            snd.recover_on_duplicate(busy, self.now);
         }
         snd.update_window(header.window, Seq::new(header.seq), false);
         self.open
@@ -54,21 +55,38 @@ impl Processing<'_> {
     fn take_new_ack(&mut self, count: u32) {
         let header = self.arrival.header;
         let snd = &mut self.open.snd;
-        let was_full = u64::from(snd.sent).saturating_add(u64::from(snd.mss.get()))
-            > u64::from(snd.congestion.window());
+        let prior_in_flight = snd.sent;
         self.outcome.acked = snd.acknowledge(count);
-        // Only segments sent once are measured (RFC 6298 section 3, Karn). Echoed timestamps are
-        // no help: an acknowledgement that was lost makes them as old as the timeout.
-        if let Some(sample) = snd.finish_timing(self.now) {
-            snd.rtt.sample(sample);
+        if let Some(busy) = snd.busy_in(&mut self.shared.busy) {
+            // Only segments sent once are measured (RFC 6298 section 3, Karn). Echoed timestamps
+            // are no help: an acknowledgement that was lost makes them as old as the timeout.
+            let rtt = busy.finish_timing(snd.una, self.now);
+            if let Some(sample) = rtt {
+                snd.rtt.sample(sample);
+            }
+            let window = busy.congestion.window();
+            let sample = AckSample {
+                now: self.now,
+                acked: count,
+                delivered: count,
+                lost: 0,
+                prior_in_flight,
+                in_flight: snd.sent,
+                rtt,
+                rate: None,
+                is_window_limited: prior_in_flight.saturating_add(u32::from(snd.mss.get()))
+                    > window,
+                phase: busy.recovery.phase(),
+            };
+            snd.recover_on_ack(busy, &sample);
         }
-        snd.recover_on_ack(count, was_full);
         snd.update_window(header.window, Seq::new(header.seq), true);
         // Our FIN is the position after the last queued byte.
         if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
             self.outcome
                 .step(self.open.facts.change(Cause::FinAcknowledged));
             self.outcome.events.insert(Events::FIN_ACKNOWLEDGED);
+            self.open.snd.give_back_busy(&mut self.shared.busy);
         }
         self.open
             .rearm_after_ack(true, &self.shared.limits, self.now);

@@ -60,12 +60,12 @@ fn a_segment_without_acknowledgement_is_dropped() {
 fn the_window_follows_the_newest_segment() {
     let mut lab = Lab::established();
     let _ = lab.take(data(0, 10, 0).window(4_000));
-    assert_eq!(lab.connection.info().send_window, 4_000);
+    assert_eq!(lab.info().send_window, 4_000);
     // An older segment, late.
     let _ = lab.take(seg(ACK, 0, 0).window(9_000));
-    assert_eq!(lab.connection.info().send_window, 4_000);
+    assert_eq!(lab.info().send_window, 4_000);
     let _ = lab.take(seg(ACK, 10, 0).window(8_000));
-    assert_eq!(lab.connection.info().send_window, 8_000);
+    assert_eq!(lab.info().send_window, 8_000);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_retransmission_that_acknowledges_brings_its_window() {
     let _ = lab.take(data(50, 50, 3_000).window(9_000));
     // Old bytes and new, from a peer that has meanwhile received more and has less room.
     let _ = lab.take(data(0, 150, 4_000).window(500));
-    assert_eq!(lab.connection.info().send_window, 500);
+    assert_eq!(lab.info().send_window, 500);
 }
 
 fn with_timestamps() -> Lab {
@@ -93,7 +93,7 @@ fn with_timestamps() -> Lab {
         echo: 5,
     });
     let _ = lab.input(seg(SYN | ACK, -1, 0));
-    assert!(lab.connection.info().has_timestamps);
+    assert!(lab.info().has_timestamps);
     assert_eq!(lab.sent().len(), 1);
     lab
 }

@@ -4,7 +4,7 @@
 #[path = "../world/random.rs"]
 mod random;
 
-use tcp::{Connection, Events, Fate, Limits, Outcome, Record, SynEntry, SynOutcome};
+use tcp::{Connection, Events, Fate, Limits, Outcome, Record, Shared, SynEntry, SynOutcome};
 use wire::tcp::{Flags, Options, Timestamps};
 
 use self::random::Random;
@@ -28,7 +28,7 @@ fn number(random: &mut Random, right: i64) -> i64 {
     }
 }
 
-fn segment(random: &mut Random, connection: &Connection) -> Seg {
+fn segment(random: &mut Random, connection: &Connection, shared: &Shared) -> Seg {
     let flags = match random.below(20) {
         0..=11 => ACK,
         12..=13 => ACK | Flags::PSH,
@@ -38,7 +38,7 @@ fn segment(random: &mut Random, connection: &Connection) -> Seg {
         17 => SYN,
         _ => ACK | Flags::URG,
     };
-    let info = connection.info();
+    let info = connection.info(shared);
     let sent =
         connection.acknowledged() as i64 + random.below(u64::from(info.in_flight) + 1) as i64;
     Seg {
@@ -122,7 +122,7 @@ fn converse(seed: u64, segments: u32) -> u32 {
                 },
                 echo: random.next() as u32,
             });
-        let segment = segment(&mut random, &lab.connection);
+        let segment = segment(&mut random, &lab.connection, &lab.shared);
         let mut header = lab.header(segment);
         if random.chance(50) {
             header.options = Options {

@@ -168,6 +168,15 @@ impl Lab {
         (waited, self.connection.fire(&mut self.shared, self.now))
     }
 
+    /// Goes to the time at which an idle connection gives back what it sent with.
+    pub fn come_to_rest(&mut self) {
+        assert_eq!(self.shared.busy_parts_in_use(), 1);
+        let (_, outcome) = self.next_timer();
+        assert!(outcome.events.is_empty());
+        assert_eq!(self.sent(), []);
+        assert_eq!(self.shared.busy_parts_in_use(), 0);
+    }
+
     /// A segment arrives.
     pub fn input(&mut self, segment: Seg) -> Outcome {
         let header = self.header(segment);
@@ -205,6 +214,10 @@ impl Lab {
             .iter()
             .map(|segment| (segment.seq, segment.len))
             .collect()
+    }
+
+    pub fn info(&self) -> tcp::Info {
+        self.connection.info(&self.shared)
     }
 
     pub fn state(&self) -> State {

@@ -98,7 +98,7 @@ fn no_silly_segments_into_a_small_window() {
     // But half of that window is enough.
     let mut lab = Lab::established();
     let _ = lab.input(seg(ACK, 0, 0).window(600));
-    assert_eq!(lab.connection.info().send_window, 600);
+    assert_eq!(lab.info().send_window, 600);
     lab.connection.queue(500);
     assert_eq!(lab.sent_data(), [(0, 500)], "all that is queued");
 }

@@ -55,7 +55,7 @@ fn three_way_handshake() {
         [(State::SynSent, Cause::HandshakeDone, State::Established)]
     );
     assert_eq!(lab.sent(), [seg(ACK, 0, 0).window(0)]);
-    assert_eq!(lab.connection.info().mss, 536, "the peer named no size");
+    assert_eq!(lab.info().mss, 536, "the peer named no size");
 }
 
 #[test]
@@ -189,8 +189,8 @@ fn a_lost_syn_makes_the_first_timeout_three_seconds() {
     let _ = lab.next_timer();
     assert_eq!(lab.sent().len(), 1);
     let _ = lab.input(seg(SYN | ACK, -1, 0));
-    assert_eq!(lab.connection.info().rto, Duration::from_secs(3));
-    assert_eq!(lab.connection.info().rtt, None, "Karn");
+    assert_eq!(lab.info().rto, Duration::from_secs(3));
+    assert_eq!(lab.info().rtt, None, "Karn");
 }
 
 #[test]

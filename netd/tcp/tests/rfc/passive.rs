@@ -77,7 +77,7 @@ fn the_last_acknowledgement_may_bring_data() {
     let header = half.lab.header(last);
     let outcome = connection.input(&mut half.shared, &header, 500, half.now);
     assert_eq!((outcome.advanced, outcome.drop), (500, None));
-    let info = connection.info();
+    let info = connection.info(&half.shared);
     assert_eq!((info.mss, info.send_window), (900, 10_000));
 }
 

@@ -27,7 +27,7 @@ fn three_duplicates_are_a_loss() {
     assert_eq!(lab.sent_data(), [(11_000, 1_000)]);
     let _ = lab.input(duplicate());
     assert_eq!(lab.sent_data(), [(0, 1_000)]);
-    let info = lab.connection.info();
+    let info = lab.info();
     assert_eq!(
         (info.slow_start_threshold, info.congestion_window),
         (6_000, 9_000)
@@ -62,7 +62,7 @@ fn a_partial_acknowledgement_shows_the_next_hole() {
     assert_eq!(lab.sent_data().first(), Some(&(4_000, 1_000)));
     // Everything up to what was sent when the loss was found: over.
     let _ = lab.input(seg(ACK, 0, 12_000).window(60_000));
-    let info = lab.connection.info();
+    let info = lab.info();
     assert!(info.congestion_window <= 6_000, "{info:?}");
     assert!(lab.sent_data().iter().all(|(start, _)| *start >= 12_000));
 }
@@ -86,18 +86,14 @@ fn what_is_not_a_duplicate() {
             };
             let _ = lab.input(segment);
         }
-        assert_eq!(
-            lab.connection.info().slow_start_threshold,
-            u32::MAX,
-            "{segment:?}"
-        );
+        assert_eq!(lab.info().slow_start_threshold, u32::MAX, "{segment:?}");
     }
     let mut lab = Lab::established();
     for _ in 0..4 {
         let _ = lab.input(duplicate().window(10_000));
     }
     lab.connection.queue(10);
-    assert_eq!(lab.connection.info().slow_start_threshold, u32::MAX);
+    assert_eq!(lab.info().slow_start_threshold, u32::MAX);
 }
 
 #[test]
@@ -107,12 +103,12 @@ fn duplicates_after_a_timeout_are_its_echo() {
     let _ = lab.next_timer();
     assert_eq!(lab.sent_data(), [(0, 1_000)]);
     let _ = lab.input(seg(ACK, 0, 10_000).window(60_000));
-    let threshold = lab.connection.info().slow_start_threshold;
+    let threshold = lab.info().slow_start_threshold;
     assert_eq!(lab.sent_data().first(), Some(&(10_000, 1_000)));
     for _ in 0..4 {
         let _ = lab.input(seg(ACK, 0, 10_000).window(60_000));
     }
-    assert_eq!(lab.connection.info().slow_start_threshold, threshold);
+    assert_eq!(lab.info().slow_start_threshold, threshold);
     assert!(lab.sent_data().iter().all(|(start, _)| *start > 10_000));
 }
 
@@ -141,11 +137,11 @@ fn a_lost_retransmission_waits_for_the_timer() {
 fn the_window_is_not_grown_by_a_sender_that_does_not_use_it() {
     let mut lab = Lab::established();
     let _ = lab.input(seg(ACK, 0, 0).window(60_000));
-    let before = lab.connection.info().congestion_window;
+    let before = lab.info().congestion_window;
     for round in 1..=50 {
         lab.connection.queue(100);
         assert_eq!(lab.sent_data().len(), 1);
         let _ = lab.input(seg(ACK, 0, round * 100).window(60_000));
     }
-    assert_eq!(lab.connection.info().congestion_window, before);
+    assert_eq!(lab.info().congestion_window, before);
 }

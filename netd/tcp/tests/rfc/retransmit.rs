@@ -20,8 +20,9 @@ fn what_is_lost_is_sent_again_less_and_less_often() {
         assert_eq!(lab.sent_data(), [(0, 500)]);
     }
     assert_eq!(lab.input(seg(ACK, 0, 500)).acked, 500);
+    lab.come_to_rest();
     assert_eq!(lab.connection.next_deadline(), None);
-    assert_eq!(lab.connection.info().retransmits, 5);
+    assert_eq!(lab.info().retransmits, 5);
 }
 
 #[test]
@@ -43,17 +44,14 @@ fn after_a_timeout_everything_goes_again_slowly() {
     lab.connection.queue(10_000);
     assert_eq!(lab.sent_data().len(), 10);
     let _ = lab.next_timer();
-    assert_eq!(lab.connection.info().congestion_window, 1_000);
-    assert_eq!(lab.connection.info().slow_start_threshold, 5_000);
+    assert_eq!(lab.info().congestion_window, 1_000);
+    assert_eq!(lab.info().slow_start_threshold, 5_000);
     assert_eq!(lab.sent_data(), [(0, 1_000)]);
     let _ = lab.input(seg(ACK, 0, 1_000));
     assert_eq!(lab.sent_data(), [(1_000, 1_000), (2_000, 1_000)]);
     // The rest had arrived after all: an acknowledgement for all of it ends the matter.
     let _ = lab.input(seg(ACK, 0, 10_000));
-    assert_eq!(
-        (lab.sent_data(), lab.connection.info().in_flight),
-        (vec![], 0)
-    );
+    assert_eq!((lab.sent_data(), lab.info().in_flight), (vec![], 0));
 }
 
 // RFC 9293: MUST-18
@@ -61,24 +59,21 @@ fn after_a_timeout_everything_goes_again_slowly() {
 fn the_segment_that_is_sent_again_is_not_measured() {
     // Karn's rule, RFC 6298 section 3.
     let mut lab = Lab::established();
-    let before = lab.connection.info().rtt;
+    let before = lab.info().rtt;
     lab.connection.queue(500);
     assert_eq!(lab.sent_data().len(), 1);
     let _ = lab.next_timer();
     assert_eq!(lab.sent_data().len(), 1);
     lab.pass(1);
     let _ = lab.input(seg(ACK, 0, 500));
-    assert_eq!(lab.connection.info().rtt, before);
+    assert_eq!(lab.info().rtt, before);
     // The next one is.
     lab.connection.queue(500);
     assert_eq!(lab.sent_data().len(), 1);
     lab.pass(90);
     let _ = lab.input(seg(ACK, 0, 1_000));
-    assert_ne!(lab.connection.info().rtt, before);
-    assert_eq!(
-        lab.connection.info().rtt.unwrap().0,
-        Duration::from_millis(20)
-    );
+    assert_ne!(lab.info().rtt, before);
+    assert_eq!(lab.info().rtt.unwrap().0, Duration::from_millis(20));
 }
 
 // RFC 9293: MUST-20, SHLD-11
@@ -129,11 +124,34 @@ fn an_idle_connection_has_no_timer_and_starts_gently() {
         lab.pass(10);
         let _ = lab.input(seg(ACK, 0, round * 1_000).window(60_000));
     }
-    let grown = lab.connection.info().congestion_window;
+    let grown = lab.info().congestion_window;
     assert!(grown > 10_000, "{grown}");
+    lab.come_to_rest();
     assert_eq!(lab.connection.next_deadline(), None);
     lab.pass(5_000);
     lab.connection.queue(60_000);
     // RFC 5681 section 4.1: the restart window.
     assert_eq!(lab.sent_data().len(), 10);
+}
+
+#[test]
+fn without_a_busy_part_one_segment_at_a_time_is_sent() {
+    let mut lab = Lab::established_with(
+        crate::lab::setup(),
+        tcp::Limits {
+            busy_parts: 0,
+            ..limits()
+        },
+    );
+    lab.connection.queue(2_500);
+    assert_eq!(lab.sent_data(), [(0, 1_000)]);
+    let (waited, _) = lab.next_timer();
+    assert_eq!(waited, RTO);
+    assert_eq!(lab.sent_data(), [(0, 1_000)]);
+    let _ = lab.input(seg(ACK, 0, 1_000));
+    assert_eq!(lab.sent_data(), [(1_000, 1_000)]);
+    let _ = lab.input(seg(ACK, 0, 2_000));
+    assert_eq!(lab.sent_data(), [(2_000, 500)]);
+    assert_eq!(lab.input(seg(ACK, 0, 2_500)).acked, 500);
+    assert_eq!(lab.connection.next_deadline(), None);
 }

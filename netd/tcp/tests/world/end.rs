@@ -34,6 +34,7 @@ pub struct Behaviour {
     /// Leaves, instead of closing, when everything is sent and received.
     pub leaves: bool,
     pub hole_lists: u32,
+    pub busy_parts: u32,
     pub time_wait: Duration,
     pub patience: Duration,
 }
@@ -93,6 +94,7 @@ impl End {
         let limits = Limits {
             max_window: behaviour.max_window,
             hole_lists: behaviour.hole_lists,
+            busy_parts: behaviour.busy_parts,
             time_wait: behaviour.time_wait,
             challenges_per_second: 50,
             // An end that says nothing after the handshake would wait for ever if this gave up.
@@ -402,6 +404,7 @@ impl End {
             }
         }
         assert_eq!(self.shared.hole_lists_in_use(), 0, "a list was kept");
+        assert_eq!(self.shared.busy_parts_in_use(), 0, "a part was kept");
     }
 
     /// Everything that the end has to send.
