@@ -143,7 +143,12 @@ pub struct Host {
 const RING_DELAY: Duration = Duration::from_micros(700);
 
 impl Host {
-    pub(crate) fn new(setup: HostSetup, random: &mut Random, now: Instant) -> Self {
+    /// A host without programs.
+    ///
+    /// # Panics
+    /// If the setup is not one that a stack takes.
+    #[must_use]
+    pub fn new(setup: HostSetup, random: &mut Random, now: Instant) -> Self {
         let mut stack = Stack::new(setup.config, random.seed(), now);
         let facts = LinkFacts {
             mac: setup.mac,
@@ -168,7 +173,11 @@ impl Host {
         }
     }
 
-    pub(crate) fn install(&mut self, program: Box<dyn Program>, now: Instant) {
+    /// Starts a program.
+    ///
+    /// # Panics
+    /// If there is no place for one more client.
+    pub fn install(&mut self, program: Box<dyn Program>, now: Instant) {
         let client = self
             .stack
             .client_open()
@@ -211,18 +220,23 @@ impl Host {
         }
     }
 
-    pub(crate) fn input(&mut self, frame: &[u8], now: Instant) {
-        self.stack.input(
-            self.link,
-            frame,
-            ReceiveMeta::default(),
-            &mut self.memory,
-            now,
-        );
+    /// A frame has come from a wire.
+    pub fn input(&mut self, frame: &[u8], now: Instant) {
+        self.receive(frame, false, now);
+    }
+
+    /// A frame has come; `checksum_verified` as in [`ReceiveMeta`].
+    pub fn receive(&mut self, frame: &[u8], checksum_verified: bool, now: Instant) {
+        let meta = ReceiveMeta { checksum_verified };
+        self.stack
+            .input(self.link, frame, meta, &mut self.memory, now);
     }
 
     /// Does everything that can be done now, and returns the frames that are sent.
-    pub(crate) fn settle(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    ///
+    /// # Panics
+    /// If it never comes to rest.
+    pub fn settle(&mut self, now: Instant) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
         for round in 0.. {
             assert!(round < 10_000, "{} never comes to rest", self.name);
@@ -283,7 +297,8 @@ impl Host {
     }
 
     /// When the host wants to be looked at without a frame for it.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
         let stack = self
             .stack
             .next_deadline()
@@ -300,7 +315,7 @@ impl Host {
     }
 
     /// Sends all programs home.
-    pub(crate) fn dismiss(&mut self, now: Instant) {
+    pub fn dismiss(&mut self, now: Instant) {
         for seat in &mut self.seats {
             if let Some(client) = seat.client.take() {
                 self.stack.client_close(client, now);

@@ -109,7 +109,9 @@ pub struct Line {
 }
 
 impl Line {
-    pub(crate) fn new(weather: Weather, random: Random) -> Self {
+    /// A direction with nothing on it.
+    #[must_use]
+    pub fn new(weather: Weather, random: Random) -> Self {
         Self {
             weather,
             random,
@@ -121,7 +123,7 @@ impl Line {
     }
 
     /// A frame goes in at `now`: when, and how, it comes out.
-    pub(crate) fn carry(&mut self, frame: &[u8], now: Instant) -> Vec<(Instant, Vec<u8>)> {
+    pub fn carry(&mut self, frame: &[u8], now: Instant) -> Vec<(Instant, Vec<u8>)> {
         self.sent += 1;
         let departure = self
             .depart(frame.len(), now)

@@ -38,6 +38,7 @@ const FORBIDDING: &[&str] = &[
     "netd/stack",
     "netd/protocol",
     "netd/sim",
+    "netd/peers",
     "user/net",
     "qemu",
 ];
@@ -59,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netd/stack", &["wire", "tcp"]),
     ("netd/protocol", &["abi"]),
     ("netd/sim", &["wire", "tcp", "stack"]),
+    ("netd/peers", &["stack", "sim", "device", "host"]),
     ("user/ring", &["abi"]),
     ("user/net", &["rt", "ring", "protocol", "abi"]),
 ];

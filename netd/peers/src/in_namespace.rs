@@ -1,0 +1,51 @@
+//! A network namespace of one's own, for tests that make interfaces.
+
+use std::process::Command;
+
+/// Says that a test runs in a namespace already.
+const MARK: &str = "SKERRY_NAMESPACE";
+
+/// Runs the test of this name again, in a network namespace where it may make interfaces. Returns
+/// whether this is there already; if not, the test has been run (or cannot be) and is to return.
+///
+/// # Panics
+/// If the test has failed there.
+#[must_use]
+pub fn in_namespace(test: &str) -> bool {
+    if std::env::var_os(MARK).is_some() {
+        return true;
+    }
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--net"]);
+        command
+    };
+    let probe = unshare()
+        .args(["ip", "tuntap", "add", "dev", "probe", "mode", "tap"])
+        .output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        eprintln!("skipped: no namespace with TAP interfaces can be made here");
+        return false;
+    }
+    let own = std::env::current_exe().expect("this program");
+    let status = unshare()
+        .arg(own)
+        .args(["--exact", test, "--nocapture"])
+        .env(MARK, "1")
+        .status()
+        .expect("unshare, which has just run");
+    assert!(status.success(), "{test} failed in its namespace");
+    false
+}
+
+/// Runs `ip` with these words.
+///
+/// # Panics
+/// If it is not there or fails.
+pub fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "ip {words} failed"
+    );
+}

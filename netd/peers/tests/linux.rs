@@ -1,0 +1,131 @@
+//! Against the host's kernel, in real time: over a TAP interface and over a packet socket.
+
+use std::time::{Duration, Instant};
+
+use device::Device;
+use host::{Adapter, PacketSocket, Port, Tap};
+use peers::{Plan, Side, converse_with_linux, in_namespace, ip};
+use sim::{Loss, Weather};
+
+/// Our hardware address.
+const OURS: [u8; 6] = [2, 0, 0, 0, 0, 2];
+
+/// No delay of our own.
+const STRAIGHT: Weather = Weather {
+    delay: Duration::ZERO,
+    ..Weather::FAIR
+};
+
+/// Losses, delay, reordering, duplicates and a rate.
+const FOUL: Weather = Weather {
+    delay: Duration::from_millis(5),
+    jitter: Duration::from_millis(1),
+    rate: Some(50_000_000),
+    queue: 200_000,
+    loss: Loss::Random(10_000),
+    duplication: 10_000,
+    ..Weather::FAIR
+};
+
+/// Connections of both directions, each closed by either side first.
+fn plans(ours: u64, theirs: u64) -> [Plan; 4] {
+    let cases = [
+        (Side::Ours, Side::Ours),
+        (Side::Ours, Side::Theirs),
+        (Side::Theirs, Side::Ours),
+        (Side::Theirs, Side::Theirs),
+    ];
+    let mut port = 5_000;
+    cases.map(|(opens, closes)| {
+        port += 1;
+        Plan {
+            port,
+            opens,
+            closes,
+            ours,
+            theirs,
+        }
+    })
+}
+
+/// The kernel notices a link that comes up a little later.
+fn await_link<P: Port>(mut adapter: Adapter<P>) -> Adapter<P> {
+    let end = Instant::now() + Duration::from_secs(2);
+    while !adapter.link_up() {
+        assert!(Instant::now() < end, "the link stays down");
+        std::thread::sleep(Duration::from_millis(1));
+        adapter.interrupt();
+    }
+    adapter
+}
+
+fn tap() -> Adapter<Tap> {
+    let tap = Tap::open("skerry0", OURS).expect("a TAP interface");
+    ip("addr add 198.18.0.1/24 dev skerry0");
+    ip("link set skerry0 up");
+    await_link(Adapter::new(tap))
+}
+
+fn packet_socket() -> Adapter<PacketSocket> {
+    ip("link add near type veth peer name far");
+    ip("addr add 198.18.0.1/24 dev near");
+    // The device would cut large segments only after the packet socket has seen them.
+    ip("link set near gso_max_segs 1");
+    ip("link set near up");
+    ip("link set far up");
+    await_link(Adapter::new(
+        PacketSocket::open("far", OURS).expect("a packet socket"),
+    ))
+}
+
+#[test]
+fn bulk_both_ways_over_tap() {
+    if in_namespace("bulk_both_ways_over_tap") {
+        converse_with_linux(tap(), &plans(5_000_000, 5_000_000), STRAIGHT, 1);
+    }
+}
+
+#[test]
+fn bulk_through_foul_weather_over_tap() {
+    if in_namespace("bulk_through_foul_weather_over_tap") {
+        let (_, sent, lost) = converse_with_linux(tap(), &plans(500_000, 500_000), FOUL, 2);
+        assert!(lost * 1_000 > sent * 3, "{lost} of {sent} lost");
+    }
+}
+
+#[test]
+fn corruption_is_noticed_by_both_over_tap() {
+    if in_namespace("corruption_is_noticed_by_both_over_tap") {
+        let weather = Weather {
+            loss: Loss::Never,
+            corruption: 10_000,
+            ..FOUL
+        };
+        converse_with_linux(tap(), &plans(300_000, 300_000), weather, 3);
+    }
+}
+
+#[test]
+fn empty_and_one_sided_streams_over_tap() {
+    if in_namespace("empty_and_one_sided_streams_over_tap") {
+        let mut plans = plans(0, 0);
+        plans[1].ours = 1_000_000;
+        plans[2].theirs = 1_000_000;
+        plans[3].ours = 1;
+        converse_with_linux(tap(), &plans, FOUL, 4);
+    }
+}
+
+#[test]
+fn bulk_both_ways_over_a_packet_socket() {
+    if in_namespace("bulk_both_ways_over_a_packet_socket") {
+        converse_with_linux(packet_socket(), &plans(3_000_000, 3_000_000), STRAIGHT, 5);
+    }
+}
+
+#[test]
+fn bulk_through_foul_weather_over_a_packet_socket() {
+    if in_namespace("bulk_through_foul_weather_over_a_packet_socket") {
+        converse_with_linux(packet_socket(), &plans(500_000, 500_000), FOUL, 6);
+    }
+}
