@@ -83,12 +83,25 @@ impl Arenas {
     /// Bytes of an arena.
     pub const LEN: usize = 1 << 20;
 
-    fn open(&mut self, client: ClientId) {
+    pub(crate) fn open(&mut self, client: ClientId) {
         self.0.insert(client.raw(), vec![0; Self::LEN]);
     }
 
     fn close(&mut self, client: ClientId) {
         self.0.remove(&client.raw());
+    }
+
+    /// Bytes of an arena.
+    pub(crate) fn bytes(&self, client: ClientId, offset: u64, length: u32) -> Vec<u8> {
+        let mut bytes = vec![0; usize::try_from(length).expect("a length in memory")];
+        self.read(client, offset, &mut bytes)
+            .expect("within the arena");
+        bytes
+    }
+
+    /// Puts bytes into an arena.
+    pub(crate) fn put(&mut self, client: ClientId, offset: u64, bytes: &[u8]) {
+        self.write(client, offset, bytes).expect("within the arena");
     }
 
     fn part(&mut self, client: ClientId, offset: u64, len: usize) -> Result<&mut [u8], Gone> {

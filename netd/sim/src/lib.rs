@@ -19,6 +19,7 @@ mod world;
 
 pub mod devices;
 pub mod programs;
+pub mod script;
 
 pub use host::{Arenas, Host, HostSetup, small_tables};
 pub use link::{Line, Loss, Weather};

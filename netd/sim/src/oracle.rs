@@ -6,7 +6,7 @@
 mod diagram;
 mod segments;
 
-use stack::SocketInfo;
+use stack::{SocketInfo, Stack};
 
 use diagram::States;
 use segments::Segments;
@@ -31,12 +31,38 @@ impl Watch {
     }
 
     /// The station has sent a frame.
-    pub(crate) fn sent(&mut self, frame: &[u8]) {
-        self.segments.sent(frame);
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn sent(&mut self, frame: &[u8]) -> Result<(), String> {
+        self.segments.sent(frame)
     }
 
     /// The connections that the station has now.
-    pub(crate) fn states(&mut self, sockets: impl Iterator<Item = SocketInfo>) {
-        self.states.note(sockets);
+    ///
+    /// # Errors
+    /// The step that none of them may have taken.
+    pub(crate) fn states(
+        &mut self,
+        sockets: impl Iterator<Item = SocketInfo>,
+    ) -> Result<(), String> {
+        self.states.note(sockets)
+    }
+}
+
+/// Every received frame is delivered or counted as dropped, at any time.
+///
+/// # Errors
+/// The sums, if they differ.
+pub(crate) fn frames_balance(stack: &Stack) -> Result<(), String> {
+    let totals = stack.totals();
+    let (received, delivered, dropped) =
+        (totals.received.packets, totals.delivered, totals.dropped);
+    if received == delivered + dropped {
+        Ok(())
+    } else {
+        Err(format!(
+            "{received} frames received, but {delivered} delivered and {dropped} dropped"
+        ))
     }
 }

@@ -77,7 +77,22 @@ fn exists(file: &str, test: &str, driven: &HashSet<String>) -> bool {
     if file.starts_with("qemu/src/checks") {
         return super::CHECKS.iter().any(|(name, _)| *name == test);
     }
-    std::fs::read_to_string(paths::root().join(file)).is_ok_and(|source| has_test(&source, test))
+    let source = std::fs::read_to_string(paths::root().join(file));
+    source.is_ok_and(|source| {
+        if file.ends_with(".script") {
+            has_case(&source, test)
+        } else {
+            has_test(&source, test)
+        }
+    })
+}
+
+/// Whether a packet script has a case of that name.
+fn has_case(source: &str, case: &str) -> bool {
+    source.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("case") && words.next() == Some(case)
+    })
 }
 
 /// Whether a source file has a test function of that name.
@@ -99,7 +114,7 @@ fn has_test(source: &str, test: &str) -> bool {
 
 #[cfg(test)]
 mod tests_of_this {
-    use super::{has_test, rows};
+    use super::{has_case, has_test, rows};
 
     #[test]
     fn rows_are_told_from_headings() {
@@ -109,6 +124,13 @@ mod tests_of_this {
         assert_eq!(rows[0].id, "K1");
         assert_eq!(rows[0].tests, [("a/b.rs", "c"), ("d.rs", "e")]);
         assert!(rows[1].tests.is_empty());
+    }
+
+    #[test]
+    fn cases_of_scripts_are_tests() {
+        let script = "open passive\ncase a\n# case b\ncase c for X in 1 2\n";
+        let found = ["a", "b", "c"].map(|case| has_case(script, case));
+        assert_eq!(found, [true, false, true]);
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl States {
 
     /// Looks at all connections. Between two looks a connection may have taken several steps; one
     /// that is gone may come again from the start.
-    pub(super) fn note(&mut self, sockets: impl Iterator<Item = SocketInfo>) {
+    pub(super) fn note(&mut self, sockets: impl Iterator<Item = SocketInfo>) -> Result<(), String> {
         let mut seen = BTreeMap::new();
         for socket in sockets.filter(|socket| socket.protocol == "tcp") {
             let Some(remote) = socket.remote else {
@@ -50,18 +50,17 @@ impl States {
                 let is_new = ["CLOSED", "TIME-WAIT"].contains(before)
                     && ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT"]
                         .contains(&socket.state);
-                assert!(
-                    is_new || socket.state == "CLOSED" || is_reachable(before, socket.state),
-                    "{}: {} -> {}: {before} -> {}",
-                    self.name,
-                    key.0,
-                    key.1,
-                    socket.state
-                );
+                if !is_new && socket.state != "CLOSED" && !is_reachable(before, socket.state) {
+                    return Err(format!(
+                        "{}: {} -> {}: {before} -> {}",
+                        self.name, key.0, key.1, socket.state
+                    ));
+                }
             }
             seen.insert(key, socket.state);
         }
         self.seen = seen;
+        Ok(())
     }
 }
 

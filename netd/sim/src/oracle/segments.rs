@@ -46,18 +46,19 @@ impl Segments {
         }
     }
 
-    pub(super) fn sent(&mut self, frame: &[u8]) {
-        if let Some((from, to, segment)) = parse(frame) {
-            let flow = self.flows.entry((from, to)).or_default();
-            if let Err(complaint) = flow.sent(&segment) {
-                panic!(
-                    "{}: {from} -> {to}: {complaint}: {} bytes, {:?}, {flow:?}",
-                    self.name,
-                    segment.payload.len(),
-                    segment.header
-                );
-            }
-        }
+    pub(super) fn sent(&mut self, frame: &[u8]) -> Result<(), String> {
+        let Some((from, to, segment)) = parse(frame) else {
+            return Ok(());
+        };
+        let flow = self.flows.entry((from, to)).or_default();
+        flow.sent(&segment).map_err(|complaint| {
+            format!(
+                "{}: {from} -> {to}: {complaint}: {} bytes, {:?}, {flow:?}",
+                self.name,
+                segment.payload.len(),
+                segment.header
+            )
+        })
     }
 }
 

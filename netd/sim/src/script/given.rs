@@ -1,0 +1,89 @@
+//! How the stack of a script is made.
+
+use std::time::Duration;
+
+use stack::Config;
+
+use super::words::{Words, duration};
+use crate::host::small_tables;
+
+/// One thing that is not as usual.
+#[derive(Clone, Debug)]
+pub(super) enum Given {
+    /// The link's MTU.
+    Mtu(u16),
+    /// Another chance: initial numbers, ports.
+    Seed(u64),
+    /// A limit of the stack.
+    Limit(Limit, u32),
+    /// A time of the stack.
+    Time(Wait, Duration),
+}
+
+/// A limit of the stack's configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
+    Connections,
+    HalfOpen,
+    TimeWaits,
+}
+
+/// A time of the stack's configuration.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wait {
+    TimeWait,
+    FinWait2,
+}
+
+/// Everything that `given` can change.
+#[derive(Clone, Debug)]
+pub(super) struct Setup {
+    pub(super) mtu: u16,
+    pub(super) seed: u64,
+    pub(super) config: Config,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            mtu: 1_500,
+            seed: 1,
+            config: small_tables(),
+        }
+    }
+}
+
+impl Given {
+    pub(super) fn parse(words: &mut Words<'_>) -> Result<Self, String> {
+        let name = words.word("what is given")?;
+        let mut limit = |limit| Ok(Self::Limit(limit, words.number("a limit")?));
+        match name {
+            "connections" => limit(Limit::Connections),
+            "half-open" => limit(Limit::HalfOpen),
+            "time-waits" => limit(Limit::TimeWaits),
+            "mtu" => Ok(Self::Mtu(words.number("an MTU")?)),
+            "seed" => Ok(Self::Seed(words.number("a seed")?)),
+            "time-wait" => Ok(Self::Time(Wait::TimeWait, duration(words.word("a time")?)?)),
+            "fin-wait-2" => Ok(Self::Time(Wait::FinWait2, duration(words.word("a time")?)?)),
+            _ => Err(format!("nothing can be given by the name {name}")),
+        }
+    }
+}
+
+impl Setup {
+    pub(super) fn apply(&mut self, given: &Given) {
+        let config = &mut self.config;
+        match *given {
+            Given::Mtu(mtu) => {
+                self.mtu = mtu;
+                config.largest_mtu = config.largest_mtu.max(mtu);
+            }
+            Given::Seed(seed) => self.seed = seed,
+            Given::Limit(Limit::Connections, limit) => config.connections = limit,
+            Given::Limit(Limit::HalfOpen, limit) => config.half_open = limit,
+            Given::Limit(Limit::TimeWaits, limit) => config.time_waits = limit,
+            Given::Time(Wait::TimeWait, time) => config.time_wait = time,
+            Given::Time(Wait::FinWait2, time) => config.fin_wait_2 = time,
+        }
+    }
+}
