@@ -33,7 +33,12 @@ pub struct Rig {
 /// The same cases in every run.
 pub fn seeded(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        cases,
+        // An interpreter is some hundred times slower.
+        cases: if cfg!(miri) {
+            cases.div_ceil(64)
+        } else {
+            cases
+        },
         rng_seed: RngSeed::Fixed(0x5eed),
         failure_persistence: None,
         ..ProptestConfig::default()

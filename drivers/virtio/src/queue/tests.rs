@@ -14,7 +14,12 @@ const BUFFER: usize = 64;
 /// The same cases in every run.
 pub(super) fn seeded(cases: u32) -> ProptestConfig {
     ProptestConfig {
-        cases,
+        // An interpreter is some hundred times slower.
+        cases: if cfg!(miri) {
+            cases.div_ceil(64)
+        } else {
+            cases
+        },
         rng_seed: RngSeed::Fixed(0x5eed),
         failure_persistence: None,
         ..ProptestConfig::default()

@@ -21,5 +21,7 @@ mod record;
 mod recovery;
 mod reset;
 mod retransmit;
+mod segments;
+mod shrink;
 mod time_wait;
 mod window;

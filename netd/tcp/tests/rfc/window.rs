@@ -128,6 +128,7 @@ fn a_fin_does_not_need_the_peers_window() {
     assert_eq!(lab.sent().len(), 1);
 }
 
+// RFC 9293: MUST-34, SHLD-15
 #[test]
 fn no_more_is_sent_than_the_window_allows() {
     let mut lab = Lab::established();

@@ -65,6 +65,43 @@ fn customary_layouts() {
     assert_eq!(Options::parse(&bytes), Ok(sack));
 }
 
+/// The options area as RFC 9293 section 3.1 wants it: whole words, a length behind every kind but
+/// two, and nothing but zeros after an end of list.
+fn is_well_formed(area: &[u8]) -> bool {
+    let mut rest = area;
+    while let [kind, behind @ ..] = rest {
+        rest = match (*kind, behind) {
+            (END, _) if behind.iter().any(|byte| *byte != 0) => return false,
+            (END | NO_OPERATION, _) => behind,
+            (_, [length, ..]) if (2..=rest.len()).contains(&usize::from(*length)) => {
+                &rest[usize::from(*length)..]
+            }
+            _ => return false,
+        };
+    }
+    area.len().is_multiple_of(4)
+}
+
+// RFC 9293: MUST-68, MUST-69
+#[test]
+fn every_choice_of_options_is_well_formed() {
+    for choice in 0..1_u8 << 4 {
+        let is = |bit: u8| choice & 1 << bit != 0;
+        for blocks in 0..=4 {
+            let options = Options {
+                mss: is(0).then_some(1_460),
+                window_scale: is(1).then_some(7),
+                sack_permitted: is(2),
+                timestamps: is(3).then_some(CLOCK),
+                sack: (0..blocks).map(block).collect(),
+            };
+            let area = emitted(&options);
+            assert!(is_well_formed(&area), "{options:?}: {area:?}");
+        }
+    }
+    assert!(!is_well_formed(&[0, 0, 1, 0]) && !is_well_formed(&[2, 1, 0, 0]));
+}
+
 #[test]
 fn fast_path_and_walk_agree() {
     for bytes in [&[][..], &[1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8]] {

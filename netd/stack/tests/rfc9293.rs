@@ -1,0 +1,474 @@
+//! What RFC 9293 asks of TCP as a part of a host: addresses, ICMP, the Internet layer below.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+use stack::{BindError, ConnectError, EventKind, Range, SocketError, SocketOption, Token};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use wire::icmp4::{Header as Icmp, TimeExceeded, Unreachable};
+use wire::tcp::{Flags, Header, Options, Segment};
+use wire::{
+    Check, Drop, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, icmp4, ipv4,
+    sum,
+};
+use world::{World, at, ip, mac};
+
+/// An Ethernet frame with an IPv4 packet, from host 9.
+fn frame(
+    to: MacAddress,
+    source: Ipv4Addr,
+    destination: Ipv4Addr,
+    protocol: Protocol,
+    payload: &[u8],
+) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    bytes.extend_from_slice(payload);
+    let mut room = Headroom::new(&mut bytes[..64]);
+    ipv4::Header::atomic(source, destination, protocol, 64)
+        .emit(&mut room, payload.len())
+        .expect("room");
+    ethernet::Header {
+        destination: to,
+        source: mac(9),
+        ethertype: EtherType::IPV4,
+    }
+    .emit(&mut room)
+    .expect("room");
+    let left = room.left();
+    bytes.split_off(left)
+}
+
+/// A SYN to port 80.
+fn syn(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
+    let mut bytes = vec![0; 64];
+    let mut room = Headroom::new(&mut bytes);
+    let header = Header {
+        src_port: 1_234,
+        dst_port: 80,
+        seq: 7,
+        ack: 0,
+        flags: Flags::SYN,
+        window: 1_000,
+        urgent: 0,
+        options: Options::NONE,
+    };
+    let seal = Seal::Full {
+        pseudo: Pseudo::v4(source, destination),
+        payload: sum(&[]),
+    };
+    header.emit(&mut room, 0, seal).expect("room");
+    let left = room.left();
+    bytes.split_off(left)
+}
+
+/// An ICMP error about the packet in a frame.
+fn error(says: &Icmp, about: &[u8]) -> Vec<u8> {
+    let quoted = &about[14..14 + 28];
+    let mut bytes = vec![0; 64];
+    bytes.extend_from_slice(quoted);
+    let mut room = Headroom::new(&mut bytes[..64]);
+    says.emit(&mut room, sum(quoted)).expect("room");
+    let left = room.left();
+    bytes.split_off(left)
+}
+
+/// Everything TCP in frames: source, destination, header.
+fn segments(frames: &[Vec<u8>]) -> Vec<(Ipv4Addr, Ipv4Addr, Header, u8)> {
+    frames
+        .iter()
+        .filter_map(|frame| {
+            let packet = ipv4::Packet::parse(&frame[14..]).ok()?;
+            let header = packet.header;
+            (header.protocol == Protocol::TCP).then_some(())?;
+            let pseudo = Pseudo::v4(header.source, header.destination);
+            let segment = Segment::parse(packet.payload, Check::Verify(pseudo)).expect("sound");
+            Some((
+                header.source,
+                header.destination,
+                segment.header,
+                header.ttl,
+            ))
+        })
+        .collect()
+}
+
+/// A socket of a client of host 1 that is connected to a client of host 2.
+struct Joined {
+    world: World,
+    client: stack::ClientId,
+    socket: stack::SocketId,
+    server: stack::ClientId,
+    listener: stack::SocketId,
+}
+
+fn joined() -> Joined {
+    let mut world = World::new();
+    let server = world.b.client();
+    let listener = world.b.listen(server, 80, 8);
+    let room = Some(Range::new(0, 10_000));
+    world
+        .b
+        .stack
+        .accept(server, listener, room, Token(10), world.now)
+        .expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now)
+        .expect("connect");
+    world.settle();
+    assert!(matches!(world.a.take(1)[..], [EventKind::Connected { .. }]));
+    Joined {
+        world,
+        client,
+        socket,
+        server,
+        listener,
+    }
+}
+
+fn all_frames(world: &World) -> Vec<Vec<u8>> {
+    world.log.iter().map(|(_, frame)| frame.clone()).collect()
+}
+
+#[test]
+fn groups_hear_nothing_from_tcp() {
+    // RFC 9293: MUST-57
+    let mut world = World::new();
+    let server = world.a.client();
+    world.a.listen(server, 80, 8);
+    let all_hosts = Ipv4Addr::new(224, 0, 0, 1);
+    for (link, to) in [
+        (MacAddress::BROADCAST, Ipv4Addr::BROADCAST),
+        (MacAddress::BROADCAST, ip(255)),
+        (MacAddress::for_multicast4(all_hosts), all_hosts),
+        (MacAddress::BROADCAST, ip(1)),
+    ] {
+        let packet = frame(link, ip(9), to, Protocol::TCP, &syn(ip(9), to));
+        world.a.input(&packet, world.now);
+    }
+    assert_eq!(world.a.stack.drops(Drop::TcpGroupAddress), 3);
+    assert_eq!(world.a.stack.drops(Drop::Ipv4NotForUs), 1);
+    assert_eq!(world.a.stack.totals().half_open, 0);
+    assert!(segments(&world.a.frames(world.now)).is_empty());
+    world.a.assert_balance();
+}
+
+#[test]
+fn nobody_connects_from_an_address_of_no_host() {
+    // RFC 9293: MUST-63
+    for from in [
+        ip(255),
+        Ipv4Addr::BROADCAST,
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::new(0, 1, 2, 3),
+        Ipv4Addr::LOCALHOST,
+        Ipv4Addr::new(224, 0, 0, 1),
+        Ipv4Addr::new(239, 1, 2, 3),
+        Ipv4Addr::new(250, 1, 2, 3),
+        ip(1),
+    ] {
+        let mut world = World::new();
+        let server = world.a.client();
+        world.a.listen(server, 80, 8);
+        let packet = frame(mac(1), from, ip(1), Protocol::TCP, &syn(from, ip(1)));
+        world.a.input(&packet, world.now);
+        assert_eq!(world.a.stack.totals().half_open, 0, "{from}");
+        assert!(segments(&world.a.frames(world.now)).is_empty(), "{from}");
+        world.a.assert_balance();
+    }
+}
+
+#[test]
+fn nobody_connects_to_an_address_of_no_host() {
+    // RFC 9293: MUST-46
+    let mut world = World::new();
+    let client = world.a.client();
+    for to in [
+        Ipv4Addr::BROADCAST,
+        ip(255),
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::new(224, 0, 0, 1),
+        Ipv4Addr::new(239, 1, 2, 3),
+    ] {
+        let socket = world.a.stream(client);
+        let result = world.a.stack.connect(
+            client,
+            socket,
+            SocketAddr::from((to, 80)),
+            Token(1),
+            world.now,
+        );
+        assert_eq!(result, Err(ConnectError::BadAddress), "{to}");
+    }
+    world.settle();
+    assert!(segments(&all_frames(&world)).is_empty());
+}
+
+#[test]
+fn listening_disturbs_no_connection() {
+    // RFC 9293: MUST-41, MUST-42
+    let Joined {
+        mut world,
+        client,
+        socket,
+        server,
+        ..
+    } = joined();
+    // On the port from which the client has connected, while another of its opens is under way.
+    let status = world.a.stack.status(client, socket).expect("status");
+    let local = status.local.expect("connected");
+    let opening = world.a.stream(client);
+    world
+        .a
+        .stack
+        .connect(client, opening, at(77, 80), Token(2), world.now)
+        .expect("connect");
+    let other = world.a.client();
+    let listener = world.a.stream(other);
+    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, local.port()));
+    world.a.stack.bind(other, listener, any).expect("bind");
+    world.a.stack.listen(other, listener, 4).expect("listen");
+    // A second listener on a port that has one is refused, and the first goes on.
+    let second = world.b.stream(server);
+    let taken = world.b.stack.bind(server, second, at(2, 80));
+    assert_eq!(taken, Err(BindError::AddressInUse));
+    world.a.send(client, socket, b"still here", 0, 3, world.now);
+    world.run(Duration::from_millis(500));
+    assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 10 }]);
+    assert_eq!(world.b.memory.bytes(server, 0, 10), b"still here");
+}
+
+#[test]
+fn a_listener_hears_of_others_while_one_is_half_open() {
+    // RFC 9293: MUST-42
+    let Joined {
+        mut world,
+        server,
+        listener,
+        ..
+    } = joined();
+    // A peer that never completes its handshake.
+    let packet = frame(mac(2), ip(9), ip(2), Protocol::TCP, &syn(ip(9), ip(2)));
+    world.b.input(&packet, world.now);
+    assert_eq!(world.b.stack.totals().half_open, 1);
+    world
+        .b
+        .stack
+        .accept(server, listener, None, Token(11), world.now)
+        .expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(2), world.now)
+        .expect("connect");
+    world.settle();
+    assert!(matches!(world.a.take(2)[..], [EventKind::Connected { .. }]));
+}
+
+#[test]
+fn a_program_chooses_its_address_and_keeps_it() {
+    // RFC 9293: MUST-43, MUST-45
+    let mut world = World::new();
+    let link = world.a.link;
+    world
+        .a
+        .stack
+        .add_address(link, IpAddr::V4(ip(101)), 24, world.now)
+        .expect("address");
+    world.run(Duration::from_secs(10));
+    world.log.clear();
+    let server = world.b.client();
+    let listener = world.b.listen(server, 80, 8);
+    let room = Some(Range::new(0, 10_000));
+    world
+        .b
+        .stack
+        .accept(server, listener, room, Token(10), world.now)
+        .expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    world
+        .a
+        .stack
+        .bind(client, socket, at(101, 0))
+        .expect("bind");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now)
+        .expect("connect");
+    world.a.send(client, socket, &[1; 5_000], 0, 2, world.now);
+    world.run(Duration::from_secs(1));
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 5_000 }]);
+    let all = segments(&all_frames(&world));
+    assert!(all.len() > 6);
+    for (source, destination, ..) in all {
+        assert!([source, destination].contains(&ip(101)));
+    }
+}
+
+#[test]
+fn without_a_choice_the_address_is_of_the_way() {
+    // RFC 9293: MUST-44
+    let Joined { world, .. } = joined();
+    let all = segments(&all_frames(&world));
+    assert!(all.iter().all(|(source, destination, ..)| {
+        [*source, *destination].contains(&ip(1)) && [*source, *destination].contains(&ip(2))
+    }));
+    assert_eq!(all.len(), 3);
+}
+
+#[test]
+fn the_time_to_live_can_be_set() {
+    // RFC 9293: MUST-49
+    let mut world = World::new();
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    world
+        .a
+        .stack
+        .set_option(client, socket, SocketOption::TimeToLive(7))
+        .expect("option");
+    world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now)
+        .expect("connect");
+    world.settle();
+    let ours: Vec<u8> = segments(&all_frames(&world))
+        .iter()
+        .filter(|(source, ..)| *source == ip(1))
+        .map(|(.., ttl)| *ttl)
+        .collect();
+    assert_eq!(ours, [7]);
+}
+
+#[test]
+fn the_size_that_a_syn_names_fits_the_link() {
+    // RFC 9293: MUST-67, SHLD-5
+    let Joined { world, .. } = joined();
+    let sizes: Vec<Option<u16>> = segments(&all_frames(&world))
+        .iter()
+        .map(|(_, _, header, _)| header.options.mss)
+        .collect();
+    // MTU less 20 bytes of IP and 20 of TCP, on the two SYNs.
+    assert_eq!(sizes, [Some(1_460), Some(1_460), None]);
+}
+
+/// The last frame that host 1 has sent with this flag.
+fn last_of(world: &World, flag: Flags) -> Vec<u8> {
+    let own = |frame: &Vec<u8>| {
+        segments(std::slice::from_ref(frame))
+            .iter()
+            .any(|(source, _, header, _)| *source == ip(1) && header.flags.contains(flag))
+    };
+    let found = world.log.iter().rev().find(|(_, frame)| own(frame));
+    found.expect("sent").1.clone()
+}
+
+#[test]
+fn hard_errors_end_an_open() {
+    // RFC 9293: MUST-54, SHLD-26
+    for (says, ends) in [
+        (Icmp::Unreachable(Unreachable::Port), SocketError::Refused),
+        (
+            Icmp::Unreachable(Unreachable::Protocol),
+            SocketError::ProtocolUnreachable,
+        ),
+    ] {
+        let mut world = World::new();
+        let link = world.a.link;
+        world
+            .a
+            .stack
+            .add_neighbour(link, IpAddr::V4(ip(9)), mac(9), world.now)
+            .expect("neighbour");
+        let client = world.a.client();
+        let (socket, other) = (world.a.stream(client), world.a.stream(client));
+        for (socket, token) in [(socket, 1), (other, 2)] {
+            world
+                .a
+                .stack
+                .connect(client, socket, at(9, 80), Token(token), world.now)
+                .expect("connect");
+            world.settle();
+        }
+        // About the second of the two.
+        let about = last_of(&world, Flags::SYN);
+        let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(&says, &about));
+        world.a.input(&packet, world.now);
+        world.settle();
+        assert_eq!(world.a.take(2), [EventKind::Error(ends)]);
+        assert_eq!(world.a.take(1), []);
+    }
+}
+
+#[test]
+fn no_error_ends_an_open_connection() {
+    // RFC 9293: MUST-56
+    let soft = [
+        Icmp::Unreachable(Unreachable::Network),
+        Icmp::Unreachable(Unreachable::Host),
+        Icmp::TimeExceeded(TimeExceeded::Transit),
+        Icmp::TimeExceeded(TimeExceeded::Reassembly),
+        Icmp::ParameterProblem(icmp4::ParameterProblem::Pointer(1)),
+        Icmp::Unreachable(Unreachable::Port),
+    ];
+    for says in soft {
+        let Joined {
+            mut world,
+            client,
+            socket,
+            server,
+            ..
+        } = joined();
+        world.lose = Box::new(|_, _| true);
+        world.a.send(client, socket, b"on its way", 0, 2, world.now);
+        world.settle();
+        let about = last_of(&world, Flags::PSH);
+        let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(&says, &about));
+        world.a.input(&packet, world.now);
+        world.settle();
+        assert_eq!(world.a.take(2), [], "{says:?}");
+        world.lose = Box::new(|_, _| false);
+        world.run(Duration::from_secs(5));
+        assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 10 }], "{says:?}");
+        assert_eq!(world.b.memory.bytes(server, 0, 10), b"on its way");
+    }
+}
+
+#[test]
+fn source_quench_is_dropped() {
+    // RFC 9293: MUST-55
+    let Joined {
+        mut world,
+        client,
+        socket,
+        ..
+    } = joined();
+    world.lose = Box::new(|_, _| true);
+    world.a.send(client, socket, &[1; 5_000], 0, 2, world.now);
+    world.settle();
+    let before = world.a.stack.status(client, socket).expect("status");
+    let about = last_of(&world, Flags::ACK);
+    // Type 4, code 0 (RFC 6633 has retired it).
+    let mut message = error(&Icmp::Unreachable(Unreachable::Network), &about);
+    message[0..4].copy_from_slice(&[4, 0, 0, 0]);
+    let field = sum(&message).finish();
+    message[2..4].copy_from_slice(&field);
+    let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &message);
+    world.a.input(&packet, world.now);
+    assert_eq!(world.a.stack.drops(Drop::Icmp4UnknownType), 1);
+    assert!(world.a.frames(world.now).is_empty());
+    let after = world.a.stack.status(client, socket).expect("status");
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+}
