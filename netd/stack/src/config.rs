@@ -19,8 +19,10 @@ pub struct Config {
     pub connections: u32,
     /// TIME-WAIT records; when full the oldest makes way.
     pub time_waits: u32,
-    /// Half-open passive connections; when full the oldest makes way.
+    /// Half-open passive connections.
     pub half_open: u32,
+    /// When they are too many: answer by cookies (RFC 4987 3.6). Else the oldest makes way.
+    pub syn_cookies: bool,
     /// Listening sockets.
     pub listeners: u32,
     /// Datagram sockets.
@@ -82,6 +84,7 @@ impl Default for Config {
             connections: 4_096,
             time_waits: 4_096,
             half_open: 1_024,
+            syn_cookies: true,
             listeners: 64,
             datagram_sockets: 1_024,
             requests: 16_384,

@@ -88,6 +88,13 @@ impl Hasher {
         hasher.finish()
     }
 
+    /// For what both ends and a word prove together.
+    pub(crate) fn tuple_and<A: Address>(&self, tuple: &Tuple<A>, word: u64) -> u64 {
+        let mut keyed = self.clone();
+        keyed.0.write_u64(word);
+        keyed.tuple(tuple)
+    }
+
     /// For tables of addresses.
     #[inline]
     pub(crate) fn address<A: Address>(&self, address: A) -> u64 {

@@ -60,6 +60,12 @@ counters! {
     TcpTimeouts = "tcp.timeouts",
     /// Half-open connections that made way for newer ones.
     SynCacheOverflows = "tcp.syn_cache_overflows",
+    /// SYNs answered by a cookie, because no half-open connection fitted.
+    CookiesSent = "tcp.cookies_sent",
+    /// Acknowledgements of cookies.
+    CookiesValid = "tcp.cookies_valid",
+    /// Acknowledgements that came to a listener while cookies were about, and were of none.
+    CookiesInvalid = "tcp.cookies_invalid",
     /// Connections refused because nobody accepted.
     AcceptOverflows = "tcp.accept_overflows",
     /// TIME-WAIT records that made way for newer ones.

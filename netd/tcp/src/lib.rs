@@ -14,13 +14,13 @@
 //!
 //! | shape | states | size |
 //! | --- | --- | --- |
-//! | [`SynEntry`] | SYN-RECEIVED, passive | at most 64 bytes |
+//! | [`SynEntry`] | SYN-RECEIVED, passive | at most 48 bytes, 64 in the table |
 //! | [`Opening`] | SYN-SENT, SYN-RECEIVED when opens cross | |
 //! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; [`Shared`] lends what only busy ones need |
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
-//! 5961 `input`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
+//! 4987 `syn_cache`, `cookie`; 5961 `input`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -38,6 +38,7 @@ mod assemble;
 mod busy;
 mod cc;
 mod connection;
+mod cookie;
 mod info;
 mod input;
 mod isn;
@@ -64,6 +65,7 @@ mod window;
 
 pub use accept::AcceptQueue;
 pub use connection::Connection;
+pub use cookie::cookie;
 pub use info::Info;
 pub use isn::isn;
 pub use open::Open;

@@ -34,7 +34,7 @@ pub struct Setup {
 /// Options bytes in every segment once timestamps are agreed (RFC 7323 appendix A).
 const TIMESTAMPS_LEN: u16 = 12;
 
-/// What a SYN said. Sixteen bytes, because half-open connections hold one.
+/// What a SYN said. Twelve bytes, because half-open connections hold one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) mss: Mss,
@@ -42,21 +42,56 @@ pub(crate) struct Offer {
     pub(crate) scale: Option<WindowScale>,
     pub(crate) has_sack: bool,
     pub(crate) has_ecn: bool,
-    pub(crate) timestamp: Option<u32>,
+    has_stamps: bool,
+    stamp: u32,
 }
 
-const _: () = assert!(size_of::<Offer>() <= 16);
+const _: () = assert!(size_of::<Offer>() <= 12);
 
 impl Offer {
     pub(crate) fn of(syn: &Header, peer_mss: Mss) -> Self {
+        let options = &syn.options;
+        Self::new(
+            options.mss.map_or(peer_mss, Mss::at_least),
+            syn.window,
+            options.window_scale.map(WindowScale::clamped),
+        )
+        .with_timestamp(options.timestamps.map(|stamps| stamps.value))
+        .with_sack(options.sack_permitted)
+        .with_ecn(offers_ecn(syn.flags))
+    }
+
+    pub(crate) const fn new(mss: Mss, window: u16, scale: Option<WindowScale>) -> Self {
         Self {
-            mss: syn.options.mss.map_or(peer_mss, Mss::at_least),
-            window: syn.window,
-            scale: syn.options.window_scale.map(WindowScale::clamped),
-            has_sack: syn.options.sack_permitted,
-            has_ecn: offers_ecn(syn.flags),
-            timestamp: syn.options.timestamps.map(|stamps| stamps.value),
+            mss,
+            window,
+            scale,
+            has_sack: false,
+            has_ecn: false,
+            has_stamps: false,
+            stamp: 0,
         }
+    }
+
+    pub(crate) fn with_timestamp(self, timestamp: Option<u32>) -> Self {
+        Self {
+            has_stamps: timestamp.is_some(),
+            stamp: timestamp.unwrap_or(0),
+            ..self
+        }
+    }
+
+    pub(crate) const fn with_sack(self, has_sack: bool) -> Self {
+        Self { has_sack, ..self }
+    }
+
+    pub(crate) const fn with_ecn(self, has_ecn: bool) -> Self {
+        Self { has_ecn, ..self }
+    }
+
+    /// The timestamp of the SYN, if it had one.
+    pub(crate) fn timestamp(&self) -> Option<u32> {
+        self.has_stamps.then_some(self.stamp)
     }
 }
 
@@ -85,7 +120,7 @@ pub(crate) struct Agreed {
 impl Agreed {
     pub(crate) fn new(setup: &Setup, offer: &Offer, our_scale: WindowScale, now: Instant) -> Self {
         // RFC 7323 section 3.2: timestamps are used if both SYNs carried them.
-        let stamps = match (setup.timestamps, offer.timestamp) {
+        let stamps = match (setup.timestamps, offer.timestamp()) {
             (Some(offset), Some(recent)) => Some(Stamps::new(offset, recent, now)),
             _ => None,
         };
@@ -117,7 +152,7 @@ pub(crate) fn syn_options(
 ) -> Options {
     let has_scale = answers.is_none_or(|offer| offer.scale.is_some());
     let echo = match answers {
-        Some(offer) => offer.timestamp,
+        Some(offer) => offer.timestamp(),
         None => Some(0),
     };
     Options {
@@ -239,14 +274,10 @@ mod tests {
     }
 
     fn offer() -> Offer {
-        Offer {
-            mss: Mss::at_least(9_000),
-            window: 1_000,
-            scale: Some(WindowScale::clamped(7)),
-            has_sack: true,
-            has_ecn: true,
-            timestamp: Some(44),
-        }
+        Offer::new(Mss::at_least(9_000), 1_000, Some(WindowScale::clamped(7)))
+            .with_timestamp(Some(44))
+            .with_sack(true)
+            .with_ecn(true)
     }
 
     #[test]
@@ -263,13 +294,7 @@ mod tests {
         );
         assert!(agreed.has_sack && agreed.has_ecn);
 
-        let plain = Offer {
-            scale: None,
-            timestamp: None,
-            has_sack: false,
-            has_ecn: false,
-            ..offer()
-        };
+        let plain = Offer::new(Mss::at_least(9_000), 1_000, None);
         let agreed = Agreed::new(&setup(), &plain, ours, NOW);
         assert_eq!(
             (agreed.send_scale.get(), agreed.receive_scale.get()),

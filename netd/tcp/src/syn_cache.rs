@@ -1,9 +1,13 @@
 //! A half-open connection: SYN-RECEIVED after a passive open.
 //!
 //! *Owns* [`SynEntry`], all that a listener keeps of a peer that has not yet proved that it is
-//! there: no buffers, at most 64 bytes. *Never* becomes more on its own: when the handshake is
+//! there: no buffers, 48 bytes, so that with the addresses of both ends and its listener it takes
+//! 64. *Never* becomes more on its own: when the handshake is
 //! complete, the owner decides whether there is a place for the connection.
-//! *Spec*: RFC 9293 sections 3.10.7.2 and 3.10.7.4, RFC 5961, RFC 4987 section 3.4 (SYN cache).
+//! *Spec*: RFC 9293 sections 3.10.7.2 and 3.10.7.4, RFC 5961, RFC 4987 sections 3.4 (SYN cache) and
+//! 3.6 (SYN cookies).
+
+use core::time::Duration;
 
 use wire::Drop;
 use wire::tcp::{Flags, Header};
@@ -20,7 +24,8 @@ use crate::window::{Mss, WindowScale};
 #[derive(Clone, Copy, Debug)]
 pub struct SynEntry {
     next_at: Instant,
-    sent_at: Instant,
+    /// When the SYN-ACK was first sent: microseconds modulo 2³², which is 71 minutes.
+    sent_at: u32,
     irs: Seq,
     isn: Seq,
     stamp_offset: u32,
@@ -32,12 +37,13 @@ pub struct SynEntry {
     has_stamps: bool,
     has_sack: bool,
     has_ecn: bool,
-    is_nodelay: bool,
     is_due: bool,
     is_expired: bool,
+    /// It was rebuilt from a cookie: when the SYN-ACK left, nobody knows.
+    is_from_cookie: bool,
 }
 
-const _: () = assert!(size_of::<SynEntry>() <= 64);
+const _: () = assert!(size_of::<SynEntry>() <= 48);
 
 /// What a segment means to a half-open connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +80,7 @@ impl SynEntry {
         }
         Ok(Self {
             next_at: now + Rto::INITIAL.duration(),
-            sent_at: now,
+            sent_at: microseconds(now),
             irs: Seq::new(syn.seq),
             isn: setup.isn,
             stamp_offset: setup.timestamps.unwrap_or(0),
@@ -86,9 +92,42 @@ impl SynEntry {
             has_stamps: setup.timestamps.is_some(),
             has_sack: setup.sack,
             has_ecn: setup.ecn,
-            is_nodelay: setup.nodelay,
             is_due: true,
             is_expired: false,
+            is_from_cookie: false,
+        })
+    }
+
+    /// The acknowledgement of a [`cookie`](crate::cookie) has come: the entry that was not kept.
+    /// `None` if it acknowledges no cookie of ours. `tick` is the age clock, `hash` gives the keyed
+    /// hash of both ends and a word under the secret of a tick.
+    pub fn from_cookie(
+        ack: &Header,
+        setup: &Setup,
+        shared: &Shared,
+        tick: u64,
+        hash: impl FnOnce(u64, u64) -> u64,
+        now: Instant,
+    ) -> Option<Self> {
+        let proof = crate::cookie::check(ack, setup, tick, hash)?;
+        Some(Self {
+            next_at: now + Rto::INITIAL.duration(),
+            sent_at: microseconds(now),
+            irs: proof.irs,
+            isn: proof.isn,
+            stamp_offset: setup.timestamps.unwrap_or(0),
+            offer: proof.offer,
+            mss: setup.mss,
+            // What the cookie offered is not known any more: the peer is told anew.
+            window: 0,
+            scale: WindowScale::for_window(shared.limits.max_window),
+            retries: 0,
+            has_stamps: setup.timestamps.is_some(),
+            has_sack: setup.sack,
+            has_ecn: setup.ecn,
+            is_due: false,
+            is_expired: false,
+            is_from_cookie: true,
         })
     }
 
@@ -100,7 +139,7 @@ impl SynEntry {
             timestamps: self.has_stamps.then_some(self.stamp_offset),
             sack: self.has_sack,
             ecn: self.has_ecn,
-            nodelay: self.is_nodelay,
+            nodelay: false,
         }
     }
 
@@ -186,8 +225,9 @@ impl SynEntry {
         } else {
             Rtt::new()
         };
-        if self.retries == 0 {
-            rtt.sample(now.since(self.sent_at));
+        if self.retries == 0 && !self.is_from_cookie {
+            let took = microseconds(now).wrapping_sub(self.sent_at);
+            rtt.sample(Duration::from_micros(took.into()));
         }
         Open::new(
             &Handshake {
@@ -199,9 +239,14 @@ impl SynEntry {
                 window_set_by: self.irs,
                 offered: self.window.into(),
                 rtt,
-                is_nodelay: self.is_nodelay,
+                is_nodelay: false,
             },
             now,
         )
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32: 71 minutes")]
+const fn microseconds(now: Instant) -> u32 {
+    now.as_micros() as u32
 }

@@ -3,60 +3,64 @@
 //! *Owns* the limits of RFC 9293 section 3.7.1 (MSS) and RFC 7323 section 2 (window scale). A value
 //! of these types has passed its check, so nobody checks twice.
 
-use core::num::NonZeroU16;
+use core::num::{NonZeroU8, NonZeroU16};
 
-/// How far a window field is shifted, 0 to 14 (RFC 7323 section 2.3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WindowScale(u8);
+/// How far a window field is shifted, 0 to 14 (RFC 7323 section 2.3). One more is stored, so that
+/// "no scale" takes no space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowScale(NonZeroU8);
+
+impl Default for WindowScale {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
 
 impl WindowScale {
     /// No scaling.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self::clamped(0);
     /// The largest shift.
-    pub const MAX: Self = Self(14);
+    pub const MAX: Self = Self::clamped(14);
 
     /// The shift that a peer asked for. RFC 7323 section 2.3: above 14, use 14.
     #[must_use]
     pub const fn clamped(shift: u8) -> Self {
-        if shift > Self::MAX.0 {
-            Self::MAX
-        } else {
-            Self(shift)
-        }
+        let shift = if shift > 14 { 14 } else { shift };
+        Self(NonZeroU8::MIN.saturating_add(shift))
     }
 
     /// The smallest shift with which a window of `bytes` can be offered.
     #[must_use]
     pub const fn for_window(bytes: u32) -> Self {
         let mut shift = 0;
-        while shift < Self::MAX.0 && bytes >> shift > u16::MAX as u32 {
+        while shift < Self::MAX.get() && bytes >> shift > u16::MAX as u32 {
             shift += 1;
         }
-        Self(shift)
+        Self::clamped(shift)
     }
 
     /// The shift.
     #[must_use]
     pub const fn get(self) -> u8 {
-        self.0
+        self.0.get() - 1
     }
 
     /// What one unit of a window field stands for, in bytes.
     #[must_use]
     pub const fn unit(self) -> u32 {
-        1 << self.0
+        1 << self.get()
     }
 
     /// The window that a field with value `field` offers, in bytes.
     #[must_use]
     pub const fn apply(self, field: u16) -> u32 {
-        (field as u32) << self.0
+        (field as u32) << self.get()
     }
 
     /// The field that offers as much of `bytes` as it can without offering more.
     #[must_use]
     pub fn floor(self, bytes: u64) -> u16 {
-        u16::try_from(bytes >> self.0).unwrap_or(u16::MAX)
+        u16::try_from(bytes >> self.get()).unwrap_or(u16::MAX)
     }
 
     /// The smallest field that offers at least `bytes`, or the largest there is.

@@ -16,6 +16,7 @@ use crate::lists::Lists;
 use crate::nodes::{Chain, Cursor};
 use crate::rng::Rng;
 use crate::slab::Slab;
+use crate::tcp::cookies::Cookies;
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
@@ -164,6 +165,7 @@ pub(crate) struct Tcp {
     /// The secret of initial sequence numbers (RFC 6528), and that of timestamps (RFC 7323 5.4).
     pub(crate) isn_secret: Hasher,
     pub(crate) stamp_secret: Hasher,
+    pub(crate) cookies: Cookies,
 }
 
 impl Tcp {
@@ -189,6 +191,7 @@ impl Tcp {
             listening: Bindings::new(listeners, rng),
             isn_secret: Hasher::new(rng),
             stamp_secret: Hasher::new(rng),
+            cookies: Cookies::new(rng),
         }
     }
 }

@@ -1,7 +1,10 @@
 //! Half-open connections: peers that have sent a SYN and not yet shown that they are there.
 //!
-//! *Owns* the SYN cache: no buffers, one small record each, the oldest makes way when it is full
-//! (RFC 4987 3.4). One cache for all listeners: backlogs bound only who waits to be accepted.
+//! *Owns* the SYN cache: no buffers, one small record each. One cache for all listeners: backlogs
+//! bound only who waits to be accepted. When the cache is full, a SYN is answered by a cookie, which
+//! takes no memory at all; where cookies are switched off, the oldest entry makes way.
+//!
+//! Spec: RFC 4987 3.4 (SYN cache), 3.6 (SYN cookies).
 
 use crate::demux::Target;
 use crate::hash::Tuple;
@@ -9,11 +12,10 @@ use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Holder};
-use crate::tcp::listener::Listener;
 use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
-use wire::tcp::{Flags, Segment};
+use wire::tcp::{Flags, Header, Segment};
 use wire::{Drop, ipv4, tcp as format};
 
 /// A half-open connection.
@@ -23,6 +25,9 @@ pub(crate) struct HalfOpen {
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) listener: u32,
 }
+
+// A flood costs at most so many of these.
+const _: () = assert!(size_of::<HalfOpen>() <= 64);
 
 impl Stack {
     /// What a connection between these ends brings. `after` is where the sequence numbers of the
@@ -52,12 +57,13 @@ impl Stack {
     }
 
     /// A segment for a listener and for no connection.
-    pub(crate) fn syn_input(
+    pub(crate) fn syn_input<M: ClientMemory>(
         &mut self,
         listener: u32,
         tuple: Tuple<Ipv4Addr>,
         segment: &Segment<'_>,
         after: Option<Seq>,
+        memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
         let header = &segment.header;
@@ -66,7 +72,10 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         }
         if header.flags.contains(Flags::ACK) {
-            return self.refuse(tuple, segment);
+            return match self.cookie_input(listener, tuple, header, now) {
+                Some(taken) => self.welcome(listener, taken?, segment, memory, now),
+                None => self.refuse(tuple, segment),
+            };
         }
         let path = self
             .path(tuple.remote, Some(tuple.local))
@@ -75,17 +84,21 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let room = entry.room_for_next(&self.requests);
-        let setup = self.setup(&tuple, path.mtu, entry.options.no_delay, after, now);
+        let is_full = entry.is_full();
+        let setup = self.setup(&tuple, path.mtu, false, after, now);
         let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
         // A peer whose connection nobody would take now does better to try again.
-        let Some(at) = self.tcp.listeners.at(listener) else {
-            return Err(Drop::TcpNoSocket);
-        };
-        if at.is_full() {
+        if is_full {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        self.make_way();
+        if self.tcp.half_open.len() >= self.tcp.half_open.limit() {
+            if self.config.syn_cookies {
+                self.send_cookie(&tuple, header, &setup, room, now);
+                return Ok(());
+            }
+            self.make_way();
+        }
         let half_open = HalfOpen {
             entry,
             tuple,
@@ -106,14 +119,52 @@ impl Stack {
         Ok(())
     }
 
-    /// Makes room for one more half-open connection: when the cache is full, the oldest goes.
+    /// Makes room for one more half-open connection: the oldest goes.
     fn make_way(&mut self) {
-        if self.tcp.half_open.len() >= self.tcp.half_open.limit()
-            && let Some(oldest) = self.tcp.half_open_order.first(0)
-        {
+        if let Some(oldest) = self.tcp.half_open_order.first(0) {
             self.stats.count(Counter::SynCacheOverflows);
             self.forget_half_open(oldest);
         }
+    }
+
+    /// Answers a SYN without keeping anything of it.
+    fn send_cookie(
+        &mut self,
+        tuple: &Tuple<Ipv4Addr>,
+        syn: &Header,
+        setup: &Setup,
+        room: u64,
+        now: Instant,
+    ) {
+        let tick = self.tcp.cookies.make(&mut self.rng, now);
+        let cookies = &self.tcp.cookies;
+        let max_window = self.tcp.shared.limits().max_window;
+        let hash = |word| cookies.hash(tuple, tick, word);
+        let header = ::tcp::cookie(syn, setup, max_window, room, tick, hash, now);
+        self.stats.count(Counter::CookiesSent);
+        self.send_bare(tuple, header);
+    }
+
+    /// An acknowledgement has come to a listener: of a cookie? `None` if not; else the connection,
+    /// or why there is none.
+    fn cookie_input(
+        &mut self,
+        listener: u32,
+        tuple: Tuple<Ipv4Addr>,
+        ack: &Header,
+        now: Instant,
+    ) -> Option<Result<u32, Drop>> {
+        let tick = self.tcp.cookies.expect(&mut self.rng, now)?;
+        let path = self.path(tuple.remote, Some(tuple.local))?;
+        let setup = self.setup(&tuple, path.mtu, false, None, now);
+        let cookies = &self.tcp.cookies;
+        let hash = |tick, word| cookies.hash(&tuple, tick, word);
+        let entry = SynEntry::from_cookie(ack, &setup, &self.tcp.shared, tick, hash, now);
+        self.stats.count(match entry {
+            Some(_) => Counter::CookiesValid,
+            None => Counter::CookiesInvalid,
+        });
+        Some(self.establish(listener, tuple, &entry?, now))
     }
 
     /// Sends what a half-open connection has to send, and arms its timer.
@@ -191,7 +242,7 @@ impl Stack {
         }
     }
 
-    /// The handshake is complete: the half-open connection becomes one, in its kept place.
+    /// The handshake is complete: the half-open connection becomes one.
     fn half_open_complete<M: ClientMemory>(
         &mut self,
         index: u32,
@@ -202,41 +253,58 @@ impl Stack {
         let Some(half_open) = self.tcp.half_open.at(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        let (tuple, listener) = (half_open.tuple, half_open.listener);
-        // The client is behind: the entry stays, and the peer, who believes to be connected, sends
-        // its first bytes again.
-        if self
-            .tcp
-            .listeners
-            .at(listener)
-            .is_some_and(Listener::is_full)
-        {
+        let (entry, tuple, listener) = (half_open.entry, half_open.tuple, half_open.listener);
+        let connection = self.establish(listener, tuple, &entry, now)?;
+        self.forget_half_open(index);
+        self.welcome(listener, connection, segment, memory, now)
+    }
+
+    /// Makes a connection of a half-open one and puts it into the accept queue.
+    ///
+    /// # Errors
+    /// The client is behind, or there is no place: the entry stays (a cookie does so anyway), and
+    /// the peer, who believes to be connected, sends its first bytes again.
+    fn establish(
+        &mut self,
+        listener: u32,
+        tuple: Tuple<Ipv4Addr>,
+        entry: &SynEntry,
+        now: Instant,
+    ) -> Result<u32, Drop> {
+        let path = self.path(tuple.remote, Some(tuple.local));
+        let Some(at) = self.tcp.listeners.at_mut(listener) else {
+            return Err(Drop::TcpNoSocket);
+        };
+        if at.is_full() {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        let path = self.path(tuple.remote, Some(tuple.local));
-        let mut conn = Conn::new(Connection::from(half_open.entry.open(now)), tuple, path);
+        let mut conn = Conn::new(Connection::from(entry.open(now)), tuple, path);
         conn.holder = Holder::Listener(listener);
         conn.established = true;
-        conn.ttl = self
+        conn.ttl = at.options.ttl;
+        conn.tcp.set_nodelay(at.options.no_delay);
+        let key = self
             .tcp
-            .listeners
-            .at(listener)
-            .map_or(self.config.ttl, |at| at.options.ttl);
-        // No place among the connections: the entry stays, and the peer will try again.
-        let Ok(key) = self.tcp.connections.insert(conn) else {
-            return Err(Drop::TcpAcceptOverflow);
-        };
+            .connections
+            .insert(conn)
+            .map_err(|_| Drop::TcpAcceptOverflow)?;
         let connection = self.tcp.connections.index(key);
-        self.tcp.half_open.remove_at(index);
-        self.tcp.half_open_order.remove(index);
-        self.timers.disarm(Timer::HalfOpen(index));
+        at.queue.complete(connection);
         self.tcp.demux.set(tuple, Target::Connection(connection));
         self.stats.count(Counter::TcpPassiveOpens);
-        if let Some(listener) = self.tcp.listeners.at_mut(listener) {
-            listener.half_open = listener.half_open.saturating_sub(1);
-            listener.queue.complete(connection);
-        }
+        Ok(connection)
+    }
+
+    /// A new connection takes the segment that completed its handshake.
+    fn welcome<M: ClientMemory>(
+        &mut self,
+        listener: u32,
+        connection: u32,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
         // Room first, so that data in this very segment finds some.
         self.pair(listener, now);
         self.connection_input(connection, segment, memory, now)

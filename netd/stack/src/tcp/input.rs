@@ -56,7 +56,7 @@ impl Stack {
             None => None,
         };
         match self.tcp.listening.find(tuple.local, tuple.local_port) {
-            Some(listener) => self.syn_input(listener, tuple, &segment, after, now),
+            Some(listener) => self.syn_input(listener, tuple, &segment, after, memory, now),
             None => self.refuse(tuple, &segment),
         }
     }

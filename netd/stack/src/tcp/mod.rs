@@ -2,9 +2,10 @@
 //!
 //! [`connection`] owns what a connection has here (ends, requests, path), [`requests`] takes clients'
 //! calls, [`input`] and [`output`] move segments, [`half_open`] and [`time_wait`] keep what is not yet
-//! or no longer a connection, [`listener`] accepts, [`events`] tells.
+//! or no longer a connection, [`cookies`] what is not kept, [`listener`] accepts, [`events`] tells.
 
 pub(crate) mod connection;
+pub(crate) mod cookies;
 pub(crate) mod events;
 pub(crate) mod half_open;
 pub(crate) mod input;

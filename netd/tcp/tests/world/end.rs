@@ -173,10 +173,11 @@ impl End {
             Shape::Listening => self.input_listening(packet, now),
             Shape::HalfOpen(entry) => match entry.input(&mut self.shared, &packet.header, now) {
                 SynOutcome::Complete => {
-                    let open = entry.open(now);
+                    let mut connection = Connection::from(entry.open(now));
+                    connection.set_nodelay(self.behaviour.is_nodelay);
                     self.backlog.complete(());
                     assert_eq!(self.backlog.pop(), Some(()));
-                    self.shape = Shape::Connected(Connection::from(open));
+                    self.shape = Shape::Connected(connection);
                     self.path.push(State::Established);
                     self.give_room(now);
                     self.input_connected(packet, now);
