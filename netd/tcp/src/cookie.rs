@@ -84,9 +84,8 @@ fn number(irs: Seq, size: u32, tick: u64, hash: impl FnOnce(u64) -> u64) -> Seq 
 fn with_options(clock: u32, setup: &Setup, offer: &Offer) -> u32 {
     let scale = offer.scale.map_or(NO_SCALE, |scale| scale.get().into());
     let flag = |is_set, bit| if is_set { bit } else { 0 };
-    let options = scale
-        | flag(setup.sack && offer.has_sack, SACK)
-        | flag(setup.ecn && offer.has_ecn, ECN);
+    let options =
+        scale | flag(setup.sack && offer.has_sack, SACK) | flag(setup.ecn && offer.has_ecn, ECN);
     let rounded = (clock >> OPTION_BITS << OPTION_BITS) | options;
     // A clock must not run ahead of itself: what is sent next would look old (RFC 7323 section 5).
     if rounded > clock {
@@ -127,7 +126,10 @@ pub(crate) fn check(
         return None;
     }
     let mss = SIZES.get(usize::try_from(size).ok()?)?;
-    let stamps = ack.options.timestamps.filter(|_| setup.timestamps.is_some());
+    let stamps = ack
+        .options
+        .timestamps
+        .filter(|_| setup.timestamps.is_some());
     let options = stamps.map_or(NO_SCALE, |stamps| stamps.echo);
     let scale = options & SCALE_MASK;
     let scale = u8::try_from(scale).ok().filter(|_| scale != NO_SCALE);
@@ -179,7 +181,15 @@ mod tests {
     }
 
     fn make(syn: &Header, tick: u64) -> Header {
-        cookie(syn, &setup(), 1 << 20, 900, tick, |word| hash(tick, word), NOW)
+        cookie(
+            syn,
+            &setup(),
+            1 << 20,
+            900,
+            tick,
+            |word| hash(tick, word),
+            NOW,
+        )
     }
 
     /// The honest answer to a cookie.
@@ -193,7 +203,12 @@ mod tests {
                 timestamps,
                 ..Options::NONE
             },
-            ..bare(Seq::new(header.ack), Seq::new(header.seq).plus(1), Flags::ACK, 333)
+            ..bare(
+                Seq::new(header.ack),
+                Seq::new(header.seq).plus(1),
+                Flags::ACK,
+                333,
+            )
         }
     }
 
@@ -252,7 +267,11 @@ mod tests {
             };
             assert!(check(&seq, &setup(), 9, hash).is_none(), "seq bit {bit}");
         }
-        for flags in [Flags::NONE, Flags::SYN | Flags::ACK, Flags::RST | Flags::ACK] {
+        for flags in [
+            Flags::NONE,
+            Flags::SYN | Flags::ACK,
+            Flags::RST | Flags::ACK,
+        ] {
             assert!(check(&Header { flags, ..good }, &setup(), 9, hash).is_none());
         }
     }

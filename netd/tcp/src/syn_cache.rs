@@ -246,7 +246,10 @@ impl SynEntry {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32: 71 minutes")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "kept modulo 2^32: 71 minutes"
+)]
 const fn microseconds(now: Instant) -> u32 {
     now.as_micros() as u32
 }

@@ -56,9 +56,7 @@ impl Cookies {
     /// guess is worth a look.
     pub(crate) fn expect(&mut self, rng: &mut Rng, now: Instant) -> Option<u64> {
         let tick = self.advance(rng, now);
-        self.last_made
-            .filter(|made| tick - made <= 1)
-            .map(|_| tick)
+        self.last_made.filter(|made| tick - made <= 1).map(|_| tick)
     }
 
     /// The keyed hash of both ends and a word, under the secret of a tick.
@@ -98,7 +96,11 @@ mod tests {
         for (later, is_good) in [(0, true), (TICK_SECONDS, true), (2 * TICK_SECONDS, false)] {
             let tick = cookies.expect(&mut rng, start + Duration::from_secs(later));
             assert_eq!(tick.is_some(), is_good, "{later} s");
-            assert_eq!(cookies.hash(&tuple(1), made, 5) == hash, is_good, "{later} s");
+            assert_eq!(
+                cookies.hash(&tuple(1), made, 5) == hash,
+                is_good,
+                "{later} s"
+            );
         }
     }
 

@@ -1,6 +1,8 @@
 //! Stacks joined by a wire that is a vector: what multi-layer tests stand on.
 #![allow(dead_code, reason = "every test file uses another part")]
 
+pub mod craft;
+
 use stack::{
     AddressPlan, ClientId, ClientMemory, Config, Data, Event, EventKind, Gone, Instant,
     InterfaceId, Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta, SocketId, Stack,
