@@ -28,8 +28,8 @@ fn syn(number: u32) -> Header {
         options: Options {
             mss: Some(1_460),
             window_scale: Some(7),
-            sack_permitted: number % 2 == 0,
-            timestamps: (number % 3 != 0).then_some(Timestamps { value: 9, echo: 0 }),
+            sack_permitted: number.is_multiple_of(2),
+            timestamps: (!number.is_multiple_of(3)).then_some(Timestamps { value: 9, echo: 0 }),
             ..Options::NONE
         },
         ..plain(Flags::SYN, number.wrapping_mul(0x9e37_79b9), 0)
