@@ -9,7 +9,7 @@ mod flags;
 mod options;
 
 pub use flags::Flags;
-pub use options::{Options, SackBlock, SackBlocks, Timestamps};
+pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps, UserTimeout};
 
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

@@ -134,6 +134,7 @@ proptest! {
                 .into_iter()
                 .map(|(left, right)| tcp::SackBlock { left, right })
                 .collect(),
+            ..tcp::Options::NONE
         };
         let header = tcp::Header { src_port, dst_port, seq, ack, flags, window, urgent, options };
         let seal = Seal::Full { pseudo: pseudo(ends), payload: sum(&payload) };

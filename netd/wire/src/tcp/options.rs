@@ -1,7 +1,8 @@
 //! TCP options.
 //!
 //! *Owns*: the kinds that this implementation understands: maximum segment size (RFC 9293
-//! section 3.2), window scale and timestamps (RFC 7323), selective acknowledgment (RFC 2018).
+//! section 3.2), window scale and timestamps (RFC 7323), selective acknowledgment (RFC 2018), user
+//! timeout (RFC 5482) and Fast Open (RFC 7413).
 //! *Never*: decides in which segments an option may stand.
 //!
 //! *Invariant*: what [`Options::emit`] writes is a multiple of four bytes, at most 40, and
@@ -18,6 +19,8 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const USER_TIMEOUT: u8 = 28;
+const FAST_OPEN: u8 = 34;
 
 /// Options may take this many bytes of a header.
 const MAX_LEN: usize = 40;
@@ -35,6 +38,47 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// Ranges that have arrived out of order.
     pub sack: SackBlocks,
+    /// For how long the sender lets its data be unacknowledged.
+    pub user_timeout: Option<UserTimeout>,
+    /// The cookie of a connection that begins with data; without bytes, the wish for one.
+    pub fast_open: Option<FastOpenCookie>,
+}
+
+/// A cookie of Fast Open: 4 to 16 bytes, or none (RFC 7413 section 4.1.1).
+pub type FastOpenCookie = List<u8, 16>;
+
+/// The least bytes of a cookie.
+const MIN_COOKIE: usize = 4;
+
+/// The value of a user timeout option: 15 bits of seconds or of minutes (RFC 5482 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserTimeout(u16);
+
+impl UserTimeout {
+    const MINUTES: u16 = 1 << 15;
+
+    /// So many seconds; beyond nine hours, rounded up to minutes.
+    #[must_use]
+    pub fn from_seconds(seconds: u32) -> Self {
+        match u16::try_from(seconds) {
+            Ok(seconds) if seconds < Self::MINUTES => Self(seconds),
+            _ => {
+                let minutes = u16::try_from(seconds.div_ceil(60)).unwrap_or(u16::MAX);
+                Self(minutes.min(Self::MINUTES - 1) | Self::MINUTES)
+            }
+        }
+    }
+
+    /// In seconds.
+    #[must_use]
+    pub const fn seconds(self) -> u32 {
+        let value = (self.0 & !Self::MINUTES) as u32;
+        if self.0 & Self::MINUTES == 0 {
+            value
+        } else {
+            value.saturating_mul(60)
+        }
+    }
 }
 
 /// The timestamps option.
@@ -70,6 +114,8 @@ impl Options {
         sack_permitted: false,
         timestamps: None,
         sack: SackBlocks::NONE,
+        user_timeout: None,
+        fast_open: None,
     };
 
     /// Reads the options area of a header.
@@ -138,8 +184,17 @@ impl Options {
                 });
             }
             [SACK, _, ref blocks @ ..] => self.sack = parse_sack(blocks)?,
+            [USER_TIMEOUT, 4, a, b] => {
+                self.user_timeout = Some(UserTimeout(u16::from_be_bytes([a, b])));
+            }
+            [FAST_OPEN, _, ref cookie @ ..] => self.fast_open = parse_cookie(cookie),
             // A known kind with a length that is not its own, or a length below two.
-            [MSS | WINDOW_SCALE | SACK_PERMITTED | TIMESTAMPS, ..] | [] | [_] => {
+            [
+                MSS | WINDOW_SCALE | SACK_PERMITTED | TIMESTAMPS | USER_TIMEOUT,
+                ..,
+            ]
+            | []
+            | [_] => {
                 return Err(Drop::TcpOption);
             }
             [_, _, ..] => {}
@@ -166,9 +221,17 @@ impl Options {
             (None, true) => 4,
             (None, false) => 0,
         };
-        [mss, scale, timestamps]
+        let cookie = self.fast_open.map_or(0, |cookie| {
+            cookie.len().saturating_add(2).next_multiple_of(4)
+        });
+        let timeout = if self.user_timeout.is_some() { 4 } else { 0 };
+        // What does not fit is left out; only the longest of cookies is ever in the way.
+        [mss, scale, timestamps, cookie, timeout]
             .into_iter()
-            .fold(0, usize::saturating_add)
+            .fold(0, |len: usize, option| {
+                let longer = len.saturating_add(option);
+                if longer <= MAX_LEN { longer } else { len }
+            })
     }
 
     /// How many SACK blocks fit beside the other options: three with timestamps (RFC 2018
@@ -201,6 +264,15 @@ impl Options {
         if let Some(shift) = self.window_scale {
             area.put([NO_OPERATION, WINDOW_SCALE, 3, shift])?;
         }
+        if let Some(cookie) = self.fast_open {
+            area.put_cookie(&cookie)?;
+        }
+        if let Some(UserTimeout(value)) = self.user_timeout
+            && area.0.len() >= 4
+        {
+            let [a, b] = value.to_be_bytes();
+            area.put([USER_TIMEOUT, 4, a, b])?;
+        }
         let blocks = self.sack.truncated(self.fitting_sack());
         if !blocks.is_empty() {
             let length = u8::try_from(blocks.len().saturating_mul(8).saturating_add(2));
@@ -231,6 +303,25 @@ impl Area<'_> {
         self.0 = rest;
         Ok(())
     }
+
+    /// Padding in front, so that what follows is aligned.
+    fn put_cookie(&mut self, cookie: &FastOpenCookie) -> Result<(), NoRoom> {
+        let length = cookie.len().saturating_add(2);
+        for _ in length..length.next_multiple_of(4) {
+            self.put([NO_OPERATION])?;
+        }
+        self.put([FAST_OPEN, u8::try_from(length).map_err(|_| NoRoom)?])?;
+        for byte in cookie.as_slice() {
+            self.put([*byte])?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7413 section 4.1.1: an option of a length that no cookie has is ignored.
+fn parse_cookie(bytes: &[u8]) -> Option<FastOpenCookie> {
+    let is_sound = bytes.is_empty() || (bytes.len() >= MIN_COOKIE && bytes.len().is_multiple_of(2));
+    FastOpenCookie::from_slice(bytes).filter(|_| is_sound)
 }
 
 fn parse_sack(bytes: &[u8]) -> Result<SackBlocks, Drop> {
@@ -248,3 +339,6 @@ fn parse_sack(bytes: &[u8]) -> Result<SackBlocks, Drop> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod rare_tests;

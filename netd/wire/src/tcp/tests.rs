@@ -153,7 +153,7 @@ prop_compose! {
         } else {
             let timestamps = timestamps.map(|(value, echo)| Timestamps { value, echo });
             let sack = if mss.is_some() || window_scale.is_some() { sack.truncated(1) } else { sack };
-            Options { mss, window_scale, sack_permitted, timestamps, sack }
+            Options { mss, window_scale, sack_permitted, timestamps, sack, ..Options::NONE }
         }
     }
 }

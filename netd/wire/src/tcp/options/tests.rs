@@ -29,7 +29,7 @@ fn customary_layouts() {
         window_scale: Some(7),
         sack_permitted: true,
         timestamps: Some(CLOCK),
-        sack: SackBlocks::NONE,
+        ..Options::NONE
     };
     let bytes = [
         2, 4, 0x05, 0xb4, // MSS 1460
