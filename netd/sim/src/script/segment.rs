@@ -148,6 +148,7 @@ impl Segment {
                 sack_permitted: self.sack_permitted,
                 timestamps: stamps,
                 sack: blocks.collect(),
+                ..Options::NONE
             },
         }
     }
