@@ -94,6 +94,7 @@ fn every_choice_of_options_is_well_formed() {
                 sack_permitted: is(2),
                 timestamps: is(3).then_some(CLOCK),
                 sack: (0..blocks).map(block).collect(),
+                ..Options::NONE
             };
             let area = emitted(&options);
             assert!(is_well_formed(&area), "{options:?}: {area:?}");
