@@ -4,7 +4,8 @@
 //! *Never* holds bytes: they already lie in the user's room. *Invariants*: ranges are sorted, not
 //! empty, and neither overlap nor touch; a list is bounded by [`Ranges::CAPACITY`], whatever a
 //! peer sends.
-//! *Spec*: RFC 9293 section 3.10.7.4 (a receiver may hold segments that arrive early).
+//! *Spec*: RFC 9293 section 3.10.7.4 (a receiver may hold segments that arrive early), RFC 2018
+//! section 4 (which ranges to report first).
 
 use crate::pool::Part;
 
@@ -25,16 +26,21 @@ pub(crate) struct Ranges {
     list: [Range; Self::CAPACITY],
     len: usize,
     fin: Option<u64>,
+    /// Where the ranges that grew last begin, the latest first.
+    recent: [Option<u64>; Self::RECENT],
 }
 
 impl Ranges {
     /// How many separate ranges one connection can hold.
-    pub(crate) const CAPACITY: usize = 32;
+    pub(crate) const CAPACITY: usize = 128;
+    /// How many ranges are remembered as recent: more than one segment can report.
+    const RECENT: usize = 4;
 
     const EMPTY: Self = Self {
         list: [Range { start: 0, end: 0 }; Self::CAPACITY],
         len: 0,
         fin: None,
+        recent: [None; Self::RECENT],
     };
 
     /// The ranges, in order.
@@ -68,7 +74,49 @@ impl Ranges {
             *place = merged;
         }
         self.len = new_len;
+        self.note_recent(merged);
         Ok(())
+    }
+
+    fn note_recent(&mut self, grown: Range) {
+        let before = self.recent;
+        let others = before.into_iter().flatten();
+        let others = others.filter(|start| !(grown.start..grown.end).contains(start));
+        let starts = core::iter::once(grown.start).chain(others).map(Some);
+        for (place, start) in self
+            .recent
+            .iter_mut()
+            .zip(starts.chain(core::iter::repeat(None)))
+        {
+            *place = start;
+        }
+    }
+
+    /// The ranges that grew last, the latest first (RFC 2018 section 4: those to report).
+    pub(crate) fn recent(&self) -> impl Iterator<Item = Range> + '_ {
+        let starts = self.recent.iter().flatten();
+        starts.filter_map(|start| self.range_at(*start))
+    }
+
+    /// The first part of `start..end` that is held already.
+    pub(crate) fn overlap(&self, start: u64, end: u64) -> Option<Range> {
+        let place = self.as_slice().partition_point(|range| range.end <= start);
+        let range = self
+            .as_slice()
+            .get(place)
+            .filter(|range| range.start < end)?;
+        Some(Range {
+            start: range.start.max(start),
+            end: range.end.min(end),
+        })
+    }
+
+    fn range_at(&self, position: u64) -> Option<Range> {
+        let place = self
+            .as_slice()
+            .partition_point(|range| range.end <= position);
+        let range = self.as_slice().get(place).copied();
+        range.filter(|range| range.start <= position)
     }
 
     /// Removes everything that `position` has reached and returns how far the bytes in order go
@@ -108,6 +156,7 @@ impl Part for Ranges {
     fn clear(&mut self) {
         self.len = 0;
         self.fin = None;
+        self.recent = [None; Self::RECENT];
     }
 }
 

@@ -122,3 +122,37 @@ fn a_list_that_comes_back_is_lent_clean() {
     assert!(pool.get(&again).unwrap().is_empty());
     assert_eq!(pool.get(&again).unwrap().fin(), None);
 }
+
+#[test]
+fn the_ranges_that_grew_last_come_first() {
+    let mut ranges = Ranges::EMPTY;
+    let starts = |ranges: &Ranges| ranges.recent().map(|range| range.start).collect::<Vec<_>>();
+    for start in [10, 30, 50, 70, 90] {
+        ranges.insert(start, start + 5).unwrap();
+    }
+    assert_eq!(starts(&ranges), [90, 70, 50, 30]);
+    // One grows to the front, two become one, one is in order now.
+    ranges.insert(55, 60).unwrap();
+    assert_eq!(starts(&ranges), [50, 90, 70, 30]);
+    ranges.insert(75, 90).unwrap();
+    assert_eq!(starts(&ranges), [70, 50, 30]);
+    assert_eq!(ranges.advance(31), 35);
+    assert_eq!(starts(&ranges), [70, 50]);
+}
+
+#[test]
+fn what_is_held_already_is_found() {
+    let mut ranges = Ranges::EMPTY;
+    ranges.insert(10, 20).unwrap();
+    ranges.insert(30, 40).unwrap();
+    let overlap = |start, end| {
+        ranges
+            .overlap(start, end)
+            .map(|part| (part.start, part.end))
+    };
+    assert_eq!(overlap(0, 10), None);
+    assert_eq!(overlap(20, 30), None);
+    assert_eq!(overlap(5, 12), Some((10, 12)));
+    assert_eq!(overlap(15, 35), Some((15, 20)));
+    assert_eq!(overlap(25, 99), Some((30, 40)));
+}

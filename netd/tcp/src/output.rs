@@ -6,7 +6,7 @@
 //! an acknowledgement. When none applies and nothing is in flight although there is something to
 //! send, it arms the probe timer, so that no connection can be forgotten.
 
-use wire::tcp::{Flags, Options};
+use wire::tcp::{Flags, Options, SackBlocks};
 
 use crate::busy::Busy;
 use crate::open::Open;
@@ -48,8 +48,7 @@ impl Open {
         if self.has_something_to_send() {
             self.snd.borrow_busy(&mut shared.busy, now);
         }
-        let busy = self.snd.busy_in(&mut shared.busy);
-        let emit = self.next_segment(busy, max_payload, now);
+        let emit = self.next_segment(shared, max_payload, now);
         if emit.is_some() && self.fate() != Fate::Continues {
             self.release(shared);
         }
@@ -63,10 +62,18 @@ impl Open {
 
     fn next_segment(
         &mut self,
-        mut busy: Option<&mut Busy>,
+        shared: &mut Shared,
         max_payload: u32,
         now: Instant,
     ) -> Option<Emit> {
+        // Selective acknowledgements travel without data, whose room they would take.
+        if self.rcv.need != AckNeed::None && self.has_sack {
+            let sack = self.rcv.blocks(&shared.holes);
+            if !sack.is_empty() {
+                return Some(self.acknowledge(sack, now));
+            }
+        }
+        let mut busy = self.snd.busy_in(&mut shared.busy);
         if let Some(busy) = busy.as_deref_mut()
             && busy.recovery.take_resend()
             && let Some(part) = self.lost_segment()
@@ -82,18 +89,22 @@ impl Open {
             return Some(self.send_probe(busy, part, now));
         }
         if self.rcv.need != AckNeed::None {
-            let start = self.snd.nxt();
-            return Some(self.emit(
-                Part {
-                    start,
-                    len: 0,
-                    has_fin: false,
-                },
-                now,
-            ));
+            return Some(self.acknowledge(SackBlocks::NONE, now));
         }
         self.watch_window(now);
         None
+    }
+
+    /// An acknowledgement on its own.
+    fn acknowledge(&mut self, sack: SackBlocks, now: Instant) -> Emit {
+        let part = Part {
+            start: self.snd.nxt(),
+            len: 0,
+            has_fin: false,
+        };
+        let mut emit = self.emit(part, now);
+        emit.header.options.sack = sack;
+        emit
     }
 
     /// The segment at SND.UNA, which recovery takes for lost.

@@ -11,9 +11,11 @@
 //!       `- what is acknowledged                  `- what is offered
 //! ```
 
+use wire::tcp::{SackBlock, SackBlocks};
+
 use crate::assemble::Ranges;
 use crate::options::Agreed;
-use crate::pool::Slot;
+use crate::pool::{Pool, Slot};
 use crate::seq::Seq;
 use crate::window::{Mss, WindowScale};
 
@@ -47,6 +49,8 @@ pub(crate) struct Receiver {
     /// Last.ACK.sent of RFC 7323.
     pub(crate) ack_sent: Seq,
     pub(crate) holes: Option<Slot<Ranges>>,
+    /// Bytes that came twice and that the peer is to be told of: their first number and how many.
+    duplicate: (Seq, u32),
     /// What we told the peer to send at most in one segment.
     pub(crate) mss: Mss,
     scale: WindowScale,
@@ -74,6 +78,7 @@ impl Receiver {
             base: irs.plus(1),
             ack_sent: irs.plus(1),
             holes: None,
+            duplicate: (Seq::new(0), 0),
             mss: agreed.receive_mss,
             scale: agreed.receive_scale,
             segments: 0,
@@ -108,6 +113,31 @@ impl Receiver {
         let advanced = u32::try_from(position.saturating_sub(self.nxt)).unwrap_or(u32::MAX);
         self.unpublished = self.unpublished.saturating_add(advanced);
         self.nxt = position;
+    }
+
+    /// `len` bytes from number `start` on came although they were here, below the acknowledgement
+    /// or in a range that is reported. The next acknowledgement says so (RFC 2883 section 4).
+    pub(crate) fn note_duplicate(&mut self, start: Seq, len: u32) {
+        self.duplicate = (start, len);
+    }
+
+    /// What selective acknowledgements say now (RFC 2018 section 4): first bytes that came twice
+    /// (RFC 2883), then the ranges that grew last. While bytes in order wait to be published there
+    /// are none of the latter: a sender would take what waits for lost.
+    pub(crate) fn blocks(&self, holes: &Pool<Ranges>) -> SackBlocks {
+        let block = |start: Seq, len: u32| SackBlock {
+            left: start.get(),
+            right: start.plus(len).get(),
+        };
+        let (start, len) = self.duplicate;
+        let twice = (len > 0).then(|| block(start, len));
+        let list = self.holes.as_ref().filter(|_| self.unpublished == 0);
+        let ranges = list.and_then(|slot| holes.get(slot));
+        let early = ranges.into_iter().flat_map(Ranges::recent).map(|range| {
+            let len = u32::try_from(range.end.saturating_sub(range.start)).unwrap_or(u32::MAX);
+            block(self.base.at(range.start), len)
+        });
+        twice.into_iter().chain(early).collect()
     }
 
     /// Asks for an acknowledgement at once.
@@ -160,6 +190,7 @@ impl Receiver {
         self.ack_sent = ack;
         self.segments = 0;
         self.need = AckNeed::None;
+        self.duplicate.1 = 0;
     }
 }
 

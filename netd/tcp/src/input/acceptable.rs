@@ -73,6 +73,7 @@ impl Processing<'_> {
                 self.open.challenge(self.shared, self.now);
             } else {
                 self.open.rcv.want_ack();
+                self.note_old_bytes();
             }
         }
         Err(if end <= left {

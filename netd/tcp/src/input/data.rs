@@ -47,6 +47,10 @@ impl Processing<'_> {
         let rcv = &mut self.open.rcv;
         let start = u64::try_from(self.arrival.start).unwrap_or(0).max(rcv.nxt);
         let end = u64::try_from(self.arrival.end()).unwrap_or(0);
+        if self.arrival.start < signed(rcv.nxt) {
+            self.note_old_bytes();
+        }
+        let rcv = &mut self.open.rcv;
         if end <= start {
             // An old copy: our acknowledgement was lost, or waits to be published.
             rcv.want_ack();
@@ -103,8 +107,30 @@ impl Processing<'_> {
             .holes
             .as_ref()
             .and_then(|slot| pool.get_mut(slot));
-        let inserted = ranges.ok_or(TooManyRanges)?.insert(range.start, range.end);
-        inserted.map_err(Drop::from)
+        let ranges = ranges.ok_or(TooManyRanges)?;
+        let twice = ranges.overlap(range.start, range.end);
+        ranges.insert(range.start, range.end)?;
+        if let Some(twice) = twice {
+            let start = self.open.rcv.base().at(twice.start);
+            let len = small(twice.end.saturating_sub(twice.start));
+            self.open.rcv.note_duplicate(start, len);
+        }
+        Ok(())
+    }
+
+    /// The segment begins with bytes that came before. The peer is told, as far as they are below
+    /// the acknowledgement (RFC 2883 section 4.1).
+    pub(super) fn note_old_bytes(&mut self) {
+        let known = signed(self.open.rcv.published());
+        let count = self
+            .arrival
+            .end()
+            .min(known)
+            .saturating_sub(self.arrival.start);
+        if let Ok(count @ 1..) = u32::try_from(count) {
+            let start = self.open.rcv.base().at(self.arrival.start.cast_unsigned());
+            self.open.rcv.note_duplicate(start, count);
+        }
     }
 
     /// The user has left, and the peer still sends (RFC 9293 section 3.6.1: reset it, because the
@@ -121,6 +147,10 @@ impl From<TooManyRanges> for Drop {
     fn from(TooManyRanges: TooManyRanges) -> Self {
         Self::TcpTooManyHoles
     }
+}
+
+fn signed(position: u64) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }
 
 fn small(value: u64) -> u32 {

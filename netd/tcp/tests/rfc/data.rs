@@ -62,16 +62,16 @@ fn a_hole_is_filled() {
 }
 
 #[test]
-fn thirty_two_holes_and_no_more() {
+fn so_many_holes_and_no_more() {
     let mut lab = Lab::established();
-    for place in 1..=32 {
-        assert_eq!(lab.take(data(place * 100, 50, 0)).drop, None);
+    for place in 1..=128 {
+        assert_eq!(lab.take(data(place * 20, 10, 0)).drop, None);
     }
     assert_eq!(
         lab.input(data(5_000, 50, 0)).drop,
         Some(Drop::TcpTooManyHoles)
     );
-    assert_eq!(lab.take(data(0, 3_300, 0)).advanced, 3_300);
+    assert_eq!(lab.take(data(0, 2_600, 0)).advanced, 2_600);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tcp::{Connection, Events, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State};
-use wire::tcp::{Flags, Header, Options, Timestamps};
+use wire::tcp::{Flags, Header, Options, SackBlock, Timestamps};
 
 /// Our first number and the peer's: both near the wrap, where mistakes show.
 pub const OUR_ISN: Seq = Seq::new(u32::MAX - 100);
@@ -64,6 +64,9 @@ pub struct Lab {
     pub now: Instant,
     pub max_payload: u32,
     pub timestamps: Option<Timestamps>,
+    /// What arriving segments report, and what the last one sent did, in positions.
+    pub reports: Vec<(i64, i64)>,
+    pub reported: Vec<(i64, i64)>,
 }
 
 pub fn setup() -> Setup {
@@ -103,6 +106,8 @@ impl Lab {
             now,
             max_payload: 1_000,
             timestamps: None,
+            reports: Vec::new(),
+            reported: Vec::new(),
         }
     }
 
@@ -119,13 +124,23 @@ impl Lab {
         lab.pass(10);
         let mut header = lab.header(seg(SYN | ACK, -1, 0));
         header.options.mss = Some(1_000);
+        header.options.sack_permitted = setup.sack;
         let outcome = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
         assert!(outcome.events.contains(Events::ESTABLISHED));
         assert_eq!(lab.sent(), [seg(ACK, 0, 0)]);
         lab
     }
 
-    /// The same, with quick acknowledgements used up by 16 segments of one byte.
+    /// The same, with selective acknowledgements agreed.
+    pub fn selective() -> Self {
+        let setup = Setup {
+            sack: true,
+            ..setup()
+        };
+        Self::established_with(setup, limits())
+    }
+
+    /// An open connection with quick acknowledgements used up by 16 segments of one byte.
     pub fn settled() -> Self {
         let mut lab = Self::established();
         lab.connection.give_room(16, lab.now);
@@ -149,6 +164,14 @@ impl Lab {
             urgent: 0,
             options: Options {
                 timestamps: self.timestamps,
+                sack: self
+                    .reports
+                    .iter()
+                    .map(|(start, end)| SackBlock {
+                        left: number(OUR_ISN, *start),
+                        right: number(OUR_ISN, *end),
+                    })
+                    .collect(),
                 ..Options::NONE
             },
         }
@@ -203,6 +226,12 @@ impl Lab {
             .output(&mut self.shared, self.max_payload, self.now)
         {
             segments.push(seen(&emit.header, emit.len));
+            let position = |number| i64::from(Seq::new(number).distance_from(PEER_ISN.plus(1)));
+            let blocks = emit.header.options.sack;
+            let blocks = blocks.as_slice().iter();
+            self.reported = blocks
+                .map(|block| (position(block.left), position(block.right)))
+                .collect();
             assert!(segments.len() < 1_000);
         }
         segments

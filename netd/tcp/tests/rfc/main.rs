@@ -21,6 +21,7 @@ mod record;
 mod recovery;
 mod reset;
 mod retransmit;
+mod sack;
 mod segments;
 mod shrink;
 mod time_wait;
