@@ -3,8 +3,9 @@
 //!
 //! Instructions are counted with QEMU's `-icount shift=0`, where the guest's clock advances one
 //! nanosecond for each instruction: exact, and the same on every host. Everything else is wall
-//! clock on the host at hand.
+//! clock on the host at hand. The stack alone is measured on the host, native, beside smoltcp.
 
+mod host;
 mod instructions;
 mod segments;
 mod start;
@@ -87,11 +88,15 @@ pub fn run() -> Result<()> {
             Err(error) => println!("{name}: not measured: {error:#}"),
         }
     }
+    let native = host::measure().unwrap_or_else(|error| {
+        println!("host: not measured: {error:#}");
+        serde_json::Value::Null
+    });
     let rows: Vec<_> = figures.iter().map(Figure::json).collect();
     let path = paths::build().join("bench.json");
     std::fs::write(
         &path,
-        serde_json::to_string_pretty(&json!({"figures": rows}))? + "\n",
+        serde_json::to_string_pretty(&json!({"figures": rows, "host": native}))? + "\n",
     )?;
     println!("\n{}", path.display());
     Ok(())

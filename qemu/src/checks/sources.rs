@@ -39,6 +39,7 @@ const FORBIDDING: &[&str] = &[
     "netd/protocol",
     "netd/sim",
     "netd/peers",
+    "netd/bench",
     "user/net",
     "qemu",
 ];
@@ -60,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netd/stack", &["wire", "tcp"]),
     ("netd/protocol", &["abi"]),
     ("netd/sim", &["wire", "tcp", "stack"]),
+    ("netd/bench", &["wire", "stack", "sim"]),
     ("netd/peers", &["stack", "sim", "device", "host"]),
     ("user/ring", &["abi"]),
     ("user/net", &["rt", "ring", "protocol", "abi"]),

@@ -1,0 +1,231 @@
+//! One stream as fast as it goes, both ends on one thread, the applications' copies included.
+
+use stack::{Data, EventKind, Range, SocketId, Token};
+
+use crate::burst::Burst;
+use crate::clock::Processor;
+use crate::ours::{self, address};
+use crate::theirs::{self, tcp_socket};
+use crate::wire_setup::WireSetup;
+
+/// Bytes of one write, and of what the reader reads at once.
+const CHUNK: usize = 64 * 1_024;
+/// Bytes on their way between the applications, at most.
+const BUFFER: usize = 1 << 20;
+/// Frames that the wire holds; the middle of what smoltcp is best with.
+const SLOTS: usize = 64;
+/// How long one round lasts, in seconds of processor time.
+const ROUND: f64 = 0.05;
+const PORT: u16 = 80;
+
+/// Our two ends with a connection.
+pub struct Ours {
+    hosts: [ours::Host; 2],
+    bursts: [Burst; 2],
+    sockets: [SocketId; 2],
+    source: Vec<u8>,
+    sink: Vec<u8>,
+    /// Chunks handed over.
+    chunks: u64,
+    received: u64,
+}
+
+fn slot(number: u64) -> Range {
+    let slots = (BUFFER / CHUNK) as u64;
+    Range::new(number % slots * CHUNK as u64, 64 * 1_024)
+}
+
+impl Ours {
+    /// Connects, and gives sender and receiver all they may have.
+    pub fn new(setup: WireSetup) -> Self {
+        let host = |number| ours::Host::new(number, setup, stack::Config::default(), BUFFER);
+        let burst = || Burst::new(SLOTS, setup.stride());
+        let mut hosts = [host(1), host(2)];
+        let mut bursts = [burst(), burst()];
+        let listener = hosts[1].listen(PORT, 1);
+        hosts[1].accept(listener, Some(slot(0)));
+        let client = hosts[0].connect((address(2), PORT).into());
+        let mut server = None;
+        for _ in 0..4 {
+            exchange(&mut hosts, &mut bursts);
+            hosts[0].publish();
+            hosts[1].publish();
+            server = server.or(hosts[1].accepted());
+        }
+        let server = server.expect("a connection");
+        let mut this = Self {
+            hosts,
+            bursts,
+            sockets: [client, server],
+            source: vec![0x5a; CHUNK],
+            sink: vec![0; CHUNK],
+            chunks: 0,
+            received: 0,
+        };
+        let slots = (BUFFER / CHUNK) as u64;
+        for number in 1..slots {
+            this.give_room(number);
+        }
+        for _ in 0..slots {
+            this.write();
+        }
+        this
+    }
+
+    fn give_room(&mut self, number: u64) {
+        let host = &mut self.hosts[1];
+        host.stack
+            .receive(
+                host.client,
+                self.sockets[1],
+                slot(number),
+                Token(number),
+                host.now,
+            )
+            .expect("a place for one more room");
+    }
+
+    /// The sending application writes a chunk.
+    fn write(&mut self) {
+        let host = &mut self.hosts[0];
+        let range = slot(self.chunks);
+        let start = usize::try_from(range.offset).expect("in memory");
+        host.memory.0[start..start + CHUNK].copy_from_slice(&self.source);
+        host.stack
+            .send(
+                host.client,
+                self.sockets[0],
+                Data::Arena(range),
+                None,
+                Token(self.chunks),
+                host.now,
+            )
+            .expect("a place for one more send");
+        self.chunks += 1;
+    }
+
+    /// One turn of both loops.
+    fn turn(&mut self) {
+        exchange(&mut self.hosts, &mut self.bursts);
+        self.hosts[1].publish();
+        for place in 0..self.hosts[1].events.len() {
+            let event = self.hosts[1].events[place];
+            let EventKind::Received {
+                offset,
+                length,
+                more,
+                ..
+            } = event.kind
+            else {
+                continue;
+            };
+            let len = usize::try_from(length).expect("in memory");
+            let bytes = self.hosts[1]
+                .memory
+                .part(offset, len)
+                .expect("in the arena");
+            self.sink[..len].copy_from_slice(bytes);
+            self.received += u64::from(length);
+            if !more {
+                self.give_room(event.token.0);
+            }
+        }
+        self.hosts[0].publish();
+        for place in 0..self.hosts[0].events.len() {
+            if matches!(self.hosts[0].events[place].kind, EventKind::Sent { .. }) {
+                self.write();
+            }
+        }
+    }
+
+    /// GB in a second of processor time.
+    pub fn round(&mut self) -> f64 {
+        let (before, start) = (self.received, Processor::start());
+        let mut turns = 0;
+        while turns % 16 != 0 || start.elapsed() < ROUND {
+            self.turn();
+            turns += 1;
+        }
+        std::hint::black_box(&self.sink);
+        gigabytes(self.received - before) / start.elapsed()
+    }
+}
+
+/// Frames pass both ways once.
+pub fn exchange(hosts: &mut [ours::Host; 2], bursts: &mut [Burst; 2]) {
+    let [a, b] = hosts;
+    let [there, back] = bursts;
+    a.fire();
+    a.send(there);
+    b.receive(there);
+    b.fire();
+    b.send(back);
+    a.receive(back);
+    a.now = a.now + std::time::Duration::from_micros(20);
+    b.now = a.now;
+}
+
+fn gigabytes(bytes: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let gigabytes = bytes as f64 * 1e-9;
+    gigabytes
+}
+
+/// smoltcp's two ends with a connection.
+pub struct Theirs {
+    a: theirs::Host,
+    b: theirs::Host,
+    sockets: [smoltcp::iface::SocketHandle; 2],
+    source: Vec<u8>,
+    sink: Vec<u8>,
+}
+
+impl Theirs {
+    /// Connects.
+    pub fn new(setup: WireSetup) -> Self {
+        let mut a = theirs::Host::new(1, setup, SLOTS);
+        let mut b = theirs::Host::new(2, setup, SLOTS);
+        let from = a.sockets.add(tcp_socket(4_096, BUFFER));
+        let to = b.sockets.add(tcp_socket(BUFFER, 4_096));
+        theirs::connect(&mut a, &mut b, [from, to], [40_000, PORT]);
+        Self {
+            a,
+            b,
+            sockets: [from, to],
+            source: vec![0x5a; CHUNK],
+            sink: vec![0; CHUNK],
+        }
+    }
+
+    /// GB in a second of processor time.
+    pub fn round(&mut self) -> f64 {
+        let (mut received, start) = (0, Processor::start());
+        let mut turns = 0;
+        while turns % 16 != 0 || start.elapsed() < ROUND {
+            received += self.turn();
+            turns += 1;
+        }
+        std::hint::black_box(&self.sink);
+        gigabytes(received) / start.elapsed()
+    }
+
+    fn turn(&mut self) -> u64 {
+        let (a, b) = (&mut self.a, &mut self.b);
+        let [from, to] = self.sockets;
+        let writer = a.tcp(from);
+        while writer.can_send() && writer.send_slice(&self.source).is_ok_and(|len| len > 0) {}
+        a.send();
+        theirs::pass(a, b);
+        b.receive();
+        let reader = b.tcp(to);
+        let mut received = 0;
+        while reader.can_recv() {
+            received += reader.recv_slice(&mut self.sink).expect("it can") as u64;
+        }
+        b.send();
+        theirs::pass(b, a);
+        a.receive();
+        theirs::tick(a, b);
+        received
+    }
+}

@@ -1,0 +1,242 @@
+//! A host that runs our stack, in memory.
+//!
+//! *Owns* the loop of netd without its rings: frames in, events out, frames out. The one client has
+//! one arena, as large as it needs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use stack::{
+    AddressPlan, ClientId, ClientMemory, Config, Ending, Event, EventKind, Gone, Instant,
+    InterfaceId, Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta, SocketId, Stack,
+    StaticPlan, Token,
+};
+use wire::Sum;
+
+use crate::burst::Burst;
+use crate::wire_setup::WireSetup;
+
+/// The only client's arena.
+pub struct Arena(pub Vec<u8>);
+
+impl ClientMemory for Arena {
+    #[inline]
+    fn write(&mut self, _client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone> {
+        let start = usize::try_from(offset).map_err(|_| Gone)?;
+        let end = start.checked_add(bytes.len()).ok_or(Gone)?;
+        self.0
+            .get_mut(start..end)
+            .ok_or(Gone)?
+            .copy_from_slice(bytes);
+        Ok(())
+    }
+
+    #[inline]
+    fn read(&self, _client: ClientId, offset: u64, into: &mut [u8]) -> Result<(), Gone> {
+        into.copy_from_slice(self.part(offset, into.len())?);
+        Ok(())
+    }
+
+    #[inline]
+    fn read_summed(&self, _client: ClientId, offset: u64, into: &mut [u8]) -> Result<Sum, Gone> {
+        let part = self.part(offset, into.len())?;
+        Ok(wire::copy_and_sum(into, part))
+    }
+}
+
+impl Arena {
+    /// Bytes of the arena.
+    #[inline]
+    pub fn part(&self, offset: u64, len: usize) -> Result<&[u8], Gone> {
+        let start = usize::try_from(offset).map_err(|_| Gone)?;
+        let end = start.checked_add(len).ok_or(Gone)?;
+        self.0.get(start..end).ok_or(Gone)
+    }
+}
+
+/// A host.
+pub struct Host {
+    pub stack: Stack,
+    pub memory: Arena,
+    pub client: ClientId,
+    /// What it has been told and not looked at.
+    pub events: Vec<Event>,
+    link: InterfaceId,
+    meta: ReceiveMeta,
+    pub now: Instant,
+}
+
+/// The address of a host by its number, and its hardware address.
+pub fn address(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(198, 18, 0, number)
+}
+
+/// See [`address`].
+pub fn mac(number: u8) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 0, number])
+}
+
+impl Host {
+    /// A host that knows the hardware addresses of its neighbours 1 and 2.
+    pub fn new(number: u8, setup: WireSetup, config: Config, arena: usize) -> Self {
+        let now = Instant::from_secs(1);
+        let config = Config {
+            largest_mtu: setup.mtu,
+            ..config
+        };
+        let mut stack = Stack::new(config, [number; 32], now);
+        let facts = LinkFacts {
+            mac: mac(number),
+            mtu: setup.mtu,
+            up: true,
+            checksum_transmit: !setup.has_checksums,
+        };
+        let plan = StaticPlan {
+            address: address(number),
+            prefix: 15,
+            gateway: None,
+            ..StaticPlan::qemu_user()
+        };
+        let link = stack.add_interface(facts, AddressPlan::Static(plan), now);
+        let link = link.expect("the first interface");
+        for neighbour in [1, 2] {
+            if neighbour != number {
+                stack
+                    .add_neighbour(link, address(neighbour).into(), mac(neighbour), now)
+                    .expect("room for one neighbour");
+            }
+        }
+        let client = stack.client_open().expect("room for one client");
+        let mut host = Self {
+            stack,
+            memory: Arena(vec![0; arena]),
+            client,
+            events: Vec::with_capacity(4_096),
+            link,
+            meta: ReceiveMeta {
+                checksum_verified: !setup.has_checksums,
+            },
+            now,
+        };
+        // The claim of its own address takes some seconds.
+        let mut burst = Burst::new(16, setup.stride());
+        for _ in 0..10 {
+            host.now = host.now + std::time::Duration::from_secs(1);
+            host.stack.fire(&mut host.memory, host.now);
+            host.send(&mut burst);
+            burst.clear();
+        }
+        host
+    }
+
+    /// The interface.
+    pub fn link(&self) -> InterfaceId {
+        self.link
+    }
+
+    /// Writes all frames that it has, as far as there is room.
+    #[inline]
+    pub fn send(&mut self, burst: &mut Burst) {
+        while let Some(room) = burst.room() {
+            let Some((len, _)) = self
+                .stack
+                .output(self.link, room, &mut self.memory, self.now)
+            else {
+                return;
+            };
+            burst.filled(len);
+        }
+    }
+
+    /// Writes one frame. Returns whether there was one.
+    #[inline]
+    pub fn send_one(&mut self, burst: &mut Burst) -> bool {
+        let Some(room) = burst.room() else {
+            return false;
+        };
+        let written = self
+            .stack
+            .output(self.link, room, &mut self.memory, self.now);
+        if let Some((len, _)) = written {
+            burst.filled(len);
+        }
+        written.is_some()
+    }
+
+    /// Takes a frame in.
+    #[inline]
+    pub fn input(&mut self, frame: &[u8]) {
+        self.stack
+            .input(self.link, frame, self.meta, &mut self.memory, self.now);
+    }
+
+    /// Takes all frames in.
+    #[inline]
+    pub fn receive(&mut self, burst: &mut Burst) {
+        while let Some(frame) = burst.take() {
+            self.input(frame);
+        }
+    }
+
+    /// Does what is due, and hears what there is to hear: it is in `events`.
+    #[inline]
+    pub fn publish(&mut self) {
+        let events = &mut self.events;
+        events.clear();
+        self.stack.publish(self.now, &mut |_, event| {
+            events.push(*event);
+            Offer::Published
+        });
+    }
+
+    /// Fires timers.
+    #[inline]
+    pub fn fire(&mut self) {
+        self.stack.fire(&mut self.memory, self.now);
+    }
+
+    /// A listening socket.
+    pub fn listen(&mut self, port: u16, backlog: u16) -> SocketId {
+        let socket = self.stack.socket_create(self.client, Kind::Stream);
+        let socket = socket.expect("room for a socket");
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        self.stack
+            .bind(self.client, socket, any)
+            .expect("a free port");
+        self.stack
+            .listen(self.client, socket, backlog)
+            .expect("room for a listener");
+        socket
+    }
+
+    /// Wants one connection, with a first room.
+    pub fn accept(&mut self, listener: SocketId, room: Option<Range>) {
+        self.stack
+            .accept(self.client, listener, room, Token(1), self.now)
+            .expect("room for an accept");
+    }
+
+    /// A socket that connects.
+    pub fn connect(&mut self, to: SocketAddr) -> SocketId {
+        let socket = self.stack.socket_create(self.client, Kind::Stream);
+        let socket = socket.expect("room for a socket");
+        self.stack
+            .connect(self.client, socket, to, Token(2), self.now)
+            .expect("a way to the peer");
+        socket
+    }
+
+    /// Closes a socket.
+    pub fn close(&mut self, socket: SocketId) {
+        self.stack
+            .close(self.client, socket, Ending::Graceful, Token(3), self.now)
+            .expect("a socket of ours");
+    }
+
+    /// The socket that an accept has brought, if it is among the events.
+    pub fn accepted(&self) -> Option<SocketId> {
+        self.events.iter().find_map(|event| match event.kind {
+            EventKind::Accepted { socket, .. } => Some(socket),
+            _ => None,
+        })
+    }
+}
