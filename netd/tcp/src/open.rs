@@ -85,8 +85,9 @@ impl Open {
 
     /// The segment in positions of this connection's streams.
     pub(crate) fn measure<'a>(&self, header: &'a Header, len: u32) -> Arrival<'a> {
-        let syn = u32::from(header.flags.contains(Flags::SYN));
-        let first = Seq::new(header.seq).plus(syn);
+        // A SYN takes a number, but beside a reset it means nothing.
+        let syn = header.flags.contains(Flags::SYN) && !header.flags.contains(Flags::RST);
+        let first = Seq::new(header.seq).plus(u32::from(syn));
         let ack = header.flags.contains(Flags::ACK);
         Arrival {
             header,

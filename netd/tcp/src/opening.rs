@@ -233,18 +233,27 @@ impl Opening {
                 is_syn_ack: true,
             });
         }
-        if seq != irs.plus(1) {
-            if !has(Flags::RST) && shared.challenges.take(now) {
-                self.is_due = true;
-            }
+        // First: the sequence number. The window is what our SYN offered, and at least one. A reset
+        // within it must prove itself; others may also stand at its very edge.
+        let ahead = i64::from(seq.distance_from(irs.plus(1)));
+        let window = i64::try_from(self.offered.max(1)).unwrap_or(i64::MAX);
+        if !(0..window.saturating_add(i64::from(!has(Flags::RST)))).contains(&ahead) {
+            self.is_due |= !has(Flags::RST) && shared.challenges.take(now);
             return Err(Drop::TcpOutOfWindow);
         }
+        // Second: RST. Exactly the next number (RFC 5961 section 3.2).
         if has(Flags::RST) {
-            outcome.events.insert(Events::RESET);
-            self.cut(Cause::ResetArrived, outcome);
-            return Ok(Progress::None);
+            if ahead == 0 {
+                outcome.events.insert(Events::RESET);
+                self.cut(Cause::ResetArrived, outcome);
+                return Ok(Progress::None);
+            }
+            self.is_due |= shared.challenges.take(now);
+            return Err(Drop::TcpBadReset);
         }
+        // Fourth: SYN. Fifth: ACK.
         if has(Flags::SYN) {
+            self.is_due |= shared.challenges.take(now);
             return Err(Drop::TcpSynInConnection);
         }
         if !acks_us {

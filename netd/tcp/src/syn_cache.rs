@@ -184,8 +184,10 @@ impl SynEntry {
             return SynOutcome::Drop(Drop::TcpDuplicate);
         }
         // First: the sequence number. The window is what our SYN-ACK offered, and at least one.
+        // A reset within it must prove itself; others may also stand at its very edge.
         let ahead = seq.distance_from(self.irs.plus(1));
-        if ahead < 0 || ahead > i32::from(u16::MAX).min(i32::from(self.window).max(1)) {
+        let window = i32::from(self.window.max(1));
+        if !(0..window.saturating_add(i32::from(!has(Flags::RST)))).contains(&ahead) {
             // The answer to what is not acceptable is an acknowledgement; ours is the SYN-ACK.
             self.is_due |= !has(Flags::RST) && shared.challenges.take(now);
             return SynOutcome::Drop(Drop::TcpOutOfWindow);

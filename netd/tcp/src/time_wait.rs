@@ -94,7 +94,8 @@ impl TimeWait {
             self.deadline = now + Duration::from_millis(u64::from(self.wait_ms));
             return TimeWaitOutcome::Reply(self.acknowledgement(now), Drop::TcpDuplicate);
         }
-        if payload_len == 0 && Seq::new(header.seq) == self.rcv_nxt {
+        let is_bare = payload_len == 0 && !has(Flags::FIN) && !has(Flags::SYN);
+        if is_bare && Seq::new(header.seq) == self.rcv_nxt {
             // A late acknowledgement of our FIN.
             return TimeWaitOutcome::Drop(Drop::TcpDuplicate);
         }

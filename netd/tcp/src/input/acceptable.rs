@@ -36,8 +36,8 @@ impl Processing<'_> {
         }
     }
 
-    /// The table of RFC 9293 section 3.10.7.4, first step, in positions.
-    pub(super) fn check_sequence(&mut self) -> Result<(), Drop> {
+    /// What was told of RCV.NXT, RCV.NXT, and the right edge of the window.
+    pub(super) fn receive_window(&self) -> (i64, i64, i64) {
         let rcv = &self.open.rcv;
         let fin_seen = rcv.is_fin_seen;
         let fin_told = self.open.facts.is_their_side_closed();
@@ -49,8 +49,12 @@ impl Processing<'_> {
         } else {
             rcv.told_edge().max(left)
         };
-        let (left, told, right) = (signed(left), signed(told), signed(right));
+        (signed(told), signed(left), signed(right))
+    }
 
+    /// The table of RFC 9293 section 3.10.7.4, first step, in positions.
+    pub(super) fn check_sequence(&mut self) -> Result<(), Drop> {
+        let (told, left, right) = self.receive_window();
         let start = self.arrival.start;
         let end = start.saturating_add(self.arrival.sequence_len());
         let is_acceptable = if start == end {

@@ -13,13 +13,13 @@ use crate::state::Cause;
 
 impl Processing<'_> {
     pub(super) fn take_data(&mut self) -> Result<(), Drop> {
-        if self.arrival.len == 0 {
-            return Ok(());
-        }
-        if self.open.rcv.is_fin_seen {
+        if self.open.rcv.is_fin_seen && self.arrival.sequence_len() > 0 {
             // Nothing can follow a FIN; what came before it is here already.
             self.open.rcv.want_ack();
             return Err(Drop::TcpDuplicate);
+        }
+        if self.arrival.len == 0 {
+            return Ok(());
         }
         let Some(range) = self.wanted_part()? else {
             return Ok(());

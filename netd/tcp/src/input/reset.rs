@@ -25,6 +25,11 @@ impl Processing<'_> {
                 .cut(Cause::ResetArrived, self.shared, &mut self.outcome);
             return Err(Stop::Done);
         }
+        // The first check: what begins outside of the window is dropped without a word.
+        let (told, _, right) = self.receive_window();
+        if !(told..right).contains(&self.arrival.start) {
+            return Err(Drop::TcpOutOfWindow.into());
+        }
         self.open.challenge(self.shared, self.now);
         Err(Drop::TcpBadReset.into())
     }

@@ -10,10 +10,12 @@
 )]
 
 mod ack;
+mod arrives;
 mod close;
 mod data;
 mod hostile;
 mod lab;
+mod model;
 mod nagle;
 mod opening;
 mod passive;
