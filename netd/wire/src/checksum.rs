@@ -115,20 +115,24 @@ impl Words {
         self.0 = self.0.wrapping_add(u128::from(word));
     }
 
-    /// Adds fewer than eight bytes as if zeros followed (RFC 1071 section 1).
+    /// Adds two bytes, if there are as many, and gives the rest.
     #[inline(always)]
-    fn add_bytes(&mut self, bytes: &[u8]) {
-        let (fours, rest) = bytes.as_chunks();
-        for four in fours {
-            self.add(u32::from_ne_bytes(*four).into());
-        }
-        let (twos, last) = rest.as_chunks();
-        for two in twos {
-            self.add(u16::from_ne_bytes(*two).into());
-        }
-        for byte in last {
-            self.add(u16::from_ne_bytes([*byte, 0]).into());
-        }
+    fn add_two<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Ok((two, rest)) = u16::ref_from_prefix(bytes) else {
+            return bytes;
+        };
+        self.add((*two).into());
+        rest
+    }
+
+    /// Adds four bytes, if there are as many, and gives the rest.
+    #[inline(always)]
+    fn add_four<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let Ok((four, rest)) = u32::ref_from_prefix(bytes) else {
+            return bytes;
+        };
+        self.add((*four).into());
+        rest
     }
 
     #[inline(always)]
@@ -141,40 +145,56 @@ impl Words {
 /// The sum of `bytes`; when their number is odd, a zero follows.
 #[must_use]
 pub fn sum(bytes: &[u8]) -> Sum {
-    // Bare-metal targets are compiled for aligned loads only, and a load by bytes would cost
-    // eight times as much: the bytes in front of the first aligned word are taken alone.
-    let lead = bytes.as_ptr().align_offset(align_of::<u64>());
-    let (lead, aligned) = bytes.split_at_checked(lead).unwrap_or((bytes, &[]));
-    if lead.len() % 2 == 0 {
-        sum_pieces(lead, aligned)
-    } else {
-        sum_pieces(lead, &[]).plus(sum_pieces(&[], aligned).swapped())
+    if is_aligned(bytes, 2) {
+        return sum_even(bytes);
+    }
+    match bytes.split_first() {
+        None => Sum::ZERO,
+        Some((first, rest)) => {
+            let first = Sum(u16::from_ne_bytes([*first, 0]).into());
+            first.plus(sum_even(rest).swapped())
+        }
     }
 }
 
-/// The sum of an even number of leading bytes, or of any number with nothing behind them, and of
-/// bytes that begin at an aligned address.
-fn sum_pieces(lead: &[u8], aligned: &[u8]) -> Sum {
+/// The sum of bytes that begin at an even address.
+///
+/// Bare-metal targets are compiled for aligned loads only, and a load by bytes would cost as many
+/// times as much as there are bytes: in front of the first aligned word and behind the last one,
+/// the largest pieces are taken that are aligned.
+fn sum_even(bytes: &[u8]) -> Sum {
     let mut words = Words::default();
-    let (blocks, rest) = <[[u64; 4]]>::ref_from_prefix(aligned).unwrap_or((&[], aligned));
+    let mut rest = bytes;
+    if !is_aligned(rest, 4) {
+        rest = words.add_two(rest);
+    }
+    if !is_aligned(rest, 8) {
+        rest = words.add_four(rest);
+    }
+    // From here on it is aligned, or shorter than four bytes.
+    let (aligned, after) = <[u64]>::ref_from_prefix(rest).unwrap_or((&[], rest));
+    let (blocks, singles) = aligned.as_chunks();
     for [a, b, c, d] in blocks {
         words.add(*a);
         words.add(*b);
         words.add(*c);
         words.add(*d);
     }
-    let (singles, tail) = <[u64]>::ref_from_prefix(rest).unwrap_or((&[], rest));
     for word in singles {
         words.add(*word);
     }
-    for piece in [lead, tail] {
-        let (chunks, odd) = piece.as_chunks();
-        for chunk in chunks {
-            words.add(u64::from_ne_bytes(*chunk));
-        }
-        words.add_bytes(odd);
+    let after = words.add_four(after);
+    let after = words.add_two(after);
+    // RFC 1071 section 1: as if a zero followed.
+    if let [last, ..] = after {
+        words.add(u16::from_ne_bytes([*last, 0]).into());
     }
     words.finish()
+}
+
+#[inline(always)]
+fn is_aligned(bytes: &[u8], to: usize) -> bool {
+    bytes.as_ptr().addr().is_multiple_of(to)
 }
 
 /// Copies `from` to `to` and gives the sum of the bytes copied, in one pass over memory.
