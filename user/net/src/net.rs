@@ -6,7 +6,7 @@
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 use core::future::{Future, poll_fn};
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -17,7 +17,7 @@ use rt::handle::Memory;
 use rt::link::Link;
 
 use crate::error::Error;
-use crate::session::{Session, Slot};
+use crate::session::{Session, Slot, Turn};
 
 /// The name under which netd is found.
 pub const SERVICE: &str = "NETD:";
@@ -190,10 +190,8 @@ impl Net {
 impl Drop for Net {
     fn drop(&mut self) {
         // The last one wakes the pump, which then ends.
-        if Rc::strong_count(&self.session) == 1
-            && let Some(waker) = self.session.borrow_mut().pump.take()
-        {
-            waker.wake();
+        if Rc::strong_count(&self.session) == 1 {
+            self.session.borrow_mut().wake_pump();
         }
     }
 }
@@ -269,22 +267,39 @@ pub async fn within<T>(
 
 /// Takes completions in and rings doorbells, for as long as the session lives.
 async fn pump(session: Weak<RefCell<Session>>) {
+    let handle = session
+        .upgrade()
+        .map_or(Handle::NONE, |shared| shared.borrow().handle());
+    let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
+    let mut signal = pin!(rt::signalled(handle, wanted));
     loop {
         let Some(shared) = session.upgrade() else {
             return;
         };
-        if !shared.borrow_mut().turn() {
-            return;
+        let turn = shared.borrow_mut().turn();
+        match turn {
+            Turn::Broken => return,
+            Turn::Taken => {
+                // Those who were woken run first: what they ask for leaves with one doorbell, and
+                // one sleep is announced instead of two.
+                drop(shared);
+                rt::executor::yield_now().await;
+                continue;
+            }
+            Turn::Idle => {}
         }
-        let (more, handle) = {
-            let mut session = shared.borrow_mut();
-            (session.announce_sleep(), session.handle())
-        };
+        let more = shared.borrow_mut().announce_sleep();
         drop(shared);
         if more {
             continue;
         }
-        let seen = sleep(&session, handle).await;
+        let seen = if handle == Handle::NONE {
+            // Both ends in one process: no doorbell, let the other end run.
+            rt::executor::yield_now().await;
+            Signals::empty()
+        } else {
+            sleep(&session, signal.as_mut()).await
+        };
         let Some(shared) = session.upgrade() else {
             return;
         };
@@ -293,16 +308,10 @@ async fn pump(session: Weak<RefCell<Session>>) {
 }
 
 /// Sleeps until netd rings or a task has something to tell.
-async fn sleep(session: &Weak<RefCell<Session>>, handle: Handle) -> Signals {
-    if handle == Handle::NONE {
-        // Both ends in one process: no doorbell, let the other end run.
-        rt::executor::yield_now().await;
-        return Signals::empty();
-    }
-    let mut signal = pin!(rt::signalled(
-        handle,
-        Signals::DOORBELL | Signals::PEER_CLOSED
-    ));
+async fn sleep(
+    session: &Weak<RefCell<Session>>,
+    mut signal: Pin<&mut impl Future<Output = Signals>>,
+) -> Signals {
     let mut slept = false;
     poll_fn(|context| {
         if let Poll::Ready(seen) = signal.as_mut().poll(context) {
@@ -314,7 +323,7 @@ async fn sleep(session: &Weak<RefCell<Session>>, handle: Handle) -> Signals {
         let Some(session) = session.upgrade() else {
             return Poll::Ready(Signals::empty());
         };
-        session.borrow_mut().pump = Some(context.waker().clone());
+        session.borrow_mut().pump_sleeps(context.waker());
         Poll::Pending
     })
     .await

@@ -75,6 +75,17 @@ pub struct Slot {
     waker: Option<Waker>,
 }
 
+/// What a turn of the pump found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing had come in.
+    Idle,
+    /// Completions were taken, and who waited for them was woken.
+    Taken,
+    /// The link is broken.
+    Broken,
+}
+
 /// What the session shares between tasks.
 pub struct Session {
     link: Link,
@@ -86,8 +97,9 @@ pub struct Session {
     outbox: VecDeque<Message>,
     /// Tasks that wait for room in the ring or for arena.
     waiting: Vec<Waker>,
-    /// The pump, to be woken when there is something to tell netd.
-    pub pump: Option<Waker>,
+    /// The pump, to be woken when there is something to tell netd, and whether it sleeps.
+    pump: Option<Waker>,
+    pump_sleeps: bool,
     broken: bool,
 }
 
@@ -103,6 +115,7 @@ impl Session {
             outbox: VecDeque::new(),
             waiting: Vec::new(),
             pump: None,
+            pump_sleeps: false,
             broken: false,
         }
     }
@@ -127,15 +140,13 @@ impl Session {
         });
         let slot = &mut self.slots[index as usize];
         let generation = slot.generation.wrapping_add(1);
-        *slot = Slot {
-            generation,
-            used: true,
-            operation: O::NUMBER,
-            socket,
-            room: room.map(Room::new),
-            block,
-            ..Slot::unused()
-        };
+        // What is not set here a free slot has not.
+        slot.generation = generation;
+        slot.used = true;
+        slot.operation = O::NUMBER;
+        slot.socket = socket;
+        slot.room = room.map(Room::new);
+        slot.block = block;
         let id = generation << SLOT_BITS | index;
         self.tell(request(operation, id));
         Ok(id)
@@ -155,8 +166,24 @@ impl Session {
         if !self.outbox.is_empty() || self.link.push(&to_ring(&message)).is_err() {
             self.outbox.push_back(message);
         }
-        if let Some(waker) = self.pump.take() {
-            waker.wake();
+        self.wake_pump();
+    }
+
+    /// The pump sleeps until it is woken by this waker.
+    pub fn pump_sleeps(&mut self, waker: &Waker) {
+        self.pump_sleeps = true;
+        match &mut self.pump {
+            Some(known) => known.clone_from(waker),
+            None => self.pump = Some(waker.clone()),
+        }
+    }
+
+    /// Wakes the pump if it sleeps.
+    pub fn wake_pump(&mut self) {
+        if core::mem::take(&mut self.pump_sleeps)
+            && let Some(waker) = &self.pump
+        {
+            waker.wake_by_ref();
         }
     }
 
@@ -188,6 +215,8 @@ impl Session {
         slot.waker = None;
         slot.reply = None;
         slot.events.clear();
+        slot.finished = false;
+        slot.abandoned = false;
         for range in [block, room].into_iter().flatten() {
             self.blocks.give(range);
         }
@@ -252,11 +281,12 @@ impl Session {
         }
     }
 
-    /// Takes what has come in. `false` when the link is broken.
-    pub fn turn(&mut self) -> bool {
+    /// Takes what has come in, and tells netd what is to be told.
+    pub fn turn(&mut self) -> Turn {
         if self.broken {
-            return false;
+            return Turn::Broken;
         }
+        let mut turn = Turn::Idle;
         loop {
             match self.link.try_receive() {
                 Ok(Some(message)) => {
@@ -264,16 +294,17 @@ impl Session {
                     if !self.complete(message) {
                         break;
                     }
+                    turn = Turn::Taken;
                 }
                 Ok(None) => {
                     self.flush();
-                    return true;
+                    return turn;
                 }
                 Err(_) => break,
             }
         }
         self.fail_all();
-        false
+        Turn::Broken
     }
 
     /// Moves waiting requests into the ring and rings if netd sleeps.
@@ -307,9 +338,10 @@ impl Session {
     pub fn awake(&mut self, seen: abi::Signals) {
         self.link.awake();
         self.link.observe(seen);
+        self.pump_sleeps = false;
     }
 
-    /// What the pump sleeps for.
+    /// What the pump sleeps for: never another.
     pub fn handle(&self) -> abi::Handle {
         self.link.handle()
     }

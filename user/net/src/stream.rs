@@ -19,7 +19,7 @@ use protocol::{
 
 use crate::error::Error;
 use crate::net::{Net, Pending};
-use crate::session::End;
+use crate::session::{End, Slot};
 
 /// Bytes of window that a connection begins with which the program opens.
 const CONNECT_WINDOW: u32 = 16 * 1024;
@@ -269,7 +269,10 @@ impl Shared {
 
     fn poll_read(&self, into: &mut [u8], context: &Context<'_>) -> Poll<Result<usize, Error>> {
         loop {
-            self.post_rooms();
+            // Rooms follow what is read; here, only when there is none at all.
+            if self.rooms.borrow().is_empty() {
+                self.post_rooms();
+            }
             let mut rooms = self.rooms.borrow_mut();
             let Some(front) = rooms.front() else {
                 return match self.read_end.get() {
@@ -311,8 +314,8 @@ impl Shared {
             if copied.is_err() {
                 return Poll::Ready(Err(Error::NoMemory));
             }
+            self.post_rooms();
             if length > 0 {
-                self.post_rooms();
                 return Poll::Ready(Ok(length));
             }
         }
@@ -384,20 +387,21 @@ impl Shared {
             let Some((oldest, length)) = sends.front() else {
                 return Poll::Ready(Ok(()));
             };
-            let taken = if enough {
+            let ended = |slot: &mut Slot| slot.reply.as_ref().map(outcome::<Send>);
+            let ended = if enough {
                 // Only tidy up.
-                match oldest.with(|slot| slot.reply.take()).flatten() {
-                    Some(reply) => reply,
+                match oldest.with(ended).flatten() {
+                    Some(ended) => ended,
                     None => return Poll::Ready(Ok(())),
                 }
             } else {
-                match oldest.poll(context, |slot| slot.reply.take()) {
-                    Poll::Ready(reply) => reply,
+                match oldest.poll(context, ended) {
+                    Poll::Ready(ended) => ended,
                     Poll::Pending => return Poll::Pending,
                 }
             };
             self.unacknowledged.set(self.unacknowledged.get() - length);
-            if let Err(error) = outcome::<Send>(&taken) {
+            if let Err(error) = ended {
                 self.write_error.set(Some(error.into()));
             }
             sends.pop_front();

@@ -149,8 +149,9 @@ impl Sleeper {
         Self { ticket: None, what }
     }
 
-    /// What is registered now, after renewing the waker; registers at the first call.
-    fn renew(&mut self, waker: &Waker) -> What {
+    /// Takes the signals that were seen since the last call, and renews the waker; registers at the
+    /// first call.
+    fn renew(&mut self, waker: &Waker) -> Signals {
         REACTOR.with(|reactor| {
             let known = self.ticket.and_then(|ticket| {
                 reactor
@@ -160,7 +161,10 @@ impl Sleeper {
             });
             if let Some(known) = known {
                 known.waker.clone_from(waker);
-                return known.what;
+                return match &mut known.what {
+                    What::Signal { seen, .. } => core::mem::replace(seen, Signals::empty()),
+                    What::Moment(_) => Signals::empty(),
+                };
             }
             reactor.tickets += 1;
             self.ticket = Some(reactor.tickets);
@@ -169,7 +173,7 @@ impl Sleeper {
                 what: self.what,
                 waker: waker.clone(),
             });
-            self.what
+            Signals::empty()
         })
     }
 }
@@ -189,7 +193,8 @@ impl Drop for Sleeper {
 }
 
 /// Waits for one of `wanted` on an object, and tells which were seen. May report all of them when
-/// the object is gone.
+/// the object is gone. Polled again, it waits for the next time; what is seen in between is kept for
+/// that.
 pub fn signalled(handle: Handle, wanted: Signals) -> Signalled {
     Signalled(Sleeper::new(What::Signal {
         handle,
@@ -207,8 +212,8 @@ impl Future for Signalled {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signals> {
         match self.0.renew(context.waker()) {
-            What::Signal { seen, .. } if !seen.is_empty() => Poll::Ready(seen),
-            What::Signal { .. } | What::Moment(_) => Poll::Pending,
+            seen if seen.is_empty() => Poll::Pending,
+            seen => Poll::Ready(seen),
         }
     }
 }

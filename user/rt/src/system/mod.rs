@@ -219,9 +219,16 @@ pub fn wait_item() -> WaitItem {
     WaitItem::new(handle(), Signals::DOORBELL | Signals::PEER_CLOSED)
 }
 
-/// Before a loop of one's own sleeps.
+/// Before a loop of one's own sleeps. A client that came while something else was waited for is a
+/// reason not to.
 pub fn announce_sleep() -> Look {
-    session::with(|session| session.shared.link.announce_sleep())
+    session::with(|session| {
+        if session.clients.is_empty() {
+            session.shared.link.announce_sleep()
+        } else {
+            Look::MoreWork
+        }
+    })
 }
 
 /// After a loop of one's own has slept.
