@@ -48,9 +48,16 @@ impl Stack {
     /// An actor has something to tell.
     #[inline]
     pub(crate) fn tell(&mut self, client: ClientId, actor: Actor) {
+        self.has_news = true;
         let index = self.clients.index(client);
         self.dirty.push_if_free(index, self.numbering.number(actor));
         self.dirty_clients.push_if_free(0, index);
+    }
+
+    /// Whether somebody has got something to tell since the last [`Stack::publish`] began.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.has_news
     }
 
     /// Offers every waiting event once to `offer`, client after client. A client whose ring is
@@ -60,6 +67,7 @@ impl Stack {
         now: Instant,
         offer: &mut dyn FnMut(ClientId, &Event) -> Offer,
     ) -> usize {
+        self.has_news = false;
         let mut published = 0;
         let Some(last) = self.dirty_clients.last(0) else {
             return 0;

@@ -58,6 +58,7 @@ pub struct Stack {
     /// Who has something to tell, by client; and which clients are to be told something.
     pub(crate) dirty: Lists,
     pub(crate) dirty_clients: Lists,
+    pub(crate) has_news: bool,
     pub(crate) clients: Clients,
     pub(crate) requests: Nodes<Request>,
     pub(crate) inline: Inline,
@@ -106,6 +107,7 @@ impl Stack {
             senders: Lists::new(queues, numbering.senders()),
             dirty: Lists::new(clients, numbering.all()),
             dirty_clients: Lists::new(1, clients),
+            has_news: false,
             clients: Clients::new(&config),
             requests: Nodes::new(
                 config.requests as usize,
@@ -308,7 +310,9 @@ impl Stack {
         let complete = TransmitMeta {
             checksum: TransmitChecksum::Complete,
         };
-        if let Some(len) = self.output_arp(id, frame) {
+        if self.has_questions(id)
+            && let Some(len) = self.output_arp(id, frame)
+        {
             return Some((len, complete));
         }
         // Neither a flood of pings nor a bulk transfer keeps the other from the link.
@@ -325,6 +329,21 @@ impl Stack {
         }
         // A look at the neighbours may have made questions.
         self.output_arp(id, frame).map(|len| (len, complete))
+    }
+
+    /// Whether somebody waits to be asked by [`Stack::output`].
+    #[inline]
+    #[must_use]
+    pub fn has_output(&self, id: InterfaceId) -> bool {
+        let queue = Self::ready_queue(id);
+        !self.senders.is_empty(queue) || !self.packets.is_empty(queue) || self.has_questions(id)
+    }
+
+    /// Whether questions to neighbours wait to be sent.
+    #[inline]
+    fn has_questions(&self, id: InterfaceId) -> bool {
+        let interface = self.interfaces.get(id.index());
+        interface.is_some_and(|interface| !interface.arp.is_empty())
     }
 
     fn output_arp(&mut self, id: InterfaceId, frame: &mut [u8]) -> Option<usize> {

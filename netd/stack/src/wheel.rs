@@ -51,13 +51,19 @@ impl Wheel {
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
         let tick = tick_of(deadline);
         match self.deadlines.get_mut(timer as usize) {
-            // Connections arm their timer again with every segment, mostly for the same tick.
-            Some(known) if *known == tick && self.lists.list_of(timer).is_some() => return,
             Some(known) => *known = tick,
             None => return,
         }
-        self.disarm(timer);
-        self.place(timer, tick);
+        match self.lists.list_of(timer) {
+            // Connections arm their timer again with every segment, mostly for later than before:
+            // it stays where it is, and is looked at again when its slot comes.
+            Some(list) if list != DUE && tick >= self.start_of(list) => {}
+            Some(_) => {
+                self.disarm(timer);
+                self.place(timer, tick);
+            }
+            None => self.place(timer, tick),
+        }
     }
 
     /// Arms or disarms.
@@ -103,6 +109,14 @@ impl Wheel {
         if let Some(occupied) = self.occupied.get_mut(level as usize) {
             *occupied |= 1 << slot;
         }
+    }
+
+    /// The tick at which an occupied slot begins. All of them are ahead of the present.
+    #[inline]
+    fn start_of(&self, list: u32) -> u64 {
+        let shift = (list / SLOTS) * SLOT_BITS;
+        let (slot, digit) = (u64::from(list % SLOTS), self.present >> shift);
+        (digit + (slot.wrapping_sub(digit) % u64::from(SLOTS))) << shift
     }
 
     /// The tick at which the next occupied slot begins, and its list.

@@ -160,6 +160,17 @@ impl Connection {
         }
     }
 
+    /// Whether [`Connection::output`] may have something to do. `false` saves the owner asking; it
+    /// may change with every other call.
+    #[inline]
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        match self {
+            Self::Opening(_) => true,
+            Self::Open(open) => open.may_send(),
+        }
+    }
+
     /// When [`Connection::fire`] wants to be called.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {

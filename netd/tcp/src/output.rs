@@ -55,6 +55,12 @@ impl Open {
         emit
     }
 
+    /// Whether [`Open::output`] may do anything. What is in flight may have to be sent again.
+    #[inline]
+    pub(crate) fn may_send(&self) -> bool {
+        self.has_something_to_send() || self.rcv.need != AckNeed::None || self.is_probe_due
+    }
+
     /// Whether there are bytes, or a FIN, that were not acknowledged yet.
     fn has_something_to_send(&self) -> bool {
         self.snd.una < self.snd.end || self.facts.ours() == OurFin::Queued

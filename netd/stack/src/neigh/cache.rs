@@ -115,6 +115,8 @@ pub(crate) struct Cache<A> {
     entries: Vec<Option<Neighbour<A>>>,
     index: HashTable<u32>,
     order: Lists,
+    /// The place found last: most packets go the way of the one before.
+    last: u32,
     /// Entries that are incomplete.
     asked: usize,
     hasher: Hasher,
@@ -130,6 +132,7 @@ impl<A: Address> Cache<A> {
             // Twice the limit, so that removals never make the table grow.
             index: HashTable::with_capacity(limit * 2),
             order,
+            last: 0,
             asked: 0,
             hasher: Hasher::new(rng),
             reachable,
@@ -152,13 +155,13 @@ impl<A: Address> Cache<A> {
     }
 
     fn find(&self, interface: InterfaceId, address: A) -> Option<u32> {
-        let entries = &self.entries;
         let same = |index: &u32| {
-            entries
-                .get(*index as usize)
-                .and_then(Option::as_ref)
+            self.get(*index)
                 .is_some_and(|entry| entry.address == address && entry.interface == interface)
         };
+        if same(&self.last) {
+            return Some(self.last);
+        }
         self.index.find(self.hasher.address(address), same).copied()
     }
 
@@ -206,6 +209,14 @@ impl<A: Address> Cache<A> {
         }
     }
 
+    /// Notes that an entry whose address is known is used.
+    #[inline]
+    fn use_again(&mut self, index: u32) {
+        if self.order.last(USED) != Some(index) {
+            self.sort(index);
+        }
+    }
+
     /// Forgets a neighbour. Its waiters are the caller's business.
     pub(crate) fn remove(&mut self, index: u32) -> bool {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else {
@@ -249,6 +260,7 @@ impl<A: Address> Cache<A> {
             };
             return (Found::Wait(index), Some(change));
         };
+        self.last = index;
         let Some(entry) = self.get_mut(index) else {
             return (Found::Unreachable, None);
         };
@@ -264,7 +276,7 @@ impl<A: Address> Cache<A> {
             NeighbourState::Reachable
             | NeighbourState::Stale
             | NeighbourState::Delay
-            | NeighbourState::Probe => self.sort(index),
+            | NeighbourState::Probe => self.use_again(index),
         }
         let change = (state == NeighbourState::Stale).then(|| Change {
             index,

@@ -245,8 +245,11 @@ impl Stack {
         match conn.tcp.fate() {
             Fate::Continues => {
                 let deadline = conn.tcp.next_deadline();
+                let may_send = conn.tcp.may_send();
                 self.timers.set(Timer::Connection(index), deadline);
-                self.tcp_wake(index);
+                if may_send {
+                    self.tcp_wake(index);
+                }
             }
             Fate::TimeWait | Fate::Closed => self.tcp_finish(index, now),
         }
