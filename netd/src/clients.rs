@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use abi::Signals;
+use ring::Look;
 use stack::ClientId;
 
 use crate::session::{Peer, Session};
@@ -40,6 +42,10 @@ pub struct Clients<P> {
     /// Where in `sessions` the session of a place is.
     index: Vec<Option<usize>>,
     pub sessions: Vec<Session<P>>,
+    /// Counts comings and goings.
+    generation: u64,
+    /// Which sessions there may be something to do for, by their place in `sessions`, each once.
+    awake: Vec<usize>,
 }
 
 impl<P: Peer> Clients<P> {
@@ -50,7 +56,14 @@ impl<P: Peer> Clients<P> {
             places,
             index: (0..places.count()).map(|_| None).collect(),
             sessions: Vec::with_capacity(clients as usize),
+            generation: 0,
+            awake: Vec::with_capacity(clients as usize),
         }
+    }
+
+    /// Counts comings and goings: equal numbers, the same sessions in the same order.
+    pub const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Takes in a session; gives it back when its place is taken.
@@ -59,18 +72,74 @@ impl<P: Peer> Clients<P> {
             Some(place @ None) => {
                 *place = Some(self.sessions.len());
                 self.sessions.push(session);
+                self.generation += 1;
+                self.wake_all();
                 Ok(())
             }
             Some(Some(_)) | None => Err(session),
         }
     }
 
-    /// The session of a client.
-    pub fn get_mut(&mut self, client: ClientId) -> Option<&mut Session<P>> {
+    /// The session of a client, which there is now something to do for.
+    pub fn wake(&mut self, client: ClientId) -> Option<&mut Session<P>> {
         let index = (*self.index.get(self.places.of(client))?)?;
-        self.sessions
-            .get_mut(index)
-            .filter(|session| session.client == client)
+        let session = self.sessions.get_mut(index)?;
+        if session.client != client {
+            return None;
+        }
+        if !core::mem::replace(&mut session.is_awake, true) {
+            self.awake.push(index);
+        }
+        Some(session)
+    }
+
+    /// There may be something to do for anybody.
+    pub fn wake_all(&mut self) {
+        self.awake.clear();
+        self.awake.extend(0..self.sessions.len());
+        for session in &mut self.sessions {
+            session.is_awake = true;
+        }
+    }
+
+    /// After a sleep: what was seen at each session's end, in order.
+    pub fn woken(&mut self, seen: impl Iterator<Item = Signals>) {
+        for (index, (session, seen)) in self.sessions.iter_mut().zip(seen).enumerate() {
+            if !seen.is_empty() {
+                session.woken(seen);
+                if !core::mem::replace(&mut session.is_awake, true) {
+                    self.awake.push(index);
+                }
+            }
+        }
+    }
+
+    /// The `number`th of those there may be something to do for, and its place.
+    pub fn awake(&mut self, number: usize) -> Option<(usize, &mut Session<P>)> {
+        let index = *self.awake.get(number)?;
+        Some((index, self.sessions.get_mut(index)?))
+    }
+
+    /// Calls `visit` for each session there may be something to do for.
+    pub fn for_awake(&mut self, mut visit: impl FnMut(&mut Session<P>)) {
+        for index in &self.awake {
+            if let Some(session) = self.sessions.get_mut(*index) {
+                visit(session);
+            }
+        }
+    }
+
+    /// Asks everybody for a sign who was not asked yet. Where there is something to do instead,
+    /// nobody falls asleep.
+    pub fn announce_sleep(&mut self) -> Look {
+        let mut more = false;
+        self.for_awake(|session| more |= session.announce_sleep() == Look::MoreWork);
+        if more {
+            return Look::MoreWork;
+        }
+        self.for_awake(|session| session.is_awake = false);
+        self.awake.clear();
+        Look::Sleep
     }
 
     /// Takes out the session at `index`; the last one moves there.
@@ -79,6 +148,7 @@ impl<P: Peer> Clients<P> {
             return None;
         }
         let session = self.sessions.swap_remove(index);
+        self.generation += 1;
         if let Some(place) = self.index.get_mut(self.places.of(session.client)) {
             *place = None;
         }
@@ -87,6 +157,7 @@ impl<P: Peer> Clients<P> {
         {
             *place = Some(index);
         }
+        self.wake_all();
         Some(session)
     }
 }

@@ -38,6 +38,6 @@ mod session;
 mod settings;
 
 pub use nic::Nic;
-pub use server::Server;
+pub use server::{Server, Turn};
 pub use session::Peer;
 pub use settings::Settings;

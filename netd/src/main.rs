@@ -7,10 +7,8 @@
 
 extern crate alloc;
 
-use alloc::vec::Vec;
-
 use abi::{ObjectKind, Rights, Signals, WaitItem};
-use netd::{Peer, Server, Settings};
+use netd::{Peer, Server, Settings, Turn};
 use protocol::ARENA_TAG;
 use ring::{Arena, Look};
 use rt::handle::{Interrupt, Memory};
@@ -19,8 +17,10 @@ use rt::system::{self, Client, Permissions};
 use stack::{Config, Instant};
 
 mod hardware;
+mod sleep;
 
 use hardware::Hardware;
+use sleep::Items;
 
 rt::entry!(run);
 
@@ -104,48 +104,38 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         log::error!("interrupt cannot be opened");
         return FAILED;
     }
-    let mut items = Vec::new();
+    let mut items = Items::default();
+    // The first process may have something to say.
+    let mut is_called = true;
     loop {
-        if server.turn(now()) | accept(server) {
+        let turn = server.turn(now());
+        if core::mem::take(&mut is_called) {
+            if lingering.is_over() == Ok(true) {
+                server.shut_down(now());
+                drain(server);
+                return 0;
+            }
+            if accept(server) {
+                continue;
+            }
+        }
+        is_called = turn == Turn::More || system::announce_sleep() == Look::MoreWork;
+        if is_called || server.prepare_sleep() {
             continue;
         }
-        let work = server.prepare_sleep() | (system::announce_sleep() == Look::MoreWork);
-        if work {
-            continue;
-        }
-        items.clear();
-        items.push(system::wait_item());
-        items.extend(interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT)));
-        items.extend(server.peers().map(|peer| peer.link.wait_item()));
-        let deadline = server.next_deadline().map(Instant::as_nanos);
-        // A deadline that passes is a reason to look like any other.
-        let _awake = rt::wait(&mut items, deadline);
-        system::awake();
-        if lingering.is_over() == Ok(true) {
-            server.shut_down(now());
-            drain(server);
-            return 0;
-        }
-        let mut seen = items.iter().map(WaitItem::signals);
-        if seen
-            .next()
-            .is_some_and(|system| system.contains(Signals::PEER_CLOSED))
-        {
+        let seen = items.sleep(server, interrupt);
+        if seen.system.contains(Signals::PEER_CLOSED) {
             return FAILED;
         }
-        if let Some(line) = interrupt
-            && seen.next().is_some_and(|signals| !signals.is_empty())
-        {
+        is_called = !seen.system.is_empty();
+        if let Some(line) = interrupt.filter(|_| seen.interrupt) {
             server.interrupt(now());
             if line.acknowledge().is_err() {
                 log::error!("interrupt is gone");
                 return FAILED;
             }
         }
-        for (peer, signals) in server.peers().zip(seen) {
-            peer.link.awake();
-            peer.link.observe(signals);
-        }
+        server.woken(seen.peers.iter().map(WaitItem::signals));
     }
 }
 

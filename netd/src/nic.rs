@@ -9,7 +9,9 @@ use stack::{ClientMemory, Instant, InterfaceId, ReceiveMeta, Stack, TransmitChec
 
 /// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
 /// and timers wait at most some hundred microseconds.
-const BURST: usize = 64;
+pub const BURST: usize = 64;
+/// Sent frames that may lie with the device before they are taken back: several at a time.
+const REAP_AT: usize = 32;
 
 /// The network device and its interface.
 pub struct Nic<D> {
@@ -18,6 +20,9 @@ pub struct Nic<D> {
     up: bool,
     /// Frames that the device has been given and not given back.
     in_flight: usize,
+    /// The device has been asked for an interrupt, and none has come since: until then there is
+    /// nothing to take from it.
+    watched: bool,
 }
 
 impl<D: Device> Nic<D> {
@@ -29,12 +34,18 @@ impl<D: Device> Nic<D> {
             interface,
             up,
             in_flight: 0,
+            watched: false,
         }
     }
 
     /// Its interface.
     pub const fn interface(&self) -> InterfaceId {
         self.interface
+    }
+
+    /// The device will interrupt when a frame has come.
+    pub const fn is_watched(&self) -> bool {
+        self.watched
     }
 
     /// Hands a burst of received frames to the stack. Returns how many there were.
@@ -44,6 +55,7 @@ impl<D: Device> Nic<D> {
         memory: &mut M,
         now: Instant,
     ) -> usize {
+        self.watched = false;
         let interface = self.interface;
         self.device.reap_receive(BURST, &mut |received| {
             let checksum_verified = received.meta.checksum == Verified::Yes;
@@ -59,10 +71,13 @@ impl<D: Device> Nic<D> {
         memory: &mut M,
         now: Instant,
     ) -> usize {
-        self.reap();
+        if self.in_flight >= REAP_AT {
+            self.reap();
+        }
         let interface = self.interface;
         let mut sent = 0;
         while sent < BURST
+            && stack.has_output(interface)
             && self.device.provide_transmit(&mut |frame| {
                 let (length, meta) = stack.output(interface, frame, memory, now)?;
                 let checksum = match meta.checksum {
@@ -79,6 +94,8 @@ impl<D: Device> Nic<D> {
         if sent > 0 {
             self.device.flush();
         }
+        // Without room for the next frame, the device is to say when it has some.
+        self.watched &= self.device.transmit_room() > 0;
         self.in_flight = self.in_flight.saturating_add(sent);
         sent
     }
@@ -90,6 +107,8 @@ impl<D: Device> Nic<D> {
     }
 
     fn reap(&mut self) {
+        // A device that breaks its rings is set up anew, and knows no wish of ours any more.
+        self.watched = false;
         let sent = self.device.reap_transmit();
         self.in_flight = self.in_flight.saturating_sub(sent);
     }
@@ -102,11 +121,17 @@ impl<D: Device> Nic<D> {
 
     /// Before sleeping: asks for an interrupt. True when something has come meanwhile.
     pub fn arm(&mut self) -> bool {
-        self.device.arm()
+        if self.watched {
+            return false;
+        }
+        let more = self.device.arm();
+        self.watched = !more;
+        more
     }
 
     /// After the interrupt.
     pub fn interrupt(&mut self) {
+        self.watched = false;
         self.device.disarm();
         self.device.interrupt();
     }

@@ -7,6 +7,7 @@
 
 use alloc::string::String;
 
+use abi::Signals;
 use device::Device;
 use protocol::{Code, dispatch};
 use ring::Look;
@@ -22,6 +23,22 @@ use crate::settings::Settings;
 
 /// Requests of one client in a turn.
 const REQUESTS_PER_TURN: usize = 32;
+
+/// Frames and requests of a turn after which the next one probably finds some too: looking is then
+/// cheaper than asking everybody for a sign.
+const MANY: usize = 16;
+
+/// What a turn found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// Nothing to do.
+    Idle,
+    /// Something, and all of it is done as far as is known.
+    Done,
+    /// There may be more to do at once.
+    More,
+}
 
 /// What netd counts and knows besides the stack.
 #[derive(Debug)]
@@ -48,6 +65,10 @@ pub struct Server<P, D> {
     generation: u64,
     /// The address that clients and the log were last told of.
     known_address: Option<protocol::Address>,
+    /// When the stack wants to be called, as of the last turn's end.
+    deadline: Option<Instant>,
+    /// A sleep has just told who has something for us: the others need not be looked at.
+    rested: bool,
 }
 
 impl<P: Peer, D: Device> Server<P, D> {
@@ -81,6 +102,8 @@ impl<P: Peer, D: Device> Server<P, D> {
             },
             generation: 0,
             known_address: None,
+            deadline: Some(now),
+            rested: false,
         }
     }
 
@@ -97,44 +120,51 @@ impl<P: Peer, D: Device> Server<P, D> {
         taken_in
     }
 
-    /// One turn. True when there may be more to do at once.
-    pub fn turn(&mut self, now: Instant) -> bool {
-        let mut busy = false;
-        if let Some(nic) = &mut self.nic {
-            busy |= nic.receive(&mut self.stack, &mut self.arenas, now) > 0;
+    /// One turn. What it leaves undone for being bounded, and what comes meanwhile, the next turn
+    /// or [`Self::prepare_sleep`] finds.
+    pub fn turn(&mut self, now: Instant) -> Turn {
+        let rested = core::mem::take(&mut self.rested);
+        if !rested {
+            self.clients.wake_all();
         }
-        busy |= self.serve(now);
-        if self
-            .stack
-            .next_deadline()
-            .is_some_and(|deadline| deadline <= now)
+        let mut found = 0;
+        if let Some(nic) = &mut self.nic
+            && !(rested && nic.is_watched())
         {
+            found += nic.receive(&mut self.stack, &mut self.arenas, now);
+        }
+        found += self.serve(now);
+        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if is_due(self.deadline) {
             self.stack.fire(&mut self.arenas, now);
-            busy = true;
+            found += 1;
         }
-        busy |= self.publish(now);
+        found += self.publish(now);
         if let Some(nic) = &mut self.nic {
-            busy |= nic.transmit(&mut self.stack, &mut self.arenas, now) > 0;
+            found += nic.transmit(&mut self.stack, &mut self.arenas, now);
         }
-        for session in &mut self.clients.sessions {
+        self.clients.for_awake(|session| {
+            session.tell_events();
             session.flush();
+        });
+        self.deadline = self.stack.next_deadline();
+        match found {
+            _ if found >= MANY || self.stack.has_news() || is_due(self.deadline) => Turn::More,
+            0 => Turn::Idle,
+            _ => Turn::Done,
         }
-        busy
     }
 
     /// When [`Self::turn`] must be called at the latest.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.stack.next_deadline()
+    pub const fn next_deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Before sleeping: asks device and clients for a sign, and looks once more. True when there
     /// is something to do instead.
     pub fn prepare_sleep(&mut self) -> bool {
-        self.notice_changes();
-        let mut more = false;
-        for session in &mut self.clients.sessions {
-            more |= session.announce_sleep() == Look::MoreWork;
-        }
+        let mut more = self.notice_changes();
+        more |= self.clients.announce_sleep() == Look::MoreWork;
         if let Some(nic) = &mut self.nic {
             more |= nic.arm();
             self.facts.device_faults = nic.faults();
@@ -155,14 +185,25 @@ impl<P: Peer, D: Device> Server<P, D> {
                 subscription.link = Some(up);
             }
         }
+        self.clients.wake_all();
     }
 
-    /// The clients' ends, for a sleep.
-    pub fn peers(&mut self) -> impl Iterator<Item = &mut P> {
-        self.clients
-            .sessions
-            .iter_mut()
-            .map(|session| &mut session.peer)
+    /// The clients' ends, for a sleep. They are the same, in the same order, as long as
+    /// [`Self::peers_generation`] is.
+    pub fn peers(&self) -> impl Iterator<Item = &P> {
+        self.clients.sessions.iter().map(|session| &session.peer)
+    }
+
+    /// Counts changes of [`Self::peers`].
+    pub const fn peers_generation(&self) -> u64 {
+        self.clients.generation()
+    }
+
+    /// After a sleep that looked at all that [`Self::prepare_sleep`] asked for signs, and after
+    /// [`Self::interrupt`] if the device gave one: what was seen at each of [`Self::peers`].
+    pub fn woken(&mut self, seen: impl Iterator<Item = Signals>) {
+        self.clients.woken(seen);
+        self.rested = true;
     }
 
     /// The machine goes down: leases are given back, and what that takes is sent.
@@ -171,7 +212,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         const TURNS: usize = 64;
         self.stack.shut_down(now);
         for _ in 0..TURNS {
-            if !self.turn(now) {
+            if self.turn(now) == Turn::Idle {
                 return;
             }
         }
@@ -192,11 +233,12 @@ impl<P: Peer, D: Device> Server<P, D> {
         self.facts.expelled
     }
 
-    /// Serves a bounded number of requests of each client. True when there were some.
-    fn serve(&mut self, now: Instant) -> bool {
-        let mut busy = false;
-        let mut index = 0;
-        while let Some(session) = self.clients.sessions.get_mut(index) {
+    /// Serves a bounded number of requests of each client; after a sleep, of each that has rung.
+    /// Returns how many there were.
+    fn serve(&mut self, now: Instant) -> usize {
+        let mut served = 0;
+        let mut number = 0;
+        while let Some((index, session)) = self.clients.awake(number) {
             session.starved = false;
             let mut over = None;
             for _ in 0..REQUESTS_PER_TURN {
@@ -208,7 +250,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                         break;
                     }
                 };
-                busy = true;
+                served += 1;
                 self.facts.requests += 1;
                 let mut service = Service {
                     stack: &mut self.stack,
@@ -228,15 +270,14 @@ impl<P: Peer, D: Device> Server<P, D> {
                     session.send(&reply);
                 }
             }
-            match over {
-                Some(broken) => {
-                    busy = true;
-                    self.end(index, broken, now);
-                }
-                None => index += 1,
+            if let Some(broken) = over {
+                self.end(index, broken, now);
+                // The others have other places now: the next turn, which comes at once, serves them.
+                return served + MANY;
             }
+            number += 1;
         }
-        busy
+        served
     }
 
     /// A session is over: its sockets go, its memory is unmapped, its channel is closed.
@@ -255,28 +296,26 @@ impl<P: Peer, D: Device> Server<P, D> {
         }
     }
 
-    /// Tells clients what has happened, as far as their rings have room.
-    fn publish(&mut self, now: Instant) -> bool {
+    /// Tells clients what has happened, as far as their rings have room. Returns how much.
+    fn publish(&mut self, now: Instant) -> usize {
         let clients = &mut self.clients;
-        let published = self.stack.publish(now, &mut |client, event| {
+        self.stack.publish(now, &mut |client, event| {
             // An event of a session that has ended has nobody to tell.
             clients
-                .get_mut(client)
+                .wake(client)
                 .map_or(stack::Offer::Published, |session| session.offer(event))
-        });
-        for session in &mut self.clients.sessions {
-            session.tell_events();
-        }
-        published > 0
+        })
     }
 
-    /// Tells log and subscribers when the address has changed.
-    fn notice_changes(&mut self) {
+    /// Tells the log when the address has changed. True when subscribers are to be told, too.
+    fn notice_changes(&mut self) -> bool {
         let generation = self.stack.generation();
         if core::mem::replace(&mut self.generation, generation) == generation {
-            return;
+            return false;
         }
-        let Some(nic) = &self.nic else { return };
+        let Some(nic) = &self.nic else {
+            return false;
+        };
         let interface = nic.interface();
         let usable = |address: &stack::AddressInfo| {
             address.interface == interface && address.state == stack::AddressState::Preferred
@@ -285,7 +324,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         let address =
             first.map(|first| protocol::Address::from_network(first.address, first.prefix));
         if address == self.known_address {
-            return;
+            return false;
         }
         self.known_address = address;
         match first {
@@ -299,11 +338,14 @@ impl<P: Peer, D: Device> Server<P, D> {
             }
             None => log::info!("no address"),
         }
+        let mut any = false;
         for session in &mut self.clients.sessions {
             if let Some(subscription) = &mut session.subscription {
                 subscription.address = true;
+                any = true;
             }
         }
+        any
     }
 }
 

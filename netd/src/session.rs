@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 
+use abi::Signals;
 use protocol::{
     Code, Event, EventBody, EventKind, Message, Operation, SocketId, Subscribe, completion, ready,
     refusal,
@@ -29,6 +30,18 @@ pub trait Peer {
     fn take_arena(&mut self, bytes: usize) -> Option<Arena>;
 }
 
+/// What the client has been asked to ring for. The request stands until the client rings: while it
+/// stands, there is nothing to look for at this end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watch {
+    /// Nothing: we look by ourselves.
+    Nothing,
+    /// A request.
+    Requests,
+    /// Room for completions.
+    Room,
+}
+
 /// A connected client.
 pub struct Session<P> {
     pub client: ClientId,
@@ -39,6 +52,9 @@ pub struct Session<P> {
     pub starved: bool,
     /// Request of the subscription, if there is one, and what it has not been told.
     pub subscription: Option<Subscription>,
+    watch: Watch,
+    /// There may be something to do for it: kept by the table of sessions.
+    pub is_awake: bool,
 }
 
 /// What a subscriber has not been told yet.
@@ -60,6 +76,22 @@ impl<P: Peer> Session<P> {
             admin,
             starved: false,
             subscription: None,
+            watch: Watch::Nothing,
+            is_awake: false,
+        }
+    }
+
+    /// After a sleep: something was seen at our end.
+    pub fn woken(&mut self, seen: Signals) {
+        self.look();
+        self.peer.link().observe(seen);
+    }
+
+    /// From now on we look by ourselves.
+    fn look(&mut self) {
+        if self.watch != Watch::Nothing {
+            self.watch = Watch::Nothing;
+            self.peer.link().awake();
         }
     }
 
@@ -71,6 +103,9 @@ impl<P: Peer> Session<P> {
         let link = self.peer.link();
         if link.room() > 0 {
             let message = link.try_receive()?;
+            if message.is_some() {
+                self.look();
+            }
             return Ok(message.map(|message| *Message::view(message.as_bytes())));
         }
         self.starved = true;
@@ -135,6 +170,12 @@ impl<P: Peer> Session<P> {
 
     /// Tells the subscriber what it has not been told, as far as there is room.
     pub fn tell_events(&mut self) {
+        if self.subscription.is_some() {
+            self.tell_subscriber();
+        }
+    }
+
+    fn tell_subscriber(&mut self) {
         let Some(mut subscription) = self.subscription.take() else {
             return;
         };
@@ -180,11 +221,27 @@ impl<P: Peer> Session<P> {
 
     /// Before sleeping: asks for a doorbell when there is a request, or, when completions wait,
     /// when there is room for them. A client that makes none is not looked at until then.
+    ///
+    /// Who has been asked, and has not rung since, is not asked again. Nothing is missed: our flag
+    /// went up before we looked and found nothing, and nobody has lowered it but the client, who
+    /// rings then; a doorbell that rang stays so until a sleep reports it.
     pub fn announce_sleep(&mut self) -> Look {
-        if self.starved {
-            self.peer.link().announce_sleep_until_room()
+        let wanted = if self.starved {
+            Watch::Room
         } else {
-            self.peer.link().announce_sleep()
+            Watch::Requests
+        };
+        if self.watch == wanted {
+            return Look::Sleep;
         }
+        self.look();
+        let look = match wanted {
+            Watch::Room => self.peer.link().announce_sleep_until_room(),
+            Watch::Requests | Watch::Nothing => self.peer.link().announce_sleep(),
+        };
+        if look == Look::Sleep {
+            self.watch = wanted;
+        }
+        look
     }
 }

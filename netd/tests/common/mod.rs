@@ -8,7 +8,7 @@ use std::rc::{Rc, Weak};
 use device::{Device, Facts, Filled, Received};
 use net::Net;
 use net::protocol::AttachArena;
-use netd::{Peer, Server, Settings};
+use netd::{Peer, Server, Settings, Turn};
 use ring::Arena;
 use rt::link::Link;
 use stack::{Config, Instant};
@@ -111,7 +111,7 @@ impl World {
     /// One turn; time passes.
     pub fn turn(&self) -> bool {
         self.now.set(self.now.get() + TURN);
-        let busy = self.server.borrow_mut().turn(self.now());
+        let busy = self.server.borrow_mut().turn(self.now()) != Turn::Idle;
         let more = self.server.borrow_mut().prepare_sleep();
         busy | more
     }
