@@ -56,6 +56,12 @@ impl Error {
     pub const fn code(self) -> i64 {
         self as i64
     }
+
+    /// What `x0` carries.
+    #[must_use]
+    pub const fn register(self) -> u64 {
+        self.code().wrapping_neg().cast_unsigned()
+    }
 }
 
 impl core::fmt::Display for Error {

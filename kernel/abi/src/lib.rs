@@ -24,4 +24,4 @@ pub use syscall::{
     CHANNEL_HANDLE_QUEUE, MAX_WAIT_ITEMS, MemoryFlags, NAME_BYTES, PAGE_SIZE, PRIORITIES,
     Protection, STACK_SIZE, Syscall, SystemOperation,
 };
-pub use wait::{DEADLINE_NEVER, Signals, WaitItem};
+pub use wait::{DEADLINE_NEVER, Signals, WaitFlags, WaitItem, settle};

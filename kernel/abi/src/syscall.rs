@@ -31,9 +31,12 @@ pub enum Syscall {
     HandleDuplicate = 2,
     /// `(handle, *mut ObjectInfo)`: kind, rights and size of what a handle names.
     ObjectInfo = 3,
-    /// `(*mut WaitItem, count, deadline)` -> number of items with signals. Sleeps until one item
-    /// has one of its wanted signals or the system counter (`CNTVCT_EL0`) reaches `deadline`
-    /// (`TimedOut`). A deadline of zero only looks. No items: a plain sleep.
+    /// `(*mut WaitItem, count, deadline, channel, WaitFlags)` -> number of items with signals; if
+    /// it is one, `x2` has its index and, from bit 32 on, the signals. Sleeps until one item has one
+    /// of its wanted signals or the system counter (`CNTVCT_EL0`) reaches `deadline` (`TimedOut`).
+    /// A deadline of zero only looks. No items: a plain sleep. If several items have signals, they
+    /// are written to each of those; nothing else is written. A channel other than zero is rung
+    /// first, as by `ChannelRing`, in the same entry; that its peer has gone is no error here.
     Wait = 4,
     /// `(bytes)` -> two handles in `x1`, `x2`: a channel with that much shared memory, zeroed.
     ChannelCreate = 5,

@@ -28,7 +28,7 @@ pub struct WaitItem {
     pub handle: u32,
     /// Bits of [`Signals`] that end the wait.
     pub wanted: u32,
-    /// Written by the kernel: which of `wanted` were seen.
+    /// Which of `wanted` were seen. The kernel writes only what is not zero, see `Wait`.
     pub observed: u32,
     /// Zero.
     pub reserved: u32,
@@ -50,6 +50,27 @@ impl WaitItem {
     #[must_use]
     pub const fn signals(&self) -> Signals {
         Signals::from_bits_truncate(self.observed)
+    }
+}
+
+bitflags! {
+    /// How `Wait` is meant.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct WaitFlags: u64 {
+        /// Handles and wanted signals are those of the calling thread's last `Wait` at this
+        /// address: the kernel may go on with what it knows of them.
+        const SAME_ITEMS = 1 << 0;
+    }
+}
+
+/// Notes the results of a `Wait` in its items, none of which had anything observed before. `first`
+/// is what came in `x2`: the index of the only item with signals, and above it what was observed.
+pub fn settle(items: &mut [WaitItem], seen: u64, first: u64) {
+    if seen == 1
+        && let Ok(index) = usize::try_from(first & u64::from(u32::MAX))
+        && let Some(item) = items.get_mut(index)
+    {
+        item.observed = (first >> 32) as u32;
     }
 }
 

@@ -262,7 +262,12 @@ pub fn wait_one(handle: u64, wanted: Signals, deadline: u64) -> Result<Signals, 
 /// Waits for several.
 pub fn wait(items: &mut [WaitItem], deadline: u64) -> Result<u64, Error> {
     let count = items.len() as u64;
-    call(Syscall::Wait, [sys::at_mut(items), count, deadline]).map(|(seen, _)| seen)
+    for item in items.iter_mut() {
+        item.observed = 0;
+    }
+    let (seen, first) = call(Syscall::Wait, [sys::at_mut(items), count, deadline])?;
+    abi::settle(items, seen, first);
+    Ok(seen)
 }
 
 /// Maps a whole Memory or Device.

@@ -9,7 +9,7 @@
 use super::handle::Entry;
 use super::memory::Memory;
 use super::slab::Key;
-use super::waiters::{Sleepers, Waiters};
+use super::waiters::Waiters;
 use super::{Kernel, ObjectRef};
 use abi::{CHANNEL_HANDLE_QUEUE, Error, Signals};
 use alloc::collections::VecDeque;
@@ -128,14 +128,12 @@ impl Kernel {
             return Err(Error::PeerClosed);
         }
         end.doorbell = true;
-        match end.waiters.only() {
-            Sleepers::Nobody => {}
-            Sleepers::One(thread, wanted) => {
-                if wanted.contains(Signals::DOORBELL) {
-                    self.wake(thread);
-                }
+        let mut place = 0;
+        while let Some(waiter) = self.channels[channel].end(to).waiters.at(place) {
+            if waiter.wanted.contains(Signals::DOORBELL) {
+                self.notify(waiter);
             }
-            Sleepers::Several => self.raise(ObjectRef::Channel(channel, to)),
+            place += 1;
         }
         Ok(())
     }

@@ -35,6 +35,8 @@ pub struct HandleTable {
     /// Index of the first free slot; the number of slots if there is none.
     free: u32,
     open: u32,
+    /// How many were closed or moved away.
+    given_up: u64,
 }
 
 impl HandleTable {
@@ -44,12 +46,20 @@ impl HandleTable {
             slots: Vec::new(),
             free: 0,
             open: 0,
+            given_up: 0,
         }
     }
 
     /// How many are open.
     pub const fn open(&self) -> u32 {
         self.open
+    }
+
+    /// Counts the handles that were closed or moved away: as long as it stands still, what a number
+    /// stood for it still stands for.
+    #[inline]
+    pub const fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// Whether `count` more fit.
@@ -103,6 +113,7 @@ impl HandleTable {
         slot.next_free = self.free;
         self.free = index;
         self.open -= 1;
+        self.given_up += 1;
         Ok(entry)
     }
 
@@ -111,6 +122,7 @@ impl HandleTable {
         while let Some(slot) = self.slots.pop() {
             if let Some(entry) = slot.entry {
                 self.open -= 1;
+                self.given_up += 1;
                 return Some(entry);
             }
         }

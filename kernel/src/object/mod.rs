@@ -153,30 +153,28 @@ impl Kernel {
         })
     }
 
-    /// Wakes whoever sleeps for a condition that the object now has.
+    /// Tells whoever waits for a condition that the object now has.
     #[inline]
     pub fn raise(&mut self, object: ObjectRef) {
         let Some(signals) = self.signals(object) else {
             return;
         };
         let mut place = 0;
-        while let Some((thread, wanted)) =
-            self.waiters(object).and_then(|waiters| waiters.at(place))
-        {
-            if wanted.intersects(signals) {
-                self.wake(thread);
+        while let Some(waiter) = self.waiters(object).and_then(|waiters| waiters.at(place)) {
+            if waiter.wanted.intersects(signals) {
+                self.notify(waiter);
             }
             place += 1;
         }
     }
 
-    /// Wakes whoever sleeps for an object that is about to go; they find it gone.
+    /// Tells whoever waits for an object that is about to go; they find it gone.
     pub fn abandon_waiters(&mut self, object: ObjectRef) {
-        while let Some((thread, _)) = self.waiters(object).and_then(|waiters| waiters.at(0)) {
+        while let Some(waiter) = self.waiters(object).and_then(|waiters| waiters.at(0)) {
             if let Some(waiters) = self.waiters(object) {
-                waiters.remove(thread);
+                waiters.remove(waiter.thread, waiter.item);
             }
-            self.wake(thread);
+            self.notify(waiter);
         }
     }
 

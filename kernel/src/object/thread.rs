@@ -99,7 +99,7 @@ impl Kernel {
 
     /// Ends a thread that no CPU runs any more.
     pub fn end_thread(&mut self, thread: Key<Thread>) {
-        self.forget_sleep(thread);
+        self.forget_items(thread);
         self.unready(thread);
         self.forget_fp(thread);
         let object = &mut self.threads[thread];

@@ -1,24 +1,25 @@
-//! Who sleeps for an object's signals.
+//! Who is to be told of an object's signals.
 
 use super::slab::Key;
 use super::thread::Thread;
 use abi::Signals;
 use alloc::vec::Vec;
 
-/// Threads with the signals that they want. Nearly always one, which needs no heap.
-pub struct Waiters {
-    first: Option<(Key<Thread>, Signals)>,
-    rest: Vec<(Key<Thread>, Signals)>,
+/// A thread that has an object among the items of its `Wait`.
+#[derive(Clone, Copy)]
+pub struct Waiter {
+    /// Who.
+    pub thread: Key<Thread>,
+    /// Which of its items.
+    pub item: u16,
+    /// What for.
+    pub wanted: Signals,
 }
 
-/// A short answer to who sleeps.
-pub enum Sleepers {
-    /// Nobody does.
-    Nobody,
-    /// One thread, which wants these signals.
-    One(Key<Thread>, Signals),
-    /// More; see `at`.
-    Several,
+/// All of them. Nearly always one, which needs no heap.
+pub struct Waiters {
+    first: Option<Waiter>,
+    rest: Vec<Waiter>,
 }
 
 impl Waiters {
@@ -32,40 +33,28 @@ impl Waiters {
 
     /// One more.
     #[inline]
-    pub fn add(&mut self, thread: Key<Thread>, wanted: Signals) {
+    pub fn add(&mut self, waiter: Waiter) {
         if self.first.is_none() {
-            self.first = Some((thread, wanted));
+            self.first = Some(waiter);
         } else {
-            self.rest.push((thread, wanted));
+            self.rest.push(waiter);
         }
     }
 
-    /// Removes one entry of a thread.
+    /// Removes the entry of a thread's item.
     #[inline]
-    pub fn remove(&mut self, thread: Key<Thread>) {
-        if self.first.is_some_and(|(first, _)| first == thread) {
-            self.first = if self.rest.is_empty() {
-                None
-            } else {
-                self.rest.pop()
-            };
-        } else if let Some(place) = self.rest.iter().position(|&(other, _)| other == thread) {
+    pub fn remove(&mut self, thread: Key<Thread>, item: u16) {
+        let is_it = |waiter: &Waiter| waiter.thread == thread && waiter.item == item;
+        if self.first.as_ref().is_some_and(is_it) {
+            self.first = self.rest.pop();
+        } else if let Some(place) = self.rest.iter().position(is_it) {
             self.rest.swap_remove(place);
         }
     }
 
-    /// Who it is, in the usual case.
-    #[inline]
-    pub fn only(&self) -> Sleepers {
-        match self.first {
-            None => Sleepers::Nobody,
-            Some((thread, wanted)) if self.rest.is_empty() => Sleepers::One(thread, wanted),
-            Some(_) => Sleepers::Several,
-        }
-    }
-
     /// The entry at a place, counted from zero.
-    pub fn at(&self, place: usize) -> Option<(Key<Thread>, Signals)> {
+    #[inline]
+    pub fn at(&self, place: usize) -> Option<Waiter> {
         match place {
             0 => self.first,
             _ => self.rest.get(place - 1).copied(),

@@ -16,6 +16,7 @@ use crate::object::Kernel;
 use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
+use crate::object::waiters::Waiter;
 use abi::MAX_CPUS;
 use core::ptr::NonNull;
 pub use cpu::Cpu;
@@ -61,6 +62,17 @@ impl Kernel {
         let own = &mut self.sched.cpus[cpu];
         own.online = true;
         own.since = arch::counter();
+    }
+
+    /// An item of a thread's has a condition: if the thread sleeps, it becomes ready.
+    #[inline]
+    pub fn notify(&mut self, waiter: Waiter) {
+        if let Some(object) = self.threads.get_mut(waiter.thread) {
+            object.wait.mark(waiter.item);
+            if object.state == State::Waiting {
+                self.wake(waiter.thread);
+            }
+        }
     }
 
     /// Makes a thread ready that sleeps or has just been made, and finds a CPU for it.

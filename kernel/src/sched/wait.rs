@@ -1,35 +1,45 @@
 //! Sleeping: the one blocking call.
 //!
-//! A thread that sleeps stands in the list of every object that it wants something of. A condition
-//! only makes it ready; what it is told is looked up when a CPU takes it on, so that one return
-//! tells everything that has happened since. A wake-up that finds nothing goes back to sleep.
+//! A thread's items stand in the lists of their objects from the first sleep on until it waits for
+//! others. An object that gets a condition marks the item and makes the thread ready; a look goes
+//! over the marked items only, so that a wait costs by what has happened and not by what is waited
+//! for. What a thread is told is looked up when a CPU takes it on: one return tells everything that
+//! has happened since. A wake-up that finds nothing goes back to sleep.
 
 use crate::arch;
-use crate::mm::space::AddressSpace;
-use crate::mm::user::{UserRange, bytes_of, bytes_of_mut, read_value, write_value};
+use crate::mm::user::{UserRange, bytes_of_mut, write_value};
+use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
+use crate::object::waiters::Waiter;
 use crate::object::{Kernel, ObjectRef};
-use abi::{DEADLINE_NEVER, Error, Handle, Signals, WaitItem};
+use abi::{DEADLINE_NEVER, Error, Handle, MAX_WAIT_ITEMS, Signals, WaitItem};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
-/// Items that are copied from and to the program at once.
+/// Items that are copied from the program at once.
 const CHUNK: usize = 8;
+/// Marks in a word.
+const BITS: usize = u64::BITS as usize;
 
 /// One thing to wait for.
 #[derive(Clone, Copy)]
 struct Entry {
     object: ObjectRef,
-    item: WaitItem,
+    wanted: Signals,
 }
 
-/// A thread's sleep.
+/// A thread's items, and its sleep.
 pub struct Wait {
     entries: Vec<Entry>,
+    /// Items that may have signals, one bit each.
+    marks: [u64; MAX_WAIT_ITEMS / BITS],
     /// Where the items are.
     address: u64,
-    /// In lists of objects, or waiting for the deadline.
+    /// How many handles the process had given up when they were read.
+    given_up: u64,
+    /// The entries are in the lists of their objects.
+    enlisted: bool,
     asleep: bool,
     timed_out: bool,
     /// CPU whose heap has the deadline.
@@ -39,127 +49,113 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Awake.
+    /// Awake, and nothing known.
     pub const fn new() -> Self {
         Self {
             entries: Vec::new(),
+            marks: [0; MAX_WAIT_ITEMS / BITS],
             address: 0,
+            given_up: 0,
+            enlisted: false,
             asleep: false,
             timed_out: false,
             heap_cpu: 0,
             heap_place: None,
         }
     }
+
+    /// An item has to be looked at.
+    #[inline]
+    pub fn mark(&mut self, item: u16) {
+        if let Some(word) = self.marks.get_mut(usize::from(item) / BITS) {
+            *word |= 1 << (usize::from(item) % BITS);
+        }
+    }
+
+    /// All items have to be looked at.
+    fn mark_all(&mut self) {
+        let mut left = self.entries.len();
+        for word in &mut self.marks {
+            let here = left.min(BITS);
+            *word = u64::MAX.checked_shr((BITS - here) as u32).unwrap_or(0);
+            left -= here;
+        }
+    }
+
+    /// Fills the entries.
+    fn read(&mut self, process: &Process, address: u64, count: usize) -> Result<(), Error> {
+        while self.entries.len() < count {
+            let done = self.entries.len();
+            let mut items = [const { WaitItem::new(Handle::NONE, Signals::empty()) }; CHUNK];
+            let items = &mut items[..CHUNK.min(count - done)];
+            let at = address.wrapping_add((done * size_of::<WaitItem>()) as u64);
+            UserRange::of::<WaitItem>(at, items.len())?
+                .read(&process.space, bytes_of_mut(items))?;
+            for item in items.iter() {
+                let entry = process.handles.get(Handle(item.handle))?;
+                self.entries.push(Entry {
+                    object: entry.object,
+                    wanted: Signals::from_bits_truncate(item.wanted),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether these are the items that are known.
+    #[inline]
+    fn knows(&self, request: &Request, given_up: u64) -> bool {
+        request.is_same
+            && self.address == request.address
+            && self.entries.len() == request.count
+            && self.given_up == given_up
+    }
 }
 
-/// What a look at the items says.
-enum Look {
-    /// How many have signals.
-    Seen(u64),
-    /// Sleep.
-    Nothing,
+/// What a program asks of `Wait`.
+pub struct Request {
+    /// Where the items are.
+    pub address: u64,
+    /// How many.
+    pub count: usize,
+    /// When to give up.
+    pub deadline: u64,
+    /// The program says that they are those of its last wait there.
+    pub is_same: bool,
+}
+
+/// What a look at the items says: how many have signals, and if it is one, which and what.
+#[derive(Clone, Copy)]
+pub struct Seen {
+    /// Items with signals.
+    pub count: u64,
+    /// Index, and signals from bit 32 on.
+    pub first: u64,
 }
 
 impl Kernel {
-    /// Looks at `count` items at `address`. Returns the number that have signals, or `None` when
-    /// there is nothing yet and `thread` now sleeps.
+    /// Looks at the items. `None`: there is nothing yet and `thread` now sleeps.
+    #[inline]
     pub fn wait(
         &mut self,
         cpu: usize,
         thread: Key<Thread>,
-        address: u64,
-        count: usize,
-        deadline: u64,
-    ) -> Result<Option<u64>, Error> {
-        if count == 1
-            && let Some(answer) = self.wait_on_channel(cpu, thread, address, deadline)?
-        {
-            return Ok(answer);
+        request: &Request,
+    ) -> Result<Option<Seen>, Error> {
+        let object = &self.threads[thread];
+        let given_up = self.processes[object.process].handles.given_up();
+        if !object.wait.knows(request, given_up) {
+            self.read_items(thread, request)?;
         }
-        self.read_items(thread, address, count)?;
-        if let Look::Seen(seen) = self.look(thread)? {
-            self.tell(thread)?;
+        let seen = self.look(thread)?;
+        if seen.count > 0 {
             return Ok(Some(seen));
         }
-        if deadline != DEADLINE_NEVER && deadline <= arch::counter() {
-            self.tell(thread)?;
+        if request.deadline != DEADLINE_NEVER && request.deadline <= arch::counter() {
             return Err(Error::TimedOut);
         }
-        self.fall_asleep(cpu, thread, deadline);
+        self.fall_asleep(cpu, thread, request.deadline);
         Ok(None)
-    }
-
-    /// The usual wait, for one end of a channel, in one go; `None` if it is for something else.
-    #[inline]
-    fn wait_on_channel(
-        &mut self,
-        cpu: usize,
-        thread: Key<Thread>,
-        address: u64,
-        deadline: u64,
-    ) -> Result<Option<Option<u64>>, Error> {
-        let object = &mut self.threads[thread];
-        let process = &self.processes[object.process];
-        let mut item: WaitItem = read_value(&process.space, address)?;
-        let target = process.handles.get(Handle(item.handle))?.object;
-        let ObjectRef::Channel(key, side) = target else {
-            return Ok(None);
-        };
-        let channel = &mut self.channels[key];
-        let wanted = Signals::from_bits_truncate(item.wanted);
-        let observed = channel.signals(side) & wanted;
-        if !observed.is_empty() || (deadline != DEADLINE_NEVER && deadline <= arch::counter()) {
-            if observed.contains(Signals::DOORBELL) {
-                channel.quiet(side);
-            }
-            tell_one(&process.space, address, observed)?;
-            return if observed.is_empty() {
-                Err(Error::TimedOut)
-            } else {
-                Ok(Some(Some(1)))
-            };
-        }
-        channel.end_mut(side).waiters.add(thread, wanted);
-        item.observed = 0;
-        let wait = &mut object.wait;
-        wait.entries.clear();
-        wait.entries.push(Entry {
-            object: target,
-            item,
-        });
-        wait.address = address;
-        self.note_sleep(cpu, thread, deadline);
-        Ok(Some(None))
-    }
-
-    /// `finish_sleep` after `wait_on_channel`; `None` if it was another wait or there is nothing yet.
-    #[inline]
-    fn finish_on_channel(&mut self, thread: Key<Thread>) -> Option<Result<u64, Error>> {
-        let object = &mut self.threads[thread];
-        let [
-            Entry {
-                object: target,
-                item,
-            },
-        ] = object.wait.entries[..]
-        else {
-            return None;
-        };
-        let ObjectRef::Channel(key, side) = target else {
-            return None;
-        };
-        let channel = self.channels.get_mut(key)?;
-        let observed = channel.signals(side) & Signals::from_bits_truncate(item.wanted);
-        if observed.is_empty() {
-            return None;
-        }
-        if observed.contains(Signals::DOORBELL) {
-            channel.quiet(side);
-        }
-        channel.end_mut(side).waiters.remove(thread);
-        object.wait.entries.clear();
-        let space = &self.processes[object.process].space;
-        Some(tell_one(space, object.wait.address, observed).map(|()| 1))
     }
 
     /// A CPU is about to take on a ready thread. `false`: it sleeps on.
@@ -168,57 +164,55 @@ impl Kernel {
         if !self.threads[thread].wait.asleep {
             return true;
         }
-        let result = match self.finish_on_channel(thread) {
-            Some(result) => result,
-            None => match self.look(thread) {
-                Ok(Look::Seen(seen)) => self.tell(thread).map(|()| seen),
-                Ok(Look::Nothing) if self.threads[thread].wait.timed_out => {
-                    self.tell(thread).and(Err(Error::TimedOut))
-                }
-                Ok(Look::Nothing) => {
-                    self.threads[thread].state = State::Waiting;
-                    return false;
-                }
-                Err(error) => Err(error),
-            },
-        };
+        let result = self.look(thread);
         let object = &mut self.threads[thread];
-        if object.wait.entries.is_empty() && object.wait.heap_place.is_none() {
-            object.wait.asleep = false;
-        } else {
-            self.forget_sleep(thread);
-        }
-        let registers = &mut self.threads[thread].context.x;
+        let registers = &mut object.context.x;
         match result {
-            Ok(seen) => {
+            Ok(seen) if seen.count > 0 => {
                 registers[0] = 0;
-                registers[1] = seen;
+                registers[1] = seen.count;
+                registers[2] = seen.first;
             }
-            Err(error) => registers[0] = error.code().wrapping_neg().cast_unsigned(),
+            Ok(_) if object.wait.timed_out => registers[0] = Error::TimedOut.register(),
+            Ok(_) => {
+                object.state = State::Waiting;
+                return false;
+            }
+            Err(error) => registers[0] = error.register(),
         }
-        true
-    }
-
-    /// Takes a thread out of every list that it sleeps in.
-    #[inline]
-    pub fn forget_sleep(&mut self, thread: Key<Thread>) {
-        let wait = &mut self.threads[thread].wait;
-        if !wait.asleep {
-            return;
-        }
-        wait.asleep = false;
-        let (cpu, place) = (wait.heap_cpu, wait.heap_place);
-        if let Some(place) = place {
+        object.wait.asleep = false;
+        if let Some(place) = object.wait.heap_place {
+            let cpu = object.wait.heap_cpu;
             self.sched.cpus[cpu]
                 .deadlines
                 .remove(&mut self.threads, place);
         }
-        for place in 0..self.threads[thread].wait.entries.len() {
-            let object = self.threads[thread].wait.entries[place].object;
-            if let Some(waiters) = self.waiters(object) {
-                waiters.remove(thread);
+        true
+    }
+
+    /// A thread waits no more: takes its items out of every list, and its deadline.
+    pub fn forget_items(&mut self, thread: Key<Thread>) {
+        let wait = &mut self.threads[thread].wait;
+        wait.asleep = false;
+        let entries = core::mem::take(&mut wait.entries);
+        let was_enlisted = core::mem::take(&mut wait.enlisted);
+        if let Some(place) = wait.heap_place {
+            let cpu = wait.heap_cpu;
+            self.sched.cpus[cpu]
+                .deadlines
+                .remove(&mut self.threads, place);
+        }
+        if was_enlisted {
+            for (item, entry) in (0..).zip(&entries) {
+                if let Some(waiters) = self.waiters(entry.object) {
+                    waiters.remove(thread, item);
+                }
             }
         }
+        // The allocation is kept for the next items.
+        let wait = &mut self.threads[thread].wait;
+        wait.entries = entries;
+        wait.entries.clear();
     }
 
     /// Wakes the threads of a CPU whose deadlines have passed.
@@ -233,100 +227,129 @@ impl Kernel {
     }
 
     /// Reads the items and finds the objects. A handle that names nothing refuses the call.
-    fn read_items(&mut self, thread: Key<Thread>, address: u64, count: usize) -> Result<(), Error> {
-        if count > self.threads[thread].wait.entries.capacity() {
-            self.admit(count * 64)?;
+    fn read_items(&mut self, thread: Key<Thread>, request: &Request) -> Result<(), Error> {
+        self.forget_items(thread);
+        if request.count > self.threads[thread].wait.entries.capacity() {
+            self.admit(request.count * 64)?;
         }
         let object = &mut self.threads[thread];
         let process = &self.processes[object.process];
         let wait = &mut object.wait;
-        wait.entries.clear();
-        wait.address = address;
-        let mut done = 0;
-        while done < count {
-            let mut items = [const { WaitItem::new(Handle::NONE, Signals::empty()) }; CHUNK];
-            let items = &mut items[..CHUNK.min(count - done)];
-            let at = address.wrapping_add((done * size_of::<WaitItem>()) as u64);
-            UserRange::of::<WaitItem>(at, items.len())?
-                .read(&process.space, bytes_of_mut(items))?;
-            for item in items.iter() {
-                let entry = process.handles.get(Handle(item.handle))?;
-                wait.entries.push(Entry {
-                    object: entry.object,
-                    item: *item,
-                });
-            }
-            done += items.len();
+        let read = wait.read(process, request.address, request.count);
+        if read.is_err() {
+            wait.entries.clear();
         }
-        Ok(())
+        wait.address = request.address;
+        wait.given_up = process.handles.given_up();
+        wait.mark_all();
+        read
     }
 
-    /// Notes what each item would see. A doorbell that is seen is quiet again.
-    fn look(&mut self, thread: Key<Thread>) -> Result<Look, Error> {
-        let mut seen = 0;
-        for place in 0..self.threads[thread].wait.entries.len() {
-            let Entry { object, item } = self.threads[thread].wait.entries[place];
-            let signals = self.signals(object).ok_or(Error::BadHandle)?;
-            let observed = signals & Signals::from_bits_truncate(item.wanted);
-            if observed.contains(Signals::DOORBELL)
-                && let ObjectRef::Channel(channel, side) = object
-            {
-                self.channels[channel].quiet(side);
+    /// Looks at the marked items. A doorbell that is seen is quiet again; an item stays marked as
+    /// long as it has a condition that does not go by being seen.
+    #[inline]
+    fn look(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
+        let mut seen = Seen { count: 0, first: 0 };
+        let words = self.threads[thread].wait.entries.len().div_ceil(BITS);
+        for word in 0..words {
+            let mut left = self.threads[thread].wait.marks[word];
+            let mut kept = left;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let item = word * BITS + bit;
+                let entry = self.threads[thread].wait.entries[item];
+                let observed = self.observe(entry)?;
+                if (observed - Signals::DOORBELL).is_empty() {
+                    kept &= !(1 << bit);
+                }
+                if !observed.is_empty() {
+                    self.tell(thread, &mut seen, item as u64, observed)?;
+                }
             }
-            self.threads[thread].wait.entries[place].item.observed = observed.bits();
-            seen += u64::from(!observed.is_empty());
+            let wait = &mut self.threads[thread].wait;
+            // Without a place in the lists nobody marks: all must be looked at next time.
+            if wait.enlisted {
+                wait.marks[word] = kept;
+            }
         }
-        Ok(if seen > 0 {
-            Look::Seen(seen)
+        Ok(seen)
+    }
+
+    /// What an item has of what it wants.
+    #[inline]
+    fn observe(&mut self, entry: Entry) -> Result<Signals, Error> {
+        let Entry { object, wanted } = entry;
+        let ObjectRef::Channel(key, side) = object else {
+            return Ok(self.signals(object).ok_or(Error::BadHandle)? & wanted);
+        };
+        let channel = self.channels.get_mut(key).ok_or(Error::BadHandle)?;
+        let observed = channel.signals(side) & wanted;
+        if observed.contains(Signals::DOORBELL) {
+            channel.quiet(side);
+        }
+        Ok(observed)
+    }
+
+    /// Adds an item to what was seen. The first is told by registers, until there is a second.
+    #[inline]
+    fn tell(
+        &self,
+        thread: Key<Thread>,
+        seen: &mut Seen,
+        item: u64,
+        observed: Signals,
+    ) -> Result<(), Error> {
+        if seen.count == 0 {
+            seen.first = item | u64::from(observed.bits()) << 32;
         } else {
-            Look::Nothing
-        })
-    }
-
-    /// Writes the items back with what was seen.
-    fn tell(&mut self, thread: Key<Thread>) -> Result<(), Error> {
-        let object = &self.threads[thread];
-        let space = &self.processes[object.process].space;
-        let mut at = object.wait.address;
-        for entries in object.wait.entries.chunks(CHUNK) {
-            let mut items = [const { WaitItem::new(Handle::NONE, Signals::empty()) }; CHUNK];
-            for (item, entry) in items.iter_mut().zip(entries) {
-                *item = entry.item;
+            if seen.count == 1 {
+                let first = seen.first & u64::from(u32::MAX);
+                self.write_observed(thread, first, (seen.first >> 32) as u32)?;
             }
-            let items = &items[..entries.len()];
-            UserRange::of::<WaitItem>(at, items.len())?.write(space, bytes_of(items))?;
-            at += size_of_val(items) as u64;
+            self.write_observed(thread, item, observed.bits())?;
         }
+        seen.count += 1;
         Ok(())
     }
 
-    fn fall_asleep(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
-        for place in 0..self.threads[thread].wait.entries.len() {
-            let Entry { object, item } = self.threads[thread].wait.entries[place];
-            if let Some(waiters) = self.waiters(object) {
-                waiters.add(thread, Signals::from_bits_truncate(item.wanted));
-            }
-        }
-        self.note_sleep(cpu, thread, deadline);
+    fn write_observed(&self, thread: Key<Thread>, item: u64, bits: u32) -> Result<(), Error> {
+        let object = &self.threads[thread];
+        let offset = item * size_of::<WaitItem>() as u64 + offset_of!(WaitItem, observed) as u64;
+        let field = object.wait.address.wrapping_add(offset);
+        write_value(&self.processes[object.process].space, field, &bits)
     }
 
     #[inline]
-    fn note_sleep(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
+    fn fall_asleep(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
+        if !self.threads[thread].wait.enlisted {
+            self.enlist(thread);
+        }
         let object = &mut self.threads[thread];
         object.state = State::Waiting;
         object.wait.asleep = true;
         object.wait.timed_out = false;
-        object.wait.heap_cpu = cpu;
         if deadline != DEADLINE_NEVER {
+            object.wait.heap_cpu = cpu;
             let deadlines = &mut self.sched.cpus[cpu].deadlines;
             deadlines.insert(&mut self.threads, thread, deadline);
         }
     }
-}
 
-/// Writes what was seen into one item.
-#[inline]
-fn tell_one(space: &AddressSpace, item: u64, observed: Signals) -> Result<(), Error> {
-    let field = item + offset_of!(WaitItem, observed) as u64;
-    write_value(space, field, &observed.bits())
+    /// Puts the items into the lists of their objects. All were looked at just now and have nothing.
+    fn enlist(&mut self, thread: Key<Thread>) {
+        for place in 0..self.threads[thread].wait.entries.len() {
+            let Entry { object, wanted } = self.threads[thread].wait.entries[place];
+            if let Some(waiters) = self.waiters(object) {
+                waiters.add(Waiter {
+                    thread,
+                    item: place as u16,
+                    wanted,
+                });
+            }
+        }
+        let wait = &mut self.threads[thread].wait;
+        wait.enlisted = true;
+        wait.marks = [0; MAX_WAIT_ITEMS / BITS];
+    }
 }

@@ -86,7 +86,7 @@ pub fn perform(kernel: &mut Kernel, cpu: usize, thread: Key<Thread>) {
             return;
         }
         Ok(Reply::Gone) => return,
-        Err(error) => (error.code().wrapping_neg().cast_unsigned(), None),
+        Err(error) => (error.register(), None),
     };
     let registers = &mut kernel.threads[thread].context.x;
     registers[0] = code;

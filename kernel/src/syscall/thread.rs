@@ -1,9 +1,10 @@
 //! Threads: create, exit, wait.
 
-use super::{Arguments, Caller, Reply};
+use super::{Arguments, Caller, Reply, channel};
 use crate::mm::space::USER_END;
 use crate::object::{Kernel, ObjectRef};
-use abi::{Error, MAX_WAIT_ITEMS, PRIORITIES, ProcessState, Rights};
+use crate::sched::wait::Request;
+use abi::{Error, MAX_WAIT_ITEMS, PRIORITIES, ProcessState, Rights, WaitFlags};
 
 /// What the creator may do with a thread: wait for its end.
 const RIGHTS: Rights = Rights::DUPLICATE.union(Rights::TRANSFER);
@@ -47,14 +48,26 @@ pub fn exit(kernel: &mut Kernel, caller: Caller, _: Arguments) -> Result<Reply, 
 pub fn wait(
     kernel: &mut Kernel,
     caller: Caller,
-    [address, count, deadline, ..]: Arguments,
+    [address, count, deadline, channel, flags, ..]: Arguments,
 ) -> Result<Reply, Error> {
     let count = usize::try_from(count)
         .ok()
         .filter(|&count| count <= MAX_WAIT_ITEMS)
         .ok_or(Error::BadArgument)?;
-    match kernel.wait(caller.cpu, caller.thread, address, count, deadline)? {
-        Some(seen) => Ok(Reply::One(seen)),
+    if channel != 0 {
+        match channel::ring(kernel, caller, [channel, 0, 0, 0, 0, 0]) {
+            Ok(_) | Err(Error::PeerClosed) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let request = Request {
+        address,
+        count,
+        deadline,
+        is_same: WaitFlags::from_bits_truncate(flags).contains(WaitFlags::SAME_ITEMS),
+    };
+    match kernel.wait(caller.cpu, caller.thread, &request)? {
+        Some(seen) => Ok(Reply::Two(seen.count, seen.first)),
         None => Ok(Reply::Sleep),
     }
 }

@@ -123,8 +123,9 @@ fn message() -> Result<(), Refused> {
     let mut message = link.receive_blocking().map_err(|_| Refused::Gone)?;
     let start = clock::now();
     for _ in 0..ROUNDS {
-        link.send(&message).map_err(|_| Refused::Busy)?;
-        message = link.receive_blocking().map_err(|_| Refused::Gone)?;
+        link.push(&message).map_err(|_| Refused::Busy)?;
+        link.receive_blocking_into(&mut message)
+            .map_err(|_| Refused::Gone)?;
     }
     report("message", start, ROUNDS);
     Ok(())
@@ -133,8 +134,9 @@ fn message() -> Result<(), Refused> {
 fn answer_messages() -> Result<(), Refused> {
     let mut link = system::connect_blocking(SERVICE, 4, true)?;
     link.send(&Message::ZERO).map_err(|_| Refused::Busy)?;
-    while let Ok(message) = link.receive_blocking() {
-        link.send(&message).map_err(|_| Refused::Busy)?;
+    let mut message = Message::ZERO;
+    while link.receive_blocking_into(&mut message).is_ok() {
+        link.push(&message).map_err(|_| Refused::Busy)?;
     }
     Ok(())
 }

@@ -55,13 +55,23 @@ impl Consumer {
     ///
     /// [`Violation`] if the peer's index ran away or went back, then and ever after.
     pub fn pop(&mut self) -> Result<Option<Message>, Violation> {
+        let mut message = Message::ZERO;
+        Ok(self.pop_into(&mut message)?.then_some(message))
+    }
+
+    /// As [`Self::pop`], into a message that the caller has; `false` if there is none now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::pop`].
+    #[inline]
+    pub fn pop_into(&mut self, message: &mut Message) -> Result<bool, Violation> {
         if self.produced == self.consumed && self.available()? == 0 {
-            return Ok(None);
+            return Ok(false);
         }
         if self.violated {
             return Err(Violation);
         }
-        let mut message = Message::ZERO;
         let (words, _) = message.words_mut().split_at_mut(SLOT);
         self.region.read(self.ring.slot(self.consumed), words);
         self.consumed = self.consumed.wrapping_add(1);
@@ -69,7 +79,7 @@ impl Consumer {
         // Release: the slot has been read before the producer may see that it is free.
         self.region
             .store(self.ring.consumed, self.consumed, Ordering::Release);
-        Ok(Some(message))
+        Ok(true)
     }
 
     /// How many messages can be taken now, by a fresh look at the peer's index.
@@ -77,6 +87,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Self::pop`].
+    #[inline]
     pub fn available(&mut self) -> Result<u64, Violation> {
         let produced = self.region.load(self.ring.produced, Ordering::Acquire);
         let advance = produced.wrapping_sub(self.produced);
@@ -92,6 +103,7 @@ impl Consumer {
 
     /// Before sleeping: raises the flag that asks the peer for a doorbell, and looks once more. A
     /// violation counts as work, so that [`Self::pop`] reports it.
+    #[inline]
     pub fn announce_sleep(&mut self) -> Look {
         wake::announce(self)
     }

@@ -55,6 +55,7 @@ impl Producer {
     /// # Errors
     ///
     /// [`Full`] if there is no room, and always once the peer has lied about its index.
+    #[inline]
     pub fn push(&mut self, message: &Message) -> Result<(), Full> {
         if self.free() == 0 && self.room() == 0 {
             return Err(Full);

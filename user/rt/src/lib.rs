@@ -54,7 +54,7 @@ pub use self::{
     log::debug_print,
     mapping::Mapping,
     reactor::signalled,
-    wait::wait,
+    wait::{WaitSet, wait},
 };
 
 #[doc(hidden)]

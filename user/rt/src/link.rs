@@ -10,6 +10,7 @@ use crate::{
     executor::block_on,
     handle::{Channel, OwnedHandle, SendHandleError},
     reactor::signalled,
+    wait::ItemsName,
 };
 
 /// Why nothing more can be exchanged with the peer.
@@ -38,7 +39,13 @@ pub struct Link {
     /// `None` within one process, where no doorbell is needed: tests.
     channel: Option<Channel>,
     closed: bool,
+    /// What a sleep for this link alone waits for.
+    item: WaitItem,
+    item_name: ItemsName,
 }
+
+/// What a link's sleeper wants to know.
+const WANTED: Signals = Signals::DOORBELL.union(Signals::PEER_CLOSED);
 
 impl Link {
     /// A new channel whose rings have at least `slots` slots: our end, and the handle for the
@@ -62,23 +69,26 @@ impl Link {
     }
 
     fn attach(channel: Channel, side: Side) -> Result<Self, Error> {
-        Ok(Self {
-            endpoint: channel.map(side)?,
-            channel: Some(channel),
+        let endpoint = channel.map(side)?;
+        Ok(Self::over(endpoint, Some(channel)))
+    }
+
+    fn over(endpoint: Endpoint, channel: Option<Channel>) -> Self {
+        let handle = channel.as_ref().map_or(Handle::NONE, Channel::raw);
+        Self {
+            endpoint,
+            channel,
             closed: false,
-        })
+            item: WaitItem::new(handle, WANTED),
+            item_name: ItemsName::new(),
+        }
     }
 
     /// Both ends within this process: creator, peer.
     #[must_use]
     pub fn pair(slots: usize) -> (Self, Self) {
         let (creator, peer) = Endpoint::pair(slots);
-        let link = |endpoint| Self {
-            endpoint,
-            channel: None,
-            closed: false,
-        };
-        (link(creator), link(peer))
+        (Self::over(creator, None), Self::over(peer, None))
     }
 
     /// An end whose peer is gone.
@@ -134,15 +144,26 @@ impl Link {
     ///
     /// [`Broken`].
     pub fn try_receive(&mut self) -> Result<Option<Message>, Broken> {
-        match self.endpoint.rx.pop() {
-            Ok(Some(message)) => {
+        let mut message = Message::ZERO;
+        Ok(self.try_receive_into(&mut message)?.then_some(message))
+    }
+
+    /// As [`Self::try_receive`], into a message that the caller has.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    #[inline]
+    pub fn try_receive_into(&mut self, message: &mut Message) -> Result<bool, Broken> {
+        match self.endpoint.rx.pop_into(message) {
+            Ok(true) => {
                 if self.endpoint.rx.needs_doorbell() {
                     self.ring();
                 }
-                Ok(Some(message))
+                Ok(true)
             }
-            Ok(None) if self.closed => Err(Broken::Closed),
-            Ok(None) => Ok(None),
+            Ok(false) if self.closed => Err(Broken::Closed),
+            Ok(false) => Ok(false),
             Err(ring::Violation) => Err(Broken::Violation),
         }
     }
@@ -168,18 +189,56 @@ impl Link {
     ///
     /// [`Broken`].
     pub fn receive_blocking(&mut self) -> Result<Message, Broken> {
+        let mut message = Message::ZERO;
+        self.receive_blocking_into(&mut message)?;
+        Ok(message)
+    }
+
+    /// As [`Self::receive_blocking`], into a message that the caller has. A doorbell that is due for
+    /// messages [pushed](Self::push) before is rung in the system call that sleeps: together they
+    /// are the quickest way to ask and be answered, and to answer and be asked.
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    #[inline]
+    pub fn receive_blocking_into(&mut self, message: &mut Message) -> Result<(), Broken> {
         loop {
-            if let Some(message) = self.try_receive()? {
-                return Ok(message);
-            }
-            if self.announce_sleep() == Look::Sleep {
-                let mut items = [self.wait_item()];
-                // A handle that names nothing any more is as good as closed.
-                self.closed |= crate::wait(&mut items, None).is_err();
-                self.awake();
-                self.observe(items[0].signals());
+            let is_there = self.try_receive_into(message)?;
+            let is_ring_due = self.endpoint.tx.needs_doorbell();
+            if is_there || self.announce_sleep() == Look::MoreWork {
+                if is_ring_due {
+                    self.ring();
+                }
+                if is_there {
+                    return Ok(());
+                }
+            } else {
+                self.sleep(is_ring_due);
             }
         }
+    }
+
+    /// Sleeps until the doorbell rings or the peer goes, after sleep was announced.
+    #[inline]
+    fn sleep(&mut self, is_ring_due: bool) {
+        let ring = if is_ring_due {
+            self.handle()
+        } else {
+            Handle::NONE
+        };
+        let items = core::slice::from_mut(&mut self.item);
+        match self.item_name.wait(items, None, ring) {
+            Ok((_, first)) => {
+                abi::settle(items, 1, first);
+                let observed = self.item.signals();
+                self.item.observed = 0;
+                self.observe(observed);
+            }
+            // A handle that names nothing any more is as good as closed.
+            Err(_) => self.closed = true,
+        }
+        self.endpoint.rx.awake();
     }
 
     /// Waits until there may be something to receive, or the link is broken.
@@ -276,7 +335,7 @@ impl Link {
     /// What a loop of one's own waits for.
     #[must_use]
     pub fn wait_item(&self) -> WaitItem {
-        WaitItem::new(self.handle(), Signals::DOORBELL | Signals::PEER_CLOSED)
+        WaitItem::new(self.handle(), WANTED)
     }
 
     /// Tells what such a wait observed.
@@ -332,8 +391,7 @@ impl Link {
             crate::executor::yield_now().await;
             return;
         }
-        let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
-        let seen = signalled(self.handle(), wanted).await;
+        let seen = signalled(self.handle(), WANTED).await;
         self.observe(seen);
     }
 }

@@ -7,11 +7,11 @@ use core::ptr::NonNull;
 
 use abi::{
     Error, Handle, MemoryFlags, ObjectInfo, ProcessInfo, Protection, Rights, Syscall, SystemInfo,
-    SystemOperation, WaitItem,
+    SystemOperation, WaitFlags, WaitItem,
 };
 
 /// Result registers `x1` and `x2`.
-type Answer = Result<(u64, u64), Error>;
+pub(crate) type Answer = Result<(u64, u64), Error>;
 
 /// Enters the kernel.
 ///
@@ -93,18 +93,24 @@ pub(crate) fn object_info(object: Handle) -> Result<ObjectInfo, Error> {
     Ok(info)
 }
 
-pub(crate) fn wait(items: &mut [WaitItem], deadline: u64) -> Result<usize, Error> {
+/// Returns how many items have signals, and if it is one, which and what: see [`Syscall::Wait`].
+#[inline]
+pub(crate) fn wait(
+    items: &mut [WaitItem],
+    deadline: u64,
+    ring: Handle,
+    flags: WaitFlags,
+) -> Answer {
     let arguments = [
         items.as_mut_ptr() as u64,
         items.len() as u64,
         deadline,
-        0,
-        0,
+        ring.0.into(),
+        flags.bits(),
         0,
     ];
     // SAFETY: the slice is ours alone and its length is told.
-    let (count, _) = unsafe { enter(Syscall::Wait, arguments) }?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    unsafe { enter(Syscall::Wait, arguments) }
 }
 
 pub(crate) fn channel_create(bytes: usize) -> Result<(Handle, Handle), Error> {

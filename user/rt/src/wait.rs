@@ -1,8 +1,14 @@
 //! The one blocking call.
+//!
+//! *Owns* what is remembered between sleeps: the kernel keeps the items of a thread's last wait, so
+//! waiting for the same ones again costs by what happens and not by how many they are.
 
-use abi::{Error, WaitItem};
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{clock, syscall};
+use abi::{Error, Handle, Signals, WaitFlags, WaitItem};
+
+use crate::{clock, handle::Channel, syscall};
 
 /// Sleeps until an item has one of its wanted signals, and returns how many have. `deadline_ns`
 /// counts from the start of the machine as [`clock::now`] does; zero only looks.
@@ -11,6 +17,189 @@ use crate::{clock, syscall};
 ///
 /// [`Error::TimedOut`]; [`Error::BadHandle`] if an item names nothing.
 pub fn wait(items: &mut [WaitItem], deadline_ns: Option<u64>) -> Result<usize, Error> {
-    let deadline = deadline_ns.map_or(abi::DEADLINE_NEVER, clock::ticks_at);
-    syscall::wait(items, deadline)
+    for item in items.iter_mut() {
+        item.observed = 0;
+    }
+    let (seen, first) = ItemsName::ANY.wait(items, deadline_ns, Handle::NONE)?;
+    abi::settle(items, seen, first);
+    Ok(usize::try_from(seen).unwrap_or(usize::MAX))
+}
+
+/// Names a state of some items, so that it can be known whether they are those of the last wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ItemsName(u64);
+
+/// Whose items the program's thread waited for last.
+static LAST: AtomicU64 = AtomicU64::new(0);
+/// The last name given out.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
+
+impl ItemsName {
+    /// Of items that will not be waited for again.
+    const ANY: Self = Self(0);
+
+    /// A name that no other items have.
+    pub fn new() -> Self {
+        Self(GIVEN.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Waits for items, none of which has anything observed; rings a channel on the way to sleep.
+    /// Results as the kernel gives them.
+    #[inline]
+    pub fn wait(
+        self,
+        items: &mut [WaitItem],
+        deadline_ns: Option<u64>,
+        ring: Handle,
+    ) -> syscall::Answer {
+        let is_same = self != Self::ANY && LAST.load(Ordering::Relaxed) == self.0;
+        LAST.store(self.0, Ordering::Relaxed);
+        let flags = if is_same {
+            WaitFlags::SAME_ITEMS
+        } else {
+            WaitFlags::empty()
+        };
+        let deadline = deadline_ns.map_or(abi::DEADLINE_NEVER, clock::ticks_at);
+        syscall::wait(items, deadline, ring, flags)
+    }
+}
+
+/// Items to wait for again and again: a sleep, and what ends it, cost by what has happened and not by how
+/// many items there are, until they change.
+pub struct WaitSet {
+    items: Vec<WaitItem>,
+    name: ItemsName,
+}
+
+impl WaitSet {
+    /// Nothing to wait for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            items: Vec::new(),
+            name: ItemsName::new(),
+        }
+    }
+
+    /// How many items there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Forgets all items.
+    pub fn clear(&mut self) {
+        self.items.clear();
+        self.name = ItemsName::new();
+    }
+
+    /// One more item, behind the others.
+    pub fn push(&mut self, item: WaitItem) {
+        self.items.push(item);
+        self.name = ItemsName::new();
+    }
+
+    /// Makes the items these. Costs a comparison when they are those that it has.
+    pub fn set(&mut self, items: impl IntoIterator<Item = WaitItem>) {
+        let mut count = 0;
+        let mut is_changed = false;
+        for item in items {
+            match self.items.get_mut(count) {
+                Some(known) if *known == item => {}
+                Some(known) => {
+                    *known = item;
+                    is_changed = true;
+                }
+                None => {
+                    self.items.push(item);
+                    is_changed = true;
+                }
+            }
+            count += 1;
+        }
+        is_changed |= count < self.items.len();
+        self.items.truncate(count);
+        if is_changed {
+            self.name = ItemsName::new();
+        }
+    }
+
+    /// Sleeps until an item has one of its wanted signals, and tells each that has, by its place.
+    /// `ring` is rung on the way to sleep, in the same system call. Deadline as for [`wait`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`].
+    #[inline]
+    pub fn wait(
+        &mut self,
+        deadline_ns: Option<u64>,
+        ring: Option<&Channel>,
+        mut tell: impl FnMut(usize, Signals),
+    ) -> Result<(), Error> {
+        let ring = ring.map_or(Handle::NONE, Channel::raw);
+        let (seen, first) = self.name.wait(&mut self.items, deadline_ns, ring)?;
+        abi::settle(&mut self.items, seen, first);
+        if seen == 1 {
+            let index = usize::try_from(first & u64::from(u32::MAX)).unwrap_or(usize::MAX);
+            if let Some(item) = self.items.get_mut(index) {
+                tell(index, take(item));
+            }
+            return Ok(());
+        }
+        for (index, item) in self.items.iter_mut().enumerate() {
+            if item.observed != 0 {
+                tell(index, take(item));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Default for WaitSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What was observed; the item is as before the wait.
+fn take(item: &mut WaitItem) -> Signals {
+    let signals = item.signals();
+    item.observed = 0;
+    signals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ItemsName, WaitSet};
+    use abi::{Handle, Signals, WaitItem};
+
+    fn item(handle: u32) -> WaitItem {
+        WaitItem::new(Handle(handle), Signals::DOORBELL)
+    }
+
+    #[test]
+    fn a_set_has_a_new_name_when_it_changes_and_only_then() {
+        let mut set = WaitSet::new();
+        set.set([item(1), item(2)]);
+        let named = |set: &WaitSet| set.name;
+        let first = named(&set);
+        set.set([item(1), item(2)]);
+        assert!(named(&set) == first);
+        for change in [&[item(1)][..], &[item(3)], &[item(3), item(4)]] {
+            let before = named(&set);
+            set.set(change.iter().copied());
+            assert!(named(&set) != before);
+            assert_eq!(set.items, change);
+        }
+        let before = named(&set);
+        set.push(item(5));
+        assert!(named(&set) != before && named(&set) != ItemsName::ANY);
+    }
 }

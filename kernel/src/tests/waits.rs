@@ -1,0 +1,157 @@
+//! What the kernel keeps of a wait's items.
+
+use super::{ask, call, end, kernel, program};
+use crate::mm::user::{read_value, write_value};
+use crate::object::handle::Entry;
+use crate::object::process::Process;
+use crate::object::slab::Key;
+use crate::object::{Kernel, ObjectRef};
+use abi::{DEADLINE_NEVER, Error, Handle, Signals, Syscall, WaitFlags, WaitItem};
+
+const SAME: u64 = WaitFlags::SAME_ITEMS.bits();
+const ITEM: u64 = size_of::<WaitItem>() as u64;
+
+fn put(kernel: &Kernel, process: Key<Process>, address: u64, handles: &[u64]) {
+    for (place, &handle) in (0..).zip(handles) {
+        let item = WaitItem::new(Handle(handle as u32), Signals::all());
+        let space = &kernel.processes[process].space;
+        write_value(space, address + place * ITEM, &item).unwrap();
+    }
+}
+
+fn observed(kernel: &Kernel, process: Key<Process>, address: u64, place: u64) -> Signals {
+    let space = &kernel.processes[process].space;
+    let item: WaitItem = read_value(space, address + place * ITEM).unwrap();
+    item.signals()
+}
+
+/// Rings the end opposite to a handle.
+fn ring_from(kernel: &mut Kernel, process: Key<Process>, handle: u64) {
+    let handles = &kernel.processes[process].handles;
+    let Ok(Entry {
+        object: ObjectRef::Channel(channel, side),
+        ..
+    }) = handles.get(Handle(handle as u32))
+    else {
+        panic!("a channel");
+    };
+    kernel.ring(channel, side).unwrap();
+}
+
+/// `first` of an answer: one item with a doorbell.
+fn doorbell_at(place: u64) -> u64 {
+    place | u64::from(Signals::DOORBELL.bits()) << 32
+}
+
+#[test]
+fn kept_items_are_told_like_new_ones() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let channels: Vec<(u64, u64)> = (0..70)
+        .map(|_| ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap())
+        .collect();
+    let ends: Vec<u64> = channels.iter().map(|&(one, _)| one).collect();
+    put(&kernel, process, address, &ends);
+    let sleep = [address, 70, DEADLINE_NEVER, 0, SAME];
+    for place in [0usize, 63, 64, 69, 5] {
+        assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+        assert!(kernel.choose(0).is_none());
+        ring_from(&mut kernel, process, channels[place].1);
+        assert!(kernel.choose(0).is_some());
+        let told = &kernel.threads[thread].context.x[..3];
+        assert_eq!(told, [0, 1, doorbell_at(place as u64)]);
+        assert!(observed(&kernel, process, address, place as u64).is_empty());
+    }
+    // What happens while the program runs is told at once, several by the items.
+    for place in [2, 66] {
+        ring_from(&mut kernel, process, channels[place].1);
+    }
+    let (seen, _) = ask(&mut kernel, Syscall::Wait, &sleep).unwrap();
+    assert_eq!(seen, 2);
+    for place in [2, 66] {
+        let signals = observed(&kernel, process, address, place);
+        assert_eq!(signals, Signals::DOORBELL);
+    }
+    end(&mut kernel, process);
+}
+
+#[test]
+fn a_level_is_told_as_long_as_it_lasts() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    let (other, _) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    let (memory, _) = ask(&mut kernel, Syscall::MemoryCreate, &[4096]).unwrap();
+    put(&kernel, process, address, &[other, one]);
+    let sleep = [address, 2, DEADLINE_NEVER, 0, SAME];
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    ring_from(&mut kernel, process, two);
+    kernel.choose(0);
+    assert_eq!(kernel.threads[thread].context.x[1..3], [1, doorbell_at(1)]);
+    ask(&mut kernel, Syscall::ChannelSendHandle, &[two, memory, 0]).unwrap();
+    let handle_at_1 = 1 | u64::from(Signals::HANDLE.bits()) << 32;
+    for _ in 0..3 {
+        // The handles of the process have changed: the items are read again, and say the same.
+        assert_eq!(
+            ask(&mut kernel, Syscall::Wait, &sleep),
+            Ok((1, handle_at_1))
+        );
+    }
+    ask(&mut kernel, Syscall::ChannelReceiveHandle, &[one]).unwrap();
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    end(&mut kernel, process);
+}
+
+#[test]
+fn a_closed_handle_is_not_waited_for_any_more() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    let (kept, _) = ask(&mut kernel, Syscall::HandleDuplicate, &[one, 0]).unwrap();
+    put(&kernel, process, address, &[one]);
+    let sleep = [address, 1, DEADLINE_NEVER, 0, SAME];
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    ring_from(&mut kernel, process, two);
+    kernel.choose(0);
+    assert_eq!(kernel.threads[thread].context.x[0], 0);
+    // The object lives on by its other handle; this number names nothing.
+    ask(&mut kernel, Syscall::HandleClose, &[one]).unwrap();
+    ring_from(&mut kernel, process, two);
+    assert_eq!(
+        ask(&mut kernel, Syscall::Wait, &sleep),
+        Err(Error::BadHandle)
+    );
+    put(&kernel, process, address, &[kept]);
+    assert_eq!(
+        ask(&mut kernel, Syscall::Wait, &sleep),
+        Ok((1, doorbell_at(0)))
+    );
+    end(&mut kernel, process);
+}
+
+#[test]
+fn a_wait_rings_on_its_way_to_sleep() {
+    let mut kernel = kernel();
+    let (process, _, address) = program(&mut kernel, u64::MAX);
+    let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    put(&kernel, process, address, &[one]);
+    // Ringing one's own other end ends the wait before it begins.
+    assert_eq!(
+        ask(&mut kernel, Syscall::Wait, &[address, 1, 0, two]),
+        Ok((1, doorbell_at(0)))
+    );
+    let bad = ask(&mut kernel, Syscall::Wait, &[address, 1, 0, 0xffff]);
+    assert_eq!(bad, Err(Error::BadHandle));
+    let (mute, _) = ask(&mut kernel, Syscall::HandleDuplicate, &[two, 0]).unwrap();
+    let denied = ask(&mut kernel, Syscall::Wait, &[address, 1, 0, mute]);
+    assert_eq!(denied, Err(Error::Denied));
+    ask(&mut kernel, Syscall::HandleClose, &[mute]).unwrap();
+    ask(&mut kernel, Syscall::HandleClose, &[two]).unwrap();
+    // Nobody is there to be rung, which the wait itself tells.
+    let closed = u64::from(Signals::PEER_CLOSED.bits()) << 32;
+    assert_eq!(
+        ask(&mut kernel, Syscall::Wait, &[address, 1, 0, one]),
+        Ok((1, closed))
+    );
+    end(&mut kernel, process);
+}
