@@ -58,19 +58,29 @@ fn bury(kernel: &mut Kernel, cpu: usize, thread: Key<Thread>) {
     kernel.note_arrival(process, record);
     kernel.put_off(cpu);
     kernel.end_thread(thread);
-    kernel.unload_idle_cpus(process);
+    kernel.leave_when_possible(process);
 }
 
 /// Chooses who goes on; sleeps while nobody can.
+#[inline]
 pub fn leave(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
+    match kernel.choose(cpu) {
+        Some(context) => context,
+        None => idle(kernel, cpu),
+    }
+}
+
+/// Sleeps until there is somebody to run.
+#[cold]
+fn idle(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
     loop {
-        if let Some(context) = kernel.choose(cpu) {
-            return context;
-        }
         drop(kernel);
         arch::idle();
         kernel = KERNEL.lock();
         kernel.end_idle(cpu);
         kernel.take_interrupts(cpu);
+        if let Some(context) = kernel.choose(cpu) {
+            return context;
+        }
     }
 }

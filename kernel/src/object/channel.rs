@@ -128,12 +128,14 @@ impl Kernel {
             return Err(Error::PeerClosed);
         }
         end.doorbell = true;
-        let mut place = 0;
-        while let Some(waiter) = self.channels[channel].end(to).waiters.at(place) {
-            if waiter.wanted.contains(Signals::DOORBELL) {
-                self.notify(waiter);
+        match end.waiters.first() {
+            (None, _) => {}
+            (Some(waiter), false) => {
+                if waiter.wanted.contains(Signals::DOORBELL) {
+                    self.notify(waiter);
+                }
             }
-            place += 1;
+            (Some(_), true) => self.raise(ObjectRef::Channel(channel, to)),
         }
         Ok(())
     }

@@ -41,8 +41,6 @@ pub struct Process {
     pub handles: HandleTable,
     /// Its threads that live.
     pub threads: Vec<Key<Thread>>,
-    /// CPUs whose lower half is its address space, one bit each.
-    loaded: u8,
     /// Where it begins.
     pub entry: u64,
     /// Most urgent priority that its threads may have.
@@ -50,7 +48,7 @@ pub struct Process {
     charged: u64,
     charged_tree: u64,
     limit: u64,
-    /// Time on CPUs.
+    /// Time on CPUs of threads that have ended.
     pub cpu_ticks: u64,
     /// Who sleeps for its end.
     pub waiters: Waiters,
@@ -110,7 +108,6 @@ impl Kernel {
             space: AddressSpace::new(root),
             handles: HandleTable::new(),
             threads: Vec::new(),
-            loaded: 0,
             entry: 0,
             priority: 0,
             charged: 0,
@@ -211,7 +208,7 @@ impl Kernel {
             }
             self.release(entry.object);
         }
-        self.unload_idle_cpus(process);
+        self.leave_when_possible(process);
         self.tear_down(process);
         if self.first_process == Some(process) {
             log::error!("init has ended ({state:?}, code {code}): nothing is left to do");
@@ -230,10 +227,11 @@ impl Kernel {
 
     /// Gives back the memory of an ended process as soon as no CPU is in it, and tells.
     pub fn tear_down(&mut self, process: Key<Process>) {
+        let is_loaded = self.is_loaded(process);
         let Some(object) = self.processes.get_mut(process) else {
             return;
         };
-        let busy = object.loaded != 0 || !object.threads.is_empty();
+        let busy = is_loaded || !object.threads.is_empty();
         if !object.is_ending() || object.torn_down || busy {
             return;
         }
@@ -251,16 +249,6 @@ impl Kernel {
         self.raise(ObjectRef::Process(process));
         if self.processes[process].references == 0 {
             self.remove_process(process);
-        }
-    }
-
-    /// Notes whether a CPU's lower half is the process's address space.
-    pub fn set_loaded(&mut self, process: Key<Process>, cpu: usize, loaded: bool) {
-        let object = &mut self.processes[process];
-        if loaded {
-            object.loaded |= 1 << cpu;
-        } else {
-            object.loaded &= !(1 << cpu);
         }
     }
 
@@ -303,6 +291,8 @@ impl Kernel {
     /// What `ProcessInfo` tells.
     pub fn process_info(&self, process: Key<Process>) -> ProcessInfo {
         let object = &self.processes[process];
+        let spent = |&thread: &Key<Thread>| self.threads[thread].cpu_ticks;
+        let living: u64 = object.threads.iter().map(spent).sum();
         let running = self.running_ticks(process);
         ProcessInfo {
             state: object.state as u32,
@@ -310,7 +300,7 @@ impl Kernel {
             name: object.name,
             memory: object.charged,
             memory_limit: object.limit,
-            cpu_ticks: object.cpu_ticks + running,
+            cpu_ticks: object.cpu_ticks + living + running,
             threads: object.threads.len() as u32,
             handles: object.handles.open(),
             fault: object.fault,

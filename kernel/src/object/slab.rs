@@ -140,6 +140,17 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Two different entries that live, at once.
+    #[inline]
+    pub fn pair_mut(&mut self, one: Key<T>, other: Key<T>) -> Option<(&mut T, &mut T)> {
+        let places = [one.index(), other.index()];
+        let [first, second] = self.slots.get_disjoint_mut(places).ok()?;
+        if first.key != one.raw || second.key != other.raw {
+            return None;
+        }
+        Some((first.value.as_mut()?, second.value.as_mut()?))
+    }
+
     /// Keys of all entries that live.
     pub fn keys(&self) -> impl Iterator<Item = Key<T>> + '_ {
         let used = self.slots.iter().filter(|slot| slot.value.is_some());
@@ -210,7 +221,10 @@ mod tests {
     fn keys_lists_what_lives() {
         let mut slab = Slab::new();
         let keys: Vec<_> = (0..5).map(|n| slab.insert(n).unwrap()).collect();
+        assert_eq!(slab.pair_mut(keys[4], keys[1]), Some((&mut 4, &mut 1)));
+        assert_eq!(slab.pair_mut(keys[4], keys[4]), None);
         slab.remove(keys[2]);
+        assert_eq!(slab.pair_mut(keys[4], keys[2]), None);
         let listed: Vec<_> = slab.keys().map(|key| slab[key]).collect();
         assert_eq!(listed, [0, 1, 3, 4]);
     }

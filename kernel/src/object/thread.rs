@@ -41,8 +41,10 @@ pub struct Thread {
     pub priority: u8,
     /// CPU that it ran on last.
     pub last_cpu: usize,
-    /// It has used FP registers.
-    pub uses_fp: bool,
+    /// Time on CPUs.
+    pub cpu_ticks: u64,
+    /// So many times more it gets the FP registers with the CPU, without asking for them.
+    pub fp_turns: u8,
     /// CPU whose FP registers are this thread's, if nobody used them since.
     pub fp_cpu: Option<usize>,
     /// Its sleep.
@@ -82,7 +84,8 @@ impl Kernel {
             state: State::Waiting,
             priority,
             last_cpu: 0,
-            uses_fp: false,
+            cpu_ticks: 0,
+            fp_turns: 0,
             fp_cpu: None,
             wait: Wait::new(),
             links: Links::new(),
@@ -105,6 +108,7 @@ impl Kernel {
         let object = &mut self.threads[thread];
         object.state = State::Over;
         let process = object.process;
+        self.processes[process].cpu_ticks += object.cpu_ticks;
         let threads = &mut self.processes[process].threads;
         if let Some(place) = threads.iter().position(|&other| other == thread) {
             threads.swap_remove(place);

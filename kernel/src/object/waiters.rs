@@ -52,6 +52,12 @@ impl Waiters {
         }
     }
 
+    /// The first one, and whether there are more.
+    #[inline]
+    pub const fn first(&self) -> (Option<Waiter>, bool) {
+        (self.first, !self.rest.is_empty())
+    }
+
     /// The entry at a place, counted from zero.
     #[inline]
     pub fn at(&self, place: usize) -> Option<Waiter> {

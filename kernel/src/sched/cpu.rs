@@ -5,7 +5,7 @@ use crate::arch;
 use crate::object::Kernel;
 use crate::object::process::Process;
 use crate::object::slab::Key;
-use crate::object::thread::Thread;
+use crate::object::thread::{State, Thread};
 use crate::sched::deadlines::Deadlines;
 use abi::MAX_CPUS;
 
@@ -30,6 +30,8 @@ pub struct Cpu {
     pub(super) armed: u64,
     /// Process whose address space is the lower half.
     pub(super) loaded: Option<Key<Process>>,
+    /// That process has ended: what it leaves is cleared up when the CPU goes to another.
+    pub(super) is_loaded_over: bool,
     /// Thread whose FP registers the CPU holds.
     pub(super) fp_owner: Option<Key<Thread>>,
     /// They may be newer than the owner's saved ones.
@@ -57,6 +59,7 @@ impl Cpu {
             deadlines: Deadlines::new(),
             armed: NEVER,
             loaded: None,
+            is_loaded_over: false,
             fp_owner: None,
             fp_dirty: false,
             since: 0,
@@ -65,6 +68,45 @@ impl Cpu {
             switches: 0,
             interrupts: 0,
         }
+    }
+}
+
+impl Cpu {
+    /// The CPU's thread leaves it. Its state is the caller's affair.
+    #[inline]
+    pub(super) fn stop(&mut self, thread: Key<Thread>, object: &mut Thread, others: bool) {
+        let now = arch::counter();
+        object.cpu_ticks += now.saturating_sub(self.since);
+        object.context.thread_pointer = arch::thread_pointer();
+        self.since = now;
+        self.current = None;
+        if others && self.fp_dirty && self.fp_owner == Some(thread) {
+            // Another CPU may run the thread next; the registers stay good for this one too.
+            arch::save_fp(&mut object.context);
+            self.fp_dirty = false;
+        }
+    }
+
+    /// A thread comes to the CPU, just when the last one, or idleness, has ended. Whether it gets the
+    /// FP registers at once.
+    #[inline]
+    pub(super) fn start(
+        &mut self,
+        cpu: usize,
+        thread: Key<Thread>,
+        object: &mut Thread,
+        slice: u64,
+    ) -> bool {
+        object.state = State::Running(cpu);
+        object.last_cpu = cpu;
+        arch::set_thread_pointer(object.context.thread_pointer);
+        self.current = Some(thread);
+        self.priority = object.priority;
+        self.slice_end = self.since + slice;
+        self.switches += 1;
+        let gets_fp = object.fp_turns > 0;
+        object.fp_turns = object.fp_turns.saturating_sub(1);
+        gets_fp
     }
 }
 

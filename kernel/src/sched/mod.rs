@@ -52,6 +52,12 @@ impl Scheduler {
             slice: 0,
         }
     }
+
+    /// Whether there is more than one CPU.
+    #[inline]
+    const fn has_others(&self) -> bool {
+        self.online > 1
+    }
 }
 
 impl Kernel {
@@ -151,17 +157,20 @@ impl Kernel {
     /// to run. Interrupts the other CPUs that got something to do.
     #[inline]
     pub fn choose(&mut self, cpu: usize) -> Option<NonNull<Context>> {
-        let chosen = self.next_thread(cpu);
-        if chosen.is_none() {
-            self.go_idle(cpu);
-        }
-        let kicks = core::mem::take(&mut self.sched.kicks) & !(1 << cpu);
+        let own = &self.sched.cpus[cpu];
+        let chosen = match own.current {
+            Some(current) if !own.again => Some(current),
+            _ => self.next_thread(cpu),
+        };
+        let kicks = self.sched.kicks & !(1 << cpu);
+        self.sched.kicks = 0;
         if kicks != 0 {
             self.kick(kicks);
         }
         chosen.map(|thread| self.threads[thread].context.pointer())
     }
 
+    #[cold]
     fn kick(&mut self, cpus: u8) {
         let Some(gic) = self.gic.as_mut() else {
             return;
@@ -171,25 +180,24 @@ impl Kernel {
         }
     }
 
-    #[inline]
+    /// The choice, made anew.
+    #[inline(never)]
     fn next_thread(&mut self, cpu: usize) -> Option<Key<Thread>> {
-        if let Some(current) = self.sched.cpus[cpu].current {
-            if !core::mem::take(&mut self.sched.cpus[cpu].again) {
-                return Some(current);
-            }
-            if !self.must_yield(cpu, current) {
-                self.arm(cpu, Some(current));
-                return Some(current);
-            }
-        }
         self.sched.cpus[cpu].again = false;
-        loop {
-            let next = self.sched.ready.pop(&mut self.threads)?;
+        if let Some(current) = self.sched.cpus[cpu].current
+            && !self.must_yield(cpu, current)
+        {
+            self.arm(cpu, Some(current));
+            return Some(current);
+        }
+        while let Some(next) = self.sched.ready.pop(&mut self.threads) {
             if self.finish_sleep(next) {
                 self.switch_to(cpu, next);
                 return Some(next);
             }
         }
+        self.go_idle(cpu);
+        None
     }
 
     /// Whether the running thread gives way; if so it is back in the run queue.
@@ -214,22 +222,11 @@ impl Kernel {
 
     /// The CPU's thread leaves it. Its state is the caller's affair.
     pub fn put_off(&mut self, cpu: usize) {
+        let others = self.sched.has_others();
         let own = &mut self.sched.cpus[cpu];
-        let Some(thread) = own.current.take() else {
-            return;
-        };
-        let now = arch::counter();
-        let ticks = now.saturating_sub(own.since);
-        own.since = now;
-        let several = self.sched.online > 1;
-        let object = &mut self.threads[thread];
-        object.context.thread_pointer = arch::thread_pointer();
-        if several && own.fp_dirty && own.fp_owner == Some(thread) {
-            // Another CPU may run the thread next; the registers stay good for this one too.
-            arch::save_fp(&mut object.context);
-            own.fp_dirty = false;
+        if let Some(thread) = own.current {
+            own.stop(thread, &mut self.threads[thread], others);
         }
-        self.processes[object.process].cpu_ticks += ticks;
     }
 
     /// Takes a thread off its CPU if that is this one: nobody else is in the kernel, so a thread
@@ -243,26 +240,25 @@ impl Kernel {
     }
 
     fn switch_to(&mut self, cpu: usize, thread: Key<Thread>) {
-        let now = arch::counter();
-        let own = &mut self.sched.cpus[cpu];
+        let slice = self.sched.slice;
         let object = &mut self.threads[thread];
-        object.state = State::Running(cpu);
-        object.last_cpu = cpu;
         let process = object.process;
-        arch::set_thread_pointer(object.context.thread_pointer);
-        let (uses_fp, fp_cpu) = (object.uses_fp, object.fp_cpu);
-        let priority = object.priority;
-        own.current = Some(thread);
-        own.priority = priority;
-        own.since = now;
-        own.slice_end = now + self.sched.slice;
-        own.switches += 1;
-        if own.fp_owner == Some(thread) && fp_cpu == Some(cpu) {
-            own.fp_dirty = true;
-            self.allow_fp(cpu, true);
-        } else if uses_fp {
-            // A trap would cost more than the registers.
-            self.take_fp(cpu, thread);
+        let gets_fp = self.sched.cpus[cpu].start(cpu, thread, object, slice);
+        self.equip(cpu, thread, process, gets_fp);
+    }
+
+    /// Gives a thread that has come to a CPU what belongs to it there: FP registers, address space, an
+    /// alarm for what is due.
+    #[inline]
+    pub(super) fn equip(
+        &mut self,
+        cpu: usize,
+        thread: Key<Thread>,
+        process: Key<Process>,
+        gets_fp: bool,
+    ) {
+        if gets_fp {
+            self.give_fp(cpu, thread);
         } else {
             self.allow_fp(cpu, false);
         }
@@ -271,34 +267,43 @@ impl Kernel {
     }
 
     /// Makes the lower half that of a process, or of none.
+    #[inline]
     fn load(&mut self, cpu: usize, process: Option<Key<Process>>) {
-        let before = self.sched.cpus[cpu].loaded;
-        if before == process {
+        let own = &mut self.sched.cpus[cpu];
+        if own.loaded == process {
             return;
         }
-        self.sched.cpus[cpu].loaded = process;
+        let before = core::mem::replace(&mut own.loaded, process);
+        let is_over = core::mem::take(&mut own.is_loaded_over);
         match process {
             Some(process) => {
-                self.set_loaded(process, cpu, true);
                 let space = &self.processes[process].space;
                 arch::load_address_space(space.root(), space.asid);
             }
             None => arch::load_address_space(arch::empty_root(), 0),
         }
-        if let Some(before) = before {
-            self.set_loaded(before, cpu, false);
-            if self.processes[before].is_ending() {
-                self.tear_down(before);
-            }
+        if is_over && let Some(before) = before {
+            self.tear_down(before);
         }
     }
 
-    /// Idle CPUs keep the last address space, in case its process goes on; not when it ends. This
-    /// CPU leaves it at once, others are told to.
-    pub fn unload_idle_cpus(&mut self, process: Key<Process>) {
+    /// Whether a CPU's lower half is the process's address space.
+    pub fn is_loaded(&self, process: Key<Process>) -> bool {
+        let mut cpus = self.sched.cpus.iter();
+        cpus.any(|own| own.loaded == Some(process))
+    }
+
+    /// A process has ended: the CPUs in its address space leave it. Those that run one of its threads do
+    /// so when that has ended. Idle ones keep the last address space in case its process goes on:
+    /// this CPU leaves it at once, others are told to.
+    pub fn leave_when_possible(&mut self, process: Key<Process>) {
         for cpu in 0..MAX_CPUS {
-            let own = &self.sched.cpus[cpu];
-            if own.loaded != Some(process) || own.current.is_some() {
+            let own = &mut self.sched.cpus[cpu];
+            if own.loaded != Some(process) {
+                continue;
+            }
+            own.is_loaded_over = true;
+            if own.current.is_some() {
                 continue;
             }
             if cpu == arch::this_cpu() {
@@ -311,6 +316,7 @@ impl Kernel {
 
     /// Sets the timer for what comes first: a deadline, or the end of the slice if an equal waits.
     /// A timer that is set too early stays: the interrupt sets it right.
+    #[inline]
     fn arm(&mut self, cpu: usize, running: Option<Key<Thread>>) {
         let own = &mut self.sched.cpus[cpu];
         let mut at = own.deadlines.first().map_or(NEVER, |(at, _)| at);

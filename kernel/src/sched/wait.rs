@@ -7,7 +7,8 @@
 //! has happened since. A wake-up that finds nothing goes back to sleep.
 
 use crate::arch;
-use crate::mm::user::{UserRange, bytes_of_mut, write_value};
+use crate::mm::user::{read_value, write_value};
+use crate::object::channel::{Channel, Side};
 use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
@@ -17,13 +18,11 @@ use abi::{DEADLINE_NEVER, Error, Handle, MAX_WAIT_ITEMS, Signals, WaitItem};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
-/// Items that are copied from the program at once.
-const CHUNK: usize = 8;
 /// Marks in a word.
 const BITS: usize = u64::BITS as usize;
 
 /// One thing to wait for.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Entry {
     object: ObjectRef,
     wanted: Signals,
@@ -34,6 +33,8 @@ pub struct Wait {
     entries: Vec<Entry>,
     /// Items that may have signals, one bit each.
     marks: [u64; MAX_WAIT_ITEMS / BITS],
+    /// There may be a mark.
+    is_marked: bool,
     /// Where the items are.
     address: u64,
     /// How many handles the process had given up when they were read.
@@ -54,6 +55,7 @@ impl Wait {
         Self {
             entries: Vec::new(),
             marks: [0; MAX_WAIT_ITEMS / BITS],
+            is_marked: false,
             address: 0,
             given_up: 0,
             enlisted: false,
@@ -69,12 +71,14 @@ impl Wait {
     pub fn mark(&mut self, item: u16) {
         if let Some(word) = self.marks.get_mut(usize::from(item) / BITS) {
             *word |= 1 << (usize::from(item) % BITS);
+            self.is_marked = true;
         }
     }
 
     /// All items have to be looked at.
     fn mark_all(&mut self) {
         let mut left = self.entries.len();
+        self.is_marked = true;
         for word in &mut self.marks {
             let here = left.min(BITS);
             *word = u64::MAX.checked_shr((BITS - here) as u32).unwrap_or(0);
@@ -82,22 +86,21 @@ impl Wait {
         }
     }
 
-    /// Fills the entries.
-    fn read(&mut self, process: &Process, address: u64, count: usize) -> Result<(), Error> {
-        while self.entries.len() < count {
-            let done = self.entries.len();
-            let mut items = [const { WaitItem::new(Handle::NONE, Signals::empty()) }; CHUNK];
-            let items = &mut items[..CHUNK.min(count - done)];
-            let at = address.wrapping_add((done * size_of::<WaitItem>()) as u64);
-            UserRange::of::<WaitItem>(at, items.len())?
-                .read(&process.space, bytes_of_mut(items))?;
-            for item in items.iter() {
-                let entry = process.handles.get(Handle(item.handle))?;
-                self.entries.push(Entry {
-                    object: entry.object,
-                    wanted: Signals::from_bits_truncate(item.wanted),
-                });
+    /// Whether the items say what the entries do.
+    fn are_as_before(&self, process: &Process) -> Result<bool, Error> {
+        for (place, entry) in self.entries.iter().enumerate() {
+            if read_item(process, self.address, place)? != *entry {
+                return Ok(false);
             }
+        }
+        Ok(true)
+    }
+
+    /// Fills the entries.
+    fn read(&mut self, process: &Process, count: usize) -> Result<(), Error> {
+        for place in 0..count {
+            let entry = read_item(process, self.address, place)?;
+            self.entries.push(entry);
         }
         Ok(())
     }
@@ -110,6 +113,18 @@ impl Wait {
             && self.entries.len() == request.count
             && self.given_up == given_up
     }
+}
+
+/// Reads an item of a program.
+#[inline]
+fn read_item(process: &Process, address: u64, place: usize) -> Result<Entry, Error> {
+    let at = address.wrapping_add((place * size_of::<WaitItem>()) as u64);
+    let item: WaitItem = read_value(&process.space, at)?;
+    let entry = process.handles.get(Handle(item.handle))?;
+    Ok(Entry {
+        object: entry.object,
+        wanted: Signals::from_bits_truncate(item.wanted),
+    })
 }
 
 /// What a program asks of `Wait`.
@@ -156,6 +171,57 @@ impl Kernel {
         }
         self.fall_asleep(cpu, thread, request.deadline);
         Ok(None)
+    }
+
+    /// The doorbell that `channel`'s end `from` rings wakes a thread, and `thread` sleeps until it is
+    /// rung itself: the CPU goes from one to the other at once, without the run queue, if nobody
+    /// else should run before. `false`: nothing was done, things must go their usual way.
+    #[inline]
+    pub fn hand_over(
+        &mut self,
+        cpu: usize,
+        thread: Key<Thread>,
+        request: &Request,
+        channel: Key<Channel>,
+        from: Side,
+    ) -> bool {
+        let end = self.channels[channel].end(from.other());
+        let (Some(waiter), false) = end.waiters.first() else {
+            return false;
+        };
+        let Some((object, next)) = self.threads.pair_mut(thread, waiter.thread) else {
+            return false;
+        };
+        let given_up = self.processes[object.process].handles.given_up();
+        // What is enlisted and not marked has nothing: both would sleep, but for the doorbell.
+        let is_sleep = object.wait.knows(request, given_up)
+            && object.wait.enlisted
+            && !object.wait.is_marked
+            && request.deadline == DEADLINE_NEVER;
+        let is_wake = next.wait.asleep
+            && next.state == State::Waiting
+            && !next.wait.is_marked
+            && next.wait.heap_place.is_none()
+            && waiter.wanted.contains(Signals::DOORBELL);
+        let urgent = self.sched.ready.most_urgent();
+        if !is_sleep || !is_wake || urgent.is_some_and(|other| other >= next.priority) {
+            return false;
+        }
+        let (others, slice) = (self.sched.has_others(), self.sched.slice);
+        let own = &mut self.sched.cpus[cpu];
+        object.state = State::Waiting;
+        object.wait.asleep = true;
+        object.wait.timed_out = false;
+        own.stop(thread, object, others);
+        next.wait.asleep = false;
+        let registers = &mut next.context.x;
+        registers[0] = 0;
+        registers[1] = 1;
+        registers[2] = u64::from(waiter.item) | u64::from(Signals::DOORBELL.bits()) << 32;
+        let process = next.process;
+        let gets_fp = own.start(cpu, waiter.thread, next, slice);
+        self.equip(cpu, waiter.thread, process, gets_fp);
+        true
     }
 
     /// A CPU is about to take on a ready thread. `false`: it sleeps on.
@@ -228,6 +294,14 @@ impl Kernel {
 
     /// Reads the items and finds the objects. A handle that names nothing refuses the call.
     fn read_items(&mut self, thread: Key<Thread>, request: &Request) -> Result<(), Error> {
+        let object = &mut self.threads[thread];
+        let process = &self.processes[object.process];
+        let wait = &mut object.wait;
+        wait.address = request.address;
+        wait.given_up = process.handles.given_up();
+        if request.count == wait.entries.len() && wait.are_as_before(process) == Ok(true) {
+            return Ok(());
+        }
         self.forget_items(thread);
         if request.count > self.threads[thread].wait.entries.capacity() {
             self.admit(request.count * 64)?;
@@ -235,12 +309,10 @@ impl Kernel {
         let object = &mut self.threads[thread];
         let process = &self.processes[object.process];
         let wait = &mut object.wait;
-        let read = wait.read(process, request.address, request.count);
+        let read = wait.read(process, request.count);
         if read.is_err() {
             wait.entries.clear();
         }
-        wait.address = request.address;
-        wait.given_up = process.handles.given_up();
         wait.mark_all();
         read
     }
@@ -249,8 +321,19 @@ impl Kernel {
     /// long as it has a condition that does not go by being seen.
     #[inline]
     fn look(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
+        if self.threads[thread].wait.is_marked {
+            self.look_at_marks(thread)
+        } else {
+            Ok(Seen { count: 0, first: 0 })
+        }
+    }
+
+    fn look_at_marks(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
         let mut seen = Seen { count: 0, first: 0 };
-        let words = self.threads[thread].wait.entries.len().div_ceil(BITS);
+        let wait = &mut self.threads[thread].wait;
+        let words = wait.entries.len().div_ceil(BITS);
+        // Without a place in the lists nobody marks: all must be looked at next time.
+        wait.is_marked = !wait.enlisted;
         for word in 0..words {
             let mut left = self.threads[thread].wait.marks[word];
             let mut kept = left;
@@ -268,9 +351,9 @@ impl Kernel {
                 }
             }
             let wait = &mut self.threads[thread].wait;
-            // Without a place in the lists nobody marks: all must be looked at next time.
             if wait.enlisted {
                 wait.marks[word] = kept;
+                wait.is_marked |= kept != 0;
             }
         }
         Ok(seen)
@@ -350,6 +433,7 @@ impl Kernel {
         }
         let wait = &mut self.threads[thread].wait;
         wait.enlisted = true;
-        wait.marks = [0; MAX_WAIT_ITEMS / BITS];
+        wait.marks.fill(0);
+        wait.is_marked = false;
     }
 }

@@ -48,7 +48,7 @@ pub enum Reply {
     Two(u64, u64),
     /// The caller sleeps; its registers are filled when it wakes.
     Sleep,
-    /// The call ended the caller: there is nobody to answer.
+    /// The caller has left its CPU, asleep or for good: there is nobody to answer.
     Gone,
 }
 

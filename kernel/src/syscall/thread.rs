@@ -1,6 +1,6 @@
 //! Threads: create, exit, wait.
 
-use super::{Arguments, Caller, Reply, channel};
+use super::{Arguments, Caller, Reply, require};
 use crate::mm::space::USER_END;
 use crate::object::{Kernel, ObjectRef};
 use crate::sched::wait::Request;
@@ -54,18 +54,21 @@ pub fn wait(
         .ok()
         .filter(|&count| count <= MAX_WAIT_ITEMS)
         .ok_or(Error::BadArgument)?;
-    if channel != 0 {
-        match channel::ring(kernel, caller, [channel, 0, 0, 0, 0, 0]) {
-            Ok(_) | Err(Error::PeerClosed) => {}
-            Err(error) => return Err(error),
-        }
-    }
     let request = Request {
         address,
         count,
         deadline,
         is_same: WaitFlags::from_bits_truncate(flags).contains(WaitFlags::SAME_ITEMS),
     };
+    if channel != 0 {
+        let (channel, side, rights) = kernel.channel(caller, channel)?;
+        require(rights, Rights::SIGNAL)?;
+        if kernel.hand_over(caller.cpu, caller.thread, &request, channel, side) {
+            return Ok(Reply::Gone);
+        }
+        // A peer that is gone is the wait's affair.
+        kernel.ring(channel, side).ok();
+    }
     match kernel.wait(caller.cpu, caller.thread, &request)? {
         Some(seen) => Ok(Reply::Two(seen.count, seen.first)),
         None => Ok(Reply::Sleep),
