@@ -6,9 +6,9 @@ use core::sync::atomic::Ordering;
 use loom::sync::atomic::Ordering;
 
 use crate::{
-    layout::{Ring, SLOT},
+    layout::{Control, Ring, SLOT},
     message::Message,
-    region::Region,
+    region::{Region, Word},
     wake::{self, Look, Sleeper},
 };
 
@@ -28,6 +28,7 @@ impl core::error::Error for Violation {}
 pub struct Consumer {
     region: Region,
     ring: Ring,
+    control: Control,
     /// Messages taken: the truth, of which the shared word is a copy for the peer.
     consumed: u64,
     /// Messages that the peer was last seen to have written.
@@ -38,8 +39,9 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) const fn new(region: Region, ring: Ring) -> Self {
+    pub(crate) fn new(region: Region, ring: Ring) -> Self {
         Self {
+            control: ring.control(&region),
             region,
             ring,
             consumed: 0,
@@ -77,8 +79,9 @@ impl Consumer {
         self.consumed = self.consumed.wrapping_add(1);
         self.unannounced = true;
         // Release: the slot has been read before the producer may see that it is free.
-        self.region
-            .store(self.ring.consumed, self.consumed, Ordering::Release);
+        self.control
+            .consumed
+            .store(self.consumed, Ordering::Release);
         Ok(true)
     }
 
@@ -89,7 +92,7 @@ impl Consumer {
     /// As [`Self::pop`].
     #[inline]
     pub fn available(&mut self) -> Result<u64, Violation> {
-        let produced = self.region.load(self.ring.produced, Ordering::Acquire);
+        let produced = self.control.produced.load(Ordering::Acquire);
         let advance = produced.wrapping_sub(self.produced);
         let free = self.ring.slots - self.produced.wrapping_sub(self.consumed);
         if self.violated || advance > free {
@@ -116,8 +119,7 @@ impl Consumer {
     /// After pops: true if the peer sleeps until there is room, and the doorbell has to be rung.
     /// Never true when nothing was taken since the last question.
     pub fn needs_doorbell(&mut self) -> bool {
-        core::mem::take(&mut self.unannounced)
-            && wake::must_ring(&self.region, self.ring.producer_sleeps)
+        core::mem::take(&mut self.unannounced) && wake::must_ring(&self.control.producer_sleeps)
     }
 
     /// The peer's index was impossible once. Final.
@@ -128,12 +130,8 @@ impl Consumer {
 }
 
 impl Sleeper for Consumer {
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    fn flag(&self) -> usize {
-        self.ring.consumer_sleeps
+    fn flag(&self) -> &Word {
+        &self.control.consumer_sleeps
     }
 
     fn has_work(&mut self) -> bool {

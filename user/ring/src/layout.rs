@@ -4,7 +4,10 @@
 //! four control words has a cache line of its own: two ends that run on two cores do not take the
 //! line of a word away from each other while they write another.
 
-use crate::message::{MESSAGE_BYTES, MESSAGE_WORDS};
+use crate::{
+    message::{MESSAGE_BYTES, MESSAGE_WORDS},
+    region::{Region, Word},
+};
 
 /// Words of a cache line. Under loom, where every word is an object of the model, there is no
 /// padding.
@@ -19,21 +22,39 @@ const MAX_SLOTS: usize = 1 << 16;
 /// Place of one ring: word offsets into the region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ring {
-    /// Index of the producer.
-    pub produced: usize,
-    /// Index of the consumer.
-    pub consumed: usize,
-    /// Not zero: the consumer wants a doorbell when there is a message.
-    pub consumer_sleeps: usize,
-    /// Not zero: the producer wants a doorbell when there is room.
-    pub producer_sleeps: usize,
+    produced: usize,
+    consumed: usize,
+    consumer_sleeps: usize,
+    producer_sleeps: usize,
     /// First slot.
     first: usize,
     /// How many slots; a power of two.
     pub slots: u64,
 }
 
+/// The words of a ring by which its two ends tell each other of their doings.
+pub struct Control {
+    /// Index of the producer.
+    pub produced: Word,
+    /// Index of the consumer.
+    pub consumed: Word,
+    /// Not zero: the consumer wants a doorbell when there is a message.
+    pub consumer_sleeps: Word,
+    /// Not zero: the producer wants a doorbell when there is room.
+    pub producer_sleeps: Word,
+}
+
 impl Ring {
+    /// The ring's words in a region.
+    pub fn control(&self, region: &Region) -> Control {
+        Control {
+            produced: region.word(self.produced),
+            consumed: region.word(self.consumed),
+            consumer_sleeps: region.word(self.consumer_sleeps),
+            producer_sleeps: region.word(self.producer_sleeps),
+        }
+    }
+
     /// The two rings of a region of `words` words; `None` if not even one slot each fits.
     pub fn pair(words: usize) -> Option<(Self, Self)> {
         let fit = (words.checked_sub(2 * CONTROL)? / (2 * SLOT)).min(MAX_SLOTS);

@@ -6,9 +6,9 @@ use core::sync::atomic::Ordering;
 use loom::sync::atomic::Ordering;
 
 use crate::{
-    layout::{Ring, SLOT},
+    layout::{Control, Ring, SLOT},
     message::Message,
-    region::Region,
+    region::{Region, Word},
     wake::{self, Look, Sleeper},
 };
 
@@ -28,6 +28,7 @@ impl core::error::Error for Full {}
 pub struct Producer {
     region: Region,
     ring: Ring,
+    control: Control,
     /// Messages written: the truth, of which the shared word is a copy for the peer.
     produced: u64,
     /// Messages that the peer was last seen to have taken.
@@ -38,8 +39,9 @@ pub struct Producer {
 }
 
 impl Producer {
-    pub(crate) const fn new(region: Region, ring: Ring) -> Self {
+    pub(crate) fn new(region: Region, ring: Ring) -> Self {
         Self {
+            control: ring.control(&region),
             region,
             ring,
             produced: 0,
@@ -65,14 +67,15 @@ impl Producer {
         self.region.write(slot, words);
         self.produced = self.produced.wrapping_add(1);
         self.unannounced = true;
-        self.region
-            .store(self.ring.produced, self.produced, Ordering::Release);
+        self.control
+            .produced
+            .store(self.produced, Ordering::Release);
         Ok(())
     }
 
     /// How many messages can be written now, by a fresh look at the peer's index.
     pub fn room(&mut self) -> usize {
-        let consumed = self.region.load(self.ring.consumed, Ordering::Acquire);
+        let consumed = self.control.consumed.load(Ordering::Acquire);
         let advance = consumed.wrapping_sub(self.consumed);
         let outstanding = self.produced.wrapping_sub(self.consumed);
         if advance > outstanding {
@@ -88,8 +91,7 @@ impl Producer {
     /// announces sleep, and never when nothing was pushed since the last question: two idle ends
     /// that ask each other out of habit must not keep each other awake.
     pub fn needs_doorbell(&mut self) -> bool {
-        core::mem::take(&mut self.unannounced)
-            && wake::must_ring(&self.region, self.ring.consumer_sleeps)
+        core::mem::take(&mut self.unannounced) && wake::must_ring(&self.control.consumer_sleeps)
     }
 
     /// Before sleeping for room: asks the peer for a doorbell when it has taken something out.
@@ -126,12 +128,8 @@ impl Producer {
 }
 
 impl Sleeper for Producer {
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    fn flag(&self) -> usize {
-        self.ring.producer_sleeps
+    fn flag(&self) -> &Word {
+        &self.control.producer_sleeps
     }
 
     fn has_work(&mut self) -> bool {

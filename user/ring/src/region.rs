@@ -4,7 +4,7 @@
 //! may write any word at any moment, honest or not. *Never* interprets a word.
 
 use alloc::sync::Arc;
-use core::any::Any;
+use core::{any::Any, ops::Deref};
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicU64, Ordering};
@@ -105,13 +105,14 @@ impl Region {
         }
     }
 
-    fn word(&self, index: usize) -> &AtomicU64 {
+    /// The word at a place, which is checked once and for all.
+    pub(crate) fn word(&self, index: usize) -> Word {
         assert!(index < self.words, "word outside of the region");
-        // SAFETY: in bounds by the line above, so within the same mapping as `base`.
-        let word = unsafe { self.base.add(index) };
-        // SAFETY: mapped and aligned as `new` demands, for as long as `self` holds the keeper;
-        // `AtomicU64` allows concurrent writes by anyone.
-        unsafe { word.as_ref() }
+        Word {
+            // SAFETY: in bounds by the line above, so within the same mapping as `base`.
+            word: unsafe { self.base.add(index) },
+            keeper: Arc::clone(&self.keeper),
+        }
     }
 
     /// Words `first` to `first + count`.
@@ -124,8 +125,51 @@ impl Region {
         // SAFETY: in bounds by the line above.
         let start = unsafe { self.base.add(first) };
         let words = NonNull::slice_from_raw_parts(start, count);
-        // SAFETY: as in `word`, for each of the words.
+        // SAFETY: as for `Word`, for each of the words.
         unsafe { words.as_ref() }
+    }
+}
+
+/// One word of a region.
+#[cfg(not(loom))]
+pub struct Word {
+    word: NonNull<AtomicU64>,
+    #[expect(dead_code, reason = "keeps the memory mapped")]
+    keeper: Keeper,
+}
+
+// SAFETY: as for `Region`.
+#[cfg(not(loom))]
+unsafe impl Send for Word {}
+// SAFETY: as for `Region`.
+#[cfg(not(loom))]
+unsafe impl Sync for Word {}
+
+#[cfg(not(loom))]
+impl Deref for Word {
+    type Target = AtomicU64;
+
+    #[inline]
+    fn deref(&self) -> &AtomicU64 {
+        // SAFETY: in bounds by `Region::word`, mapped and aligned as `Region::new` demands for as
+        // long as `self` holds the keeper; `AtomicU64` allows concurrent writes by anyone.
+        unsafe { self.word.as_ref() }
+    }
+}
+
+/// One word of the model.
+#[cfg(loom)]
+pub struct Word {
+    words: Arc<[AtomicU64]>,
+    index: usize,
+}
+
+#[cfg(loom)]
+impl Deref for Word {
+    type Target = AtomicU64;
+
+    fn deref(&self) -> &AtomicU64 {
+        &self.words[self.index]
     }
 }
 
@@ -152,8 +196,12 @@ impl Region {
         }
     }
 
-    fn word(&self, index: usize) -> &AtomicU64 {
-        &self.words[index]
+    /// The word at a place.
+    pub(crate) fn word(&self, index: usize) -> Word {
+        Word {
+            words: Arc::clone(&self.words),
+            index,
+        }
     }
 
     fn range(&self, first: usize, count: usize) -> &[AtomicU64] {
@@ -168,16 +216,6 @@ impl Region {
         return self.words;
         #[cfg(loom)]
         return self.words.len();
-    }
-
-    /// One word.
-    pub(crate) fn load(&self, index: usize, order: Ordering) -> u64 {
-        self.word(index).load(order)
-    }
-
-    /// Overwrites one word.
-    pub(crate) fn store(&self, index: usize, value: u64, order: Ordering) {
-        self.word(index).store(value, order);
     }
 
     /// Copies words out. Each is one relaxed load: order comes from the index that was loaded

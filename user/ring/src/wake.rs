@@ -11,7 +11,7 @@ use core::sync::atomic::{Ordering, fence};
 #[cfg(loom)]
 use loom::sync::atomic::{Ordering, fence};
 
-use crate::region::Region;
+use crate::region::Word;
 
 /// What the last look before sleeping showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,17 +25,16 @@ pub enum Look {
 
 /// A half of an end that can fall asleep.
 pub trait Sleeper {
-    /// The memory.
-    fn region(&self) -> &Region;
     /// The word by which this half says that it sleeps.
-    fn flag(&self) -> usize;
+    fn flag(&self) -> &Word;
     /// A fresh look: is there a reason to stay awake?
     fn has_work(&mut self) -> bool;
 }
 
 /// Raises the flag, then looks. The flag stays up only for [`Look::Sleep`].
+#[inline]
 pub fn announce(sleeper: &mut impl Sleeper) -> Look {
-    sleeper.region().store(sleeper.flag(), 1, Ordering::Relaxed);
+    sleeper.flag().store(1, Ordering::Relaxed);
     fence(Ordering::SeqCst);
     if sleeper.has_work() {
         lower(sleeper);
@@ -46,8 +45,9 @@ pub fn announce(sleeper: &mut impl Sleeper) -> Look {
 }
 
 /// Lowers our own flag: no doorbell is needed while we are awake.
+#[inline]
 pub fn lower(sleeper: &impl Sleeper) {
-    sleeper.region().store(sleeper.flag(), 0, Ordering::Relaxed);
+    sleeper.flag().store(0, Ordering::Relaxed);
 }
 
 /// After something was published: has the peer asked for a doorbell? Lowers its flag, so that it
@@ -55,11 +55,12 @@ pub fn lower(sleeper: &impl Sleeper) {
 /// caller rings in any case then: should the peer have raised the flag anew in between, the
 /// doorbell, which comes after the flag was lowered, makes it look again.
 #[must_use]
-pub fn must_ring(region: &Region, flag: usize) -> bool {
+#[inline]
+pub fn must_ring(flag: &Word) -> bool {
     fence(Ordering::SeqCst);
-    let asked = region.load(flag, Ordering::Relaxed) != 0;
+    let asked = flag.load(Ordering::Relaxed) != 0;
     if asked {
-        region.store(flag, 0, Ordering::Relaxed);
+        flag.store(0, Ordering::Relaxed);
     }
     asked
 }
