@@ -260,13 +260,20 @@ fn bad_items(_: &World) -> Verdict {
     ensure!(call(Syscall::Wait, [address, u64::MAX, 0]) == Err(Error::BadArgument));
     ensure!(call(Syscall::Wait, [address + 1, 1, 0]) == Err(Error::BadAddress));
     ensure!(call(Syscall::Wait, [0, 1, 0]) == Err(Error::BadAddress));
-    // Items that can be read but not written.
+    // Items that can be read but not written do for what comes by register.
     let (memory, _) = must!(call(Syscall::MemoryCreate, [4096, 0]));
     let writable = must!(map(memory, 4096, Protection::READ | Protection::WRITE));
     poke(writable, one | 1 << 32);
+    poke(writable + 8, 0);
+    poke(writable + 16, two | 1 << 32);
+    poke(writable + 24, 0);
     must!(call(Syscall::MemoryUnmap, [writable, 4096]));
     let constant = must!(map(memory, 4096, Protection::READ));
-    ensure!(call(Syscall::Wait, [constant, 1, 0]) == Err(Error::BadAddress));
+    must!(call(Syscall::ChannelRing, [two]));
+    ensure!(call(Syscall::Wait, [constant, 2, 0]) == Ok((1, 1 << 32)));
+    must!(call(Syscall::ChannelRing, [two]));
+    must!(call(Syscall::ChannelRing, [one]));
+    ensure!(call(Syscall::Wait, [constant, 2, 0]) == Err(Error::BadAddress));
     must!(call(Syscall::MemoryUnmap, [constant, 4096]));
     close(&[memory, one, two]);
     Ok(())
