@@ -10,6 +10,7 @@
 use core::time::Duration;
 
 use crate::cc::{Algorithm, Congestion, Remembered};
+use crate::pace::Pacer;
 use crate::pool::Part;
 use crate::recovery::Recovery;
 use crate::seq::Seq;
@@ -21,6 +22,7 @@ use crate::window::Mss;
 pub(crate) struct Busy {
     pub(crate) congestion: Congestion,
     pub(crate) recovery: Recovery,
+    pub(crate) pacer: Pacer,
     /// The low half of the position whose acknowledgement ends the running measurement, and when
     /// it began.
     timed: Option<(Seq, Instant)>,
@@ -33,6 +35,7 @@ impl Part for Busy {
         Self {
             congestion: Congestion::new(Algorithm::default(), remembered, mss, Instant::ZERO),
             recovery: Recovery::default(),
+            pacer: Pacer::new(0),
             timed: None,
         }
     }
@@ -52,6 +55,21 @@ impl Busy {
     /// Karn's rule (RFC 6298 section 3): what is sent again cannot be measured.
     pub(crate) fn stop_timing(&mut self) {
         self.timed = None;
+    }
+
+    /// How many bytes pacing lets out now. `is_paced`: also those of a window.
+    pub(crate) fn allowance(
+        &mut self,
+        is_paced: bool,
+        srtt: Option<Duration>,
+        mss: Mss,
+        now: Instant,
+    ) -> u32 {
+        let is_paced = is_paced || self.congestion.must_pace();
+        let rate = is_paced
+            .then(|| self.congestion.pacing_rate(srtt))
+            .flatten();
+        self.pacer.allowance(rate, mss, now)
     }
 
     /// Ends the measurement if the acknowledgement of everything before `una` does.

@@ -5,21 +5,39 @@
 //! timers: byte counts in, a window out, pure arithmetic. What is lost, and how the window is
 //! approached after a loss, is `recovery`'s.
 
+mod bbr;
+mod cubic;
+mod hystart;
+mod max_filter;
 mod newreno;
+mod root;
+#[cfg(test)]
+mod testing;
 
 use core::time::Duration;
 
+use bbr::Bbr;
+use cubic::Cubic;
 use newreno::NewReno;
 
 use crate::recovery::Phase;
 use crate::time::Instant;
 use crate::window::Mss;
 
+/// More than this is never useful: the largest window that TCP can offer.
+const MAX_WINDOW: u32 = 1 << 30;
+
 /// Which congestion control a connection uses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Algorithm {
-    #[default]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Algorithm {
+    /// RFC 5681 and 6582: halves its window at each loss.
     NewReno,
+    /// RFC 9438 with HyStart++ (RFC 9406): grows by the time since the last loss.
+    #[default]
+    Cubic,
+    /// Models bandwidth and round trip, and paces; a loss means nothing to it.
+    Bbr,
 }
 
 /// What an algorithm knows that outlives idle times: 8 bytes in every open connection.
@@ -47,7 +65,7 @@ pub(crate) enum Signal {
     /// A loss was found, not by a timeout.
     Loss,
     /// The peer has seen a mark of congestion (RFC 3168 section 6.1.2).
-    #[expect(dead_code, reason = "ECN is not negotiated yet")]
+    #[expect(dead_code, reason = "no segment asks for marks yet")]
     Ecn,
 }
 
@@ -61,6 +79,14 @@ pub(crate) struct RateSample {
     pub(crate) prior_delivered: u64,
     /// The application, not the network, was the limit.
     pub(crate) is_app_limited: bool,
+}
+
+impl RateSample {
+    /// All bytes that are delivered by now.
+    pub(crate) fn total_delivered(&self) -> u64 {
+        self.prior_delivered
+            .saturating_add(u64::from(self.delivered))
+    }
 }
 
 /// What one acknowledgement told. All amounts are bytes.
@@ -90,6 +116,8 @@ pub(crate) struct AckSample {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Congestion {
     NewReno(NewReno),
+    Cubic(Cubic),
+    Bbr(Bbr),
 }
 
 impl Congestion {
@@ -98,10 +126,12 @@ impl Congestion {
         algorithm: Algorithm,
         remembered: Remembered,
         _mss: Mss,
-        _now: Instant,
+        now: Instant,
     ) -> Self {
         match algorithm {
             Algorithm::NewReno => Self::NewReno(NewReno::new(remembered)),
+            Algorithm::Cubic => Self::Cubic(Cubic::new(remembered, now)),
+            Algorithm::Bbr => Self::Bbr(Bbr::new(remembered, now)),
         }
     }
 
@@ -117,45 +147,76 @@ impl Congestion {
     pub(crate) fn window(&self) -> u32 {
         match self {
             Self::NewReno(reno) => reno.window(),
+            Self::Cubic(cubic) => cubic.window(),
+            Self::Bbr(bbr) => bbr.window(),
         }
     }
 
-    /// Where slow start ends, in bytes; `u32::MAX` before the first loss. After a congestion
-    /// signal it is what PRR aims at (RFC 9937 section 6: RecoverFS is its counterpart).
+    /// Where slow start ends, in bytes; `u32::MAX` before the first loss, and always for BBR, which
+    /// has none. After a congestion signal it is what PRR aims at (RFC 9937 section 6: RecoverFS is
+    /// its counterpart).
     pub(crate) fn threshold(&self) -> u32 {
         match self {
             Self::NewReno(reno) => reno.threshold(),
+            Self::Cubic(cubic) => cubic.threshold(),
+            Self::Bbr(_) => u32::MAX,
         }
     }
 
-    /// How fast to send, in bytes per second; `None`: as the window allows.
-    #[expect(dead_code, reason = "nothing paces yet")]
-    pub(crate) fn pacing_rate(&self, _srtt: Option<Duration>) -> Option<u64> {
+    /// How fast to send, in bytes per second; `None`: as the window allows, because the round trip
+    /// is not known yet.
+    pub(crate) fn pacing_rate(&self, srtt: Option<Duration>) -> Option<u64> {
         match self {
-            Self::NewReno(_) => None,
+            Self::Bbr(bbr) => Some(bbr.pacing_rate(srtt)),
+            Self::NewReno(_) | Self::Cubic(_) => {
+                let rate = bytes_per_second(self.window().into(), srtt?);
+                // The window doubles in a round trip of slow start and must not be held back; later
+                // a fifth more lets it grow and fills what comes late.
+                Some(if self.window() < self.threshold() {
+                    rate.saturating_mul(2)
+                } else {
+                    rate.saturating_add(rate / 5)
+                })
+            }
         }
     }
 
-    /// Whether recovery approaches the new window by Proportional Rate Reduction. An algorithm
-    /// that limits itself says no.
-    #[expect(dead_code, reason = "recovery inflates the window yet")]
+    /// Whether it is nothing without its rate.
+    pub(crate) const fn must_pace(&self) -> bool {
+        matches!(self, Self::Bbr(_))
+    }
+
+    /// Whether recovery approaches the new window by Proportional Rate Reduction. BBR limits itself.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "recovery inflates the window yet")
+    )]
     pub(crate) fn uses_prr(&self) -> bool {
         match self {
-            Self::NewReno(_) => true,
+            Self::NewReno(_) | Self::Cubic(_) => true,
+            Self::Bbr(_) => false,
+        }
+    }
+
+    /// Whether it heeds the marks of routers: only then may segments ask for them (RFC 3168 section
+    /// 6.1.2).
+    #[expect(dead_code, reason = "no segment asks for marks yet")]
+    pub(crate) fn heeds_ecn(&self) -> bool {
+        match self {
+            Self::NewReno(_) | Self::Cubic(_) => true,
+            Self::Bbr(_) => false,
         }
     }
 
     /// `bytes` were sent; with them, `in_flight` are in flight.
-    pub(crate) fn on_sent(&mut self, _bytes: u32, _in_flight: u32, _now: Instant) {
-        match self {
-            Self::NewReno(_) => {}
-        }
-    }
+    pub(crate) fn on_sent(&mut self, _bytes: u32, _in_flight: u32, _now: Instant) {}
 
     /// Something was acknowledged.
     pub(crate) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
         match self {
             Self::NewReno(reno) => reno.on_ack(sample, mss),
+            Self::Cubic(cubic) => cubic.on_ack(sample, mss),
+            Self::Bbr(bbr) => bbr.on_ack(sample, mss),
         }
     }
 
@@ -169,6 +230,9 @@ impl Congestion {
     ) {
         match (self, signal) {
             (Self::NewReno(reno), Signal::Loss | Signal::Ecn) => reno.on_congestion(in_flight, mss),
+            (Self::Cubic(cubic), Signal::Loss | Signal::Ecn) => cubic.on_congestion(mss),
+            (Self::Bbr(bbr), Signal::Loss) => bbr.on_loss(),
+            (Self::Bbr(_), Signal::Ecn) => {}
         }
     }
 
@@ -176,6 +240,9 @@ impl Congestion {
     pub(crate) fn on_recovered(&mut self, in_flight: u32, mss: Mss, _now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_recovered(in_flight, mss),
+            // PRR has brought the flight to where the window is.
+            Self::Cubic(_) => {}
+            Self::Bbr(bbr) => bbr.on_recovered(),
         }
     }
 
@@ -183,6 +250,8 @@ impl Congestion {
     pub(crate) fn on_timeout(&mut self, is_first: bool, in_flight: u32, mss: Mss, _now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_timeout(is_first, in_flight, mss),
+            Self::Cubic(cubic) => cubic.on_timeout(is_first, mss),
+            Self::Bbr(bbr) => bbr.on_timeout(is_first, mss),
         }
     }
 
@@ -191,45 +260,52 @@ impl Congestion {
     pub(crate) fn on_spurious(&mut self, _now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_spurious(),
+            Self::Cubic(cubic) => cubic.on_spurious(),
+            Self::Bbr(bbr) => bbr.on_spurious(),
         }
     }
 
     /// Nothing was sent for longer than a retransmission timeout (RFC 5681 section 4.1).
-    pub(crate) fn on_idle(&mut self, mss: Mss, _now: Instant) {
+    pub(crate) fn on_idle(&mut self, mss: Mss, now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_idle(mss),
+            Self::Cubic(cubic) => cubic.on_idle(mss, now),
+            Self::Bbr(bbr) => bbr.on_idle(),
         }
     }
 }
 
 impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::NewReno, Self::Cubic, Self::Bbr];
+
     /// The algorithm's name.
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::NewReno => "newreno",
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
         }
     }
 }
 
+/// A rate.
+fn bytes_per_second(bytes: u64, time: Duration) -> u64 {
+    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    bytes.saturating_mul(1_000_000_000) / nanoseconds.max(1)
+}
+
+/// The least threshold after a loss: two segments (RFC 5681 equation 4, RFC 9438 section 4.6).
+fn minimum_window(mss: Mss) -> u32 {
+    u32::from(mss.get()) * 2
+}
+
 /// RFC 6928: min(10 * MSS, max(2 * MSS, 14600)).
-fn initial_window(mss: Mss) -> u32 {
+pub(crate) fn initial_window(mss: Mss) -> u32 {
     let mss = u32::from(mss.get());
     (mss * 10).min((mss * 2).max(14_600))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn initial_window_is_ten_segments() {
-        for (mss, window) in [
-            (1_460, 14_600),
-            (536, 5_360),
-            (9_000, 18_000),
-            (2_000, 14_600),
-        ] {
-            assert_eq!(initial_window(Mss::at_least(mss)), window);
-        }
-    }
-}
+mod tests;

@@ -13,6 +13,7 @@
 
 use wire::tcp::Header;
 
+use crate::cc::Algorithm;
 use crate::info::Info;
 use crate::open::Open;
 use crate::opening::{Opening, Progress};
@@ -148,6 +149,19 @@ impl Connection {
         match self {
             Self::Opening(opening) => opening.set_nodelay(is_nodelay),
             Self::Open(open) => open.is_nodelay = is_nodelay,
+        }
+    }
+
+    /// The user chooses a congestion control, at any time; what is known of the path stays.
+    pub fn set_congestion_control(
+        &mut self,
+        algorithm: Algorithm,
+        shared: &mut Shared,
+        now: Instant,
+    ) {
+        match self {
+            Self::Opening(opening) => opening.set_algorithm(algorithm),
+            Self::Open(open) => open.snd.set_algorithm(algorithm, shared, now),
         }
     }
 

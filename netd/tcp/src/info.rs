@@ -35,6 +35,8 @@ pub struct Info {
     pub congestion_window: u32,
     /// Where slow start ends, in bytes; `u32::MAX` before the first loss.
     pub slow_start_threshold: u32,
+    /// How fast it sends, in bytes per second, if it paces now.
+    pub pacing_rate: Option<u64>,
     /// The window that the peer offers, in bytes.
     pub send_window: u32,
     /// The window that we offer, in bytes.
@@ -67,6 +69,7 @@ impl Info {
             congestion_control: "",
             congestion_window: 0,
             slow_start_threshold: u32::MAX,
+            pacing_rate: None,
             send_window: 0,
             receive_window: 0,
             in_flight: 1,
@@ -91,10 +94,11 @@ impl Info {
             has_ecn: open.has_ecn,
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
-            congestion_control: snd.algorithm.name(),
+            congestion_control: snd.algorithm_in(shared.limits()).name(),
             congestion_window: busy.map_or(snd.remembered.window, |busy| busy.window(snd.mss)),
             slow_start_threshold: busy
                 .map_or(snd.remembered.threshold, |busy| busy.congestion.threshold()),
+            pacing_rate: busy.and_then(|busy| busy.pacer.rate()),
             send_window: snd.window,
             receive_window: u32::try_from(offered).unwrap_or(u32::MAX),
             in_flight: snd.flight,

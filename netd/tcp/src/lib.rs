@@ -47,6 +47,7 @@ mod opening;
 mod options;
 mod outcome;
 mod output;
+mod pace;
 mod pool;
 mod receive;
 mod record;
@@ -64,6 +65,7 @@ mod timers;
 mod window;
 
 pub use accept::AcceptQueue;
+pub use cc::Algorithm;
 pub use connection::Connection;
 pub use cookie::cookie;
 pub use info::Info;

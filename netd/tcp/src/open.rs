@@ -228,6 +228,7 @@ impl Open {
         self.snd.give_back_busy(&mut shared.busy);
         self.timers.disarm();
         self.timers.ack_sent();
+        self.timers.pace(Instant::FAR_FUTURE);
     }
 
     /// What it has borrowed to send with.
@@ -268,6 +269,7 @@ impl Open {
     /// Fires the timers that are due.
     pub(crate) fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
+        self.timers.fire_pace(now);
         if self.timers.fire_ack(now) {
             self.rcv.need = AckNeed::WithSmallWindow;
         }

@@ -7,6 +7,7 @@
 use wire::Drop;
 use wire::tcp::{Flags, Header};
 
+use crate::cc::Algorithm;
 use crate::open::{Handshake, Open};
 use crate::options::{Agreed, Offer, Setup, syn_header};
 use crate::outcome::{Emit, Events, Outcome};
@@ -37,6 +38,8 @@ pub struct Opening {
     queued: u64,
     /// The largest window that our SYN offered.
     offered: u64,
+    /// The congestion control that the user chose.
+    algorithm: Option<Algorithm>,
 }
 
 /// What a segment did to an opening connection.
@@ -67,6 +70,7 @@ impl Opening {
             room: 0,
             queued: 0,
             offered: 0,
+            algorithm: None,
         }
     }
 
@@ -92,6 +96,10 @@ impl Opening {
 
     pub(crate) fn set_nodelay(&mut self, is_nodelay: bool) {
         self.setup.nodelay = is_nodelay;
+    }
+
+    pub(crate) fn set_algorithm(&mut self, algorithm: Algorithm) {
+        self.algorithm = Some(algorithm);
     }
 
     /// Whether `seq` is the number of our SYN, which is in flight.
@@ -310,6 +318,7 @@ impl Opening {
             room = room.saturating_sub(u64::from(part));
         }
         open.snd.end = self.queued;
+        open.snd.algorithm = self.algorithm;
         open.rcv.want_ack();
         outcome.events.insert(Events::ESTABLISHED);
         outcome.step(Some(Step {

@@ -46,7 +46,7 @@ impl Open {
             return None;
         }
         if self.has_something_to_send() {
-            self.snd.borrow_busy(&mut shared.busy, now);
+            self.snd.borrow_busy(shared, now);
         }
         let emit = self.next_segment(shared, max_payload, now);
         if emit.is_some() && self.fate() != Fate::Continues {
@@ -72,6 +72,7 @@ impl Open {
         max_payload: u32,
         now: Instant,
     ) -> Option<Emit> {
+        self.timers.pace(Instant::FAR_FUTURE);
         // Selective acknowledgements travel without data, whose room they would take.
         if self.rcv.need != AckNeed::None && self.has_sack {
             let sack = self.rcv.blocks(&shared.holes);
@@ -79,15 +80,23 @@ impl Open {
                 return Some(self.acknowledge(sack, now));
             }
         }
+        let is_paced = shared.limits.is_paced;
         let mut busy = self.snd.busy_in(&mut shared.busy);
+        let allowance = busy.as_deref_mut().map_or(u32::MAX, |busy| {
+            busy.allowance(is_paced, self.snd.rtt.smoothed(), self.snd.mss, now)
+        });
         if let Some(busy) = busy.as_deref_mut()
             && busy.recovery.take_resend()
             && let Some(part) = self.lost_segment()
         {
             return Some(self.send_lost(busy, part, now));
         }
-        if let Some(part) = self.next_part(busy.as_deref(), max_payload) {
-            return Some(self.send_part(busy, part, now));
+        if let Some(part) = self.next_part(busy.as_deref(), max_payload.min(allowance)) {
+            if allowance > 0 {
+                return Some(self.send_part(busy, part, now));
+            }
+            let free_at = busy.as_deref().map(|busy| busy.pacer.free_at());
+            self.timers.pace(free_at.unwrap_or(Instant::FAR_FUTURE));
         }
         if core::mem::take(&mut self.is_probe_due)
             && let Some(part) = self.probe()
@@ -206,6 +215,7 @@ impl Open {
     fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {
         self.snd.retransmits = self.snd.retransmits.saturating_add(1);
         busy.stop_timing();
+        busy.pacer.sent(part.len);
         self.timers
             .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
         self.emit(part, now)
@@ -219,6 +229,7 @@ impl Open {
             snd.retransmits = snd.retransmits.saturating_add(1);
         }
         if let Some(busy) = busy {
+            busy.pacer.sent(part.len);
             busy.congestion.on_sent(part.positions(), snd.sent, now);
             if is_new {
                 busy.start_timing(snd.cursor(), now);

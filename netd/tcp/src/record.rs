@@ -14,7 +14,7 @@
 //! | 0 | 1 | version: 1 |
 //! | 1 | 1 | bits 0-1: our FIN (0 not queued, 1 queued, 2 acknowledged); bits 2-3: the peer's FIN, published (0 no, 1 before ours was queued, 2 after); bit 4: no delay; bit 5: the user has left; bit 6: timestamps are in use; bit 7: zero |
 //! | 2 | 1 | window scales: low half the peer's, high half ours |
-//! | 3 | 1 | bit 0: selective acknowledgements are in use; bit 1: explicit congestion notification is; the rest zero |
+//! | 3 | 1 | bit 0: selective acknowledgements are in use; bit 1: explicit congestion notification is; bits 2-3: the congestion control that the user chose (0 none, 1 NewReno, 2 CUBIC, 3 BBR); the rest zero |
 //! | 4 | 2 | largest payload we send |
 //! | 6 | 2 | largest payload the peer was told to send |
 //! | 8 | 8 | SND.UNA, position |
@@ -30,6 +30,7 @@
 //! | 56 | 4 | offset of our timestamp clock |
 //! | 60 | 4 | check: a hash of the bytes before |
 
+use crate::cc::Algorithm;
 use crate::open::{Handshake, Open};
 use crate::options::{Agreed, Stamps};
 use crate::rtt::Rtt;
@@ -60,6 +61,8 @@ const STAMPS: u8 = 1 << 6;
 const RESERVED: u8 = 1 << 7;
 const SACK: u8 = 1;
 const ECN: u8 = 1 << 1;
+const ALGORITHM_SHIFT: u8 = 2;
+const ALGORITHM: u8 = 3 << ALGORITHM_SHIFT;
 /// Positions beyond this are not believed: no stream is that long.
 const MAX_POSITION: u64 = 1 << 62;
 /// The largest window that TCP can offer.
@@ -114,7 +117,9 @@ impl Record {
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
             scales: snd.scale().get() | rcv.scale().get() << 4,
-            options: flag(open.has_sack, SACK) | flag(open.has_ecn, ECN),
+            options: flag(open.has_sack, SACK)
+                | flag(open.has_ecn, ECN)
+                | snd.algorithm.map_or(0, algorithm_bits) << ALGORITHM_SHIFT,
             send_mss: snd.mss.get(),
             receive_mss: rcv.mss.get(),
             una: snd.una,
@@ -166,6 +171,7 @@ impl Record {
             now,
         );
         open.facts = facts;
+        open.snd.algorithm = algorithm_of(fields.options >> ALGORITHM_SHIFT);
         open.is_orphan = fields.state & ORPHAN != 0;
         open.rcv.nxt = fields.received;
         open.rcv.room = fields.received;
@@ -268,7 +274,7 @@ impl Fields {
         let fin = u32::from(facts.ours() == OurFin::Queued);
         let is_fin_acknowledged = facts.ours() == OurFin::Acknowledged;
         let is_sound = self.state & RESERVED == 0
-            && self.options & !(SACK | ECN) == 0
+            && self.options & !(SACK | ECN | ALGORITHM) == 0
             && self.scales & 0xf <= max_scale
             && self.scales >> 4 <= max_scale
             && self.send_mss >= Mss::MIN
@@ -285,6 +291,20 @@ impl Fields {
             Err(BadRecord::Contradiction)
         }
     }
+}
+
+const fn algorithm_bits(algorithm: Algorithm) -> u8 {
+    match algorithm {
+        Algorithm::NewReno => 1,
+        Algorithm::Cubic => 2,
+        Algorithm::Bbr => 3,
+    }
+}
+
+/// The choice that these bits, of which the low two count, stand for.
+fn algorithm_of(bits: u8) -> Option<Algorithm> {
+    let is_meant = |algorithm: &Algorithm| algorithm_bits(*algorithm) == bits & 3;
+    Algorithm::ALL.into_iter().find(is_meant)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BadRecord> {

@@ -12,11 +12,13 @@
 //! between the two is taken for lost. Our FIN sits at position `end` and counts as one byte.
 
 use crate::busy::Busy;
-use crate::cc::{Algorithm, Congestion, Remembered};
+use crate::cc::{Algorithm, Congestion, Remembered, initial_window};
 use crate::options::Agreed;
+use crate::pace::Pacer;
 use crate::pool::{Pool, Slot};
 use crate::rtt::Rtt;
 use crate::seq::Seq;
+use crate::shared::{Limits, Shared};
 use crate::time::Instant;
 use crate::window::{Mss, WindowScale};
 
@@ -43,7 +45,8 @@ pub(crate) struct Sender {
     pub(crate) rtt: Rtt,
     /// What is needed only while something is sent.
     pub(crate) busy: Option<Slot<Busy>>,
-    pub(crate) algorithm: Algorithm,
+    /// The congestion control that the user chose.
+    pub(crate) algorithm: Option<Algorithm>,
     /// What congestion control had learnt when the busy part was given back last.
     pub(crate) remembered: Remembered,
     pub(crate) mss: Mss,
@@ -65,7 +68,7 @@ impl Sender {
             base: isn.plus(1),
             rtt,
             busy: None,
-            algorithm: Algorithm::default(),
+            algorithm: None,
             remembered: Remembered::initial(agreed.send_mss),
             mss: agreed.send_mss,
             scale: agreed.send_scale,
@@ -138,17 +141,38 @@ impl Sender {
     }
 
     /// Borrows the busy part if it is not here and one is left.
-    pub(crate) fn borrow_busy(&mut self, pool: &mut Pool<Busy>, now: Instant) {
+    pub(crate) fn borrow_busy(&mut self, shared: &mut Shared, now: Instant) {
         if self.busy.is_some() {
             return;
         }
+        let algorithm = self.algorithm_in(&shared.limits);
+        let pool = &mut shared.busy;
         self.busy = pool.take();
         if let Some(busy) = self.busy_in(pool) {
-            busy.congestion = Congestion::new(self.algorithm, self.remembered, self.mss, now);
+            busy.congestion = Congestion::new(algorithm, self.remembered, self.mss, now);
+            busy.pacer = Pacer::new(initial_window(self.mss));
             if self.sent < self.flight {
                 // What of it has arrived, nobody knows: as after a timeout.
                 self.recover_on_timeout(Some(busy), true, now);
             }
+        }
+    }
+
+    /// The congestion control: the user's choice, or else that of all.
+    pub(crate) fn algorithm_in(&self, limits: &Limits) -> Algorithm {
+        self.algorithm.unwrap_or(limits.congestion_control)
+    }
+
+    /// The user chooses a congestion control. What is known of the path stays.
+    pub(crate) fn set_algorithm(
+        &mut self,
+        algorithm: Algorithm,
+        shared: &mut Shared,
+        now: Instant,
+    ) {
+        self.algorithm = Some(algorithm);
+        if let Some(busy) = self.busy_in(&mut shared.busy) {
+            busy.congestion = Congestion::new(algorithm, busy.congestion.remember(), self.mss, now);
         }
     }
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use crate::assemble::Ranges;
 use crate::busy::Busy;
+use crate::cc::Algorithm;
 use crate::pool::Pool;
 use crate::time::Instant;
 
@@ -32,6 +33,11 @@ pub struct Limits {
     pub busy_parts: u32,
     /// How many challenge acknowledgements may be sent in one second (RFC 5961 section 7).
     pub challenges_per_second: u32,
+    /// The congestion control of connections for which no other was chosen.
+    pub congestion_control: Algorithm,
+    /// Whether a window is spread over the round trip instead of following the acknowledgements.
+    /// BBR always paces.
+    pub is_paced: bool,
 }
 
 impl Default for Limits {
@@ -46,6 +52,8 @@ impl Default for Limits {
             hole_lists: 256,
             busy_parts: 1_024,
             challenges_per_second: 100,
+            congestion_control: Algorithm::default(),
+            is_paced: true,
         }
     }
 }

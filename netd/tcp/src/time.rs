@@ -58,6 +58,13 @@ impl Instant {
         self.0 / 1_000_000
     }
 
+    /// The instant `duration` before this one, but not before the origin.
+    #[must_use]
+    pub fn earlier(self, duration: Duration) -> Self {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(nanoseconds))
+    }
+
     /// The time that passed from `earlier` to `self`; zero if `earlier` is in fact later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
@@ -85,6 +92,7 @@ mod tests {
         assert_eq!(far + Duration::from_secs(1), Instant::FAR_FUTURE);
         assert_eq!(Instant::ZERO + Duration::MAX, Instant::FAR_FUTURE);
         assert_eq!(Instant::ZERO.since(far), Duration::ZERO);
+        assert_eq!(Instant::from_secs(1).earlier(Duration::MAX), Instant::ZERO);
         assert_eq!(
             Instant::from_millis(5)
                 .since(Instant::from_micros(2_000))

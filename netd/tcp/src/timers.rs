@@ -38,6 +38,8 @@ pub(crate) const WINDOW_DELAY: Duration = Duration::from_millis(200);
 pub(crate) struct Timers {
     at: Instant,
     ack_at: Instant,
+    /// When pacing lets the next segment out.
+    pace_at: Instant,
     /// When the peer last answered, or when something first became unanswered: in milliseconds
     /// modulo 2³² (seven weeks; no timeout is longer).
     since: u32,
@@ -50,6 +52,7 @@ impl Timers {
         Self {
             at: Instant::FAR_FUTURE,
             ack_at: Instant::FAR_FUTURE,
+            pace_at: Instant::FAR_FUTURE,
             since: milliseconds(now),
             purpose: Purpose::Idle,
             backoff: 0,
@@ -143,9 +146,21 @@ impl Timers {
         is_due
     }
 
+    /// Pacing holds a segment back until `at`; `FAR_FUTURE`: it holds nothing back.
+    pub(crate) fn pace(&mut self, at: Instant) {
+        self.pace_at = at;
+    }
+
+    /// If what pacing held back is due: it no longer is held back.
+    pub(crate) fn fire_pace(&mut self, now: Instant) {
+        if self.pace_at <= now {
+            self.pace_at = Instant::FAR_FUTURE;
+        }
+    }
+
     /// The earliest deadline.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let at = self.at.min(self.ack_at);
+        let at = self.at.min(self.ack_at).min(self.pace_at);
         (at != Instant::FAR_FUTURE).then_some(at)
     }
 }

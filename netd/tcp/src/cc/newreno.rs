@@ -2,7 +2,7 @@
 //!
 //! The inflated windows of RFC 6582 are not here: during recovery, what may be sent is `recovery`'s.
 
-use super::{AckSample, Remembered, initial_window};
+use super::{AckSample, MAX_WINDOW, Remembered, initial_window, minimum_window};
 use crate::recovery::Phase;
 use crate::window::Mss;
 
@@ -17,9 +17,6 @@ pub(crate) struct NewReno {
 }
 
 impl NewReno {
-    /// More than this is never useful: the largest window that TCP can offer.
-    const MAX_WINDOW: u32 = 1 << 30;
-
     pub(super) const fn new(remembered: Remembered) -> Self {
         Self {
             window: remembered.window,
@@ -94,12 +91,12 @@ impl NewReno {
             window: self.window,
             threshold: self.threshold,
         };
-        self.threshold = (in_flight / 2).max(u32::from(mss.get()).saturating_mul(2));
+        self.threshold = (in_flight / 2).max(minimum_window(mss));
         self.counted = 0;
     }
 
     fn grow(&mut self, bytes: u32) {
-        self.window = self.window.saturating_add(bytes).min(Self::MAX_WINDOW);
+        self.window = self.window.saturating_add(bytes).min(MAX_WINDOW);
     }
 }
 
@@ -181,7 +178,7 @@ mod tests {
         let mut reno = reno();
         reno.on_ack(&acked(u32::MAX), MSS);
         reno.on_ack(&acked(u32::MAX), MSS);
-        assert_eq!(reno.window(), NewReno::MAX_WINDOW);
+        assert_eq!(reno.window(), MAX_WINDOW);
         reno.on_timeout(true, 0, MSS);
         assert_eq!((reno.window(), reno.threshold()), (1_000, 2_000));
         reno.on_timeout(false, 0, MSS);

@@ -5,7 +5,9 @@
 
 use std::time::Duration;
 
-use tcp::{Connection, Events, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State};
+use tcp::{
+    Algorithm, Connection, Events, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State,
+};
 use wire::tcp::{Flags, Header, Options, SackBlock, Timestamps};
 
 /// Our first number and the peer's: both near the wrap, where mistakes show.
@@ -86,6 +88,9 @@ pub fn limits() -> Limits {
     Limits {
         max_window: 65_535,
         hole_lists: 2,
+        // The simplest, so that scripts can be followed.
+        congestion_control: Algorithm::NewReno,
+        is_paced: false,
         ..Limits::default()
     }
 }
@@ -119,15 +124,7 @@ impl Lab {
 
     pub fn established_with(setup: Setup, limits: Limits) -> Self {
         let mut lab = Self::with(setup, limits);
-        lab.connection.give_room(10_000, lab.now);
-        assert_eq!(lab.sent().len(), 1);
-        lab.pass(10);
-        let mut header = lab.header(seg(SYN | ACK, -1, 0));
-        header.options.mss = Some(1_000);
-        header.options.sack_permitted = setup.sack;
-        let outcome = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
-        assert!(outcome.events.contains(Events::ESTABLISHED));
-        assert_eq!(lab.sent(), [seg(ACK, 0, 0)]);
+        lab.open(setup.sack);
         lab
     }
 
@@ -138,6 +135,21 @@ impl Lab {
             ..setup()
         };
         Self::established_with(setup, limits())
+    }
+
+    /// The peer agrees to the connection, 10 ms after it was asked.
+    pub fn open(&mut self, has_sack: bool) {
+        self.connection.give_room(10_000, self.now);
+        assert_eq!(self.sent().len(), 1);
+        self.pass(10);
+        let mut header = self.header(seg(SYN | ACK, -1, 0));
+        header.options.mss = Some(1_000);
+        header.options.sack_permitted = has_sack;
+        let outcome = self
+            .connection
+            .input(&mut self.shared, &header, 0, self.now);
+        assert!(outcome.events.contains(Events::ESTABLISHED));
+        assert_eq!(self.sent(), [seg(ACK, 0, 0)]);
     }
 
     /// An open connection with quick acknowledgements used up by 16 segments of one byte.

@@ -18,6 +18,7 @@ mod lab;
 mod model;
 mod nagle;
 mod opening;
+mod pacing;
 mod passive;
 mod record;
 mod recovery;

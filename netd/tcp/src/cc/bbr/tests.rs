@@ -1,0 +1,164 @@
+//! BBR on a simulated bottleneck.
+
+use super::super::testing::{Flow, Line, MSS};
+use super::super::{Algorithm, Congestion};
+use super::*;
+
+const START: Instant = Instant::from_secs(1);
+
+fn flow() -> Flow {
+    Flow::new(Algorithm::Bbr, START)
+}
+
+fn bbr(flow: &Flow) -> &Bbr {
+    match &flow.congestion {
+        Congestion::Bbr(bbr) => bbr,
+        _ => unreachable!("made as BBR"),
+    }
+}
+
+/// Part of the line, in percent, that the flows use within `time` after a warm-up of two seconds.
+fn usage(line: &mut Line, flows: &mut [Flow], time: Duration) -> u64 {
+    let warm = line.run(flows, START, Duration::from_secs(2), |_, _| {});
+    let before: u64 = flows.iter().map(|flow| flow.delivered).sum();
+    line.run(flows, warm, time, |_, _| {});
+    let after: u64 = flows.iter().map(|flow| flow.delivered).sum();
+    (after - before) * 100 / (line.rate * time.as_secs())
+}
+
+#[test]
+fn the_modes_follow_each_other_and_the_queue_is_drained() {
+    let mut line = Line::new(80, 20, 10_000_000);
+    let (mut modes, mut flows) = (Vec::new(), [flow()]);
+    line.run(&mut flows, START, Duration::from_secs(1), |_, flows| {
+        let mode = match bbr(&flows[0]).mode {
+            Mode::Startup => "startup",
+            Mode::Drain => "drain",
+            Mode::ProbeBandwidth { .. } => "probe",
+            Mode::ProbeRoundTrip { .. } => "round trip",
+        };
+        if modes.last() != Some(&mode) {
+            modes.push(mode);
+        }
+    });
+    assert_eq!(modes, ["startup", "drain", "probe"]);
+    let bbr = bbr(&flows[0]);
+    let rate = bbr.model.rate();
+    assert!(rate.abs_diff(line.rate) < line.rate / 50, "{rate}");
+    assert_eq!(bbr.model.min_rtt().as_millis(), 20);
+    // A window of two products, and a flight of about one.
+    assert!(
+        (400_000..460_000).contains(&bbr.window()),
+        "{}",
+        bbr.window()
+    );
+    assert!(
+        (150_000..270_000).contains(&flows[0].in_flight()),
+        "{}",
+        flows[0].in_flight()
+    );
+}
+
+#[test]
+fn losses_by_chance_cost_only_themselves() {
+    for (loss, least) in [(1_000, 98), (10_000, 96), (50_000, 88)] {
+        let mut line = Line::new(1_000, 20, 2_500_000);
+        line.loss = loss;
+        let usage = usage(&mut line, &mut [flow()], Duration::from_secs(10));
+        assert!(usage >= least, "{loss}: {usage} %");
+    }
+}
+
+#[test]
+fn a_shallow_queue_is_enough() {
+    let mut line = Line::new(100, 20, 25_000);
+    let mut flows = [flow()];
+    let usage = usage(&mut line, &mut flows, Duration::from_secs(20));
+    assert!(usage >= 97, "{usage} %");
+    let lost = flows[0].lost * 100 / flows[0].delivered;
+    assert!(lost < 8, "{lost} % are lost");
+}
+
+#[test]
+fn the_round_trip_is_looked_for_every_ten_seconds() {
+    let mut line = Line::new(80, 20, 10_000_000);
+    let mut flows = [flow()];
+    let warm = line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    // The path becomes longer: only an empty path shows by how much.
+    line.rtt = Duration::from_millis(50);
+    let mut probes = 0;
+    let mut was_probing = false;
+    line.run(&mut flows, warm, Duration::from_secs(13), |_, flows| {
+        let is_probing = matches!(bbr(&flows[0]).mode, Mode::ProbeRoundTrip { .. });
+        probes += u32::from(is_probing && !was_probing);
+        was_probing = is_probing;
+    });
+    assert_eq!(probes, 1);
+    assert_eq!(bbr(&flows[0]).model.min_rtt().as_millis(), 50);
+    let rate = bbr(&flows[0]).model.rate();
+    assert!(
+        rate > line.rate * 95 / 100,
+        "the probe has spoilt the rate: {rate}"
+    );
+}
+
+#[test]
+fn more_bandwidth_is_found_and_less_is_noticed() {
+    let mut line = Line::new(20, 20, 10_000_000);
+    let mut flows = [flow()];
+    let mut at = line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
+    for (megabits, seconds) in [(80, 2), (20, 3)] {
+        line.rate = megabits * 125_000;
+        at = line.run(&mut flows, at, Duration::from_secs(seconds), |_, _| {});
+        let rate = bbr(&flows[0]).model.rate();
+        assert!(
+            rate.abs_diff(line.rate) < line.rate / 10,
+            "{megabits}: {rate}"
+        );
+    }
+}
+
+#[test]
+fn two_flows_share() {
+    let mut line = Line::new(100, 20, 500_000);
+    let mut flows = [flow()];
+    let at = line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    let [first] = flows;
+    let mut flows = [first, Flow::new(Algorithm::Bbr, at)];
+    let at = line.run(&mut flows, at, Duration::from_secs(30), |_, _| {});
+    let before = [flows[0].delivered, flows[1].delivered];
+    line.run(&mut flows, at, Duration::from_secs(30), |_, _| {});
+    let [one, other] = [
+        flows[0].delivered - before[0],
+        flows[1].delivered - before[1],
+    ];
+    // Jain's index of two.
+    let (sum, squares) = (
+        (one + other) as f64,
+        (one as f64).powi(2) + (other as f64).powi(2),
+    );
+    let index = sum * sum / (2.0 * squares);
+    assert!(index > 0.95, "{one} and {other}: {index:.3}");
+}
+
+#[test]
+fn a_timeout_keeps_the_model() {
+    let mut line = Line::new(80, 20, 10_000_000);
+    let mut flows = [flow()];
+    line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    let mut bbr = *bbr(&flows[0]);
+    let (rate, window) = (bbr.model.rate(), bbr.window());
+    bbr.on_timeout(true, MSS);
+    assert_eq!((bbr.window(), bbr.model.rate()), (1_000, rate));
+    bbr.on_spurious();
+    assert_eq!(bbr.window(), window);
+}
+
+#[test]
+fn before_the_first_measurement_the_initial_window_is_paced() {
+    let bbr = Bbr::new(Remembered::initial(MSS), START);
+    // 10,000 bytes in 100 ms, 2.89 times as fast.
+    let rate = bbr.pacing_rate(Some(Duration::from_millis(100)));
+    assert!((288_000..289_000).contains(&rate), "{rate}");
+    assert!(bbr.pacing_rate(None) > 28_000_000);
+}
