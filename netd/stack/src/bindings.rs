@@ -5,7 +5,7 @@
 //!
 //! Spec: RFC 1122 4.1.3.5; ports by RFC 6056 3.3.2 (random start, then onwards).
 
-use crate::hash::{Address, Hasher};
+use crate::hash::{Address, Spread};
 use crate::rng::Rng;
 use hashbrown::HashTable;
 
@@ -25,7 +25,7 @@ struct Binding<A, T> {
 #[derive(Debug)]
 pub(crate) struct Bindings<A, T> {
     table: HashTable<Binding<A, T>>,
-    hasher: Hasher,
+    spread: Spread,
     limit: usize,
 }
 
@@ -34,14 +34,14 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
         // Twice the limit, so that removals never make the table grow.
         Self {
             table: HashTable::with_capacity(limit * 2),
-            hasher: Hasher::new(rng),
+            spread: Spread::new(rng),
             limit,
         }
     }
 
     fn of_port(&self, port: u16) -> impl Iterator<Item = &Binding<A, T>> + '_ {
         self.table
-            .iter_hash(self.hasher.port(port))
+            .iter_hash(self.spread.port(port))
             .filter(move |binding| binding.port == port)
     }
 
@@ -76,7 +76,7 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
         if self.table.len() >= self.limit {
             return false;
         }
-        let hasher = &self.hasher;
+        let spread = &self.spread;
         let binding = Binding {
             address,
             port,
@@ -84,14 +84,14 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
             holder,
         };
         self.table
-            .insert_unique(hasher.port(port), binding, |other| hasher.port(other.port));
+            .insert_unique(spread.port(port), binding, |other| spread.port(other.port));
         true
     }
 
     /// Removes a holder's binding.
     pub(crate) fn remove(&mut self, port: u16, holder: T) {
         let same = |other: &Binding<A, T>| other.port == port && other.holder == holder;
-        if let Ok(found) = self.table.find_entry(self.hasher.port(port), same) {
+        if let Ok(found) = self.table.find_entry(self.spread.port(port), same) {
             found.remove();
         }
     }
@@ -99,7 +99,7 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
     /// Changes the address of a holder's binding.
     pub(crate) fn rebind(&mut self, port: u16, holder: T, address: A) {
         let same = |other: &Binding<A, T>| other.port == port && other.holder == holder;
-        if let Some(found) = self.table.find_mut(self.hasher.port(port), same) {
+        if let Some(found) = self.table.find_mut(self.spread.port(port), same) {
             found.address = address;
         }
     }

@@ -1,11 +1,17 @@
 //! Which conversation a segment belongs to: one keyed hash of both ends.
 //!
 //! *Owns* the table; connections, half-open ones and TIME-WAIT records are all in it, so that one
-//! look-up decides. *Never* grows: its limit is the sum of the tables it points into.
+//! look-up decides. A place holds only a hash and an index: who looks up compares the ends that the
+//! index leads to. *Never* grows: its size follows from the sum of the tables it points into.
+//!
+//! Open addressing with linear probing at a load of two thirds at most, so that a look-up mostly
+//! touches one cache line; removal moves later entries back, so that nothing is left that would have
+//! to be skipped (Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R).
 
-use crate::hash::{Address, Hasher, Tuple};
+use crate::hash::{Address, Spread, Tuple};
 use crate::rng::Rng;
-use hashbrown::HashTable;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// What a pair of ends leads to: an index in one of three tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,48 +24,161 @@ pub(crate) enum Target {
     TimeWait(u32),
 }
 
-/// All conversations of one family.
-#[derive(Debug)]
-pub(crate) struct Demux<A> {
-    table: HashTable<(Tuple<A>, Target)>,
-    hasher: Hasher,
+/// Bits of an index; the kind of the target is above them.
+const INDEX_BITS: u32 = 30;
+const INDEX: u32 = (1 << INDEX_BITS) - 1;
+
+/// A place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    hash: u32,
+    /// Kind, never zero, and index; zero when the place is empty.
+    target: u32,
 }
 
-impl<A: Address> Demux<A> {
-    pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
-        // Twice the limit, so that removals never make the table grow.
+const EMPTY: Slot = Slot { hash: 0, target: 0 };
+
+impl Slot {
+    fn new(hash: u32, target: Target) -> Self {
+        let (kind, index) = match target {
+            Target::Connection(index) => (1, index),
+            Target::HalfOpen(index) => (2, index),
+            Target::TimeWait(index) => (3, index),
+        };
         Self {
-            table: HashTable::with_capacity(limit * 2),
-            hasher: Hasher::new(rng),
+            hash,
+            target: kind << INDEX_BITS | index & INDEX,
         }
+    }
+
+    fn target(self) -> Option<Target> {
+        let index = self.target & INDEX;
+        match self.target >> INDEX_BITS {
+            1 => Some(Target::Connection(index)),
+            2 => Some(Target::HalfOpen(index)),
+            3 => Some(Target::TimeWait(index)),
+            _ => None,
+        }
+    }
+}
+
+/// All conversations.
+#[derive(Debug)]
+pub(crate) struct Demux {
+    slots: Vec<Slot>,
+    spread: Spread,
+}
+
+impl Demux {
+    /// Room for `limit` conversations.
+    pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
+        let size = limit.saturating_add(limit / 2).max(8);
+        Self {
+            slots: vec![EMPTY; size],
+            spread: Spread::new(rng),
+        }
+    }
+
+    /// Where a hash wants to be: hashes are spread over the table in their order.
+    #[inline]
+    fn home(&self, hash: u32) -> usize {
+        let place = (u64::from(hash) * self.slots.len() as u64) >> 32;
+        usize::try_from(place).unwrap_or(0)
     }
 
     #[inline]
-    pub(crate) fn find(&self, tuple: &Tuple<A>) -> Option<Target> {
-        let hash = self.hasher.tuple(tuple);
-        self.table
-            .find(hash, |(other, _)| other == tuple)
-            .map(|(_, target)| *target)
+    fn after(&self, place: usize) -> usize {
+        let next = place + 1;
+        if next < self.slots.len() { next } else { 0 }
     }
 
-    /// Adds a conversation, or gives it a new target.
-    pub(crate) fn set(&mut self, tuple: Tuple<A>, target: Target) {
-        let hash = self.hasher.tuple(&tuple);
-        if let Some((_, known)) = self.table.find_mut(hash, |(other, _)| *other == tuple) {
-            *known = target;
-            return;
+    #[inline]
+    fn slot(&self, place: usize) -> Slot {
+        self.slots.get(place).copied().unwrap_or(EMPTY)
+    }
+
+    /// The conversation between these ends; `is_same` says whether a target has them.
+    #[inline]
+    pub(crate) fn find<A: Address>(
+        &self,
+        tuple: &Tuple<A>,
+        is_same: impl Fn(Target) -> bool,
+    ) -> Option<Target> {
+        let hash = self.spread.tuple(tuple);
+        let mut place = self.home(hash);
+        // There is always an empty place; the limit is for whoever reads this.
+        for _ in 0..self.slots.len() {
+            let slot = self.slot(place);
+            let target = slot.target()?;
+            if slot.hash == hash && is_same(target) {
+                return Some(target);
+            }
+            place = self.after(place);
         }
-        let hasher = &self.hasher;
-        self.table
-            .insert_unique(hash, (tuple, target), |(other, _)| hasher.tuple(other));
+        None
+    }
+
+    /// Adds a conversation. One that takes the place of another is added first; the other is removed
+    /// then, before anybody looks.
+    pub(crate) fn insert<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
+        let hash = self.spread.tuple(tuple);
+        let mut place = self.home(hash);
+        for _ in 0..self.slots.len() {
+            if self.slot(place) == EMPTY {
+                if let Some(slot) = self.slots.get_mut(place) {
+                    *slot = Slot::new(hash, target);
+                }
+                return;
+            }
+            place = self.after(place);
+        }
+        debug_assert!(false, "more conversations than there can be");
     }
 
     /// Removes a conversation if it leads to this target.
-    pub(crate) fn remove(&mut self, tuple: &Tuple<A>, target: Target) {
-        let hash = self.hasher.tuple(tuple);
-        let same = |other: &(Tuple<A>, Target)| other.0 == *tuple && other.1 == target;
-        if let Ok(found) = self.table.find_entry(hash, same) {
-            found.remove();
+    pub(crate) fn remove<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
+        let wanted = Slot::new(self.spread.tuple(tuple), target);
+        let mut place = self.home(wanted.hash);
+        for _ in 0..self.slots.len() {
+            let slot = self.slot(place);
+            if slot == EMPTY {
+                return;
+            }
+            if slot == wanted {
+                self.close_gap(place);
+                return;
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// Moves back what stands behind a place because that place was taken.
+    fn close_gap(&mut self, mut gap: usize) {
+        let size = self.slots.len();
+        let distance = |from: usize, to: usize| {
+            if to >= from {
+                to - from
+            } else {
+                to + size - from
+            }
+        };
+        let mut place = gap;
+        loop {
+            place = self.after(place);
+            let slot = self.slot(place);
+            if slot == EMPTY || place == gap {
+                break;
+            }
+            // It may move to the gap if that is no farther forward than where it wants to be.
+            if distance(self.home(slot.hash), place) >= distance(gap, place) {
+                if let Some(to) = self.slots.get_mut(gap) {
+                    *to = slot;
+                }
+                gap = place;
+            }
+        }
+        if let Some(slot) = self.slots.get_mut(gap) {
+            *slot = EMPTY;
         }
     }
 }
@@ -68,6 +187,7 @@ impl<A: Address> Demux<A> {
 mod tests {
     use super::*;
     use core::net::Ipv4Addr;
+    use std::collections::HashMap;
 
     fn tuple(remote_port: u16) -> Tuple<Ipv4Addr> {
         let local = Ipv4Addr::new(10, 0, 0, 1);
@@ -80,28 +200,66 @@ mod tests {
     }
 
     #[test]
-    fn conversations_are_found_replaced_and_removed() {
+    fn conversations_are_found_and_removed() {
         let mut demux = Demux::new(4, &mut Rng::new([0; 32]));
-        demux.set(tuple(1), Target::HalfOpen(7));
-        demux.set(tuple(2), Target::Connection(8));
-        assert_eq!(demux.find(&tuple(1)), Some(Target::HalfOpen(7)));
-        demux.set(tuple(1), Target::Connection(9));
-        demux.remove(&tuple(1), Target::HalfOpen(7));
-        assert_eq!(demux.find(&tuple(1)), Some(Target::Connection(9)));
-        demux.remove(&tuple(1), Target::Connection(9));
-        assert_eq!((demux.find(&tuple(1)), demux.find(&tuple(3))), (None, None));
+        let find = |demux: &Demux, port, target| demux.find(&tuple(port), |it| it == target);
+        let (half_open, open) = (Target::HalfOpen(7), Target::Connection(9));
+        demux.insert(&tuple(1), half_open);
+        demux.insert(&tuple(2), Target::TimeWait(8));
+        assert_eq!(find(&demux, 1, half_open), Some(half_open));
+        demux.insert(&tuple(1), open);
+        demux.remove(&tuple(1), half_open);
+        assert_eq!(find(&demux, 1, open), Some(open));
+        assert_eq!(find(&demux, 1, half_open), None);
+        demux.remove(&tuple(2), Target::TimeWait(7));
+        let waiting = Target::TimeWait(8);
+        assert_eq!(find(&demux, 2, waiting), Some(waiting));
+        demux.remove(&tuple(2), waiting);
+        assert_eq!(find(&demux, 2, waiting), None);
     }
 
     #[test]
-    fn coming_and_going_never_grows_the_table() {
-        let mut demux = Demux::new(16, &mut Rng::new([0; 32]));
-        let size = demux.table.allocation_size();
-        for round in 0..10_000u16 {
-            demux.set(tuple(round), Target::Connection(0));
-            if round >= 16 {
-                demux.remove(&tuple(round - 16), Target::Connection(0));
+    fn agrees_with_a_naive_model_up_to_the_limit() {
+        const LIMIT: usize = 100;
+        let mut demux = Demux::new(LIMIT, &mut Rng::new([3; 32]));
+        let size = demux.slots.len();
+        let mut model: HashMap<u16, u32> = HashMap::new();
+        let mut rng = Rng::new([4; 32]);
+        for round in 0..50_000 {
+            let port = u16::try_from(rng.below(250)).unwrap();
+            if let Some(index) = model.remove(&port) {
+                demux.remove(&tuple(port), Target::Connection(index));
+            } else if model.len() < LIMIT {
+                model.insert(port, round);
+                demux.insert(&tuple(port), Target::Connection(round));
             }
+            let port = u16::try_from(rng.below(250)).unwrap();
+            let expected = model.get(&port).map(|index| Target::Connection(*index));
+            let found = demux.find(&tuple(port), |target| Some(target) == expected);
+            assert_eq!(found, expected);
         }
-        assert_eq!(demux.table.allocation_size(), size);
+        let used = demux.slots.iter().filter(|slot| **slot != EMPTY).count();
+        assert_eq!((used, demux.slots.len()), (model.len(), size));
+    }
+
+    #[test]
+    fn a_full_table_is_searched_a_few_places_far() {
+        const LIMIT: u32 = 40_000;
+        let mut demux = Demux::new(LIMIT as usize, &mut Rng::new([5; 32]));
+        // Ports in their order, as a flood or an honest crowd has them.
+        for index in 0..LIMIT {
+            let port = u16::try_from(index).unwrap();
+            demux.insert(&tuple(port), Target::Connection(index));
+        }
+        let distance = |(place, slot): (usize, &Slot)| {
+            let home = demux.home(slot.hash);
+            (place + demux.slots.len() - home) % demux.slots.len()
+        };
+        let used = demux.slots.iter().enumerate();
+        let used = used.filter(|(_, slot)| **slot != EMPTY);
+        let distances: std::vec::Vec<usize> = used.map(distance).collect();
+        let sum: usize = distances.iter().sum();
+        assert!(sum < 2 * LIMIT as usize, "{sum} places for {LIMIT}");
+        assert!(*distances.iter().max().unwrap() < 200);
     }
 }

@@ -1,7 +1,9 @@
-//! Keyed hashing: table positions that nobody outside can choose.
+//! Keyed hashing: numbers that nobody outside can choose or guess.
 //!
-//! *Owns* the secret of one table. SipHash 1-3, keyed per boot and per table, so that a flood of
-//! chosen addresses and ports spreads like any other (RFC 6528's F is built on the same).
+//! *Owns* two kinds of secrets. [`Spread`] gives places in tables: a few multiplications, keyed per
+//! boot and per table, so that chosen addresses and ports spread like any others; nobody outside
+//! ever sees its results. [`Hasher`] gives numbers that peers do see (initial sequence numbers,
+//! RFC 6528's F; timestamp offsets; cookies): SipHash 1-3.
 
 use crate::rng::Rng;
 use core::hash::Hasher as _;
@@ -14,6 +16,8 @@ pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
     const UNSPECIFIED: Self;
     /// Feeds the address to a hash.
     fn feed(self, hasher: &mut SipHasher13);
+    /// Mixes the address into a place in a table.
+    fn mix(self, state: u64, key: u64) -> u64;
     /// The address with all bits behind the prefix cleared.
     fn network(self, prefix: u8) -> Self;
 }
@@ -24,6 +28,11 @@ impl Address for Ipv4Addr {
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {
         hasher.write_u32(self.to_bits());
+    }
+
+    #[inline]
+    fn mix(self, state: u64, key: u64) -> u64 {
+        fold(state ^ u64::from(self.to_bits()), key)
     }
 
     fn network(self, prefix: u8) -> Self {
@@ -37,6 +46,12 @@ impl Address for Ipv6Addr {
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {
         hasher.write(&self.octets());
+    }
+
+    #[inline]
+    fn mix(self, state: u64, key: u64) -> u64 {
+        let [upper, lower] = halves(self.to_bits());
+        fold(fold(state ^ upper, key) ^ lower, key)
     }
 
     fn network(self, prefix: u8) -> Self {
@@ -69,7 +84,65 @@ impl Tuple<Ipv4Addr> {
     }
 }
 
-/// A secret and what is computed with it.
+/// Both halves of a number, the upper first.
+#[inline]
+fn halves(number: u128) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, lower @ ..] = number.to_be_bytes();
+    [
+        u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_be_bytes(lower),
+    ]
+}
+
+/// The whole product of two numbers, its halves laid over each other: every bit of both counts in
+/// every bit of the result.
+#[inline]
+fn fold(one: u64, other: u64) -> u64 {
+    let [upper, lower] = halves(u128::from(one).wrapping_mul(u128::from(other)));
+    upper ^ lower
+}
+
+/// A secret of one table: where things have their place in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Spread {
+    start: u64,
+    keys: [u64; 2],
+}
+
+impl Spread {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
+        Self {
+            start: rng.u64(),
+            // Odd: no product with them loses what the other factor says.
+            keys: [rng.u64() | 1, rng.u64() | 1],
+        }
+    }
+
+    /// For tables of connections.
+    #[inline]
+    pub(crate) fn tuple<A: Address>(&self, tuple: &Tuple<A>) -> u32 {
+        let ports = u64::from(tuple.local_port) << 16 | u64::from(tuple.remote_port);
+        let [one, other] = self.keys;
+        let local = tuple.local.mix(self.start ^ ports << 32, one);
+        u32::try_from(tuple.remote.mix(local, other) >> 32).unwrap_or(0)
+    }
+
+    /// For tables of addresses.
+    #[inline]
+    pub(crate) fn address<A: Address>(&self, address: A) -> u64 {
+        let [one, other] = self.keys;
+        fold(address.mix(self.start, one), other)
+    }
+
+    /// For tables of ports.
+    #[inline]
+    pub(crate) fn port(&self, port: u16) -> u64 {
+        let [one, other] = self.keys;
+        fold(fold(self.start ^ u64::from(port), one), other)
+    }
+}
+
+/// A secret, and numbers that tell nothing about it.
 #[derive(Clone, Debug)]
 pub(crate) struct Hasher(SipHasher13);
 
@@ -78,7 +151,7 @@ impl Hasher {
         Self(SipHasher13::new_with_keys(rng.u64(), rng.u64()))
     }
 
-    /// For tables of connections and for initial sequence numbers.
+    /// For what belongs to one conversation.
     #[inline]
     pub(crate) fn tuple<A: Address>(&self, tuple: &Tuple<A>) -> u64 {
         let mut hasher = self.0;
@@ -93,22 +166,6 @@ impl Hasher {
         let mut keyed = self.clone();
         keyed.0.write_u64(word);
         keyed.tuple(tuple)
-    }
-
-    /// For tables of addresses.
-    #[inline]
-    pub(crate) fn address<A: Address>(&self, address: A) -> u64 {
-        let mut hasher = self.0;
-        address.feed(&mut hasher);
-        hasher.finish()
-    }
-
-    /// For tables of ports.
-    #[inline]
-    pub(crate) fn port(&self, port: u16) -> u64 {
-        let mut hasher = self.0;
-        hasher.write_u16(port);
-        hasher.finish()
     }
 }
 
@@ -156,6 +213,60 @@ mod tests {
                 remote: Ipv4Addr::BROADCAST,
                 ..tuple
             })
+        );
+    }
+
+    #[test]
+    fn places_differ_by_secret_and_by_every_field() {
+        let mut rng = Rng::new([1; 32]);
+        let (one, other) = (Spread::new(&mut rng), Spread::new(&mut rng));
+        let tuple = Tuple {
+            local: Ipv6Addr::LOCALHOST,
+            local_port: 1,
+            remote: Ipv6Addr::LOCALHOST,
+            remote_port: 2,
+        };
+        let changed = [
+            Tuple {
+                local_port: 2,
+                remote_port: 1,
+                ..tuple
+            },
+            Tuple {
+                remote: Ipv6Addr::UNSPECIFIED,
+                ..tuple
+            },
+            Tuple {
+                local: Ipv6Addr::new(1, 0, 0, 0, 0, 0, 0, 1),
+                ..tuple
+            },
+        ];
+        assert_ne!(one.tuple(&tuple), other.tuple(&tuple));
+        for changed in changed {
+            assert_ne!(one.tuple(&tuple), one.tuple(&changed), "{changed:?}");
+        }
+        assert_ne!(one.port(80), one.port(81));
+        let address = |last| one.address(Ipv4Addr::new(10, 0, 0, last));
+        assert_ne!(address(1), address(2));
+    }
+
+    #[test]
+    fn neighbouring_numbers_are_spread_evenly() {
+        let spread = Spread::new(&mut Rng::new([2; 32]));
+        let mut counts = [0; 64];
+        for port in 0..=u16::MAX {
+            let tuple = Tuple {
+                local: Ipv4Addr::LOCALHOST,
+                local_port: 80,
+                remote: Ipv4Addr::LOCALHOST,
+                remote_port: port,
+            };
+            counts[(spread.tuple(&tuple) >> 26) as usize] += 1;
+        }
+        // 1024 each; the standard deviation is 32.
+        assert!(
+            counts.iter().all(|count| (860..1190).contains(count)),
+            "{counts:?}"
         );
     }
 }

@@ -6,16 +6,20 @@
 //! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; places
 //! are reused oldest first, so that this takes as long as it can. No key is zero.
 
-use crate::lists::Lists;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 /// The name of an entry: generation above, index below, split by the table's size.
 pub(crate) type Key = NonZeroU32;
 
+/// No place.
+const NONE: u32 = u32::MAX;
+
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
+    /// The place that is to be used after this one; of meaning only while both are free.
+    next: u32,
     entry: Option<T>,
 }
 
@@ -23,7 +27,9 @@ struct Place<T> {
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     places: Vec<Place<T>>,
-    free: Lists,
+    /// The free places, the one that has been free for longest first.
+    first_free: u32,
+    last_free: u32,
     index_bits: u32,
     used: usize,
 }
@@ -32,19 +38,17 @@ impl<T> Slab<T> {
     /// An empty table for `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
         let index_bits = usize::BITS - limit.saturating_sub(1).leading_zeros();
-        let mut free = Lists::new(1, limit);
-        let mut places = Vec::with_capacity(limit);
-        for index in 0..limit {
-            places.push(Place {
-                generation: 1,
-                entry: None,
-            });
-            free.push(0, u32::try_from(index).unwrap_or(u32::MAX));
-        }
+        let count = u32::try_from(limit).unwrap_or(NONE);
+        let place = |next| Place {
+            generation: 1,
+            next: if next < count { next } else { NONE },
+            entry: None,
+        };
         // At least eight bits are left for generations: no table has more than 16 million entries.
         Self {
-            places,
-            free,
+            places: (1..=count).map(place).collect(),
+            first_free: if count == 0 { NONE } else { 0 },
+            last_free: count.checked_sub(1).unwrap_or(NONE),
             index_bits: index_bits.min(24),
             used: 0,
         }
@@ -71,23 +75,23 @@ impl<T> Slab<T> {
 
     /// Takes in an entry; gives it back when the table is full.
     pub(crate) fn insert(&mut self, entry: T) -> Result<Key, T> {
-        let Some(index) = self.free.pop(0) else {
+        let index = self.first_free;
+        let Some(generation) = self.places.get(index as usize).map(|it| it.generation) else {
             return Err(entry);
         };
-        let Some(place) = self.places.get_mut(index as usize) else {
+        let (Some(key), Some(place)) = (
+            self.key(index, generation),
+            self.places.get_mut(index as usize),
+        ) else {
             return Err(entry);
         };
-        let generation = place.generation;
-        match self.key(index, generation) {
-            Some(key) => {
-                if let Some(place) = self.places.get_mut(index as usize) {
-                    place.entry = Some(entry);
-                }
-                self.used += 1;
-                Ok(key)
-            }
-            None => Err(entry),
+        place.entry = Some(entry);
+        self.first_free = place.next;
+        if self.first_free == NONE {
+            self.last_free = NONE;
         }
+        self.used += 1;
+        Ok(key)
     }
 
     fn place(&self, key: Key) -> Option<&Place<T>> {
@@ -140,8 +144,13 @@ impl<T> Slab<T> {
         } else {
             place.generation + 1
         };
+        place.next = NONE;
         self.used -= 1;
-        self.free.push(0, index);
+        match self.places.get_mut(self.last_free as usize) {
+            Some(last) => last.next = index,
+            None => self.first_free = index,
+        }
+        self.last_free = index;
         Some(entry)
     }
 

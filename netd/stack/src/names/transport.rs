@@ -193,8 +193,8 @@ impl Stack {
             remote: *server.ip(),
             remote_port: server.port(),
         };
-        let demux = &self.tcp.demux;
-        let port = bindings::ephemeral(&mut self.rng, |port| demux.find(&tuple(port)).is_none())?;
+        let tables = &self.tcp;
+        let port = bindings::ephemeral(&mut self.rng, |port| tables.find(&tuple(port)).is_none())?;
         let tuple = tuple(port);
         let setup = self.setup(&tuple, path.mtu, true, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
@@ -204,7 +204,9 @@ impl Stack {
         conn.holder = Holder::Query(query.0);
         let key = self.tcp.connections.insert(conn).ok()?;
         let connection = self.tcp.connections.index(key);
-        self.tcp.demux.set(tuple, Target::Connection(connection));
+        self.tcp
+            .demux
+            .insert(&tuple, Target::Connection(connection));
         if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
             buffer.taken = true;
         }

@@ -10,7 +10,7 @@
 //!
 //! Spec: RFC 4861 7.3 (states, timers), RFC 1122 2.3.2 (ageing, waiting packets, at most 1 request/s).
 
-use crate::hash::{Address, Hasher};
+use crate::hash::{Address, Spread};
 use crate::id::InterfaceId;
 use crate::info::NeighbourState;
 use crate::lists::Lists;
@@ -119,7 +119,7 @@ pub(crate) struct Cache<A> {
     last: u32,
     /// Entries that are incomplete.
     asked: usize,
-    hasher: Hasher,
+    spread: Spread,
     reachable: Duration,
 }
 
@@ -134,7 +134,7 @@ impl<A: Address> Cache<A> {
             order,
             last: 0,
             asked: 0,
-            hasher: Hasher::new(rng),
+            spread: Spread::new(rng),
             reachable,
         }
     }
@@ -162,7 +162,7 @@ impl<A: Address> Cache<A> {
         if same(&self.last) {
             return Some(self.last);
         }
-        self.index.find(self.hasher.address(address), same).copied()
+        self.index.find(self.spread.address(address), same).copied()
     }
 
     /// Makes a place for a new neighbour: a free one, or that of the known neighbour that was not
@@ -180,11 +180,11 @@ impl<A: Address> Cache<A> {
         }
         let index = self.order.pop(FREE)?;
         *self.entries.get_mut(index as usize)? = Some(entry);
-        let (entries, hasher) = (&self.entries, &self.hasher);
+        let (entries, spread) = (&self.entries, &self.spread);
         self.index
-            .insert_unique(hasher.address(entry.address), index, |index| {
+            .insert_unique(spread.address(entry.address), index, |index| {
                 let entry = entries.get(*index as usize).and_then(Option::as_ref);
-                entry.map_or(0, |entry| hasher.address(entry.address))
+                entry.map_or(0, |entry| spread.address(entry.address))
             });
         self.sort(index);
         Some((index, displaced))
@@ -222,7 +222,7 @@ impl<A: Address> Cache<A> {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else {
             return false;
         };
-        let hash = self.hasher.address(entry.address);
+        let hash = self.spread.address(entry.address);
         if let Ok(found) = self.index.find_entry(hash, |other| *other == index) {
             found.remove();
         }

@@ -7,7 +7,7 @@
 
 use crate::bindings::Bindings;
 use crate::config::Config;
-use crate::demux::Demux;
+use crate::demux::{Demux, Target};
 use crate::error::SocketError;
 use crate::hash::{Hasher, Tuple};
 use crate::id::{ClientId, SocketId, Token};
@@ -157,7 +157,7 @@ pub(crate) struct Tcp {
     pub(crate) time_waits: Slab<TimeWaiting>,
     pub(crate) time_wait_order: Lists,
     pub(crate) listeners: Slab<Listener>,
-    pub(crate) demux: Demux<Ipv4Addr>,
+    pub(crate) demux: Demux,
     /// Local ports of sockets that are bound, listening or not; by socket name.
     pub(crate) bindings: Bindings<Ipv4Addr, SocketId>,
     /// Listening sockets by port.
@@ -193,5 +193,18 @@ impl Tcp {
             stamp_secret: Hasher::new(rng),
             cookies: Cookies::new(rng),
         }
+    }
+
+    /// Whose segments between these ends are.
+    #[inline]
+    pub(crate) fn find(&self, tuple: &Tuple<Ipv4Addr>) -> Option<Target> {
+        self.demux.find(tuple, |target| {
+            let ends = match target {
+                Target::Connection(index) => self.connections.at(index).map(|it| it.tuple),
+                Target::HalfOpen(index) => self.half_open.at(index).map(|it| it.tuple),
+                Target::TimeWait(index) => self.time_waits.at(index).map(|it| it.tuple),
+            };
+            ends == Some(*tuple)
+        })
     }
 }

@@ -114,7 +114,7 @@ impl Stack {
         }
         let index = self.tcp.half_open.index(key);
         self.tcp.half_open_order.push(0, index);
-        self.tcp.demux.set(tuple, Target::HalfOpen(index));
+        self.tcp.demux.insert(&tuple, Target::HalfOpen(index));
         self.half_open_output(index, now);
         Ok(())
     }
@@ -291,7 +291,9 @@ impl Stack {
             .map_err(|_| Drop::TcpAcceptOverflow)?;
         let connection = self.tcp.connections.index(key);
         at.queue.complete(connection);
-        self.tcp.demux.set(tuple, Target::Connection(connection));
+        self.tcp
+            .demux
+            .insert(&tuple, Target::Connection(connection));
         self.stats.count(Counter::TcpPassiveOpens);
         Ok(connection)
     }

@@ -45,7 +45,7 @@ impl Stack {
             remote: incoming.source(),
             remote_port: segment.header.src_port,
         };
-        let after = match self.tcp.demux.find(&tuple) {
+        let after = match self.tcp.find(&tuple) {
             Some(Target::Connection(index)) => {
                 return self.connection_input(index, &segment, memory, now);
             }
@@ -360,7 +360,7 @@ impl Stack {
             remote,
             remote_port,
         };
-        let Some(Target::Connection(index)) = self.tcp.demux.find(&tuple) else {
+        let Some(Target::Connection(index)) = self.tcp.find(&tuple) else {
             return false;
         };
         let Some(conn) = self.tcp.connections.at(index) else {

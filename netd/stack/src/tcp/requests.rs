@@ -98,8 +98,8 @@ impl Stack {
             remote: to,
             remote_port: remote.port(),
         };
-        let (demux, bindings) = (&self.tcp.demux, &self.tcp.bindings);
-        let free = |port| demux.find(&tuple(port)).is_none();
+        let (tcp, bindings) = (&self.tcp, &self.tcp.bindings);
+        let free = |port| tcp.find(&tuple(port)).is_none();
         let any = Ipv4Addr::UNSPECIFIED;
         let local_port = match bound {
             Some(bound) if free(bound.port()) => bound.port(),
@@ -123,7 +123,7 @@ impl Stack {
             .insert(conn)
             .map_err(|_| ConnectError::NoFreeConnection)?;
         let index = self.tcp.connections.index(key);
-        self.tcp.demux.set(tuple, Target::Connection(index));
+        self.tcp.demux.insert(&tuple, Target::Connection(index));
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
             entry.role = Role::Connection { index, bound };
         }

@@ -35,7 +35,7 @@ impl Stack {
         };
         let index = self.tcp.time_waits.index(key);
         self.tcp.time_wait_order.push(0, index);
-        self.tcp.demux.set(tuple, Target::TimeWait(index));
+        self.tcp.demux.insert(&tuple, Target::TimeWait(index));
         self.timers.set(Timer::TimeWait(index), Some(deadline));
     }
 
