@@ -168,7 +168,7 @@ fn hand_over(
     let window = |kernel: &mut Kernel, device: &fdt::Device, stop| {
         let object = Device::registers(device.base, device.size, stop);
         let object = kernel.create_device(object).ok_or(Error::NoMemory)?;
-        let rights = GIVE | Rights::READ | Rights::WRITE;
+        let rights = GIVE | Rights::READ | Rights::WRITE | Rights::DMA;
         let handle = give(kernel, ObjectRef::Device(object), rights)?;
         let interrupt = match kernel.create_interrupt(device.line, device.edge) {
             Some(interrupt) => {

@@ -97,7 +97,7 @@ fn a_program_that_ends_gives_everything_back() {
     let (process, _, address) = program(&mut kernel, u64::MAX);
     let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[3 * 4096]).unwrap();
     ask(&mut kernel, Syscall::ChannelMap, &[one]).unwrap();
-    let (memory, _) = ask(&mut kernel, Syscall::MemoryCreate, &[5 * 4096, 1]).unwrap();
+    let (memory, _) = ask(&mut kernel, Syscall::MemoryCreate, &[5 * 4096]).unwrap();
     ask(&mut kernel, Syscall::MemoryMap, &[memory, 4096, 4096, 1]).unwrap();
     ask(&mut kernel, Syscall::ChannelSendHandle, &[two, memory, 9]).unwrap();
     ask(

@@ -30,7 +30,8 @@ bitflags! {
         /// Channels: may be rung. Interrupts: may be acknowledged. Processes: may be started and
         /// killed. System: may be powered off or reset.
         const SIGNAL = 1 << 5;
-        /// Memory: physical addresses may be learned, for DMA.
+        /// Devices: memory may be made for them to read and write. Memory: its physical addresses may
+        /// be learned.
         const DMA = 1 << 6;
     }
 }

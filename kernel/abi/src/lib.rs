@@ -21,7 +21,7 @@ pub use info::{
     FaultRecord, MAX_CPUS, ObjectInfo, ProcessInfo, ProcessState, SystemInfo,
 };
 pub use syscall::{
-    CHANNEL_HANDLE_QUEUE, MAX_WAIT_ITEMS, MemoryFlags, NAME_BYTES, PAGE_SIZE, PRIORITIES,
-    Protection, STACK_SIZE, Syscall, SystemOperation,
+    CHANNEL_HANDLE_QUEUE, MAX_WAIT_ITEMS, NAME_BYTES, PAGE_SIZE, PRIORITIES, Protection,
+    STACK_SIZE, Syscall, SystemOperation,
 };
 pub use wait::{DEADLINE_NEVER, Signals, WaitFlags, WaitItem, settle};

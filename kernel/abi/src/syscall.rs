@@ -49,7 +49,9 @@ pub enum Syscall {
     ChannelSendHandle = 8,
     /// `(channel)` -> handle, tag: takes the oldest queued handle. `WouldBlock` when there is none.
     ChannelReceiveHandle = 9,
-    /// `(bytes, MemoryFlags)` -> handle: zeroed pages, rounded up. Charged to the caller.
+    /// `(bytes, device)` -> handle: zeroed pages, rounded up. Charged to the caller. With a device
+    /// other than zero they are physically contiguous, and their place may be learned, because the
+    /// device is to read and write them; the handle to the device needs `DMA`.
     MemoryCreate = 10,
     /// `(memory or device, offset, bytes, Protection)` -> address chosen by the kernel. Writable
     /// and executable together: `BadArgument`. Devices are mapped as device memory.
@@ -121,15 +123,6 @@ impl Syscall {
 
     /// How many system calls there are; numbers run from zero without a gap.
     pub const COUNT: u64 = 25;
-}
-
-bitflags! {
-    /// How memory is allocated.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub struct MemoryFlags: u64 {
-        /// Physically contiguous, for DMA.
-        const CONTIGUOUS = 1 << 0;
-    }
 }
 
 bitflags! {

@@ -119,7 +119,7 @@ fn delivery(world: &World) -> Verdict {
 fn shares(world: &World) -> Verdict {
     let (memory, _) = must!(call(Syscall::MemoryCreate, [4096, 0]));
     let address = must!(map(memory, 4096, Protection::READ));
-    let all = Rights::all() - Rights::SIGNAL;
+    let all = Rights::all() - Rights::SIGNAL - Rights::DMA;
     for (rights, code) in [(all, 0), (all - Rights::WRITE, 13)] {
         let (copy, _) = must!(call(
             Syscall::HandleDuplicate,

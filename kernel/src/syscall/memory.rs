@@ -5,19 +5,30 @@ use crate::mm::PAGE;
 use crate::object::handle::Entry;
 use crate::object::space::Target;
 use crate::object::{Kernel, ObjectRef};
-use abi::{Error, MemoryFlags, Protection, Rights};
+use abi::{Error, Protection, Rights};
 
 pub fn create(
     kernel: &mut Kernel,
     caller: Caller,
-    [bytes, flags, ..]: Arguments,
+    [bytes, device, ..]: Arguments,
 ) -> Result<Reply, Error> {
     let bytes = size_of(bytes)?;
-    let flags = MemoryFlags::from_bits(flags).ok_or(Error::BadArgument)?;
+    let is_for_device = device != 0;
+    if is_for_device {
+        let Entry { object, rights } = kernel.entry(caller, device)?;
+        if !matches!(object, ObjectRef::Device(_)) {
+            return Err(Error::BadHandle);
+        }
+        require(rights, Rights::DMA)?;
+    }
     kernel.room_for_handles(caller, 1)?;
-    let contiguous = flags.contains(MemoryFlags::CONTIGUOUS);
-    let memory = kernel.create_memory(caller.process, bytes, contiguous)?;
+    let memory = kernel.create_memory(caller.process, bytes, is_for_device)?;
     let rights = Rights::all() - Rights::SIGNAL;
+    let rights = if is_for_device {
+        rights
+    } else {
+        rights - Rights::DMA
+    };
     let handle = kernel.give(caller, ObjectRef::Memory(memory), rights)?;
     Ok(Reply::One(handle))
 }

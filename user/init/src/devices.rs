@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use abi::{BootInfo, DeviceWindow, MemoryFlags, PAGE_SIZE, Rights};
+use abi::{BootInfo, DeviceWindow, PAGE_SIZE, Rights};
 use hardware::Registers;
 use rt::{
     HandleTag,
@@ -57,7 +57,7 @@ impl Devices {
                 Probe::Free {
                     kind: Kind::Entropy,
                     ..
-                } => match entropy(registers) {
+                } => match entropy(registers, window) {
                     Some(bytes) => random(&bytes),
                     None => log::warn!("entropy device at {:#x} fails", window.physical),
                 },
@@ -91,7 +91,7 @@ impl Devices {
             Wanted::Network => {
                 for window in &self.network {
                     give_window(window, &mut handles)?;
-                    let memory = Memory::create(NETWORK_MEMORY, MemoryFlags::CONTIGUOUS)?;
+                    let memory = device_memory(NETWORK_MEMORY, window)?;
                     handles.push((HandleTag::Memory.with(0), memory.into_handle()));
                 }
             }
@@ -118,6 +118,12 @@ fn give_window(window: &DeviceWindow, handles: &mut Handles) -> Result<(), abi::
     Ok(())
 }
 
+/// Memory that the device of a window is to read and write.
+fn device_memory(bytes: usize, window: &DeviceWindow) -> Result<Memory, abi::Error> {
+    let device = Device::from_handle(duplicate(window.device, Rights::DMA)?);
+    Memory::create_for(bytes, &device)
+}
+
 /// Another handle for what one of the kernel's handles names, which stays open.
 pub fn duplicate(handle: abi::Handle, rights: Rights) -> Result<OwnedHandle, abi::Error> {
     let original = OwnedHandle::from_raw(handle);
@@ -141,13 +147,10 @@ fn registers(window: &DeviceWindow) -> Option<Registers> {
 }
 
 /// Random bytes of an entropy device.
-fn entropy(window: Registers) -> Option<[u8; 32]> {
+fn entropy(registers: Registers, window: &DeviceWindow) -> Option<[u8; 32]> {
     let pages = virtio_rng::MEMORY.next_multiple_of(PAGE_SIZE);
-    let memory = Memory::create(pages, MemoryFlags::CONTIGUOUS)
-        .ok()?
-        .into_dma()
-        .ok()?;
-    let window = window.narrow(0, WINDOW_BYTES).ok()?;
+    let memory = device_memory(pages, window).ok()?.into_dma().ok()?;
+    let window = registers.narrow(0, WINDOW_BYTES).ok()?;
     let mut device = virtio_rng::Entropy::new(virtio::transport(window).ok()?, memory).ok()?;
     let mut bytes = [0; 32];
     device.fill(&mut bytes).ok()?;

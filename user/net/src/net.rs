@@ -10,7 +10,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use abi::{Handle, MemoryFlags, Signals};
+use abi::{Handle, Signals};
 use protocol::{ARENA_TAG, AttachArena, Close, Operation, Range, SocketId, Table, outcome};
 use ring::Arena;
 use rt::handle::Memory;
@@ -47,7 +47,7 @@ impl Net {
     /// # Errors
     /// [`Error::NoService`], [`Error::NoMemory`].
     pub async fn connect_with_arena(bytes: usize) -> Result<Self, Error> {
-        let memory = Memory::create(bytes, MemoryFlags::empty()).map_err(|_| Error::NoMemory)?;
+        let memory = Memory::create(bytes).map_err(|_| Error::NoMemory)?;
         let arena = memory.map_arena().map_err(|_| Error::NoMemory)?;
         let size = u32::try_from(arena.len()).map_err(|_| Error::NoMemory)?;
         let link = rt::system::connect(SERVICE, RING_SLOTS, true).await;

@@ -1,6 +1,6 @@
 //! Takes all there is of something, and keeps it.
 
-use abi::{MemoryFlags, Protection};
+use abi::Protection;
 use rt::handle::{Channel, Memory};
 use rt::println;
 
@@ -9,7 +9,7 @@ const MEBIBYTE: usize = 1 << 20;
 /// Creates and touches memory until it is refused. Exit gives nothing back by itself.
 pub fn leak() -> Result<(), &'static str> {
     let mut mebibytes = 0;
-    while let Ok(memory) = Memory::create(MEBIBYTE, MemoryFlags::empty()) {
+    while let Ok(memory) = Memory::create(MEBIBYTE) {
         match memory.map(0, MEBIBYTE, Protection::READ | Protection::WRITE) {
             Ok(mapping) => core::mem::forget(mapping),
             Err(_) => break,

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use abi::{MemoryFlags, PAGE_SIZE, Signals, Syscall, WaitItem};
+use abi::{PAGE_SIZE, Signals, Syscall, WaitItem};
 use protocol::{ARENA_TAG, REPLY};
 use ring::Message;
 use rt::handle::{Channel, Memory};
@@ -217,7 +217,7 @@ fn write_index(base: u64, index: u64) {
 pub fn arena() -> Verdict {
     const SIZE: u64 = 16 * PAGE_SIZE as u64;
     let mut link = connect()?;
-    let memory = Memory::create(16 * PAGE_SIZE, MemoryFlags::empty()).map_err(|_| "no memory")?;
+    let memory = Memory::create(16 * PAGE_SIZE).map_err(|_| "no memory")?;
     link.send_handle(memory.into_handle(), ARENA_TAG)
         .map_err(|_| "the arena was not sent")?;
     let mut message = request(ATTACH_ARENA, 1);

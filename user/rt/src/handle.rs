@@ -4,8 +4,7 @@
 //! right up. *Never* makes a policy decision.
 
 use abi::{
-    Error, Handle, MemoryFlags, ObjectInfo, ProcessInfo, Protection, Rights, SystemInfo,
-    SystemOperation,
+    Error, Handle, ObjectInfo, ProcessInfo, Protection, Rights, SystemInfo, SystemOperation,
 };
 use ring::{Endpoint, Region, Side};
 
@@ -179,8 +178,17 @@ impl Memory {
     /// # Errors
     ///
     /// [`Error::NoMemory`], [`Error::TooManyHandles`], [`Error::BadArgument`].
-    pub fn create(bytes: usize, flags: MemoryFlags) -> Result<Self, Error> {
-        syscall::memory_create(bytes, flags).map(|handle| Self(OwnedHandle(handle)))
+    pub fn create(bytes: usize) -> Result<Self, Error> {
+        syscall::memory_create(bytes, Handle::NONE).map(|handle| Self(OwnedHandle(handle)))
+    }
+
+    /// As [`Self::create`], contiguous, for a device to read and write.
+    ///
+    /// # Errors
+    ///
+    /// As there; [`Error::Denied`] if the device's handle is without the DMA right.
+    pub fn create_for(bytes: usize, device: &Device) -> Result<Self, Error> {
+        syscall::memory_create(bytes, device.raw()).map(|handle| Self(OwnedHandle(handle)))
     }
 
     /// Bytes.

@@ -4,7 +4,7 @@
 
 use core::alloc::Layout;
 
-use abi::{MemoryFlags, Protection};
+use abi::Protection;
 use spin::mutex::SpinMutex;
 use talc::{
     TalcLock,
@@ -43,7 +43,7 @@ unsafe impl Source for Kernel {
             .max(step)
             .checked_next_multiple_of(abi::PAGE_SIZE)
             .ok_or(())?;
-        let memory = Memory::create(bytes, MemoryFlags::empty()).map_err(drop)?;
+        let memory = Memory::create(bytes).map_err(drop)?;
         let how = Protection::READ | Protection::WRITE;
         let base = memory.map(0, bytes, how).map_err(drop)?.leak();
         // SAFETY: the kernel has just mapped these bytes, nobody else knows of them, and they

@@ -6,7 +6,7 @@
 use core::ptr::NonNull;
 
 use abi::{
-    Error, Handle, MemoryFlags, ObjectInfo, ProcessInfo, Protection, Rights, Syscall, SystemInfo,
+    Error, Handle, ObjectInfo, ProcessInfo, Protection, Rights, Syscall, SystemInfo,
     SystemOperation, WaitFlags, WaitItem,
 };
 
@@ -141,8 +141,9 @@ pub(crate) fn channel_receive_handle(channel: Handle) -> Result<(Handle, u64), E
     Ok((handle(object), tag))
 }
 
-pub(crate) fn memory_create(bytes: usize, flags: MemoryFlags) -> Result<Handle, Error> {
-    let arguments = [bytes as u64, flags.bits(), 0, 0, 0, 0];
+/// For `device` to read and write, if it is a handle.
+pub(crate) fn memory_create(bytes: usize, device: Handle) -> Result<Handle, Error> {
+    let arguments = [bytes as u64, device.0.into(), 0, 0, 0, 0];
     plain(Syscall::MemoryCreate, arguments).map(|(memory, _)| handle(memory))
 }
 
