@@ -20,6 +20,7 @@ mod nagle;
 mod opening;
 mod pacing;
 mod passive;
+mod reassembly;
 mod record;
 mod recovery;
 mod reset;

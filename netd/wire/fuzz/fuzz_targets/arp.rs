@@ -1,6 +1,5 @@
 #![no_main]
 
-#[allow(dead_code, reason = "each target needs one law")]
 #[path = "../../tests/laws/mod.rs"]
 mod laws;
 

@@ -3,6 +3,12 @@
 //!
 //! Each law says whether the bytes were accepted. The tests and the fuzz targets share them.
 
+#![allow(dead_code, unused_imports, reason = "every user needs another law")]
+
+mod options;
+
+pub use options::tcp_options;
+
 use std::net::Ipv4Addr;
 
 use wire::{
