@@ -12,20 +12,25 @@ use core::time::Duration;
 use crate::cc::{Algorithm, Congestion, Remembered};
 use crate::pace::Pacer;
 use crate::pool::Part;
-use crate::recovery::Recovery;
-use crate::seq::Seq;
+use crate::rate::{Delivered, Departure};
+use crate::recovery::{Frto, Phase, Recovery, Scoreboard};
 use crate::time::Instant;
 use crate::window::Mss;
 
 /// The part of a connection that sends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Busy {
     pub(crate) congestion: Congestion,
+    pub(crate) board: Scoreboard,
     pub(crate) recovery: Recovery,
+    pub(crate) delivered: Delivered,
     pub(crate) pacer: Pacer,
-    /// The low half of the position whose acknowledgement ends the running measurement, and when
-    /// it began.
-    timed: Option<(Seq, Instant)>,
+    /// Until this position is acknowledged, the congestion window is known to be used up.
+    limited_to: u64,
+    /// The next round-trip time is measured beyond this position.
+    pub(crate) sampled_to: u64,
+    /// When a segment left last.
+    pub(crate) last_sent_at: Instant,
 }
 
 impl Part for Busy {
@@ -34,27 +39,40 @@ impl Part for Busy {
         let remembered = Remembered::initial(mss);
         Self {
             congestion: Congestion::new(Algorithm::default(), remembered, mss, Instant::ZERO),
-            recovery: Recovery::default(),
+            board: Scoreboard::new(),
+            recovery: Recovery::new(),
+            delivered: Delivered::new(Instant::ZERO),
             pacer: Pacer::new(0),
-            timed: None,
+            limited_to: 0,
+            sampled_to: 0,
+            last_sent_at: Instant::ZERO,
         }
     }
 
     fn clear(&mut self) {
-        *self = Self::new();
+        self.recovery = Recovery::new();
+        self.limited_to = 0;
+        self.sampled_to = 0;
     }
 }
 
 impl Busy {
-    /// Begins to measure the round trip of a segment that ends at `position` and was never sent
-    /// before, unless a measurement is running.
-    pub(crate) fn start_timing(&mut self, position: u64, now: Instant) {
-        self.timed.get_or_insert((low_half(position), now));
+    /// Begins to serve a connection of which nothing before `una` is in flight.
+    /// `burst` bytes may leave at once.
+    pub(crate) fn begin(&mut self, congestion: Congestion, burst: u32, una: u64, now: Instant) {
+        self.congestion = congestion;
+        self.board.reset(una);
+        self.pacer = Pacer::new(burst);
+        self.delivered = Delivered::new(now);
+        self.sampled_to = una;
+        self.last_sent_at = now;
     }
 
-    /// Karn's rule (RFC 6298 section 3): what is sent again cannot be measured.
-    pub(crate) fn stop_timing(&mut self) {
-        self.timed = None;
+    /// `flight` bytes were sent without this part; nobody knows when, or how often.
+    pub(crate) fn adopt(&mut self, flight: u32, now: Instant) {
+        let departure = self.delivered.depart(true, now);
+        self.board.depart(flight, departure, Duration::ZERO);
+        let _range = self.board.resend_last(flight, departure);
     }
 
     /// How many bytes pacing lets out now. `is_paced`: also those of a window.
@@ -72,18 +90,136 @@ impl Busy {
         self.pacer.allowance(rate, mss, now)
     }
 
-    /// Ends the measurement if the acknowledgement of everything before `una` does.
-    pub(crate) fn finish_timing(&mut self, una: u64, now: Instant) -> Option<Duration> {
-        let (position, began) = self.timed?;
-        if low_half(una).is_before(position) {
-            return None;
+    /// How much may be in flight, in bytes: what recovery allows, or congestion control.
+    pub(crate) fn window(&self) -> u32 {
+        if self.recovery.phase() == Phase::Fast && self.congestion.uses_prr() {
+            self.recovery.prr_window()
+        } else {
+            self.congestion.window()
         }
-        self.timed = None;
-        Some(now.since(began))
     }
-}
 
-#[expect(clippy::cast_possible_truncation, reason = "compared modulo 2^32")]
-const fn low_half(value: u64) -> Seq {
-    Seq::new(value as u32)
+    /// Of `flight` bytes that are not acknowledged: those that are on their way, as far as is known
+    /// ("pipe" of RFC 6675 section 4).
+    pub(crate) fn in_flight(&self, flight: u32) -> u32 {
+        flight
+            .saturating_sub(self.board.arrived())
+            .saturating_sub(self.board.lost())
+            .saturating_sub(self.recovery.presumed_arrived())
+    }
+
+    /// How many bytes more may leave, with `flight` bytes not acknowledged.
+    pub(crate) fn room(&self, flight: u32) -> u32 {
+        self.window().saturating_sub(self.in_flight(flight))
+    }
+
+    /// Whether bytes that were not sent before go first, to find out whether the timeout was a
+    /// mistake: how many segments of them. `Some(0)`: that is being waited for.
+    pub(crate) fn trial_segments(&self) -> Option<u8> {
+        match self.recovery.suspicion.frto {
+            Frto::TryingNew { left } => Some(left),
+            Frto::Off | Frto::FirstResent => None,
+        }
+    }
+
+    /// Whether the congestion window was used up within the last round trip before `una`
+    /// (RFC 7661 section 4.3).
+    pub(crate) fn is_window_limited(&self, una: u64) -> bool {
+        una < self.limited_to
+    }
+
+    /// Nothing more leaves now, with `flight` bytes up to `nxt` not acknowledged. `has_more`: there
+    /// is something to send that the peer would take.
+    pub(crate) fn note_pause(&mut self, flight: u32, nxt: u64, mss: Mss, has_more: bool) {
+        if self.room(flight) < u32::from(mss.get()) {
+            self.limited_to = nxt;
+        } else if !has_more {
+            self.delivered.limit_by_application(self.in_flight(flight));
+        }
+    }
+
+    /// `len` new positions leave, the last being `nxt`; `flight` bytes were not acknowledged before.
+    pub(crate) fn depart(&mut self, len: u32, flight: u32, mss: Mss, now: Instant) {
+        let departure = self.leave(len, flight, now);
+        // Within 1/32 of a round trip, the time of leaving need not be exact.
+        let while_short = self.recovery.min_rtt() / 32;
+        self.board.depart(len, departure, while_short);
+        if let Frto::TryingNew { left } = &mut self.recovery.suspicion.frto {
+            let segments = len.div_ceil(mss.get().into());
+            *left = left.saturating_sub(u8::try_from(segments).unwrap_or(u8::MAX));
+        }
+    }
+
+    /// `len` lost positions leave again. `false` if they must not.
+    pub(crate) fn depart_again(
+        &mut self,
+        len: u32,
+        flight: u32,
+        stamp: Option<u32>,
+        now: Instant,
+    ) -> bool {
+        let departure = self.leave(len, flight, now);
+        let is_noted = self.board.resend(len, departure);
+        if is_noted {
+            self.recovery.suspicion.note_resent(len, stamp);
+        }
+        is_noted
+    }
+
+    /// The last segment leaves again (RFC 8985 section 7.3), as far as it is one record. Returns
+    /// its range.
+    pub(crate) fn depart_last_again(
+        &mut self,
+        mss: u32,
+        flight: u32,
+        now: Instant,
+    ) -> Option<(u64, u64)> {
+        let departure = self.leave(mss, flight, now);
+        self.board.resend_last(mss, departure)
+    }
+
+    /// A probe of the peer's window leaves: the first `len` positions, `flight` of which were not
+    /// acknowledged before. `is_beyond`: the peer cannot take them, so they count as lost.
+    pub(crate) fn depart_probe(
+        &mut self,
+        len: u32,
+        flight: u32,
+        mss: Mss,
+        is_beyond: bool,
+        now: Instant,
+    ) {
+        if flight < len {
+            self.depart(len.saturating_sub(flight), flight, mss, now);
+            self.board.lose_where(|_| true);
+        }
+        // What is a probe now is sent again later, or was sent before: it is not measured.
+        self.depart_again(len, len.max(flight), None, now);
+        if is_beyond {
+            self.board.lose_where(|_| true);
+        }
+    }
+
+    /// New bytes were to show whether a timeout was a mistake, and there are none (any more). If
+    /// none left, the old ones go on; `false`: some did, and their answer is waited for.
+    pub(crate) fn end_trial(&mut self) -> bool {
+        let frto = &mut self.recovery.suspicion.frto;
+        let has_none = *frto
+            == Frto::TryingNew {
+                left: Frto::NEW_SEGMENTS,
+            };
+        if has_none {
+            *frto = Frto::Off;
+        }
+        has_none
+    }
+
+    fn leave(&mut self, len: u32, flight: u32, now: Instant) -> Departure {
+        let in_flight = self.in_flight(flight);
+        self.last_sent_at = now;
+        self.recovery.note_sent(len);
+        self.pacer.sent(len);
+        self.congestion
+            .on_sent(len, in_flight.saturating_add(len), now);
+        self.delivered.depart(in_flight == 0, now)
+    }
 }

@@ -187,10 +187,6 @@ impl Congestion {
     }
 
     /// Whether recovery approaches the new window by Proportional Rate Reduction. BBR limits itself.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "recovery inflates the window yet")
-    )]
     pub(crate) fn uses_prr(&self) -> bool {
         match self {
             Self::NewReno(_) | Self::Cubic(_) => true,
@@ -256,7 +252,6 @@ impl Congestion {
     }
 
     /// The last congestion signal or timeout was a mistake: nothing had been lost.
-    #[expect(dead_code, reason = "no mistake is found out yet")]
     pub(crate) fn on_spurious(&mut self, _now: Instant) {
         match self {
             Self::NewReno(reno) => reno.on_spurious(),

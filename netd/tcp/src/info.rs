@@ -53,6 +53,8 @@ pub struct Info {
     pub bytes_received: u64,
     /// Segments sent again, as far as can be counted.
     pub retransmits: u16,
+    /// How fast the path took bytes of late, in bytes per second; 0 when that is not known.
+    pub delivery_rate: u64,
 }
 
 impl Info {
@@ -78,6 +80,7 @@ impl Info {
             bytes_sent: 0,
             bytes_received: 0,
             retransmits: u16::from(opening.retransmits()),
+            delivery_rate: 0,
         }
     }
 
@@ -95,7 +98,7 @@ impl Info {
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),
-            congestion_window: busy.map_or(snd.remembered.window, |busy| busy.window(snd.mss)),
+            congestion_window: busy.map_or(snd.remembered.window, |busy| busy.window()),
             slow_start_threshold: busy
                 .map_or(snd.remembered.threshold, |busy| busy.congestion.threshold()),
             pacing_rate: busy.and_then(|busy| busy.pacer.rate()),
@@ -107,6 +110,7 @@ impl Info {
             bytes_sent: snd.una.min(snd.end),
             bytes_received: rcv.nxt,
             retransmits: snd.retransmits,
+            delivery_rate: busy.map_or(0, |busy| busy.delivered.rate()),
         }
     }
 }

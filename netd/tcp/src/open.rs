@@ -18,7 +18,7 @@ use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::state::{Cause, Facts, OurFin, State};
 use crate::time::Instant;
-use crate::timers::{ACK_DELAY, Purpose, Timers, WINDOW_DELAY};
+use crate::timers::{ACK_DELAY, Timers, WINDOW_DELAY};
 
 /// An open connection.
 #[derive(Debug)]
@@ -259,92 +259,5 @@ impl Open {
 
     fn is_quiet(&self) -> bool {
         self.rcv.need == AckNeed::None && !self.timers.is_ack_delayed()
-    }
-
-    /// The earliest time at which [`Open::fire`] has something to do.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next_deadline()
-    }
-
-    /// Fires the timers that are due.
-    pub(crate) fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
-        let mut outcome = Outcome::default();
-        self.timers.fire_pace(now);
-        if self.timers.fire_ack(now) {
-            self.rcv.need = AckNeed::WithSmallWindow;
-        }
-        match self.timers.fire(now) {
-            None | Some(Purpose::Idle) => {}
-            Some(Purpose::Orphan) => self.time_out(shared, &mut outcome),
-            Some(Purpose::Rest) => self.rest(shared, now),
-            Some(purpose) => {
-                // RFC 9293 section 3.8.3: R2. A peer that answers is never given up, even if it
-                // keeps its window closed (section 3.8.6.1, MUST-37).
-                if self.timers.silence(now) >= shared.limits.user_timeout {
-                    self.time_out(shared, &mut outcome);
-                } else {
-                    self.send_again(purpose, shared, now);
-                }
-            }
-        }
-        outcome
-    }
-
-    /// Nothing was sent for a retransmission timeout: others may need the busy part.
-    fn rest(&mut self, shared: &mut Shared, now: Instant) {
-        self.timers.disarm();
-        if let Some(busy) = self.snd.busy_in(&mut shared.busy) {
-            // RFC 5681 section 4.1: the window is not to be trusted any more.
-            busy.congestion.on_idle(self.snd.mss, now);
-        }
-        self.snd.give_back_busy(&mut shared.busy);
-    }
-
-    fn send_again(&mut self, purpose: Purpose, shared: &mut Shared, now: Instant) {
-        match purpose {
-            Purpose::Retransmit => {
-                let is_first = self.timers.backoff() <= 1;
-                let busy = self.snd.busy_in(&mut shared.busy);
-                self.snd.recover_on_timeout(busy, is_first, now);
-            }
-            Purpose::Probe => {
-                self.is_probe_due = true;
-                if let Some(busy) = self.snd.busy_in(&mut shared.busy) {
-                    // RFC 5681 section 4.1: nothing was sent for a retransmission timeout.
-                    busy.congestion.on_idle(self.snd.mss, now);
-                }
-            }
-            Purpose::Idle | Purpose::Rest | Purpose::Orphan => {}
-        }
-        self.timers.arm(purpose, self.snd.rtt.rto(), now);
-    }
-
-    fn time_out(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
-        outcome.events.insert(Events::TIMED_OUT);
-        self.cut(Cause::TimedOut, shared, outcome);
-    }
-
-    /// Sets how long what is in flight may take, after the peer has answered.
-    pub(crate) fn rearm_after_ack(&mut self, has_progress: bool, limits: &Limits, now: Instant) {
-        if has_progress {
-            self.timers.note_progress(now);
-            if self.snd.flight > 0 {
-                // RFC 6298 section 5.3.
-                self.timers
-                    .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
-            } else {
-                // RFC 6298 section 5.2.
-                self.timers.disarm();
-                if self.snd.busy.is_some() {
-                    self.timers.arm(Purpose::Rest, self.snd.rtt.rto(), now);
-                }
-                self.watch_orphan(limits, now);
-            }
-        } else if self.snd.window == 0 {
-            self.timers.note_answer(now);
-        }
-        if self.timers.purpose() == Purpose::Probe && self.snd.usable_window() > 0 {
-            self.timers.disarm();
-        }
     }
 }

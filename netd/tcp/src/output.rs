@@ -2,9 +2,10 @@
 //! 3.8.6.1 (probes), and acknowledgements on their own.
 //!
 //! *Owns* the choice of the next segment. *Never* keeps a queue: each call looks at the positions
-//! and takes the first that applies of: one lost segment, data and FIN from the cursor on, a probe,
-//! an acknowledgement. When none applies and nothing is in flight although there is something to
-//! send, it arms the probe timer, so that no connection can be forgotten.
+//! and takes the first that applies of: a report of ranges, a probe of the tail, what is lost, new
+//! data and FIN, a probe of the window, an acknowledgement. When none applies and nothing is in
+//! flight although there is something to send, it arms the probe timer, so that no connection can
+//! be forgotten.
 
 use wire::tcp::{Flags, Options, SackBlocks};
 
@@ -12,6 +13,7 @@ use crate::busy::Busy;
 use crate::open::Open;
 use crate::outcome::{Emit, Fate};
 use crate::receive::AckNeed;
+use crate::recovery::TailProbe;
 use crate::segment::bare;
 use crate::shared::Shared;
 use crate::state::OurFin;
@@ -82,31 +84,26 @@ impl Open {
         }
         let is_paced = shared.limits.is_paced;
         let mut busy = self.snd.busy_in(&mut shared.busy);
-        let allowance = busy.as_deref_mut().map_or(u32::MAX, |busy| {
-            busy.allowance(is_paced, self.snd.rtt.smoothed(), self.snd.mss, now)
-        });
-        if let Some(busy) = busy.as_deref_mut()
-            && busy.recovery.take_resend()
-            && let Some(part) = self.lost_segment()
-        {
-            return Some(self.send_lost(busy, part, now));
-        }
-        if let Some(part) = self.next_part(busy.as_deref(), max_payload.min(allowance)) {
-            if allowance > 0 {
-                return Some(self.send_part(busy, part, now));
+        let data = match busy.as_deref_mut() {
+            Some(busy) => {
+                let srtt = self.snd.rtt.smoothed();
+                let allowance = busy.allowance(is_paced, srtt, self.snd.mss, now);
+                self.next_data(busy, allowance, max_payload, now)
             }
-            let free_at = busy.as_deref().map(|busy| busy.pacer.free_at());
-            self.timers.pace(free_at.unwrap_or(Instant::FAR_FUTURE));
+            None => self.next_data_alone(max_payload, now),
+        };
+        if data.is_some() {
+            return data;
         }
         if core::mem::take(&mut self.is_probe_due)
-            && let Some(part) = self.probe()
+            && let Some(part) = self.window_probe(busy.as_deref())
         {
-            return Some(self.send_probe(busy, part, now));
+            return Some(self.send_window_probe(busy, part, now));
         }
         if self.rcv.need != AckNeed::None {
             return Some(self.acknowledge(SackBlocks::NONE, now));
         }
-        self.watch_window(now);
+        self.watch_window(busy, now);
         None
     }
 
@@ -122,61 +119,144 @@ impl Open {
         emit
     }
 
-    /// The segment at SND.UNA, which recovery takes for lost.
-    fn lost_segment(&self) -> Option<Part> {
-        let start = self.snd.una;
-        let flight_end = self.snd.nxt().min(self.snd.end);
-        let len = small(flight_end.saturating_sub(start)).min(u32::from(self.snd.mss.get()));
-        let part = self.part(start, len);
-        // Only what was sent before may be sent whatever the windows say.
-        let part = Part {
-            has_fin: part.has_fin && self.snd.nxt() > self.snd.end,
-            ..part
+    /// The next part of the stream to leave; `allowance`: bytes that pacing lets out now.
+    fn next_data(
+        &mut self,
+        busy: &mut Busy,
+        allowance: u32,
+        max_payload: u32,
+        now: Instant,
+    ) -> Option<Emit> {
+        let mss = u32::from(self.snd.mss.get());
+        if core::mem::take(&mut busy.recovery.probe.is_due)
+            && let Some(emit) = self.send_tail_probe(busy, now)
+        {
+            return Some(emit);
+        }
+        // RFC 5682 section 3.1 step 2: new bytes first, if there are any.
+        if let Some(segments) = busy.trial_segments() {
+            let room = mss.saturating_mul(segments.into());
+            if let Some(part) = self.new_part(room, max_payload) {
+                return Some(self.send_new(busy, part, now));
+            }
+            if !busy.end_trial() {
+                return None;
+            }
+        }
+        let most = max_payload.min(allowance);
+        let lost = self.lost_part(busy, most);
+        let new = || {
+            let has_room = busy.board.has_room();
+            let part = self.new_part(busy.room(self.snd.flight), most);
+            part.filter(|_| has_room)
         };
-        (part.positions() > 0).then_some(part)
-    }
-
-    /// `len` bytes from `start` on, with our FIN if it follows.
-    fn part(&self, start: u64, len: u32) -> Part {
-        let end = start.saturating_add(u64::from(len));
-        Part {
-            start,
-            len,
-            has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end,
+        let part = lost.or_else(new)?;
+        if allowance == 0 {
+            self.timers.pace(busy.pacer.free_at());
+            return None;
+        }
+        if lost.is_some() {
+            self.send_lost(busy, part, now)
+        } else {
+            Some(self.send_new(busy, part, now))
         }
     }
 
-    /// Data, and FIN, from the cursor on.
-    fn next_part(&self, busy: Option<&Busy>, max_payload: u32) -> Option<Part> {
+    /// The same without a busy part: one segment at a time.
+    fn next_data_alone(&mut self, max_payload: u32, now: Instant) -> Option<Emit> {
+        let mss = u32::from(self.snd.mss.get());
+        if core::mem::take(&mut self.snd.is_resend_due) {
+            let end = self.snd.nxt().min(self.snd.una.saturating_add(mss.into()));
+            let part = self.sent_part(self.snd.una, end);
+            self.snd.retransmits = self.snd.retransmits.saturating_add(1);
+            self.arm_retransmit(now);
+            return Some(self.emit(part, now));
+        }
+        if self.snd.flight > 0 {
+            return None;
+        }
+        let part = self.new_part(mss, max_payload)?;
+        self.snd.flight = part.positions();
+        self.timers.disarm();
+        self.arm_retransmit(now);
+        Some(self.emit(part, now))
+    }
+
+    /// What was sent before, from `start` to `end`.
+    fn sent_part(&self, start: u64, end: u64) -> Part {
+        Part {
+            start,
+            len: small(end.min(self.snd.end).saturating_sub(start)),
+            has_fin: end > self.snd.end,
+        }
+    }
+
+    /// The first of what is lost, as far as congestion control lets it out, and the peer's window
+    /// (RFC 9293 section 3.8.6, SHLD-16): what lies beyond one that has shrunk waits.
+    fn lost_part(&self, busy: &Busy, max_payload: u32) -> Option<Part> {
+        let (start, end) = busy.board.first_lost()?;
+        let mss = u32::from(self.snd.mss.get());
+        let whole = small(end.saturating_sub(start));
+        let edge = self.snd.una.saturating_add(self.snd.window.into());
+        let usable = small(edge.saturating_sub(start));
+        let usable = match start {
+            // A FIN needs no window.
+            _ if start >= self.snd.end => 1,
+            // Nor is the first segment cut because of it (MAY-7).
+            _ if start == self.snd.una && usable > 0 => usable.max(mss),
+            _ => usable,
+        };
+        let most = busy.room(self.snd.flight).min(max_payload.max(mss));
+        let len = whole.min(most).min(usable);
+        if len == whole && end == self.snd.nxt() && self.snd.unsent() > 0 && whole < mss {
+            // The rest of the segment may be new: a probe of the window was only a byte.
+            let most = most.min(mss).saturating_sub(len);
+            let new = small(self.snd.unsent())
+                .min(most)
+                .min(self.snd.usable_window());
+            let end = end.saturating_add(new.into());
+            return Some(Part {
+                start,
+                len: len.saturating_add(new),
+                has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end,
+            });
+        }
+        // Whole segments, but for the last.
+        let len = if len == whole || (len == usable && len < mss) {
+            len
+        } else {
+            len.saturating_sub(len % mss)
+        };
+        (len > 0).then(|| self.sent_part(start, start.saturating_add(len.into())))
+    }
+
+    /// Data, and FIN, that never left; no more than `room`.
+    fn new_part(&self, room: u32, max_payload: u32) -> Option<Part> {
         let snd = &self.snd;
-        let len = self.sendable(busy, max_payload);
-        let part = self.part(snd.cursor(), len);
+        let start = snd.nxt();
+        let len = self.sendable(room, max_payload);
+        let end = start.saturating_add(u64::from(len));
         // A FIN alone needs no window: it is how a peer that reads slowly learns of the end.
-        let is_fin_due = part.has_fin && snd.cursor() <= snd.end;
-        (len > 0 || is_fin_due).then_some(Part {
-            has_fin: is_fin_due,
-            ..part
+        let has_fin = self.facts.ours() == OurFin::Queued && end == snd.end;
+        (len > 0 || has_fin).then_some(Part {
+            start,
+            len,
+            has_fin,
         })
     }
 
-    /// How many bytes from the cursor on may leave now, in one segment or super-segment.
-    fn sendable(&self, busy: Option<&Busy>, max_payload: u32) -> u32 {
+    /// How many new bytes may leave now, in one segment or super-segment.
+    fn sendable(&self, room: u32, max_payload: u32) -> u32 {
         let snd = &self.snd;
         let mss = u32::from(snd.mss.get());
         let unsent = snd.unsent();
         if unsent == 0 {
             return 0;
         }
-        let congestion = busy.map_or(mss, |busy| {
-            // RFC 3042: up to two segments beyond the congestion window on the first duplicates.
-            let extra = busy.recovery.extra_segments().saturating_mul(mss);
-            busy.window(snd.mss).saturating_add(extra)
-        });
-        let congestion = congestion.saturating_sub(snd.sent);
         let usable = snd.usable_window();
         let len = small(unsent)
             .min(usable)
-            .min(congestion)
+            .min(room)
             .min(max_payload.max(mss));
         let is_tail = u64::from(len) == unsent;
         if is_tail && self.may_send_tail(len % mss) {
@@ -199,69 +279,113 @@ impl Open {
     fn may_send_tail(&self, rest: u32) -> bool {
         // RFC 9293 section 3.7.4, Nagle: not while something is unacknowledged, unless switched
         // off. After the end nothing can be added, so there is nothing to wait for.
-        rest == 0 || self.is_nodelay || self.snd.sent == 0 || self.facts.is_our_side_closed()
+        rest == 0 || self.is_nodelay || self.snd.flight == 0 || self.facts.is_our_side_closed()
+    }
+
+    fn send_new(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {
+        let (count, flight) = (part.positions(), self.snd.flight);
+        busy.depart(count, flight, self.snd.mss, now);
+        self.snd.flight = flight.saturating_add(count);
+        if !self.timers.awaits_answer() {
+            // RFC 6298 section 5.1; RFC 8985 section 7.2.
+            self.timers.disarm();
+            if busy.may_probe_tail(self.has_sack) {
+                self.arm_tail(now);
+            } else {
+                self.arm_retransmit(now);
+            }
+        }
+        self.emit(part, now)
+    }
+
+    fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Option<Emit> {
+        let snd = &mut self.snd;
+        let stamp = self.stamps.map(|stamps| stamps.emit(now).value);
+        let old = part
+            .positions()
+            .min(small(snd.nxt().saturating_sub(part.start)));
+        if !busy.depart_again(old, snd.flight, stamp, now) {
+            return None;
+        }
+        snd.note_retransmit(old);
+        let new = part.positions().saturating_sub(old);
+        if new > 0 {
+            busy.depart(new, snd.flight, snd.mss, now);
+            snd.flight = snd.flight.saturating_add(new);
+        }
+        let is_first = part.start == snd.una;
+        if is_first || !self.timers.awaits_answer() {
+            // The peer has a whole timeout to answer what it waits for.
+            self.arm_retransmit(now);
+        }
+        Some(self.emit(part, now))
+    }
+
+    /// RFC 8985 section 7.3: a segment of new bytes, or else the last one again.
+    fn send_tail_probe(&mut self, busy: &mut Busy, now: Instant) -> Option<Emit> {
+        let mss = u32::from(self.snd.mss.get());
+        if let Some(part) = self.new_part(mss, 0).filter(|_| busy.board.has_room()) {
+            let emit = self.send_new(busy, part, now);
+            busy.recovery.probe = TailProbe::depart(self.snd.nxt(), false);
+            return Some(emit);
+        }
+        let (start, end) = busy.depart_last_again(mss, self.snd.flight, now)?;
+        busy.recovery.probe = TailProbe::depart(self.snd.nxt(), true);
+        let part = self.sent_part(start, end);
+        self.snd.note_retransmit(part.positions());
+        Some(self.emit(part, now))
+    }
+
+    /// Whether something is to be sent, and nothing is on its way that could make the peer speak.
+    fn is_stuck(&self, busy: Option<&Busy>) -> bool {
+        let has_more = self.snd.unsent() > 0 || self.snd.flight > 0;
+        let is_silent = match busy {
+            // What was reported as arrived is the retransmission timer's matter.
+            Some(busy) => busy.in_flight(self.snd.flight) == 0 && busy.board.arrived() == 0,
+            None => self.snd.flight == 0 || self.timers.purpose() == Purpose::Probe,
+        };
+        has_more && is_silent
     }
 
     /// What a probe carries: what the window lets out, or one byte beyond it.
-    fn probe(&self) -> Option<Part> {
+    fn window_probe(&self, busy: Option<&Busy>) -> Option<Part> {
         let snd = &self.snd;
-        if snd.sent > 0 || snd.unsent() == 0 {
+        if !self.is_stuck(busy) {
             return None;
         }
         let most = snd.window.clamp(1, u32::from(snd.mss.get()));
-        Some(self.part(snd.una, small(snd.unsent()).min(most)))
+        let left = small(snd.end.saturating_sub(snd.una));
+        let end = snd.una.saturating_add(left.min(most).into());
+        (left > 0).then(|| self.sent_part(snd.una, end))
     }
 
-    fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {
-        self.snd.retransmits = self.snd.retransmits.saturating_add(1);
-        busy.stop_timing();
-        busy.pacer.sent(part.len);
-        self.timers
-            .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
-        self.emit(part, now)
-    }
-
-    fn send_part(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
-        let snd = &mut self.snd;
-        let is_new = snd.sent == snd.flight;
-        snd.advance_cursor(part.positions());
-        if !is_new {
-            snd.retransmits = snd.retransmits.saturating_add(1);
-        }
+    /// RFC 9293 section 3.8.6.1: at least one byte of new data, again and again. Beyond the window
+    /// it counts as lost at once: when the window opens it is sent once more.
+    fn send_window_probe(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
+        let flight = self.snd.flight;
+        self.snd.flight = flight.max(part.len);
         if let Some(busy) = busy {
-            busy.pacer.sent(part.len);
-            busy.congestion.on_sent(part.positions(), snd.sent, now);
-            if is_new {
-                busy.start_timing(snd.cursor(), now);
-            } else {
-                busy.stop_timing();
+            let is_beyond = self.snd.window == 0;
+            busy.depart_probe(part.len, flight, self.snd.mss, is_beyond, now);
+            if !is_beyond {
+                // RFC 9293 section 3.8.6.2.1 (4): what the window takes, after all.
+                self.timers.disarm();
+                self.arm_retransmit(now);
             }
         }
-        if self.timers.purpose() != Purpose::Retransmit {
-            // RFC 6298 section 5.1.
-            self.timers.disarm();
-            self.timers
-                .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
-        }
         self.emit(part, now)
     }
 
-    /// RFC 9293 section 3.8.6.1: at least one byte of new data, again and again. It stays beyond
-    /// the cursor: when the window opens it is sent once more.
-    fn send_probe(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
-        if let Some(busy) = busy {
-            busy.stop_timing();
-        }
-        self.snd.flight = self.snd.flight.max(part.positions());
-        self.emit(part, now)
-    }
-
-    /// Nothing may leave and nothing is in flight: only the peer's window can be the reason.
-    fn watch_window(&mut self, now: Instant) {
-        let is_stuck = self.snd.sent == 0 && self.snd.unsent() > 0;
-        if is_stuck && self.timers.purpose() != Purpose::Probe {
+    /// Nothing may leave. If nothing is in flight either, only the peer's window can be the reason.
+    fn watch_window(&mut self, busy: Option<&mut Busy>, now: Instant) {
+        if self.is_stuck(busy.as_deref()) && self.timers.purpose() != Purpose::Probe {
             self.timers.disarm();
             self.timers.arm(Purpose::Probe, self.snd.rtt.rto(), now);
+        }
+        if let Some(busy) = busy {
+            let has_more = self.snd.unsent() > 0 && self.snd.usable_window() > 0;
+            let (flight, nxt) = (self.snd.flight, self.snd.nxt());
+            busy.note_pause(flight, nxt, self.snd.mss, has_more);
         }
     }
 

@@ -181,8 +181,6 @@ impl Record {
         let end = fields.una.saturating_add(u64::from(fields.queued));
         open.snd
             .restore(fields.una, fields.flight, end, fields.window);
-        // What of it has arrived, nobody knows any more.
-        open.snd.sent = 0;
         Ok(open)
     }
 

@@ -4,18 +4,18 @@
 //! and the round-trip measurement. *Never* decides what to send: that is `output`'s.
 //!
 //! ```text
-//!   una            una + sent      una + flight       end
-//!    |-- sent again --|-- lost? -------|-- never sent --|
+//!   una             una + flight        end
+//!    |-- was sent ------|-- never sent ---|
 //! ```
 //!
-//! Usually `sent == flight`. After a timeout `sent` starts again from nothing and what lies
-//! between the two is taken for lost. Our FIN sits at position `end` and counts as one byte.
+//! Our FIN sits at position `end` and counts as one byte. What of the bytes in flight has arrived
+//! or is lost is the scoreboard's, in the busy part.
 
 use crate::busy::Busy;
 use crate::cc::{Algorithm, Congestion, Remembered, initial_window};
 use crate::options::Agreed;
-use crate::pace::Pacer;
 use crate::pool::{Pool, Slot};
+use crate::recovery::Standing;
 use crate::rtt::Rtt;
 use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
@@ -31,8 +31,6 @@ pub(crate) struct Sender {
     pub(crate) end: u64,
     /// SND.NXT - SND.UNA: how much was ever sent and is not acknowledged.
     pub(crate) flight: u32,
-    /// How much of that is believed to be on its way, or to have arrived.
-    pub(crate) sent: u32,
     /// SND.WND, scaled.
     pub(crate) window: u32,
     /// The largest SND.WND so far.
@@ -43,6 +41,8 @@ pub(crate) struct Sender {
     /// The number of position 0: ISS + 1.
     base: Seq,
     pub(crate) rtt: Rtt,
+    /// Without a busy part: the segment at SND.UNA is to be sent again.
+    pub(crate) is_resend_due: bool,
     /// What is needed only while something is sent.
     pub(crate) busy: Option<Slot<Busy>>,
     /// The congestion control that the user chose.
@@ -61,7 +61,7 @@ impl Sender {
             una: 0,
             end: 0,
             flight: 0,
-            sent: 0,
+            is_resend_due: false,
             window,
             max_window: window,
             window_set_by: set_by,
@@ -89,19 +89,14 @@ impl Sender {
         self.una.saturating_add(u64::from(self.flight))
     }
 
-    /// Where sending goes on: SND.NXT, or earlier while lost data is sent again.
-    pub(crate) fn cursor(&self) -> u64 {
-        self.una.saturating_add(u64::from(self.sent))
-    }
-
-    /// How many bytes the peer's window still lets out.
+    /// How many new bytes the peer's window still lets out.
     pub(crate) fn usable_window(&self) -> u32 {
-        self.window.saturating_sub(self.sent)
+        self.window.saturating_sub(self.flight)
     }
 
-    /// Queued bytes not sent, or to be sent again.
+    /// Queued bytes that were never sent.
     pub(crate) fn unsent(&self) -> u64 {
-        self.end.saturating_sub(self.cursor())
+        self.end.saturating_sub(self.nxt())
     }
 
     /// A field of a segment's header, in bytes.
@@ -130,14 +125,14 @@ impl Sender {
         let bytes = self.end.saturating_sub(self.una).min(u64::from(count));
         self.una = self.una.saturating_add(u64::from(count));
         self.flight = self.flight.saturating_sub(count);
-        self.sent = self.sent.saturating_sub(count);
         bytes
     }
 
-    /// `count` positions from the cursor on were sent.
-    pub(crate) fn advance_cursor(&mut self, count: u32) {
-        self.sent = self.sent.saturating_add(count);
-        self.flight = self.flight.max(self.sent);
+    /// `count` positions were sent again.
+    pub(crate) fn note_retransmit(&mut self, count: u32) {
+        let segments = count.div_ceil(self.mss.get().into());
+        let segments = u16::try_from(segments).unwrap_or(u16::MAX);
+        self.retransmits = self.retransmits.saturating_add(segments);
     }
 
     /// Borrows the busy part if it is not here and one is left.
@@ -148,13 +143,29 @@ impl Sender {
         let algorithm = self.algorithm_in(&shared.limits);
         let pool = &mut shared.busy;
         self.busy = pool.take();
+        let standing = self.standing(false, now);
         if let Some(busy) = self.busy_in(pool) {
-            busy.congestion = Congestion::new(algorithm, self.remembered, self.mss, now);
-            busy.pacer = Pacer::new(initial_window(self.mss));
-            if self.sent < self.flight {
-                // What of it has arrived, nobody knows: as after a timeout.
-                self.recover_on_timeout(Some(busy), true, now);
+            let congestion = Congestion::new(algorithm, self.remembered, self.mss, now);
+            busy.begin(congestion, initial_window(self.mss), self.una, now);
+            if self.flight > 0 {
+                busy.adopt(self.flight, now);
+                if core::mem::take(&mut self.is_resend_due) {
+                    // What of it has arrived, nobody knows.
+                    busy.time_out(true, &standing);
+                }
             }
+        }
+    }
+
+    /// Where the sender stands now.
+    pub(crate) fn standing(&self, has_sack: bool, now: Instant) -> Standing {
+        Standing {
+            now,
+            una: self.una,
+            nxt: self.nxt(),
+            mss: self.mss,
+            has_sack,
+            srtt: self.rtt.smoothed(),
         }
     }
 
@@ -195,7 +206,8 @@ impl Sender {
     pub(crate) fn restore(&mut self, una: u64, flight: u32, end: u64, max_window: u32) {
         self.una = una;
         self.flight = flight;
-        self.sent = flight;
+        // What of it has arrived, nobody knows any more.
+        self.is_resend_due = flight > 0;
         self.end = end;
         self.max_window = max_window;
     }
@@ -236,7 +248,7 @@ mod tests {
     fn a_fin_is_not_one_of_the_users_bytes() {
         let mut sender = sender();
         sender.end = 10;
-        sender.advance_cursor(11);
+        sender.flight = 11;
         assert_eq!(sender.acknowledge(4), 4);
         assert_eq!(sender.acknowledge(7), 6);
         assert_eq!((sender.una, sender.flight, sender.unsent()), (11, 0, 0));

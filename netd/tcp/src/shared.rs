@@ -65,6 +65,8 @@ pub struct Shared {
     pub(crate) holes: Pool<Ranges>,
     pub(crate) busy: Pool<Busy>,
     pub(crate) challenges: Budget,
+    /// Reports of peers that made no sense.
+    pub(crate) odd_reports: u64,
 }
 
 impl Shared {
@@ -76,6 +78,7 @@ impl Shared {
             holes: Pool::new(limits.hole_lists),
             busy: Pool::new(limits.busy_parts),
             challenges: Budget::new(limits.challenges_per_second),
+            odd_reports: 0,
         }
     }
 
@@ -89,6 +92,13 @@ impl Shared {
     #[must_use]
     pub fn hole_lists_in_use(&self) -> u32 {
         self.holes.in_use()
+    }
+
+    /// How many blocks of selective acknowledgements made no sense: inverted, or of bytes that were
+    /// never sent.
+    #[must_use]
+    pub const fn odd_reports(&self) -> u64 {
+        self.odd_reports
     }
 
     /// How many connections are sending, or were within the last retransmission timeout.

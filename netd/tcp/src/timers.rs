@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Idle,
     /// Something is in flight (RFC 6298 section 5). Excludes the others: acknowledgements are due.
     Retransmit,
+    /// The last segments in flight may be lost: a probe is to be sent (RFC 8985 section 7.2).
+    Tail,
+    /// What is late may be lost: look again (RFC 8985 section 6.3).
+    Reorder,
     /// Nothing is in flight, something is to be sent, and the peer's window does not let it out
     /// (RFC 9293 section 3.8.6.1).
     Probe,
@@ -63,6 +67,14 @@ impl Timers {
         self.purpose
     }
 
+    /// Whether it waits for the peer to answer what is in flight.
+    pub(crate) const fn awaits_answer(&self) -> bool {
+        matches!(
+            self.purpose,
+            Purpose::Retransmit | Purpose::Tail | Purpose::Reorder
+        )
+    }
+
     /// How often in a row the main timer has fired without an answer.
     pub(crate) const fn backoff(&self) -> u8 {
         self.backoff
@@ -70,11 +82,16 @@ impl Timers {
 
     /// Arms the main timer, which waits `rto` times 2 to the power of the back-off.
     pub(crate) fn arm(&mut self, purpose: Purpose, rto: Rto, now: Instant) {
+        self.arm_for(purpose, rto.backed_off(self.backoff).duration(), now);
+    }
+
+    /// Arms the main timer, which waits this long.
+    pub(crate) fn arm_for(&mut self, purpose: Purpose, wait: Duration, now: Instant) {
         if matches!(self.purpose, Purpose::Idle | Purpose::Rest) {
             self.since = milliseconds(now);
         }
         self.purpose = purpose;
-        self.at = now + rto.backed_off(self.backoff).duration();
+        self.at = now + wait;
     }
 
     /// Arms the main timer for the peer's FIN.
@@ -113,13 +130,16 @@ impl Timers {
         Duration::from_millis(u64::from(milliseconds(now).wrapping_sub(self.since)))
     }
 
-    /// If the main timer is due: what it was armed for. It backs off and must be armed again.
+    /// If the main timer is due: what it was armed for. It must be armed again; if it was waiting
+    /// for an answer that did not come, it backs off.
     pub(crate) fn fire(&mut self, now: Instant) -> Option<Purpose> {
         if self.at > now {
             return None;
         }
         self.at = Instant::FAR_FUTURE;
-        self.backoff = self.backoff.saturating_add(1);
+        if matches!(self.purpose, Purpose::Retransmit | Purpose::Probe) {
+            self.backoff = self.backoff.saturating_add(1);
+        }
         Some(self.purpose)
     }
 

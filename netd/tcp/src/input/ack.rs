@@ -3,10 +3,12 @@
 use wire::Drop;
 
 use super::Processing;
-use crate::cc::AckSample;
 use crate::outcome::Events;
+use crate::recovery::{Heard, Reaction};
+use crate::reports::{Reports, Sent};
 use crate::seq::Seq;
 use crate::state::{Cause, OurFin};
+use crate::timers::Purpose;
 
 impl Processing<'_> {
     pub(super) fn take_ack(&mut self) -> Result<(), Drop> {
@@ -34,53 +36,28 @@ impl Processing<'_> {
         Ok(())
     }
 
-    /// SND.UNA = SEG.ACK: perhaps a duplicate, perhaps a window update.
+    /// SND.UNA = SEG.ACK: perhaps a duplicate, perhaps a window update, perhaps a report.
     fn take_same_ack(&mut self) {
         let snd = &mut self.open.snd;
         let header = self.arrival.header;
         // RFC 5681 section 2: data outstanding, no payload, no FIN, the window unchanged. (SYN
-        // never comes so far.) The answer to a probe is no sign of a loss, and a probe is not `sent`.
-        let is_duplicate = snd.sent > 0
+        // never comes so far.) The answer to a probe is no sign of a loss.
+        let is_duplicate = snd.flight > 0
+            && self.open.timers.purpose() != Purpose::Probe
             && self.arrival.sequence_len() == 0
             && snd.scaled(header.window) == snd.window;
-        if is_duplicate && let Some(busy) = snd.busy_in(&mut self.shared.busy) {
-            snd.recover_on_duplicate(busy, self.now);
-        }
         snd.update_window(header.window, Seq::new(header.seq), false);
-        self.open
-            .rearm_after_ack(false, &self.shared.limits, self.now);
+        let reaction = self.hear(0, is_duplicate);
+        self.open.rearm_after_ack(self.shared, reaction, self.now);
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT: progress.
     fn take_new_ack(&mut self, count: u32) {
         let header = self.arrival.header;
         let snd = &mut self.open.snd;
-        let prior_in_flight = snd.sent;
         self.outcome.acked = snd.acknowledge(count);
-        if let Some(busy) = snd.busy_in(&mut self.shared.busy) {
-            // Only segments sent once are measured (RFC 6298 section 3, Karn). Echoed timestamps
-            // are no help: an acknowledgement that was lost makes them as old as the timeout.
-            let rtt = busy.finish_timing(snd.una, self.now);
-            if let Some(sample) = rtt {
-                snd.rtt.sample(sample);
-            }
-            let window = busy.congestion.window();
-            let sample = AckSample {
-                now: self.now,
-                acked: count,
-                delivered: count,
-                lost: 0,
-                prior_in_flight,
-                in_flight: snd.sent,
-                rtt,
-                rate: None,
-                is_window_limited: prior_in_flight.saturating_add(u32::from(snd.mss.get()))
-                    > window,
-                phase: busy.recovery.phase(),
-            };
-            snd.recover_on_ack(busy, &sample);
-        }
         snd.update_window(header.window, Seq::new(header.seq), true);
+        let reaction = self.hear(count, false);
         // Our FIN is the position after the last queued byte.
         if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
             self.outcome
@@ -88,7 +65,47 @@ impl Processing<'_> {
             self.outcome.events.insert(Events::FIN_ACKNOWLEDGED);
             self.open.snd.give_back_busy(&mut self.shared.busy);
         }
-        self.open
-            .rearm_after_ack(true, &self.shared.limits, self.now);
+        self.open.rearm_after_ack(self.shared, reaction, self.now);
+    }
+
+    /// Loss recovery and congestion control hear of it, and the round trip is measured. `None`: it
+    /// says nothing to them.
+    fn hear(&mut self, acked: u32, is_duplicate: bool) -> Option<Reaction> {
+        let open = &mut *self.open;
+        let Some(busy) = open.snd.busy_in(&mut self.shared.busy) else {
+            open.snd.is_resend_due |= acked > 0 && open.snd.flight > 0;
+            return (acked > 0).then_some(Reaction {
+                has_progress: true,
+                ..Reaction::default()
+            });
+        };
+        let options = &self.arrival.header.options;
+        let reports = if open.has_sack {
+            let sent = Sent {
+                base: open.snd.base(),
+                ack: open.snd.una,
+                nxt: open.snd.nxt(),
+                max_window: open.snd.max_window,
+            };
+            Reports::check(&options.sack, &sent)
+        } else {
+            Reports::default()
+        };
+        self.shared.odd_reports = self.shared.odd_reports.saturating_add(reports.odd.into());
+        if acked == 0 && !is_duplicate && reports.is_empty() {
+            return None;
+        }
+        let echo = options.timestamps.map(|stamps| stamps.echo);
+        let heard = Heard {
+            acked,
+            reports: &reports,
+            is_duplicate,
+            echo: echo.filter(|_| open.stamps.is_some()),
+        };
+        let reaction = busy.hear(&heard, &open.snd.standing(open.has_sack, self.now));
+        if let Some(measured) = reaction.rtt {
+            open.snd.rtt.sample(measured);
+        }
+        Some(reaction)
     }
 }

@@ -1,0 +1,182 @@
+//! What the timers of an open connection mean when they fire, and how an answer sets them.
+//!
+//! *Owns* the order of precedence: what is late (RACK), then the tail, then the retransmission
+//! timer. *Never* sends: what is due is `output`'s.
+//! *Spec*: RFC 6298 section 5, RFC 8985 sections 6.3 and 7.2, RFC 9293 sections 3.8.3 and 3.8.6.1.
+
+use crate::open::Open;
+use crate::outcome::{Events, Outcome};
+use crate::receive::AckNeed;
+use crate::recovery::{Reaction, TailProbe};
+use crate::shared::Shared;
+use crate::state::Cause;
+use crate::time::Instant;
+use crate::timers::Purpose;
+
+impl Open {
+    /// The earliest time at which [`Open::fire`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next_deadline()
+    }
+
+    /// Fires the timers that are due.
+    pub(crate) fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
+        let mut outcome = Outcome::default();
+        self.timers.fire_pace(now);
+        if self.timers.fire_ack(now) {
+            self.rcv.need = AckNeed::WithSmallWindow;
+        }
+        match self.timers.fire(now) {
+            None | Some(Purpose::Idle) => {}
+            Some(Purpose::Orphan) => self.time_out(shared, &mut outcome),
+            Some(Purpose::Rest) => self.rest(shared, now),
+            Some(Purpose::Reorder) => self.look_again(shared, now),
+            Some(Purpose::Tail) => self.fire_tail(shared, now),
+            Some(purpose @ (Purpose::Retransmit | Purpose::Probe)) => {
+                // RFC 9293 section 3.8.3: R2. A peer that answers is never given up, even if it
+                // keeps its window closed (section 3.8.6.1, MUST-37).
+                if self.timers.silence(now) >= shared.limits.user_timeout {
+                    self.time_out(shared, &mut outcome);
+                } else {
+                    self.send_again(purpose, shared, now);
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Nothing was sent for a retransmission timeout: others may need the busy part.
+    fn rest(&mut self, shared: &mut Shared, now: Instant) {
+        self.timers.disarm();
+        if let Some(busy) = self.snd.busy_in(&mut shared.busy) {
+            // RFC 5681 section 4.1: the window is not to be trusted any more.
+            busy.congestion.on_idle(self.snd.mss, now);
+        }
+        self.snd.give_back_busy(&mut shared.busy);
+    }
+
+    /// RFC 8985 section 6.3: what did not come in time is lost.
+    fn look_again(&mut self, shared: &mut Shared, now: Instant) {
+        let standing = self.snd.standing(self.has_sack, now);
+        let busy = self.snd.busy_in(&mut shared.busy);
+        let wait = busy.and_then(|busy| busy.look_again(&standing));
+        match wait {
+            Some(wait) => self.timers.arm_for(Purpose::Reorder, wait, now),
+            None => self.arm_retransmit(now),
+        }
+    }
+
+    /// RFC 8985 section 7.3: a probe is sent, unless something left since the timer was set; then
+    /// the retransmission timer takes over.
+    fn fire_tail(&mut self, shared: &mut Shared, now: Instant) {
+        let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
+        let Some(busy) = self.snd.busy_in(&mut shared.busy) else {
+            return self.arm_retransmit(now);
+        };
+        let due = busy.last_sent_at + wait;
+        if due > now {
+            self.timers.arm_for(Purpose::Tail, due.since(now), now);
+        } else {
+            busy.recovery.probe.is_due = busy.may_probe_tail(self.has_sack);
+            self.arm_retransmit(now);
+        }
+    }
+
+    /// Whether all that is in flight is one segment.
+    fn is_alone(&self) -> bool {
+        self.snd.flight <= self.snd.mss.get().into()
+    }
+
+    fn send_again(&mut self, purpose: Purpose, shared: &mut Shared, now: Instant) {
+        let busy = self.snd.busy_in(&mut shared.busy);
+        match (purpose, busy) {
+            (Purpose::Retransmit, Some(busy)) => {
+                let is_first = self.timers.backoff() <= 1;
+                busy.time_out(is_first, &self.snd.standing(self.has_sack, now));
+            }
+            (Purpose::Retransmit, None) => self.snd.is_resend_due = true,
+            (_, busy) => {
+                self.is_probe_due = true;
+                if let Some(busy) = busy {
+                    // RFC 5681 section 4.1: nothing was sent for a retransmission timeout.
+                    busy.congestion.on_idle(self.snd.mss, now);
+                }
+            }
+        }
+        self.timers.arm(purpose, self.snd.rtt.rto(), now);
+    }
+
+    fn time_out(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
+        outcome.events.insert(Events::TIMED_OUT);
+        self.cut(Cause::TimedOut, shared, outcome);
+    }
+
+    pub(crate) fn arm_retransmit(&mut self, now: Instant) {
+        self.timers
+            .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+    }
+
+    /// The peer has answered; `reaction` is what came of it, if it said anything.
+    pub(crate) fn rearm_after_ack(
+        &mut self,
+        shared: &mut Shared,
+        reaction: Option<Reaction>,
+        now: Instant,
+    ) {
+        let has_progress = reaction.is_some_and(|reaction| reaction.has_progress);
+        if has_progress {
+            self.timers.note_progress(now);
+        } else if self.snd.window == 0 {
+            self.timers.note_answer(now);
+        }
+        if self.timers.purpose() == Purpose::Probe && (has_progress || self.snd.window > 0) {
+            // The window opens, or what is left is another probe's matter: `output` decides.
+            self.timers.disarm();
+            self.snd.is_resend_due |= self.snd.busy.is_none() && self.snd.flight > 0;
+        }
+        if let Some(reaction) = reaction {
+            self.await_answer(shared, reaction, now);
+        }
+    }
+
+    /// Sets how long what is in flight may take.
+    fn await_answer(&mut self, shared: &mut Shared, reaction: Reaction, now: Instant) {
+        if self.snd.flight == 0 {
+            // RFC 6298 section 5.2.
+            if reaction.has_progress {
+                self.timers.disarm();
+                if self.snd.busy.is_some() {
+                    self.timers.arm(Purpose::Rest, self.snd.rtt.rto(), now);
+                }
+                self.watch_orphan(&shared.limits, now);
+            }
+            return;
+        }
+        let busy = self.snd.busy_in(&mut shared.busy);
+        let is_anything_in_flight = busy
+            .as_ref()
+            .is_none_or(|busy| busy.in_flight(self.snd.flight) > 0);
+        let may_probe_tail = busy.is_some_and(|busy| busy.may_probe_tail(self.has_sack));
+        if let Some(wait) = reaction.look_again {
+            self.timers.arm_for(Purpose::Reorder, wait, now);
+        } else if may_probe_tail && is_anything_in_flight {
+            self.arm_tail(now);
+        } else if (reaction.has_progress && is_anything_in_flight)
+            || matches!(self.timers.purpose(), Purpose::Tail | Purpose::Reorder)
+        {
+            // RFC 6298 section 5.3.
+            self.arm_retransmit(now);
+        }
+    }
+
+    /// RFC 8985 section 7.2: the probe's timer, unless the retransmission timer is due earlier.
+    pub(crate) fn arm_tail(&mut self, now: Instant) {
+        let rto = self.snd.rtt.rto();
+        let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
+        if wait < rto.duration() {
+            self.timers.arm_for(Purpose::Tail, wait, now);
+        } else {
+            self.arm_retransmit(now);
+        }
+    }
+}
