@@ -198,3 +198,37 @@ fn write(
     segment[16..18].copy_from_slice(&sum);
     len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH, Crowd};
+    use stack::EventKind;
+
+    #[test]
+    fn sixty_five_thousand_connections_each_hear_their_peer() {
+        const COUNT: usize = 65_536;
+        let mut crowd = Crowd::new(65_536);
+        crowd.grow(COUNT);
+        assert_eq!(crowd.server.stack.totals().connections, 65_536);
+        for peer in 0..COUNT {
+            let message = peer.to_le_bytes();
+            let frame = crowd.segment(peer, &message);
+            let server = &mut crowd.server;
+            server.input(&frame);
+            server.publish();
+            let [event] = server.events[..] else {
+                panic!("{peer}: {:?}", server.events);
+            };
+            let EventKind::Received { offset, length, .. } = event.kind else {
+                panic!("{peer}: {event:?}");
+            };
+            let bytes = server.memory.part(offset, message.len());
+            assert_eq!((length, bytes), (8, Ok(&message[..])));
+            if peer % BATCH == 0 {
+                crowd.settle();
+            }
+        }
+        let totals = crowd.server.stack.totals();
+        assert_eq!(totals.received.packets, totals.delivered + totals.dropped);
+    }
+}

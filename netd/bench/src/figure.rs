@@ -9,6 +9,8 @@ pub enum Aim {
     None,
     /// At most so much.
     AtMost(f64),
+    /// At least so much.
+    AtLeast(f64),
     /// At least so many times what smoltcp has in the same minute.
     TimesTheirs(f64),
 }
@@ -68,6 +70,7 @@ impl Figure {
         match self.aim {
             Aim::None => None,
             Aim::AtMost(most) => Some(self.ours <= most),
+            Aim::AtLeast(least) => Some(self.ours >= least),
             Aim::TimesTheirs(times) => self.theirs.map(|theirs| self.ours >= theirs * times),
         }
     }
@@ -83,6 +86,7 @@ impl Figure {
         let aim = match self.aim {
             Aim::None => String::new(),
             Aim::AtMost(most) => format!("at most {most}"),
+            Aim::AtLeast(least) => format!("at least {least}"),
             Aim::TimesTheirs(times) => format!("{times} times"),
         };
         let verdict = match self.is_met() {
@@ -101,6 +105,7 @@ impl Figure {
         let aim = match self.aim {
             Aim::None => Value::Null,
             Aim::AtMost(most) => json!({"at_most": most}),
+            Aim::AtLeast(least) => json!({"at_least": least}),
             Aim::TimesTheirs(times) => json!({"times_smoltcp": times}),
         };
         json!({
@@ -128,6 +133,7 @@ mod tests {
         assert_eq!(met(Aim::TimesTheirs(2.1)), Some(false));
         assert_eq!(met(Aim::AtMost(3.9)), Some(false));
         assert_eq!(met(Aim::AtMost(4.0)), Some(true));
+        assert_eq!(met(Aim::AtLeast(4.1)), Some(false));
         let alone = Figure::alone("x", 4.0, "ns").aim(Aim::TimesTheirs(1.0));
         assert_eq!(alone.is_met(), None, "there is nothing to compare with");
         assert!(figure.row().contains("2.00"));

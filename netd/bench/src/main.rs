@@ -1,6 +1,7 @@
 //! Measures the stack on the host, side by side with smoltcp in the same minutes.
 //!
-//! `stackbench [quick] [only=GROUP,...] [json=FILE] [svg=FILE]`; groups: bulk, packets, cycle, crowd.
+//! `stackbench [quick] [only=GROUP,...] [json=FILE] [svg=FILE]`; groups: bulk,
+//! packets, cycle, crowd, goodput.
 //!
 //! Rounds of both stacks alternate, so that what else the machine does disturbs both; the medians
 //! are shown, with the ratio of the two. Both run in memory on one thread, in a release build.
@@ -12,6 +13,7 @@ mod clock;
 mod crowd;
 mod cycle;
 mod figure;
+mod goodput;
 mod idle;
 mod ours;
 mod packets;
@@ -70,6 +72,15 @@ fn bulk(effort: Effort) -> Vec<Figure> {
                 ..WireSetup::PLAIN
             },
             2.0,
+        ),
+        (
+            "bulk, 64 KiB segments for devices to cut",
+            WireSetup {
+                has_checksums: false,
+                cuts: true,
+                ..WireSetup::PLAIN
+            },
+            1.5,
         ),
         (
             "bulk, MTU 9000, checksums on",
@@ -131,11 +142,12 @@ fn packets(effort: Effort) -> Vec<Figure> {
 type Group = (&'static str, fn(Effort) -> Vec<Figure>);
 
 fn run(wish: &Wish) -> Result<(), String> {
-    let groups: [Group; 4] = [
+    let groups: [Group; 5] = [
         ("bulk", bulk),
         ("packets", packets),
         ("cycle", cycle::measure),
         ("crowd", idle::measure),
+        ("goodput", goodput::measure),
     ];
     println!("{:<52} {:>10} {:>10} {:>6}", "", "ours", "smoltcp", "ratio");
     let mut figures = Vec::new();

@@ -98,6 +98,9 @@ impl Host {
         };
         let link = stack.add_interface(facts, AddressPlan::Static(plan), now);
         let link = link.expect("the first interface");
+        if setup.cuts {
+            stack.offload_segments(link, u32::MAX);
+        }
         for neighbour in [1, 2] {
             if neighbour != number {
                 stack

@@ -3,6 +3,8 @@
 //! Acknowledgements are not delayed, Nagle is off, there is no congestion control, and where the
 //! loop knows what is to be done it calls the matching half of the interface's `poll` only.
 
+use std::num::NonZeroUsize;
+
 use smoltcp::iface::{
     Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
 };
@@ -91,6 +93,10 @@ impl Host {
         capabilities.max_transmission_unit = usize::from(setup.mtu) + 14;
         if !setup.has_checksums {
             capabilities.checksum = ChecksumCapabilities::ignored();
+        }
+        if setup.cuts {
+            let longest = NonZeroUsize::new(usize::from(u16::MAX) + 14);
+            capabilities.segmentation.tcpv4 = longest;
         }
         let burst = || Burst::new(slots, setup.stride());
         let mut device = Device {

@@ -7,6 +7,8 @@ pub struct WireSetup {
     pub mtu: u16,
     /// Whether software computes and verifies checksums; if not, it is as if devices did.
     pub has_checksums: bool,
+    /// Whether devices cut segments of up to 64 KiB into those of the MTU.
+    pub cuts: bool,
 }
 
 impl WireSetup {
@@ -14,10 +16,15 @@ impl WireSetup {
     pub const PLAIN: Self = Self {
         mtu: 1_500,
         has_checksums: true,
+        cuts: false,
     };
 
     /// Room for one frame.
     pub fn stride(&self) -> usize {
-        usize::from(self.mtu) + 64
+        if self.cuts {
+            (1 << 16) + 64
+        } else {
+            usize::from(self.mtu) + 64
+        }
     }
 }

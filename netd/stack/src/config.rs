@@ -73,6 +73,10 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// How long TIME-WAIT lasts (twice the maximum segment lifetime, RFC 9293 3.4.2).
     pub time_wait: Duration,
+    /// What new connections do about congestion.
+    pub congestion_control: ::tcp::Algorithm,
+    /// The stack's place among several that share its addresses; `None`: it has them alone.
+    pub shard: Option<crate::steering::Shard>,
 }
 
 impl Default for Config {
@@ -110,6 +114,8 @@ impl Default for Config {
             neighbour_reachable: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             time_wait: Duration::from_secs(60),
+            congestion_control: ::tcp::Algorithm::default(),
+            shard: None,
         }
     }
 }
@@ -184,6 +190,9 @@ pub struct ReceiveMeta {
 pub struct TransmitMeta {
     /// Transport checksum.
     pub checksum: TransmitChecksum,
+    /// Bytes of payload in each of the segments that the device is to cut this one into; zero: it is
+    /// to be sent as it is. Only where [`crate::Stack::offload_segments`] was called.
+    pub segment: u16,
 }
 
 /// Transport checksum of a frame to send.

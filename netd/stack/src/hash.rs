@@ -86,7 +86,7 @@ impl Tuple<Ipv4Addr> {
 
 /// Both halves of a number, the upper first.
 #[inline]
-fn halves(number: u128) -> [u64; 2] {
+pub(crate) fn halves(number: u128) -> [u64; 2] {
     let [a, b, c, d, e, f, g, h, lower @ ..] = number.to_be_bytes();
     [
         u64::from_be_bytes([a, b, c, d, e, f, g, h]),

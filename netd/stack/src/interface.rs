@@ -66,6 +66,8 @@ pub(crate) struct Interface {
     pub(crate) link_mtu: u16,
     pub(crate) up: bool,
     pub(crate) checksum_transmit: bool,
+    /// Bytes of payload that the device cuts into segments, at most; zero: it cuts none.
+    pub(crate) longest_payload: u32,
     pub(crate) addresses: Vec<Address4>,
     pub(crate) arp: VecDeque<ArpOut>,
     pub(crate) received: Traffic,
@@ -96,6 +98,7 @@ impl Interface {
             link_mtu: facts.mtu,
             up: facts.up,
             checksum_transmit: facts.checksum_transmit,
+            longest_payload: 0,
             addresses: Vec::with_capacity(addresses.into()),
             arp: VecDeque::with_capacity(ARP_QUEUE),
             received: Traffic::default(),

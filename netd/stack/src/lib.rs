@@ -66,12 +66,13 @@ mod sender;
 mod slab;
 mod stack;
 mod stats;
+mod steering;
 mod tcp;
 mod timers;
 mod udp;
 mod wheel;
 
-pub use ::tcp::{BadRecord, Instant};
+pub use ::tcp::{Algorithm, BadRecord, Instant};
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
     ReceiveMeta, SocketOption, SocketOptions, StaticPlan, TransmitChecksum, TransmitMeta,
@@ -91,4 +92,5 @@ pub use memory::{ClientMemory, Gone, Range};
 pub use record::Record;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
+pub use steering::{Shard, Steered, Steering};
 pub use wire::{Drop, MacAddress};

@@ -40,6 +40,9 @@ const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 /// The smallest MTU that is taken: what every host must be able to receive (RFC 791 3.1).
 const LEAST_MTU: u16 = 576;
 
+/// The longest TCP payload that any IPv4 packet carries, whatever its options (RFC 791 3.1).
+const LONGEST_PAYLOAD: u32 = u16::MAX as u32 - 20 - 60;
+
 /// The whole stack.
 #[derive(Debug)]
 pub struct Stack {
@@ -184,6 +187,19 @@ impl Stack {
         Ok(id)
     }
 
+    /// The link's device cuts segments into those that the MTU allows, from payloads of at most
+    /// `longest` bytes on; zero: it does not. Frames then get as long as that, where the room that
+    /// [`Stack::output`] is given allows. Takes effect only where the device completes checksums.
+    pub fn offload_segments(&mut self, id: InterfaceId, longest: u32) {
+        if let Some(interface) = self.interfaces.get_mut(id.index()) {
+            interface.longest_payload = if interface.checksum_transmit {
+                longest.min(LONGEST_PAYLOAD)
+            } else {
+                0
+            };
+        }
+    }
+
     /// The link went up or down.
     pub fn link_changed(&mut self, id: InterfaceId, up: bool, now: Instant) {
         let Some(interface) = self.interfaces.get_mut(id.index()) else {
@@ -309,6 +325,7 @@ impl Stack {
         }
         let complete = TransmitMeta {
             checksum: TransmitChecksum::Complete,
+            segment: 0,
         };
         if self.has_questions(id)
             && let Some(len) = self.output_arp(id, frame)

@@ -141,9 +141,10 @@ impl Stack {
     fn ask_by_datagram(&mut self, query: QueryId, server: SocketAddrV4) -> Option<()> {
         let path = self.path(*server.ip(), None)?;
         let any = Ipv4Addr::UNSPECIFIED;
-        let bound = &self.udp.bindings;
-        let port =
-            bindings::ephemeral(&mut self.rng, |port| !bound.is_taken(any, port, |_| false))?;
+        let (bound, shard) = (&self.udp.bindings, self.config.shard);
+        let port = bindings::ephemeral(&mut self.rng, |port| {
+            shard.is_none_or(|shard| shard.has_port(port)) && !bound.is_taken(any, port, |_| false)
+        })?;
         if !self
             .udp
             .bindings
@@ -194,7 +195,11 @@ impl Stack {
             remote_port: server.port(),
         };
         let tables = &self.tcp;
-        let port = bindings::ephemeral(&mut self.rng, |port| tables.find(&tuple(port)).is_none())?;
+        let shard = self.config.shard;
+        let port = bindings::ephemeral(&mut self.rng, |port| {
+            let tuple = tuple(port);
+            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tables.find(&tuple).is_none()
+        })?;
         let tuple = tuple(port);
         let setup = self.setup(&tuple, path.mtu, true, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);

@@ -173,6 +173,7 @@ impl Tcp {
         let limits = Limits {
             orphan_timeout: config.fin_wait_2,
             time_wait: config.time_wait,
+            congestion_control: config.congestion_control,
             ..Limits::default()
         };
         let counts = [config.connections, config.half_open, config.time_waits];

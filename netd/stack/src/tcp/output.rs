@@ -20,6 +20,8 @@ use core::net::Ipv4Addr;
 use wire::tcp::Flags;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, ethernet, ipv4};
 
+/// Headers before a payload, in bytes, with all options that there can be.
+const HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + 60;
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 16;
 
@@ -55,8 +57,15 @@ impl Stack {
             self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
             return Step::Idle;
         }
-        // One segment at a time: larger ones need a device that cuts them.
-        let emit = conn.tcp.output(&mut self.tcp.shared, 0, now);
+        // One segment at a time, unless the device cuts larger ones.
+        let longest = self
+            .interfaces
+            .get(id.index())
+            .map_or(0, |it| it.longest_payload);
+        let room = u32::try_from(frame.len().saturating_sub(HEADERS)).unwrap_or(u32::MAX);
+        let emit = conn
+            .tcp
+            .output(&mut self.tcp.shared, longest.min(room), now);
         let (tuple, ttl, fate) = (conn.tuple, conn.ttl, conn.tcp.fate());
         self.timers
             .set(Timer::Connection(index), conn.tcp.next_deadline());
@@ -171,7 +180,11 @@ impl Stack {
             },
             None => TransmitChecksum::Complete,
         };
-        let meta = TransmitMeta { checksum };
+        let is_cut = emit.len > u32::from(emit.segment_len);
+        let meta = TransmitMeta {
+            checksum,
+            segment: if is_cut { emit.segment_len } else { 0 },
+        };
         Some(Step::Sent(Sent {
             len: segment + ipv4::HEADER_LEN,
             mac,

@@ -99,7 +99,12 @@ impl Stack {
             remote_port: remote.port(),
         };
         let (tcp, bindings) = (&self.tcp, &self.tcp.bindings);
-        let free = |port| tcp.find(&tuple(port)).is_none();
+        let shard = self.config.shard;
+        let free = |port| {
+            let tuple = tuple(port);
+            // What the peer answers must come to this shard.
+            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tcp.find(&tuple).is_none()
+        };
         let any = Ipv4Addr::UNSPECIFIED;
         let local_port = match bound {
             Some(bound) if free(bound.port()) => bound.port(),

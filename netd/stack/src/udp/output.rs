@@ -141,7 +141,13 @@ impl Stack {
                 offset: CHECKSUM_OFFSET,
             }
         });
-        Some((len + HEADERS, TransmitMeta { checksum }))
+        Some((
+            len + HEADERS,
+            TransmitMeta {
+                checksum,
+                segment: 0,
+            },
+        ))
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.

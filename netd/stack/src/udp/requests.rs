@@ -43,9 +43,11 @@ impl Stack {
             Holder::Query(_) => false,
         };
         let bindings = &self.udp.bindings;
+        let shard = self.config.shard;
         let port = match local.port() {
             0 => bindings::ephemeral(&mut self.rng, |port| {
-                !bindings.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false)
+                shard.is_none_or(|shard| shard.has_port(port))
+                    && !bindings.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false)
             })
             .ok_or(BindError::NoFreePort)?,
             port if bindings.is_taken(address, port, may_share) => {

@@ -1,0 +1,231 @@
+//! Shards: several stacks behind one address, each in a thread of its own, without locks.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+use stack::{
+    AddressPlan, ClientId, Data, Ending, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
+    Steering, Token,
+};
+use std::collections::HashMap;
+use std::num::NonZeroU16;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+use world::{Host, at, config, plan};
+
+const SHARDS: u16 = 2;
+const CONNECTIONS: u16 = 40;
+/// How long a thread waits for frames before it looks at its timers.
+const GLANCE: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn steering() -> Steering {
+    let shards = NonZeroU16::new(SHARDS).expect("not zero");
+    Steering::new(shards, 0x0123_4567_89ab_cdef)
+}
+
+fn shard(number: u16) -> Host {
+    let shard = Shard {
+        steering: steering(),
+        number,
+    };
+    let config = stack::Config {
+        shard: Some(shard),
+        ..config()
+    };
+    Host::new(1, config, AddressPlan::Static(plan(1)))
+}
+
+/// An echo server on one shard: returns how many connections it has served.
+fn serve(number: u16, frames: &Receiver<Vec<u8>>, wire: &Sender<Vec<u8>>) -> usize {
+    let clock = std::time::Instant::now();
+    let mut host = shard(number);
+    let client = host.client();
+    let listener = host.listen(client, 80, 16);
+    let mut places: HashMap<SocketId, u64> = HashMap::new();
+    for token in 0..16 {
+        let accepted = host
+            .stack
+            .accept(client, listener, None, Token(token), Instant::ZERO);
+        accepted.expect("a place for an accept");
+    }
+    loop {
+        // The far end hangs up when it is done.
+        match frames.recv_timeout(GLANCE) {
+            Ok(frame) => host.input(&frame, now(clock)),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {}
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return places.len(),
+        }
+        let now = now(clock);
+        host.stack.fire(&mut host.memory, now);
+        host.publish(now);
+        while let Some(event) = host.event() {
+            echo(&mut host, client, listener, &mut places, &event, now);
+        }
+        for frame in host.frames(now) {
+            // Nobody listens any more once the far end is done.
+            wire.send(frame).ok();
+        }
+    }
+}
+
+fn echo(
+    host: &mut Host,
+    client: ClientId,
+    listener: SocketId,
+    places: &mut HashMap<SocketId, u64>,
+    event: &stack::Event,
+    now: Instant,
+) {
+    match event.kind {
+        EventKind::Accepted { socket, .. } => {
+            let place = places.len() as u64 * 128;
+            places.insert(socket, place);
+            let room = Range::new(place, 64);
+            let given = host.stack.receive(client, socket, room, Token(100), now);
+            given.expect("a place for a room");
+            let accepted = host.stack.accept(client, listener, None, event.token, now);
+            accepted.expect("a place for an accept");
+        }
+        EventKind::Received { offset, length, .. } => {
+            let socket = event.socket.expect("a connection's");
+            let data = Data::Arena(Range::new(offset, length));
+            let sent = host.stack.send(client, socket, data, None, Token(101), now);
+            sent.expect("a place for a send");
+        }
+        EventKind::Eof => {
+            let socket = event.socket.expect("a connection's");
+            let closed = host
+                .stack
+                .close(client, socket, Ending::Graceful, Token(102), now);
+            closed.expect("ours");
+        }
+        _ => {}
+    }
+}
+
+fn now(clock: std::time::Instant) -> Instant {
+    Instant::ZERO + clock.elapsed()
+}
+
+#[test]
+fn connections_are_served_by_two_threads_without_a_lock() {
+    let (to_far, from_shards) = channel();
+    let mut shards = Vec::new();
+    let threads: Vec<_> = (0..SHARDS)
+        .map(|number| {
+            let (to_shard, frames) = channel();
+            shards.push(to_shard);
+            let wire = to_far.clone();
+            thread::spawn(move || serve(number, &frames, &wire))
+        })
+        .collect();
+    let clock = std::time::Instant::now();
+    let mut far = Host::new(2, config(), AddressPlan::Static(plan(2)));
+    let client = far.client();
+    for number in 0..u64::from(CONNECTIONS) {
+        let socket = far.stream(client);
+        let connected = far
+            .stack
+            .connect(client, socket, at(1, 80), Token(number), Instant::ZERO);
+        connected.expect("a way");
+    }
+    let mut echoed = Vec::new();
+    while echoed.len() < usize::from(CONNECTIONS) {
+        assert!(clock.elapsed() < PATIENCE, "{} echoes", echoed.len());
+        while let Ok(frame) = from_shards.recv_timeout(GLANCE) {
+            far.input(&frame, now(clock));
+        }
+        let now = now(clock);
+        far.stack.fire(&mut far.memory, now);
+        far.publish(now);
+        while let Some(event) = far.event() {
+            let Some(socket) = event.socket else { continue };
+            match event.kind {
+                EventKind::Connected { .. } => {
+                    let number = event.token.0;
+                    let room = Range::new(number * 128 + 64, 64);
+                    far.send(
+                        client,
+                        socket,
+                        &number.to_le_bytes(),
+                        number * 128,
+                        1_000,
+                        now,
+                    );
+                    let given = far.stack.receive(client, socket, room, event.token, now);
+                    given.expect("a place for a room");
+                }
+                EventKind::Received {
+                    offset, length: 8, ..
+                } => {
+                    let bytes = far.memory.bytes(client, offset, 8);
+                    assert_eq!(bytes, event.token.0.to_le_bytes());
+                    echoed.push(event.token.0);
+                    let shut = far.stack.shutdown(client, socket, Half::Send, now);
+                    shut.expect("ours");
+                }
+                EventKind::Sent { .. } | EventKind::Eof => {}
+                other => panic!("unexpected: {other:?}"),
+            }
+        }
+        for frame in far.frames(now) {
+            match steering().frame(&frame) {
+                Steered::Shard(number) => shards[usize::from(number)].send(frame).expect("there"),
+                Steered::Every => {
+                    for shard in &shards {
+                        shard.send(frame.clone()).expect("there");
+                    }
+                }
+            }
+        }
+    }
+    drop(shards);
+    let served: Vec<usize> = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("no panic"))
+        .collect();
+    assert_eq!(served.iter().sum::<usize>(), usize::from(CONNECTIONS));
+    assert!(served.iter().all(|served| *served > 5), "{served:?}");
+    far.assert_balance();
+}
+
+#[test]
+fn a_shard_connects_with_ports_whose_connections_are_its_own() {
+    for number in 0..SHARDS {
+        let mut host = shard(number);
+        let client = host.client();
+        for _ in 0..50 {
+            let socket = host.stream(client);
+            let connected = host
+                .stack
+                .connect(client, socket, at(2, 80), Token(1), Instant::ZERO);
+            connected.expect("a way");
+            let status = host.stack.status(client, socket).expect("ours");
+            let (Some(std::net::SocketAddr::V4(local)), std::net::SocketAddr::V4(remote)) =
+                (status.local, at(2, 80))
+            else {
+                panic!("IPv4 only");
+            };
+            assert_eq!(steering().flow(remote, local), number);
+        }
+    }
+}
+
+#[test]
+fn a_shard_binds_datagram_sockets_to_ports_that_are_its_own() {
+    for number in 0..SHARDS {
+        let mut host = shard(number);
+        let client = host.client();
+        for _ in 0..50 {
+            let socket = host.datagram(client);
+            let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
+            let bound = host.stack.bind(client, socket, any).expect("a free port");
+            assert_eq!(steering().datagrams(bound.port()), number);
+        }
+    }
+}
