@@ -44,25 +44,9 @@ fn a_device_that_cuts_is_given_long_segments() {
         }
     };
     let (syn, _) = next(&mut world.a, now).expect("a SYN");
-    // A peer that takes 1000 bytes in a segment, and answers everything.
-    let answer = |seq: u32, ack: u32, flags: u8, window: u16| {
-        let port = u16::from_be_bytes([syn[34], syn[35]]);
-        let mut options = wire::tcp::Options::default();
-        options.mss = (flags & 2 != 0).then_some(1_000);
-        let header = wire::tcp::Header {
-            src_port: 80,
-            dst_port: port,
-            seq,
-            ack,
-            flags: wire::tcp::Flags::from_bits(flags.into()),
-            window,
-            urgent: 0,
-            options,
-        };
-        segment_frame(&header, [10, 0, 1, 9], [10, 0, 1, 3], world::mac(3))
-    };
+    let port = u16::from_be_bytes([syn[34], syn[35]]);
     let isn = u32::from_be_bytes([syn[38], syn[39], syn[40], syn[41]]);
-    let syn_ack = answer(7, isn.wrapping_add(1), 0x12, 60_000);
+    let syn_ack = answer(port, 7, isn.wrapping_add(1), 0x12);
     let verified = stack::ReceiveMeta::default();
     let host = &mut world.a;
     host.stack
@@ -91,12 +75,31 @@ fn a_device_that_cuts_is_given_long_segments() {
             break;
         }
         let ack = isn.wrapping_add(1 + sent as u32);
-        let ack = answer(8, ack, 0x10, 60_000);
+        let ack = answer(port, 8, ack, 0x10);
         host.stack
             .input(link, &ack, verified, &mut host.memory, now);
     }
     assert_eq!(sent, bytes.len());
     assert!(longest > 10_000, "{longest}");
+}
+
+/// A segment of a peer that takes 1000 bytes in each, and has room for 60 of them.
+fn answer(port: u16, seq: u32, ack: u32, flags: u16) -> Vec<u8> {
+    let options = wire::tcp::Options {
+        mss: (flags & 2 != 0).then_some(1_000),
+        ..wire::tcp::Options::default()
+    };
+    let header = wire::tcp::Header {
+        src_port: 80,
+        dst_port: port,
+        seq,
+        ack,
+        flags: wire::tcp::Flags::from_bits(flags),
+        window: 60_000,
+        urgent: 0,
+        options,
+    };
+    segment_frame(&header, [10, 0, 1, 9], [10, 0, 1, 3], world::mac(3))
 }
 
 fn segment_frame(
