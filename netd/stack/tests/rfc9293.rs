@@ -472,3 +472,30 @@ fn source_quench_is_dropped() {
     let after = world.a.stack.status(client, socket).expect("status");
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
 }
+
+#[test]
+fn a_neighbour_behind_retransmissions_is_asked_for_again() {
+    // RFC 9293: MUST-20
+    let Joined {
+        mut world,
+        client,
+        socket,
+        ..
+    } = joined();
+    world.log.clear();
+    world.lose = Box::new(|_, _| true);
+    world
+        .a
+        .send(client, socket, b"nobody hears", 0, 2, world.now);
+    world.run(Duration::from_secs(60));
+    let questions = |world: &World| {
+        let asks = |frame: &Vec<u8>| frame[12..14] == [8, 6];
+        let ours = world.log.iter().filter(|(sender, _)| *sender == 0);
+        ours.filter(|(_, frame)| asks(frame)).count()
+    };
+    assert!(world.a.counter("tcp.retransmits") >= 3);
+    assert!(questions(&world) >= 3, "{}", questions(&world));
+    // And then the program is told.
+    world.run(Duration::from_secs(300));
+    assert!(matches!(world.a.take(2)[..], [EventKind::Error(_)]));
+}

@@ -186,19 +186,29 @@ fn function(code: &str) -> Option<&str> {
     rest.strip_prefix("fn ")?.split(['(', '<']).next()
 }
 
-/// The tags of a packet script, which is one test.
+/// The tags of a packet script. One that stands before `case NAME` belongs to that case, others to
+/// the case around them, or to the script if it has no cases.
 fn script_tags(path: &str, text: &str) -> Vec<Tag> {
-    let mut tags = Vec::new();
+    let mut tags: Vec<Tag> = Vec::new();
+    let mut test = path.to_owned();
+    let mut settled = 0;
     for (number, line) in text.lines().enumerate() {
         let words = line.trim_start_matches(['#', '/', ';', ' ']);
-        let Some(labels) = words.strip_prefix(MARK).filter(|_| words != line) else {
-            continue;
-        };
-        tags.extend(labels.split(", ").map(|label| Tag {
-            label: label.trim_end().to_owned(),
-            place: format!("{path}:{}", number + 1),
-            test: Some(path.to_owned()),
-        }));
+        if let Some(labels) = words.strip_prefix(MARK).filter(|_| words != line) {
+            tags.extend(labels.split(", ").map(|label| Tag {
+                label: label.trim_end().to_owned(),
+                place: format!("{path}:{}", number + 1),
+                test: Some(test.clone()),
+            }));
+        } else if let Some(case) = line.strip_prefix("case ") {
+            test = format!("{path}::{}", case.trim_end());
+            for tag in tags.iter_mut().skip(settled) {
+                tag.test = Some(test.clone());
+            }
+            settled = tags.len();
+        } else if !line.is_empty() && words == line {
+            settled = tags.len();
+        }
     }
     tags
 }
@@ -319,10 +329,13 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_one_test() {
-        let tags = script_tags("b.script", "# RFC 9293: MUST-1\nRFC 9293: MUST-2\n");
-        assert_eq!(tags.len(), 1);
-        assert_eq!(tags[0].test.as_deref(), Some("b.script"));
+    fn a_tag_in_a_script_belongs_to_the_case_around_or_below() {
+        let script = "# RFC 9293: MUST-1\nopen\ncase a\n# RFC 9293: MUST-2\n> seq 1\n\n# RFC 9293: MAY-1\ncase b\nRFC 9293: MUST-3\n";
+        let tests: Vec<_> = script_tags("c", script)
+            .into_iter()
+            .filter_map(|tag| tag.test)
+            .collect();
+        assert_eq!(tests, ["c", "c::a", "c::b"]);
     }
 
     #[test]

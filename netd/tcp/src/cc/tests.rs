@@ -28,6 +28,7 @@ fn a_shallow_queue_is_enough_for_all() {
     }
 }
 
+// RFC 9293: MAY-18
 #[test]
 fn cubic_beats_newreno_on_a_long_fat_path() {
     let used = Algorithm::ALL.map(|algorithm| {

@@ -62,6 +62,7 @@ fn an_acknowledgement_is_not_held_back() {
     );
 }
 
+// RFC 9293: MAY-18
 #[test]
 fn the_choice_can_be_made_at_any_time() {
     let mut lab = paced(Algorithm::Cubic);

@@ -170,3 +170,27 @@ fn many_segments_are_acknowledged_by_one() {
     let acks: Vec<i64> = lab.sent().iter().map(|sent| sent.ack).collect();
     assert_eq!(acks, [4_016]);
 }
+
+#[test]
+fn urgent_bytes_are_delivered_in_line() {
+    // RFC 9293: MUST-31
+    // And RFC 6093 section 4: in line.
+    let mut lab = Lab::established();
+    for place in 0..10 {
+        let mut header = lab.header(data(place * 1_000, 1_000, 0).flags(ACK | Flags::URG));
+        header.urgent = u16::MAX;
+        let outcome = lab
+            .connection
+            .input(&mut lab.shared, &header, 1_000, lab.now);
+        assert_eq!((outcome.advanced, outcome.drop), (1_000, None));
+        lab.connection.publish(u64::MAX, lab.now);
+    }
+    // Also a pointer behind the end, to nothing, or without data.
+    for urgent in [0, 1, u16::MAX] {
+        let mut header = lab.header(seg(ACK | Flags::URG, 10_000, 0));
+        header.urgent = urgent;
+        let outcome = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
+        assert_eq!((outcome.advanced, outcome.drop), (0, None));
+    }
+    assert_eq!(lab.connection.received(), 10_000);
+}
