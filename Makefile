@@ -5,7 +5,7 @@ STAMPS := build/.ready
 TOOL   := cargo run --quiet --package qemu --
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench debug image check fmt clean
+.PHONY: help run test sim bench debug image check fmt clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: $(STAMPS)/run          ## build the system and start it; Ctrl-A X ends the 
 
 test: $(STAMPS)/test        ## host tests, then the guest under QEMU
 	@$(TOOL) test $(FILTER)
+
+sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frames, SEEDS= so many
+	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 	@$(TOOL) bench

@@ -13,6 +13,7 @@ use stack::{
 
 use crate::program::{Desk, Program, Verdict};
 use crate::random::Random;
+use crate::trace::{Moment, Trace};
 
 /// What a host is made of.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl HostSetup {
     pub fn new(name: &'static str, number: u8, plan: AddressPlan) -> Self {
         Self {
             name,
-            mac: MacAddress([2, 0, 0, 0, 0, number]),
+            mac: mac(number),
             mtu: 1_500,
             plan,
             config: small_tables(),
@@ -47,6 +48,11 @@ impl HostSetup {
             lateness: Duration::ZERO,
         }
     }
+}
+
+/// The hardware address of a host with this number.
+fn mac(number: u8) -> MacAddress {
+    MacAddress([2, 0, 0, 0, 0, number])
 }
 
 /// Tables small enough that thousands of worlds are quickly made.
@@ -150,6 +156,7 @@ pub struct Host {
     /// Something was refused: publish again then.
     retry_at: Option<Instant>,
     frame: Vec<u8>,
+    pub(crate) trace: Trace,
 }
 
 /// How long a client with a full ring takes to make room.
@@ -182,6 +189,7 @@ impl Host {
             deafness: setup.deafness,
             lateness: setup.lateness,
             retry_at: None,
+            trace: Trace::default(),
             frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
         }
     }
@@ -218,6 +226,7 @@ impl Host {
         let mut desk = Desk {
             stack: &mut self.stack,
             memory: &mut self.memory,
+            trace: &mut self.trace,
             random: &mut self.random,
             wake_at: &mut seat.wake_at,
             client,
@@ -233,6 +242,13 @@ impl Host {
         }
     }
 
+    /// It knows a neighbour with this number.
+    pub(crate) fn introduce(&mut self, address: std::net::Ipv4Addr, number: u8, now: Instant) {
+        self.stack
+            .add_neighbour(self.link, address.into(), mac(number), now)
+            .expect("a place for one more neighbour");
+    }
+
     /// A frame has come from a wire.
     pub fn input(&mut self, frame: &[u8], now: Instant) {
         self.receive(frame, false, now);
@@ -240,6 +256,7 @@ impl Host {
 
     /// A frame has come; `checksum_verified` as in [`ReceiveMeta`].
     pub fn receive(&mut self, frame: &[u8], checksum_verified: bool, now: Instant) {
+        self.trace.note(now, || Moment::In(frame.to_vec()));
         let meta = ReceiveMeta { checksum_verified };
         self.stack
             .input(self.link, frame, meta, &mut self.memory, now);
@@ -271,7 +288,9 @@ impl Host {
                 self.stack
                     .output(self.link, &mut self.frame, &mut self.memory, now)
             {
-                frames.push(self.frame[..len].to_vec());
+                let frame = self.frame[..len].to_vec();
+                self.trace.note(now, || Moment::Out(frame.clone()));
+                frames.push(frame);
             }
             let is_due = self.stack.next_deadline().is_some_and(|at| at <= now);
             if is_quiet && frames.len() == before && !is_due {
@@ -305,7 +324,11 @@ impl Host {
             events.push(*event);
             Offer::Published
         });
+        let was_refused = self.retry_at.is_some();
         self.retry_at = is_refused.then(|| now + RING_DELAY);
+        if is_refused != was_refused {
+            self.trace.note(now, || Moment::Deaf(is_refused));
+        }
         events
     }
 
@@ -336,6 +359,14 @@ impl Host {
                 seat.wake_at = None;
             }
         }
+    }
+
+    /// What those programs say that the world must wait for.
+    pub(crate) fn clients(&self) -> impl Iterator<Item = Verdict> + '_ {
+        self.seats
+            .iter()
+            .filter(|seat| !seat.program.is_server())
+            .map(|seat| seat.program.verdict())
     }
 
     /// What the programs say.

@@ -9,21 +9,28 @@
 //! window is taken back; programs check every byte; and when all have left, nothing is left behind.
 #![forbid(unsafe_code)]
 
+mod codel;
+mod fault;
 mod host;
 mod link;
 mod oracle;
 mod pcapng;
 mod program;
 mod random;
+mod trace;
+mod weather;
 mod world;
 
 pub mod devices;
 pub mod programs;
+pub mod scenario;
 pub mod script;
 
+pub use fault::{Fault, Faults};
 pub use host::{Arenas, Host, HostSetup, small_tables};
-pub use link::{Line, Loss, Weather};
+pub use link::Line;
 pub use pcapng::{Capture, Way};
 pub use program::{Desk, Program, Verdict};
 pub use random::Random;
-pub use world::{Device, StationId, WireId, World};
+pub use weather::{Discipline, Loss, Weather};
+pub use world::{Complaint, Device, Meddler, StationId, WireId, World};

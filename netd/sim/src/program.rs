@@ -3,10 +3,16 @@
 //! *Owns* the contract of a program and the desk it works at. A program hears of events and acts
 //! through its desk; it says itself whether it is content.
 
-use stack::{ClientId, ClientMemory, Event, Instant, Stack};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use stack::{
+    ClientId, ClientMemory, ConnectError, Data, Ending, Event, Half, Instant, Kind, Range,
+    ReceiveError, SendError, SocketId, SocketOption, Stack, Token,
+};
 
 use crate::host::Arenas;
 use crate::random::Random;
+use crate::trace::{Moment, Trace};
 
 /// What a program thinks of its life so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +25,16 @@ pub enum Verdict {
     GaveUp(String),
     /// Something happened that must never happen.
     Broken(String),
+}
+
+impl Verdict {
+    /// What must never happen, if it did.
+    pub(crate) fn complaint(self) -> Option<String> {
+        match self {
+            Self::Broken(what) => Some(what),
+            Self::Running | Self::Content | Self::GaveUp(_) => None,
+        }
+    }
 }
 
 /// A program.
@@ -34,6 +50,11 @@ pub trait Program {
 
     /// What it thinks.
     fn verdict(&self) -> Verdict;
+
+    /// Whether the world need not wait for it: it serves whoever comes.
+    fn is_server(&self) -> bool {
+        false
+    }
 }
 
 /// What a program works with.
@@ -41,6 +62,7 @@ pub struct Desk<'a> {
     /// The stack of its host.
     pub stack: &'a mut Stack,
     pub(crate) memory: &'a mut Arenas,
+    pub(crate) trace: &'a mut Trace,
     /// Chance.
     pub random: &'a mut Random,
     /// When it wants to be woken.
@@ -57,9 +79,7 @@ impl Desk<'_> {
     /// # Panics
     /// If the place is outside: programs of a simulation make no such mistake.
     pub fn write(&mut self, offset: u64, bytes: &[u8]) {
-        self.memory
-            .write(self.client, offset, bytes)
-            .expect("within the arena");
+        self.memory.put(self.client, offset, bytes);
     }
 
     /// Reads from its arena.
@@ -68,10 +88,152 @@ impl Desk<'_> {
     /// If the place is outside: the stack must not name such places.
     #[must_use]
     pub fn read(&self, offset: u64, len: u32) -> Vec<u8> {
-        let mut bytes = vec![0; usize::try_from(len).expect("a length in memory")];
-        self.memory
-            .read(self.client, offset, &mut bytes)
-            .expect("within the arena");
-        bytes
+        self.memory.bytes(self.client, offset, len)
+    }
+
+    /// Whether the arena holds these bytes there.
+    ///
+    /// # Panics
+    /// As [`Desk::read`].
+    #[must_use]
+    pub fn holds(&self, offset: u64, len: u32, mut bytes: impl Iterator<Item = u8>) -> bool {
+        let mut piece = [0; 2_048];
+        let (mut place, end) = (offset, offset + u64::from(len));
+        while place < end {
+            let part = usize::try_from(end - place).map_or(piece.len(), |it| it.min(piece.len()));
+            let piece = &mut piece[..part];
+            self.memory
+                .read(self.client, place, piece)
+                .expect("within the arena");
+            if !piece.iter().all(|byte| bytes.next() == Some(*byte)) {
+                return false;
+            }
+            place += piece.len() as u64;
+        }
+        true
+    }
+
+    /// Wants to be woken at this time, or earlier.
+    pub fn wake_by(&mut self, at: Instant) {
+        *self.wake_at = Some(self.wake_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn note(&mut self, socket: SocketId, words: impl FnOnce() -> String) {
+        self.trace.note(self.now, || Moment::Call(socket, words()));
+    }
+
+    /// A socket that listens on this port of all addresses.
+    ///
+    /// # Panics
+    /// If there is no free socket or port.
+    pub fn listen(&mut self, port: u16, backlog: u16) -> SocketId {
+        let socket = self
+            .stack
+            .socket_create(self.client, Kind::Stream)
+            .expect("a socket");
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        self.stack
+            .bind(self.client, socket, any)
+            .expect("a free port");
+        self.stack
+            .listen(self.client, socket, backlog)
+            .expect("a listener");
+        self.trace.note(self.now, || Moment::Listens(socket, port));
+        self.note(socket, || format!("listen backlog {backlog}"));
+        socket
+    }
+
+    /// A socket that is being connected.
+    ///
+    /// # Errors
+    /// What the stack says.
+    ///
+    /// # Panics
+    /// If there is no free socket.
+    pub fn connect(&mut self, to: SocketAddr, token: Token) -> Result<SocketId, ConnectError> {
+        let socket = self
+            .stack
+            .socket_create(self.client, Kind::Stream)
+            .expect("a socket");
+        self.stack
+            .connect(self.client, socket, to, token, self.now)?;
+        self.trace.note(self.now, || Moment::Speaks(socket, to));
+        self.note(socket, || "connect".into());
+        Ok(socket)
+    }
+
+    /// Asks for one connection.
+    ///
+    /// # Panics
+    /// If the listener is none, or too many accepts wait.
+    pub fn accept(&mut self, listener: SocketId, room: Option<Range>, token: Token) {
+        self.stack
+            .accept(self.client, listener, room, token, self.now)
+            .expect("an accept");
+        let room = room.map_or_else(String::new, |room| format!(" room {}", room.length));
+        self.note(listener, || format!("accept{room}"));
+    }
+
+    /// Queues bytes of the arena.
+    ///
+    /// # Errors
+    /// What the stack says.
+    pub fn send(&mut self, socket: SocketId, bytes: Range, token: Token) -> Result<(), SendError> {
+        let data = Data::Arena(bytes);
+        self.stack
+            .send(self.client, socket, data, None, token, self.now)?;
+        self.note(socket, || format!("send {}", bytes.length));
+        Ok(())
+    }
+
+    /// Gives room in the arena.
+    ///
+    /// # Errors
+    /// What the stack says.
+    pub fn receive(
+        &mut self,
+        socket: SocketId,
+        room: Range,
+        token: Token,
+    ) -> Result<(), ReceiveError> {
+        self.stack
+            .receive(self.client, socket, room, token, self.now)?;
+        self.note(socket, || format!("receive {}", room.length));
+        Ok(())
+    }
+
+    /// Ends the sending half. It may just have been reset: then an event says so.
+    pub fn shutdown_send(&mut self, socket: SocketId) {
+        let shut = self
+            .stack
+            .shutdown(self.client, socket, Half::Send, self.now);
+        if shut.is_ok() {
+            self.note(socket, || "shutdown send".into());
+        }
+    }
+
+    /// Ends the socket; `false` if it is not ours any more.
+    pub fn close(&mut self, socket: SocketId, ending: Ending, token: Token) -> bool {
+        let closed = self
+            .stack
+            .close(self.client, socket, ending, token, self.now);
+        self.note(socket, || match ending {
+            Ending::Graceful => "close".into(),
+            Ending::Abort => "abort".into(),
+        });
+        closed.is_ok()
+    }
+
+    /// Small segments are sent at once.
+    pub fn set_nodelay(&mut self, socket: SocketId) {
+        let option = SocketOption::NoDelay(true);
+        if self.stack.set_option(self.client, socket, option).is_ok() {
+            self.note(socket, || "set nodelay on".into());
+        }
+    }
+
+    /// This socket is the end of a connection to there.
+    pub fn note_peer(&mut self, socket: SocketId, remote: SocketAddr) {
+        self.trace.note(self.now, || Moment::Speaks(socket, remote));
     }
 }

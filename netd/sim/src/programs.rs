@@ -1,13 +1,19 @@
 //! Programs for simulated hosts.
 
+mod client;
 mod datagrams;
+mod end;
 mod names;
 mod pinger;
+mod server;
 mod stream;
 
+pub use client::{Client, Visits};
 pub use datagrams::{DatagramClient, DatagramEcho};
+pub use end::{Manner, Speaks};
 pub use names::{NameServer, Resolver};
 pub use pinger::Pinger;
+pub use server::{Server, Serves};
 pub use stream::{Habits, Role, Stream};
 
 /// Byte number `offset` of stream `flow`: every byte of every stream has its own.

@@ -25,6 +25,12 @@ impl Random {
         self.any() % limit.max(1)
     }
 
+    /// Any time up to this one.
+    pub fn up_to(&mut self, longest: std::time::Duration) -> std::time::Duration {
+        let longest = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        std::time::Duration::from_nanos(self.below(longest.saturating_add(1)))
+    }
+
     /// Whether something happens that happens so many times in a million.
     pub fn chance(&mut self, per_million: u32) -> bool {
         self.below(1_000_000) < u64::from(per_million)

@@ -21,6 +21,10 @@ use std::fmt;
 
 use statement::Line;
 
+pub(crate) use segment::{Numbers, Seen};
+
+use crate::world::Meddler;
+
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -50,7 +54,15 @@ impl Case {
     /// # Errors
     /// The first thing that is not as the case says, or that an oracle forbids.
     pub fn run(&self) -> Result<(), Failure> {
-        run::run(&self.lines)
+        run::run(&self.lines, None)
+    }
+
+    /// Plays the case while somebody meddles with what the stack sends.
+    ///
+    /// # Errors
+    /// As [`Case::run`].
+    pub fn run_with(&self, meddler: Meddler) -> Result<(), Failure> {
+        run::run(&self.lines, Some(meddler))
     }
 }
 

@@ -1,26 +1,33 @@
 //! The world: stations, the wires between them, and time, which jumps from event to event.
 //!
 //! *Owns* the order of everything that happens. Two events at the same time happen in the order in
-//! which they were caused, so one seed gives one history. *Never* waits for anything.
+//! which they were caused, so one seed gives one history. *Never* waits for anything. The first
+//! complaint of an oracle ends the history.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use stack::Instant;
+use stack::{Holdings, Instant};
 
+use crate::fault::Faults;
 use crate::host::{Host, HostSetup};
-use crate::link::{Line, Weather};
+use crate::link::Line;
 use crate::oracle::Watch;
 use crate::pcapng::{Capture, Way};
 use crate::program::{Program, Verdict};
 use crate::random::Random;
+use crate::weather::Weather;
 
 /// Something on a wire that is no host: it answers frames by a script of its own.
 pub trait Device {
     /// A frame has come; what is answered is sent at once.
     fn answer(&mut self, frame: &[u8], now: Instant) -> Vec<Vec<u8>>;
 }
+
+/// Looks at, or changes, every frame that a host sends, before oracles and wires see it; a
+/// complaint is one more oracle's. It is how tests make a bug that is not there.
+pub type Meddler = Box<dyn FnMut(&mut Vec<u8>) -> Result<(), String>>;
 
 /// The name of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +36,24 @@ pub struct WireId(usize);
 /// The name of a station.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StationId(usize);
+
+/// What must never have happened, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Complaint {
+    /// The station, by its place in the order of their making.
+    pub station: usize,
+    /// What happened.
+    pub what: String,
+}
+
+impl Complaint {
+    /// What kind of thing happened: the complaint without figures and details.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        let head = self.what.split(':').next().unwrap_or_default();
+        head.chars().filter(|c| !c.is_ascii_digit()).collect()
+    }
+}
 
 enum Body {
     Host(Box<Host>),
@@ -43,6 +68,7 @@ struct Station {
     watch: Watch,
     /// For when it is scheduled to be woken.
     wake: Option<Instant>,
+    meddler: Option<Meddler>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,13 +85,22 @@ pub struct World {
     count: u64,
     wires: Vec<Weather>,
     stations: Vec<Station>,
-    capture: Capture,
+    capture: Option<Capture>,
+    complaint: Option<Complaint>,
 }
 
 impl World {
-    /// An empty world.
+    /// An empty world that keeps every frame.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        let mut world = Self::without_capture(seed);
+        world.capture = Some(Capture::new());
+        world
+    }
+
+    /// An empty world that keeps no frame.
+    #[must_use]
+    pub fn without_capture(seed: u64) -> Self {
         Self {
             now: Instant::from_secs(1),
             random: Random::new(seed),
@@ -73,7 +108,8 @@ impl World {
             count: 0,
             wires: Vec::new(),
             stations: Vec::new(),
-            capture: Capture::new(),
+            capture: None,
+            complaint: None,
         }
     }
 
@@ -86,6 +122,12 @@ impl World {
     /// Chance, for whoever builds the world.
     pub fn random(&mut self) -> &mut Random {
         &mut self.random
+    }
+
+    /// What must never have happened, if it did. Nothing happens afterwards.
+    #[must_use]
+    pub fn complaint(&self) -> Option<&Complaint> {
+        self.complaint.as_ref()
     }
 
     /// A wire: whatever one station sends, all others on it hear.
@@ -108,15 +150,18 @@ impl World {
 
     fn add(&mut self, wire: WireId, name: &str, body: Body) -> StationId {
         let line = Line::new(self.wires[wire.0], self.random.fork());
-        let capture = self.capture.interface(name);
-        let watch = Watch::new(name);
+        let capture = self
+            .capture
+            .as_mut()
+            .map_or(0, |capture| capture.interface(name));
         self.stations.push(Station {
             body,
             wire,
             line,
             capture,
-            watch,
+            watch: Watch::new(name),
             wake: None,
+            meddler: None,
         });
         let id = StationId(self.stations.len() - 1);
         self.settle(id.0);
@@ -145,11 +190,16 @@ impl World {
         }
     }
 
-    fn host_mut(&mut self, on: StationId) -> &mut Host {
+    pub(crate) fn host_mut(&mut self, on: StationId) -> &mut Host {
         match &mut self.stations[on.0].body {
             Body::Host(host) => host,
             Body::Device(_) => panic!("a device has no stack"),
         }
+    }
+
+    /// From now on somebody meddles with what this station sends.
+    pub fn meddle(&mut self, with: StationId, meddler: Meddler) {
+        self.stations[with.0].meddler = Some(meddler);
     }
 
     /// Changes the weather for what a station sends.
@@ -157,10 +207,20 @@ impl World {
         self.stations[from.0].line.weather = weather;
     }
 
-    /// Everything that passed so far, as a pcapng file.
+    /// Only these faults befall what a station sends.
+    pub(crate) fn follow(&mut self, from: StationId, faults: Faults) {
+        self.stations[from.0].line.follow(faults);
+    }
+
+    /// What befell the frames that a station sent.
+    pub(crate) fn faults(&self, from: StationId) -> &Faults {
+        self.stations[from.0].line.faults()
+    }
+
+    /// Everything that passed so far, as a pcapng file; empty if frames are not kept.
     #[must_use]
     pub fn capture(&self) -> &[u8] {
-        self.capture.as_bytes()
+        self.capture.as_ref().map_or(&[], Capture::as_bytes)
     }
 
     /// Lets time pass.
@@ -178,11 +238,21 @@ impl World {
         })
     }
 
+    /// The same, but servers are not waited for.
+    pub(crate) fn run_clients(&mut self, limit: Duration) -> bool {
+        self.run_until(limit, |world| {
+            world
+                .hosts()
+                .flat_map(Host::clients)
+                .all(|verdict| verdict != Verdict::Running)
+        })
+    }
+
     fn run_until(&mut self, time: Duration, is_enough: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + time;
         while !is_enough(self) {
             let next = self.queue.peek().map(|Reverse((at, _, _))| *at);
-            if next.is_none_or(|at| at > end) {
+            if self.complaint.is_some() || next.is_none_or(|at| at > end) {
                 self.now = end;
                 return false;
             }
@@ -199,7 +269,9 @@ impl World {
         let place = match happening {
             Happening::Arrival { to, frame } => {
                 let station = &mut self.stations[to];
-                self.capture.frame(station.capture, now, Way::In, &frame);
+                if let Some(capture) = &mut self.capture {
+                    capture.frame(station.capture, now, Way::In, &frame);
+                }
                 match &mut station.body {
                     Body::Host(host) => {
                         station.watch.received(&frame);
@@ -224,20 +296,30 @@ impl World {
 
     /// Lets a host do what it can, and schedules what follows from it.
     fn settle(&mut self, place: usize) {
+        if self.complaint.is_some() {
+            return;
+        }
         let now = self.now;
-        let Body::Host(host) = &mut self.stations[place].body else {
+        let station = &mut self.stations[place];
+        let Body::Host(host) = &mut station.body else {
             return;
         };
-        let frames = host.settle(now);
+        let mut frames = host.settle(now);
         let wake = host.next_deadline().map(|at| at.max(now));
-        let sound = crate::oracle::frames_balance(&host.stack);
-        let station = &mut self.stations[place];
-        let sound = frames
-            .iter()
-            .try_fold((), |(), frame| station.watch.sent(frame))
-            .and(sound);
-        if let Err(complaint) = sound.and_then(|()| self.watch_states(place)) {
-            panic!("{complaint}");
+        let mut sound = crate::oracle::frames_balance(&host.stack);
+        for frame in &mut frames {
+            if let Some(meddler) = &mut station.meddler {
+                sound = sound.and_then(|()| meddler(frame));
+            }
+            sound = sound.and_then(|()| station.watch.sent(frame));
+        }
+        sound = sound.and_then(|()| station.watch.states(host.stack.sockets()));
+        if let Some(broken) = host.verdicts().find_map(Verdict::complaint) {
+            sound = sound.and(Err(broken));
+        }
+        if let Err(what) = sound {
+            let station = place;
+            self.complaint.get_or_insert(Complaint { station, what });
         }
         self.transmit(place, frames);
         let station = &mut self.stations[place];
@@ -247,32 +329,24 @@ impl World {
         self.stations[place].wake = wake;
     }
 
-    fn watch_states(&mut self, place: usize) -> Result<(), String> {
-        let station = &mut self.stations[place];
-        match &station.body {
-            Body::Host(host) => station.watch.states(host.stack.sockets()),
-            Body::Device(_) => Ok(()),
-        }
-    }
-
     fn transmit(&mut self, from: usize, frames: Vec<Vec<u8>>) {
         for frame in frames {
             let station = &mut self.stations[from];
-            self.capture
-                .frame(station.capture, self.now, Way::Out, &frame);
+            if let Some(capture) = &mut self.capture {
+                capture.frame(station.capture, self.now, Way::Out, &frame);
+            }
             let arrivals = station.line.carry(&frame, self.now);
             let wire = station.wire;
             for (at, frame) in arrivals {
-                for to in 0..self.stations.len() {
-                    if to != from && self.stations[to].wire == wire {
-                        self.schedule(
-                            at,
-                            Happening::Arrival {
-                                to,
-                                frame: frame.clone(),
-                            },
-                        );
-                    }
+                let hears = |to: &usize| *to != from && self.stations[*to].wire == wire;
+                let mut others: Vec<_> = (0..self.stations.len()).filter(hears).collect();
+                let last = others.pop();
+                for to in others {
+                    let frame = frame.clone();
+                    self.schedule(at, Happening::Arrival { to, frame });
+                }
+                if let Some(to) = last {
+                    self.schedule(at, Happening::Arrival { to, frame });
                 }
             }
         }
@@ -316,21 +390,41 @@ impl World {
         })
     }
 
-    /// After everybody has left and the last timer has run out: nothing is left behind.
-    ///
-    /// # Panics
-    /// If something is.
-    pub fn assert_empty(&self) {
-        for host in self.hosts() {
+    /// A complaint from outside.
+    pub(crate) fn complain(&mut self, station: usize, what: String) {
+        self.complaint.get_or_insert(Complaint { station, what });
+    }
+
+    /// A host knows the hardware address of a neighbour, which is never asked for.
+    pub(crate) fn introduce(&mut self, to: StationId, address: std::net::Ipv4Addr, number: u8) {
+        let now = self.now;
+        self.host_mut(to).introduce(address, number, now);
+    }
+
+    /// After everybody has left and the last timer has run out: nothing is left behind. What is, is
+    /// a complaint.
+    pub fn check_empty(&mut self) {
+        for (place, station) in self.stations.iter().enumerate() {
+            let Body::Host(host) = &station.body else {
+                continue;
+            };
             let left: Vec<_> = host.stack.sockets().collect();
-            assert!(left.is_empty(), "{} still has {left:?}", host.name);
-            assert_eq!(
-                host.stack.totals().clients,
-                0,
-                "{} still has clients",
-                host.name
-            );
+            let clients = host.stack.totals().clients;
+            let holdings = host.stack.holdings();
+            if !left.is_empty() || clients > 0 || holdings != Holdings::default() {
+                let name = host.name;
+                let what = format!("{name} still has: {left:?}, {clients} clients, {holdings:?}");
+                let station = place;
+                self.complaint.get_or_insert(Complaint { station, what });
+            }
         }
+    }
+
+    /// # Panics
+    /// If an oracle has complained, or something is left behind; see [`World::check_empty`].
+    pub fn assert_empty(&mut self) {
+        self.check_empty();
+        assert_eq!(self.complaint, None);
     }
 }
 
@@ -338,7 +432,7 @@ impl World {
 /// a panic.
 impl Drop for World {
     fn drop(&mut self) {
-        if let Some(file) = std::env::var_os("PCAP") {
+        if let Some(file) = std::env::var_os("PCAP").filter(|_| self.capture.is_some()) {
             // A world that is being torn down has no better way to say that this failed.
             std::fs::write(file, self.capture()).unwrap_or_else(|error| eprintln!("PCAP: {error}"));
         }

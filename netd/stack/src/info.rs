@@ -235,3 +235,18 @@ pub struct Totals {
     /// Answers in the name cache.
     pub dns_cache: u32,
 }
+
+/// What is lent out of the stores that all sockets share. All zero when nobody is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Requests that wait.
+    pub requests: u32,
+    /// Payloads that came inside a request.
+    pub inline_payloads: u32,
+    /// Packets that wait.
+    pub packets: u32,
+    /// Connections with bytes that came out of order.
+    pub hole_lists: u32,
+    /// Connections with something to send.
+    pub busy_parts: u32,
+}

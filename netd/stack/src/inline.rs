@@ -28,6 +28,11 @@ impl Inline {
         }
     }
 
+    /// How many buffers all owners have.
+    pub(crate) fn in_use(&self) -> u32 {
+        self.held.iter().sum()
+    }
+
     /// Keeps a copy of `bytes`; `None` when none is free for this owner or they are too many.
     pub(crate) fn keep(&mut self, owner: u32, bytes: &[u8]) -> Option<u32> {
         let held = self

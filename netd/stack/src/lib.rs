@@ -85,8 +85,8 @@ pub use error::{
 pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
 pub use info::{
-    AddressInfo, AddressState, InterfaceInfo, LeaseInfo, NeighbourInfo, NeighbourState, Origin,
-    RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
+    AddressInfo, AddressState, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo, NeighbourState,
+    Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
 pub use memory::{ClientMemory, Gone, Range};
 pub use record::Record;

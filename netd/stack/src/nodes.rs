@@ -63,6 +63,11 @@ impl Chain {
 pub(crate) struct Cursor(u32);
 
 impl<T> Nodes<T> {
+    /// How many values all owners have in the store.
+    pub(crate) fn in_use(&self) -> u32 {
+        self.held.iter().sum()
+    }
+
     /// Room for `limit` values, of each of the `owners` at most `quota`.
     pub(crate) fn new(limit: usize, owners: usize, quota: u32) -> Self {
         let limit = u32::try_from(limit).unwrap_or(NONE - 1);

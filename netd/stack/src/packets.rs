@@ -82,6 +82,11 @@ impl<A: Copy> Packets<A> {
         }
     }
 
+    /// How many buffers are not free.
+    pub(crate) fn in_use(&self) -> usize {
+        self.packets.len() - self.queues.iter(self.free).count()
+    }
+
     /// The longest packet that fits.
     pub(crate) fn size(&self) -> usize {
         self.packets.first().map_or(0, |packet| packet.buffer.len())

@@ -3,8 +3,8 @@
 use crate::config::NAME_SERVERS;
 use crate::id::{ClientId, SocketId};
 use crate::info::{
-    AddressInfo, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo, TcpDetail, Totals,
-    Traffic,
+    AddressInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo,
+    TcpDetail, Totals, Traffic,
 };
 use crate::interface::Medium;
 use crate::nodes::Chain;
@@ -232,6 +232,18 @@ impl Stack {
             datagram_sockets: count(self.udp.sockets.len()),
             clients: count(self.clients.len()),
             dns_cache: self.names_cached(),
+        }
+    }
+
+    /// What is lent out of the shared stores.
+    #[must_use]
+    pub fn holdings(&self) -> Holdings {
+        Holdings {
+            requests: self.requests.in_use(),
+            inline_payloads: self.inline.in_use(),
+            packets: u32::try_from(self.packets.in_use()).unwrap_or(u32::MAX),
+            hole_lists: self.tcp.shared.hole_lists_in_use(),
+            busy_parts: self.tcp.shared.busy_parts_in_use(),
         }
     }
 

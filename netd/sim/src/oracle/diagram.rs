@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use stack::SocketInfo;
+use stack::{SocketId, SocketInfo};
 
 /// The arrows that a connection can take while it stays in the tables.
 const ARROWS: [(&str, &str); 13] = [
@@ -25,7 +25,7 @@ const ARROWS: [(&str, &str); 13] = [
 /// The states of one host's connections, as last seen.
 pub(super) struct States {
     name: String,
-    seen: BTreeMap<(SocketAddr, SocketAddr), &'static str>,
+    seen: BTreeMap<(SocketAddr, SocketAddr), (&'static str, Option<SocketId>)>,
 }
 
 impl States {
@@ -45,19 +45,21 @@ impl States {
                 continue;
             };
             let key = (socket.local, remote);
-            if let Some(before) = self.seen.get(&key) {
-                // From CLOSED, or after TIME-WAIT was reused, it is another connection.
+            if let Some((before, id)) = self.seen.get(&key) {
+                // From CLOSED, or after TIME-WAIT was reused, it is another connection; and so it
+                // is if another socket has got the same port in the same moment.
                 let is_new = ["CLOSED", "TIME-WAIT"].contains(before)
                     && ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT"]
-                        .contains(&socket.state);
+                        .contains(&socket.state)
+                    || socket.state == "SYN-SENT" && socket.id != *id;
                 if !is_new && socket.state != "CLOSED" && !is_reachable(before, socket.state) {
                     return Err(format!(
-                        "{}: {} -> {}: {before} -> {}",
-                        self.name, key.0, key.1, socket.state
+                        "{before} -> {}: {}: {} -> {}",
+                        socket.state, self.name, key.0, key.1
                     ));
                 }
             }
-            seen.insert(key, socket.state);
+            seen.insert(key, (socket.state, socket.id));
         }
         self.seen = seen;
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 
 use tcp::Seq;
-use wire::tcp::{Flags, Segment};
+use wire::tcp::{Flags, Header, Segment};
 use wire::{Check, EtherType, Protocol, Pseudo, ethernet, ipv4};
 
 /// One connection as the wire shows it, from the side of the station.
@@ -23,6 +23,16 @@ struct Flow {
     their_scale: Option<u8>,
     ack_sent: i64,
     has_fin: bool,
+    /// The peer has begun a new connection that we have not answered: until then the old one holds.
+    next: Option<Begun>,
+}
+
+/// What the peer's SYN said.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    isn: Seq,
+    scale: Option<u8>,
+    window: u16,
 }
 
 /// All connections of one station.
@@ -53,7 +63,7 @@ impl Segments {
         let flow = self.flows.entry((from, to)).or_default();
         flow.sent(&segment).map_err(|complaint| {
             format!(
-                "{}: {from} -> {to}: {complaint}: {} bytes, {:?}, {flow:?}",
+                "{complaint}: {}: {from} -> {to}: {} bytes, {:?}, {flow:?}",
                 self.name,
                 segment.payload.len(),
                 segment.header
@@ -83,14 +93,16 @@ impl Flow {
         let header = &segment.header;
         let seq = Seq::new(header.seq);
         if header.flags.contains(Flags::SYN) && self.their_isn != Some(seq) {
-            // A new connection, or the peer's first word.
-            let keeps_ours = header.flags.contains(Flags::ACK) || self.their_isn.is_none();
-            *self = Self {
-                our_isn: self.our_isn.filter(|_| keeps_ours),
-                ..Self::default()
+            let begun = Begun {
+                isn: seq,
+                scale: header.options.window_scale,
+                window: header.window,
             };
-            self.their_isn = Some(seq);
-            self.their_scale = header.options.window_scale;
+            if self.their_isn.is_some() {
+                self.next = Some(begun);
+                return;
+            }
+            self.begin(begun);
         }
         let Some(their_isn) = self.their_isn else {
             return;
@@ -112,6 +124,15 @@ impl Flow {
             // The window of a bare SYN counts from our first byte.
             self.their_edge = self.their_edge.max(1 + i64::from(header.window));
         }
+    }
+
+    /// The peer's side of a new connection.
+    fn begin(&mut self, begun: Begun) {
+        self.their_isn = Some(begun.isn);
+        self.their_scale = begun.scale;
+        self.came = vec![(0, 1)];
+        self.their_edge = 1 + i64::from(begun.window);
+        self.next = None;
     }
 
     fn note_came(&mut self, start: i64, end: i64) {
@@ -140,14 +161,35 @@ impl Flow {
         }
         let seq = Seq::new(header.seq);
         if header.flags.contains(Flags::SYN) {
-            if self.our_isn.is_some_and(|isn| isn != seq) {
-                *self = Self::default();
-            }
+            self.begin_anew(header, seq);
             self.our_isn = Some(seq);
             self.our_scale = header.options.window_scale.unwrap_or(0);
         }
         self.check_data(segment, seq)?;
         self.check_ack(segment)
+    }
+
+    /// Our SYN may begin a new connection, or answer the peer's that does.
+    fn begin_anew(&mut self, header: &Header, seq: Seq) {
+        let answers = header.flags.contains(Flags::ACK).then_some(header.ack);
+        let answered = |isn: Seq| answers == Some(isn.plus(1).get());
+        let next = self.next.filter(|next| answered(next.isn));
+        // The same SYN may be answered twice, if the first answer was forgotten.
+        let same = self
+            .their_isn
+            .filter(|isn| answered(*isn))
+            .map(|isn| Begun {
+                isn,
+                scale: self.their_scale,
+                window: u16::try_from(self.their_edge - 1).unwrap_or(u16::MAX),
+            });
+        let is_other = self.our_isn.is_some_and(|isn| isn != seq);
+        if is_other || next.is_some() {
+            *self = Self::default();
+            if let Some(begun) = next.or(same) {
+                self.begin(begun);
+            }
+        }
     }
 
     fn check_data(&self, segment: &Segment<'_>, seq: Seq) -> Result<(), &'static str> {
@@ -204,7 +246,7 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wire::tcp::{Header, Options};
+    use wire::tcp::Options;
 
     fn segment(flags: Flags, seq: u32, ack: u32, window: u16, payload: &[u8]) -> Segment<'_> {
         let options = Options::NONE;

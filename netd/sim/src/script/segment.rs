@@ -12,14 +12,14 @@ use super::words::{Words, number};
 
 /// Where the relative numbers of one direction count from.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Numbers {
+pub(crate) struct Numbers {
     /// Sequence numbers of whoever sends the segment.
-    pub(super) seq: u32,
+    pub(crate) seq: u32,
     /// Sequence numbers of the other one.
-    pub(super) ack: u32,
+    pub(crate) ack: u32,
     /// Timestamps of whoever sends it, and of the other one.
-    pub(super) stamp: u32,
-    pub(super) echo: u32,
+    pub(crate) stamp: u32,
+    pub(crate) echo: u32,
 }
 
 /// A timestamp option; `None` stands for any value.
@@ -243,12 +243,12 @@ fn relative(base: u32, absolute: u32) -> i32 {
 
 /// A segment that the stack has sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen<'a> {
-    pub(super) header: &'a Header,
-    pub(super) payload_len: usize,
-    pub(super) ecn: Ecn,
-    pub(super) ttl: u8,
-    pub(super) numbers: Numbers,
+pub(crate) struct Seen<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) payload_len: usize,
+    pub(crate) ecn: Ecn,
+    pub(crate) ttl: u8,
+    pub(crate) numbers: Numbers,
 }
 
 /// As a script would write it.

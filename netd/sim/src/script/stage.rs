@@ -20,6 +20,7 @@ use super::statement;
 use crate::host::Arenas;
 use crate::oracle::Watch;
 use crate::random::Random;
+use crate::world::Meddler;
 
 /// One connection, as the script sees it.
 #[derive(Debug)]
@@ -61,6 +62,8 @@ pub(super) struct Stage {
     pub(super) is_deaf: bool,
     watch: Watch,
     frame: Vec<u8>,
+    /// Somebody meddles with what the stack sends.
+    pub(super) meddler: Option<Meddler>,
 }
 
 /// Which port the stack's listeners have, and the peer in its first connection.
@@ -107,6 +110,7 @@ impl Stage {
             sent: VecDeque::new(),
             is_deaf: false,
             watch: Watch::new("stack"),
+            meddler: None,
             frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
         };
         stage.turn_to(&statement::Flow::default());
@@ -257,9 +261,12 @@ impl Stage {
                 .output(self.link, &mut self.frame, &mut self.memory, self.now)
         {
             has_sent = true;
-            let frame = &self.frame[..len];
-            self.watch.sent(frame)?;
-            if let Some(sent) = peer::read(frame) {
+            let mut frame = self.frame[..len].to_vec();
+            if let Some(meddler) = &mut self.meddler {
+                meddler(&mut frame)?;
+            }
+            self.watch.sent(&frame)?;
+            if let Some(sent) = peer::read(&frame) {
                 self.note_sent(sent)?;
             }
         }

@@ -41,8 +41,8 @@ pub(super) enum Statement {
     InjectError(Error),
     /// The stack must have sent this.
     Expect(Segment),
-    /// The client calls.
-    Call(Call),
+    /// The client calls, once or several times before the stack does anything else.
+    Calls(Vec<Call>),
     /// The client must have been told.
     Event(String),
     /// The state of the connection.
@@ -135,7 +135,14 @@ fn statement(mut words: Words<'_>) -> Result<Statement, String> {
         "hears" => Statement::Hears,
         "quiet" => Statement::Quiet,
         "empty" => Statement::Empty,
-        _ => Statement::Call(Call::parse(first, &mut words)?),
+        _ => {
+            let mut calls = vec![Call::parse(first, &mut words)?];
+            while words.take("and") {
+                let first = words.word("a call")?;
+                calls.push(Call::parse(first, &mut words)?);
+            }
+            Statement::Calls(calls)
+        }
     };
     words.end()?;
     Ok(statement)

@@ -35,6 +35,7 @@ pub fn host(name: &'static str, number: u8) -> HostSetup {
 /// nobody was wronged and nothing is left. Returns the programs that gave up.
 pub fn finish(world: &mut World, limit: Duration) -> Vec<(&'static str, String)> {
     let is_over = world.run_programs(limit);
+    assert_eq!(world.complaint(), None);
     let (mut gave_up, mut running) = (Vec::new(), Vec::new());
     for (name, verdict) in world.verdicts() {
         match verdict {
