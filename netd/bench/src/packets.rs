@@ -44,9 +44,10 @@ impl Ours {
         let listener = hosts[1].listen(PORT, 1);
         hosts[1].accept(listener, Some(Range::new(0, ROOM)));
         let client = hosts[0].connect((address(2), PORT).into());
+        let now = hosts[0].now;
         hosts[0]
             .stack
-            .set_option(hosts[0].client, client, SocketOption::NoDelay(true))
+            .set_option(hosts[0].client, client, SocketOption::NoDelay(true), now)
             .expect("an option of streams");
         let mut server = None;
         for _ in 0..4 {

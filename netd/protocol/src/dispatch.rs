@@ -150,6 +150,7 @@ server! {
         drops: table::Drops;
         counters: table::Counters;
         addresses: table::Addresses;
+        connections: table::Connections;
         address_add: admin::AddressAdd;
         address_delete: admin::AddressDelete;
         route_add: admin::RouteAdd;

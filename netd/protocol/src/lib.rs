@@ -70,8 +70,8 @@ pub use socket::{
     SocketKind, SocketNames, SocketOption, SocketStatus, State, StatusBody, StatusReply, ready,
 };
 pub use table::{
-    AddressRow, Addresses, AddressesReply, CounterRow, Counters, CountersReply, Drops, DropsReply,
-    END, InterfaceRow, Interfaces, InterfacesReply, NeighbourRow, NeighbourState, Neighbours,
-    NeighboursReply, RouteRow, Routes, RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table,
-    fixed_text, text_of,
+    AddressRow, Addresses, AddressesReply, ConnectionRow, Connections, ConnectionsReply,
+    CounterRow, Counters, CountersReply, Drops, DropsReply, END, InterfaceRow, Interfaces,
+    InterfacesReply, NeighbourRow, NeighbourState, Neighbours, NeighboursReply, RouteRow, Routes,
+    RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table, agreed, fixed_text, text_of,
 };

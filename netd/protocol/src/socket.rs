@@ -118,6 +118,36 @@ word_enum! {
         NoDelay = 3,
         /// The port may be bound while old connections linger; 0 or 1.
         ReuseAddress = 4,
+        /// An idle peer is asked whether it is still there; 0 or 1.
+        KeepAlive = 5,
+        /// After how many seconds of silence it is asked; 1 to 65535.
+        KeepAliveIdle = 6,
+        /// Seconds between two questions; 1 to 65535.
+        KeepAliveInterval = 7,
+        /// Questions without an answer after which the connection is given up; 1 to 255.
+        KeepAliveCount = 8,
+        /// Seconds that bytes may stay unacknowledged; 0: netd's own limit; to 65535.
+        UserTimeout = 9,
+        /// The peer is told of that time, and may lengthen it (RFC 5482); 0 or 1.
+        TellUserTimeout = 10,
+        /// Closing resets the connection and discards what is queued; 0 or 1.
+        ResetOnClose = 11,
+        /// Small segments are held back until they are full; 0 or 1.
+        Cork = 12,
+        /// No acknowledgement is delayed; 0 or 1.
+        QuickAck = 13,
+        /// Most bytes offered to the peer as a window, rounded up to KiB; 0: all the rooms posted.
+        ReceiveBuffer = 14,
+        /// Most bytes that may wait to be acknowledged; 0: no limit. What is beyond ends with
+        /// Limit, but one send is always taken.
+        SendBuffer = 15,
+        /// Largest payload of a segment, for connections opened from now on; 0: what the path
+        /// allows; 64 to 65535.
+        MaxSegment = 16,
+        /// Routers may mark congestion (RFC 3168), on connections opened from now on; 0 or 1.
+        CongestionNotification = 17,
+        /// The congestion control; 0: netd's own choice, 1: NewReno, 2: CUBIC, 3: BBR.
+        CongestionControl = 18,
     }
 }
 

@@ -247,6 +247,74 @@ fixed! {
     }
 }
 
+/// Bits of [`ConnectionRow::options`].
+pub mod agreed {
+    /// Segments carry timestamps (RFC 7323).
+    pub const TIMESTAMPS: u8 = 1;
+    /// Selective acknowledgements (RFC 2018).
+    pub const SACK: u8 = 2;
+    /// Explicit congestion notification (RFC 3168).
+    pub const ECN: u8 = 4;
+}
+
+fixed! {
+    /// A TCP connection, from inside.
+    pub struct ConnectionRow: 160 {
+        /// Its socket's id; zero for connections that nobody holds any more.
+        pub socket: U32,
+        /// Number of the client; zero as above.
+        pub client: U32,
+        /// Number of a [`crate::State`].
+        pub state: u8,
+        /// Bits of [`agreed`].
+        pub options: u8,
+        /// How far the peer's windows are shifted.
+        pub send_scale: u8,
+        /// How far ours are.
+        pub receive_scale: u8,
+        /// Largest payload of a segment, in bytes.
+        pub segment: U16,
+        /// Largest packet that the path is known to take, in bytes.
+        pub path_mtu: U16,
+        /// Name of the congestion control, padded with zeros.
+        pub congestion_control: [u8; 8],
+        /// Congestion window in bytes.
+        pub congestion_window: U32,
+        /// Where slow start ends, in bytes; `u32::MAX` before the first loss.
+        pub slow_start_threshold: U32,
+        /// Window that the peer offers, in bytes.
+        pub send_window: U32,
+        /// Window that we offer, in bytes.
+        pub receive_window: U32,
+        /// Bytes sent and not acknowledged.
+        pub in_flight: U32,
+        /// Smoothed round-trip time in microseconds; zero before it was measured.
+        pub round_trip: U32,
+        /// Its mean deviation in microseconds.
+        pub round_trip_variation: U32,
+        /// Retransmission timeout in microseconds, backed off as it is now.
+        pub retransmission_timeout: U32,
+        /// Segments sent again.
+        pub retransmits: U32,
+        /// Bytes queued for sending and not acknowledged.
+        pub send_queued: U32,
+        /// Bytes not told to the client yet.
+        pub receive_queued: U32,
+        /// Bytes per second that the peer has lately acknowledged; zero before it was measured.
+        pub delivery_rate: U32,
+        /// Bytes that the peer has acknowledged.
+        pub bytes_sent: U64,
+        /// Bytes received in order.
+        pub bytes_received: U64,
+        /// Zero.
+        pub reserved: [u8; 24],
+        /// Own address.
+        pub local: Address,
+        /// Peer.
+        pub remote: Address,
+    }
+}
+
 fixed! {
     /// A named count.
     pub struct CounterRow: 48 {
@@ -329,6 +397,7 @@ tables! {
     Routes RoutesReply RouteRow
     Neighbours NeighboursReply NeighbourRow
     Sockets SocketsReply SocketRow
+    Connections ConnectionsReply ConnectionRow
     Drops DropsReply CounterRow
     Counters CountersReply CounterRow
 }
@@ -355,6 +424,9 @@ operations! {
     51 "NET_ADDRESSES" Addresses -> AddressesReply, ObserveError,
         Anyone, Promptly, idempotent: true,
         "Reads the table of the interfaces' addresses.", restart: "Ask again.";
+    52 "NET_CONNECTIONS" Connections -> ConnectionsReply, ObserveError,
+        Anyone, Promptly, idempotent: true,
+        "Reads what TCP knows of its connections, all clients'.", restart: "Ask again.";
 }
 
 #[cfg(test)]

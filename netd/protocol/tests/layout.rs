@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 
 use protocol::{
     Accept, Address, AddressRow, Answer, AnswerBody, CATALOGUE, Cancel, Close, Code, Connect,
-    CounterRow, Done, Header, InfoBody, Inline, InterfaceRow, LeaseBody, Message, NeighbourRow,
-    Operation, Payload, PingBody, PongBody, Progress, Range, Receive, Received, Resolve, RouteRow,
-    Send, SocketCreate, SocketId, SocketKind, SocketRow, StatsBody, StatusBody, completion,
-    dispatch, dispatch_bytes, flag, is_final, outcome, request,
+    ConnectionRow, CounterRow, Done, Header, InfoBody, Inline, InterfaceRow, LeaseBody, Message,
+    NeighbourRow, Operation, Payload, PingBody, PongBody, Progress, Range, Receive, Received,
+    Resolve, RouteRow, Send, SocketCreate, SocketId, SocketKind, SocketRow, StatsBody, StatusBody,
+    completion, dispatch, dispatch_bytes, flag, is_final, outcome, request,
 };
 
 mod stub;
@@ -48,6 +48,7 @@ fn numbers_are_stable() {
             (49, "NET_DROPS"),
             (50, "NET_COUNTERS"),
             (51, "NET_ADDRESSES"),
+            (52, "NET_CONNECTIONS"),
             (60, "NET_ADDRESS_ADD"),
             (61, "NET_ADDRESS_DELETE"),
             (62, "NET_ROUTE_ADD"),
@@ -76,6 +77,7 @@ fn sizes_are_stable() {
         (size_of::<RouteRow>(), 56),
         (size_of::<NeighbourRow>(), 40),
         (size_of::<SocketRow>(), 80),
+        (size_of::<ConnectionRow>(), 160),
         (size_of::<CounterRow>(), 48),
     ];
     for (index, (is, was)) in sizes.iter().enumerate() {

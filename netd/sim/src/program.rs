@@ -227,7 +227,8 @@ impl Desk<'_> {
     /// Small segments are sent at once.
     pub fn set_nodelay(&mut self, socket: SocketId) {
         let option = SocketOption::NoDelay(true);
-        if self.stack.set_option(self.client, socket, option).is_ok() {
+        let set = self.stack.set_option(self.client, socket, option, self.now);
+        if set.is_ok() {
             self.note(socket, || "set nodelay on".into());
         }
     }

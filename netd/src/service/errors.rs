@@ -50,7 +50,7 @@ told! {
         BadRoom => BadRange, TooMany => Limit,
     }
     ShutdownError { BadSocket => BadSocket, NotConnected => NotConnected }
-    OptionError { BadSocket => BadSocket, BadValue => BadAddress, WrongKind => BadState }
+    OptionError { BadSocket => BadSocket, BadValue => BadAddress, WrongKind => BadState, TooMany => Limit }
     CancelError { BadSocket => BadSocket, NotFound => NotFound, InProgress => BadState }
     ResolveError {
         BadClient => Denied, BadName => BadAddress, NoServer => NoNameServer, TooMany => Limit,

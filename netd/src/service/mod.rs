@@ -5,20 +5,22 @@
 
 mod completion;
 mod errors;
+mod options;
 mod report;
 
 use core::time::Duration;
 
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
-    Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Counters, CountersReply,
-    Done, Drops, DropsReply, Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply,
-    Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours, NeighboursReply, Operation,
-    OperationError, OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Progress,
-    Prompt, Range, Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send,
-    Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames,
-    SocketOption, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply, StatusBody,
-    StatusReply, Subscribe, SubscribeError, ready,
+    Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
+    ConnectionsReply, Counters, CountersReply, Done, Drops, DropsReply, Info, InfoReply,
+    Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd,
+    NeighbourDelete, Neighbours, NeighboursReply, Operation, OperationError, OptionGet,
+    OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range, Receive, Resolve,
+    RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate,
+    SocketCreated, SocketError, SocketId, SocketKind, SocketNames, SocketStatus, Sockets,
+    SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError,
+    ready,
 };
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
 
@@ -232,23 +234,10 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
 
     fn option_set(&mut self, request: OptionSet) -> Prompt<OptionSet> {
         let socket = socket(request.socket)?;
-        let value = request.value.value.get();
-        let switch = || match value {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(SocketError::BadAddress),
-        };
-        let option = match request.option {
-            SocketOption::Ttl => {
-                let ttl = u8::try_from(value).map_err(|_| SocketError::BadAddress)?;
-                stack::SocketOption::TimeToLive(ttl)
-            }
-            SocketOption::Broadcast => stack::SocketOption::Broadcast(switch()?),
-            SocketOption::NoDelay => stack::SocketOption::NoDelay(switch()?),
-            SocketOption::ReuseAddress => stack::SocketOption::ReuseAddress(switch()?),
-        };
+        let option = options::chosen(request.option, request.value.value.get())
+            .ok_or(SocketError::BadAddress)?;
         self.stack
-            .set_option(self.client, socket, option)
+            .set_option(self.client, socket, option, self.now)
             .map_err(Told::told)?;
         Ok(Done {})
     }
@@ -259,12 +248,7 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             .stack
             .options(self.client, socket)
             .map_err(Told::told)?;
-        let value = match request.option {
-            SocketOption::Ttl => u64::from(options.ttl),
-            SocketOption::Broadcast => u64::from(options.broadcast),
-            SocketOption::NoDelay => u64::from(options.no_delay),
-            SocketOption::ReuseAddress => u64::from(options.reuse_address),
-        };
+        let value = options::value(request.option, &options);
         Ok(OptionReply {
             value: OptionValue {
                 value: value.into(),
@@ -432,6 +416,12 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     fn sockets(&mut self, request: Sockets) -> Prompt<Sockets> {
         Ok(SocketsReply {
             rows: report::sockets(self.stack, request.cursor),
+        })
+    }
+
+    fn connections(&mut self, request: Connections) -> Prompt<Connections> {
+        Ok(ConnectionsReply {
+            rows: report::connections(self.stack, request.cursor),
         })
     }
 

@@ -1,12 +1,16 @@
 //! Figures and tables as the protocol lays them out.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use protocol::{
-    Address, AddressRow, CounterRow, InfoBody, InterfaceRow, LeaseBody, NeighbourRow, RouteRow,
-    Rows, SocketKind, SocketRow, Source, State, StatsBody, VERSION, fixed_text, link,
+    Address, AddressRow, ConnectionRow, CounterRow, InfoBody, InterfaceRow, LeaseBody,
+    NeighbourRow, RouteRow, Rows, SocketKind, SocketRow, Source, State, StatsBody, VERSION, agreed,
+    fixed_text, link,
 };
-use stack::{AddressState, Drop, Instant, InterfaceId, NeighbourState, Origin, Stack};
+use stack::{
+    AddressState, Drop, Instant, InterfaceId, NeighbourState, Origin, SocketInfo, Stack, TcpDetail,
+};
 
 use crate::server::Facts;
 
@@ -234,6 +238,58 @@ pub fn sockets(stack: &Stack, cursor: u32) -> Rows<SocketRow> {
             }
         }),
     )
+}
+
+pub fn connections(stack: &Stack, cursor: u32) -> Rows<ConnectionRow> {
+    let connections = stack
+        .sockets()
+        .filter_map(|socket| socket.tcp.map(|tcp| (socket, tcp)));
+    rows(
+        cursor,
+        connections
+            .skip(start(cursor))
+            .map(|(socket, tcp)| connection(&socket, &tcp)),
+    )
+}
+
+fn connection(socket: &SocketInfo, tcp: &TcpDetail) -> ConnectionRow {
+    let microseconds = |time: Option<Duration>| {
+        let microseconds = time.map_or(0, |time| time.as_micros());
+        u32::try_from(microseconds).unwrap_or(u32::MAX).into()
+    };
+    let bits = [
+        (tcp.has_timestamps, agreed::TIMESTAMPS),
+        (tcp.has_sack, agreed::SACK),
+        (tcp.has_ecn, agreed::ECN),
+    ];
+    ConnectionRow {
+        socket: socket.id.map_or(0, stack::SocketId::raw).into(),
+        client: socket.client.map_or(0, stack::ClientId::raw).into(),
+        state: State::from_name(socket.state).unwrap_or(State::Closed) as u8,
+        options: bits.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum(),
+        send_scale: tcp.window_scales.0,
+        receive_scale: tcp.window_scales.1,
+        segment: tcp.segment.into(),
+        path_mtu: tcp.path_mtu.into(),
+        congestion_control: fixed_text(tcp.congestion_control),
+        congestion_window: tcp.congestion_window.into(),
+        slow_start_threshold: tcp.slow_start_threshold.into(),
+        send_window: tcp.send_window.into(),
+        receive_window: tcp.receive_window.into(),
+        in_flight: tcp.in_flight.into(),
+        round_trip: microseconds(tcp.smoothed_rtt),
+        round_trip_variation: microseconds(tcp.rtt_variation),
+        retransmission_timeout: microseconds(Some(tcp.retransmission_timeout)),
+        retransmits: tcp.retransmits.into(),
+        send_queued: word(socket.send_queued).into(),
+        receive_queued: word(socket.receive_queued).into(),
+        delivery_rate: word(tcp.delivery_rate.unwrap_or(0)).into(),
+        bytes_sent: tcp.bytes_sent.into(),
+        bytes_received: tcp.bytes_received.into(),
+        reserved: [0; 24],
+        local: Address::from_socket(socket.local),
+        remote: socket_address(socket.remote),
+    }
 }
 
 pub fn drops(stack: &Stack, cursor: u32) -> Rows<CounterRow> {

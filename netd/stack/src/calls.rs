@@ -4,14 +4,15 @@
 
 use crate::actors::Actor;
 use crate::client::Role;
-use crate::config::{Data, Ending, Half, Kind, SocketOption, SocketOptions};
+use crate::config::{Data, Ending, Half, Kind};
 use crate::error::{
     AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
-    ListenError, OptionError, ReceiveError, SendError, ShutdownError,
+    ListenError, ReceiveError, SendError, ShutdownError,
 };
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
 use crate::memory::Range;
+use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::tcp::connection::Holder;
 use crate::udp::socket::Datagram;
@@ -91,12 +92,7 @@ impl Stack {
     /// # Errors
     /// See [`CreateError`].
     pub fn socket_create(&mut self, client: ClientId, kind: Kind) -> Result<SocketId, CreateError> {
-        let options = SocketOptions {
-            ttl: self.config.ttl,
-            broadcast: false,
-            no_delay: false,
-            reuse_address: false,
-        };
+        let options = SocketOptions::new(self.config.ttl);
         let socket = self
             .clients
             .create(client, Role::Stream { bound: None }, options)?;
@@ -297,6 +293,8 @@ impl Stack {
         now: Instant,
     ) -> Result<(), BadSocket> {
         let role = self.role(client, socket)?;
+        let resets = self.options(client, socket)?.reset_on_close;
+        let ending = if resets { Ending::Abort } else { ending };
         match role {
             Role::Stream { .. } => self.client_notice(client, token)?,
             Role::Listener(index) => self.listener_close(index, token, now),
@@ -369,7 +367,10 @@ impl Stack {
             local: Some(conn.local()),
             remote: Some(conn.remote()),
             readable: conn.told < conn.arrived || conn.at_eof() || conn.error.is_some(),
-            writable: !conn.over && !conn.send_closed && conn.sends.len() < limit,
+            writable: !conn.over
+                && !conn.send_closed
+                && conn.sends.len() < limit
+                && conn.has_send_room(1),
             eof: conn.at_eof(),
             send_queued: conn.queued.saturating_sub(conn.acked),
             room: self.stream_room(index),
@@ -393,51 +394,6 @@ impl Stack {
             send_queued: socket.sends.len().into(),
             room: self.datagram_room(index),
         })
-    }
-
-    /// Changes one option.
-    ///
-    /// # Errors
-    /// See [`OptionError`].
-    pub fn set_option(
-        &mut self,
-        client: ClientId,
-        socket: SocketId,
-        option: SocketOption,
-    ) -> Result<(), OptionError> {
-        let entry = self
-            .clients
-            .socket_mut(client, socket)
-            .map_err(|_| OptionError::BadSocket)?;
-        let datagram = matches!(entry.role, Role::Datagram(_));
-        match option {
-            SocketOption::TimeToLive(0) => return Err(OptionError::BadValue),
-            SocketOption::TimeToLive(ttl) => entry.options.ttl = ttl,
-            SocketOption::Broadcast(on) if datagram => entry.options.broadcast = on,
-            SocketOption::NoDelay(on) if !datagram => entry.options.no_delay = on,
-            SocketOption::Broadcast(_) | SocketOption::NoDelay(_) => {
-                return Err(OptionError::WrongKind);
-            }
-            SocketOption::ReuseAddress(on) => entry.options.reuse_address = on,
-        }
-        let (role, options) = (entry.role, entry.options);
-        match role {
-            Role::Datagram(index) => self.udp_options(index, options),
-            Role::Stream { .. } | Role::Listener(_) | Role::Connection { .. } => {
-                self.tcp_options(role, options);
-            }
-        }
-        Ok(())
-    }
-
-    /// All options.
-    ///
-    /// # Errors
-    /// Not a socket of this client.
-    pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
-        self.clients
-            .socket(client, socket)
-            .map(|entry| entry.options)
     }
 
     /// Takes back a request that waits: a datagram receive or an accept of `socket`, or, without a

@@ -3,10 +3,11 @@
 //! *Owns* who is connected and which socket is whose; the first thing every call does is to ask
 //! here. *Never* trusts a number: foreign, dead and invented names are all [`BadSocket`].
 
-use crate::config::{Config, SocketOptions};
+use crate::config::Config;
 use crate::error::{BadSocket, ClientError, CreateError};
 use crate::id::{ClientId, SocketId};
 use crate::nodes::Chain;
+use crate::options::SocketOptions;
 use crate::slab::Slab;
 use core::net::SocketAddrV4;
 
@@ -176,12 +177,7 @@ impl Clients {
 mod tests {
     use super::*;
 
-    const OPTIONS: SocketOptions = SocketOptions {
-        ttl: 64,
-        broadcast: false,
-        no_delay: false,
-        reuse_address: false,
-    };
+    const OPTIONS: SocketOptions = SocketOptions::new(64);
 
     #[test]
     fn sockets_are_their_owners_alone() {

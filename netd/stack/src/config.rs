@@ -250,30 +250,3 @@ pub enum Ending {
     /// At once, with RST.
     Abort,
 }
-
-/// Behaviour of one socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SocketOption {
-    /// Time to live of what it sends; 1 to 255.
-    TimeToLive(u8),
-    /// Whether datagrams may go to broadcast addresses.
-    Broadcast(bool),
-    /// Whether small segments go out at once (no Nagle, RFC 9293 3.7.4).
-    NoDelay(bool),
-    /// Whether address and port may be shared: with connections that are over (streams), with
-    /// other sockets of the same client (datagrams).
-    ReuseAddress(bool),
-}
-
-/// Options of a socket as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SocketOptions {
-    /// Time to live of what it sends.
-    pub ttl: u8,
-    /// Datagrams may go to broadcast addresses.
-    pub broadcast: bool,
-    /// Small segments go out at once.
-    pub no_delay: bool,
-    /// Address and port may be shared.
-    pub reuse_address: bool,
-}

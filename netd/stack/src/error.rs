@@ -175,6 +175,8 @@ pub enum OptionError {
     BadValue,
     /// This kind of socket does not have the option.
     WrongKind,
+    /// As many connections have peers to watch as may have; the option is not followed.
+    TooMany,
 }
 
 /// Why a request cannot be cancelled.

@@ -153,16 +153,44 @@ pub struct SocketInfo {
 /// What only a connection knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpDetail {
+    /// Name of the congestion control.
+    pub congestion_control: &'static str,
     /// Congestion window in bytes.
     pub congestion_window: u32,
+    /// Where slow start ends, in bytes; `u32::MAX` before the first loss.
+    pub slow_start_threshold: u32,
     /// Smoothed round-trip time, if measured.
     pub smoothed_rtt: Option<Duration>,
+    /// Its mean deviation, if measured.
+    pub rtt_variation: Option<Duration>,
     /// Retransmission time-out.
     pub retransmission_timeout: Duration,
     /// Segments sent again.
     pub retransmits: u32,
     /// Bytes sent and not acknowledged.
     pub in_flight: u32,
+    /// Largest payload of a segment, in bytes.
+    pub segment: u16,
+    /// Largest packet that the path is known to take, in bytes.
+    pub path_mtu: u16,
+    /// Window that the peer offers, in bytes.
+    pub send_window: u32,
+    /// Window that we offer, in bytes.
+    pub receive_window: u32,
+    /// How far the peer's windows are shifted, and ours.
+    pub window_scales: (u8, u8),
+    /// Segments carry timestamps.
+    pub has_timestamps: bool,
+    /// Both ends understand selective acknowledgements.
+    pub has_sack: bool,
+    /// Both ends understand explicit congestion notification.
+    pub has_ecn: bool,
+    /// Bytes that the peer has acknowledged.
+    pub bytes_sent: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Bytes per second that the peer has lately acknowledged, if measured.
+    pub delivery_rate: Option<u64>,
 }
 
 /// What a socket is ready for, without waiting.

@@ -54,6 +54,7 @@ mod memory;
 mod names;
 mod neigh;
 mod nodes;
+mod options;
 mod packets;
 mod publish;
 mod record;
@@ -75,7 +76,7 @@ mod wheel;
 pub use ::tcp::{Algorithm, BadRecord, Instant};
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
-    ReceiveMeta, SocketOption, SocketOptions, StaticPlan, TransmitChecksum, TransmitMeta,
+    ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{
     AcceptError, AdminError, BadSocket, BindError, CancelError, ClientError, ConnectError,
@@ -89,6 +90,7 @@ pub use info::{
     Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
 pub use memory::{ClientMemory, Gone, Range};
+pub use options::{SocketOption, SocketOptions};
 pub use record::Record;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;

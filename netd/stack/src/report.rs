@@ -163,11 +163,25 @@ impl Stack {
             receive_queued: conn.arrived.saturating_sub(conn.told),
             room: self.stream_room(index),
             tcp: Some(TcpDetail {
+                congestion_control: info.congestion_control,
                 congestion_window: info.congestion_window,
+                slow_start_threshold: info.slow_start_threshold,
                 smoothed_rtt: info.rtt.map(|(smoothed, _)| smoothed),
+                rtt_variation: info.rtt.map(|(_, variation)| variation),
                 retransmission_timeout: info.rto,
                 retransmits: info.retransmits.into(),
                 in_flight: info.in_flight,
+                segment: info.mss,
+                path_mtu: conn.path.map_or(0, |path| path.mtu),
+                send_window: info.send_window,
+                receive_window: info.receive_window,
+                window_scales: info.window_scales,
+                has_timestamps: info.has_timestamps,
+                has_sack: info.has_sack,
+                has_ecn: info.has_ecn,
+                bytes_sent: info.bytes_sent,
+                bytes_received: info.bytes_received,
+                delivery_rate: None,
             }),
         }
     }
@@ -260,10 +274,11 @@ impl Stack {
         let again: u64 = alive
             .map(|(_, conn)| u64::from(conn.tcp.retransmits()))
             .sum();
-        self.stats.iter().map(move |(name, value)| match name {
+        let own = self.stats.iter().map(move |(name, value)| match name {
             RETRANSMITS => (name, value + again),
             _ => (name, value),
-        })
+        });
+        own.chain(self.tcp.shared.counts().iter())
     }
 }
 

@@ -70,6 +70,10 @@ counters! {
     AcceptOverflows = "tcp.accept_overflows",
     /// TIME-WAIT records that made way for newer ones.
     TimeWaitOverflows = "tcp.time_wait_overflows",
+    /// Accepted connections whose peers cannot be watched as their listener wishes.
+    TcpUnwatched = "tcp.unwatched",
+    /// Connections opened anew from what was in TIME-WAIT (RFC 6191).
+    TimeWaitReuses = "tcp.time_wait_reuses",
     /// Bytes of payload copied into clients' memory.
     BytesCopiedIn = "copy.bytes_in",
     /// Copies of payload into clients' memory.

@@ -258,7 +258,7 @@ fn broadcasts_need_leave_and_reach_everybody() {
     world
         .a
         .stack
-        .set_option(one, socket, SocketOption::Broadcast(true))
+        .set_option(one, socket, SocketOption::Broadcast(true), world.now)
         .expect("option");
     for to in [at(255, 9), SocketAddr::from(([255; 4], 9))] {
         world

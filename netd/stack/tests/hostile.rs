@@ -432,7 +432,12 @@ fn misuse(
             drop(stack.resolve(client, lookup, token, now));
         }
         _ => {
-            drop(stack.set_option(client, socket, SocketOption::TimeToLive(dice.roll() as u8)));
+            drop(stack.set_option(
+                client,
+                socket,
+                SocketOption::TimeToLive(dice.roll() as u8),
+                now,
+            ));
             drop(stack.status(client, socket));
             drop(stack.options(client, socket));
         }

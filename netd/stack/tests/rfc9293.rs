@@ -336,7 +336,7 @@ fn the_time_to_live_can_be_set() {
     world
         .a
         .stack
-        .set_option(client, socket, SocketOption::TimeToLive(7))
+        .set_option(client, socket, SocketOption::TimeToLive(7), world.now)
         .expect("option");
     world
         .a

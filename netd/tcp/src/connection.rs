@@ -25,6 +25,7 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::time::Instant;
 use crate::time_wait::TimeWait;
+use crate::tuning::Tuning;
 
 /// One connection.
 #[derive(Debug)]
@@ -66,6 +67,10 @@ impl Connection {
                         mut open,
                         is_syn_ack,
                     } => {
+                        let is_watched = open.set_tuning(opening.tuning(), shared, now);
+                        if let Some(watch) = open.watch_in(shared).filter(|_| is_watched) {
+                            watch.hear(header, now);
+                        }
                         let rest = if is_syn_ack {
                             open.input_after_syn(shared, header, payload_len, now)
                         } else {
@@ -144,11 +149,16 @@ impl Connection {
         }
     }
 
-    /// Whether small segments are sent at once, instead of waiting for an acknowledgement.
-    pub fn set_nodelay(&mut self, is_nodelay: bool) {
+    /// The user chooses how the connection behaves. `false` if too many others have their peers
+    /// watched already ([`crate::Limits::watches`]): keep-alive and user timeout are not followed.
+    #[must_use]
+    pub fn set_tuning(&mut self, tuning: Tuning, shared: &mut Shared, now: Instant) -> bool {
         match self {
-            Self::Opening(opening) => opening.set_nodelay(is_nodelay),
-            Self::Open(open) => open.is_nodelay = is_nodelay,
+            Self::Opening(opening) => {
+                opening.set_tuning(tuning);
+                true
+            }
+            Self::Open(open) => open.set_tuning(&tuning, shared, now),
         }
     }
 

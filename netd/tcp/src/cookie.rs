@@ -145,6 +145,7 @@ pub(crate) fn check(
 mod tests {
     use super::*;
     use crate::segment::bare;
+    use crate::tuning::Tuning;
     use wire::tcp::{Options, Timestamps};
 
     const NOW: Instant = Instant::from_secs(1_000);
@@ -162,7 +163,7 @@ mod tests {
             timestamps: Some(77),
             sack: true,
             ecn: true,
-            nodelay: false,
+            tuning: Tuning::default(),
         }
     }
 

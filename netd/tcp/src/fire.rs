@@ -4,6 +4,7 @@
 //! timer. *Never* sends: what is due is `output`'s.
 //! *Spec*: RFC 6298 section 5, RFC 8985 sections 6.3 and 7.2, RFC 9293 sections 3.8.3 and 3.8.6.1.
 
+use crate::counts::Count;
 use crate::open::Open;
 use crate::outcome::{Events, Outcome};
 use crate::receive::AckNeed;
@@ -12,6 +13,7 @@ use crate::shared::Shared;
 use crate::state::Cause;
 use crate::time::Instant;
 use crate::timers::Purpose;
+use crate::watch::Verdict;
 
 impl Open {
     /// The earliest time at which [`Open::fire`] has something to do.
@@ -30,12 +32,16 @@ impl Open {
             None | Some(Purpose::Idle) => {}
             Some(Purpose::Orphan) => self.time_out(shared, &mut outcome),
             Some(Purpose::Rest) => self.rest(shared, now),
+            Some(Purpose::KeepAlive) => self.fire_keep_alive(shared, now, &mut outcome),
             Some(Purpose::Reorder) => self.look_again(shared, now),
             Some(Purpose::Tail) => self.fire_tail(shared, now),
             Some(purpose @ (Purpose::Retransmit | Purpose::Probe)) => {
                 // RFC 9293 section 3.8.3: R2. A peer that answers is never given up, even if it
                 // keeps its window closed (section 3.8.6.1, MUST-37).
-                if self.timers.silence(now) >= shared.limits.user_timeout {
+                let default = shared.limits.user_timeout;
+                let watch = self.watch_in(shared);
+                let limit = watch.map_or(default, |watch| watch.user_timeout(default));
+                if self.timers.silence(now) >= limit {
                     self.time_out(shared, &mut outcome);
                 } else {
                     self.send_again(purpose, shared, now);
@@ -43,6 +49,19 @@ impl Open {
             }
         }
         outcome
+    }
+
+    /// RFC 9293 section 3.8.4.
+    fn fire_keep_alive(&mut self, shared: &mut Shared, now: Instant, outcome: &mut Outcome) {
+        self.timers.disarm();
+        match self.watch_in(shared).map(|watch| watch.fire(now)) {
+            None | Some(Verdict::Early) => {}
+            Some(Verdict::Ask) => shared.counts.count(Count::KeepAliveProbes),
+            Some(Verdict::Gone) => {
+                shared.counts.count(Count::KeepAliveTimeouts);
+                self.time_out(shared, outcome);
+            }
+        }
     }
 
     /// Nothing was sent for a retransmission timeout: others may need the busy part.

@@ -96,6 +96,9 @@ impl Processing<'_> {
         // Second and fourth: RST and SYN. (Third, security, is gone from practice.)
         self.check_reset()?;
         self.check_syn()?;
+        if let Some(watch) = self.open.watch_in(self.shared) {
+            watch.hear(self.arrival.header, self.now);
+        }
         // Fifth: ACK.
         self.take_ack()?;
         // Sixth, URG: RFC 9293 section 3.8.5 leaves it to old applications; the data is in line.

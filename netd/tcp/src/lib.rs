@@ -20,7 +20,7 @@
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
-//! 4987 `syn_cache`, `cookie`; 5961 `input`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
+//! 1122, 5482 `watch`, `tuning`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -37,8 +37,10 @@ mod accept;
 mod assemble;
 mod busy;
 mod cc;
+mod challenge;
 mod connection;
 mod cookie;
+mod counts;
 mod fire;
 mod info;
 mod input;
@@ -65,12 +67,15 @@ mod syn_cache;
 mod time;
 mod time_wait;
 mod timers;
+mod tuning;
+mod watch;
 mod window;
 
 pub use accept::AcceptQueue;
 pub use cc::Algorithm;
 pub use connection::Connection;
 pub use cookie::cookie;
+pub use counts::Counts;
 pub use info::Info;
 pub use isn::isn;
 pub use open::Open;
@@ -86,4 +91,5 @@ pub use state::{Cause, State, Step, Steps};
 pub use syn_cache::{SynEntry, SynOutcome};
 pub use time::Instant;
 pub use time_wait::{TimeWait, TimeWaitOutcome};
+pub use tuning::{KeepAlive, Tuning};
 pub use window::{Mss, WindowScale};

@@ -10,6 +10,7 @@ use wire::tcp::{Flags, Header};
 use crate::busy::Busy;
 use crate::options::{Agreed, Stamps};
 use crate::outcome::{Events, Fate, Outcome};
+use crate::pool::Slot;
 use crate::receive::{AckNeed, Receiver};
 use crate::rtt::Rtt;
 use crate::segment::{Arrival, bare};
@@ -18,7 +19,9 @@ use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::state::{Cause, Facts, OurFin, State};
 use crate::time::Instant;
-use crate::timers::{ACK_DELAY, Timers, WINDOW_DELAY};
+use crate::timers::{ACK_DELAY, Purpose, Timers, WINDOW_DELAY};
+use crate::tuning::Tuning;
+use crate::watch::Watch;
 
 /// An open connection.
 #[derive(Debug)]
@@ -32,8 +35,8 @@ pub struct Open {
     pub(crate) has_sack: bool,
     /// Both ends understand explicit congestion notification (RFC 3168).
     pub(crate) has_ecn: bool,
-    /// Small segments are sent at once.
-    pub(crate) is_nodelay: bool,
+    /// How the peer is watched, where the user has chosen that.
+    pub(crate) watch: Option<Slot<Watch>>,
     /// The user has left: nobody will read.
     pub(crate) is_orphan: bool,
     /// A probe of the peer's window is to be sent.
@@ -69,7 +72,7 @@ impl Open {
             rtt,
             is_nodelay,
         } = handshake;
-        Self {
+        let mut open = Self {
             snd: Sender::new(*isn, agreed, *window, *window_set_by, *rtt),
             rcv: Receiver::new(*irs, agreed, *offered),
             timers: Timers::new(now),
@@ -77,10 +80,49 @@ impl Open {
             facts: Facts::default(),
             has_sack: agreed.has_sack,
             has_ecn: agreed.has_ecn,
-            is_nodelay: *is_nodelay,
+            watch: None,
             is_orphan: false,
             is_probe_due: false,
+        };
+        open.snd.is_nodelay = *is_nodelay;
+        open
+    }
+
+    /// The user chooses. `false` if there is no part left to watch the peer as wished; the rest
+    /// holds.
+    pub(crate) fn set_tuning(
+        &mut self,
+        tuning: &Tuning,
+        shared: &mut Shared,
+        now: Instant,
+    ) -> bool {
+        self.snd.is_nodelay = tuning.is_nodelay;
+        self.snd.is_corked = tuning.is_corked;
+        self.rcv.set_tuning(tuning);
+        if self.timers.purpose() == Purpose::KeepAlive {
+            self.timers.disarm();
         }
+        if !tuning.needs_watch() {
+            if let Some(slot) = self.watch.take() {
+                shared.watches.give_back(slot);
+            }
+            return true;
+        }
+        if self.watch.is_none() {
+            self.watch = shared.watches.take();
+        }
+        let watch = self.watch_in(shared);
+        let is_watched = watch.is_some();
+        if let Some(watch) = watch {
+            watch.follow(tuning, now);
+        }
+        is_watched
+    }
+
+    /// How the peer is watched.
+    pub(crate) fn watch_in<'a>(&self, shared: &'a mut Shared) -> Option<&'a mut Watch> {
+        let slot = self.watch.as_ref()?;
+        shared.watches.get_mut(slot)
     }
 
     /// The segment in positions of this connection's streams.
@@ -166,7 +208,7 @@ impl Open {
     /// RFC 9293 section 3.8.6.3: at least every second full segment is acknowledged at once, the
     /// rest after a short delay; at the start nothing is delayed, so that the peer's window grows.
     fn acknowledge_soon(&mut self, now: Instant) {
-        if self.rcv.segments >= 2 || self.rcv.quick > 0 {
+        if self.rcv.segments >= 2 || self.rcv.quick > 0 || self.rcv.is_quick_ack {
             self.rcv.want_ack();
         } else if self.rcv.need == AckNeed::None {
             self.timers.delay_ack(ACK_DELAY, now);
@@ -226,6 +268,9 @@ impl Open {
             shared.holes.give_back(slot);
         }
         self.snd.give_back_busy(&mut shared.busy);
+        if let Some(slot) = self.watch.take() {
+            shared.watches.give_back(slot);
+        }
         self.timers.disarm();
         self.timers.ack_sent();
         self.timers.pace(Instant::FAR_FUTURE);
@@ -242,7 +287,7 @@ impl Open {
     /// RFC 5961 sections 3 to 5: a doubtful segment is answered by an acknowledgement, which makes
     /// an honest peer prove itself; no more than so many in a second.
     pub(crate) fn challenge(&mut self, shared: &mut Shared, now: Instant) {
-        if shared.challenges.take(now) {
+        if self.rcv.challenges.take(now) && shared.may_challenge(now) {
             self.rcv.want_ack();
         }
     }

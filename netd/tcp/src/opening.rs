@@ -18,6 +18,7 @@ use crate::shared::{Limits, Shared};
 use crate::state::{Cause, State, Step};
 use crate::time::Instant;
 use crate::timers::{Purpose, Timers};
+use crate::tuning::Tuning;
 use crate::window::WindowScale;
 
 /// A connection that is being opened.
@@ -94,8 +95,12 @@ impl Opening {
         }
     }
 
-    pub(crate) fn set_nodelay(&mut self, is_nodelay: bool) {
-        self.setup.nodelay = is_nodelay;
+    pub(crate) const fn tuning(&self) -> &Tuning {
+        &self.setup.tuning
+    }
+
+    pub(crate) fn set_tuning(&mut self, tuning: Tuning) {
+        self.setup.tuning = tuning;
     }
 
     pub(crate) fn set_algorithm(&mut self, algorithm: Algorithm) {
@@ -246,7 +251,7 @@ impl Opening {
         let ahead = i64::from(seq.distance_from(irs.plus(1)));
         let window = i64::try_from(self.offered.max(1)).unwrap_or(i64::MAX);
         if !(0..window.saturating_add(i64::from(!has(Flags::RST)))).contains(&ahead) {
-            self.is_due |= !has(Flags::RST) && shared.challenges.take(now);
+            self.is_due |= !has(Flags::RST) && shared.may_challenge(now);
             return Err(Drop::TcpOutOfWindow);
         }
         // Second: RST. Exactly the next number (RFC 5961 section 3.2).
@@ -256,12 +261,12 @@ impl Opening {
                 self.cut(Cause::ResetArrived, outcome);
                 return Ok(Progress::None);
             }
-            self.is_due |= shared.challenges.take(now);
+            self.is_due |= shared.may_challenge(now);
             return Err(Drop::TcpBadReset);
         }
         // Fourth: SYN. Fifth: ACK.
         if has(Flags::SYN) {
-            self.is_due |= shared.challenges.take(now);
+            self.is_due |= shared.may_challenge(now);
             return Err(Drop::TcpSynInConnection);
         }
         if !acks_us {
@@ -306,7 +311,7 @@ impl Opening {
                 window_set_by,
                 offered: self.offered,
                 rtt,
-                is_nodelay: self.setup.nodelay,
+                is_nodelay: self.setup.tuning.is_nodelay,
             },
             now,
         );
@@ -338,7 +343,8 @@ impl Opening {
             return None;
         }
         let answers = self.crossed.as_ref().map(|(irs, offer)| (offer, *irs));
-        let header = syn_header(&self.setup, self.scale, answers, self.room, now);
+        let room = self.room.min(self.setup.tuning.window_limit_bytes().into());
+        let header = syn_header(&self.setup, self.scale, answers, room, now);
         self.offered = self.offered.max(u64::from(header.window));
         Some(Emit {
             header,

@@ -9,6 +9,7 @@ use wire::tcp::{Flags, Header, Options, Timestamps};
 
 use crate::seq::Seq;
 use crate::time::Instant;
+use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
 /// What the owner decides for a new connection.
@@ -27,8 +28,8 @@ pub struct Setup {
     pub sack: bool,
     /// Ask for, or accept, explicit congestion notification (RFC 3168 section 6.1.1).
     pub ecn: bool,
-    /// Send small segments at once (no Nagle algorithm).
-    pub nodelay: bool,
+    /// What the user has chosen.
+    pub tuning: Tuning,
 }
 
 /// Options bytes in every segment once timestamps are agreed (RFC 7323 appendix A).
@@ -158,6 +159,7 @@ pub(crate) fn syn_options(
     Options {
         mss: Some(setup.mss.get()),
         window_scale: has_scale.then_some(our_scale.get()),
+        user_timeout: setup.tuning.user_timeout_option(),
         sack_permitted: setup.sack && answers.is_none_or(|offer| offer.has_sack),
         timestamps: setup.timestamps.zip(echo).map(|(offset, echo)| Timestamps {
             value: clock(offset, now),
@@ -269,7 +271,7 @@ mod tests {
             timestamps: Some(1_000),
             sack: true,
             ecn: true,
-            nodelay: false,
+            tuning: Tuning::default(),
         }
     }
 

@@ -50,7 +50,10 @@ impl Open {
         if self.has_something_to_send() {
             self.snd.borrow_busy(shared, now);
         }
-        let emit = self.next_segment(shared, max_payload, now);
+        let mut emit = self.next_segment(shared, max_payload, now);
+        if self.watch.is_some() {
+            emit = self.output_watched(emit, shared, now);
+        }
         if emit.is_some() && self.fate() != Fate::Continues {
             self.release(shared);
         }
@@ -60,7 +63,10 @@ impl Open {
     /// Whether [`Open::output`] may do anything. What is in flight may have to be sent again.
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
-        self.has_something_to_send() || self.rcv.need != AckNeed::None || self.is_probe_due
+        self.has_something_to_send()
+            || self.rcv.need != AckNeed::None
+            || self.is_probe_due
+            || self.watch.is_some()
     }
 
     /// Whether there are bytes, or a FIN, that were not acknowledged yet.
@@ -108,7 +114,7 @@ impl Open {
     }
 
     /// An acknowledgement on its own.
-    fn acknowledge(&mut self, sack: SackBlocks, now: Instant) -> Emit {
+    pub(crate) fn acknowledge(&mut self, sack: SackBlocks, now: Instant) -> Emit {
         let part = Part {
             start: self.snd.nxt(),
             len: 0,
@@ -279,7 +285,10 @@ impl Open {
     fn may_send_tail(&self, rest: u32) -> bool {
         // RFC 9293 section 3.7.4, Nagle: not while something is unacknowledged, unless switched
         // off. After the end nothing can be added, so there is nothing to wait for.
-        rest == 0 || self.is_nodelay || self.snd.flight == 0 || self.facts.is_our_side_closed()
+        if rest == 0 || self.facts.is_our_side_closed() {
+            return true;
+        }
+        !self.snd.is_corked && (self.snd.is_nodelay || self.snd.flight == 0)
     }
 
     fn send_new(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {

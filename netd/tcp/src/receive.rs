@@ -14,9 +14,11 @@
 use wire::tcp::{SackBlock, SackBlocks};
 
 use crate::assemble::Ranges;
+use crate::challenge::Share;
 use crate::options::Agreed;
 use crate::pool::{Pool, Slot};
 use crate::seq::Seq;
+use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
 /// How urgent an acknowledgement is.
@@ -44,6 +46,12 @@ pub(crate) struct Receiver {
     pub(crate) unpublished: u32,
     /// The largest room there ever was: RCV.BUFF of RFC 9293 section 3.8.6.2.2.
     largest_room: u32,
+    /// The most that the user wants to be offered, in KiB; zero: all.
+    limit: u16,
+    /// No acknowledgement is delayed.
+    pub(crate) is_quick_ack: bool,
+    /// The challenge acknowledgements that the connection has had lately.
+    pub(crate) challenges: Share,
     /// The number of position 0: IRS + 1.
     base: Seq,
     /// Last.ACK.sent of RFC 7323.
@@ -75,6 +83,9 @@ impl Receiver {
             room: 0,
             unpublished: 0,
             largest_room: 0,
+            limit: 0,
+            is_quick_ack: false,
+            challenges: Share::default(),
             base: irs.plus(1),
             ack_sent: irs.plus(1),
             holes: None,
@@ -152,10 +163,24 @@ impl Receiver {
         self.largest_room = self.largest_room.max(room);
     }
 
+    /// The user chooses; what was offered stands.
+    pub(crate) fn set_tuning(&mut self, tuning: &Tuning) {
+        self.limit = tuning.window_limit;
+        self.is_quick_ack = tuning.is_quick_ack;
+    }
+
+    fn limit(&self) -> u32 {
+        match self.limit {
+            0 => u32::MAX,
+            kibibytes => u32::from(kibibytes) << 10,
+        }
+    }
+
     /// By how much the right edge could be moved now, in bytes.
     pub(crate) fn possible_gain(&self) -> u64 {
         let published = self.published();
-        let field = self.scale.floor(self.room.saturating_sub(published));
+        let room = self.room.saturating_sub(published);
+        let field = self.scale.floor(room.min(self.limit().into()));
         let edge = published.saturating_add(u64::from(self.scale.apply(field)));
         edge.saturating_sub(self.edge)
     }
@@ -163,7 +188,9 @@ impl Receiver {
     /// RFC 9293 section 3.8.6.2.2 (MUST-39): whether moving the edge by `gain` is worth it:
     /// a full segment, or half of the buffer.
     pub(crate) fn is_worth(&self, gain: u64) -> bool {
-        gain > 0 && gain >= u64::from(u32::from(self.mss.get()).min(self.largest_room / 2))
+        gain > 0
+            && gain
+                >= u64::from(u32::from(self.mss.get()).min(self.largest_room.min(self.limit()) / 2))
     }
 
     /// The window field for a segment sent now, and the edge it offers from now on.

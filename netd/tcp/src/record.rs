@@ -113,7 +113,7 @@ impl Record {
         Self::encode(&Fields {
             state: open.facts.ours() as u8
                 | (open.facts.theirs() as u8) << 2
-                | flag(open.is_nodelay, NODELAY)
+                | flag(open.snd.is_nodelay, NODELAY)
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
             scales: snd.scale().get() | rcv.scale().get() << 4,

@@ -51,6 +51,10 @@ pub(crate) struct Sender {
     pub(crate) remembered: Remembered,
     pub(crate) mss: Mss,
     scale: WindowScale,
+    /// Small segments are sent at once.
+    pub(crate) is_nodelay: bool,
+    /// Small segments are held back.
+    pub(crate) is_corked: bool,
     /// Segments sent again, as far as can be counted.
     pub(crate) retransmits: u16,
 }
@@ -72,6 +76,8 @@ impl Sender {
             remembered: Remembered::initial(agreed.send_mss),
             mss: agreed.send_mss,
             scale: agreed.send_scale,
+            is_nodelay: false,
+            is_corked: false,
             retransmits: 0,
         }
     }

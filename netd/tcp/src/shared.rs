@@ -1,15 +1,17 @@
 //! What all connections of one owner share: limits, and storage that only busy connections need.
 //!
-//! *Owns* [`Limits`], [`Shared`] and the budget of challenge acknowledgements. *Never* grows:
-//! everything is allocated when [`Shared`] is made.
+//! *Owns* [`Limits`] and [`Shared`]. *Never* grows: everything is allocated when [`Shared`] is made.
 
 use core::time::Duration;
 
 use crate::assemble::Ranges;
 use crate::busy::Busy;
 use crate::cc::Algorithm;
+use crate::challenge::Budget;
+use crate::counts::{Count, Counts};
 use crate::pool::Pool;
 use crate::time::Instant;
+use crate::watch::Watch;
 
 /// Limits and times that hold for every connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +33,10 @@ pub struct Limits {
     pub hole_lists: u32,
     /// How many connections may be sending at the same time with more than one segment in flight.
     pub busy_parts: u32,
-    /// How many challenge acknowledgements may be sent in one second (RFC 5961 section 7).
+    /// How many connections may have their peers watched: keep-alive, or a user timeout of their own.
+    pub watches: u32,
+    /// How many challenge acknowledgements may be sent in one second on average (RFC 5961
+    /// section 7).
     pub challenges_per_second: u32,
     /// The congestion control of connections for which no other was chosen.
     pub congestion_control: Algorithm,
@@ -51,6 +56,7 @@ impl Default for Limits {
             time_wait: Duration::from_secs(60),
             hole_lists: 256,
             busy_parts: 1_024,
+            watches: 1_024,
             challenges_per_second: 100,
             congestion_control: Algorithm::default(),
             is_paced: true,
@@ -64,9 +70,11 @@ pub struct Shared {
     pub(crate) limits: Limits,
     pub(crate) holes: Pool<Ranges>,
     pub(crate) busy: Pool<Busy>,
+    pub(crate) watches: Pool<Watch>,
     pub(crate) challenges: Budget,
     /// Reports of peers that made no sense.
     pub(crate) odd_reports: u64,
+    pub(crate) counts: Counts,
 }
 
 impl Shared {
@@ -77,9 +85,34 @@ impl Shared {
             limits,
             holes: Pool::new(limits.hole_lists),
             busy: Pool::new(limits.busy_parts),
+            watches: Pool::new(limits.watches),
             challenges: Budget::new(limits.challenges_per_second),
             odd_reports: 0,
+            counts: Counts::new(),
         }
+    }
+
+    /// Makes what must not be predictable unpredictable: the number is to come from an entropy
+    /// source, and to stay secret.
+    pub fn seed(&mut self, secret: u64) {
+        self.challenges.seed(secret);
+    }
+
+    /// What has happened inside of connections.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Asks whether a challenge acknowledgement may be sent, and counts the answer.
+    pub(crate) fn may_challenge(&mut self, now: Instant) -> bool {
+        let is_granted = self.challenges.take(now);
+        self.counts.count(if is_granted {
+            Count::ChallengeAcks
+        } else {
+            Count::ChallengeAcksHeld
+        });
+        is_granted
     }
 
     /// The limits.
@@ -105,48 +138,5 @@ impl Shared {
     #[must_use]
     pub fn busy_parts_in_use(&self) -> u32 {
         self.busy.in_use()
-    }
-}
-
-/// So many per second, no more.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Budget {
-    per_second: u32,
-    left: u32,
-    refilled: Instant,
-}
-
-impl Budget {
-    pub(crate) const fn new(per_second: u32) -> Self {
-        Self {
-            per_second,
-            left: per_second,
-            refilled: Instant::ZERO,
-        }
-    }
-
-    /// Takes one, if one is left in this second.
-    pub(crate) fn take(&mut self, now: Instant) -> bool {
-        if now.since(self.refilled) >= Duration::from_secs(1) {
-            self.refilled = now;
-            self.left = self.per_second;
-        }
-        let is_granted = self.left > 0;
-        self.left = self.left.saturating_sub(1);
-        is_granted
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_is_per_second() {
-        let mut budget = Budget::new(2);
-        let start = Instant::from_secs(9);
-        assert_eq!([(); 3].map(|()| budget.take(start)), [true, true, false]);
-        assert!(!budget.take(start + Duration::from_millis(999)));
-        assert!(budget.take(start + Duration::from_secs(1)));
     }
 }

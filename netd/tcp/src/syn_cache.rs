@@ -18,6 +18,7 @@ use crate::rtt::{Rto, Rtt};
 use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::time::Instant;
+use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
 /// A half-open connection.
@@ -139,7 +140,7 @@ impl SynEntry {
             timestamps: self.has_stamps.then_some(self.stamp_offset),
             sack: self.has_sack,
             ecn: self.has_ecn,
-            nodelay: false,
+            tuning: Tuning::default(),
         }
     }
 
@@ -189,7 +190,7 @@ impl SynEntry {
         let window = i32::from(self.window.max(1));
         if !(0..window.saturating_add(i32::from(!has(Flags::RST)))).contains(&ahead) {
             // The answer to what is not acceptable is an acknowledgement; ours is the SYN-ACK.
-            self.is_due |= !has(Flags::RST) && shared.challenges.take(now);
+            self.is_due |= !has(Flags::RST) && shared.may_challenge(now);
             return SynOutcome::Drop(Drop::TcpOutOfWindow);
         }
         // Second: RST. Exactly the next number, or it must prove itself (RFC 5961 section 3.2).
@@ -197,12 +198,12 @@ impl SynEntry {
             if ahead == 0 {
                 return SynOutcome::Remove;
             }
-            self.is_due |= shared.challenges.take(now);
+            self.is_due |= shared.may_challenge(now);
             return SynOutcome::Drop(Drop::TcpBadReset);
         }
         // Fourth: SYN.
         if has(Flags::SYN) {
-            self.is_due |= shared.challenges.take(now);
+            self.is_due |= shared.may_challenge(now);
             return SynOutcome::Drop(Drop::TcpSynInConnection);
         }
         // Fifth: ACK. "If the segment acknowledgment is not acceptable, form a reset segment".

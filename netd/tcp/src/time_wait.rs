@@ -114,7 +114,7 @@ impl TimeWait {
     }
 
     fn challenge(&self, shared: &mut Shared, reason: Drop, now: Instant) -> TimeWaitOutcome {
-        if shared.challenges.take(now) {
+        if shared.may_challenge(now) {
             TimeWaitOutcome::Reply(self.acknowledgement(now), reason)
         } else {
             TimeWaitOutcome::Drop(reason)

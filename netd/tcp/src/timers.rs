@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
     Probe,
     /// Everything is acknowledged, and what only a busy connection needs may be given back soon.
     Rest,
+    /// Everything is acknowledged, and the peer is to be asked some day whether it is still there.
+    KeepAlive,
     /// The user has left and our FIN is acknowledged: only the peer's FIN is missing.
     Orphan,
 }
@@ -87,7 +89,10 @@ impl Timers {
 
     /// Arms the main timer, which waits this long.
     pub(crate) fn arm_for(&mut self, purpose: Purpose, wait: Duration, now: Instant) {
-        if matches!(self.purpose, Purpose::Idle | Purpose::Rest) {
+        if matches!(
+            self.purpose,
+            Purpose::Idle | Purpose::Rest | Purpose::KeepAlive
+        ) {
             self.since = milliseconds(now);
         }
         self.purpose = purpose;
@@ -98,6 +103,12 @@ impl Timers {
     pub(crate) fn arm_orphan(&mut self, timeout: Duration, now: Instant) {
         self.purpose = Purpose::Orphan;
         self.at = now + timeout;
+    }
+
+    /// Arms the main timer for the next look at an idle peer.
+    pub(crate) fn arm_keep_alive(&mut self, at: Instant) {
+        self.purpose = Purpose::KeepAlive;
+        self.at = at;
     }
 
     /// The peer's FIN has come.

@@ -161,6 +161,7 @@ fn sockets_are_shown(stage: &mut Stage) -> Result<()> {
         ensure!(found, "no {kind} {place} in\n{text}");
     }
     ensure!(text.contains("LISTEN"), "{text}");
+    stage.guest.must("net sockets -v")?;
     Ok(())
 }
 

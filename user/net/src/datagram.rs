@@ -7,8 +7,7 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Bind, Connect, OptionSet, OptionValue, Payload, Range, Receive, Send, SocketCreate, SocketId,
-    SocketKind, SocketOption,
+    Bind, Connect, Payload, Range, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption,
 };
 
 use crate::error::Error;
@@ -76,16 +75,9 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn set_broadcast(&self, on: bool) -> Result<(), Error> {
-        let socket = self.socket;
-        let value = OptionValue {
-            value: u64::from(on).into(),
-        };
-        let set = OptionSet {
-            socket,
-            option: SocketOption::Broadcast,
-            value,
-        };
-        self.net.call_on(socket, set).await.map(drop)
+        self.net
+            .set_option(self.socket, SocketOption::Broadcast, on.into())
+            .await
     }
 
     /// Sends a datagram and waits until it has left.

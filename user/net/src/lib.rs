@@ -33,6 +33,6 @@ pub use datagram::UdpSocket;
 pub use error::Error;
 pub use listener::TcpListener;
 pub use net::{ARENA_BYTES, Net, SERVICE, within};
-pub use protocol::{self, Code, PingOutcome, RecordKind, Side};
+pub use protocol::{self, Code, PingOutcome, RecordKind, Side, SocketOption};
 pub use query::{Answer, Events, PingOptions, PingReply};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

@@ -6,10 +6,7 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
-use protocol::{
-    Accept, Accepted, Bind, Listen, OptionSet, OptionValue, SocketCreate, SocketId, SocketKind,
-    SocketOption,
-};
+use protocol::{Accept, Accepted, Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
 
 use crate::error::Error;
 use crate::net::{Net, Pending};
@@ -46,17 +43,28 @@ impl TcpListener {
             local,
             posted: RefCell::new(VecDeque::new()),
         };
-        let value = OptionValue { value: 1.into() };
-        let reuse = OptionSet {
-            socket,
-            option: SocketOption::ReuseAddress,
-            value,
-        };
-        net.call_on(socket, reuse).await?;
+        net.set_option(socket, SocketOption::ReuseAddress, 1)
+            .await?;
         listener.local = net.call_on(socket, Bind { socket, local }).await?.local;
         net.call_on(socket, Listen { socket, backlog }).await?;
         listener.post()?;
         Ok(listener)
+    }
+
+    /// Chooses how the connections behave that are accepted from now on.
+    ///
+    /// # Errors
+    /// As [`TcpStream::set_option`].
+    pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        self.net.set_option(self.socket, option, value).await
+    }
+
+    /// Reads an option back.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
+        self.net.option(self.socket, option).await
     }
 
     /// The address, with the port chosen.

@@ -11,7 +11,10 @@ use core::task::{Context, Poll};
 use core::time::Duration;
 
 use abi::{Handle, Signals};
-use protocol::{ARENA_TAG, AttachArena, Close, Operation, Range, SocketId, Table, outcome};
+use protocol::{
+    ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Range, SocketId,
+    SocketOption, Table, outcome,
+};
 use ring::Arena;
 use rt::handle::Memory;
 use rt::link::Link;
@@ -85,6 +88,32 @@ impl Net {
         self.room().await;
         let pending = self.submit(&operation, socket, None, None)?;
         pending.reply::<O>().await
+    }
+
+    pub(crate) async fn set_option(
+        &self,
+        socket: SocketId,
+        option: SocketOption,
+        value: u64,
+    ) -> Result<(), Error> {
+        let value = OptionValue {
+            value: value.into(),
+        };
+        let set = OptionSet {
+            socket,
+            option,
+            value,
+        };
+        self.call_on(socket, set).await.map(drop)
+    }
+
+    pub(crate) async fn option(
+        &self,
+        socket: SocketId,
+        option: SocketOption,
+    ) -> Result<u64, Error> {
+        let reply = self.call_on(socket, OptionGet { socket, option }).await?;
+        Ok(reply.value.value.get())
     }
 
     /// All rows of a table.

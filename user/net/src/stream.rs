@@ -13,8 +13,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Close, Connect, OptionSet, OptionValue, Payload, Range, Receive, Send, Shutdown, Side,
-    SocketCreate, SocketId, SocketKind, SocketOption, outcome,
+    Close, Connect, Payload, Range, Receive, Send, Shutdown, Side, SocketCreate, SocketId,
+    SocketKind, SocketOption, outcome,
 };
 
 use crate::error::Error;
@@ -60,6 +60,9 @@ struct Shared {
     remote: SocketAddr,
     rooms: RefCell<VecDeque<Pending>>,
     window: Cell<u32>,
+    /// What the window may grow to, and how much may wait for its acknowledgement.
+    largest_window: Cell<u32>,
+    send_bound: Cell<u32>,
     /// How reading ended; stays.
     read_end: Cell<Option<End>>,
     sends: RefCell<VecDeque<(Pending, u32)>>,
@@ -74,6 +77,18 @@ impl TcpStream {
     /// # Errors
     /// [`Error::Refused`], [`Error::TimedOut`], [`Error::Unreachable`], [`Error::NoRoute`], ...
     pub async fn connect(net: &Net, remote: SocketAddr) -> Result<Self, Error> {
+        Self::connect_with(net, remote, &[]).await
+    }
+
+    /// Opens a connection with options that hold from its first segment on.
+    ///
+    /// # Errors
+    /// As [`Self::connect`] and [`Self::set_option`].
+    pub async fn connect_with(
+        net: &Net,
+        remote: SocketAddr,
+        options: &[(SocketOption, u64)],
+    ) -> Result<Self, Error> {
         let created = net
             .call(SocketCreate {
                 kind: SocketKind::Stream,
@@ -83,6 +98,9 @@ impl TcpStream {
         net.room().await;
         // From here on the socket is closed whatever happens: the stream is dropped.
         let stream = Self::new(net.clone(), (socket, remote, remote), CONNECT_WINDOW);
+        for (option, value) in options {
+            stream.set_option(*option, *value).await?;
+        }
         let pending = net.submit(&Connect { socket, remote }, socket, None, None)?;
         // Rooms before the SYN leaves: it carries their window.
         stream.shared.post_rooms();
@@ -103,6 +121,8 @@ impl TcpStream {
             remote,
             rooms: RefCell::new(VecDeque::new()),
             window: Cell::new(window),
+            largest_window: Cell::new(LARGEST_WINDOW),
+            send_bound: Cell::new(SEND_BOUND),
             read_end: Cell::new(None),
             sends: RefCell::new(VecDeque::new()),
             unacknowledged: Cell::new(0),
@@ -206,16 +226,23 @@ impl TcpStream {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn set_no_delay(&self, on: bool) -> Result<(), Error> {
-        let socket = self.shared.socket;
-        let value = OptionValue {
-            value: u64::from(on).into(),
-        };
-        let set = OptionSet {
-            socket,
-            option: SocketOption::NoDelay,
-            value,
-        };
-        self.shared.net.call_on(socket, set).await.map(drop)
+        self.set_option(SocketOption::NoDelay, on.into()).await
+    }
+
+    /// Chooses how the connection behaves; [`SocketOption`] tells which values are possible.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; an error of netd's for a value that is not possible.
+    pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        self.shared.set_option(option, value).await
+    }
+
+    /// Reads an option back.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
+        self.shared.net.option(self.shared.socket, option).await
     }
 
     /// Reader and writer for two tasks. The connection is closed when both are dropped.
@@ -232,6 +259,23 @@ impl TcpStream {
 }
 
 impl Shared {
+    async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        self.net.set_option(self.socket, option, value).await?;
+        let bytes = u32::try_from(value).unwrap_or(u32::MAX);
+        match option {
+            // Its own bounds follow, so that nothing is sent or posted in vain.
+            SocketOption::SendBuffer if bytes > 0 => self.send_bound.set(bytes),
+            SocketOption::SendBuffer => self.send_bound.set(SEND_BOUND),
+            SocketOption::ReceiveBuffer if bytes > 0 => {
+                self.largest_window.set(bytes);
+                self.window.set(bytes);
+            }
+            SocketOption::ReceiveBuffer => self.largest_window.set(LARGEST_WINDOW),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Opens the window again when half of it is used up, as wide as wanted, or as is fair.
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
@@ -326,8 +370,12 @@ impl Shared {
         if end == End::Full {
             rooms.pop_front();
             // It was filled to the end: the peer is fast, give it more.
-            self.window
-                .set(self.window.get().saturating_mul(2).min(LARGEST_WINDOW));
+            self.window.set(
+                self.window
+                    .get()
+                    .saturating_mul(2)
+                    .min(self.largest_window.get()),
+            );
         } else {
             self.read_end.set(Some(end));
             rooms.clear();
@@ -340,11 +388,18 @@ impl Shared {
         }
         poll_fn(|context| {
             // One send may always be under way.
-            let bound = SEND_BOUND.min(self.net.fair_share()).max(1);
+            let bound = self.send_bound.get().min(self.net.fair_share()).max(1);
             self.poll_sent(context, MOST_SENDS - 1, bound)
         })
         .await?;
-        let most = LARGEST_SEND.min(self.net.fair_share()).max(SMALLEST_BLOCK);
+        let most = LARGEST_SEND.min(self.net.fair_share());
+        // One send may exceed the bound, several together may not.
+        let most = match self.unacknowledged.get() {
+            0 => most.max(SMALLEST_BLOCK),
+            waiting => most
+                .min(self.send_bound.get().saturating_sub(waiting))
+                .max(1),
+        };
         let length = u32::try_from(from.len()).unwrap_or(u32::MAX).min(most);
         let block = poll_fn(|context| self.net.poll_block(length, context)).await;
         let bytes = &from[..length as usize];

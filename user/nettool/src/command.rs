@@ -5,6 +5,7 @@ use core::net::IpAddr;
 /// How the program is called.
 pub const USAGE: &str =
     "usage: net [TABLE]                     shows a table; without one, a summary
+       net sockets -v                  what TCP knows of each connection
        net addr  add|del ADDRESS/PREFIX
        net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER]
        net neigh add ADDRESS MAC
@@ -49,6 +50,8 @@ pub enum Command {
     Neighbours,
     /// Shows the sockets of all programs.
     Sockets,
+    /// Shows what TCP knows of its connections.
+    Connections,
     /// Shows netd's figures.
     Statistics,
     /// Shows why packets were thrown away, and how many.
@@ -75,6 +78,7 @@ impl Command {
         let table = words.next();
         let command = match (table, words.next()) {
             (None, _) => Self::Summary,
+            (Some("sockets"), Some("-v")) => Self::Connections,
             (Some(table), None) => Self::show(table).ok_or("there is no such table")?,
             (Some("addr"), Some(change)) => {
                 let change = Change::parse(change)?;
@@ -200,6 +204,7 @@ mod tests {
             ("route", Command::Routes),
             ("neigh", Command::Neighbours),
             ("sockets", Command::Sockets),
+            ("sockets -v", Command::Connections),
             ("stats", Command::Statistics),
             ("drops", Command::Drops),
             ("lease", Command::Lease),
@@ -268,6 +273,8 @@ mod tests {
             "neigh add 10.0.2.9 +2:54:00:12:34:56",
             "neigh del",
             "stats add",
+            "sockets -x",
+            "sockets -v -v",
             "lease x",
         ] {
             assert!(parse(line).is_err(), "{line}");

@@ -14,9 +14,9 @@ use core::net::IpAddr;
 use net::{
     Error, Net,
     protocol::{
-        Address, AddressAdd, AddressBody, AddressDelete, Addresses, Counters, Drops, Interfaces,
-        MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd, RouteBody, RouteDelete,
-        Routes, Sockets, link, text_of,
+        Address, AddressAdd, AddressBody, AddressDelete, Addresses, Connections, Counters, Drops,
+        Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd, RouteBody,
+        RouteDelete, Routes, Sockets, link, text_of,
     },
 };
 use rt::println;
@@ -77,6 +77,12 @@ async fn perform(net: &Net, command: Command) -> Result<(), Error> {
                 .await?
                 .iter()
                 .for_each(|row| println!("{}", rows::socket(row)));
+        }
+        Command::Connections => {
+            net.table::<Connections>()
+                .await?
+                .iter()
+                .for_each(|row| println!("{}", rows::connection(row)));
         }
         Command::Statistics => statistics(net).await?,
         Command::Drops => {

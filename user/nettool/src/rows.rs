@@ -4,8 +4,8 @@ use alloc::{format, string::String};
 use core::net::{IpAddr, SocketAddr};
 
 use net::protocol::{
-    Address, AddressRow, CounterRow, InterfaceRow, NeighbourRow, NeighbourState, RouteRow,
-    SocketKind, SocketRow, Source, State, Word, text_of,
+    Address, AddressRow, ConnectionRow, CounterRow, InterfaceRow, NeighbourRow, NeighbourState,
+    RouteRow, SocketKind, SocketRow, Source, State, Word, agreed, text_of,
 };
 
 /// An interface and its traffic.
@@ -106,6 +106,51 @@ pub fn socket(row: &SocketRow) -> String {
     )
 }
 
+/// What TCP knows of a connection: who, then what is agreed, then how it goes.
+pub fn connection(row: &ConnectionRow) -> String {
+    let state = State::from_word(row.state.into()).map_or("?", State::name);
+    let threshold = match row.slow_start_threshold.get() {
+        u32::MAX => "none".into(),
+        bytes => format!("{bytes}"),
+    };
+    let mut options = String::new();
+    for (bit, name) in [
+        (agreed::TIMESTAMPS, " timestamps"),
+        (agreed::SACK, " sack"),
+        (agreed::ECN, " ecn"),
+    ] {
+        if row.options & bit != 0 {
+            options.push_str(name);
+        }
+    }
+    format!(
+        "tcp {state} {} {}\n\
+         \x20   mss {} pmtu {} scale {}/{}{options}\n\
+         \x20   {} cwnd {} ssthresh {threshold} flight {} rate {} retrans {}\n\
+         \x20   rtt-us {} var-us {} rto-us {} window {}/{} bytes {}/{} queue {}/{}",
+        endpoint(&row.local),
+        endpoint(&row.remote),
+        row.segment,
+        row.path_mtu,
+        row.send_scale,
+        row.receive_scale,
+        text_of(&row.congestion_control),
+        row.congestion_window,
+        row.in_flight,
+        row.delivery_rate,
+        row.retransmits,
+        row.round_trip,
+        row.round_trip_variation,
+        row.retransmission_timeout,
+        row.send_window,
+        row.receive_window,
+        row.bytes_sent,
+        row.bytes_received,
+        row.send_queued,
+        row.receive_queued,
+    )
+}
+
 /// A count, unless it is zero.
 pub fn counter(row: &CounterRow) -> Option<String> {
     (row.count.get() > 0).then(|| format!("{} {}", text_of(&row.name), row.count))
@@ -151,9 +196,49 @@ fn endpoint(address: &Address) -> String {
 
 #[cfg(test)]
 mod tests {
-    use net::protocol::{Address, CounterRow, RouteRow, fixed_text};
+    use net::protocol::{Address, ConnectionRow, CounterRow, RouteRow, State, agreed, fixed_text};
 
-    use super::{counter, endpoint, mac, route};
+    use super::{connection, counter, endpoint, mac, route};
+
+    #[test]
+    fn a_connection_takes_four_lines() {
+        let row = ConnectionRow {
+            socket: 1.into(),
+            client: 2.into(),
+            state: State::Established as u8,
+            options: agreed::SACK | agreed::TIMESTAMPS,
+            send_scale: 7,
+            receive_scale: 5,
+            segment: 1_448.into(),
+            path_mtu: 1_500.into(),
+            congestion_control: fixed_text("newreno"),
+            congestion_window: 14_480.into(),
+            slow_start_threshold: u32::MAX.into(),
+            send_window: 65_535.into(),
+            receive_window: 4_096.into(),
+            in_flight: 10.into(),
+            round_trip: 250.into(),
+            round_trip_variation: 90.into(),
+            retransmission_timeout: 200_000.into(),
+            retransmits: 3.into(),
+            send_queued: 10.into(),
+            receive_queued: 0.into(),
+            delivery_rate: 0.into(),
+            bytes_sent: 5.into(),
+            bytes_received: 6.into(),
+            reserved: [0; 24],
+            local: Address::from_socket("10.0.2.15:80".parse().unwrap()),
+            remote: Address::from_socket("10.0.2.2:4000".parse().unwrap()),
+        };
+        let text = connection(&row);
+        let wanted = [
+            "tcp ESTABLISHED 10.0.2.15:80 10.0.2.2:4000",
+            "    mss 1448 pmtu 1500 scale 7/5 timestamps sack",
+            "    newreno cwnd 14480 ssthresh none flight 10 rate 0 retrans 3",
+            "    rtt-us 250 var-us 90 rto-us 200000 window 65535/4096 bytes 5/6 queue 10/0",
+        ];
+        assert!(text.lines().eq(wanted), "{text}");
+    }
 
     #[test]
     fn routes_read_like_sentences() {

@@ -304,7 +304,7 @@ fn carry_out(stage: &mut Stage, kind: Kind) -> Result<(), String> {
         }
         Kind::Set(option) => {
             let socket = socket.or(stage.listener).ok_or("there is no socket")?;
-            let set = stage.stack.set_option(client, socket, option);
+            let set = stage.stack.set_option(client, socket, option, now);
             set.map_err(debug)
         }
         Kind::Leave => {

@@ -12,6 +12,7 @@ use crate::hash::Tuple;
 use crate::id::Token;
 use crate::names::lookup::Names;
 use crate::nodes::Chain;
+use crate::options::SocketOptions;
 use crate::packets::Owner;
 use crate::requests::{Request, Send, Source};
 use crate::stack::Stack;
@@ -201,7 +202,11 @@ impl Stack {
             shard.is_none_or(|shard| shard.has_flow(&tuple)) && tables.find(&tuple).is_none()
         })?;
         let tuple = tuple(port);
-        let setup = self.setup(&tuple, path.mtu, true, None, now);
+        let options = SocketOptions {
+            no_delay: true,
+            ..SocketOptions::new(self.config.ttl)
+        };
+        let setup = self.setup(&tuple, path.mtu, &options, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
         tcp.give_room(u32::try_from(ROOM).ok()?, now);
         let mut conn = Conn::new(tcp, tuple, Some(path));

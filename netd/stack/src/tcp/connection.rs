@@ -45,6 +45,8 @@ pub(crate) struct Conn {
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) path: Option<Path>,
     pub(crate) ttl: u8,
+    /// The most bytes that may wait to be acknowledged; zero: no limit.
+    pub(crate) send_buffer: u32,
     pub(crate) holder: Holder,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
@@ -86,6 +88,7 @@ impl Conn {
             tuple,
             path,
             ttl: 0,
+            send_buffer: 0,
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
             cursor: None,
@@ -141,6 +144,13 @@ impl Conn {
         }
     }
 
+    /// Whether `bytes` more may be queued. When nothing waits, anything may.
+    pub(crate) fn has_send_room(&self, bytes: u32) -> bool {
+        let waiting = self.queued.saturating_sub(self.acked);
+        let limit = u64::from(self.send_buffer);
+        limit == 0 || waiting == 0 || waiting.saturating_add(bytes.into()) <= limit
+    }
+
     /// All that the peer has sent is with the client, and it will send no more.
     pub(crate) fn at_eof(&self) -> bool {
         self.peer_fin && self.told == self.arrived
@@ -172,6 +182,7 @@ impl Tcp {
     pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
         let limits = Limits {
             orphan_timeout: config.fin_wait_2,
+            watches: config.connections,
             time_wait: config.time_wait,
             congestion_control: config.congestion_control,
             ..Limits::default()
@@ -179,8 +190,10 @@ impl Tcp {
         let counts = [config.connections, config.half_open, config.time_waits];
         let [connections, half_open, time_waits] = counts.map(|count| count as usize);
         let listeners = config.listeners as usize;
+        let mut shared = Shared::new(limits);
+        shared.seed(rng.u64());
         Self {
-            shared: Shared::new(limits),
+            shared,
             connections: Slab::new(connections),
             half_open: Slab::new(half_open),
             half_open_order: Lists::new(1, half_open),

@@ -9,6 +9,7 @@
 use crate::demux::Target;
 use crate::hash::Tuple;
 use crate::memory::ClientMemory;
+use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Holder};
@@ -36,12 +37,16 @@ impl Stack {
         &self,
         tuple: &Tuple<Ipv4Addr>,
         mtu: u16,
-        nodelay: bool,
+        options: &SocketOptions,
         after: Option<Seq>,
         now: Instant,
     ) -> Setup {
         let headers = ipv4::HEADER_LEN + format::HEADER_LEN;
         let mss = usize::from(mtu).saturating_sub(headers);
+        let mss = match usize::from(options.max_segment) {
+            0 => mss,
+            chosen => mss.min(chosen),
+        };
         let own = ::tcp::isn(now, self.tcp.isn_secret.tuple(tuple));
         let stamp = self.tcp.stamp_secret.tuple(tuple);
         Setup {
@@ -51,8 +56,8 @@ impl Stack {
             peer_mss: Mss::DEFAULT_V4,
             timestamps: u32::try_from(stamp >> 32).ok(),
             sack: true,
-            ecn: false,
-            nodelay,
+            ecn: options.congestion_notification,
+            tuning: options.tuning(),
         }
     }
 
@@ -83,9 +88,13 @@ impl Stack {
         let Some(entry) = self.tcp.listeners.at(listener) else {
             return Err(Drop::TcpNoSocket);
         };
-        let room = entry.room_for_next(&self.requests);
+        let limit = match entry.options.receive_buffer {
+            0 => u64::MAX,
+            bytes => bytes.into(),
+        };
+        let room = entry.room_for_next(&self.requests).min(limit);
         let is_full = entry.is_full();
-        let setup = self.setup(&tuple, path.mtu, false, after, now);
+        let setup = self.setup(&tuple, path.mtu, &entry.options, after, now);
         let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
         // A peer whose connection nobody would take now does better to try again.
         if is_full {
@@ -156,7 +165,8 @@ impl Stack {
     ) -> Option<Result<u32, Drop>> {
         let tick = self.tcp.cookies.expect(&mut self.rng, now)?;
         let path = self.path(tuple.remote, Some(tuple.local))?;
-        let setup = self.setup(&tuple, path.mtu, false, None, now);
+        let options = self.tcp.listeners.at(listener)?.options;
+        let setup = self.setup(&tuple, path.mtu, &options, None, now);
         let cookies = &self.tcp.cookies;
         let hash = |tick, word| cookies.hash(&tuple, tick, word);
         let entry = SynEntry::from_cookie(ack, &setup, &self.tcp.shared, tick, hash, now);
@@ -283,7 +293,6 @@ impl Stack {
         conn.holder = Holder::Listener(listener);
         conn.established = true;
         conn.ttl = at.options.ttl;
-        conn.tcp.set_nodelay(at.options.no_delay);
         let key = self
             .tcp
             .connections

@@ -5,15 +5,16 @@
 
 use crate::actors::Actor;
 use crate::client::Role;
-use crate::config::SocketOptions;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::{Chain, Nodes};
+use crate::options::SocketOptions;
 use crate::publish::Telling;
 use crate::requests::{Accept, Request, Room};
 use crate::stack::Stack;
+use crate::stats::Counter;
 use crate::tcp::connection::Holder;
 use ::tcp::{AcceptQueue, Instant};
 use core::net::SocketAddrV4;
@@ -108,7 +109,10 @@ impl Stack {
                 }
             }
             self.tell(client, Actor::Connection(connection));
-            self.tcp_wake(connection);
+            // A connection that cannot be watched as wished is still one.
+            if self.connection_options(connection, options, now).is_err() {
+                self.stats.count(Counter::TcpUnwatched);
+            }
         }
     }
 

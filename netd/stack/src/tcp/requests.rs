@@ -5,7 +5,7 @@
 use crate::actors::Actor;
 use crate::bindings;
 use crate::client::Role;
-use crate::config::{Data, Ending, Half, INLINE_PAYLOAD, SocketOptions};
+use crate::config::{Data, Ending, Half, INLINE_PAYLOAD};
 use crate::demux::Target;
 use crate::error::{
     BindError, ConnectError, ListenError, ReceiveError, SendError, ShutdownError, SocketError,
@@ -116,10 +116,14 @@ impl Stack {
             .ok_or(ConnectError::NoFreePort)?,
         };
         let tuple = tuple(local_port);
-        let setup = self.setup(&tuple, path.mtu, options.no_delay, None, now);
-        let connection = Connection::connect(setup, &self.tcp.shared, now);
+        let setup = self.setup(&tuple, path.mtu, &options, None, now);
+        let mut connection = Connection::connect(setup, &self.tcp.shared, now);
+        if let Some(algorithm) = options.congestion_control {
+            connection.set_congestion_control(algorithm, &mut self.tcp.shared, now);
+        }
         let mut conn = Conn::new(connection, tuple, Some(path));
         conn.ttl = options.ttl;
+        conn.send_buffer = options.send_buffer;
         conn.holder = Holder::Socket(client, socket);
         conn.connecting = Some(token);
         let key = self
@@ -213,7 +217,11 @@ impl Stack {
         if conn.send_closed {
             return Err(SendError::ShutDown);
         }
-        if conn.sends.len() >= limit {
+        let bytes = match data {
+            Data::Arena(range) => range.length,
+            Data::Inline(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        };
+        if conn.sends.len() >= limit || !conn.has_send_room(bytes) {
             return Err(SendError::TooMany);
         }
         let (source, length) = match data {
@@ -395,24 +403,6 @@ impl Stack {
             self.forget_requests(&mut sends);
             self.forget_requests(&mut rooms);
             self.apply_outcome(index, &outcome, now);
-        }
-    }
-
-    /// Changes how a connection or listener behaves.
-    pub(crate) fn tcp_options(&mut self, role: Role, options: SocketOptions) {
-        match role {
-            Role::Connection { index, .. } => {
-                if let Some(conn) = self.tcp.connections.at_mut(index) {
-                    conn.ttl = options.ttl;
-                    conn.tcp.set_nodelay(options.no_delay);
-                }
-            }
-            Role::Listener(index) => {
-                if let Some(listener) = self.tcp.listeners.at_mut(index) {
-                    listener.options = options;
-                }
-            }
-            Role::Stream { .. } | Role::Datagram(_) => {}
         }
     }
 }

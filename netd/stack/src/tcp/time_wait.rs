@@ -76,6 +76,7 @@ impl Stack {
                 Err(reason)
             }
             TimeWaitOutcome::Reuse => {
+                self.stats.count(Counter::TimeWaitReuses);
                 self.forget_time_wait(index);
                 Ok(next)
             }

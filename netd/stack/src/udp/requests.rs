@@ -4,11 +4,12 @@
 
 use crate::actors::Actor;
 use crate::bindings;
-use crate::config::{Data, INLINE_PAYLOAD, SocketOptions};
+use crate::config::{Data, INLINE_PAYLOAD};
 use crate::error::{BindError, CancelError, ConnectError, ReceiveError, SendError, SocketError};
 use crate::id::Token;
 use crate::ip::out::Path;
 use crate::memory::Range;
+use crate::options::SocketOptions;
 use crate::requests::{Request, Room, Send, Source};
 use crate::stack::Stack;
 use crate::udp::socket::Holder;

@@ -4,10 +4,10 @@
 //! what arrives goes straight into the room that the client gave.
 
 use crate::bindings::Bindings;
-use crate::config::SocketOptions;
 use crate::error::SocketError;
 use crate::id::{ClientId, SocketId, Token};
 use crate::nodes::Chain;
+use crate::options::SocketOptions;
 use crate::rng::Rng;
 use crate::slab::Slab;
 use core::net::{Ipv4Addr, SocketAddrV4};

@@ -150,7 +150,7 @@ pub fn conversation(bytes: &[u8]) -> u32 {
         timestamps: (kind & 4 != 0).then_some(9),
         sack: kind & 8 != 0,
         ecn: kind & 16 != 0,
-        nodelay: kind & 32 != 0,
+        tuning: lab::nodelay(kind & 32 != 0),
         ..lab::setup()
     };
     let mut lab = Lab::with(setup, limits);
@@ -415,7 +415,7 @@ fn leave(lab: &mut Lab, watch: &mut Watch, bytes: &mut Bytes<'_>) {
         }
         120..=123 => lab.connection.abort(&mut lab.shared),
         other => {
-            lab.connection.set_nodelay(other & 1 != 0);
+            lab.tune(lab::nodelay(other & 1 != 0));
             return;
         }
     };

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use tcp::{
-    Algorithm, Connection, Events, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State,
+    Algorithm, Connection, Events, Instant, Limits, Mss, Outcome, Seq, Setup, Shared, State, Tuning,
 };
 use wire::tcp::{Flags, Header, Options, SackBlock, Timestamps};
 
@@ -79,7 +79,25 @@ pub fn setup() -> Setup {
         timestamps: None,
         sack: false,
         ecn: false,
-        nodelay: false,
+        tuning: Tuning::default(),
+    }
+}
+
+impl Lab {
+    /// The user chooses.
+    pub fn tune(&mut self, tuning: Tuning) {
+        let is_done = self
+            .connection
+            .set_tuning(tuning, &mut self.shared, self.now);
+        assert!(is_done, "no watch left");
+    }
+}
+
+/// With Nagle's algorithm or without.
+pub fn nodelay(is_nodelay: bool) -> Tuning {
+    Tuning {
+        is_nodelay,
+        ..Tuning::default()
     }
 }
 

@@ -29,4 +29,5 @@ mod sack;
 mod segments;
 mod shrink;
 mod time_wait;
+mod tuning;
 mod window;

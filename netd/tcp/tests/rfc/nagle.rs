@@ -3,7 +3,7 @@
 use tcp::Setup;
 use wire::tcp::Flags;
 
-use crate::lab::{ACK, Lab, PSH, limits, seg, setup};
+use crate::lab::{ACK, Lab, PSH, limits, nodelay, seg, setup};
 
 // RFC 9293: SHLD-7, MAY-16, SHLD-27
 #[test]
@@ -34,7 +34,7 @@ fn whole_segments_do_not_wait() {
 fn without_nagle_nothing_waits() {
     let mut lab = Lab::established_with(
         Setup {
-            nodelay: true,
+            tuning: nodelay(true),
             ..setup()
         },
         limits(),
@@ -44,10 +44,10 @@ fn without_nagle_nothing_waits() {
         assert_eq!(lab.sent_data(), [(place * 10, 10)]);
     }
     // And it can be changed at any time.
-    lab.connection.set_nodelay(false);
+    lab.tune(nodelay(false));
     lab.connection.queue(10);
     assert_eq!(lab.sent_data(), []);
-    lab.connection.set_nodelay(true);
+    lab.tune(nodelay(true));
     assert_eq!(lab.sent_data(), [(200, 10)]);
 }
 
@@ -65,7 +65,7 @@ fn the_last_of_what_is_queued_is_pushed() {
 fn super_segments_are_whole_segments_and_a_tail() {
     let mut lab = Lab::established_with(
         Setup {
-            nodelay: true,
+            tuning: nodelay(true),
             ..setup()
         },
         limits(),

@@ -2,7 +2,7 @@
 
 use tcp::{BadRecord, Connection, Events, Record, Shared, State};
 
-use crate::lab::{ACK, FIN, Lab, data, limits, seg, setup};
+use crate::lab::{ACK, FIN, Lab, data, limits, nodelay, seg, setup};
 
 /// A connection in the middle of its life.
 fn busy() -> Lab {
@@ -104,7 +104,7 @@ fn every_synchronised_state_survives() {
 fn the_layout_is_fixed() {
     let mut lab = Lab::established_with(
         tcp::Setup {
-            nodelay: true,
+            tuning: nodelay(true),
             ..setup()
         },
         limits(),

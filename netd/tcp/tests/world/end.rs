@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tcp::{
     AcceptQueue, Connection, Events, Fate, Instant, Limits, Mss, Outcome, Seq, Setup, Shared,
-    State, SynEntry, SynOutcome, TimeWait, TimeWaitOutcome,
+    State, SynEntry, SynOutcome, TimeWait, TimeWaitOutcome, Tuning,
 };
 use wire::Drop;
 use wire::tcp::{Flags, Header};
@@ -145,7 +145,14 @@ impl End {
                 .then(|| self.random.next() as u32),
             sack: true,
             ecn: false,
-            nodelay: self.behaviour.is_nodelay,
+            tuning: self.tuning(),
+        }
+    }
+
+    fn tuning(&self) -> Tuning {
+        Tuning {
+            is_nodelay: self.behaviour.is_nodelay,
+            ..Tuning::default()
         }
     }
 
@@ -174,7 +181,8 @@ impl End {
             Shape::HalfOpen(entry) => match entry.input(&mut self.shared, &packet.header, now) {
                 SynOutcome::Complete => {
                     let mut connection = Connection::from(entry.open(now));
-                    connection.set_nodelay(self.behaviour.is_nodelay);
+                    let tuning = self.tuning();
+                    assert!(connection.set_tuning(tuning, &mut self.shared, now));
                     self.backlog.complete(());
                     assert_eq!(self.backlog.pop(), Some(()));
                     self.shape = Shape::Connected(connection);

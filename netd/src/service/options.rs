@@ -1,0 +1,80 @@
+//! Socket options: the protocol's numbers as the stack's values, and back.
+//!
+//! *Owns* the correspondence, in both directions side by side. *Never* checks more than that a value
+//! can be expressed: what is possible is the stack's.
+
+use protocol::SocketOption as Number;
+use stack::{Algorithm, SocketOption, SocketOptions};
+
+/// The congestion controls by their numbers; 0 is netd's own choice.
+const ALGORITHMS: [Option<Algorithm>; 4] = [
+    None,
+    Some(Algorithm::NewReno),
+    Some(Algorithm::Cubic),
+    Some(Algorithm::Bbr),
+];
+
+/// The option that a client chooses; `None` for a value that it cannot have.
+pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
+    let switch = || match value {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    };
+    let byte = || u8::try_from(value).ok();
+    let short = || u16::try_from(value).ok();
+    let word = || u32::try_from(value).ok();
+    match number {
+        Number::Ttl => byte().map(SocketOption::TimeToLive),
+        Number::Broadcast => switch().map(SocketOption::Broadcast),
+        Number::NoDelay => switch().map(SocketOption::NoDelay),
+        Number::ReuseAddress => switch().map(SocketOption::ReuseAddress),
+        Number::KeepAlive => switch().map(SocketOption::KeepAlive),
+        Number::KeepAliveIdle => short().map(SocketOption::KeepAliveIdle),
+        Number::KeepAliveInterval => short().map(SocketOption::KeepAliveInterval),
+        Number::KeepAliveCount => byte().map(SocketOption::KeepAliveCount),
+        Number::UserTimeout => short().map(SocketOption::UserTimeout),
+        Number::TellUserTimeout => switch().map(SocketOption::TellUserTimeout),
+        Number::ResetOnClose => switch().map(SocketOption::ResetOnClose),
+        Number::Cork => switch().map(SocketOption::Cork),
+        Number::QuickAck => switch().map(SocketOption::QuickAck),
+        Number::ReceiveBuffer => word().map(SocketOption::ReceiveBuffer),
+        Number::SendBuffer => word().map(SocketOption::SendBuffer),
+        Number::MaxSegment => short().map(SocketOption::MaxSegment),
+        Number::CongestionNotification => switch().map(SocketOption::CongestionNotification),
+        Number::CongestionControl => {
+            let chosen = ALGORITHMS.get(usize::try_from(value).ok()?)?;
+            Some(SocketOption::CongestionControl(*chosen))
+        }
+    }
+}
+
+/// What a client reads.
+pub fn value(number: Number, options: &SocketOptions) -> u64 {
+    match number {
+        Number::Ttl => options.ttl.into(),
+        Number::Broadcast => options.broadcast.into(),
+        Number::NoDelay => options.no_delay.into(),
+        Number::ReuseAddress => options.reuse_address.into(),
+        Number::KeepAlive => options.keep_alive.into(),
+        Number::KeepAliveIdle => options.keep_alive_idle.get().into(),
+        Number::KeepAliveInterval => options.keep_alive_interval.get().into(),
+        Number::KeepAliveCount => options.keep_alive_count.get().into(),
+        Number::UserTimeout => options.user_timeout.into(),
+        Number::TellUserTimeout => options.tell_user_timeout.into(),
+        Number::ResetOnClose => options.reset_on_close.into(),
+        Number::Cork => options.cork.into(),
+        Number::QuickAck => options.quick_ack.into(),
+        Number::ReceiveBuffer => options.receive_buffer.into(),
+        Number::SendBuffer => options.send_buffer.into(),
+        Number::MaxSegment => options.max_segment.into(),
+        Number::CongestionNotification => options.congestion_notification.into(),
+        Number::CongestionControl => {
+            let chosen = |algorithm: &_| *algorithm == options.congestion_control;
+            (0..)
+                .zip(&ALGORITHMS)
+                .find_map(|(number, algorithm)| chosen(algorithm).then_some(number))
+                .unwrap_or(0)
+        }
+    }
+}

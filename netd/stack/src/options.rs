@@ -1,0 +1,274 @@
+//! Options of sockets: what can be chosen, the values that are possible, and who is told.
+//!
+//! *Owns* the shapes and their checks. What is chosen before a connection is there holds for it;
+//! what is chosen on a listener holds for the connections that it accepts. What an option does is
+//! `tcp/`'s, `udp/`'s and, mostly, `netd/tcp`'s.
+
+use crate::client::Role;
+use crate::error::{BadSocket, OptionError};
+use crate::id::{ClientId, SocketId};
+use crate::stack::Stack;
+use ::tcp::{Algorithm, Instant, KeepAlive, Tuning};
+use core::num::{NonZeroU8, NonZeroU16};
+
+/// Behaviour of one socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOption {
+    /// Time to live of what it sends; 1 to 255.
+    TimeToLive(u8),
+    /// Whether datagrams may go to broadcast addresses.
+    Broadcast(bool),
+    /// Whether small segments go out at once (no Nagle, RFC 9293 3.7.4).
+    NoDelay(bool),
+    /// Whether address and port may be shared: with connections that are over (streams), with
+    /// other sockets of the same client (datagrams).
+    ReuseAddress(bool),
+    /// Whether an idle peer is asked if it is still there (RFC 9293 3.8.4).
+    KeepAlive(bool),
+    /// After how many seconds of silence; at least 1.
+    KeepAliveIdle(u16),
+    /// How many seconds between questions; at least 1.
+    KeepAliveInterval(u16),
+    /// After how many questions without an answer the connection is given up; at least 1.
+    KeepAliveCount(u8),
+    /// How many seconds bytes may stay unacknowledged; 0: the stack's own limit.
+    UserTimeout(u16),
+    /// Whether the peer is told of it, and may lengthen it (RFC 5482).
+    TellUserTimeout(bool),
+    /// Whether closing resets the connection and discards what is queued (`SO_LINGER` of zero).
+    ResetOnClose(bool),
+    /// Whether small segments are held back until they are full.
+    Cork(bool),
+    /// Whether no acknowledgement is delayed.
+    QuickAck(bool),
+    /// The most bytes that are offered as a window (rounded up to KiB); 0: all the room there is.
+    ReceiveBuffer(u32),
+    /// The most bytes that may wait to be acknowledged; 0: no limit. One send is always taken.
+    SendBuffer(u32),
+    /// The largest payload of a segment, for connections that are opened from now on; 0: what the
+    /// path allows.
+    MaxSegment(u16),
+    /// Whether explicit congestion notification is asked for and agreed to (RFC 3168), for
+    /// connections that are opened from now on.
+    CongestionNotification(bool),
+    /// The congestion control; `None`: the stack's own choice.
+    CongestionControl(Option<Algorithm>),
+}
+
+/// Options of a socket as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// See [`SocketOption::TimeToLive`].
+    pub ttl: u8,
+    /// See [`SocketOption::Broadcast`].
+    pub broadcast: bool,
+    /// See [`SocketOption::NoDelay`].
+    pub no_delay: bool,
+    /// See [`SocketOption::ReuseAddress`].
+    pub reuse_address: bool,
+    /// See [`SocketOption::KeepAlive`].
+    pub keep_alive: bool,
+    /// See [`SocketOption::KeepAliveIdle`].
+    pub keep_alive_idle: NonZeroU16,
+    /// See [`SocketOption::KeepAliveInterval`].
+    pub keep_alive_interval: NonZeroU16,
+    /// See [`SocketOption::KeepAliveCount`].
+    pub keep_alive_count: NonZeroU8,
+    /// See [`SocketOption::UserTimeout`].
+    pub user_timeout: u16,
+    /// See [`SocketOption::TellUserTimeout`].
+    pub tell_user_timeout: bool,
+    /// See [`SocketOption::ResetOnClose`].
+    pub reset_on_close: bool,
+    /// See [`SocketOption::Cork`].
+    pub cork: bool,
+    /// See [`SocketOption::QuickAck`].
+    pub quick_ack: bool,
+    /// See [`SocketOption::ReceiveBuffer`].
+    pub receive_buffer: u32,
+    /// See [`SocketOption::SendBuffer`].
+    pub send_buffer: u32,
+    /// See [`SocketOption::MaxSegment`].
+    pub max_segment: u16,
+    /// See [`SocketOption::CongestionNotification`].
+    pub congestion_notification: bool,
+    /// See [`SocketOption::CongestionControl`].
+    pub congestion_control: Option<Algorithm>,
+}
+
+/// RFC 9293 3.8.4 (MUST-28): at least two hours of silence, unless chosen otherwise.
+const KEEP_ALIVE_IDLE: NonZeroU16 = NonZeroU16::new(7_200).unwrap();
+const KEEP_ALIVE_INTERVAL: NonZeroU16 = NonZeroU16::new(75).unwrap();
+const KEEP_ALIVE_COUNT: NonZeroU8 = NonZeroU8::new(9).unwrap();
+
+impl SocketOptions {
+    /// Options of a new socket; packets have this time to live.
+    #[must_use]
+    pub const fn new(ttl: u8) -> Self {
+        Self {
+            ttl,
+            broadcast: false,
+            no_delay: false,
+            reuse_address: false,
+            keep_alive: false,
+            keep_alive_idle: KEEP_ALIVE_IDLE,
+            keep_alive_interval: KEEP_ALIVE_INTERVAL,
+            keep_alive_count: KEEP_ALIVE_COUNT,
+            user_timeout: 0,
+            tell_user_timeout: false,
+            reset_on_close: false,
+            cork: false,
+            quick_ack: false,
+            receive_buffer: 0,
+            send_buffer: 0,
+            max_segment: 0,
+            congestion_notification: false,
+            congestion_control: None,
+        }
+    }
+
+    /// Takes one option over.
+    fn set(&mut self, option: SocketOption) -> Result<(), OptionError> {
+        let positive = |value| NonZeroU16::new(value).ok_or(OptionError::BadValue);
+        match option {
+            SocketOption::TimeToLive(0) => return Err(OptionError::BadValue),
+            SocketOption::TimeToLive(ttl) => self.ttl = ttl,
+            SocketOption::Broadcast(on) => self.broadcast = on,
+            SocketOption::NoDelay(on) => self.no_delay = on,
+            SocketOption::ReuseAddress(on) => self.reuse_address = on,
+            SocketOption::KeepAlive(on) => self.keep_alive = on,
+            SocketOption::KeepAliveIdle(seconds) => self.keep_alive_idle = positive(seconds)?,
+            SocketOption::KeepAliveInterval(seconds) => {
+                self.keep_alive_interval = positive(seconds)?;
+            }
+            SocketOption::KeepAliveCount(count) => {
+                self.keep_alive_count = NonZeroU8::new(count).ok_or(OptionError::BadValue)?;
+            }
+            SocketOption::UserTimeout(seconds) => self.user_timeout = seconds,
+            SocketOption::TellUserTimeout(on) => self.tell_user_timeout = on,
+            SocketOption::ResetOnClose(on) => self.reset_on_close = on,
+            SocketOption::Cork(on) => self.cork = on,
+            SocketOption::QuickAck(on) => self.quick_ack = on,
+            SocketOption::ReceiveBuffer(bytes) => {
+                let kibibytes = u16::try_from(bytes.div_ceil(1_024));
+                kibibytes.map_err(|_| OptionError::BadValue)?;
+                self.receive_buffer = bytes;
+            }
+            SocketOption::SendBuffer(bytes) => self.send_buffer = bytes,
+            SocketOption::MaxSegment(1..::tcp::Mss::MIN) => return Err(OptionError::BadValue),
+            SocketOption::MaxSegment(bytes) => self.max_segment = bytes,
+            SocketOption::CongestionNotification(on) => self.congestion_notification = on,
+            SocketOption::CongestionControl(chosen) => self.congestion_control = chosen,
+        }
+        Ok(())
+    }
+
+    /// What of it the connection core follows.
+    pub(crate) fn tuning(&self) -> Tuning {
+        Tuning {
+            is_nodelay: self.no_delay,
+            is_corked: self.cork,
+            is_quick_ack: self.quick_ack,
+            tells_user_timeout: self.tell_user_timeout,
+            user_timeout: self.user_timeout,
+            window_limit: u16::try_from(self.receive_buffer.div_ceil(1_024)).unwrap_or(u16::MAX),
+            keep_alive: self.keep_alive.then_some(KeepAlive {
+                idle: self.keep_alive_idle,
+                interval: self.keep_alive_interval,
+                count: self.keep_alive_count,
+            }),
+        }
+    }
+}
+
+impl SocketOption {
+    /// Whether it is of streams, of datagrams, or of both.
+    const fn is_for(self, datagram: bool) -> bool {
+        match self {
+            Self::TimeToLive(_) | Self::ReuseAddress(_) => true,
+            Self::Broadcast(_) => datagram,
+            _ => !datagram,
+        }
+    }
+}
+
+impl Stack {
+    /// Changes one option.
+    ///
+    /// # Errors
+    /// See [`OptionError`].
+    pub fn set_option(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        option: SocketOption,
+        now: Instant,
+    ) -> Result<(), OptionError> {
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| OptionError::BadSocket)?;
+        let (role, mut options) = (entry.role, entry.options);
+        if !option.is_for(matches!(role, Role::Datagram(_))) {
+            return Err(OptionError::WrongKind);
+        }
+        options.set(option)?;
+        match role {
+            Role::Datagram(index) => self.udp_options(index, options),
+            Role::Connection { index, .. } => self.connection_options(index, options, now)?,
+            Role::Listener(index) => {
+                if let Some(listener) = self.tcp.listeners.at_mut(index) {
+                    listener.options = options;
+                }
+            }
+            Role::Stream { .. } => {}
+        }
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.options = options;
+        }
+        Ok(())
+    }
+
+    /// Changes how a connection behaves.
+    pub(crate) fn connection_options(
+        &mut self,
+        index: u32,
+        options: SocketOptions,
+        now: Instant,
+    ) -> Result<(), OptionError> {
+        let conn = self
+            .tcp
+            .connections
+            .at_mut(index)
+            .ok_or(OptionError::BadSocket)?;
+        if conn.over {
+            return Ok(());
+        }
+        conn.ttl = options.ttl;
+        conn.send_buffer = options.send_buffer;
+        let default = self.tcp.shared.limits().congestion_control;
+        let algorithm = options.congestion_control.unwrap_or(default);
+        conn.tcp
+            .set_congestion_control(algorithm, &mut self.tcp.shared, now);
+        let is_followed = conn
+            .tcp
+            .set_tuning(options.tuning(), &mut self.tcp.shared, now);
+        // What was held back may leave now, and timers are others.
+        self.settle(index, now);
+        if is_followed {
+            Ok(())
+        } else {
+            Err(OptionError::TooMany)
+        }
+    }
+
+    /// All options.
+    ///
+    /// # Errors
+    /// Not a socket of this client.
+    pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
+        self.clients
+            .socket(client, socket)
+            .map(|entry| entry.options)
+    }
+}

@@ -1,0 +1,381 @@
+//! Socket options: each is set, read back, and its effect is seen on the wire.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+use stack::{
+    Algorithm, ClientId, Data, Ending, EventKind, OptionError, Range, SendError, SocketError,
+    SocketId, SocketOption, Token,
+};
+use std::time::Duration;
+use wire::tcp::Flags;
+use world::craft::{Seen, segments};
+use world::{World, at};
+
+/// A connection from `a` to `b`, with room for 60,000 bytes there.
+struct Pair {
+    a: (ClientId, SocketId),
+    b: (ClientId, SocketId),
+}
+
+fn connect_with(world: &mut World, options: &[SocketOption]) -> Pair {
+    let server = world.b.client();
+    let listener = world.b.listen(server, 80, 8);
+    let room = Some(Range::new(0, 60_000));
+    let accepted = world
+        .b
+        .stack
+        .accept(server, listener, room, Token(10), world.now);
+    accepted.expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    for option in options {
+        let set = world.a.stack.set_option(client, socket, *option, world.now);
+        set.expect("option");
+    }
+    let connecting = world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now);
+    connecting.expect("connect");
+    world.settle();
+    assert_eq!(world.a.take(1).len(), 1);
+    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
+        panic!("not accepted");
+    };
+    Pair {
+        a: (client, socket),
+        b: (server, peer),
+    }
+}
+
+fn set(world: &mut World, pair: &Pair, option: SocketOption) {
+    let (client, socket) = pair.a;
+    let set = world.a.stack.set_option(client, socket, option, world.now);
+    set.expect("option");
+}
+
+/// The segments of one side since the log was last looked at.
+fn sent(world: &mut World, side: usize) -> Vec<Seen> {
+    let log: Vec<_> = world.log.drain(..).collect();
+    let frames: Vec<_> = log
+        .into_iter()
+        .filter(|(sender, _)| *sender == side)
+        .map(|(_, frame)| frame)
+        .collect();
+    segments(&frames)
+}
+
+#[test]
+fn every_option_is_read_back_and_impossible_values_are_refused() {
+    let mut world = World::new();
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    let datagram = world.a.datagram(client);
+    let stack = &mut world.a.stack;
+    let mut set = |socket, option| stack.set_option(client, socket, option, world.now);
+    for option in [
+        SocketOption::TimeToLive(9),
+        SocketOption::NoDelay(true),
+        SocketOption::ReuseAddress(true),
+        SocketOption::KeepAlive(true),
+        SocketOption::KeepAliveIdle(11),
+        SocketOption::KeepAliveInterval(12),
+        SocketOption::KeepAliveCount(13),
+        SocketOption::UserTimeout(14),
+        SocketOption::TellUserTimeout(true),
+        SocketOption::ResetOnClose(true),
+        SocketOption::Cork(true),
+        SocketOption::QuickAck(true),
+        SocketOption::ReceiveBuffer(15_000),
+        SocketOption::SendBuffer(16_000),
+        SocketOption::MaxSegment(500),
+        SocketOption::CongestionNotification(true),
+        SocketOption::CongestionControl(Some(Algorithm::Bbr)),
+    ] {
+        assert_eq!(set(socket, option), Ok(()), "{option:?}");
+    }
+    for option in [
+        SocketOption::TimeToLive(0),
+        SocketOption::KeepAliveIdle(0),
+        SocketOption::KeepAliveInterval(0),
+        SocketOption::KeepAliveCount(0),
+        SocketOption::MaxSegment(63),
+        SocketOption::ReceiveBuffer(u32::MAX),
+    ] {
+        assert_eq!(
+            set(socket, option),
+            Err(OptionError::BadValue),
+            "{option:?}"
+        );
+    }
+    let wrong = Err(OptionError::WrongKind);
+    assert_eq!(set(socket, SocketOption::Broadcast(true)), wrong);
+    assert_eq!(set(datagram, SocketOption::Cork(true)), wrong);
+    let options = world.a.stack.options(client, socket).expect("options");
+    assert_eq!(
+        (options.ttl, options.no_delay, options.reuse_address),
+        (9, true, true)
+    );
+    assert!(options.keep_alive && options.tell_user_timeout && options.reset_on_close);
+    let keep = (
+        options.keep_alive_idle.get(),
+        options.keep_alive_interval.get(),
+        options.keep_alive_count.get(),
+    );
+    assert_eq!((keep, options.user_timeout), ((11, 12, 13), 14));
+    assert!(options.cork && options.quick_ack && options.congestion_notification);
+    let sizes = (
+        options.receive_buffer,
+        options.send_buffer,
+        options.max_segment,
+    );
+    assert_eq!(sizes, (15_000, 16_000, 500));
+}
+
+#[test]
+fn a_dead_peer_is_found_out_by_keep_alive() {
+    let mut world = World::new();
+    let pair = connect_with(&mut world, &[]);
+    for option in [
+        SocketOption::KeepAlive(true),
+        SocketOption::KeepAliveIdle(2),
+        SocketOption::KeepAliveInterval(1),
+        SocketOption::KeepAliveCount(3),
+    ] {
+        set(&mut world, &pair, option);
+    }
+    world.log.clear();
+    world.run(Duration::from_secs(10));
+    // While the peer lives, it answers each question.
+    let questions = sent(&mut world, 0).len();
+    assert!((4..=6).contains(&questions), "{questions} questions");
+    assert_eq!(world.a.counter("tcp.keep_alive_probes"), questions as u64);
+    world.lose = Box::new(|_, _| true);
+    world.run(Duration::from_secs(7));
+    let lost = world.a.take(0);
+    assert_eq!(lost, [EventKind::Lost(SocketError::TimedOut)]);
+}
+
+#[test]
+fn unacknowledged_bytes_end_a_connection_after_its_user_timeout() {
+    let mut world = World::new();
+    let pair = connect_with(&mut world, &[SocketOption::UserTimeout(5)]);
+    world.lose = Box::new(|_, _| true);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, b"anybody?", 0, 2, world.now);
+    world.run(Duration::from_secs(4));
+    assert_eq!(world.a.take(2), []);
+    world.run(Duration::from_secs(6));
+    assert_eq!(world.a.take(2), [EventKind::Error(SocketError::TimedOut)]);
+}
+
+#[test]
+fn the_user_timeout_is_told_in_the_syn() {
+    let mut world = World::new();
+    let options = [
+        SocketOption::UserTimeout(700),
+        SocketOption::TellUserTimeout(true),
+    ];
+    connect_with(&mut world, &options);
+    let segments = sent(&mut world, 0);
+    let told = |seen: &Seen| seen.header.options.user_timeout.map(|told| told.seconds());
+    assert_eq!(told(&segments[0]), Some(700));
+}
+
+#[test]
+fn the_advertised_window_follows_the_receive_buffer() {
+    for (bytes, window) in [(4_096, 4_096), (1 << 20, 50_000)] {
+        let mut world = World::new();
+        let options = [SocketOption::ReceiveBuffer(bytes)];
+        let server = world.b.client();
+        let listener = world.b.listen(server, 80, 8);
+        let accepted = world
+            .b
+            .stack
+            .accept(server, listener, None, Token(10), world.now);
+        accepted.expect("accept");
+        let client = world.a.client();
+        let socket = world.a.stream(client);
+        let set = world
+            .a
+            .stack
+            .set_option(client, socket, options[0], world.now);
+        set.expect("option");
+        let connecting = world
+            .a
+            .stack
+            .connect(client, socket, at(2, 80), Token(1), world.now);
+        connecting.expect("connect");
+        let room = Range::new(0, 50_000);
+        let given = world
+            .a
+            .stack
+            .receive(client, socket, room, Token(2), world.now);
+        given.expect("room");
+        world.settle();
+        let segments = sent(&mut world, 0);
+        assert_eq!(u32::from(segments[0].header.window), window, "in the SYN");
+        let row = world.a.stack.sockets().find(|info| info.id == Some(socket));
+        let detail = row.and_then(|info| info.tcp).expect("a connection");
+        assert_eq!(detail.receive_window, window);
+    }
+}
+
+#[test]
+fn the_send_buffer_bounds_what_waits() {
+    let mut world = World::new();
+    let pair = connect_with(&mut world, &[SocketOption::SendBuffer(10_000)]);
+    world.lose = Box::new(|_, _| true);
+    let (client, socket) = pair.a;
+    let now = world.now;
+    let mut send = |length| {
+        let data = Data::Arena(Range::new(0, length));
+        world
+            .a
+            .stack
+            .send(client, socket, data, None, Token(5), now)
+    };
+    assert_eq!(send(20_000), Ok(()), "one is always taken");
+    assert_eq!(send(1), Err(SendError::TooMany));
+    let status = world.a.stack.status(client, socket).expect("status");
+    assert!(!status.writable);
+    world.lose = Box::new(|_, _| false);
+    world.run(Duration::from_secs(5));
+    let status = world.a.stack.status(client, socket).expect("status");
+    assert!(status.writable);
+}
+
+#[test]
+fn small_writes_leave_at_once_or_are_gathered() {
+    // (options, small segments that a hundred writes of one byte make at once)
+    let nagle: &[SocketOption] = &[];
+    for (options, wanted) in [
+        (nagle, 1),
+        (&[SocketOption::NoDelay(true)], 30),
+        (&[SocketOption::NoDelay(true), SocketOption::Cork(true)], 0),
+    ] {
+        let mut world = World::new();
+        let pair = connect_with(&mut world, options);
+        world.log.clear();
+        world.lose = Box::new(|sender, _| sender == 1);
+        for token in 0..30 {
+            world
+                .a
+                .send(pair.a.0, pair.a.1, b"x", 0, 100 + token, world.now);
+            world.settle();
+        }
+        let small = sent(&mut world, 0);
+        assert_eq!(small.len(), wanted, "{options:?}");
+        set(&mut world, &pair, SocketOption::Cork(false));
+        set(&mut world, &pair, SocketOption::NoDelay(true));
+        world.lose = Box::new(|_, _| false);
+        world.run(Duration::from_secs(3));
+        assert_eq!(world.b.memory.bytes(pair.b.0, 0, 30), [b'x'; 30]);
+    }
+}
+
+#[test]
+fn segments_are_no_larger_than_chosen() {
+    let mut world = World::new();
+    let options = [SocketOption::MaxSegment(500)];
+    let pair = connect_with(&mut world, &options);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 2, world.now);
+    world.run(Duration::from_secs(1));
+    let segments = sent(&mut world, 0);
+    assert_eq!(segments[0].header.options.mss, Some(500));
+    let longest = segments.iter().map(|seen| seen.payload.len()).max();
+    assert_eq!(longest, Some(488), "timestamps take twelve bytes");
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 5_000 }]);
+}
+
+#[test]
+fn each_connection_has_the_congestion_control_that_was_chosen() {
+    for algorithm in Algorithm::ALL {
+        let mut world = World::new();
+        let option = SocketOption::CongestionControl(Some(algorithm));
+        // Before the connection is there, and afterwards.
+        let pair = connect_with(&mut world, &[option]);
+        let name = |world: &World| {
+            let infos = world.a.stack.sockets().filter_map(|info| info.tcp);
+            infos.map(|tcp| tcp.congestion_control).next()
+        };
+        assert_eq!(name(&world), Some(algorithm.name()));
+        let default = name(&{
+            set(&mut world, &pair, SocketOption::CongestionControl(None));
+            world
+        });
+        assert_eq!(default, Some(Algorithm::default().name()));
+    }
+}
+
+#[test]
+fn closing_resets_where_that_was_chosen() {
+    let mut world = World::new();
+    let pair = connect_with(&mut world, &[SocketOption::ResetOnClose(true)]);
+    world.log.clear();
+    let (client, socket) = pair.a;
+    let closed = world
+        .a
+        .stack
+        .close(client, socket, Ending::Graceful, Token(9), world.now);
+    closed.expect("closed");
+    world.settle();
+    let segments = sent(&mut world, 0);
+    let flags: Vec<_> = segments.iter().map(|seen| seen.header.flags).collect();
+    assert_eq!(flags, [Flags::RST | Flags::ACK]);
+    assert_eq!(world.a.stack.totals().time_waits, 0);
+    assert_eq!(world.b.take(10), [EventKind::Error(SocketError::Reset)]);
+}
+
+#[test]
+fn what_was_chosen_on_a_listener_holds_for_its_connections() {
+    let mut world = World::new();
+    let server = world.b.client();
+    let listener = world.b.listen(server, 80, 8);
+    for option in [
+        SocketOption::TimeToLive(33),
+        SocketOption::CongestionNotification(true),
+    ] {
+        let set = world
+            .b
+            .stack
+            .set_option(server, listener, option, world.now);
+        set.expect("option");
+    }
+    let accepted = world
+        .b
+        .stack
+        .accept(server, listener, None, Token(10), world.now);
+    accepted.expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    let ecn = SocketOption::CongestionNotification(true);
+    let set = world.a.stack.set_option(client, socket, ecn, world.now);
+    set.expect("option");
+    let connecting = world
+        .a
+        .stack
+        .connect(client, socket, at(2, 80), Token(1), world.now);
+    connecting.expect("connect");
+    world.run(Duration::from_secs(1));
+    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
+        panic!("not accepted");
+    };
+    let options = world.b.stack.options(server, peer).expect("options");
+    assert_eq!((options.ttl, options.congestion_notification), (33, true));
+    let rows: Vec<_> = world
+        .b
+        .stack
+        .sockets()
+        .filter_map(|info| info.tcp)
+        .collect();
+    assert!(rows[0].has_ecn && rows[0].has_sack && rows[0].has_timestamps);
+    assert_eq!((rows[0].segment, rows[0].path_mtu), (1_448, 1_500));
+}

@@ -1,0 +1,139 @@
+//! Socket options and what TCP knows of a connection, from a program through the real server.
+
+mod common;
+
+use std::net::SocketAddr;
+
+use common::World;
+use net::protocol::{Connections, Counters, State, agreed, text_of};
+use net::{Code, Error, SocketOption, TcpListener, TcpStream};
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+#[test]
+fn every_option_is_set_and_read_back() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .unwrap();
+        let stream = TcpStream::connect(&server, at("127.0.0.1:7"))
+            .await
+            .unwrap();
+        for (option, value, wrong) in [
+            (SocketOption::Ttl, 9, 256),
+            (SocketOption::NoDelay, 1, 2),
+            (SocketOption::KeepAlive, 1, 2),
+            (SocketOption::KeepAliveIdle, 300, 0),
+            (SocketOption::KeepAliveInterval, 20, 65_536),
+            (SocketOption::KeepAliveCount, 3, 0),
+            (SocketOption::UserTimeout, 40, 65_536),
+            (SocketOption::TellUserTimeout, 1, 2),
+            (SocketOption::ResetOnClose, 1, 2),
+            (SocketOption::Cork, 1, 2),
+            (SocketOption::QuickAck, 1, 2),
+            (SocketOption::ReceiveBuffer, 8_192, 1 << 40),
+            (SocketOption::SendBuffer, 4_096, 1 << 40),
+            (SocketOption::MaxSegment, 700, 5),
+            (SocketOption::CongestionNotification, 1, 2),
+            (SocketOption::CongestionControl, 3, 4),
+        ] {
+            stream.set_option(option, value).await.unwrap();
+            assert_eq!(stream.option(option).await, Ok(value), "{option:?}");
+            let refused = stream.set_option(option, wrong).await;
+            assert_eq!(refused, Err(Error::Other(Code::BadAddress)), "{option:?}");
+            assert_eq!(stream.option(option).await, Ok(value), "{option:?}");
+            listener.set_option(option, value).await.unwrap();
+            assert_eq!(listener.option(option).await, Ok(value), "{option:?}");
+        }
+        let refused = stream.set_option(SocketOption::Broadcast, 1).await;
+        assert!(refused.is_err());
+    });
+}
+
+#[test]
+fn a_small_send_buffer_slows_a_writer_down_and_loses_nothing() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .unwrap();
+        let options = [
+            (SocketOption::SendBuffer, 5_000),
+            (SocketOption::ReceiveBuffer, 2_048),
+        ];
+        let mut stream = TcpStream::connect_with(&client, at("127.0.0.1:7"), &options)
+            .await
+            .unwrap();
+        let bytes: Vec<u8> = (0..100_000_u32).map(|byte| (byte % 253) as u8).collect();
+        let sent = bytes.clone();
+        let writer = rt::spawn(async move {
+            stream.write_all(&sent).await.unwrap();
+            stream.close().await.unwrap();
+        });
+        let mut peer = listener.accept().await.unwrap();
+        let (mut all, mut buffer) = (Vec::new(), [0; 3_000]);
+        loop {
+            match peer.read(&mut buffer).await.unwrap() {
+                0 => break,
+                count => all.extend_from_slice(&buffer[..count]),
+            }
+        }
+        assert!(all == bytes, "{} bytes", all.len());
+        drop(peer);
+        writer.await;
+    });
+}
+
+#[test]
+fn what_tcp_knows_is_told() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .unwrap();
+        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+            .await
+            .unwrap();
+        let mut peer = listener.accept().await.unwrap();
+        stream.write_all(&[7; 5_000]).await.unwrap();
+        let mut buffer = [0; 5_000];
+        let mut received = 0;
+        while received < 5_000 {
+            received += peer.read(&mut buffer).await.unwrap();
+        }
+        stream.flush().await.unwrap();
+        let rows = client.table::<Connections>().await.unwrap();
+        assert_eq!(rows.len(), 2);
+        let row = rows
+            .iter()
+            .find(|row| row.bytes_sent.get() == 5_000)
+            .expect("the sending end");
+        assert_eq!(row.state, State::Established as u8);
+        assert_eq!(row.remote.socket(), Ok(Some(at("127.0.0.1:7"))));
+        assert_eq!(row.options, agreed::TIMESTAMPS | agreed::SACK);
+        assert!(row.segment.get() > 1_000 && row.path_mtu > row.segment);
+        assert!(!text_of(&row.congestion_control).is_empty());
+        assert!(row.congestion_window.get() >= 5_000);
+        assert!(row.round_trip.get() > 0 && row.retransmission_timeout.get() >= 200_000);
+        assert_eq!((row.in_flight.get(), row.send_queued.get()), (0, 0));
+        let other = rows.iter().find(|row| row.bytes_received.get() == 5_000);
+        assert!(other.is_some_and(|row| row.socket.get() != 0));
+        let counters = client.table::<Counters>().await.unwrap();
+        let has = |name: &str| counters.iter().any(|row| text_of(&row.name) == name);
+        for name in [
+            "tcp.cookies_sent",
+            "tcp.challenge_acks",
+            "tcp.keep_alive_probes",
+        ] {
+            assert!(has(name), "{name}");
+        }
+    });
+}
