@@ -102,16 +102,33 @@ impl<P: Peer> Clients<P> {
         }
     }
 
-    /// After a sleep: what was seen at each session's end, in order.
-    pub fn woken(&mut self, seen: impl Iterator<Item = Signals>) {
-        for (index, (session, seen)) in self.sessions.iter_mut().zip(seen).enumerate() {
-            if !seen.is_empty() {
-                session.woken(seen);
-                if !core::mem::replace(&mut session.is_awake, true) {
-                    self.awake.push(index);
-                }
+    /// After a sleep: something was seen at the end of the session at `index`.
+    pub fn woken(&mut self, index: usize, seen: Signals) {
+        if let Some(session) = self.sessions.get_mut(index) {
+            session.woken(seen);
+            if !core::mem::replace(&mut session.is_awake, true) {
+                self.awake.push(index);
             }
         }
+    }
+
+    /// Calls `visit` for each session there may be something to do for; of those for which it
+    /// returns true, all but one are rung. The place of that one.
+    pub fn ring_all_but_one(
+        &mut self,
+        mut visit: impl FnMut(&mut Session<P>) -> bool,
+    ) -> Option<usize> {
+        let mut last: Option<usize> = None;
+        for index in &self.awake {
+            let wanted = self.sessions.get_mut(*index).is_some_and(&mut visit);
+            if wanted
+                && let Some(other) = last.replace(*index)
+                && let Some(session) = self.sessions.get_mut(other)
+            {
+                session.peer.link().ring();
+            }
+        }
+        last
     }
 
     /// The `number`th of those there may be something to do for, and its place.

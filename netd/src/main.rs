@@ -7,7 +7,7 @@
 
 extern crate alloc;
 
-use abi::{ObjectKind, Rights, Signals, WaitItem};
+use abi::{ObjectKind, Rights};
 use netd::{Peer, Server, Settings, Turn};
 use protocol::ARENA_TAG;
 use ring::{Arena, Look};
@@ -104,7 +104,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         log::error!("interrupt cannot be opened");
         return FAILED;
     }
-    let mut items = Items::default();
+    let mut items = Items::new();
     // The first process may have something to say.
     let mut is_called = true;
     loop {
@@ -124,10 +124,10 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
             continue;
         }
         let seen = items.sleep(server, interrupt);
-        if seen.system.contains(Signals::PEER_CLOSED) {
+        if seen.is_left {
             return FAILED;
         }
-        is_called = !seen.system.is_empty();
+        is_called = seen.is_called;
         if let Some(line) = interrupt.filter(|_| seen.interrupt) {
             server.interrupt(now());
             if line.acknowledge().is_err() {
@@ -135,7 +135,6 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
                 return FAILED;
             }
         }
-        server.woken(seen.peers.iter().map(WaitItem::signals));
     }
 }
 

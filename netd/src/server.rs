@@ -69,6 +69,10 @@ pub struct Server<P, D> {
     deadline: Option<Instant>,
     /// A sleep has just told who has something for us: the others need not be looked at.
     rested: bool,
+    /// A client that is still to be rung.
+    to_ring: Option<usize>,
+    /// The request that is being served.
+    request: ring::Message,
 }
 
 impl<P: Peer, D: Device> Server<P, D> {
@@ -104,6 +108,8 @@ impl<P: Peer, D: Device> Server<P, D> {
             known_address: None,
             deadline: Some(now),
             rested: false,
+            to_ring: None,
+            request: ring::Message::ZERO,
         }
     }
 
@@ -123,6 +129,7 @@ impl<P: Peer, D: Device> Server<P, D> {
     /// One turn. What it leaves undone for being bounded, and what comes meanwhile, the next turn
     /// or [`Self::prepare_sleep`] finds.
     pub fn turn(&mut self, now: Instant) -> Turn {
+        self.ring();
         let rested = core::mem::take(&mut self.rested);
         if !rested {
             self.clients.wake_all();
@@ -143,9 +150,9 @@ impl<P: Peer, D: Device> Server<P, D> {
         if let Some(nic) = &mut self.nic {
             found += nic.transmit(&mut self.stack, &mut self.arenas, now);
         }
-        self.clients.for_awake(|session| {
+        self.to_ring = self.clients.ring_all_but_one(|session| {
             session.tell_events();
-            session.flush();
+            session.needs_ring()
         });
         self.deadline = self.stack.next_deadline();
         match found {
@@ -199,10 +206,21 @@ impl<P: Peer, D: Device> Server<P, D> {
         self.clients.generation()
     }
 
-    /// After a sleep that looked at all that [`Self::prepare_sleep`] asked for signs, and after
-    /// [`Self::interrupt`] if the device gave one: what was seen at each of [`Self::peers`].
-    pub fn woken(&mut self, seen: impl Iterator<Item = Signals>) {
-        self.clients.woken(seen);
+    /// The client that the last turn has left to be rung, on the way to sleep: else the next turn
+    /// rings it.
+    pub fn take_ring(&mut self) -> Option<&P> {
+        let session = self.clients.sessions.get(self.to_ring.take()?)?;
+        Some(&session.peer)
+    }
+
+    /// After a sleep: what was seen at one of [`Self::peers`].
+    pub fn woken(&mut self, index: usize, seen: Signals) {
+        self.clients.woken(index, seen);
+    }
+
+    /// After a sleep that looked at all that [`Self::prepare_sleep`] asked for signs: whoever has
+    /// given one is told of by [`Self::woken`] and [`Self::interrupt`].
+    pub fn rested(&mut self) {
         self.rested = true;
     }
 
@@ -233,6 +251,15 @@ impl<P: Peer, D: Device> Server<P, D> {
         self.facts.expelled
     }
 
+    /// Rings whom the last turn has left to be rung, if no sleep has.
+    fn ring(&mut self) {
+        if let Some(index) = self.to_ring.take()
+            && let Some(session) = self.clients.sessions.get_mut(index)
+        {
+            session.peer.link().ring();
+        }
+    }
+
     /// Serves a bounded number of requests of each client; after a sleep, of each that has rung.
     /// Returns how many there were.
     fn serve(&mut self, now: Instant) -> usize {
@@ -242,9 +269,9 @@ impl<P: Peer, D: Device> Server<P, D> {
             session.starved = false;
             let mut over = None;
             for _ in 0..REQUESTS_PER_TURN {
-                let request = match session.next() {
-                    Ok(Some(request)) => request,
-                    Ok(None) => break,
+                match session.next(&mut self.request) {
+                    Ok(true) => {}
+                    Ok(false) => break,
                     Err(broken) => {
                         over = Some(broken);
                         break;
@@ -262,7 +289,8 @@ impl<P: Peer, D: Device> Server<P, D> {
                     subscription: &mut session.subscription,
                     now,
                 };
-                if let Some(reply) = dispatch(&request, &mut service) {
+                let request = protocol::Message::view(self.request.as_bytes());
+                if let Some(reply) = dispatch(request, &mut service) {
                     let status = reply.header.status.get();
                     let rubbish = [Code::Malformed, Code::UnknownOperation];
                     let is_rubbish = rubbish.iter().any(|code| *code as u32 == status);

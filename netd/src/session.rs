@@ -95,18 +95,18 @@ impl<P: Peer> Session<P> {
         }
     }
 
-    /// Takes the next request, if there is one and its reply would find room.
+    /// Takes the next request, if there is one and its reply would find room; `false` if not.
     ///
     /// # Errors
     /// The session is over.
-    pub fn next(&mut self) -> Result<Option<Message>, Broken> {
+    pub fn next(&mut self, request: &mut ring::Message) -> Result<bool, Broken> {
         let link = self.peer.link();
         if link.room() > 0 {
-            let message = link.try_receive()?;
-            if message.is_some() {
+            let taken = link.try_receive_into(request)?;
+            if taken {
                 self.look();
             }
-            return Ok(message.map(|message| *Message::view(message.as_bytes())));
+            return Ok(taken);
         }
         self.starved = true;
         // A peer that claims impossible things never makes room again; one that is gone neither.
@@ -115,7 +115,7 @@ impl<P: Peer> Session<P> {
         } else if link.is_closed() {
             Err(Broken::Closed)
         } else {
-            Ok(None)
+            Ok(false)
         }
     }
 
@@ -214,9 +214,9 @@ impl<P: Peer> Session<P> {
         self.subscription = Some(subscription);
     }
 
-    /// Rings the client if it sleeps and there is something for it.
-    pub fn flush(&mut self) {
-        self.peer.link().flush();
+    /// Whether the client sleeps and there is something for it: it must be rung then.
+    pub fn needs_ring(&mut self) -> bool {
+        self.peer.link().needs_ring()
     }
 
     /// Before sleeping: asks for a doorbell when there is a request, or, when completions wait,

@@ -1,11 +1,11 @@
 //! What a sleep waits for: the first process, the device's interrupt, and each client.
 //!
-//! *Owns* the list of items, which is made anew only when clients have come or gone: the kernel
-//! writes into it what it has seen.
+//! *Owns* the set of items, which is made anew only when clients have come or gone.
 
 use alloc::vec::Vec;
 
 use abi::{Signals, WaitItem};
+use rt::WaitSet;
 use rt::handle::Interrupt;
 use rt::system;
 use stack::Instant;
@@ -13,59 +13,69 @@ use stack::Instant;
 use crate::Netd;
 
 /// The items of the loop's sleep.
-#[derive(Default)]
 pub struct Items {
-    items: Vec<WaitItem>,
-    /// Of the clients that are listed.
+    set: WaitSet,
+    /// Of the clients that are in it.
     generation: Option<u64>,
-    has_interrupt: bool,
+    /// What was seen, by place.
+    seen: Vec<(usize, Signals)>,
 }
 
-/// What a sleep has seen.
-pub struct Seen<'a> {
-    /// Of the first process.
-    pub system: Signals,
-    /// Whether the device has interrupted.
+/// What a sleep has seen of the system.
+#[derive(Default)]
+pub struct Seen {
+    /// The first process has something to say.
+    pub is_called: bool,
+    /// The first process is gone.
+    pub is_left: bool,
+    /// The device has interrupted.
     pub interrupt: bool,
-    /// Of the clients.
-    pub peers: &'a [WaitItem],
 }
 
 impl Items {
-    /// Sleeps until somebody gives a sign or the server's deadline has come.
-    pub fn sleep(&mut self, server: &Netd, interrupt: Option<&Interrupt>) -> Seen<'_> {
+    /// None yet.
+    pub fn new() -> Self {
+        Self {
+            set: WaitSet::new(),
+            generation: None,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Sleeps until somebody gives a sign or the server's deadline has come, and wakes the server
+    /// for the clients that have.
+    pub fn sleep(&mut self, server: &mut Netd, interrupt: Option<&Interrupt>) -> Seen {
         let generation = Some(server.peers_generation());
         if self.generation != generation {
             self.generation = generation;
             self.list(server, interrupt);
         }
         let deadline = server.next_deadline().map(Instant::as_nanos);
-        if rt::wait(&mut self.items, deadline).is_err() {
-            // A deadline that passes is a reason to look like any other.
-            self.items.iter_mut().for_each(|item| item.observed = 0);
+        let Self { set, seen, .. } = self;
+        let ring = server.take_ring().and_then(|peer| peer.link.channel());
+        // A deadline that passes is a reason to look like any other.
+        let _passed = set.wait(deadline, ring, |place, signals| seen.push((place, signals)));
+        let lines = usize::from(interrupt.is_some());
+        let mut told = Seen::default();
+        for (place, signals) in seen.drain(..) {
+            match place.checked_sub(1) {
+                None => {
+                    told.is_called = true;
+                    told.is_left = signals.contains(Signals::PEER_CLOSED);
+                }
+                Some(line) if line < lines => told.interrupt = true,
+                Some(other) => server.woken(other - lines, signals),
+            }
         }
-        let (system, rest) = self
-            .items
-            .split_first()
-            .map_or((None, &[][..]), |(a, b)| (Some(a), b));
-        let (line, peers) = match rest.split_first() {
-            Some((line, peers)) if self.has_interrupt => (Some(line), peers),
-            _ => (None, rest),
-        };
-        Seen {
-            system: system.map_or(Signals::empty(), WaitItem::signals),
-            interrupt: line.is_some_and(|line| !line.signals().is_empty()),
-            peers,
-        }
+        server.rested();
+        told
     }
 
     fn list(&mut self, server: &Netd, interrupt: Option<&Interrupt>) {
-        self.items.clear();
-        self.items.push(system::wait_item());
-        self.has_interrupt = interrupt.is_some();
+        let system = core::iter::once(system::wait_item());
         let line = interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));
-        self.items.extend(line);
-        self.items
-            .extend(server.peers().map(|peer| peer.link.wait_item()));
+        let peers = server.peers().map(|peer| peer.link.wait_item());
+        self.set.set(system.chain(line).chain(peers));
+        self.seen.reserve(self.set.len());
     }
 }

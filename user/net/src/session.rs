@@ -287,16 +287,16 @@ impl Session {
             return Turn::Broken;
         }
         let mut turn = Turn::Idle;
+        let mut message = ring::Message::ZERO;
         loop {
-            match self.link.try_receive() {
-                Ok(Some(message)) => {
-                    let message = Message::view(message.as_bytes());
-                    if !self.complete(message) {
+            match self.link.try_receive_into(&mut message) {
+                Ok(true) => {
+                    if !self.complete(Message::view(message.as_bytes())) {
                         break;
                     }
                     turn = Turn::Taken;
                 }
-                Ok(None) => {
+                Ok(false) => {
                     self.flush();
                     return turn;
                 }
@@ -316,7 +316,9 @@ impl Session {
             }
             self.outbox.pop_front();
         }
-        self.link.flush();
+        if self.link.needs_ring() {
+            rt::ring_soon(self.link.handle());
+        }
         if before > 0 && self.outbox.is_empty() {
             for waker in self.waiting.drain(..) {
                 waker.wake();

@@ -115,6 +115,8 @@ impl Depth {
 impl Drop for Depth {
     fn drop(&mut self) {
         DEPTH.with(|depth| *depth -= 1);
+        // The program may be busy with other things from now on.
+        reactor::ring_now();
         // What was woken meanwhile may have been the future around this call.
         WOKEN.with(|woken| *woken = true);
     }

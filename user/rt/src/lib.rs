@@ -53,7 +53,7 @@ pub use self::{
     executor::{block_on, spawn},
     log::debug_print,
     mapping::Mapping,
-    reactor::signalled,
+    reactor::{ring_soon, signalled},
     wait::{WaitSet, wait},
 };
 

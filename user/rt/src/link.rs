@@ -110,10 +110,22 @@ impl Link {
     /// Rings the doorbell if the peer sleeps and something is new for it: messages pushed, or room
     /// made, since the last time.
     pub fn flush(&mut self) {
-        let wanted = self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell();
-        if wanted {
+        if self.needs_ring() {
             self.ring();
         }
+    }
+
+    /// Whether [`Self::flush`] would ring. Who asks rings, at the latest with the next sleep: it is
+    /// said only once.
+    #[must_use]
+    pub fn needs_ring(&mut self) -> bool {
+        self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell()
+    }
+
+    /// The channel, to be rung; `None` for [`Self::pair`].
+    #[must_use]
+    pub const fn channel(&self) -> Option<&Channel> {
+        self.channel.as_ref()
     }
 
     /// Writes a message and wakes the peer if it sleeps.

@@ -12,7 +12,7 @@ use core::{
 
 use abi::{Error, Handle, MAX_WAIT_ITEMS, Signals, WaitItem};
 
-use crate::{clock, local::local};
+use crate::{WaitSet, clock, local::local};
 
 /// One sleeping future.
 struct Registration {
@@ -37,7 +37,16 @@ enum What {
 /// All registrations of the program.
 struct Reactor {
     registrations: Vec<Registration>,
+    /// What is waited for, one item for each object.
     items: Vec<WaitItem>,
+    /// The same, as the kernel knows it; made at first use.
+    set: Option<WaitSet>,
+    /// Registrations have come or gone since `items` was made.
+    is_stale: bool,
+    /// There are more objects than one call takes.
+    is_crowded: bool,
+    /// A channel that is to be rung.
+    ring: Handle,
     tickets: u64,
 }
 
@@ -46,58 +55,85 @@ local! {
     static REACTOR: Reactor = Reactor {
         registrations: Vec::new(),
         items: Vec::new(),
+        set: None,
+        is_stale: false,
+        is_crowded: false,
+        ring: Handle::NONE,
         tickets: 0,
     };
 }
 
 impl Reactor {
-    /// Fills the items to wait for, one for each object: a latched signal is reported once, to
-    /// be shared out among all who wait for it. Returns the earliest moment.
-    fn collect(&mut self) -> Option<u64> {
-        self.items.clear();
-        let mut earliest: Option<u64> = None;
-        for registration in &self.registrations {
-            match registration.what {
-                What::Moment(at) => {
-                    earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
-                }
-                What::Signal { handle, wanted, .. } => {
-                    let known = self.items.iter_mut().find(|item| item.handle == handle.0);
-                    if let Some(item) = known {
-                        item.wanted |= wanted.bits();
-                    } else if self.items.len() < MAX_WAIT_ITEMS {
-                        self.items.push(WaitItem::new(handle, wanted));
-                    } else {
-                        // More objects than one call takes: the rest is looked at soon.
-                        earliest = Some(clock::now() + 1_000_000);
-                    }
-                }
-            }
+    /// Lists what is waited for, if it has changed: a latched signal is reported once, to be shared
+    /// out among all who wait for it. Returns the set, and the earliest moment.
+    fn collect(&mut self) -> (WaitSet, Option<u64>) {
+        let mut set = self.set.take().unwrap_or_default();
+        if core::mem::take(&mut self.is_stale) {
+            self.list();
+            set.set(self.items.iter().copied());
         }
-        earliest
+        let moments =
+            self.registrations
+                .iter()
+                .filter_map(|registration| match registration.what {
+                    What::Moment(at) => Some(at),
+                    What::Signal { .. } => None,
+                });
+        // More objects than one call takes: the rest is looked at soon.
+        let soon = self.is_crowded.then(|| clock::now() + 1_000_000);
+        (set, moments.chain(soon).min())
     }
 
-    /// Tells the registrations what `items` observed and the time, and wakes those concerned.
-    fn share_out(&mut self, items: &[WaitItem], now: u64) {
+    fn list(&mut self) {
+        self.items.clear();
+        self.is_crowded = false;
+        for registration in &self.registrations {
+            let What::Signal { handle, wanted, .. } = registration.what else {
+                continue;
+            };
+            let known = self.items.iter_mut().find(|item| item.handle == handle.0);
+            if let Some(item) = known {
+                item.wanted |= wanted.bits();
+            } else if self.items.len() < MAX_WAIT_ITEMS {
+                self.items.push(WaitItem::new(handle, wanted));
+            } else {
+                self.is_crowded = true;
+            }
+        }
+        // Who found no place comes first the next time.
+        self.is_stale = self.is_crowded;
+        if self.is_crowded {
+            self.registrations.rotate_left(MAX_WAIT_ITEMS / 2);
+        }
+    }
+
+    /// Tells the registrations what the item at `place` observed, and wakes those concerned.
+    fn share_out(&mut self, place: usize, observed: Signals) {
+        let Some(item) = self.items.get(place) else {
+            return;
+        };
         for registration in &mut self.registrations {
-            match &mut registration.what {
-                What::Moment(at) => {
-                    if *at <= now {
-                        registration.waker.wake_by_ref();
-                    }
-                }
-                What::Signal {
-                    handle,
-                    wanted,
-                    seen,
-                } => {
-                    let item = items.iter().find(|item| item.handle == handle.0);
-                    let fresh = item.map_or(Signals::empty(), |item| item.signals() & *wanted);
-                    if !fresh.is_empty() {
-                        *seen |= fresh;
-                        registration.waker.wake_by_ref();
-                    }
-                }
+            if let What::Signal {
+                handle,
+                wanted,
+                seen,
+            } = &mut registration.what
+                && handle.0 == item.handle
+                && wanted.intersects(observed)
+            {
+                *seen |= observed & *wanted;
+                registration.waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Wakes those whose moment has come.
+    fn pass(&mut self, now: u64) {
+        for registration in &mut self.registrations {
+            if let What::Moment(at) = registration.what
+                && at <= now
+            {
+                registration.waker.wake_by_ref();
             }
         }
     }
@@ -105,23 +141,54 @@ impl Reactor {
 
 /// Sleeps until something that a future waits for happens; with `block` false only looks.
 pub fn turn(block: bool) {
-    // The items leave the reactor while the process sleeps in the kernel.
-    let (mut items, deadline) = REACTOR.with(|reactor| {
-        let deadline = reactor.collect();
-        (core::mem::take(&mut reactor.items), deadline)
+    // The set leaves the reactor while the process sleeps in the kernel.
+    let (mut set, deadline, ring) = REACTOR.with(|reactor| {
+        let (set, deadline) = reactor.collect();
+        (set, deadline, take_ring(reactor))
     });
     let until = if block { deadline } else { Some(0) };
-    match crate::wait(&mut items, until) {
-        Ok(_) => {}
-        Err(Error::TimedOut) => items.iter_mut().for_each(|item| item.observed = 0),
-        Err(_) => items.iter_mut().for_each(look_alone),
+    let share_out = |place, observed| REACTOR.with(|reactor| reactor.share_out(place, observed));
+    match set.wait_on(until, ring, share_out) {
+        Ok(()) | Err(Error::TimedOut) => {}
+        Err(_) => {
+            let items = REACTOR.with(|reactor| reactor.items.clone());
+            for (place, mut item) in items.into_iter().enumerate() {
+                look_alone(&mut item);
+                share_out(place, item.signals());
+            }
+        }
     }
     // Nobody asks for the time where nobody waits for a moment.
-    let now = deadline.map_or(0, |_| clock::now());
+    let now = deadline.map(|_| clock::now());
     REACTOR.with(|reactor| {
-        reactor.share_out(&items, now);
-        reactor.items = items;
+        reactor.set = Some(set);
+        now.map(|now| reactor.pass(now));
     });
+}
+
+/// Rings a channel on the way to the next sleep, or before the executor does anything else than run
+/// tasks: cheaper than at once.
+pub fn ring_soon(channel: Handle) {
+    let other = REACTOR.with(|reactor| core::mem::replace(&mut reactor.ring, channel));
+    if other != channel {
+        ring(other);
+    }
+}
+
+/// Rings what is still to be rung.
+pub fn ring_now() {
+    ring(REACTOR.with(take_ring));
+}
+
+const fn take_ring(reactor: &mut Reactor) -> Handle {
+    core::mem::replace(&mut reactor.ring, Handle::NONE)
+}
+
+fn ring(channel: Handle) {
+    if channel != Handle::NONE {
+        // A channel that is closed meanwhile has nobody who could hear it.
+        _ = crate::syscall::channel_ring(channel);
+    }
 }
 
 /// After a wait that failed because of one of its items: looks at one item alone. What is no
@@ -168,6 +235,7 @@ impl Sleeper {
             }
             reactor.tickets += 1;
             self.ticket = Some(reactor.tickets);
+            reactor.is_stale |= matches!(self.what, What::Signal { .. });
             reactor.registrations.push(Registration {
                 ticket: reactor.tickets,
                 what: self.what,
@@ -183,6 +251,7 @@ impl Drop for Sleeper {
         let Some(ticket) = self.ticket else { return };
         // Dropped outside of the reactor: a waker may own a task whose futures sleep here too.
         let _gone = REACTOR.with(|reactor| {
+            reactor.is_stale |= matches!(self.what, What::Signal { .. });
             let place = reactor
                 .registrations
                 .iter()

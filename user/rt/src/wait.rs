@@ -141,9 +141,19 @@ impl WaitSet {
         &mut self,
         deadline_ns: Option<u64>,
         ring: Option<&Channel>,
+        tell: impl FnMut(usize, Signals),
+    ) -> Result<(), Error> {
+        self.wait_on(deadline_ns, ring.map_or(Handle::NONE, Channel::raw), tell)
+    }
+
+    /// As [`Self::wait`], ringing what the handle names.
+    #[inline]
+    pub(crate) fn wait_on(
+        &mut self,
+        deadline_ns: Option<u64>,
+        ring: Handle,
         mut tell: impl FnMut(usize, Signals),
     ) -> Result<(), Error> {
-        let ring = ring.map_or(Handle::NONE, Channel::raw);
         let (seen, first) = self.name.wait(&mut self.items, deadline_ns, ring)?;
         abi::settle(&mut self.items, seen, first);
         if seen == 1 {
