@@ -289,7 +289,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                     subscription: &mut session.subscription,
                     now,
                 };
-                let request = protocol::Message::view(self.request.as_bytes());
+                let request = protocol::Message::view(self.request.words());
                 if let Some(reply) = dispatch(request, &mut service) {
                     let status = reply.header.status.get();
                     let rubbish = [Code::Malformed, Code::UnknownOperation];

@@ -24,7 +24,7 @@ fn exchange(world: &World, client: &mut RawClient, message: &Message) -> Message
         .try_receive()
         .expect("not expelled")
         .expect("an answer");
-    *Message::view(reply.as_bytes())
+    *Message::view(reply.words())
 }
 
 fn status<O: Operation>(world: &World, client: &mut RawClient, operation: &O) -> Option<Code> {
@@ -106,7 +106,7 @@ fn a_hundred_thousand_rubbish_messages_are_all_answered() {
 fn drain(client: &mut RawClient, answered: &mut BTreeSet<u32>) -> u32 {
     let mut count = 0;
     while let Some(reply) = client.link.try_receive().expect("not expelled") {
-        let reply = Message::view(reply.as_bytes());
+        let reply = Message::view(reply.words());
         assert!(reply.header.operation.get() & REPLY != 0);
         answered.insert(reply.header.request.get());
         count += 1;
@@ -375,7 +375,7 @@ fn a_cancelled_subscription_has_a_last_completion() {
         .try_receive()
         .expect("connected")
         .expect("a completion");
-    let last = Message::view(last.as_bytes());
+    let last = Message::view(last.words());
     assert_eq!(last.header.request.get(), 7);
     assert_eq!(last.header.status.get(), Code::Cancelled as u32);
     assert_eq!(status(&world, &mut client, &cancel), Some(Code::NotFound));

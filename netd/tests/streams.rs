@@ -302,7 +302,7 @@ fn a_server_that_lies_is_a_server_that_is_gone() {
             async move { net.stats().await.map(drop) }
         });
         let question = liar.receive().await.expect("a request");
-        let mut lie = *net::protocol::Message::view(question.as_bytes());
+        let mut lie = *net::protocol::Message::view(question.words());
         // The right request, the wrong operation.
         lie.header.operation.set(7 | 0x80);
         liar.send(&ring::Message::from_bytes(lie.bytes()))

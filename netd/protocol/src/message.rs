@@ -141,10 +141,10 @@ impl Address {
 
 /// The first 56 bytes of every message. Which fields an operation uses, its declaration says; the
 /// others are zero.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
-#[repr(C)]
+///
+/// Aligned as it lies in a slot, so that a field is one load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C, align(8))]
 pub struct Header {
     /// Number of the operation; plus [`REPLY`] in replies.
     pub operation: U16,
@@ -169,9 +169,7 @@ pub struct Header {
 const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 
 /// A message as it lies in a ring's slot.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Message {
     /// Fixed fields.
@@ -208,8 +206,8 @@ impl Message {
 
     /// The message in a slot, seen in place.
     #[must_use]
-    pub fn view(bytes: &[u8; MESSAGE_BYTES]) -> &Self {
-        zerocopy::transmute_ref!(bytes)
+    pub fn view(words: &[u64; MESSAGE_BYTES / 8]) -> &Self {
+        zerocopy::transmute_ref!(words)
     }
 
     /// The bytes for a slot.

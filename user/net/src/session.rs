@@ -6,6 +6,7 @@
 //! wakes who waits. *Never* trusts a completion: what fits no slot is ignored, a piece outside of
 //! its room counts as a broken link.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -93,6 +94,8 @@ pub struct Session {
     pub blocks: Blocks,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Where a completion is read; here but while the pump turns.
+    inbox: Option<Box<ring::Message>>,
     /// Requests that did not fit the ring.
     outbox: VecDeque<Message>,
     /// Tasks that wait for room in the ring or for arena.
@@ -112,6 +115,7 @@ impl Session {
             blocks,
             slots: Vec::new(),
             free: Vec::new(),
+            inbox: None,
             outbox: VecDeque::new(),
             waiting: Vec::new(),
             pump: None,
@@ -287,16 +291,17 @@ impl Session {
             return Turn::Broken;
         }
         let mut turn = Turn::Idle;
-        let mut message = ring::Message::ZERO;
+        let mut inbox = self.inbox.take().unwrap_or_default();
         loop {
-            match self.link.try_receive_into(&mut message) {
+            match self.link.try_receive_into(&mut inbox) {
                 Ok(true) => {
-                    if !self.complete(Message::view(message.as_bytes())) {
+                    if !self.complete(Message::view(inbox.words())) {
                         break;
                     }
                     turn = Turn::Taken;
                 }
                 Ok(false) => {
+                    self.inbox = Some(inbox);
                     self.flush();
                     return turn;
                 }
