@@ -162,7 +162,9 @@ pub fn turn(block: bool) {
     let now = deadline.map(|_| clock::now());
     REACTOR.with(|reactor| {
         reactor.set = Some(set);
-        now.map(|now| reactor.pass(now));
+        if let Some(now) = now {
+            reactor.pass(now);
+        }
     });
 }
 
