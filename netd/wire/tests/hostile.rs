@@ -6,6 +6,7 @@
 mod laws;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use laws::{ALICE, BOB, packet};
 use wire::{
@@ -75,6 +76,43 @@ fn feed(examples: &[Vec<u8>], mut parse: impl FnMut(&[u8]) -> bool) {
         (ROUNDS / 50..ROUNDS).contains(&accepted),
         "{accepted} accepted"
     );
+}
+
+/// A law by the name of its fuzz target.
+type Law = (&'static str, fn(&[u8]) -> bool);
+
+const LAWS: [Law; 9] = [
+    ("ethernet", laws::ethernet),
+    ("arp", laws::arp),
+    ("ipv4", laws::ipv4),
+    ("icmp4", laws::icmp4),
+    ("udp", laws::udp),
+    ("tcp", laws::tcp),
+    ("tcp_options", laws::tcp_options),
+    ("dhcp4", laws::dhcp4),
+    ("dns", laws::dns),
+];
+
+#[test]
+fn all_that_fuzzing_found_worth_keeping() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    for (name, law) in LAWS {
+        let files = std::fs::read_dir(corpus.join(name)).expect("a corpus");
+        let (mut held, mut accepted) = (0, 0);
+        for file in files {
+            let path = file.expect("a file").path();
+            let bytes = std::fs::read(&path).expect("readable");
+            match catch_unwind(AssertUnwindSafe(|| law(&bytes))) {
+                Ok(is_accepted) => accepted += u32::from(is_accepted),
+                Err(_) => panic!("{}", path.display()),
+            }
+            held += 1;
+        }
+        assert!(
+            accepted > 0 && accepted < held,
+            "{name}: {accepted} of {held}"
+        );
+    }
 }
 
 #[test]
