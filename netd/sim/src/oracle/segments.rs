@@ -95,7 +95,8 @@ impl Flow {
         if header.flags.contains(Flags::SYN) && self.their_isn != Some(seq) {
             let begun = Begun {
                 isn: seq,
-                scale: header.options.window_scale,
+                // RFC 7323 section 2.3: above 14, use 14.
+                scale: header.options.window_scale.map(|scale| scale.min(14)),
                 window: header.window,
             };
             if self.their_isn.is_some() {
