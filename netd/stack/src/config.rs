@@ -45,6 +45,8 @@ pub struct Config {
     pub packets_per_neighbour: u8,
     /// Routes.
     pub routes: u32,
+    /// Destinations whose path is remembered to take less than the link.
+    pub path_mtus: u32,
     /// Interfaces, loopback included.
     pub interfaces: u8,
     /// Addresses of one interface.
@@ -100,6 +102,7 @@ impl Default for Config {
             neighbours: 1_024,
             packets_per_neighbour: 16,
             routes: 256,
+            path_mtus: 1_024,
             interfaces: 8,
             addresses_per_interface: 16,
             pings: 256,

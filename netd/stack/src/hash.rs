@@ -14,6 +14,8 @@ use siphasher::sip::SipHasher13;
 pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
     /// The address whose bits are all zero: "any".
     const UNSPECIFIED: Self;
+    /// The least that a path is believed to take, in bytes.
+    const LEAST_MTU: u16;
     /// Feeds the address to a hash.
     fn feed(self, hasher: &mut SipHasher13);
     /// Mixes the address into a place in a table.
@@ -24,6 +26,8 @@ pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
 
 impl Address for Ipv4Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
+    /// RFC 791 says 68; every link in use takes more, and whoever says less means harm.
+    const LEAST_MTU: u16 = 552;
 
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {
@@ -42,6 +46,8 @@ impl Address for Ipv4Addr {
 
 impl Address for Ipv6Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
+    /// RFC 8200 section 5.
+    const LEAST_MTU: u16 = 1_280;
 
     #[inline]
     fn feed(self, hasher: &mut SipHasher13) {

@@ -56,6 +56,7 @@ mod neigh;
 mod nodes;
 mod options;
 mod packets;
+mod path_mtus;
 mod publish;
 mod record;
 mod report;

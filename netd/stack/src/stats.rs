@@ -72,6 +72,8 @@ counters! {
     TimeWaitOverflows = "tcp.time_wait_overflows",
     /// Accepted connections whose peers cannot be watched as their listener wishes.
     TcpUnwatched = "tcp.unwatched",
+    /// Routers' messages that made segments smaller.
+    PathMtusLearnt = "tcp.path_mtus_learnt",
     /// Connections opened anew from what was in TIME-WAIT (RFC 6191).
     TimeWaitReuses = "tcp.time_wait_reuses",
     /// Bytes of payload copied into clients' memory.

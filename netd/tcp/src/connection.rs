@@ -26,6 +26,7 @@ use crate::state::State;
 use crate::time::Instant;
 use crate::time_wait::TimeWait;
 use crate::tuning::Tuning;
+use crate::window::Mss;
 
 /// One connection.
 #[derive(Debug)]
@@ -70,6 +71,9 @@ impl Connection {
                         let is_watched = open.set_tuning(opening.tuning(), shared, now);
                         if let Some(watch) = open.watch_in(shared).filter(|_| is_watched) {
                             watch.hear(header, now);
+                        }
+                        if let Some(mss) = opening.path() {
+                            open.limit_path(mss, shared, now);
                         }
                         let rest = if is_syn_ack {
                             open.input_after_syn(shared, header, payload_len, now)
@@ -159,6 +163,15 @@ impl Connection {
                 true
             }
             Self::Open(open) => open.set_tuning(&tuning, shared, now),
+        }
+    }
+
+    /// The path takes no larger payload than `mss`, options not counted: a router has said so now,
+    /// or lately about the same destination. The owner has checked that it may be believed.
+    pub fn limit_path(&mut self, mss: Mss, shared: &mut Shared, now: Instant) {
+        match self {
+            Self::Opening(opening) => opening.limit_path(mss),
+            Self::Open(open) => open.limit_path(mss, shared, now),
         }
     }
 

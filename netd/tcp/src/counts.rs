@@ -24,6 +24,12 @@ counts! {
     ChallengeAcksHeld = "tcp.challenge_acks_held_back",
     /// Questions to idle peers.
     KeepAliveProbes = "tcp.keep_alive_probes",
+    /// Segment sizes lowered because full segments went unanswered.
+    PathBlackHoles = "tcp.path_black_holes",
+    /// Larger segments tried.
+    PathProbes = "tcp.path_probes",
+    /// Larger segments that arrived: the size was raised.
+    PathRaised = "tcp.path_raised",
     /// Connections given up because an idle peer did not answer.
     KeepAliveTimeouts = "tcp.keep_alive_timeouts",
 }

@@ -44,6 +44,9 @@ impl Open {
                 if self.timers.silence(now) >= limit {
                     self.time_out(shared, &mut outcome);
                 } else {
+                    if purpose == Purpose::Retransmit {
+                        self.suspect_black_hole(shared, now);
+                    }
                     self.send_again(purpose, shared, now);
                 }
             }

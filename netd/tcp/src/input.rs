@@ -101,6 +101,9 @@ impl Processing<'_> {
         }
         // Fifth: ACK.
         self.take_ack()?;
+        if self.open.watch.is_some() {
+            self.open.judge_probe(self.shared, self.now);
+        }
         // Sixth, URG: RFC 9293 section 3.8.5 leaves it to old applications; the data is in line.
         // Seventh: the payload.
         self.take_data()?;

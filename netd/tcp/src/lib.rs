@@ -20,7 +20,7 @@
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
-//! 1122, 5482 `watch`, `tuning`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
+//! 1122, 5482 `watch`, `tuning`; 1191, 4821, 8899 `pmtu`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -51,6 +51,7 @@ mod options;
 mod outcome;
 mod output;
 mod pace;
+mod pmtu;
 mod pool;
 mod rate;
 mod receive;

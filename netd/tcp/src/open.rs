@@ -102,7 +102,10 @@ impl Open {
         if self.timers.purpose() == Purpose::KeepAlive {
             self.timers.disarm();
         }
-        if !tuning.needs_watch() {
+        let has_path = self
+            .watch_in(shared)
+            .is_some_and(|watch| watch.path.is_some());
+        if !tuning.needs_watch() && !has_path {
             if let Some(slot) = self.watch.take() {
                 shared.watches.give_back(slot);
             }

@@ -19,7 +19,7 @@ use crate::state::{Cause, State, Step};
 use crate::time::Instant;
 use crate::timers::{Purpose, Timers};
 use crate::tuning::Tuning;
-use crate::window::WindowScale;
+use crate::window::{Mss, WindowScale};
 
 /// A connection that is being opened.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub struct Opening {
     offered: u64,
     /// The congestion control that the user chose.
     algorithm: Option<Algorithm>,
+    /// What the path is known to take.
+    path: Option<Mss>,
 }
 
 /// What a segment did to an opening connection.
@@ -72,6 +74,7 @@ impl Opening {
             queued: 0,
             offered: 0,
             algorithm: None,
+            path: None,
         }
     }
 
@@ -93,6 +96,14 @@ impl Opening {
         if !self.is_closed {
             self.queued = self.queued.saturating_add(u64::from(bytes));
         }
+    }
+
+    pub(crate) fn limit_path(&mut self, mss: Mss) {
+        self.path = Some(self.path.map_or(mss, |known| known.min(mss)));
+    }
+
+    pub(crate) const fn path(&self) -> Option<Mss> {
+        self.path
     }
 
     pub(crate) const fn tuning(&self) -> &Tuning {

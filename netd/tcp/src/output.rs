@@ -50,7 +50,12 @@ impl Open {
         if self.has_something_to_send() {
             self.snd.borrow_busy(shared, now);
         }
-        let mut emit = self.next_segment(shared, max_payload, now);
+        let large = self
+            .watch
+            .is_some()
+            .then(|| self.probe_path(shared, now))
+            .flatten();
+        let mut emit = large.or_else(|| self.next_segment(shared, max_payload, now));
         if self.watch.is_some() {
             emit = self.output_watched(emit, shared, now);
         }
@@ -166,6 +171,23 @@ impl Open {
         } else {
             Some(self.send_new(busy, part, now))
         }
+    }
+
+    /// One segment of `len` new bytes, whatever the segment size.
+    pub(crate) fn send_large(
+        &mut self,
+        len: u32,
+        shared: &mut Shared,
+        now: Instant,
+    ) -> Option<Emit> {
+        let busy = self.snd.busy_in(&mut shared.busy)?;
+        let part = self.sent_part(
+            self.snd.nxt(),
+            self.snd.nxt().saturating_add(u64::from(len)),
+        );
+        busy.board
+            .has_room()
+            .then(|| self.send_new(busy, part, now))
     }
 
     /// The same without a busy part: one segment at a time.

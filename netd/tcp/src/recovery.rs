@@ -407,10 +407,12 @@ impl Busy {
 
     /// Whether the timer may be set for a probe of the tail (RFC 8985 section 7.2).
     pub(crate) fn may_probe_tail(&self, has_sack: bool) -> bool {
-        let is_untroubled = self.recovery.phase == Phase::Open
-            && self.board.arrived() == 0
-            && self.board.lost() == 0;
-        has_sack && is_untroubled && !self.recovery.probe.is_sent()
+        has_sack && self.is_untroubled() && !self.recovery.probe.is_sent()
+    }
+
+    /// Whether nothing is lost, or looks as if it were.
+    pub(crate) fn is_untroubled(&self) -> bool {
+        self.recovery.phase == Phase::Open && self.board.arrived() == 0 && self.board.lost() == 0
     }
 }
 

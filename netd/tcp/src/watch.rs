@@ -12,6 +12,7 @@ use wire::tcp::{Header, SackBlocks, UserTimeout};
 
 use crate::open::Open;
 use crate::outcome::Emit;
+use crate::pmtu::PathProbe;
 use crate::pool::Part;
 use crate::seq::Seq;
 use crate::shared::Shared;
@@ -25,6 +26,8 @@ pub(crate) struct Watch {
     tuning: Tuning,
     /// What the peer has said of its user timeout.
     theirs: Option<UserTimeout>,
+    /// The search for what the path takes, once it takes less than both ends.
+    pub(crate) path: Option<PathProbe>,
     heard: Instant,
     /// Questions without an answer.
     asked: u8,
@@ -48,6 +51,7 @@ impl Part for Watch {
         Self {
             tuning: Tuning::default(),
             theirs: None,
+            path: None,
             heard: Instant::ZERO,
             asked: 0,
             is_question_due: false,

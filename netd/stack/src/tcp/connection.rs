@@ -14,6 +14,7 @@ use crate::id::{ClientId, SocketId, Token};
 use crate::ip::out::Path;
 use crate::lists::Lists;
 use crate::nodes::{Chain, Cursor};
+use crate::path_mtus::PathMtus;
 use crate::rng::Rng;
 use crate::slab::Slab;
 use crate::tcp::cookies::Cookies;
@@ -176,6 +177,7 @@ pub(crate) struct Tcp {
     pub(crate) isn_secret: Hasher,
     pub(crate) stamp_secret: Hasher,
     pub(crate) cookies: Cookies,
+    pub(crate) path_mtus: PathMtus<Ipv4Addr>,
 }
 
 impl Tcp {
@@ -206,6 +208,7 @@ impl Tcp {
             isn_secret: Hasher::new(rng),
             stamp_secret: Hasher::new(rng),
             cookies: Cookies::new(rng),
+            path_mtus: PathMtus::new(config.path_mtus as usize, rng),
         }
     }
 

@@ -304,6 +304,7 @@ impl Stack {
             .demux
             .insert(&tuple, Target::Connection(connection));
         self.stats.count(Counter::TcpPassiveOpens);
+        self.heed_path(connection, now);
         Ok(connection)
     }
 

@@ -370,6 +370,10 @@ impl Stack {
         if !conn.tcp.is_in_flight(Seq::new(sequence)) {
             return false;
         }
+        if let Some(mtu) = verdict.mtu {
+            self.path_is_narrow(index, quote, mtu, now);
+            return true;
+        }
         // RFC 5927 5.2: once established, no error ends a connection; its own timers will. Before,
         // it is the answer that the client waits for (RFC 5461 4.1).
         if conn.tcp.state() == State::SynSent && verdict.error != SocketError::TooBig {

@@ -11,5 +11,6 @@ pub(crate) mod half_open;
 pub(crate) mod input;
 pub(crate) mod listener;
 pub(crate) mod output;
+pub(crate) mod path;
 pub(crate) mod requests;
 pub(crate) mod time_wait;

@@ -133,6 +133,7 @@ impl Stack {
             .map_err(|_| ConnectError::NoFreeConnection)?;
         let index = self.tcp.connections.index(key);
         self.tcp.demux.insert(&tuple, Target::Connection(index));
+        self.heed_path(index, now);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
             entry.role = Role::Connection { index, bound };
         }

@@ -1,0 +1,58 @@
+//! Paths that take less than the link: what a router says becomes a segment size.
+//!
+//! *Owns* the checks of the message, the arithmetic between packets and segments, and the memory for
+//! connections to come. A message is believed only when it quotes a segment that is in flight
+//! (RFC 5927 4.1) and says less than is known; what it can do is bounded by the least MTU.
+//!
+//! Spec: RFC 1191 3 to 6, RFC 5927 7.
+
+use crate::stack::Stack;
+use crate::stats::Counter;
+use ::tcp::{Instant, Mss};
+use wire::ipv4::{self, Quote};
+use wire::tcp;
+
+/// Packet sizes of links in use (RFC 1191 section 7), for routers that do not say.
+const PLATEAUS: [u16; 6] = [17_914, 8_166, 4_352, 1_492, 1_006, 552];
+
+impl Stack {
+    /// A router has dropped a segment of this connection: it was too big, and `mtu` bytes would not
+    /// be; zero from an old router that does not say (RFC 1191 5).
+    pub(crate) fn path_is_narrow(&mut self, index: u32, quote: &Quote<'_>, mtu: u16, now: Instant) {
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
+        let known = conn.path.map_or(u16::MAX, |path| path.mtu);
+        let mtu = match mtu {
+            0 => PLATEAUS.into_iter().find(|plateau| *plateau < known),
+            mtu => Some(mtu),
+        };
+        let Some(mtu) = mtu.filter(|mtu| *mtu < known) else {
+            return;
+        };
+        self.stats.count(Counter::PathMtusLearnt);
+        let destination = quote.header.destination;
+        self.tcp.path_mtus.learn(destination, mtu, now);
+        self.heed_path(index, now);
+        self.settle(index, now);
+    }
+
+    /// What is known of the path to the peer holds for this connection.
+    pub(crate) fn heed_path(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
+        let known = self.tcp.path_mtus.get(conn.tuple.remote, now);
+        let Some(path) = &mut conn.path else {
+            return;
+        };
+        let Some(mtu) = known.filter(|mtu| *mtu < path.mtu) else {
+            return;
+        };
+        path.mtu = mtu;
+        let headers = ipv4::HEADER_LEN + tcp::HEADER_LEN;
+        let payload = usize::from(mtu).saturating_sub(headers);
+        let mss = Mss::at_least(u16::try_from(payload).unwrap_or(u16::MAX));
+        conn.tcp.limit_path(mss, &mut self.tcp.shared, now);
+    }
+}

@@ -1,0 +1,230 @@
+//! Paths that take less than the link: routers that say so, routers that do not, and liars.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+use stack::{ClientId, EventKind, Range, SocketId, Token};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use wire::icmp4::{Header, Unreachable};
+use world::craft::{Peer, seen};
+use world::{World, at};
+
+const ROOM: u32 = 400_000;
+
+struct Pair {
+    a: (ClientId, SocketId),
+    b: (ClientId, SocketId),
+}
+
+fn connect(world: &mut World, port: u16) -> Pair {
+    // What an earlier connection has received.
+    world.b.take(10);
+    let server = world.b.client();
+    let listener = world.b.listen(server, port, 8);
+    let room = Some(Range::new(0, ROOM));
+    let accepted = world
+        .b
+        .stack
+        .accept(server, listener, room, Token(10), world.now);
+    accepted.expect("accept");
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    let connecting = world
+        .a
+        .stack
+        .connect(client, socket, at(2, port), Token(1), world.now);
+    connecting.expect("connect");
+    world.settle();
+    assert_eq!(world.a.take(1).len(), 1);
+    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
+        panic!("not accepted");
+    };
+    Pair {
+        a: (client, socket),
+        b: (server, peer),
+    }
+}
+
+/// A path that drops packets of more than `mtu` bytes, and keeps the last one dropped.
+fn narrow(world: &mut World, mtu: usize) -> Rc<RefCell<Option<Vec<u8>>>> {
+    let dropped = Rc::new(RefCell::new(None));
+    let last = Rc::clone(&dropped);
+    world.lose = Box::new(move |_, frame| {
+        let is_big = frame.len() > mtu + 14;
+        if is_big {
+            *last.borrow_mut() = Some(frame.to_vec());
+        }
+        is_big
+    });
+    dropped
+}
+
+fn pattern() -> Vec<u8> {
+    (0..300_000_u32).map(|byte| (byte % 251) as u8).collect()
+}
+
+fn segment_size(world: &World, pair: &Pair) -> u16 {
+    let info = world
+        .a
+        .stack
+        .sockets()
+        .find(|info| info.id == Some(pair.a.1));
+    info.and_then(|info| info.tcp)
+        .expect("a connection")
+        .segment
+}
+
+/// A router between both says what it has dropped, and why.
+fn router() -> Peer {
+    Peer::neighbour(77, 1, 1, 1)
+}
+
+fn too_big(world: &mut World, mtu: u16, about: &[u8]) {
+    let needed = Header::Unreachable(Unreachable::FragmentationNeeded { mtu });
+    let frame = router().error(needed, about);
+    world.a.input(&frame, world.now);
+}
+
+#[test]
+fn a_routers_word_makes_segments_fit_at_once() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    let dropped = narrow(&mut world, 1_200);
+    let bytes = pattern();
+    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.settle();
+    let about = dropped.borrow().clone().expect("something was too big");
+    too_big(&mut world, 1_200, &about);
+    assert_eq!(segment_size(&world, &pair), 1_200 - 52);
+    let before = world.now;
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
+    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 300_000), bytes);
+    assert_eq!(world.a.counter("tcp.path_mtus_learnt"), 1);
+    assert_eq!(world.a.counter("tcp.path_black_holes"), 0);
+    // It is remembered: another connection begins with it, but tells its peer what the link takes.
+    world.log.clear();
+    let other = connect(&mut world, 81);
+    assert_eq!(segment_size(&world, &other), 1_200 - 52);
+    let syn = world.log.iter().find_map(|(_, frame)| seen(frame));
+    assert_eq!(syn.expect("a SYN").header.options.mss, Some(1_460));
+    // And forgotten ten minutes after it was heard.
+    world.run(Duration::from_secs(600));
+    assert!(world.now.since(before) > Duration::from_secs(600));
+    let third = connect(&mut world, 82);
+    assert_eq!(segment_size(&world, &third), 1_448);
+}
+
+#[test]
+fn a_router_that_does_not_say_how_much_is_believed_step_by_step() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    let dropped = narrow(&mut world, 1_006);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &pattern(), 0, 2, world.now);
+    world.settle();
+    for size in [1_492, 1_006] {
+        let about = dropped.borrow().clone().expect("too big");
+        too_big(&mut world, 0, &about);
+        assert_eq!(segment_size(&world, &pair), size - 52);
+        world.settle();
+    }
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
+}
+
+#[test]
+fn liars_are_not_believed() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &[7; 3_000], 0, 2, world.now);
+    world.settle();
+    let segment = world
+        .log
+        .iter()
+        .rev()
+        .find_map(|(sender, frame)| (*sender == 0 && frame.len() > 500).then(|| frame.clone()));
+    let segment = segment.expect("a segment");
+    // All of it is acknowledged by now: nothing in flight can have been too big.
+    world.run(Duration::from_secs(1));
+    too_big(&mut world, 600, &segment);
+    assert_eq!(segment_size(&world, &pair), 1_448);
+    assert_eq!(world.a.stack.drops(stack::Drop::Icmp4Unrelated), 1);
+    // In flight, but more than is known, or absurdly little.
+    world.lose = Box::new(|_, _| true);
+    world.log.clear();
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &[7; 3_000], 0, 3, world.now);
+    world.settle();
+    let (_, segment) = world.log[0].clone();
+    too_big(&mut world, 9_000, &segment);
+    assert_eq!(segment_size(&world, &pair), 1_448);
+    too_big(&mut world, 68, &segment);
+    assert_eq!(segment_size(&world, &pair), 552 - 52);
+    world.a.assert_balance();
+}
+
+#[test]
+fn a_black_hole_is_found_out_and_left_again() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    narrow(&mut world, 1_100);
+    let bytes = pattern();
+    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
+    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 300_000), bytes);
+    assert!(world.a.counter("tcp.path_black_holes") >= 1);
+    assert_eq!(segment_size(&world, &pair), 1_024);
+    // The path is mended, but nobody says so: larger segments are tried one by one.
+    world.lose = Box::new(|_, _| false);
+    world.run(Duration::from_secs(90));
+    let given = world.b.stack.receive(
+        pair.b.0,
+        pair.b.1,
+        Range::new(400_000, ROOM),
+        Token(7),
+        world.now,
+    );
+    given.expect("room");
+    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 3, world.now);
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 300_000 }]);
+    assert_eq!(segment_size(&world, &pair), 1_448);
+    assert_eq!(world.a.counter("tcp.path_raised"), 4);
+    assert_eq!(world.a.counter("tcp.path_probes"), 4);
+}
+
+#[test]
+fn a_larger_segment_that_is_lost_costs_one_loss() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    narrow(&mut world, 1_100);
+    let bytes = pattern();
+    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.run(Duration::from_secs(100));
+    let given = world.b.stack.receive(
+        pair.b.0,
+        pair.b.1,
+        Range::new(400_000, ROOM),
+        Token(7),
+        world.now,
+    );
+    given.expect("room");
+    // The path is as narrow as before: the larger segment is lost, and nothing else.
+    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 3, world.now);
+    world.run(Duration::from_secs(30));
+    assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 300_000 }]);
+    assert_eq!(world.a.counter("tcp.path_probes"), 1);
+    assert_eq!(world.a.counter("tcp.path_raised"), 0);
+    assert_eq!(segment_size(&world, &pair), 1_024);
+}
