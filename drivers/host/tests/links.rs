@@ -34,14 +34,20 @@ fn in_namespace(test: &str) -> bool {
         eprintln!("skipped: no namespace with TAP interfaces can be made here");
         return false;
     }
-    let status = Command::new("unshare")
+    // What it prints is kept back: whoever counts tests would count it twice.
+    let run = Command::new("unshare")
         .args(["--user", "--map-root-user", "--net"])
         .arg(own)
         .args(["--exact", test, "--nocapture"])
         .env(MARK, "1")
-        .status()
+        .output()
         .expect("unshare, which has just run");
-    assert!(status.success(), "{test} failed in its namespace");
+    assert!(
+        run.status.success(),
+        "{test} failed in its namespace:\n{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    );
     false
 }
 

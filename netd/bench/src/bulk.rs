@@ -10,8 +10,8 @@ use crate::wire_setup::WireSetup;
 
 /// Bytes of one write, and of what the reader reads at once.
 const CHUNK: usize = 64 * 1_024;
-/// Bytes on their way between the applications, at most.
-const BUFFER: usize = 1 << 20;
+/// Bytes on their way between the applications, at most: what each stack is better with counts.
+pub const BUFFERS: [usize; 2] = [1 << 18, 1 << 20];
 /// Frames that the wire holds; the middle of what smoltcp is best with.
 const SLOTS: usize = 64;
 /// How long one round lasts, in seconds of processor time.
@@ -25,25 +25,26 @@ pub struct Ours {
     sockets: [SocketId; 2],
     source: Vec<u8>,
     sink: Vec<u8>,
+    slots: u64,
     /// Chunks handed over.
     chunks: u64,
     received: u64,
 }
 
-fn slot(number: u64) -> Range {
-    let slots = (BUFFER / CHUNK) as u64;
+fn slot(number: u64, slots: u64) -> Range {
     Range::new(number % slots * CHUNK as u64, 64 * 1_024)
 }
 
 impl Ours {
     /// Connects, and gives sender and receiver all they may have.
-    pub fn new(setup: WireSetup) -> Self {
-        let host = |number| ours::Host::new(number, setup, stack::Config::default(), BUFFER);
+    pub fn new(setup: WireSetup, buffer: usize) -> Self {
+        let slots = (buffer / CHUNK) as u64;
+        let host = |number| ours::Host::new(number, setup, stack::Config::default(), buffer);
         let burst = || Burst::new(SLOTS, setup.stride());
         let mut hosts = [host(1), host(2)];
         let mut bursts = [burst(), burst()];
         let listener = hosts[1].listen(PORT, 1);
-        hosts[1].accept(listener, Some(slot(0)));
+        hosts[1].accept(listener, Some(slot(0, slots)));
         let client = hosts[0].connect((address(2), PORT).into());
         let mut server = None;
         for _ in 0..4 {
@@ -59,10 +60,10 @@ impl Ours {
             sockets: [client, server],
             source: vec![0x5a; CHUNK],
             sink: vec![0; CHUNK],
+            slots,
             chunks: 0,
             received: 0,
         };
-        let slots = (BUFFER / CHUNK) as u64;
         for number in 1..slots {
             this.give_room(number);
         }
@@ -78,7 +79,7 @@ impl Ours {
             .receive(
                 host.client,
                 self.sockets[1],
-                slot(number),
+                slot(number, self.slots),
                 Token(number),
                 host.now,
             )
@@ -88,7 +89,7 @@ impl Ours {
     /// The sending application writes a chunk.
     fn write(&mut self) {
         let host = &mut self.hosts[0];
-        let range = slot(self.chunks);
+        let range = slot(self.chunks, self.slots);
         let start = usize::try_from(range.offset).expect("in memory");
         host.memory.0[start..start + CHUNK].copy_from_slice(&self.source);
         host.stack
@@ -182,11 +183,11 @@ pub struct Theirs {
 
 impl Theirs {
     /// Connects.
-    pub fn new(setup: WireSetup) -> Self {
+    pub fn new(setup: WireSetup, buffer: usize) -> Self {
         let mut a = theirs::Host::new(1, setup, SLOTS);
         let mut b = theirs::Host::new(2, setup, SLOTS);
-        let from = a.sockets.add(tcp_socket(4_096, BUFFER));
-        let to = b.sockets.add(tcp_socket(BUFFER, 4_096));
+        let from = a.sockets.add(tcp_socket(4_096, buffer));
+        let to = b.sockets.add(tcp_socket(buffer, 4_096));
         theirs::connect(&mut a, &mut b, [from, to], [40_000, PORT]);
         Self {
             a,

@@ -28,13 +28,19 @@ pub fn in_namespace(test: &str) -> bool {
         return false;
     }
     let own = std::env::current_exe().expect("this program");
-    let status = unshare()
+    // What it prints is kept back: whoever counts tests would count it twice.
+    let run = unshare()
         .arg(own)
         .args(["--exact", test, "--nocapture"])
         .env(MARK, "1")
-        .status()
+        .output()
         .expect("unshare, which has just run");
-    assert!(status.success(), "{test} failed in its namespace");
+    assert!(
+        run.status.success(),
+        "{test} failed in its namespace:\n{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    );
     false
 }
 

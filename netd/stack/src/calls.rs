@@ -14,7 +14,7 @@ use crate::info::Status;
 use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
-use crate::tcp::connection::Holder;
+use crate::tcp::connection::{Beginning, Holder};
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
 use core::net::SocketAddr;
@@ -432,7 +432,7 @@ impl Stack {
                         .iter(chain)
                         .any(|request| request.token() == token)
                 });
-                let waits = waits || conn.connecting == Some(token);
+                let waits = waits || conn.beginning == Beginning::Connecting(token);
                 Err(if waits {
                     CancelError::InProgress
                 } else {

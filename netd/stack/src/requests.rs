@@ -31,6 +31,13 @@ pub(crate) struct Send {
     pub(crate) to: Option<SocketAddrV4>,
 }
 
+impl Send {
+    /// Streams: the offset in the stream of the first byte.
+    pub(crate) fn begin(&self) -> u64 {
+        self.end.saturating_sub(self.length.into())
+    }
+}
+
 /// Room to receive into.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {

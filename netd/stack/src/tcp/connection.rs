@@ -3,7 +3,7 @@
 //!
 //! *Owns* no bytes. *Invariants*, all in bytes of the respective stream:
 //! `told <= arrived <= room_start + sum of rooms`,
-//! `told_sent <= acked <= queued = end of the last send`.
+//! `begin of the first send <= acked <= queued = end of the last send`.
 
 use crate::bindings::Bindings;
 use crate::config::Config;
@@ -39,6 +39,17 @@ pub(crate) enum Holder {
     Nobody,
 }
 
+/// What its client has still to be told of a connection's beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beginning {
+    /// Nothing.
+    Told,
+    /// What becomes of the connect with this token.
+    Connecting(Token),
+    /// That it answers the accept with this token, of the listener with this name.
+    Accepted(Token, Option<SocketId>),
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Conn {
@@ -51,10 +62,8 @@ pub(crate) struct Conn {
     pub(crate) holder: Holder,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
-    /// Where the last segment was read from: a send and the stream offset of its first byte.
-    pub(crate) cursor: Option<(Cursor, u64)>,
-    /// End of the last send told of, where the first send begins.
-    pub(crate) told_sent: u64,
+    /// The send that the last segment was read from.
+    pub(crate) cursor: Option<Cursor>,
     pub(crate) queued: u64,
     pub(crate) acked: u64,
     /// Room to receive into, the first beginning at this offset of the stream.
@@ -64,9 +73,7 @@ pub(crate) struct Conn {
     pub(crate) arrived: u64,
     pub(crate) told: u64,
     pub(crate) notices: Chain,
-    pub(crate) connecting: Option<Token>,
-    /// The accept that it answers, and the listener's name.
-    pub(crate) accepted: Option<(Token, Option<SocketId>)>,
+    pub(crate) beginning: Beginning,
     pub(crate) established: bool,
     pub(crate) peer_fin: bool,
     /// The end of the peer's stream may be acknowledged.
@@ -93,7 +100,6 @@ impl Conn {
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
             cursor: None,
-            told_sent: 0,
             queued: 0,
             acked: 0,
             rooms: Chain::EMPTY,
@@ -101,8 +107,7 @@ impl Conn {
             arrived: 0,
             told: 0,
             notices: Chain::EMPTY,
-            connecting: None,
-            accepted: None,
+            beginning: Beginning::Told,
             established: false,
             peer_fin: false,
             end_published: false,
@@ -140,7 +145,7 @@ impl Conn {
 
     /// The send at this place is about to be taken out.
     pub(crate) fn forget_cursor(&mut self, place: Cursor) {
-        if self.cursor.is_some_and(|(cursor, _)| cursor == place) {
+        if self.cursor == Some(place) {
             self.cursor = None;
         }
     }

@@ -9,7 +9,7 @@ use crate::id::Token;
 use crate::publish::Telling;
 use crate::requests::Request;
 use crate::stack::Stack;
-use crate::tcp::connection::Holder;
+use crate::tcp::connection::{Beginning, Holder};
 use ::tcp::Instant;
 
 impl Stack {
@@ -33,7 +33,9 @@ impl Stack {
             return true;
         };
         let (local, remote) = (conn.local(), conn.remote());
-        if let (Some((token, listener)), Some(socket)) = (conn.accepted, conn.socket()) {
+        if let (Beginning::Accepted(token, listener), Some(socket)) =
+            (conn.beginning, conn.socket())
+        {
             if !telling.tell(
                 listener,
                 token,
@@ -45,9 +47,9 @@ impl Stack {
             ) {
                 return false;
             }
-            conn.accepted = None;
+            conn.beginning = Beginning::Told;
         }
-        if let Some(token) = conn.connecting {
+        if let Beginning::Connecting(token) = conn.beginning {
             let kind = if conn.established {
                 EventKind::Connected { local, remote }
             } else if conn.over {
@@ -59,7 +61,7 @@ impl Stack {
             if !telling.tell(conn.socket(), token, kind) {
                 return false;
             }
-            conn.connecting = None;
+            conn.beginning = Beginning::Told;
         }
         true
     }
@@ -141,7 +143,6 @@ impl Stack {
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
                 return false;
             }
-            conn.told_sent = send.end;
             conn.forget_cursor(self.requests.start(&conn.sends));
             self.requests.pop(&mut conn.sends);
             if let crate::requests::Source::Inline(buffer) = send.source {

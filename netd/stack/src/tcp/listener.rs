@@ -15,7 +15,7 @@ use crate::publish::Telling;
 use crate::requests::{Accept, Request, Room};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::Holder;
+use crate::tcp::connection::{Beginning, Holder};
 use ::tcp::{AcceptQueue, Instant};
 use core::net::SocketAddrV4;
 
@@ -90,7 +90,7 @@ impl Stack {
                 return;
             };
             conn.holder = Holder::Socket(client, socket);
-            conn.accepted = Some((accept.token, name));
+            conn.beginning = Beginning::Accepted(accept.token, name);
             match accept.room.filter(|room| room.length > 0) {
                 Some(range) => {
                     let room = Room {

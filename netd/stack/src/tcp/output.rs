@@ -211,23 +211,26 @@ impl Stack {
         let conn = self.tcp.connections.at_mut(index)?;
         // The resolver's questions are all inline: they need no client's memory.
         let client = conn.client();
-        let first = self.requests.start(&conn.sends);
-        let start = conn.told_sent;
-        let (mut at, mut start) = match conn.cursor {
-            Some((cursor, begin)) if begin <= offset => (cursor, begin),
-            _ => (first, start),
+        // From where the last segment was read, unless this one comes before.
+        let requests = &self.requests;
+        let reaches = |place| {
+            let send = requests.get(place).and_then(Request::send);
+            send.is_some_and(|send| send.begin() <= offset)
+        };
+        let mut at = match conn.cursor.filter(|place| reaches(*place)) {
+            Some(cursor) => cursor,
+            None => requests.start(&conn.sends),
         };
         let mut offset = offset;
         let mut odd = false;
         loop {
             let send = self.requests.get(at).and_then(Request::send)?;
             if offset >= send.end {
-                start = send.end;
                 at = self.requests.next(at);
                 continue;
             }
-            conn.cursor = Some((at, start));
-            let skip = u32::try_from(offset.checked_sub(start)?).ok()?;
+            conn.cursor = Some(at);
+            let skip = u32::try_from(offset.checked_sub(send.begin())?).ok()?;
             let here = usize::try_from(send.end - offset)
                 .unwrap_or(usize::MAX)
                 .min(into.len());

@@ -16,7 +16,7 @@ use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::requests::{Request, Room, Send, Source};
 use crate::stack::Stack;
-use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::connection::{Beginning, Conn, Holder};
 use crate::tcp::listener::Listener;
 use ::tcp::{AcceptQueue, Connection, Instant};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -125,7 +125,7 @@ impl Stack {
         conn.ttl = options.ttl;
         conn.send_buffer = options.send_buffer;
         conn.holder = Holder::Socket(client, socket);
-        conn.connecting = Some(token);
+        conn.beginning = Beginning::Connecting(token);
         let key = self
             .tcp
             .connections
