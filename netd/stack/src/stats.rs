@@ -56,6 +56,10 @@ counters! {
     TcpFailedOpens = "tcp.failed_opens",
     /// Segments sent again.
     TcpRetransmits = "tcp.retransmits",
+    /// Segments with data that a router had marked.
+    TcpMarksReceived = "tcp.marks_received",
+    /// Reductions of a window because the peer had seen marks.
+    TcpMarksHeeded = "tcp.marks_heeded",
     /// Connections given up because nobody answered.
     TcpTimeouts = "tcp.timeouts",
     /// Half-open connections that made way for newer ones.

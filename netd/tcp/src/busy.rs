@@ -9,11 +9,11 @@
 
 use core::time::Duration;
 
-use crate::cc::{Algorithm, Congestion, Remembered};
+use crate::cc::{Algorithm, Congestion, Remembered, Signal};
 use crate::pace::Pacer;
 use crate::pool::Part;
 use crate::rate::{Delivered, Departure};
-use crate::recovery::{Frto, Phase, Recovery, Scoreboard};
+use crate::recovery::{Frto, Phase, Recovery, Scoreboard, Standing};
 use crate::time::Instant;
 use crate::window::Mss;
 
@@ -27,6 +27,8 @@ pub(crate) struct Busy {
     pub(crate) pacer: Pacer,
     /// Until this position is acknowledged, the congestion window is known to be used up.
     limited_to: u64,
+    /// Until this position is acknowledged, an echo of a mark is old news.
+    heeded_to: u64,
     /// The next round-trip time is measured beyond this position.
     pub(crate) sampled_to: u64,
     /// When a segment left last.
@@ -44,6 +46,7 @@ impl Part for Busy {
             delivered: Delivered::new(Instant::ZERO),
             pacer: Pacer::new(0),
             limited_to: 0,
+            heeded_to: 0,
             sampled_to: 0,
             last_sent_at: Instant::ZERO,
         }
@@ -65,6 +68,7 @@ impl Busy {
         self.pacer = Pacer::new(burst);
         self.delivered = Delivered::new(now);
         self.sampled_to = una;
+        self.heeded_to = una;
         self.last_sent_at = now;
     }
 
@@ -73,6 +77,21 @@ impl Busy {
         let departure = self.delivered.depart(true, now);
         self.board.depart(flight, departure, Duration::ZERO);
         let _range = self.board.resend_last(flight, departure);
+    }
+
+    /// The peer has seen a mark (RFC 3168 section 6.1.2): a sign of congestion like a loss, but not
+    /// more than once a round trip, losses included. Returns whether it was news.
+    pub(crate) fn heed_echo(&mut self, standing: &Standing) -> bool {
+        if standing.una < self.heeded_to {
+            return false;
+        }
+        self.heeded_to = standing.nxt;
+        if self.recovery.phase() == Phase::Open {
+            let flight = standing.flight();
+            self.congestion
+                .on_congestion(Signal::Ecn, flight, standing.mss, standing.now);
+        }
+        true
     }
 
     /// How many bytes pacing lets out now. `is_paced`: also those of a window.

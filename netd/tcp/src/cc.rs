@@ -65,7 +65,6 @@ pub(crate) enum Signal {
     /// A loss was found, not by a timeout.
     Loss,
     /// The peer has seen a mark of congestion (RFC 3168 section 6.1.2).
-    #[expect(dead_code, reason = "no segment asks for marks yet")]
     Ecn,
 }
 
@@ -110,6 +109,24 @@ pub(crate) struct AckSample {
     pub(crate) is_window_limited: bool,
     /// In [`Phase::Fast`] the window does not grow: PRR rules.
     pub(crate) phase: Phase,
+}
+
+impl AckSample {
+    /// Whether a `window` may grow for it: not during fast recovery, only if it was used up, and not
+    /// to more than twice what was in flight, so that what was lost, or is reported after a timeout
+    /// all at once, opens no window for a burst.
+    fn lets_grow(&self, window: u32) -> bool {
+        self.phase != Phase::Fast && self.is_window_limited && window / 2 <= self.prior_in_flight
+    }
+
+    /// The bytes that count for growth: after a timeout, what had arrived before does not (RFC 3465
+    /// section 2.3).
+    fn counted(&self) -> u32 {
+        match self.phase {
+            Phase::Open | Phase::Fast => self.acked,
+            Phase::Loss => self.acked.min(self.delivered),
+        }
+    }
 }
 
 /// One busy connection's congestion control.
@@ -196,7 +213,6 @@ impl Congestion {
 
     /// Whether it heeds the marks of routers: only then may segments ask for them (RFC 3168 section
     /// 6.1.2).
-    #[expect(dead_code, reason = "no segment asks for marks yet")]
     pub(crate) fn heeds_ecn(&self) -> bool {
         match self {
             Self::NewReno(_) | Self::Cubic(_) => true,

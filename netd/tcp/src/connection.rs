@@ -11,6 +11,7 @@
 //!   be thrown away without [`Connection::abort`].
 //! * It calls [`Connection::fire`] at [`Connection::next_deadline`] or later.
 
+use wire::Ecn;
 use wire::tcp::Header;
 
 use crate::cc::Algorithm;
@@ -50,7 +51,7 @@ impl Connection {
         Self::Opening(Opening::connect(setup, &shared.limits, now))
     }
 
-    /// A segment with `payload_len` bytes of payload has arrived.
+    /// A segment with `payload_len` bytes of payload has arrived, in a packet that was not marked.
     pub fn input(
         &mut self,
         shared: &mut Shared,
@@ -58,8 +59,20 @@ impl Connection {
         payload_len: u32,
         now: Instant,
     ) -> Outcome {
+        self.input_marked(shared, header, payload_len, Ecn::NotCapable, now)
+    }
+
+    /// A segment has arrived in a packet with this congestion notification (RFC 3168 section 5).
+    pub fn input_marked(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        payload_len: u32,
+        mark: Ecn,
+        now: Instant,
+    ) -> Outcome {
         match self {
-            Self::Open(open) => open.input(shared, header, payload_len, now),
+            Self::Open(open) => open.input(shared, header, payload_len, mark, now),
             Self::Opening(opening) => {
                 let mut outcome = Outcome::default();
                 match opening.input(shared, header, now, &mut outcome) {
@@ -78,7 +91,7 @@ impl Connection {
                         let rest = if is_syn_ack {
                             open.input_after_syn(shared, header, payload_len, now)
                         } else {
-                            open.input(shared, header, payload_len, now)
+                            open.input(shared, header, payload_len, mark, now)
                         };
                         *self = Self::Open(open);
                         outcome.followed_by(rest)

@@ -94,7 +94,7 @@ impl Info {
             window_scales: (snd.scale().get(), rcv.scale().get()),
             has_timestamps: open.stamps.is_some(),
             has_sack: open.has_sack,
-            has_ecn: open.has_ecn,
+            has_ecn: open.notice.is_agreed(),
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),

@@ -9,8 +9,8 @@ mod data;
 mod fin;
 mod reset;
 
-use wire::Drop;
 use wire::tcp::Header;
+use wire::{Drop, Ecn};
 
 use crate::open::Open;
 use crate::outcome::Outcome;
@@ -42,15 +42,19 @@ struct Processing<'a> {
 }
 
 impl Open {
-    /// Takes a segment with `len` bytes of payload.
+    /// Takes a segment with `len` bytes of payload, marked by routers or not.
     pub(crate) fn input(
         &mut self,
         shared: &mut Shared,
         header: &Header,
         len: u32,
+        mark: Ecn,
         now: Instant,
     ) -> Outcome {
-        let arrival = self.measure(header, len);
+        let arrival = Arrival {
+            mark,
+            ..self.measure(header, len)
+        };
         let mut processing = Processing {
             open: self,
             shared,

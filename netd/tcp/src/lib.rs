@@ -41,6 +41,7 @@ mod challenge;
 mod connection;
 mod cookie;
 mod counts;
+mod ecn;
 mod fire;
 mod info;
 mod input;

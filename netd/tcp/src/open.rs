@@ -5,9 +5,11 @@
 //! through `output`.
 //! *Spec*: RFC 9293 sections 3.3.1 (the variables), 3.6 (closing), 3.10.2 to 3.10.6 (the calls).
 
+use wire::Ecn;
 use wire::tcp::{Flags, Header};
 
 use crate::busy::Busy;
+use crate::ecn::Notice;
 use crate::options::{Agreed, Stamps};
 use crate::outcome::{Events, Fate, Outcome};
 use crate::pool::Slot;
@@ -33,8 +35,8 @@ pub struct Open {
     pub(crate) facts: Facts,
     /// Both ends understand selective acknowledgements (RFC 2018).
     pub(crate) has_sack: bool,
-    /// Both ends understand explicit congestion notification (RFC 3168).
-    pub(crate) has_ecn: bool,
+    /// Explicit congestion notification (RFC 3168): whether it is agreed on, and what is to be told.
+    pub(crate) notice: Notice,
     /// How the peer is watched, where the user has chosen that.
     pub(crate) watch: Option<Slot<Watch>>,
     /// The user has left: nobody will read.
@@ -79,7 +81,7 @@ impl Open {
             stamps: agreed.stamps,
             facts: Facts::default(),
             has_sack: agreed.has_sack,
-            has_ecn: agreed.has_ecn,
+            notice: Notice::new(agreed.has_ecn),
             watch: None,
             is_orphan: false,
             is_probe_due: false,
@@ -139,6 +141,7 @@ impl Open {
             start: first.position(self.rcv.base(), self.rcv.nxt),
             len,
             ack: ack.then(|| Seq::new(header.ack).position(self.snd.base(), self.snd.una)),
+            mark: Ecn::NotCapable,
         }
     }
 

@@ -4,8 +4,8 @@
 //! (figure 8). *Never* carries payload: a peer's data in a SYN waits for its retransmission, and
 //! room and bytes that the user gives early are handed on.
 
-use wire::Drop;
 use wire::tcp::{Flags, Header};
+use wire::{Drop, Ecn};
 
 use crate::cc::Algorithm;
 use crate::open::{Handshake, Open};
@@ -362,6 +362,7 @@ impl Opening {
             stream_offset: 0,
             len: 0,
             segment_len: self.setup.mss.get(),
+            ecn: Ecn::NotCapable,
         })
     }
 
@@ -379,6 +380,8 @@ impl Opening {
             } else {
                 self.timers.arm(Purpose::Retransmit, Rto::INITIAL, now);
                 self.is_due = true;
+                // RFC 3168 section 6.1.1.1: whoever drops a SYN that asks for it may like another.
+                self.setup.ecn &= self.timers.backoff() < 2;
                 self.was_sent_again = true;
             }
         }

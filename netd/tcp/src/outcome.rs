@@ -3,8 +3,8 @@
 //! *Owns* [`Outcome`] (what one segment or one timer did), [`Emit`] (one segment to send) and
 //! [`Fate`]. *Never* acts: copying bytes, sending replies and counting are the owner's.
 
-use wire::Drop;
 use wire::tcp::Header;
+use wire::{Drop, Ecn};
 
 use crate::state::{Step, Steps};
 
@@ -37,6 +37,11 @@ impl Events {
     pub const TIMED_OUT: Self = Self(1 << 4);
     /// [`Fate`] is no longer [`Fate::Continues`]: the owner must take the connection out.
     pub const OVER: Self = Self(1 << 5);
+
+    /// Data came that a router had marked (RFC 3168 section 6.1.3).
+    pub const MARKED: Self = Self(1 << 6);
+    /// The congestion window was reduced because the peer has seen a mark (RFC 3168 section 6.1.2).
+    pub const SLOWED: Self = Self(1 << 7);
 
     /// No event.
     #[must_use]
@@ -130,6 +135,8 @@ pub struct Emit {
     /// Payload bytes of each segment on the wire, to which a longer `len` must be cut: with the
     /// same header, sequence numbers counted on, FIN and PSH on the last only.
     pub segment_len: u16,
+    /// What the packet says to routers (RFC 3168 section 5).
+    pub ecn: Ecn,
 }
 
 /// Whether a connection is still one.

@@ -7,6 +7,7 @@
 //! flight although there is something to send, it arms the probe timer, so that no connection can
 //! be forgotten.
 
+use wire::Ecn;
 use wire::tcp::{Flags, Options, SackBlocks};
 
 use crate::busy::Busy;
@@ -326,7 +327,14 @@ impl Open {
                 self.arm_retransmit(now);
             }
         }
-        self.emit(part, now)
+        let mut emit = self.emit(part, now);
+        if self.notice.is_agreed() && part.len > 0 {
+            emit.header.flags |= self.notice.take_answer();
+            if busy.congestion.heeds_ecn() {
+                emit.ecn = Ecn::Capable0;
+            }
+        }
+        emit
     }
 
     fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Option<Emit> {
@@ -427,7 +435,7 @@ impl Open {
         let window = self.rcv.offer_window();
         self.rcv.note_ack_sent(ack);
         self.timers.ack_sent();
-        let mut flags = Flags::ACK;
+        let mut flags = Flags::ACK.union(self.notice.flags());
         if part.has_fin {
             flags |= Flags::FIN;
         }
@@ -448,6 +456,7 @@ impl Open {
             stream_offset: part.start,
             len: part.len,
             segment_len: self.snd.mss.get(),
+            ecn: Ecn::NotCapable,
         }
     }
 }

@@ -118,7 +118,7 @@ impl Record {
                 | flag(open.stamps.is_some(), STAMPS),
             scales: snd.scale().get() | rcv.scale().get() << 4,
             options: flag(open.has_sack, SACK)
-                | flag(open.has_ecn, ECN)
+                | flag(open.notice.is_agreed(), ECN)
                 | snd.algorithm.map_or(0, algorithm_bits) << ALGORITHM_SHIFT,
             send_mss: snd.mss.get(),
             receive_mss: rcv.mss.get(),

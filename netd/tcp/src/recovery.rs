@@ -112,7 +112,7 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    fn flight(&self) -> u32 {
+    pub(crate) fn flight(&self) -> u32 {
         small(self.nxt.saturating_sub(self.una))
     }
 
@@ -256,7 +256,9 @@ impl Busy {
         let says_something = heard.acked > 0 || heard.is_duplicate || delivery.bytes > 0;
         let has_original = delivery.lowest_original <= recovery.point;
         let suspicion = &mut recovery.suspicion;
+        let is_all_here = recovery.phase == Phase::Fast && standing.una >= recovery.point;
         let is_mistake = suspicion.is_mistake_by_duplicates()
+            || (is_all_here && suspicion.is_untouched())
             || (is_in_recovery && heard.acked > 0 && suspicion.is_mistake_by_echo(heard.echo))
             || (recovery.phase == Phase::Loss
                 && says_something

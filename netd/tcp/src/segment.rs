@@ -3,6 +3,7 @@
 //! *Owns* [`Arrival`], headers without payload, and the reset for a segment that belongs to nobody
 //! (RFC 9293 sections 3.5.2 and 3.10.7.1). *Never* sees ports or addresses.
 
+use wire::Ecn;
 use wire::tcp::{Flags, Header, Options};
 
 use crate::seq::Seq;
@@ -17,6 +18,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) len: u32,
     /// Position in our stream that is acknowledged, if the segment acknowledges.
     pub(crate) ack: Option<i64>,
+    /// What routers on its way said.
+    pub(crate) mark: Ecn,
 }
 
 impl Arrival<'_> {

@@ -17,7 +17,7 @@ use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
 use wire::tcp::{Flags, Header, Segment};
-use wire::{Drop, ipv4, tcp as format};
+use wire::{Drop, Ecn, ipv4, tcp as format};
 
 /// A half-open connection.
 #[derive(Debug)]
@@ -319,6 +319,6 @@ impl Stack {
     ) -> Result<(), Drop> {
         // Room first, so that data in this very segment finds some.
         self.pair(listener, now);
-        self.connection_input(connection, segment, memory, now)
+        self.connection_input(connection, segment, Ecn::NotCapable, memory, now)
     }
 }

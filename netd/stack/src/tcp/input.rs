@@ -23,7 +23,7 @@ use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
 use core::net::Ipv4Addr;
 use wire::ipv4::Quote;
 use wire::tcp::{Flags, Header, Segment};
-use wire::{Drop, Headroom, Protocol, Pseudo, Seal, Sum};
+use wire::{Drop, Ecn, Headroom, Protocol, Pseudo, Seal, Sum};
 
 impl Stack {
     /// Takes in a segment.
@@ -39,6 +39,7 @@ impl Stack {
         }
         let segment = Segment::parse(incoming.packet.payload, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
+        let mark = incoming.packet.header.ecn;
         let tuple = Tuple {
             local: incoming.destination(),
             local_port: segment.header.dst_port,
@@ -47,7 +48,7 @@ impl Stack {
         };
         let after = match self.tcp.find(&tuple) {
             Some(Target::Connection(index)) => {
-                return self.connection_input(index, &segment, memory, now);
+                return self.connection_input(index, &segment, mark, memory, now);
             }
             Some(Target::HalfOpen(index)) => {
                 return self.half_open_input(index, &segment, memory, now);
@@ -103,6 +104,7 @@ impl Stack {
         &mut self,
         index: u32,
         segment: &Segment<'_>,
+        mark: Ecn,
         memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
@@ -112,7 +114,7 @@ impl Stack {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let outcome = conn
             .tcp
-            .input(&mut self.tcp.shared, &segment.header, len, now);
+            .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
         if let Some(place) = outcome.place
             && self.place(index, place, segment.payload, memory).is_err()
         {
@@ -187,6 +189,12 @@ impl Stack {
             return;
         };
         let was_established = conn.established;
+        if outcome.events.contains(Events::MARKED) {
+            self.stats.count(Counter::TcpMarksReceived);
+        }
+        if outcome.events.contains(Events::SLOWED) {
+            self.stats.count(Counter::TcpMarksHeeded);
+        }
         conn.arrived = conn.arrived.saturating_add(outcome.advanced);
         conn.acked = conn.acked.saturating_add(outcome.acked);
         let has = |event| outcome.events.contains(event);

@@ -167,7 +167,10 @@ impl Stack {
         let mut room = Headroom::new(front);
         header.emit(&mut room, len, seal).ok()?;
         let segment = len + header.header_len();
-        let ip = self.header(path, tuple.remote, Protocol::TCP, ttl);
+        let ip = ipv4::Header {
+            ecn: emit.ecn,
+            ..self.header(path, tuple.remote, Protocol::TCP, ttl)
+        };
         ip.emit(&mut room, segment).ok()?;
         self.stats.count(Counter::TcpSent);
         if header.flags.contains(Flags::RST) {

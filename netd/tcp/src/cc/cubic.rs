@@ -102,14 +102,14 @@ impl Cubic {
         if sample.phase == Phase::Fast {
             return;
         }
-        if !sample.is_window_limited {
+        if !sample.lets_grow(self.curve.window) {
             // Section 5.8: time in which the application is the limit is not the curve's.
             if let Some(stage) = &mut self.curve.stage {
                 stage.start = stage.start + passed;
             }
             return;
         }
-        let mut acked = sample.acked;
+        let mut acked = sample.counted();
         if self.curve.window < self.curve.threshold {
             acked = self.slow_start(sample, acked);
         }

@@ -3,7 +3,6 @@
 //! The inflated windows of RFC 6582 are not here: during recovery, what may be sent is `recovery`'s.
 
 use super::{AckSample, MAX_WINDOW, Remembered, initial_window, minimum_window};
-use crate::recovery::Phase;
 use crate::window::Mss;
 
 /// Congestion window, threshold, and bytes acknowledged since the window last grew.
@@ -35,16 +34,17 @@ impl NewReno {
     }
 
     pub(super) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
-        if sample.phase == Phase::Fast || !sample.is_window_limited {
+        if !sample.lets_grow(self.window) {
             return;
         }
+        let acked = sample.counted();
         if self.window < self.threshold {
             // RFC 5681 section 3.1: slow start. Whole byte counts (RFC 3465), because one
             // acknowledgement may stand for many segments.
-            self.grow(sample.acked);
+            self.grow(acked);
         } else {
             // RFC 5681 section 3.1: congestion avoidance, one segment per window acknowledged.
-            self.counted = self.counted.saturating_add(sample.acked);
+            self.counted = self.counted.saturating_add(acked);
             if self.counted >= self.window {
                 self.counted = self.counted.saturating_sub(self.window).min(self.window);
                 self.grow(u32::from(mss.get()));
@@ -103,6 +103,7 @@ impl NewReno {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recovery::Phase;
     use crate::time::Instant;
 
     const MSS: Mss = Mss::at_least(1_000);
@@ -117,7 +118,7 @@ mod tests {
             acked: bytes,
             delivered: bytes,
             lost: 0,
-            prior_in_flight: bytes,
+            prior_in_flight: MAX_WINDOW,
             in_flight: 0,
             rtt: None,
             rate: None,
@@ -154,6 +155,15 @@ mod tests {
             },
             AckSample {
                 phase: Phase::Fast,
+                ..acked(1_000)
+            },
+            AckSample {
+                prior_in_flight: 4_999,
+                ..acked(1_000)
+            },
+            AckSample {
+                phase: Phase::Loss,
+                delivered: 0,
                 ..acked(1_000)
             },
         ] {

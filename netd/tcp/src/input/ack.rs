@@ -102,7 +102,13 @@ impl Processing<'_> {
             is_duplicate,
             echo: echo.filter(|_| open.stamps.is_some()),
         };
-        let reaction = busy.hear(&heard, &open.snd.standing(open.has_sack, self.now));
+        let standing = open.snd.standing(open.has_sack, self.now);
+        let reaction = busy.hear(&heard, &standing);
+        // RFC 3168 section 6.1.2: the peer has seen a mark.
+        if open.notice.is_echo(self.arrival.header.flags) && busy.heed_echo(&standing) {
+            open.notice.answer();
+            self.outcome.events.insert(Events::SLOWED);
+        }
         if let Some(measured) = reaction.rtt {
             open.snd.rtt.sample(measured);
         }

@@ -8,7 +8,7 @@ use wire::tcp::Flags;
 
 use super::Processing;
 use crate::assemble::{Range, TooManyRanges};
-use crate::outcome::Place;
+use crate::outcome::{Events, Place};
 use crate::state::Cause;
 
 impl Processing<'_> {
@@ -20,6 +20,10 @@ impl Processing<'_> {
         }
         if self.arrival.len == 0 {
             return Ok(());
+        }
+        let flags = self.arrival.header.flags;
+        if self.open.notice.take_data(flags, self.arrival.mark) {
+            self.outcome.events.insert(Events::MARKED);
         }
         let Some(range) = self.wanted_part()? else {
             return Ok(());

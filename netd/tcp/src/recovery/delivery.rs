@@ -29,6 +29,8 @@ pub(crate) struct Delivery {
     /// The latest to leave of those that were sent once, and of those that were sent again.
     pub(crate) newest_original: Option<Newest>,
     pub(crate) newest_resent: Option<Newest>,
+    /// When the latest to leave of those that were sent once did, of which that is known exactly.
+    measured_at: Option<Instant>,
     /// When the earliest to leave of those that were sent once did.
     oldest_original_at: Option<Instant>,
     /// The lowest end of one that was sent once; `u64::MAX` if there is none.
@@ -43,6 +45,7 @@ impl Delivery {
         selected: 0,
         newest_original: None,
         newest_resent: None,
+        measured_at: None,
         oldest_original_at: None,
         lowest_original: u64::MAX,
         departure: None,
@@ -52,14 +55,19 @@ impl Delivery {
     pub(crate) fn take(&mut self, record: &Record, len: u32, end: u64) {
         self.bytes = self.bytes.saturating_add(len);
         let left = record.departure;
-        let newest = Some(Newest { at: left.at, end });
+        // Evidence of a loss must not be younger than it is: what left last of a record says nothing
+        // of the rest.
+        let exact = record.left_at(end);
+        let at = exact.unwrap_or(record.first_at);
+        let newest = Some(Newest { at, end });
         if record.was_resent {
             self.newest_resent = self.newest_resent.max(newest);
         } else {
             self.newest_original = self.newest_original.max(newest);
             self.lowest_original = self.lowest_original.min(end);
-            let oldest = self.oldest_original_at.unwrap_or(left.at);
-            self.oldest_original_at = Some(oldest.min(left.at));
+            let oldest = self.oldest_original_at.unwrap_or(at);
+            self.oldest_original_at = Some(oldest.min(at));
+            self.measured_at = self.measured_at.max(exact);
         }
         if self.departure.is_none_or(|latest| latest.at <= left.at) {
             self.departure = Some(left);
@@ -68,7 +76,7 @@ impl Delivery {
 
     /// The round trip of the latest segment that was sent once (RFC 6298 section 3: Karn's rule).
     pub(crate) fn round_trip(&self, now: Instant) -> Option<Duration> {
-        self.newest_original.map(|newest| now.since(newest.at))
+        self.measured_at.map(|at| now.since(at))
     }
 
     /// The round trip of the earliest one: what the retransmission timer must wait for, delayed

@@ -196,6 +196,8 @@ mod tests {
         Record {
             end,
             departure: Delivered::new(at(0)).depart(false, at(left)),
+            first_at: at(left),
+            is_front: false,
             condition: Condition::InFlight,
             was_resent,
         }

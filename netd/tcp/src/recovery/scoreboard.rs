@@ -17,6 +17,7 @@ use core::time::Duration;
 
 use super::delivery::Delivery;
 use crate::rate::Departure;
+use crate::time::Instant;
 
 /// Where the bytes of a record are, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +35,12 @@ pub(crate) enum Condition {
 pub(crate) struct Record {
     /// The position after it.
     pub(crate) end: u64,
-    /// How it left, the last time.
+    /// How it left, the last time: what left last of it, if not all left at once.
     pub(crate) departure: Departure,
+    /// When the first of it left.
+    pub(crate) first_at: Instant,
+    /// It is the front of a larger one: `departure` is later than when its end left.
+    pub(crate) is_front: bool,
     pub(crate) condition: Condition,
     /// It left more than once.
     pub(crate) was_resent: bool,
@@ -45,6 +50,8 @@ impl Record {
     const NONE: Self = Self {
         end: 0,
         departure: Departure::NONE,
+        first_at: Instant::ZERO,
+        is_front: false,
         condition: Condition::InFlight,
         was_resent: false,
     };
@@ -71,9 +78,19 @@ impl Record {
     /// Takes in the record that follows.
     fn absorb(&mut self, next: &Self) {
         self.end = next.end;
+        self.first_at = self.first_at.min(next.first_at);
         if next.departure.at >= self.departure.at {
             self.departure = next.departure;
+            self.is_front = next.is_front;
+        } else {
+            self.is_front = true;
         }
+    }
+
+    /// When the part of it that ends at `end` left, if that is known exactly.
+    pub(crate) fn left_at(&self, end: u64) -> Option<Instant> {
+        let is_end = end == self.end && !self.is_front;
+        (is_end || self.first_at == self.departure.at).then_some(self.departure.at)
     }
 }
 
@@ -180,6 +197,8 @@ impl Scoreboard {
         let record = Record {
             end: start.saturating_add(u64::from(len)),
             departure,
+            first_at: departure.at,
+            is_front: false,
             condition: Condition::InFlight,
             was_resent: false,
         };
@@ -333,6 +352,7 @@ impl Scoreboard {
         }
         let front = Record {
             end: position,
+            is_front: true,
             ..record
         };
         self.insert(place, front)
@@ -449,6 +469,8 @@ impl Scoreboard {
         record.condition = Condition::InFlight;
         record.was_resent = true;
         record.departure = departure;
+        record.first_at = departure.at;
+        record.is_front = false;
         let record = *record;
         self.resent_to = self.resent_to.max(record.end);
         let before = place.checked_sub(1);

@@ -229,3 +229,33 @@ fn forgiveness_puts_everything_back_on_its_way() {
             .all(|record| record.condition == Condition::InFlight)
     );
 }
+
+#[test]
+fn what_left_last_of_a_shared_record_does_not_date_the_rest() {
+    // So many records that the last one is shared by what left in the next second.
+    let lens = vec![1_000; Scoreboard::CAPACITY];
+    let mut board = board(&lens);
+    let last = *board.records().last().unwrap();
+    assert!(last.first_at < last.departure.at);
+    let start = board.start_of(board.records().len() - 1);
+    let nxt = lens.len() as u64 * 1_000;
+    let now = left(1_000).at;
+    // Its front left no later than its end: the round trip is not known, a loss is not proven by it.
+    let mut delivery = Delivery::NONE;
+    board.report(start, start + 1_000, &mut delivery);
+    assert_eq!(delivery.round_trip(now), None);
+    let newest = delivery.newest_original.unwrap();
+    assert_eq!(newest.at, last.first_at);
+    // Its end left when it says.
+    let mut delivery = Delivery::NONE;
+    board.report(nxt - 1_000, nxt, &mut delivery);
+    let known = now.since(last.departure.at);
+    assert_eq!(delivery.round_trip(now), Some(known));
+    // And what leaves again is dated anew.
+    board.lose_where(|_| true);
+    let (lost, _) = board.first_lost().unwrap();
+    assert!(board.resend(1_000, left(900)));
+    let mut delivery = Delivery::NONE;
+    board.report(lost, lost + 1_000, &mut delivery);
+    assert_eq!(delivery.newest_resent.unwrap().at, left(900).at);
+}

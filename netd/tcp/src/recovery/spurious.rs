@@ -1,12 +1,13 @@
 //! Mistakes: recoveries and timeouts for something that was not lost, found out and taken back.
 //!
-//! *Owns* three ways to find out. *Never* takes back itself: it answers "was it a mistake?".
+//! *Owns* the ways to find out. *Never* takes back itself: it answers "was it a mistake?".
 //!
 //! | way | what shows it | spec |
 //! | --- | --- | --- |
 //! | F-RTO | after a timeout, bytes arrive that were not sent again | RFC 5682 |
 //! | Eifel | the acknowledgement of what was sent again echoes a time before that | RFC 3522 |
 //! | D-SACK | everything that was sent again is reported as having come twice | RFC 3708 |
+//! | | everything arrived, and nothing was sent again | |
 
 use crate::seq::Seq;
 
@@ -68,9 +69,12 @@ impl Suspicion {
     /// `bytes` are sent again, with this timestamp.
     pub(crate) fn note_resent(&mut self, bytes: u32, stamp: Option<u32>) {
         if self.is_open {
+            // Asked once: the answer to a later one proves nothing.
+            if !self.has_resent {
+                self.stamp = stamp.map(Seq::new);
+            }
             self.has_resent = true;
             self.unconfirmed = self.unconfirmed.saturating_add(bytes);
-            self.stamp = self.stamp.or(stamp.map(Seq::new));
         }
     }
 
@@ -83,6 +87,11 @@ impl Suspicion {
     /// RFC 3708 section 2: whether all that was sent again had arrived before.
     pub(crate) const fn is_mistake_by_duplicates(&self) -> bool {
         self.is_open && self.has_resent && self.has_confirmed && self.unconfirmed == 0
+    }
+
+    /// Nothing was sent again: if everything arrives, nothing was lost.
+    pub(crate) const fn is_untouched(&self) -> bool {
+        self.is_open && !self.has_resent
     }
 
     /// RFC 3522 section 3.2 step 5: whether `echo`, in the first acknowledgement of something new,
@@ -157,6 +166,25 @@ mod tests {
         assert!(suspicion.is_mistake_by_echo(Some(4)));
         assert!(!suspicion.is_mistake_by_echo(Some(4)));
         assert!(!other.is_mistake_by_echo(Some(5)));
+    }
+
+    #[test]
+    fn who_was_asked_is_not_asked_about_what_is_sent_again_later() {
+        let mut suspicion = Suspicion::begin(Frto::Off);
+        suspicion.note_resent(1_000, Some(5));
+        assert!(!suspicion.is_mistake_by_echo(Some(5)));
+        // The next acknowledgement is of what was sent again first, and older than this.
+        suspicion.note_resent(1_000, Some(9));
+        assert!(!suspicion.is_mistake_by_echo(Some(6)));
+    }
+
+    #[test]
+    fn a_recovery_that_sends_nothing_again_is_untouched() {
+        assert!(!Suspicion::NONE.is_untouched());
+        let mut suspicion = Suspicion::begin(Frto::Off);
+        assert!(suspicion.is_untouched());
+        suspicion.note_resent(1_000, None);
+        assert!(!suspicion.is_untouched());
     }
 
     #[test]

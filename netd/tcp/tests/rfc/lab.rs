@@ -142,7 +142,7 @@ impl Lab {
 
     pub fn established_with(setup: Setup, limits: Limits) -> Self {
         let mut lab = Self::with(setup, limits);
-        lab.open(setup.sack);
+        lab.open(&setup);
         lab
     }
 
@@ -156,13 +156,16 @@ impl Lab {
     }
 
     /// The peer agrees to the connection, 10 ms after it was asked.
-    pub fn open(&mut self, has_sack: bool) {
+    pub fn open(&mut self, agreed: &Setup) {
         self.connection.give_room(10_000, self.now);
         assert_eq!(self.sent().len(), 1);
         self.pass(10);
         let mut header = self.header(seg(SYN | ACK, -1, 0));
+        if agreed.ecn {
+            header.flags |= Flags::ECE;
+        }
         header.options.mss = Some(1_000);
-        header.options.sack_permitted = has_sack;
+        header.options.sack_permitted = agreed.sack;
         let outcome = self
             .connection
             .input(&mut self.shared, &header, 0, self.now);

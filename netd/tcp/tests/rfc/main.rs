@@ -13,6 +13,7 @@ mod ack;
 mod arrives;
 mod close;
 mod data;
+mod ecn;
 mod hostile;
 mod lab;
 mod model;

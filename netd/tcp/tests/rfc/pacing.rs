@@ -80,7 +80,7 @@ fn the_choice_can_be_made_at_any_time() {
     let mut lab = Lab::connecting();
     lab.connection
         .set_congestion_control(Algorithm::Bbr, &mut lab.shared, lab.now);
-    lab.open(false);
+    lab.open(&setup());
     assert_eq!(lab.info().congestion_control, "bbr");
 }
 
