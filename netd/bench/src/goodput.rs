@@ -222,23 +222,44 @@ impl Ours {
     }
 }
 
-/// The same for smoltcp, with the better of its two controls for such paths.
+/// The same for smoltcp, with whichever of its controls and of three buffers does best.
 fn theirs(path: Path, seed: u64, time: Duration) -> u64 {
+    let controls = [
+        CongestionControl::None,
+        CongestionControl::Reno,
+        CongestionControl::Cubic,
+    ];
+    let buffers = [1 << 16, 1 << 20, 1 << 22];
+    let choices = controls
+        .into_iter()
+        .flat_map(|control| buffers.map(|buffer| (control, buffer)));
+    choices
+        .map(|(control, buffer)| theirs_with(control, buffer, path, seed, time))
+        .max()
+        .unwrap_or(0)
+}
+
+fn theirs_with(
+    control: CongestionControl,
+    buffer: usize,
+    path: Path,
+    seed: u64,
+    time: Duration,
+) -> u64 {
     let slots = 8_192;
     let mut hosts = [1, 2].map(|number| theirs::Host::new(number, WIRE, slots));
-    let mut random = Random::new(seed);
-    let handles = [(4_096, BUFFER / 2), (BUFFER / 2, 4_096)];
+    let handles = [(4_096, buffer), (buffer, 4_096)];
     let mut place = 0;
     let sockets = handles.map(|(receive, send)| {
         let mut socket = tcp_socket(receive, send);
-        socket.set_congestion_control(CongestionControl::Cubic);
+        socket.set_congestion_control(control);
         let handle = hosts[place].sockets.add(socket);
         place += 1;
         handle
     });
     let [a, b] = &mut hosts;
     theirs::connect(a, b, sockets, [40_000, PORT]);
-    let mut wire = Wire::new(path, random.any());
+    let mut wire = Wire::new(path, seed);
     let start = Instant::from_micros(u64::try_from(hosts[0].now.total_micros()).unwrap_or(0));
     let (mut now, end) = (start, start + time);
     let mut received = 0;
