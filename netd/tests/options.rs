@@ -90,6 +90,56 @@ fn a_small_send_buffer_slows_a_writer_down_and_loses_nothing() {
     });
 }
 
+/// What is offered to the peer of each connection, and how many there are.
+async fn windows(net: &net::Net) -> Vec<u32> {
+    let rows = net.table::<Connections>().await.unwrap();
+    rows.iter().map(|row| row.receive_window.get()).collect()
+}
+
+#[test]
+fn the_window_grows_with_the_pace_within_the_quota() {
+    const BYTES: usize = 1 << 20;
+    for limit in [0, 10_000_u32] {
+        let world = World::new();
+        world.run(async {
+            let (server, _a) = world.client(false).await;
+            let (client, _b) = world.client(false).await;
+            let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+                .await
+                .unwrap();
+            let option = SocketOption::ReceiveBuffer;
+            listener.set_option(option, limit.into()).await.unwrap();
+            let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
+                .await
+                .unwrap();
+            let mut peer = listener.accept().await.unwrap();
+            let first = windows(&client).await.into_iter().max().unwrap_or(0);
+            assert!(first <= 16 * 1024, "little at first: {first}");
+            let writer = rt::spawn(async move {
+                stream.write_all(&vec![7; BYTES]).await.unwrap();
+                stream.flush().await.unwrap();
+            });
+            let (mut buffer, mut received, mut largest) = (vec![0; 8_192], 0, 0);
+            for reads in 0.. {
+                received += peer.read(&mut buffer).await.unwrap();
+                if reads % 8 == 0 {
+                    largest = windows(&server).await.into_iter().fold(largest, u32::max);
+                }
+                if received == BYTES {
+                    break;
+                }
+            }
+            writer.await;
+            let quota = u32::try_from(common::ARENA).unwrap();
+            if limit == 0 {
+                assert!(largest > 32 * 1024 && largest <= quota, "{largest}");
+            } else {
+                assert!(largest <= 16 * 1024, "{largest}");
+            }
+        });
+    }
+}
+
 #[test]
 fn what_tcp_knows_is_told() {
     let world = World::new();

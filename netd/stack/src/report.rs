@@ -181,7 +181,7 @@ impl Stack {
                 has_ecn: info.has_ecn,
                 bytes_sent: info.bytes_sent,
                 bytes_received: info.bytes_received,
-                delivery_rate: None,
+                delivery_rate: (info.delivery_rate > 0).then_some(info.delivery_rate),
             }),
         }
     }
