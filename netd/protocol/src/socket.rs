@@ -185,6 +185,9 @@ pub mod ready {
     pub const ERROR: u32 = 8;
     /// A connection waits to be accepted.
     pub const ACCEPTABLE: u32 = 16;
+    /// A router has reported an error, or the peer has not answered three times: the connection
+    /// goes on, but perhaps not for long (RFC 9293 section 3.9.1.8). Only in a status.
+    pub const DOUBTFUL: u32 = 32;
 }
 
 layout! {

@@ -7,7 +7,7 @@ use crate::client::Role;
 use crate::config::{Data, Ending, Half, Kind};
 use crate::error::{
     AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
-    ListenError, ReceiveError, SendError, ShutdownError,
+    ListenError, ReceiveError, SendError, ShutdownError, SocketError,
 };
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
@@ -333,6 +333,7 @@ impl Stack {
             eof: false,
             send_queued: 0,
             room: 0,
+            doubt: None,
         };
         let status = match entry.role {
             Role::Stream { bound } => Status {
@@ -374,6 +375,10 @@ impl Stack {
             eof: conn.at_eof(),
             send_queued: conn.queued.saturating_sub(conn.acked),
             room: self.stream_room(index),
+            doubt: conn
+                .soft_error
+                .or(conn.tcp.is_in_doubt().then_some(SocketError::TimedOut))
+                .filter(|_| !conn.over),
         })
     }
 
@@ -393,6 +398,7 @@ impl Stack {
             eof: false,
             send_queued: socket.sends.len().into(),
             room: self.datagram_room(index),
+            doubt: None,
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! *Owns* the shapes only; `report.rs` fills them.
 
+use crate::error::SocketError;
 use crate::id::{ClientId, InterfaceId, SocketId};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
@@ -212,6 +213,9 @@ pub struct Status {
     pub send_queued: u64,
     /// Room that nothing has come for yet.
     pub room: u64,
+    /// Why a connection that goes on may not for long: what a router has said since the peer last
+    /// acknowledged something, or a time-out after three retransmissions (RFC 9293 3.8.3, R1).
+    pub doubt: Option<SocketError>,
 }
 
 /// What DHCP has obtained.

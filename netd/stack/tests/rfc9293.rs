@@ -499,3 +499,69 @@ fn a_neighbour_behind_retransmissions_is_asked_for_again() {
     world.run(Duration::from_secs(300));
     assert!(matches!(world.a.take(2)[..], [EventKind::Error(_)]));
 }
+
+/// Host 1 sends into the void; then a router speaks about the segment.
+fn doubtful(says: &Icmp) -> Joined {
+    let mut joined = joined();
+    let world = &mut joined.world;
+    world.lose = Box::new(|_, _| true);
+    world
+        .a
+        .send(joined.client, joined.socket, b"anybody?", 0, 2, world.now);
+    world.settle();
+    let about = last_of(world, Flags::PSH);
+    let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(says, &about));
+    world.a.input(&packet, world.now);
+    world.settle();
+    joined
+}
+
+fn doubt(joined: &Joined) -> Option<SocketError> {
+    let status = joined.world.a.stack.status(joined.client, joined.socket);
+    status.expect("status").doubt
+}
+
+#[test]
+fn soft_errors_are_there_for_who_asks() {
+    // RFC 9293: SHLD-25, SHLD-20
+    let unreachable = Icmp::Unreachable(Unreachable::Host);
+    let mut joined = doubtful(&unreachable);
+    assert_eq!(doubt(&joined), Some(SocketError::HostUnreachable));
+    assert_eq!(joined.world.a.event(), None, "nobody is told unasked");
+    // The peer is there after all.
+    joined.world.lose = Box::new(|_, _| false);
+    joined.world.run(Duration::from_secs(5));
+    assert_eq!(
+        joined.world.a.take(2),
+        [EventKind::Sent { bytes: 8 }],
+        "the connection went on"
+    );
+    assert_eq!(doubt(&joined), None);
+    // Or it is not: then the last word of a router is the reason.
+    let mut joined = doubtful(&unreachable);
+    joined.world.run(Duration::from_secs(400));
+    let ends = EventKind::Error(SocketError::HostUnreachable);
+    assert_eq!(joined.world.a.take(2), [ends]);
+}
+
+#[test]
+fn three_retransmissions_raise_a_doubt() {
+    // RFC 9293: SHLD-9, SHLD-10, MUST-20
+    let mut joined = joined();
+    joined.world.lose = Box::new(|_, _| true);
+    let (client, socket, now) = (joined.client, joined.socket, joined.world.now);
+    joined.world.a.send(client, socket, b"anybody?", 0, 2, now);
+    joined.world.settle();
+    let mut sent = 1;
+    while doubt(&joined).is_none() {
+        joined.world.log.clear();
+        joined.world.run(Duration::from_millis(100));
+        sent += segments(&all_frames(&joined.world)).len();
+        assert!(sent < 10);
+    }
+    assert!(sent >= 4, "the first and three more, not {sent}");
+    assert_eq!(doubt(&joined), Some(SocketError::TimedOut));
+    joined.world.lose = Box::new(|_, _| false);
+    joined.world.run(Duration::from_secs(30));
+    assert_eq!(doubt(&joined), None);
+}

@@ -26,8 +26,12 @@ use crate::shared::Shared;
 use crate::state::State;
 use crate::time::Instant;
 use crate::time_wait::TimeWait;
+use crate::timers::Purpose;
 use crate::tuning::Tuning;
 use crate::window::Mss;
+
+/// After so many retransmissions of one segment a peer is in doubt.
+const R1: u8 = 3;
 
 /// One connection.
 #[derive(Debug)]
@@ -344,6 +348,18 @@ impl Connection {
         match self {
             Self::Opening(opening) => opening.retransmits().into(),
             Self::Open(open) => open.snd.retransmits,
+        }
+    }
+
+    /// Whether the same segment was sent again three times or more and nothing came back: R1 of
+    /// RFC 9293 section 3.8.3 (SHLD-10). A peer that only keeps its window closed is in no doubt.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        match self {
+            Self::Opening(opening) => opening.retransmits() >= R1,
+            Self::Open(open) => {
+                open.timers.purpose() == Purpose::Retransmit && open.timers.backoff() >= R1
+            }
         }
     }
 

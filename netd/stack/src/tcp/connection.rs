@@ -85,6 +85,8 @@ pub(crate) struct Conn {
     /// No segment will be sent or taken any more.
     pub(crate) over: bool,
     pub(crate) error: Option<SocketError>,
+    /// What a router has last said of it; it ends nothing (RFC 9293 3.9.2.2, soft errors).
+    pub(crate) soft_error: Option<SocketError>,
     /// The client knows of the error.
     pub(crate) error_told: bool,
 }
@@ -116,6 +118,7 @@ impl Conn {
             our_fin_acked: false,
             over: false,
             error: None,
+            soft_error: None,
             error_told: false,
         }
     }

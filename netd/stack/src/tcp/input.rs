@@ -209,7 +209,11 @@ impl Stack {
                 SocketError::Reset
             });
         } else if has(Events::TIMED_OUT) && conn.error.is_none() {
-            conn.error = Some(SocketError::TimedOut);
+            // What a router has said tells more than that nobody answered.
+            conn.error = conn.soft_error.or(Some(SocketError::TimedOut));
+        }
+        if outcome.acked > 0 {
+            conn.soft_error = None;
         }
         if conn.receive_closed {
             conn.told = conn.arrived;
@@ -371,7 +375,7 @@ impl Stack {
         let Some(Target::Connection(index)) = self.tcp.find(&tuple) else {
             return false;
         };
-        let Some(conn) = self.tcp.connections.at(index) else {
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
             return false;
         };
         // RFC 5927 4.1: only about what is in flight.
@@ -384,8 +388,12 @@ impl Stack {
         }
         // RFC 5927 5.2: once established, no error ends a connection; its own timers will. Before,
         // it is the answer that the client waits for (RFC 5461 4.1).
-        if conn.tcp.state() == State::SynSent && verdict.error != SocketError::TooBig {
-            self.tcp_abort(index, Some(verdict.error), now);
+        if verdict.error != SocketError::TooBig {
+            if conn.tcp.state() == State::SynSent {
+                self.tcp_abort(index, Some(verdict.error), now);
+            } else {
+                conn.soft_error = Some(verdict.error);
+            }
         }
         true
     }

@@ -27,7 +27,7 @@ fn keep_alive_is_off_by_default() {
     assert_eq!(lab.connection.next_deadline(), None);
 }
 
-// RFC 9293: MUST-24, MUST-26, MUST-27, MUST-28
+// RFC 9293: MAY-5, MUST-24, MUST-26, MUST-27, MUST-28, MUST-29, SHLD-12
 #[test]
 fn an_idle_peer_is_asked_and_given_up_after_silence() {
     let mut lab = Lab::established();
