@@ -12,6 +12,7 @@ use stack::{
 
 use crate::host::Arenas;
 use crate::random::Random;
+use crate::script::setting;
 use crate::trace::{Moment, Trace};
 
 /// What a program thinks of its life so far.
@@ -126,7 +127,7 @@ impl Desk<'_> {
     ///
     /// # Panics
     /// If there is no free socket or port.
-    pub fn listen(&mut self, port: u16, backlog: u16) -> SocketId {
+    pub fn listen(&mut self, port: u16, backlog: u16, options: &[SocketOption]) -> SocketId {
         let socket = self
             .stack
             .socket_create(self.client, Kind::Stream)
@@ -135,6 +136,8 @@ impl Desk<'_> {
         self.stack
             .bind(self.client, socket, any)
             .expect("a free port");
+        self.trace.note(self.now, || Moment::Listens(socket, port));
+        self.set(socket, options);
         self.stack
             .listen(self.client, socket, backlog)
             .expect("a listener");
@@ -150,14 +153,20 @@ impl Desk<'_> {
     ///
     /// # Panics
     /// If there is no free socket.
-    pub fn connect(&mut self, to: SocketAddr, token: Token) -> Result<SocketId, ConnectError> {
+    pub fn connect(
+        &mut self,
+        to: SocketAddr,
+        token: Token,
+        options: &[SocketOption],
+    ) -> Result<SocketId, ConnectError> {
         let socket = self
             .stack
             .socket_create(self.client, Kind::Stream)
             .expect("a socket");
+        self.trace.note(self.now, || Moment::Speaks(socket, to));
+        self.set(socket, options);
         self.stack
             .connect(self.client, socket, to, token, self.now)?;
-        self.trace.note(self.now, || Moment::Speaks(socket, to));
         self.note(socket, || "connect".into());
         Ok(socket)
     }
@@ -224,12 +233,16 @@ impl Desk<'_> {
         closed.is_ok()
     }
 
-    /// Small segments are sent at once.
-    pub fn set_nodelay(&mut self, socket: SocketId) {
-        let option = SocketOption::NoDelay(true);
-        let set = self.stack.set_option(self.client, socket, option, self.now);
-        if set.is_ok() {
-            self.note(socket, || "set nodelay on".into());
+    /// Chooses options.
+    ///
+    /// # Panics
+    /// If the stack does not know them.
+    fn set(&mut self, socket: SocketId, options: &[SocketOption]) {
+        for option in options {
+            self.stack
+                .set_option(self.client, socket, *option, self.now)
+                .expect("an option of streams");
+            self.note(socket, || setting(*option));
         }
     }
 

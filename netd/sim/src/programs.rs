@@ -10,7 +10,7 @@ mod stream;
 
 pub use client::{Client, Visits};
 pub use datagrams::{DatagramClient, DatagramEcho};
-pub use end::{Manner, Speaks};
+pub use end::{Manner, Options, Speaks};
 pub use names::{NameServer, Resolver};
 pub use pinger::Pinger;
 pub use server::{Server, Serves};

@@ -21,6 +21,7 @@ use std::fmt;
 
 use statement::Line;
 
+pub(crate) use call::setting;
 pub(crate) use segment::{Numbers, Seen};
 
 use crate::world::Meddler;

@@ -62,8 +62,9 @@ impl Client {
             let base = free_base(&self.ends, self.visits.manner.span());
             let mut end = End::new(self.visits.manner, self.opened, base);
             self.opened += 1;
-            match desk.connect(self.visits.to, end.token()) {
-                Ok(socket) => end.take_socket(socket, desk),
+            let options = self.visits.manner.chosen();
+            match desk.connect(self.visits.to, end.token(), &options) {
+                Ok(socket) => end.take_socket(socket),
                 Err(error) => end.complain(format!("connect: {error:?}")),
             }
             end.act(desk);

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use stack::{
-    Ending, EventKind, Instant, Range, ReceiveError, SendError, SocketError, SocketId, Token,
+    Ending, EventKind, Instant, Range, ReceiveError, SendError, SocketError, SocketId,
+    SocketOption, Token,
 };
 
 use super::pattern;
@@ -53,8 +54,18 @@ pub struct Manner {
     pub pauses: (Duration, Duration),
     /// After so many bytes, both ways together, it gives the connection up.
     pub aborts_after: Option<u64>,
-    /// Its small segments leave at once.
-    pub is_hasty: bool,
+    /// What it chooses of the stack.
+    pub options: Options,
+}
+
+/// Options of a socket, as many as are chosen.
+pub type Options = [Option<SocketOption>; 5];
+
+impl Manner {
+    /// The options that are chosen.
+    pub(super) fn chosen(&self) -> Vec<SocketOption> {
+        self.options.iter().flatten().copied().collect()
+    }
 }
 
 impl Manner {
@@ -150,11 +161,8 @@ impl End {
     }
 
     /// Its socket exists; it need not be connected yet.
-    pub(super) fn take_socket(&mut self, socket: SocketId, desk: &mut Desk<'_>) {
+    pub(super) fn take_socket(&mut self, socket: SocketId) {
         self.socket = Some(socket);
-        if self.manner.is_hasty {
-            desk.set_nodelay(socket);
-        }
     }
 
     /// A room for the first bytes, given before there is a socket.
@@ -256,8 +264,8 @@ impl End {
             let counter = self.sends.0 & u64::from(u32::MAX);
             let token = Token(self.token().0 | SEND | counter);
             if let Err(error) = desk.send(socket, range, token) {
-                // It may just have been reset.
-                if error != SendError::NotConnected {
+                // It may just have been reset; or its buffer is full, until more is acknowledged.
+                if !matches!(error, SendError::NotConnected | SendError::TooMany) {
                     self.complain(format!("send: {error:?}"));
                 }
                 return;

@@ -111,7 +111,8 @@ impl Server {
 
 impl Program for Server {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        self.listener = Some(desk.listen(self.serves.port, self.serves.backlog));
+        let options = self.serves.manner.chosen();
+        self.listener = Some(desk.listen(self.serves.port, self.serves.backlog, &options));
         self.settle(desk);
     }
 
@@ -119,7 +120,7 @@ impl Program for Server {
         if let EventKind::Accepted { socket, remote, .. } = event.kind {
             desk.note_peer(socket, remote);
             if let Some(mut end) = self.next.take() {
-                end.take_socket(socket, desk);
+                end.take_socket(socket);
                 end.act(desk);
                 self.ends.push(end);
             }

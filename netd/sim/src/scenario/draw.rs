@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use stack::{Algorithm, SocketOption};
+
 use super::plan::{Change, HostPlan, Plan, Talk, at};
-use crate::programs::{Manner, Serves, Speaks, Visits};
+use crate::programs::{Manner, Options, Serves, Speaks, Visits};
 use crate::random::Random;
 use crate::weather::{Loss, Weather};
 
@@ -218,8 +220,8 @@ fn bend(
             *bytes = (ask * turns, answer * turns);
             client.speaks = turn(ask, answer, true);
             server.speaks = turn(answer, ask, false);
-            client.is_hasty = random.chance(500_000);
-            server.is_hasty = random.chance(500_000);
+            client.options[0] = hasty(random);
+            server.options[0] = hasty(random);
             (client.closes_second, server.closes_second) = (false, true);
         }
         Style::Visits | Style::Crowd => {
@@ -250,7 +252,7 @@ fn bend(
         Style::Trickle => {
             bytes.0 = random.below(400);
             (client.chunk, client.sends) = (1, random.pick(&[1, 4, 8]));
-            client.is_hasty = random.chance(300_000);
+            client.options[0] = hasty(random);
             client.pauses.0 = Duration::from_millis(random.pick(&[0, 1, 30]));
         }
         Style::Idle => {
@@ -267,6 +269,41 @@ fn bend(
 
 fn one_of<'a>(a: &'a mut Manner, b: &'a mut Manner, random: &mut Random) -> &'a mut Manner {
     if random.chance(500_000) { a } else { b }
+}
+
+fn hasty(random: &mut Random) -> Option<SocketOption> {
+    random.pick(&[None, Some(SocketOption::NoDelay(true))])
+}
+
+/// Options of all kinds; the first place is kept for the style's own.
+fn options(random: &mut Random) -> Options {
+    let congestion = random.pick(&[
+        None,
+        Some(Algorithm::NewReno),
+        Some(Algorithm::Cubic),
+        Some(Algorithm::Bbr),
+    ]);
+    [
+        None,
+        congestion.map(|it| SocketOption::CongestionControl(Some(it))),
+        random.pick(&[None, Some(SocketOption::CongestionNotification(true))]),
+        random.pick(&[
+            None,
+            None,
+            None,
+            Some(SocketOption::MaxSegment(200)),
+            Some(SocketOption::ReceiveBuffer(3_000)),
+            Some(SocketOption::SendBuffer(5_000)),
+        ]),
+        random.pick(&[
+            None,
+            None,
+            None,
+            Some(SocketOption::KeepAlive(true)),
+            Some(SocketOption::QuickAck(true)),
+            Some(SocketOption::TellUserTimeout(true)),
+        ]),
+    ]
 }
 
 fn turn(mine: u64, theirs: u64, is_first: bool) -> Speaks {
@@ -291,6 +328,6 @@ fn manner(port: u16, random: &mut Random) -> Manner {
         closes_second: false,
         pauses: (Duration::ZERO, Duration::ZERO),
         aborts_after: None,
-        is_hasty: false,
+        options: options(random),
     }
 }

@@ -387,7 +387,7 @@ fn at_once(talk: &mut Talk) {
         .flatten()
     {
         manner.speaks = crate::programs::Speaks::AtOnce;
-        manner.is_hasty = false;
+        manner.options = [None; 5];
     }
 }
 

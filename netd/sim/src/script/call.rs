@@ -1,6 +1,6 @@
 //! Calls of the client's.
 
-use stack::{Ending, Half, SocketOption};
+use stack::{Algorithm, Ending, Half, SocketOption};
 
 use super::words::{Words, number};
 
@@ -30,7 +30,8 @@ pub(super) enum Kind {
     Close(Ending),
     /// Ends the listener.
     CloseListener,
-    /// Sets an option of the socket, or of the listener if there is no socket yet.
+    /// Sets an option of the socket, or of the listener if there is no socket yet, or of whatever
+    /// is made next.
     Set(SocketOption),
     /// The client goes with everything that it has.
     Leave,
@@ -92,10 +93,62 @@ fn option(words: &mut Words<'_>) -> Result<SocketOption, String> {
         "off" => Ok(false),
         _ => Err(format!("{name} is on or off")),
     };
-    match name {
-        "nodelay" => Ok(SocketOption::NoDelay(switch()?)),
-        "reuse" => Ok(SocketOption::ReuseAddress(switch()?)),
-        "ttl" => Ok(SocketOption::TimeToLive(number(value)?)),
-        _ => Err(format!("there is no option {name}")),
-    }
+    Ok(match name {
+        "nodelay" => SocketOption::NoDelay(switch()?),
+        "reuse" => SocketOption::ReuseAddress(switch()?),
+        "keepalive" => SocketOption::KeepAlive(switch()?),
+        "tell-user-timeout" => SocketOption::TellUserTimeout(switch()?),
+        "reset-on-close" => SocketOption::ResetOnClose(switch()?),
+        "cork" => SocketOption::Cork(switch()?),
+        "quickack" => SocketOption::QuickAck(switch()?),
+        "ecn" => SocketOption::CongestionNotification(switch()?),
+        "ttl" => SocketOption::TimeToLive(number(value)?),
+        "keepalive-idle" => SocketOption::KeepAliveIdle(number(value)?),
+        "keepalive-interval" => SocketOption::KeepAliveInterval(number(value)?),
+        "keepalive-count" => SocketOption::KeepAliveCount(number(value)?),
+        "user-timeout" => SocketOption::UserTimeout(number(value)?),
+        "receive-buffer" => SocketOption::ReceiveBuffer(number(value)?),
+        "send-buffer" => SocketOption::SendBuffer(number(value)?),
+        "max-segment" => SocketOption::MaxSegment(number(value)?),
+        "congestion" => SocketOption::CongestionControl(Some(match value {
+            "newreno" => Algorithm::NewReno,
+            "cubic" => Algorithm::Cubic,
+            "bbr" => Algorithm::Bbr,
+            _ => return Err(format!("there is no congestion control {value}")),
+        })),
+        _ => return Err(format!("there is no option {name}")),
+    })
+}
+
+/// The call that sets an option, as a script writes it.
+pub(crate) fn setting(option: SocketOption) -> String {
+    let switch = |on| if on { "on" } else { "off" };
+    let (name, value) = match option {
+        SocketOption::NoDelay(on) => ("nodelay", switch(on).to_owned()),
+        SocketOption::ReuseAddress(on) => ("reuse", switch(on).to_owned()),
+        SocketOption::KeepAlive(on) => ("keepalive", switch(on).to_owned()),
+        SocketOption::TellUserTimeout(on) => ("tell-user-timeout", switch(on).to_owned()),
+        SocketOption::ResetOnClose(on) => ("reset-on-close", switch(on).to_owned()),
+        SocketOption::Cork(on) => ("cork", switch(on).to_owned()),
+        SocketOption::QuickAck(on) => ("quickack", switch(on).to_owned()),
+        SocketOption::CongestionNotification(on) => ("ecn", switch(on).to_owned()),
+        SocketOption::Broadcast(on) => ("broadcast", switch(on).to_owned()),
+        SocketOption::TimeToLive(ttl) => ("ttl", ttl.to_string()),
+        SocketOption::KeepAliveIdle(seconds) => ("keepalive-idle", seconds.to_string()),
+        SocketOption::KeepAliveInterval(seconds) => ("keepalive-interval", seconds.to_string()),
+        SocketOption::KeepAliveCount(count) => ("keepalive-count", count.to_string()),
+        SocketOption::UserTimeout(seconds) => ("user-timeout", seconds.to_string()),
+        SocketOption::ReceiveBuffer(bytes) => ("receive-buffer", bytes.to_string()),
+        SocketOption::SendBuffer(bytes) => ("send-buffer", bytes.to_string()),
+        SocketOption::MaxSegment(bytes) => ("max-segment", bytes.to_string()),
+        SocketOption::CongestionControl(choice) => {
+            let name = match choice.unwrap_or_default() {
+                Algorithm::NewReno => "newreno",
+                Algorithm::Cubic => "cubic",
+                Algorithm::Bbr => "bbr",
+            };
+            ("congestion", name.to_owned())
+        }
+    };
+    format!("set {name} {value}")
 }

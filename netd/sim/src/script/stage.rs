@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use stack::{
     AddressPlan, ClientId, Event, EventKind, Instant, InterfaceId, LinkFacts, NAME_SERVERS, Offer,
-    ReceiveMeta, SocketId, SocketInfo, Stack, StaticPlan,
+    ReceiveMeta, SocketId, SocketInfo, SocketOption, Stack, StaticPlan,
 };
 
 use super::given::Setup;
@@ -56,6 +56,8 @@ pub(super) struct Stage {
     pub(super) now: Instant,
     pub(super) start: Instant,
     pub(super) listener: Option<SocketId>,
+    /// Options of the socket that is made next.
+    pub(super) options: Vec<SocketOption>,
     flows: Vec<Flow>,
     current: usize,
     pub(super) sent: VecDeque<(Instant, Sent)>,
@@ -105,6 +107,7 @@ impl Stage {
             now: begin,
             start: begin,
             listener: None,
+            options: Vec::new(),
             flows: Vec::new(),
             current: 0,
             sent: VecDeque::new(),
