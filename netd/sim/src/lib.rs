@@ -9,6 +9,7 @@
 //! window is taken back; programs check every byte; and when all have left, nothing is left behind.
 #![forbid(unsafe_code)]
 
+mod bulk;
 mod codel;
 mod fault;
 mod host;
@@ -26,6 +27,7 @@ pub mod programs;
 pub mod scenario;
 pub mod script;
 
+pub use bulk::{Bottleneck, Bulk};
 pub use fault::{Fault, Faults};
 pub use host::{Arenas, Host, HostSetup, small_tables};
 pub use link::Line;
