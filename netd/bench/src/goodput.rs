@@ -129,6 +129,7 @@ impl Ours {
     fn new(control: Algorithm) -> Self {
         let config = stack::Config {
             congestion_control: control,
+            largest_window: 16 << 20,
             ..stack::Config::default()
         };
         let mut hosts = [1, 2].map(|number| ours::Host::new(number, WIRE, config, BUFFER));

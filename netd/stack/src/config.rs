@@ -75,6 +75,9 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// How long TIME-WAIT lasts (twice the maximum segment lifetime, RFC 9293 3.4.2).
     pub time_wait: Duration,
+    /// The largest receive window that is ever offered, in bytes; it decides the scale of windows
+    /// (RFC 7323 section 2.2), whatever room clients give.
+    pub largest_window: u32,
     /// What new connections do about congestion.
     pub congestion_control: ::tcp::Algorithm,
     /// The stack's place among several that share its addresses; `None`: it has them alone.
@@ -117,6 +120,7 @@ impl Default for Config {
             neighbour_reachable: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             time_wait: Duration::from_secs(60),
+            largest_window: ::tcp::Limits::default().max_window,
             congestion_control: ::tcp::Algorithm::default(),
             shard: None,
         }

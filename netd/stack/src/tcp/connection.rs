@@ -195,6 +195,7 @@ impl Tcp {
             watches: config.connections,
             time_wait: config.time_wait,
             congestion_control: config.congestion_control,
+            max_window: config.largest_window,
             ..Limits::default()
         };
         let counts = [config.connections, config.half_open, config.time_waits];
