@@ -154,9 +154,12 @@ impl Congestion {
 
     /// What is to outlive an idle time.
     pub(crate) fn remember(&self) -> Remembered {
-        Remembered {
-            window: self.window(),
-            threshold: self.threshold(),
+        match self {
+            Self::NewReno(_) | Self::Cubic(_) => Remembered {
+                window: self.window(),
+                threshold: self.threshold(),
+            },
+            Self::Bbr(bbr) => bbr.remember(),
         }
     }
 

@@ -92,6 +92,22 @@ impl Bbr {
         self.window
     }
 
+    /// The model is forgotten: what is left of it is its product, which is no queue.
+    pub(super) fn remember(&self) -> Remembered {
+        let product = self.model.product(Gain::ONE);
+        if product == 0 {
+            return Remembered {
+                window: self.window,
+                threshold: u32::MAX,
+            };
+        }
+        let window = self.window.min(product);
+        Remembered {
+            window,
+            threshold: window,
+        }
+    }
+
     /// Bytes per second. Before the first measurement: the initial window in a round trip, or in a
     /// millisecond if that is not known either, with the gain of startup.
     pub(super) fn pacing_rate(&self, srtt: Option<Duration>) -> u64 {

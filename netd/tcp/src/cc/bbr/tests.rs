@@ -155,6 +155,20 @@ fn a_timeout_keeps_the_model() {
 }
 
 #[test]
+fn what_is_left_of_the_model_is_its_product() {
+    let known = Remembered::initial(MSS);
+    let new = Bbr::new(known, START);
+    assert_eq!(new.remember(), known);
+    let mut line = Line::new(80, 20, 10_000_000);
+    let mut flows = [flow()];
+    line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    // Twice that was the window; CUBIC would go on without a queue.
+    let left = flows[0].congestion.remember();
+    assert!((195_000..=205_000).contains(&left.window), "{left:?}");
+    assert_eq!(left.threshold, left.window);
+}
+
+#[test]
 fn before_the_first_measurement_the_initial_window_is_paced() {
     let bbr = Bbr::new(Remembered::initial(MSS), START);
     // 10,000 bytes in 100 ms, 2.89 times as fast.
