@@ -32,7 +32,7 @@ pub(crate) struct Ranges {
 
 impl Ranges {
     /// How many separate ranges one connection can hold.
-    pub(crate) const CAPACITY: usize = 128;
+    pub(crate) const CAPACITY: usize = 512;
     /// How many ranges are remembered as recent: more than one segment can report.
     const RECENT: usize = 4;
 

@@ -9,6 +9,7 @@
 
 use core::time::Duration;
 
+use crate::assemble::Range;
 use crate::cc::{Algorithm, Congestion, Remembered, Signal};
 use crate::pace::Pacer;
 use crate::pool::Part;
@@ -34,6 +35,9 @@ pub(crate) struct Busy {
     /// When a segment left last.
     pub(crate) last_sent_at: Instant,
 }
+
+// Each connection that sends has one.
+const _: () = assert!(size_of::<Busy>() <= 14_336);
 
 impl Part for Busy {
     fn new() -> Self {
@@ -150,7 +154,9 @@ impl Busy {
     /// Nothing more leaves now, with `flight` bytes up to `nxt` not acknowledged. `has_more`: there
     /// is something to send that the peer would take.
     pub(crate) fn note_pause(&mut self, flight: u32, nxt: u64, mss: Mss, has_more: bool) {
-        if self.room(flight) < u32::from(mss.get()) {
+        if self.recovery.phase() == Phase::Fast {
+            // Recovery is the limit, and a short one.
+        } else if self.room(flight) < u32::from(mss.get()) {
             self.limited_to = nxt;
         } else if !has_more {
             self.delivered.limit_by_application(self.in_flight(flight));
@@ -178,11 +184,11 @@ impl Busy {
         now: Instant,
     ) -> bool {
         let departure = self.leave(len, flight, now);
-        let is_noted = self.board.resend(len, departure);
-        if is_noted {
-            self.recovery.suspicion.note_resent(len, stamp);
+        let again = self.board.resend(len, departure);
+        if let Some(range) = again {
+            self.recovery.suspicion.note_resent(range, stamp);
         }
-        is_noted
+        again.is_some()
     }
 
     /// The last segment leaves again (RFC 8985 section 7.3), as far as it is one record. Returns
@@ -192,7 +198,7 @@ impl Busy {
         mss: u32,
         flight: u32,
         now: Instant,
-    ) -> Option<(u64, u64)> {
+    ) -> Option<Range> {
         let departure = self.leave(mss, flight, now);
         self.board.resend_last(mss, departure)
     }

@@ -192,12 +192,25 @@ impl Open {
     }
 
     /// RFC 8985 section 7.2: the probe's timer, unless the retransmission timer is due earlier.
-    pub(crate) fn arm_tail(&mut self, now: Instant) {
-        let rto = self.snd.rtt.rto();
+    fn arm_tail(&mut self, now: Instant) {
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        if wait < rto.duration() {
+        if wait < self.snd.rtt.rto().duration() {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else {
+            self.arm_retransmit(now);
+        }
+    }
+
+    /// New bytes have left. A timer that runs is not set again (RFC 6298 section 5.1), but for the
+    /// probe of the tail, which is due earlier (RFC 8985 section 7.2).
+    pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, now: Instant) {
+        let is_running = self.timers.awaits_answer();
+        let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
+        let is_early = wait < self.snd.rtt.rto().duration();
+        if may_probe_tail && is_early && self.timers.purpose() != Purpose::Tail {
+            self.timers.arm_for(Purpose::Tail, wait, now);
+        } else if !is_running {
+            self.timers.disarm();
             self.arm_retransmit(now);
         }
     }

@@ -43,6 +43,11 @@ pub struct Info {
     pub receive_window: u32,
     /// Bytes, or FIN, sent and not acknowledged.
     pub in_flight: u32,
+    /// Of those, bytes that the peer has reported as arrived, and bytes that are taken for lost and
+    /// were not sent again yet.
+    pub arrived: u32,
+    /// See [`Info::arrived`].
+    pub lost: u32,
     /// Bytes queued and not acknowledged.
     pub send_queue: u64,
     /// Bytes in order that are not published yet.
@@ -75,6 +80,8 @@ impl Info {
             send_window: 0,
             receive_window: 0,
             in_flight: 1,
+            arrived: 0,
+            lost: 0,
             send_queue: 0,
             receive_queue: 0,
             bytes_sent: 0,
@@ -105,6 +112,8 @@ impl Info {
             send_window: snd.window,
             receive_window: u32::try_from(offered).unwrap_or(u32::MAX),
             in_flight: snd.flight,
+            arrived: busy.map_or(0, |busy| busy.board.arrived()),
+            lost: busy.map_or(0, |busy| busy.board.lost()),
             send_queue: snd.end.saturating_sub(snd.una),
             receive_queue: rcv.unpublished,
             bytes_sent: snd.una.min(snd.end),

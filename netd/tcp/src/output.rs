@@ -10,6 +10,7 @@
 use wire::Ecn;
 use wire::tcp::{Flags, Options, SackBlocks};
 
+use crate::assemble::Range;
 use crate::busy::Busy;
 use crate::open::Open;
 use crate::outcome::{Emit, Fate};
@@ -223,7 +224,7 @@ impl Open {
     /// The first of what is lost, as far as congestion control lets it out, and the peer's window
     /// (RFC 9293 section 3.8.6, SHLD-16): what lies beyond one that has shrunk waits.
     fn lost_part(&self, busy: &Busy, max_payload: u32) -> Option<Part> {
-        let (start, end) = busy.board.first_lost()?;
+        let Range { start, end } = busy.board.first_lost()?;
         let mss = u32::from(self.snd.mss.get());
         let whole = small(end.saturating_sub(start));
         let edge = self.snd.una.saturating_add(self.snd.window.into());
@@ -318,15 +319,7 @@ impl Open {
         let (count, flight) = (part.positions(), self.snd.flight);
         busy.depart(count, flight, self.snd.mss, now);
         self.snd.flight = flight.saturating_add(count);
-        if !self.timers.awaits_answer() {
-            // RFC 6298 section 5.1; RFC 8985 section 7.2.
-            self.timers.disarm();
-            if busy.may_probe_tail(self.has_sack) {
-                self.arm_tail(now);
-            } else {
-                self.arm_retransmit(now);
-            }
-        }
+        self.await_answer_to_new(busy.may_probe_tail(self.has_sack), now);
         let mut emit = self.emit(part, now);
         if self.notice.is_agreed() && part.len > 0 {
             emit.header.flags |= self.notice.take_answer();
@@ -364,11 +357,11 @@ impl Open {
     fn send_tail_probe(&mut self, busy: &mut Busy, now: Instant) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if let Some(part) = self.new_part(mss, 0).filter(|_| busy.board.has_room()) {
-            let emit = self.send_new(busy, part, now);
-            busy.recovery.probe = TailProbe::depart(self.snd.nxt(), false);
-            return Some(emit);
+            let nxt = self.snd.nxt().saturating_add(part.positions().into());
+            busy.recovery.probe = TailProbe::depart(nxt, false);
+            return Some(self.send_new(busy, part, now));
         }
-        let (start, end) = busy.depart_last_again(mss, self.snd.flight, now)?;
+        let Range { start, end } = busy.depart_last_again(mss, self.snd.flight, now)?;
         busy.recovery.probe = TailProbe::depart(self.snd.nxt(), true);
         let part = self.sent_part(start, end);
         self.snd.note_retransmit(part.positions());

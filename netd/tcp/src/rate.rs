@@ -14,10 +14,11 @@ use crate::time::Instant;
 pub(crate) struct Departure {
     /// When it left.
     pub(crate) at: Instant,
-    /// When the latest bytes had been delivered (P.delivered_time).
-    delivered_at: Instant,
-    /// When the flight that it belongs to began (P.first_sent_time).
-    first_sent_at: Instant,
+    /// How long before that the latest bytes had been delivered (P.delivered_time), in
+    /// microseconds; a record of every segment has these, so they are short.
+    since_delivery: u32,
+    /// How long before that the flight began that it belongs to (P.first_sent_time), likewise.
+    since_first: u32,
     /// How many bytes had been delivered (P.delivered), modulo 2³².
     delivered: u32,
     /// There was not enough to send (P.is_app_limited).
@@ -27,8 +28,8 @@ pub(crate) struct Departure {
 impl Departure {
     pub(crate) const NONE: Self = Self {
         at: Instant::ZERO,
-        delivered_at: Instant::ZERO,
-        first_sent_at: Instant::ZERO,
+        since_delivery: 0,
+        since_first: 0,
         delivered: 0,
         is_app_limited: false,
     };
@@ -73,8 +74,8 @@ impl Delivered {
         }
         Departure {
             at: now,
-            delivered_at: self.at,
-            first_sent_at: self.first_sent_at,
+            since_delivery: microseconds(now.since(self.at)),
+            since_first: microseconds(now.since(self.first_sent_at)),
             delivered: low_half(self.bytes),
             is_app_limited: self.limited_until > self.bytes,
         }
@@ -94,6 +95,9 @@ impl Delivered {
         min_rtt: Duration,
         now: Instant,
     ) -> Option<RateSample> {
+        if bytes == 0 {
+            return None;
+        }
         self.bytes = self.bytes.saturating_add(u64::from(bytes));
         self.at = now;
         if self.bytes > self.limited_until {
@@ -101,9 +105,10 @@ impl Delivered {
         }
         let newest = newest?;
         self.first_sent_at = self.first_sent_at.max(newest.at);
-        let interval = now
-            .since(newest.delivered_at)
-            .max(newest.at.since(newest.first_sent_at));
+        let send_elapsed = Duration::from_micros(newest.since_first.into());
+        let since_delivery = Duration::from_micros(newest.since_delivery.into());
+        let ack_elapsed = now.since(newest.at).saturating_add(since_delivery);
+        let interval = ack_elapsed.max(send_elapsed);
         // Less than a round trip would be an acknowledgement of something else.
         if interval < min_rtt || interval.is_zero() {
             return None;
@@ -121,6 +126,10 @@ impl Delivered {
             is_app_limited: newest.is_app_limited,
         })
     }
+}
+
+fn microseconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]

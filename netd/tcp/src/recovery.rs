@@ -166,14 +166,10 @@ impl Busy {
         self.take_duplicates(heard, standing);
         let stamp = self.recovery.suspicion.stamp();
         let is_resent_believed = Suspicion::is_resent_believed(stamp, heard.echo);
-        self.recovery
-            .rack
-            .update(&delivery, is_resent_believed, now);
-
+        let rack = &mut self.recovery.rack;
+        rack.update(&delivery, is_resent_believed, standing.srtt, now);
         self.take_back_mistakes(heard, &delivery, standing);
-        if una >= self.recovery.point {
-            self.end_phase(standing);
-        }
+        self.end_phase(standing);
         let (mut lost, look_again) = self.find_losses(standing);
         lost = lost.saturating_add(self.find_losses_plainly(heard, standing));
         let delivered = delivery.bytes.saturating_add_signed(presumed);
@@ -241,47 +237,55 @@ impl Busy {
 
     /// The peer reports bytes that came twice.
     fn take_duplicates(&mut self, heard: &Heard, standing: &Standing) {
-        let twice = heard.reports.duplicate;
-        if twice > 0 {
-            let recovery = &mut self.recovery;
+        let recovery = &mut self.recovery;
+        if let Some(twice) = heard.reports.duplicate
+            && recovery.suspicion.note_duplicate(twice)
+        {
             recovery.rack.note_duplicate(standing.una, standing.nxt);
-            recovery.suspicion.note_duplicate(twice);
         }
     }
 
     /// Ends a recovery that was a mistake.
     fn take_back_mistakes(&mut self, heard: &Heard, delivery: &Delivery, standing: &Standing) {
         let recovery = &mut self.recovery;
-        let is_in_recovery = recovery.phase != Phase::Open;
+        // The echo is about one segment: it must be all that was found to be lost, so far.
+        let may_be_all = match recovery.phase {
+            Phase::Open => false,
+            Phase::Fast => self.board.lost() == 0,
+            Phase::Loss => true,
+        };
         let says_something = heard.acked > 0 || heard.is_duplicate || delivery.bytes > 0;
         let has_original = delivery.lowest_original <= recovery.point;
         let suspicion = &mut recovery.suspicion;
         let is_all_here = recovery.phase == Phase::Fast && standing.una >= recovery.point;
         let is_mistake = suspicion.is_mistake_by_duplicates()
             || (is_all_here && suspicion.is_untouched())
-            || (is_in_recovery && heard.acked > 0 && suspicion.is_mistake_by_echo(heard.echo))
+            || (may_be_all && heard.acked > 0 && suspicion.is_mistake_by_echo(heard.echo))
             || (recovery.phase == Phase::Loss
                 && says_something
                 && suspicion.on_frto(heard.acked > 0, has_original));
         if !is_mistake {
             return;
         }
-        if recovery.phase != Phase::Loss {
-            recovery.rack.note_mistake();
-        }
+        recovery.rack.note_mistake(recovery.phase != Phase::Loss);
         recovery.phase = Phase::Open;
-        recovery.suspicion = Suspicion::NONE;
+        recovery.suspicion.close();
         recovery.plain.forget_duplicates();
         self.board.forgive();
         self.congestion.on_spurious(standing.now);
     }
 
-    /// Everything that was in flight when the phase began is acknowledged.
+    /// Ends the phase if everything that was in flight when it began is acknowledged.
     fn end_phase(&mut self, standing: &Standing) {
         let recovery = &mut self.recovery;
         if recovery.phase == Phase::Open {
-            // A round trip later: who has not complained until now will not.
-            recovery.suspicion = Suspicion::NONE;
+            if standing.una > recovery.point {
+                // A round trip later: who has not complained until now will not.
+                recovery.suspicion.close();
+            }
+            return;
+        }
+        if standing.una < recovery.point {
             return;
         }
         let was_fast = recovery.phase == Phase::Fast;
@@ -361,7 +365,7 @@ impl Busy {
         recovery.phase = Phase::Fast;
         recovery.point = standing.nxt;
         recovery.prr = Prr::begin(recover_flight);
-        recovery.suspicion = Suspicion::begin(Frto::Off);
+        recovery.suspicion.begin(Frto::Off);
         recovery.probe = TailProbe::NONE;
         // RFC 5681 section 3.2 step 2: FlightSize.
         let flight = standing.flight();
@@ -374,7 +378,7 @@ impl Busy {
         let reports = heard.reports;
         let is_plain = heard.is_duplicate && reports.is_empty();
         let probe = &mut self.recovery.probe;
-        let has_repaired = probe.on_ack(standing.una, reports.duplicate > 0, is_plain);
+        let has_repaired = probe.on_ack(standing.una, reports.duplicate.is_some(), is_plain);
         if has_repaired && self.recovery.phase == Phase::Open {
             let flight = standing.flight();
             self.congestion
@@ -400,7 +404,7 @@ impl Busy {
         } else {
             Frto::Off
         };
-        recovery.suspicion = Suspicion::begin(frto);
+        recovery.suspicion.begin(frto);
         recovery.phase = Phase::Loss;
         recovery.point = standing.nxt;
         recovery.probe = TailProbe::NONE;

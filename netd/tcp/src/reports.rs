@@ -14,8 +14,8 @@ use crate::seq::Seq;
 pub(crate) struct Reports {
     ranges: [Range; SackBlocks::MAX],
     count: usize,
-    /// So many bytes came twice.
-    pub(crate) duplicate: u32,
+    /// These bytes came twice.
+    pub(crate) duplicate: Option<Range>,
     /// So many blocks made no sense.
     pub(crate) odd: u32,
 }
@@ -58,7 +58,10 @@ impl Reports {
         let ack = i64::try_from(sent.ack).unwrap_or(i64::MAX);
         let oldest = ack.saturating_sub(sent.max_window.into());
         if end <= ack && len > 0 && start >= oldest.max(0) {
-            self.duplicate = len;
+            self.duplicate = Some(Range {
+                start: start.cast_unsigned(),
+                end: end.cast_unsigned(),
+            });
             return;
         }
         let Some(here) = range(first, sent) else {
@@ -67,7 +70,7 @@ impl Reports {
         };
         let around = second.and_then(|block| range(block, sent));
         if around.is_some_and(|around| around.start <= here.start && here.end <= around.end) {
-            self.duplicate = len;
+            self.duplicate = Some(here);
         } else {
             self.push(here);
         }
@@ -87,7 +90,7 @@ impl Reports {
 
     /// Whether nothing is reported.
     pub(crate) const fn is_empty(&self) -> bool {
-        self.count == 0 && self.duplicate == 0
+        self.count == 0 && self.duplicate.is_none()
     }
 }
 
@@ -112,7 +115,7 @@ mod tests {
         max_window: 1_500,
     };
 
-    fn check(blocks: &[(u32, u32)]) -> (Vec<(u64, u64)>, u32, u32) {
+    fn check(blocks: &[(u32, u32)]) -> (Vec<(u64, u64)>, u64, u32) {
         let number = |position: u32| SENT.base.plus(position).get();
         let blocks = blocks.iter().map(|(left, right)| SackBlock {
             left: number(*left),
@@ -120,7 +123,8 @@ mod tests {
         });
         let reports = Reports::check(&blocks.collect(), &SENT);
         let ranges = reports.ranges().map(|range| (range.start, range.end));
-        (ranges.collect(), reports.duplicate, reports.odd)
+        let duplicate = reports.duplicate.map_or(0, |twice| twice.end - twice.start);
+        (ranges.collect(), duplicate, reports.odd)
     }
 
     #[test]
@@ -175,7 +179,7 @@ mod tests {
         fn what_passes_was_sent(blocks in prop::collection::vec(any::<(u32, u32)>(), 0..5)) {
             let (ranges, duplicate, odd) = check(&blocks);
             prop_assert!(ranges.len() + odd as usize <= blocks.len().min(4));
-            prop_assert!(duplicate <= SENT.max_window.max(7_000));
+            prop_assert!(duplicate <= u64::from(SENT.max_window).max(7_000));
             for (start, end) in ranges {
                 prop_assert!(2_000 <= start && start < end && end <= 9_000);
             }

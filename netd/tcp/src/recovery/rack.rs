@@ -69,16 +69,26 @@ impl Rack {
 
     /// Section 6.2 steps 1 to 3. `is_resent_believed`: what was sent again did arrive, as far as
     /// timestamps tell.
-    pub(crate) fn update(&mut self, delivery: &Delivery, is_resent_believed: bool, now: Instant) {
+    pub(crate) fn update(
+        &mut self,
+        delivery: &Delivery,
+        is_resent_believed: bool,
+        srtt: Option<Duration>,
+        now: Instant,
+    ) {
         if let Some(measured) = delivery.round_trip(now) {
             self.min_rtt.sample(measured, now);
         }
         // Step 3: something that was sent once arrives below what had arrived before.
         self.is_reordering_seen |= delivery.lowest_original < self.highest;
         // Step 2: what was sent again and arrives too soon is the original's arrival.
+        let least = match self.min_rtt.best {
+            Duration::ZERO => srtt.unwrap_or(Duration::MAX),
+            known => known,
+        };
         let resent = delivery
             .newest_resent
-            .filter(|newest| is_resent_believed && now.since(newest.at) >= self.min_rtt.best);
+            .filter(|newest| is_resent_believed && now.since(newest.at) >= least);
         for newest in [delivery.newest_original, resent].into_iter().flatten() {
             self.highest = self.highest.max(newest.end);
             if self.newest.is_none_or(|known| known < newest) {
@@ -98,9 +108,11 @@ impl Rack {
         self.persist = Self::PERSIST;
     }
 
-    /// A loss was found where there was none.
-    pub(crate) fn note_mistake(&mut self) {
-        self.is_reordering_seen = true;
+    /// A loss was found where there was none: by time, because of `reordering`, or by a timeout.
+    /// What arrived meanwhile proves nothing against what is still on its way.
+    pub(crate) fn note_mistake(&mut self, reordering: bool) {
+        self.is_reordering_seen |= reordering;
+        self.newest = None;
     }
 
     /// Section 6.2 step 4: a recovery is over.
@@ -221,7 +233,7 @@ mod tests {
     #[test]
     fn what_left_before_what_has_arrived_is_lost_after_a_while() {
         let mut rack = Rack::new();
-        rack.update(&arrival(2_000, 1, false), true, at(101));
+        rack.update(&arrival(2_000, 1, false), true, None, at(101));
         assert_eq!(window(&rack, 1_000), Duration::from_millis(25));
         let early = record(1_000, 0, false);
         let wait = Duration::from_millis(25);
@@ -237,14 +249,14 @@ mod tests {
         );
         // Three segments that have arrived make the wait unnecessary, until reordering is seen.
         assert_eq!(window(&rack, 3_000), Duration::ZERO);
-        rack.update(&arrival(1_000, 0, false), true, at(110));
+        rack.update(&arrival(1_000, 0, false), true, None, at(110));
         assert_eq!(window(&rack, 3_000), Duration::from_millis(25));
     }
 
     #[test]
     fn duplicates_widen_the_window_once_a_round_and_for_sixteen_recoveries() {
         let mut rack = Rack::new();
-        rack.update(&arrival(1_000, 0, false), true, at(40));
+        rack.update(&arrival(1_000, 0, false), true, None, at(40));
         for _ in 0..3 {
             rack.note_duplicate(1_000, 9_000);
         }
@@ -261,7 +273,7 @@ mod tests {
     #[test]
     fn the_window_is_at_most_the_smoothed_round_trip() {
         let mut rack = Rack::new();
-        rack.update(&arrival(1_000, 0, false), true, at(100));
+        rack.update(&arrival(1_000, 0, false), true, None, at(100));
         for round in 0..100 {
             rack.note_duplicate(round * 1_000, round * 1_000 + 1);
         }
@@ -271,12 +283,12 @@ mod tests {
     #[test]
     fn what_was_sent_again_and_arrives_too_soon_is_the_original() {
         let mut rack = Rack::new();
-        rack.update(&arrival(1_000, 0, false), true, at(100));
-        rack.update(&arrival(5_000, 150, true), true, at(160));
+        rack.update(&arrival(1_000, 0, false), true, None, at(100));
+        rack.update(&arrival(5_000, 150, true), true, None, at(160));
         assert_eq!(rack.rtt, Duration::from_millis(100));
-        rack.update(&arrival(5_000, 150, true), false, at(300));
+        rack.update(&arrival(5_000, 150, true), false, None, at(300));
         assert_eq!(rack.rtt, Duration::from_millis(100));
-        rack.update(&arrival(5_000, 150, true), true, at(300));
+        rack.update(&arrival(5_000, 150, true), true, None, at(300));
         assert_eq!(rack.rtt, Duration::from_millis(150));
     }
 

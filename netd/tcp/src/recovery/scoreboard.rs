@@ -16,6 +16,7 @@
 use core::time::Duration;
 
 use super::delivery::Delivery;
+use crate::assemble::Range;
 use crate::rate::Departure;
 use crate::time::Instant;
 
@@ -61,8 +62,7 @@ impl Record {
         self.condition == next.condition
             && match self.condition {
                 Condition::Arrived => true,
-                Condition::Lost => self.was_resent == next.was_resent,
-                Condition::InFlight => {
+                Condition::Lost | Condition::InFlight => {
                     self.was_resent == next.was_resent
                         && self.departure.at == next.departure.at
                         && self.departure.is_app_limited == next.departure.is_app_limited
@@ -410,13 +410,16 @@ impl Scoreboard {
     }
 
     /// The first range that is lost.
-    pub(crate) fn first_lost(&self) -> Option<(u64, u64)> {
+    pub(crate) fn first_lost(&self) -> Option<Range> {
         let place = self.first_lost_place()?;
         let records = self.records().get(place..)?;
         let lost = records
             .iter()
             .take_while(|record| record.condition == Condition::Lost);
-        Some((self.start_of(place), lost.last()?.end))
+        Some(Range {
+            start: self.start_of(place),
+            end: lost.last()?.end,
+        })
     }
 
     fn first_lost_place(&self) -> Option<usize> {
@@ -427,16 +430,14 @@ impl Scoreboard {
         records.position(|record| record.condition == Condition::Lost)
     }
 
-    /// The first `len` positions of the first lost range leave again. `false` if that cannot be
-    /// noted.
-    pub(crate) fn resend(&mut self, len: u32, departure: Departure) -> bool {
+    /// The first `len` positions of the first lost range leave again. Returns their range; `None`
+    /// if that cannot be noted.
+    pub(crate) fn resend(&mut self, len: u32, departure: Departure) -> Option<Range> {
         self.make_room();
-        let Some((start, end)) = self.first_lost() else {
-            return false;
-        };
+        let Range { start, end } = self.first_lost()?;
         let end = end.min(start.saturating_add(u64::from(len)));
         if !self.split_at(end) {
-            return false;
+            return None;
         }
         let records = self.records();
         let front = records.partition_point(|record| record.end <= start);
@@ -444,12 +445,12 @@ impl Scoreboard {
         self.remove(front, last);
         self.lost = self.lost.saturating_sub(small(end.saturating_sub(start)));
         self.note_resent(front, departure);
-        true
+        Some(Range { start, end })
     }
 
-    /// The last `len` bytes in flight leave again (RFC 8985 section 7.3). Returns how many they
-    /// are: fewer if the last record is shorter.
-    pub(crate) fn resend_last(&mut self, len: u32, departure: Departure) -> Option<(u64, u64)> {
+    /// The last `len` bytes in flight leave again (RFC 8985 section 7.3). Returns their range:
+    /// it is shorter if the last record is.
+    pub(crate) fn resend_last(&mut self, len: u32, departure: Departure) -> Option<Range> {
         let end = self.records().last()?.end;
         self.make_room();
         self.split_at(end.saturating_sub(u64::from(len)).max(self.una));
@@ -459,7 +460,7 @@ impl Scoreboard {
             return None;
         }
         self.note_resent(place, departure);
-        Some((start, end))
+        Some(Range { start, end })
     }
 
     fn note_resent(&mut self, place: usize, departure: Departure) {

@@ -103,9 +103,9 @@ proptest! {
                     prop_assert_eq!(board.lost(), before + lost);
                 }
                 5 => {
-                    if let Some((start, end)) = board.first_lost() {
+                    if let Some(Range { start, end }) = board.first_lost() {
                         let len = (len as u64).min(end - start);
-                        prop_assert!(board.resend(len as u32, left(time as u64 / 3)));
+                        prop_assert!(board.resend(len as u32, left(time as u64 / 3)).is_some());
                         bytes.set(start as usize, (start + len) as usize, Condition::InFlight);
                     }
                 }
@@ -184,10 +184,16 @@ fn a_crowded_board_believes_nobody_after_a_timeout() {
     }
     board.lose_all(true);
     assert_eq!((board.arrived(), board.lost()), (0, 100_000));
-    assert!(board.resend(1_000, left(9)));
+    assert!(board.resend(1_000, left(9)).is_some());
     assert_eq!(
         (board.first_lost(), board.lost()),
-        (Some((1_000, 100_000)), 99_000)
+        (
+            Some(Range {
+                start: 1_000,
+                end: 100_000
+            }),
+            99_000
+        )
     );
 }
 
@@ -206,7 +212,13 @@ fn a_peer_that_takes_back_is_found_out() {
 #[test]
 fn the_last_segment_leaves_again() {
     let mut board = board(&[3_000]);
-    assert_eq!(board.resend_last(1_000, left(7)), Some((2_000, 3_000)));
+    assert_eq!(
+        board.resend_last(1_000, left(7)),
+        Some(Range {
+            start: 2_000,
+            end: 3_000
+        })
+    );
     let ends: Vec<_> = board
         .records()
         .iter()
@@ -253,8 +265,8 @@ fn what_left_last_of_a_shared_record_does_not_date_the_rest() {
     assert_eq!(delivery.round_trip(now), Some(known));
     // And what leaves again is dated anew.
     board.lose_where(|_| true);
-    let (lost, _) = board.first_lost().unwrap();
-    assert!(board.resend(1_000, left(900)));
+    let lost = board.first_lost().unwrap().start;
+    assert!(board.resend(1_000, left(900)).is_some());
     let mut delivery = Delivery::NONE;
     board.report(lost, lost + 1_000, &mut delivery);
     assert_eq!(delivery.newest_resent.unwrap().at, left(900).at);

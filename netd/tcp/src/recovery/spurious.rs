@@ -9,6 +9,7 @@
 //! | D-SACK | everything that was sent again is reported as having come twice | RFC 3708 |
 //! | | everything arrived, and nothing was sent again | |
 
+use crate::assemble::Range;
 use crate::seq::Seq;
 
 /// How far F-RTO is (RFC 5682 section 3.1).
@@ -39,8 +40,7 @@ pub(crate) struct Suspicion {
     is_open: bool,
     /// Our timestamp of the first segment that was sent again in it.
     stamp: Option<Seq>,
-    /// Bytes that were sent again, less those reported as having come twice.
-    unconfirmed: u32,
+    unconfirmed: Unconfirmed,
     has_resent: bool,
     has_confirmed: bool,
     pub(crate) frto: Frto,
@@ -51,42 +51,52 @@ impl Suspicion {
     pub(crate) const NONE: Self = Self {
         is_open: false,
         stamp: None,
-        unconfirmed: 0,
+        unconfirmed: Unconfirmed::NONE,
         has_resent: false,
         has_confirmed: false,
         frto: Frto::Off,
     };
 
     /// A recovery begins.
-    pub(crate) const fn begin(frto: Frto) -> Self {
-        Self {
-            is_open: true,
-            frto,
-            ..Self::NONE
-        }
+    pub(crate) fn begin(&mut self, frto: Frto) {
+        self.close();
+        self.is_open = true;
+        self.frto = frto;
     }
 
-    /// `bytes` are sent again, with this timestamp.
-    pub(crate) fn note_resent(&mut self, bytes: u32, stamp: Option<u32>) {
+    /// There is nothing to suspect any more.
+    pub(crate) fn close(&mut self) {
+        self.is_open = false;
+        self.stamp = None;
+        self.has_resent = false;
+        self.has_confirmed = false;
+        self.frto = Frto::Off;
+        self.unconfirmed.len = 0;
+        self.unconfirmed.is_full = false;
+    }
+
+    /// `range` is sent again, with this timestamp.
+    pub(crate) fn note_resent(&mut self, range: Range, stamp: Option<u32>) {
         if self.is_open {
             // Asked once: the answer to a later one proves nothing.
             if !self.has_resent {
                 self.stamp = stamp.map(Seq::new);
             }
             self.has_resent = true;
-            self.unconfirmed = self.unconfirmed.saturating_add(bytes);
+            self.unconfirmed.add(range);
         }
     }
 
-    /// The peer says that `bytes` came twice.
-    pub(crate) fn note_duplicate(&mut self, bytes: u32) {
-        self.has_confirmed = true;
-        self.unconfirmed = self.unconfirmed.saturating_sub(bytes);
+    /// The peer says that `range` came twice. Whether that is because it was sent again.
+    pub(crate) fn note_duplicate(&mut self, range: Range) -> bool {
+        let is_ours = self.is_open && self.unconfirmed.remove(range);
+        self.has_confirmed |= is_ours;
+        is_ours
     }
 
     /// RFC 3708 section 2: whether all that was sent again had arrived before.
-    pub(crate) const fn is_mistake_by_duplicates(&self) -> bool {
-        self.is_open && self.has_resent && self.has_confirmed && self.unconfirmed == 0
+    pub(crate) fn is_mistake_by_duplicates(&self) -> bool {
+        self.is_open && self.has_confirmed && self.unconfirmed.is_empty()
     }
 
     /// Nothing was sent again: if everything arrives, nothing was lost.
@@ -95,12 +105,13 @@ impl Suspicion {
     }
 
     /// RFC 3522 section 3.2 step 5: whether `echo`, in the first acknowledgement of something new,
-    /// is from before the first retransmission. It is asked once.
+    /// is from before the first retransmission. It is asked once. If more than that was sent again,
+    /// an answer to the first proves nothing of the others.
     pub(crate) fn is_mistake_by_echo(&mut self, echo: Option<u32>) -> bool {
         let (Some(stamp), Some(echo)) = (self.stamp.take(), echo) else {
             return false;
         };
-        self.is_open && Seq::new(echo).is_before(stamp)
+        self.is_open && self.unconfirmed.is_one() && Seq::new(echo).is_before(stamp)
     }
 
     /// Whether what was sent again can have been acknowledged by an acknowledgement with `echo`.
@@ -139,29 +150,134 @@ impl Suspicion {
     }
 }
 
+/// Ranges that were sent again and not reported as having come twice: as many as a few lost
+/// retransmissions are, so that bytes doubled by the network are not taken for ours.
+#[derive(Clone, Copy, Debug)]
+struct Unconfirmed {
+    ranges: [Range; Self::CAPACITY],
+    len: usize,
+    /// There were more, so nobody will ever know.
+    is_full: bool,
+}
+
+impl Unconfirmed {
+    const CAPACITY: usize = 64;
+
+    const NONE: Self = Self {
+        ranges: [Range { start: 0, end: 0 }; Self::CAPACITY],
+        len: 0,
+        is_full: false,
+    };
+
+    const fn is_one(&self) -> bool {
+        self.len == 1
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.len == 0 && !self.is_full
+    }
+
+    fn add(&mut self, range: Range) {
+        let used = self.ranges.get_mut(..self.len);
+        if let Some(last) = used.and_then(|used| used.last_mut())
+            && last.end == range.start
+        {
+            last.end = range.end;
+            return;
+        }
+        match self.ranges.get_mut(self.len) {
+            Some(place) => {
+                *place = range;
+                self.len = self.len.saturating_add(1);
+            }
+            None => self.is_full = true,
+        }
+    }
+
+    /// Takes `twice` out of one of the ranges, at its front or its back; one that was sent again
+    /// twice is there twice. Whether it was in any.
+    fn remove(&mut self, twice: Range) -> bool {
+        let used = self.ranges.get_mut(..self.len).unwrap_or(&mut []);
+        let overlaps = |range: &Range| range.start < twice.end && twice.start < range.end;
+        let Some(place) = used.iter().position(overlaps) else {
+            return false;
+        };
+        let last = used.last().copied();
+        if let Some(range) = used.get_mut(place) {
+            if twice.start <= range.start {
+                range.start = range.end.min(twice.end);
+            } else if twice.end >= range.end {
+                range.end = twice.start;
+            }
+            if range.start >= range.end {
+                *range = last.unwrap_or(*range);
+                self.len = self.len.saturating_sub(1);
+            }
+        }
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const fn range(start: u64, end: u64) -> Range {
+        Range { start, end }
+    }
+
+    fn begun(frto: Frto) -> Suspicion {
+        let mut suspicion = Suspicion::NONE;
+        suspicion.begin(frto);
+        suspicion
+    }
+
     #[test]
     fn all_that_was_sent_again_must_have_come_twice() {
-        let mut suspicion = Suspicion::begin(Frto::Off);
+        let mut suspicion = begun(Frto::Off);
+        assert!(!suspicion.note_duplicate(range(0, 1_000)));
         assert!(!suspicion.is_mistake_by_duplicates(), "nothing was sent");
-        suspicion.note_resent(2_000, None);
-        suspicion.note_duplicate(1_000);
-        assert!(!suspicion.is_mistake_by_duplicates());
-        suspicion.note_duplicate(1_000);
+        suspicion.note_resent(range(1_000, 2_000), None);
+        suspicion.note_resent(range(2_000, 3_000), None);
+        suspicion.note_resent(range(7_000, 8_000), None);
+        assert!(!suspicion.note_duplicate(range(5_000, 6_000)), "not ours");
+        for twice in [range(2_000, 3_000), range(7_000, 8_000), range(0, 1_500)] {
+            assert!(suspicion.note_duplicate(twice));
+            assert!(!suspicion.is_mistake_by_duplicates());
+        }
+        assert!(suspicion.note_duplicate(range(1_500, 2_000)));
         assert!(suspicion.is_mistake_by_duplicates());
-        let mut none = Suspicion::NONE;
-        none.note_duplicate(1_000);
-        assert!(!none.is_mistake_by_duplicates());
+        assert!(!Suspicion::NONE.is_mistake_by_duplicates());
+    }
+
+    #[test]
+    fn what_was_sent_again_twice_must_have_come_three_times() {
+        let mut suspicion = begun(Frto::Off);
+        suspicion.note_resent(range(0, 1_000), None);
+        suspicion.note_resent(range(0, 1_000), None);
+        assert!(suspicion.note_duplicate(range(0, 1_000)));
+        assert!(!suspicion.is_mistake_by_duplicates());
+        assert!(suspicion.note_duplicate(range(0, 1_000)));
+        assert!(suspicion.is_mistake_by_duplicates());
+    }
+
+    #[test]
+    fn a_recovery_that_sent_too_much_again_is_no_mistake() {
+        let mut suspicion = begun(Frto::Off);
+        for place in 0..100 {
+            suspicion.note_resent(range(place * 2_000, place * 2_000 + 1_000), None);
+        }
+        for place in 0..100 {
+            suspicion.note_duplicate(range(place * 2_000, place * 2_000 + 1_000));
+        }
+        assert!(!suspicion.is_mistake_by_duplicates());
     }
 
     #[test]
     fn an_old_echo_counts_once() {
-        let mut suspicion = Suspicion::begin(Frto::Off);
-        suspicion.note_resent(1_000, Some(5));
-        suspicion.note_resent(1_000, Some(9));
+        let mut suspicion = begun(Frto::Off);
+        suspicion.note_resent(range(0, 1_000), Some(5));
+        suspicion.note_resent(range(1_000, 2_000), Some(9));
         let mut other = suspicion;
         assert!(suspicion.is_mistake_by_echo(Some(4)));
         assert!(!suspicion.is_mistake_by_echo(Some(4)));
@@ -170,30 +286,30 @@ mod tests {
 
     #[test]
     fn who_was_asked_is_not_asked_about_what_is_sent_again_later() {
-        let mut suspicion = Suspicion::begin(Frto::Off);
-        suspicion.note_resent(1_000, Some(5));
+        let mut suspicion = begun(Frto::Off);
+        suspicion.note_resent(range(0, 1_000), Some(5));
         assert!(!suspicion.is_mistake_by_echo(Some(5)));
         // The next acknowledgement is of what was sent again first, and older than this.
-        suspicion.note_resent(1_000, Some(9));
+        suspicion.note_resent(range(1_000, 2_000), Some(9));
         assert!(!suspicion.is_mistake_by_echo(Some(6)));
     }
 
     #[test]
     fn a_recovery_that_sends_nothing_again_is_untouched() {
         assert!(!Suspicion::NONE.is_untouched());
-        let mut suspicion = Suspicion::begin(Frto::Off);
+        let mut suspicion = begun(Frto::Off);
         assert!(suspicion.is_untouched());
-        suspicion.note_resent(1_000, None);
+        suspicion.note_resent(range(0, 1_000), None);
         assert!(!suspicion.is_untouched());
     }
 
     #[test]
     fn frto_needs_two_acknowledgements() {
-        let mut suspicion = Suspicion::begin(Frto::FirstResent);
+        let mut suspicion = begun(Frto::FirstResent);
         assert!(!suspicion.on_frto(true, true));
         assert_eq!(suspicion.frto, Frto::TryingNew { left: 2 });
         assert!(suspicion.on_frto(true, true));
-        let mut suspicion = Suspicion::begin(Frto::FirstResent);
+        let mut suspicion = begun(Frto::FirstResent);
         assert!(!suspicion.on_frto(false, false));
         assert_eq!(suspicion.frto, Frto::Off);
     }

@@ -64,14 +64,14 @@ fn a_hole_is_filled() {
 #[test]
 fn so_many_holes_and_no_more() {
     let mut lab = Lab::established();
-    for place in 1..=128 {
-        assert_eq!(lab.take(data(place * 20, 10, 0)).drop, None);
+    for place in 1..=512 {
+        assert_eq!(lab.take(data(place * 10, 5, 0)).drop, None);
     }
     assert_eq!(
-        lab.input(data(5_000, 50, 0)).drop,
+        lab.input(data(5_200, 50, 0)).drop,
         Some(Drop::TcpTooManyHoles)
     );
-    assert_eq!(lab.take(data(0, 2_600, 0)).advanced, 2_600);
+    assert_eq!(lab.take(data(0, 5_200, 0)).advanced, 5_200);
 }
 
 #[test]

@@ -240,6 +240,14 @@ impl Lab {
             .input(&mut self.shared, &header, segment.len, self.now)
     }
 
+    /// An acknowledgement arrives that reports ranges.
+    pub fn report(&mut self, ack: i64, ranges: &[(i64, i64)]) -> Outcome {
+        self.reports = ranges.to_vec();
+        let outcome = self.input(seg(ACK, 0, ack).window(60_000));
+        self.reports.clear();
+        outcome
+    }
+
     /// A segment arrives, and the user is told of everything at once.
     pub fn take(&mut self, segment: Seg) -> Outcome {
         let outcome = self.input(segment);
