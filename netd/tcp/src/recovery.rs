@@ -160,8 +160,14 @@ impl Busy {
         let presumed = if standing.has_sack {
             0
         } else {
-            let plain = &mut self.recovery.plain;
-            plain.hear(heard, standing.segment(), standing.flight())
+            // After a timeout most duplicates are echoes of what was sent again for nothing: only
+            // new bytes are news.
+            let most = match self.recovery.phase {
+                Phase::Loss => small(standing.nxt.saturating_sub(self.recovery.point)),
+                Phase::Open | Phase::Fast => u32::MAX,
+            };
+            let (segment, flight) = (standing.segment(), standing.flight());
+            self.recovery.plain.hear(heard, segment, flight, most)
         };
         self.take_duplicates(heard, standing);
         let stamp = self.recovery.suspicion.stamp();
@@ -201,7 +207,7 @@ impl Busy {
         let is_measurable = delivery.newest_resent.is_none();
         let sample = AckSample {
             now,
-            acked: heard.acked,
+            acked: self.countable(heard, delivered, standing),
             delivered,
             lost,
             prior_in_flight,
@@ -222,6 +228,16 @@ impl Busy {
                 .longest_round_trip(&delivery, standing)
                 .filter(|_| is_measurable),
             look_again,
+        }
+    }
+
+    /// What of the acknowledged bytes makes the window grow: after a timeout, only what had not
+    /// arrived before (RFC 3465 section 2.3: one segment, when that is not known).
+    fn countable(&self, heard: &Heard, delivered: u32, standing: &Standing) -> u32 {
+        match (self.recovery.phase, standing.has_sack) {
+            (Phase::Loss, true) => heard.acked.min(delivered),
+            (Phase::Loss, false) => heard.acked.min(standing.segment()),
+            (Phase::Open | Phase::Fast, _) => heard.acked,
         }
     }
 
@@ -390,7 +406,10 @@ impl Busy {
     /// lost. `is_first`: something was acknowledged since it fired last.
     pub(crate) fn time_out(&mut self, is_first: bool, standing: &Standing) {
         let is_first = is_first || self.recovery.phase != Phase::Loss;
-        let flight = standing.flight();
+        // FlightSize of RFC 5681, less what has left the network although it is not acknowledged.
+        let arrived = self.board.arrived();
+        let arrived = arrived.saturating_add(self.recovery.presumed_arrived());
+        let flight = standing.flight().saturating_sub(arrived);
         self.congestion
             .on_timeout(is_first, flight, standing.mss, standing.now);
         // RFC 2018 section 8: who has reported the first byte and does not acknowledge it has

@@ -128,3 +128,20 @@ fn segments_that_come_twice_do_no_harm() {
         assert!(report.resent <= report.lost, "{report:?}");
     }
 }
+
+#[test]
+fn without_reports_and_timestamps_it_works_too() {
+    let ends = Ends {
+        sack: false,
+        timestamps: false,
+    };
+    let path = Path {
+        loss: 100,
+        queue: 50_000,
+        ..short()
+    };
+    let report = run("no options, 1 % lost, 0.2 ms", path, ends, NewReno);
+    assert!(report.goodput > 100 * MEGABIT, "{report:?}");
+    // A timeout sends everything again.
+    assert!(report.resent <= report.lost * 3, "{report:?}");
+}

@@ -33,9 +33,10 @@ impl Plain {
         self.arrived
     }
 
-    /// An acknowledgement came; `flight` bytes are not acknowledged. Returns by how much more (or
-    /// less) has arrived than is acknowledged (RFC 6937 section 3.1: DeliveredData without SACK).
-    pub(crate) fn hear(&mut self, heard: &Heard, mss: u32, flight: u32) -> i32 {
+    /// An acknowledgement came; `flight` bytes are not acknowledged, and duplicates can tell of
+    /// `most` bytes. Returns by how much more (or less) has arrived than is acknowledged (RFC 6937
+    /// section 3.1: DeliveredData without SACK).
+    pub(crate) fn hear(&mut self, heard: &Heard, mss: u32, flight: u32, most: u32) -> i32 {
         let before = self.arrived;
         if heard.acked > 0 {
             // One segment filled the hole; the others were told of by duplicates.
@@ -46,7 +47,7 @@ impl Plain {
         } else if heard.is_duplicate {
             self.duplicates = self.duplicates.saturating_add(1);
             // The first segment in flight is the one that is missing.
-            let most = flight.saturating_sub(mss);
+            let most = flight.saturating_sub(mss).min(most);
             self.arrived = before.saturating_add(mss).min(most).max(before.min(most));
         }
         let change = i64::from(self.arrived).saturating_sub(i64::from(before));
@@ -69,5 +70,45 @@ impl Plain {
     pub(crate) fn forget_duplicates(&mut self) {
         self.duplicates = 0;
         self.arrived = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reports::Reports;
+
+    fn hear(plain: &mut Plain, acked: u32, is_duplicate: bool, flight: u32) -> i32 {
+        let heard = Heard {
+            acked,
+            reports: &Reports::default(),
+            is_duplicate,
+            echo: None,
+        };
+        plain.hear(&heard, 1_000, flight, u32::MAX)
+    }
+
+    #[test]
+    fn each_duplicate_stands_for_a_segment_but_never_for_the_first() {
+        let mut plain = Plain::new();
+        for arrived in [1_000, 2_000, 3_000, 3_000] {
+            hear(&mut plain, 0, true, 4_000);
+            assert_eq!(plain.arrived(), arrived);
+        }
+        assert!(plain.is_loss(0));
+        // The hole is filled: what duplicates told of is acknowledged now.
+        assert_eq!(hear(&mut plain, 4_000, false, 0), -3_000);
+        assert_eq!((plain.arrived(), plain.is_loss(0)), (0, false));
+    }
+
+    #[test]
+    fn echoes_of_a_recovery_are_no_loss() {
+        // RFC 6582 section 3.2 step 2.
+        let mut plain = Plain::new();
+        plain.end(5_000);
+        for _ in 0..3 {
+            hear(&mut plain, 0, true, 9_000);
+        }
+        assert!(!plain.is_loss(5_000) && plain.is_loss(5_001));
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use tcp::{Algorithm, Connection, Info, Instant, Limits, Mss, Seq, Setup, Shared};
+use tcp::{Algorithm, Connection, Info, Instant, Limits, Mss, Seq, Setup, Shared, Tuning};
 use wire::tcp::{Flags, Header};
 
 #[path = "../world/random.rs"]
@@ -128,7 +128,7 @@ impl World {
             timestamps: ends.timestamps.then_some(77),
             sack: ends.sack,
             ecn: false,
-            nodelay: false,
+            tuning: Tuning::default(),
         };
         let side = |isn| {
             let shared = Shared::new(limits);
