@@ -188,6 +188,8 @@ pub mod ready {
     /// A router has reported an error, or the peer has not answered three times: the connection
     /// goes on, but perhaps not for long (RFC 9293 section 3.9.1.8). Only in a status.
     pub const DOUBTFUL: u32 = 32;
+    /// Urgent bytes are still to be read (RFC 9293 section 3.8.5). Only in a status.
+    pub const URGENT: u32 = 64;
 }
 
 layout! {

@@ -221,6 +221,7 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             (status.writable, ready::WRITABLE),
             (status.eof, ready::END),
             (status.doubt.is_some(), ready::DOUBTFUL),
+            (status.urgent > 0, ready::URGENT),
         ];
         let ready: u32 = bits.iter().filter(|(is, _)| *is).map(|(_, bit)| bit).sum();
         let state = State::from_name(status.state).unwrap_or(State::Closed);

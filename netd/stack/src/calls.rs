@@ -333,6 +333,7 @@ impl Stack {
             eof: false,
             send_queued: 0,
             room: 0,
+            urgent: 0,
             doubt: None,
         };
         let status = match entry.role {
@@ -375,6 +376,7 @@ impl Stack {
             eof: conn.at_eof(),
             send_queued: conn.queued.saturating_sub(conn.acked),
             room: self.stream_room(index),
+            urgent: conn.urgent.saturating_sub(conn.told),
             doubt: conn
                 .soft_error
                 .or(conn.tcp.is_in_doubt().then_some(SocketError::TimedOut))
@@ -398,6 +400,7 @@ impl Stack {
             eof: false,
             send_queued: socket.sends.len().into(),
             room: self.datagram_room(index),
+            urgent: 0,
             doubt: None,
         })
     }

@@ -213,6 +213,9 @@ pub struct Status {
     pub send_queued: u64,
     /// Room that nothing has come for yet.
     pub room: u64,
+    /// Bytes up to the end of what the peer calls urgent that the client has not been told of
+    /// (RFC 9293 3.8.5). They come in line.
+    pub urgent: u64,
     /// Why a connection that goes on may not for long: what a router has said since the peer last
     /// acknowledged something, or a time-out after three retransmissions (RFC 9293 3.8.3, R1).
     pub doubt: Option<SocketError>,

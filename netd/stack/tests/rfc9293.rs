@@ -4,138 +4,17 @@
     reason = "numbers in tests are small"
 )]
 
+mod forge;
 mod world;
 
+use forge::{Joined, all_frames, error, frame, joined, last_of, segments, syn};
 use stack::{BindError, ConnectError, EventKind, Range, SocketError, SocketOption, Token};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use wire::icmp4::{Header as Icmp, TimeExceeded, Unreachable};
-use wire::tcp::{Flags, Header, Options, Segment};
-use wire::{
-    Check, Drop, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, icmp4, ipv4,
-    sum,
-};
+use wire::tcp::Flags;
+use wire::{Drop, MacAddress, Protocol, icmp4, sum};
 use world::{World, at, ip, mac};
-
-/// An Ethernet frame with an IPv4 packet, from host 9.
-fn frame(
-    to: MacAddress,
-    source: Ipv4Addr,
-    destination: Ipv4Addr,
-    protocol: Protocol,
-    payload: &[u8],
-) -> Vec<u8> {
-    let mut bytes = vec![0; 64];
-    bytes.extend_from_slice(payload);
-    let mut room = Headroom::new(&mut bytes[..64]);
-    ipv4::Header::atomic(source, destination, protocol, 64)
-        .emit(&mut room, payload.len())
-        .expect("room");
-    ethernet::Header {
-        destination: to,
-        source: mac(9),
-        ethertype: EtherType::IPV4,
-    }
-    .emit(&mut room)
-    .expect("room");
-    let left = room.left();
-    bytes.split_off(left)
-}
-
-/// A SYN to port 80.
-fn syn(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
-    let mut bytes = vec![0; 64];
-    let mut room = Headroom::new(&mut bytes);
-    let header = Header {
-        src_port: 1_234,
-        dst_port: 80,
-        seq: 7,
-        ack: 0,
-        flags: Flags::SYN,
-        window: 1_000,
-        urgent: 0,
-        options: Options::NONE,
-    };
-    let seal = Seal::Full {
-        pseudo: Pseudo::v4(source, destination),
-        payload: sum(&[]),
-    };
-    header.emit(&mut room, 0, seal).expect("room");
-    let left = room.left();
-    bytes.split_off(left)
-}
-
-/// An ICMP error about the packet in a frame.
-fn error(says: &Icmp, about: &[u8]) -> Vec<u8> {
-    let quoted = &about[14..14 + 28];
-    let mut bytes = vec![0; 64];
-    bytes.extend_from_slice(quoted);
-    let mut room = Headroom::new(&mut bytes[..64]);
-    says.emit(&mut room, sum(quoted)).expect("room");
-    let left = room.left();
-    bytes.split_off(left)
-}
-
-/// Everything TCP in frames: source, destination, header.
-fn segments(frames: &[Vec<u8>]) -> Vec<(Ipv4Addr, Ipv4Addr, Header, u8)> {
-    frames
-        .iter()
-        .filter_map(|frame| {
-            let packet = ipv4::Packet::parse(&frame[14..]).ok()?;
-            let header = packet.header;
-            (header.protocol == Protocol::TCP).then_some(())?;
-            let pseudo = Pseudo::v4(header.source, header.destination);
-            let segment = Segment::parse(packet.payload, Check::Verify(pseudo)).expect("sound");
-            Some((
-                header.source,
-                header.destination,
-                segment.header,
-                header.ttl,
-            ))
-        })
-        .collect()
-}
-
-/// A socket of a client of host 1 that is connected to a client of host 2.
-struct Joined {
-    world: World,
-    client: stack::ClientId,
-    socket: stack::SocketId,
-    server: stack::ClientId,
-    listener: stack::SocketId,
-}
-
-fn joined() -> Joined {
-    let mut world = World::new();
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 8);
-    let room = Some(Range::new(0, 10_000));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now)
-        .expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now)
-        .expect("connect");
-    world.settle();
-    assert!(matches!(world.a.take(1)[..], [EventKind::Connected { .. }]));
-    Joined {
-        world,
-        client,
-        socket,
-        server,
-        listener,
-    }
-}
-
-fn all_frames(world: &World) -> Vec<Vec<u8>> {
-    world.log.iter().map(|(_, frame)| frame.clone()).collect()
-}
 
 #[test]
 fn groups_hear_nothing_from_tcp() {
@@ -364,17 +243,6 @@ fn the_size_that_a_syn_names_fits_the_link() {
     assert_eq!(sizes, [Some(1_460), Some(1_460), None]);
 }
 
-/// The last frame that host 1 has sent with this flag.
-fn last_of(world: &World, flag: Flags) -> Vec<u8> {
-    let own = |frame: &Vec<u8>| {
-        segments(std::slice::from_ref(frame))
-            .iter()
-            .any(|(source, _, header, _)| *source == ip(1) && header.flags.contains(flag))
-    };
-    let found = world.log.iter().rev().find(|(_, frame)| own(frame));
-    found.expect("sent").1.clone()
-}
-
 #[test]
 fn hard_errors_end_an_open() {
     // RFC 9293: MUST-54, SHLD-26
@@ -498,70 +366,4 @@ fn a_neighbour_behind_retransmissions_is_asked_for_again() {
     // And then the program is told.
     world.run(Duration::from_secs(300));
     assert!(matches!(world.a.take(2)[..], [EventKind::Error(_)]));
-}
-
-/// Host 1 sends into the void; then a router speaks about the segment.
-fn doubtful(says: &Icmp) -> Joined {
-    let mut joined = joined();
-    let world = &mut joined.world;
-    world.lose = Box::new(|_, _| true);
-    world
-        .a
-        .send(joined.client, joined.socket, b"anybody?", 0, 2, world.now);
-    world.settle();
-    let about = last_of(world, Flags::PSH);
-    let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(says, &about));
-    world.a.input(&packet, world.now);
-    world.settle();
-    joined
-}
-
-fn doubt(joined: &Joined) -> Option<SocketError> {
-    let status = joined.world.a.stack.status(joined.client, joined.socket);
-    status.expect("status").doubt
-}
-
-#[test]
-fn soft_errors_are_there_for_who_asks() {
-    // RFC 9293: SHLD-25, SHLD-20
-    let unreachable = Icmp::Unreachable(Unreachable::Host);
-    let mut joined = doubtful(&unreachable);
-    assert_eq!(doubt(&joined), Some(SocketError::HostUnreachable));
-    assert_eq!(joined.world.a.event(), None, "nobody is told unasked");
-    // The peer is there after all.
-    joined.world.lose = Box::new(|_, _| false);
-    joined.world.run(Duration::from_secs(5));
-    assert_eq!(
-        joined.world.a.take(2),
-        [EventKind::Sent { bytes: 8 }],
-        "the connection went on"
-    );
-    assert_eq!(doubt(&joined), None);
-    // Or it is not: then the last word of a router is the reason.
-    let mut joined = doubtful(&unreachable);
-    joined.world.run(Duration::from_secs(400));
-    let ends = EventKind::Error(SocketError::HostUnreachable);
-    assert_eq!(joined.world.a.take(2), [ends]);
-}
-
-#[test]
-fn three_retransmissions_raise_a_doubt() {
-    // RFC 9293: SHLD-9, SHLD-10, MUST-20
-    let mut joined = joined();
-    joined.world.lose = Box::new(|_, _| true);
-    let (client, socket, now) = (joined.client, joined.socket, joined.world.now);
-    joined.world.a.send(client, socket, b"anybody?", 0, 2, now);
-    joined.world.settle();
-    let mut sent = 1;
-    while doubt(&joined).is_none() {
-        joined.world.log.clear();
-        joined.world.run(Duration::from_millis(100));
-        sent += segments(&all_frames(&joined.world)).len();
-        assert!(sent < 10);
-    }
-    assert!(sent >= 4, "the first and three more, not {sent}");
-    assert_eq!(doubt(&joined), Some(SocketError::TimedOut));
-    joined.world.lose = Box::new(|_, _| false);
-    joined.world.run(Duration::from_secs(30));
-    assert_eq!(doubt(&joined), None);
 }

@@ -8,6 +8,7 @@ mod ack;
 mod data;
 mod fin;
 mod reset;
+mod urgent;
 
 use wire::tcp::Header;
 use wire::{Drop, Ecn};
@@ -83,6 +84,7 @@ impl Open {
             now,
             outcome: Outcome::default(),
         };
+        processing.note_urgent();
         let end = processing.take_data().map_err(Stop::Dropped);
         if end.is_ok() {
             processing.take_fin();
@@ -108,7 +110,8 @@ impl Processing<'_> {
         if self.open.watch.is_some() {
             self.open.judge_probe(self.shared, self.now);
         }
-        // Sixth, URG: RFC 9293 section 3.8.5 leaves it to old applications; the data is in line.
+        // Sixth: URG.
+        self.note_urgent();
         // Seventh: the payload.
         self.take_data()?;
         // Eighth: FIN.

@@ -81,6 +81,9 @@ pub struct Outcome {
     pub advanced: u64,
     /// Bytes of the user's that the peer acknowledged just now.
     pub acked: u64,
+    /// The peer's urgent bytes end so many bytes behind those that were in order before; 0 if the
+    /// segment says nothing of the kind (RFC 9293 section 3.8.5, MUST-62: the byte behind them).
+    pub urgent: u16,
     /// What the user may want to know.
     pub events: Events,
     /// A segment without payload to send at once; its ports are to be filled in.
@@ -98,6 +101,7 @@ impl Outcome {
             place,
             advanced,
             acked,
+            urgent,
             events,
             reply,
             drop,
@@ -106,6 +110,7 @@ impl Outcome {
         self.place = self.place.or(place);
         self.advanced = self.advanced.saturating_add(advanced);
         self.acked = self.acked.saturating_add(acked);
+        self.urgent = self.urgent.max(urgent);
         self.events.insert(events);
         self.reply = self.reply.or(reply);
         self.drop = self.drop.or(drop);

@@ -72,6 +72,8 @@ pub(crate) struct Conn {
     /// Bytes in order in the client's memory, and those the client knows of.
     pub(crate) arrived: u64,
     pub(crate) told: u64,
+    /// Before this offset the peer's bytes are urgent (RFC 9293 3.8.5, RCV.UP).
+    pub(crate) urgent: u64,
     pub(crate) notices: Chain,
     pub(crate) beginning: Beginning,
     pub(crate) established: bool,
@@ -108,6 +110,7 @@ impl Conn {
             room_start: 0,
             arrived: 0,
             told: 0,
+            urgent: 0,
             notices: Chain::EMPTY,
             beginning: Beginning::Told,
             established: false,

@@ -195,6 +195,10 @@ impl Stack {
         if outcome.events.contains(Events::SLOWED) {
             self.stats.count(Counter::TcpMarksHeeded);
         }
+        if outcome.urgent > 0 {
+            let end = conn.arrived.saturating_add(outcome.urgent.into());
+            conn.urgent = conn.urgent.max(end);
+        }
         conn.arrived = conn.arrived.saturating_add(outcome.advanced);
         conn.acked = conn.acked.saturating_add(outcome.acked);
         let has = |event| outcome.events.contains(event);

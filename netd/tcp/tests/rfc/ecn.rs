@@ -42,6 +42,7 @@ fn sent(lab: &mut Lab) -> Vec<(Flags, u32, Ecn)> {
     segments
 }
 
+// RFC 9293: SHLD-8
 #[test]
 fn a_mark_is_echoed_until_the_peer_has_reduced() {
     let mut lab = agreed();
@@ -62,6 +63,7 @@ fn a_mark_is_echoed_until_the_peer_has_reduced() {
     }
 }
 
+// RFC 9293: SHLD-8
 #[test]
 fn a_mark_on_what_is_not_in_the_window_is_nothing() {
     // Section 6.1.5, and anybody could send it.
@@ -71,6 +73,7 @@ fn a_mark_on_what_is_not_in_the_window_is_nothing() {
     assert_eq!(sent(&mut lab), [(ACK, 0, Ecn::NotCapable)]);
 }
 
+// RFC 9293: SHLD-8
 #[test]
 fn an_echo_reduces_once_a_round_trip_and_is_answered() {
     let mut lab = agreed();

@@ -146,6 +146,7 @@ fn a_reset_may_carry_data() {
 
 #[test]
 fn a_reset_is_heard_without_room() {
+    // RFC 9293: MUST-66
     let mut lab = Lab::settled();
     let _ = lab.take(data(16, 10_000, 0));
     assert_eq!(lab.sent(), [seg(ACK, 0, 10_016).window(0)]);
@@ -193,4 +194,35 @@ fn urgent_bytes_are_delivered_in_line() {
         assert_eq!((outcome.advanced, outcome.drop), (0, None));
     }
     assert_eq!(lab.connection.received(), 10_000);
+}
+
+#[test]
+fn the_urgent_pointer_is_read_with_and_without_room() {
+    // RFC 9293: MUST-62, MUST-66
+    let urgent = |lab: &mut Lab, segment: Seg, pointer: u16| {
+        let mut header = lab.header(segment.flags(segment.flags | Flags::URG));
+        header.urgent = pointer;
+        lab.connection
+            .input(&mut lab.shared, &header, segment.len, lab.now)
+            .urgent
+    };
+    let mut lab = Lab::established();
+    // The byte behind the urgent ones: of ten bytes, the first four.
+    assert_eq!(urgent(&mut lab, data(0, 10, 0), 4), 4);
+    lab.connection.publish(u64::MAX, lab.now);
+    // Old news, and a segment that begins before what is in order.
+    assert_eq!(urgent(&mut lab, data(0, 12, 0), 10), 0);
+    assert_eq!(urgent(&mut lab, seg(ACK, 12, 0), u16::MAX), u16::MAX);
+    // Out of window nothing is believed.
+    assert_eq!(urgent(&mut lab, seg(ACK, 50_000, 0), 9), 0);
+    // Without room.
+    let mut lab = Lab::settled();
+    let _ = lab.take(data(16, 10_000, 0));
+    assert_eq!(lab.sent(), [seg(ACK, 0, 10_016).window(0)]);
+    assert_eq!(urgent(&mut lab, seg(ACK, 10_016, 0), 7), 7);
+    assert_eq!(urgent(&mut lab, data(10_016, 1, 0), 9), 9);
+    // Behind the peer's FIN it means nothing.
+    let mut lab = Lab::established();
+    let _ = lab.take(seg(FIN, 0, 0));
+    assert_eq!(urgent(&mut lab, seg(ACK, 1, 0), 7), 0);
 }
