@@ -19,7 +19,8 @@
 //! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; [`Shared`] lends what only busy ones need |
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
-//! *Spec*: RFC 9293; 1337 `time_wait`; 3042 `recovery`; 5681, 6582, 6928 `cc`, `recovery`;
+//! *Spec*: RFC 9293; 1337 `time_wait`; 2018, 2883 `receive`, `reports`; 3042, 3522, 3708, 5682, 6582,
+//! 6675, 8985, 9937 `recovery`; 5681, 6928 `cc`;
 //! 1122, 5482 `watch`, `tuning`; 1191, 4821, 8899 `pmtu`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
