@@ -17,6 +17,9 @@ pub struct Config {
     pub sockets_per_client: u32,
     /// TCP connections at a time, also those that no socket holds any more.
     pub connections: u32,
+    /// Connections whose peers are watched: keep-alive, a user timeout of their own, a path that
+    /// takes less than the link.
+    pub watched: u32,
     /// TIME-WAIT records; when full the oldest makes way.
     pub time_waits: u32,
     /// Half-open passive connections.
@@ -91,6 +94,7 @@ impl Default for Config {
             sockets: 5_120,
             sockets_per_client: 4_096,
             connections: 4_096,
+            watched: 4_096,
             time_waits: 4_096,
             half_open: 1_024,
             syn_cookies: true,

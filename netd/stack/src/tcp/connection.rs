@@ -195,7 +195,7 @@ impl Tcp {
     pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
         let limits = Limits {
             orphan_timeout: config.fin_wait_2,
-            watches: config.connections,
+            watches: config.watched,
             time_wait: config.time_wait,
             congestion_control: config.congestion_control,
             max_window: config.largest_window,
