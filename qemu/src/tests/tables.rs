@@ -153,13 +153,28 @@ fn neighbours_are_shown(stage: &mut Stage) -> Result<()> {
 }
 
 fn sockets_are_shown(stage: &mut Stage) -> Result<()> {
-    let text = stage.guest.must("net sockets")?;
-    for (kind, place) in [("tcp", "*:80"), ("tcp", "*:7"), ("udp", "*:7")] {
-        let found = text
-            .lines()
-            .any(|line| line.starts_with(kind) && line.contains(place));
-        ensure!(found, "no {kind} {place} in\n{text}");
+    // The programs that listen may still be on their way to it.
+    let missing = |text: &str| {
+        [("tcp", "*:80"), ("tcp", "*:7"), ("udp", "*:7")]
+            .into_iter()
+            .find(|(kind, place)| {
+                let is_it = |line: &str| line.starts_with(kind) && line.contains(place);
+                !text.lines().any(is_it)
+            })
+    };
+    let mut text = stage.guest.must("net sockets")?;
+    for _ in 0..20 {
+        if missing(&text).is_none() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        text = stage.guest.must("net sockets")?;
     }
+    ensure!(
+        missing(&text).is_none(),
+        "no {:?} in\n{text}",
+        missing(&text)
+    );
     ensure!(text.contains("LISTEN"), "{text}");
     stage.guest.must("net sockets -v")?;
     Ok(())
