@@ -44,7 +44,7 @@ impl Part for Busy {
         let mss = Mss::at_least(0);
         let remembered = Remembered::initial(mss);
         Self {
-            congestion: Congestion::new(Algorithm::default(), remembered, mss, Instant::ZERO),
+            congestion: Congestion::new(Algorithm::default(), remembered, Instant::ZERO),
             board: Scoreboard::new(),
             recovery: Recovery::new(),
             delivered: Delivered::new(Instant::ZERO),
@@ -93,7 +93,7 @@ impl Busy {
         if self.recovery.phase() == Phase::Open {
             let flight = standing.flight();
             self.congestion
-                .on_congestion(Signal::Ecn, flight, standing.mss, standing.now);
+                .on_congestion(Signal::Ecn, flight, standing.mss);
         }
         true
     }
@@ -243,8 +243,6 @@ impl Busy {
         self.last_sent_at = now;
         self.recovery.note_sent(len);
         self.pacer.sent(len);
-        self.congestion
-            .on_sent(len, in_flight.saturating_add(len), now);
         self.delivered.depart(in_flight == 0, now)
     }
 }

@@ -139,12 +139,7 @@ pub(crate) enum Congestion {
 
 impl Congestion {
     /// Begins, or goes on after an idle time, from what is remembered.
-    pub(crate) fn new(
-        algorithm: Algorithm,
-        remembered: Remembered,
-        _mss: Mss,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, remembered: Remembered, now: Instant) -> Self {
         match algorithm {
             Algorithm::NewReno => Self::NewReno(NewReno::new(remembered)),
             Algorithm::Cubic => Self::Cubic(Cubic::new(remembered, now)),
@@ -223,9 +218,6 @@ impl Congestion {
         }
     }
 
-    /// `bytes` were sent; with them, `in_flight` are in flight.
-    pub(crate) fn on_sent(&mut self, _bytes: u32, _in_flight: u32, _now: Instant) {}
-
     /// Something was acknowledged.
     pub(crate) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
         match self {
@@ -236,13 +228,7 @@ impl Congestion {
     }
 
     /// A congestion signal came, at most one per round trip, with `in_flight` bytes in flight.
-    pub(crate) fn on_congestion(
-        &mut self,
-        signal: Signal,
-        in_flight: u32,
-        mss: Mss,
-        _now: Instant,
-    ) {
+    pub(crate) fn on_congestion(&mut self, signal: Signal, in_flight: u32, mss: Mss) {
         match (self, signal) {
             (Self::NewReno(reno), Signal::Loss | Signal::Ecn) => reno.on_congestion(in_flight, mss),
             (Self::Cubic(cubic), Signal::Loss | Signal::Ecn) => cubic.on_congestion(mss),
@@ -252,7 +238,7 @@ impl Congestion {
     }
 
     /// Recovery is over; `in_flight` bytes are in flight.
-    pub(crate) fn on_recovered(&mut self, in_flight: u32, mss: Mss, _now: Instant) {
+    pub(crate) fn on_recovered(&mut self, in_flight: u32, mss: Mss) {
         match self {
             Self::NewReno(reno) => reno.on_recovered(in_flight, mss),
             // PRR has brought the flight to where the window is.
@@ -262,7 +248,7 @@ impl Congestion {
     }
 
     /// The retransmission timer fired. `is_first`: for data that had not timed out before.
-    pub(crate) fn on_timeout(&mut self, is_first: bool, in_flight: u32, mss: Mss, _now: Instant) {
+    pub(crate) fn on_timeout(&mut self, is_first: bool, in_flight: u32, mss: Mss) {
         match self {
             Self::NewReno(reno) => reno.on_timeout(is_first, in_flight, mss),
             Self::Cubic(cubic) => cubic.on_timeout(is_first, mss),
@@ -271,7 +257,7 @@ impl Congestion {
     }
 
     /// The last congestion signal or timeout was a mistake: nothing had been lost.
-    pub(crate) fn on_spurious(&mut self, _now: Instant) {
+    pub(crate) fn on_spurious(&mut self) {
         match self {
             Self::NewReno(reno) => reno.on_spurious(),
             Self::Cubic(cubic) => cubic.on_spurious(),

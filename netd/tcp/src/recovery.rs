@@ -288,7 +288,7 @@ impl Busy {
         recovery.suspicion.close();
         recovery.plain.forget_duplicates();
         self.board.forgive();
-        self.congestion.on_spurious(standing.now);
+        self.congestion.on_spurious();
     }
 
     /// Ends the phase if everything that was in flight when it began is acknowledged.
@@ -312,8 +312,7 @@ impl Busy {
         recovery.rack.note_recovered();
         if was_fast {
             let in_flight = self.in_flight(standing.flight());
-            self.congestion
-                .on_recovered(in_flight, standing.mss, standing.now);
+            self.congestion.on_recovered(in_flight, standing.mss);
         }
     }
 
@@ -386,7 +385,7 @@ impl Busy {
         // RFC 5681 section 3.2 step 2: FlightSize.
         let flight = standing.flight();
         self.congestion
-            .on_congestion(Signal::Loss, flight, standing.mss, standing.now);
+            .on_congestion(Signal::Loss, flight, standing.mss);
     }
 
     /// RFC 8985 section 7.4: has the probe repaired a loss?
@@ -398,7 +397,7 @@ impl Busy {
         if has_repaired && self.recovery.phase == Phase::Open {
             let flight = standing.flight();
             self.congestion
-                .on_congestion(Signal::Loss, flight, standing.mss, standing.now);
+                .on_congestion(Signal::Loss, flight, standing.mss);
         }
     }
 
@@ -410,8 +409,7 @@ impl Busy {
         let arrived = self.board.arrived();
         let arrived = arrived.saturating_add(self.recovery.presumed_arrived());
         let flight = standing.flight().saturating_sub(arrived);
-        self.congestion
-            .on_timeout(is_first, flight, standing.mss, standing.now);
+        self.congestion.on_timeout(is_first, flight, standing.mss);
         // RFC 2018 section 8: who has reported the first byte and does not acknowledge it has
         // thrown it away, and perhaps more.
         let is_believed = !self.board.is_reneged();

@@ -151,7 +151,7 @@ impl Sender {
         self.busy = pool.take();
         let standing = self.standing(false, now);
         if let Some(busy) = self.busy_in(pool) {
-            let congestion = Congestion::new(algorithm, self.remembered, self.mss, now);
+            let congestion = Congestion::new(algorithm, self.remembered, now);
             busy.begin(congestion, initial_window(self.mss), self.una, now);
             if self.flight > 0 {
                 busy.adopt(self.flight, now);
@@ -189,7 +189,7 @@ impl Sender {
     ) {
         self.algorithm = Some(algorithm);
         if let Some(busy) = self.busy_in(&mut shared.busy) {
-            busy.congestion = Congestion::new(algorithm, busy.congestion.remember(), self.mss, now);
+            busy.congestion = Congestion::new(algorithm, busy.congestion.remember(), now);
         }
     }
 

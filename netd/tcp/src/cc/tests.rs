@@ -1,6 +1,6 @@
 //! The three algorithms on the same simulated bottlenecks.
 
-use super::testing::{Flow, Line, MSS};
+use super::testing::{Flow, Line};
 use super::*;
 
 const START: Instant = Instant::from_secs(1);
@@ -78,8 +78,8 @@ fn a_window_is_paced_faster_than_it_is_acknowledged() {
         threshold,
     };
     for algorithm in [Algorithm::NewReno, Algorithm::Cubic] {
-        let slow_start = Congestion::new(algorithm, known(u32::MAX), MSS, START);
-        let avoidance = Congestion::new(algorithm, known(10_000), MSS, START);
+        let slow_start = Congestion::new(algorithm, known(u32::MAX), START);
+        let avoidance = Congestion::new(algorithm, known(10_000), START);
         assert_eq!(slow_start.pacing_rate(rtt), Some(2_000_000));
         assert_eq!(avoidance.pacing_rate(rtt), Some(1_200_000));
         assert_eq!(avoidance.pacing_rate(None), None);

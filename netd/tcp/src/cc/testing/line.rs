@@ -105,7 +105,7 @@ impl Line {
 impl Flow {
     pub(in super::super) fn new(algorithm: Algorithm, now: Instant) -> Self {
         Self {
-            congestion: Congestion::new(algorithm, Remembered::initial(MSS), MSS, now),
+            congestion: Congestion::new(algorithm, Remembered::initial(MSS), now),
             delivered: 0,
             lost: 0,
             srtt: Duration::from_millis(20),
@@ -182,7 +182,7 @@ impl Flow {
             .is_some_and(|last| last.sent_at + Duration::from_secs(1) <= now)
         {
             self.lost += u64::from(self.in_flight());
-            self.congestion.on_timeout(true, self.in_flight(), MSS, now);
+            self.congestion.on_timeout(true, self.in_flight(), MSS);
             self.packets.clear();
             self.recovering = 0;
         }
@@ -201,11 +201,11 @@ impl Flow {
         let was_recovering = self.recovering > 0;
         self.recovering = self.recovering.saturating_sub(place + 1);
         if was_recovering && self.recovering == 0 {
-            self.congestion.on_recovered(self.in_flight(), MSS, now);
+            self.congestion.on_recovered(self.in_flight(), MSS);
         }
         if lost > 0 && self.recovering == 0 {
             self.congestion
-                .on_congestion(Signal::Loss, prior_in_flight, MSS, now);
+                .on_congestion(Signal::Loss, prior_in_flight, MSS);
             self.recovering = self.packets.len();
         }
         self.congestion.on_ack(
