@@ -16,6 +16,9 @@ use crate::window::Mss;
 /// The largest quantum: one super-segment.
 const MAX_QUANTUM: u32 = 65_536;
 
+/// Segments that may leave in one go at first, and a few more.
+const BURST: u32 = 16;
+
 /// The time before which nothing is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pacer {
@@ -51,8 +54,12 @@ impl Pacer {
         let Some(rate) = rate else {
             return u32::MAX;
         };
+        let quantum = quantum(rate, mss);
+        // Probes of the window and what a timeout sends again do not ask, and are counted all the
+        // same: no debt is greater than what may be sent in one go.
+        let debt = duration(quantum.saturating_add(u32::from(mss.get()) * BURST), rate);
+        self.free_at = self.free_at.min(now + debt);
         if self.free_at <= now {
-            let quantum = quantum(rate, mss);
             self.quantum_left = self.quantum_left.max(quantum);
             // What a late timer missed is made good, up to one quantum.
             let most = duration(quantum, rate);
@@ -128,6 +135,15 @@ mod tests {
     fn a_timer_that_is_a_little_late_loses_nothing() {
         let (total, _) = send_for(4, 12_500_000, Duration::from_micros(16));
         assert!(total.abs_diff(50_000_000) < 50_000, "{total}");
+    }
+
+    #[test]
+    fn what_leaves_without_asking_makes_no_debt_for_ever() {
+        let mut pacer = Pacer::new(0);
+        assert!(pacer.allowance(Some(2_000), MSS, START) > 0);
+        (0..1_000).for_each(|_| pacer.sent(1_000));
+        assert_eq!(pacer.allowance(Some(2_000), MSS, START), 0);
+        assert!(pacer.free_at() <= START + Duration::from_secs(9));
     }
 
     #[test]
