@@ -128,12 +128,9 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
             return FAILED;
         }
         is_called = seen.is_called;
-        if let Some(line) = interrupt.filter(|_| seen.interrupt) {
+        if seen.interrupt {
             server.interrupt(now());
-            if line.acknowledge().is_err() {
-                log::error!("interrupt is gone");
-                return FAILED;
-            }
+            items.served();
         }
     }
 }

@@ -71,6 +71,11 @@ impl Items {
         told
     }
 
+    /// The device's interrupt has been served.
+    pub fn served(&mut self) {
+        self.set.served();
+    }
+
     fn list(&mut self, server: &Netd, interrupt: Option<&Interrupt>) {
         let system = core::iter::once(system::wait_item());
         let line = interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));

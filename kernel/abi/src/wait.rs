@@ -60,6 +60,9 @@ bitflags! {
         /// Handles and wanted signals are those of the calling thread's last `Wait` at this
         /// address: the kernel may go on with what it knows of them.
         const SAME_ITEMS = 1 << 0;
+        /// The interrupt that the last `Wait` reported (of several, the last) has been served: its
+        /// line is unmasked, as by `InterruptAcknowledge`.
+        const SERVED = 1 << 1;
     }
 }
 

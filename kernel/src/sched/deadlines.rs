@@ -26,6 +26,12 @@ impl Deadlines {
         self.entries.first().copied()
     }
 
+    /// The deadline at a place.
+    #[inline]
+    pub fn at(&self, place: usize) -> u64 {
+        self.entries[place].0
+    }
+
     /// Adds the deadline of a thread that has none.
     pub fn insert(&mut self, threads: &mut Slab<Thread>, thread: Key<Thread>, at: u64) {
         self.entries.push((at, thread));

@@ -14,7 +14,7 @@ use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
 use crate::object::waiters::Waiter;
 use crate::object::{Kernel, ObjectRef};
-use abi::{DEADLINE_NEVER, Error, Handle, MAX_WAIT_ITEMS, Signals, WaitItem};
+use abi::{DEADLINE_NEVER, Error, Handle, MAX_WAIT_ITEMS, Rights, Signals, WaitFlags, WaitItem};
 use alloc::vec::Vec;
 use core::mem::offset_of;
 
@@ -26,6 +26,7 @@ const BITS: usize = u64::BITS as usize;
 struct Entry {
     object: ObjectRef,
     wanted: Signals,
+    rights: Rights,
 }
 
 /// A thread's items, and its sleep.
@@ -35,6 +36,8 @@ pub struct Wait {
     marks: [u64; MAX_WAIT_ITEMS / BITS],
     /// There may be a mark.
     is_marked: bool,
+    /// The item whose interrupt was reported last.
+    interrupt: Option<u16>,
     /// Where the items are.
     address: u64,
     /// How many handles the process had given up when they were read.
@@ -56,6 +59,7 @@ impl Wait {
             entries: Vec::new(),
             marks: [0; MAX_WAIT_ITEMS / BITS],
             is_marked: false,
+            interrupt: None,
             address: 0,
             given_up: 0,
             enlisted: false,
@@ -105,10 +109,18 @@ impl Wait {
         Ok(())
     }
 
+    /// The marked item, if it is plain that there is but one.
+    #[inline]
+    fn only_mark(&self) -> Option<usize> {
+        let [marks, ..] = self.marks;
+        let is_one = self.enlisted && self.entries.len() <= BITS && marks.is_power_of_two();
+        is_one.then_some(marks.trailing_zeros() as usize)
+    }
+
     /// Whether these are the items that are known.
     #[inline]
     fn knows(&self, request: &Request, given_up: u64) -> bool {
-        request.is_same
+        request.flags.contains(WaitFlags::SAME_ITEMS)
             && self.address == request.address
             && self.entries.len() == request.count
             && self.given_up == given_up
@@ -124,6 +136,7 @@ fn read_item(process: &Process, address: u64, place: usize) -> Result<Entry, Err
     Ok(Entry {
         object: entry.object,
         wanted: Signals::from_bits_truncate(item.wanted),
+        rights: entry.rights,
     })
 }
 
@@ -135,8 +148,20 @@ pub struct Request {
     pub count: usize,
     /// When to give up.
     pub deadline: u64,
-    /// The program says that they are those of its last wait there.
-    pub is_same: bool,
+    /// What the program says of them.
+    pub flags: WaitFlags,
+    /// A channel to ring, and from which end.
+    pub ring: Option<(Key<Channel>, Side)>,
+}
+
+/// What becomes of a thread that waits.
+pub enum Waited {
+    /// It goes on: items have signals.
+    Seen(Seen),
+    /// It sleeps.
+    Asleep,
+    /// It sleeps, and the CPU is another thread's already.
+    HandedOver,
 }
 
 /// What a look at the items says: how many have signals, and if it is one, which and what.
@@ -149,35 +174,62 @@ pub struct Seen {
 }
 
 impl Kernel {
-    /// Looks at the items. `None`: there is nothing yet and `thread` now sleeps.
+    /// Looks at the items of `thread`, which sleeps if there is nothing yet.
     #[inline]
     pub fn wait(
         &mut self,
         cpu: usize,
         thread: Key<Thread>,
         request: &Request,
-    ) -> Result<Option<Seen>, Error> {
+    ) -> Result<Waited, Error> {
+        if request.flags.contains(WaitFlags::SERVED) {
+            self.acknowledge_reported(thread);
+        }
         let object = &self.threads[thread];
         let given_up = self.processes[object.process].handles.given_up();
         if !object.wait.knows(request, given_up) {
             self.read_items(thread, request)?;
         }
-        let seen = self.look(thread)?;
+        let mut seen = self.look(thread)?;
+        if let Some((channel, from)) = request.ring {
+            if seen.count == 0 && self.hand_over(cpu, thread, request, channel, from) {
+                return Ok(Waited::HandedOver);
+            }
+            // A peer that is gone is the wait's affair.
+            self.ring(channel, from).ok();
+            if seen.count == 0 {
+                seen = self.look(thread)?;
+            }
+        }
         if seen.count > 0 {
-            return Ok(Some(seen));
+            return Ok(Waited::Seen(seen));
         }
         if request.deadline != DEADLINE_NEVER && request.deadline <= arch::counter() {
             return Err(Error::TimedOut);
         }
         self.fall_asleep(cpu, thread, request.deadline);
-        Ok(None)
+        Ok(Waited::Asleep)
+    }
+
+    /// The interrupt that was reported last has been served. (Its handle may be gone by now, and
+    /// with the last one the object; then there is no line to open.)
+    fn acknowledge_reported(&mut self, thread: Key<Thread>) {
+        let wait = &mut self.threads[thread].wait;
+        let item = wait.interrupt.take().map(usize::from);
+        if let Some(entry) = item.and_then(|item| wait.entries.get(item))
+            && entry.rights.contains(Rights::SIGNAL)
+            && let ObjectRef::Interrupt(interrupt) = entry.object
+            && self.interrupts.get(interrupt).is_some()
+        {
+            self.acknowledge(interrupt);
+        }
     }
 
     /// The doorbell that `channel`'s end `from` rings wakes a thread, and `thread` sleeps until it is
     /// rung itself: the CPU goes from one to the other at once, without the run queue, if nobody
     /// else should run before. `false`: nothing was done, things must go their usual way.
     #[inline]
-    pub fn hand_over(
+    fn hand_over(
         &mut self,
         cpu: usize,
         thread: Key<Thread>,
@@ -192,16 +244,13 @@ impl Kernel {
         let Some((object, next)) = self.threads.pair_mut(thread, waiter.thread) else {
             return false;
         };
-        let given_up = self.processes[object.process].handles.given_up();
         // What is enlisted and not marked has nothing: both would sleep, but for the doorbell.
-        let is_sleep = object.wait.knows(request, given_up)
-            && object.wait.enlisted
+        let is_sleep = object.wait.enlisted
             && !object.wait.is_marked
-            && request.deadline == DEADLINE_NEVER;
+            && (request.deadline == DEADLINE_NEVER || request.deadline > arch::counter());
         let is_wake = next.wait.asleep
             && next.state == State::Waiting
             && !next.wait.is_marked
-            && next.wait.heap_place.is_none()
             && waiter.wanted.contains(Signals::DOORBELL);
         let urgent = self.sched.ready.most_urgent();
         if !is_sleep || !is_wake || urgent.is_some_and(|other| other >= next.priority) {
@@ -220,6 +269,7 @@ impl Kernel {
         registers[2] = u64::from(waiter.item) | u64::from(Signals::DOORBELL.bits()) << 32;
         let process = next.process;
         let gets_fp = own.start(cpu, waiter.thread, next, slice);
+        self.note_deadline(cpu, thread, request.deadline);
         self.equip(cpu, waiter.thread, process, gets_fp);
         true
     }
@@ -247,13 +297,33 @@ impl Kernel {
             Err(error) => registers[0] = error.register(),
         }
         object.wait.asleep = false;
-        if let Some(place) = object.wait.heap_place {
-            let cpu = object.wait.heap_cpu;
-            self.sched.cpus[cpu]
-                .deadlines
-                .remove(&mut self.threads, place);
-        }
         true
+    }
+
+    /// A thread falls asleep until `deadline`. What was noted at its last sleep may still be, so
+    /// that a thread whose next deadline stays the same leaves it where it is.
+    #[inline]
+    fn note_deadline(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
+        let wait = &self.threads[thread].wait;
+        if let Some(place) = wait.heap_place {
+            if self.sched.cpus[wait.heap_cpu].deadlines.at(place) == deadline {
+                return;
+            }
+            self.forget_deadline(thread);
+        }
+        if deadline != DEADLINE_NEVER {
+            self.threads[thread].wait.heap_cpu = cpu;
+            let deadlines = &mut self.sched.cpus[cpu].deadlines;
+            deadlines.insert(&mut self.threads, thread, deadline);
+        }
+    }
+
+    fn forget_deadline(&mut self, thread: Key<Thread>) {
+        let wait = &self.threads[thread].wait;
+        if let Some(place) = wait.heap_place {
+            let deadlines = &mut self.sched.cpus[wait.heap_cpu].deadlines;
+            deadlines.remove(&mut self.threads, place);
+        }
     }
 
     /// A thread waits no more: takes its items out of every list, and its deadline.
@@ -262,12 +332,7 @@ impl Kernel {
         wait.asleep = false;
         let entries = core::mem::take(&mut wait.entries);
         let was_enlisted = core::mem::take(&mut wait.enlisted);
-        if let Some(place) = wait.heap_place {
-            let cpu = wait.heap_cpu;
-            self.sched.cpus[cpu]
-                .deadlines
-                .remove(&mut self.threads, place);
-        }
+        self.forget_deadline(thread);
         if was_enlisted {
             for (item, entry) in (0..).zip(&entries) {
                 if let Some(waiters) = self.waiters(entry.object) {
@@ -277,6 +342,7 @@ impl Kernel {
         }
         // The allocation is kept for the next items.
         let wait = &mut self.threads[thread].wait;
+        wait.interrupt = None;
         wait.entries = entries;
         wait.entries.clear();
     }
@@ -287,8 +353,12 @@ impl Kernel {
             && at <= now
         {
             self.sched.cpus[cpu].deadlines.remove(&mut self.threads, 0);
-            self.threads[thread].wait.timed_out = true;
-            self.wake(thread);
+            let wait = &mut self.threads[thread].wait;
+            // A thread that was woken by something else may have left its deadline.
+            if wait.asleep {
+                wait.timed_out = true;
+                self.wake(thread);
+            }
         }
     }
 
@@ -321,11 +391,32 @@ impl Kernel {
     /// long as it has a condition that does not go by being seen.
     #[inline]
     fn look(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
-        if self.threads[thread].wait.is_marked {
-            self.look_at_marks(thread)
-        } else {
-            Ok(Seen { count: 0, first: 0 })
+        let wait = &self.threads[thread].wait;
+        if !wait.is_marked {
+            return Ok(Seen { count: 0, first: 0 });
         }
+        match wait.only_mark() {
+            Some(item) => self.look_at_one(thread, item),
+            None => self.look_at_marks(thread),
+        }
+    }
+
+    /// The usual look, at one item.
+    #[inline]
+    fn look_at_one(&mut self, thread: Key<Thread>, item: usize) -> Result<Seen, Error> {
+        let entry = self.threads[thread].wait.entries[item];
+        let observed = self.observe(entry)?;
+        let wait = &mut self.threads[thread].wait;
+        if (observed - Signals::DOORBELL).is_empty() {
+            wait.marks[0] = 0;
+            wait.is_marked = false;
+        } else if observed.contains(Signals::INTERRUPT) {
+            wait.interrupt = Some(item as u16);
+        }
+        Ok(Seen {
+            count: u64::from(!observed.is_empty()),
+            first: item as u64 | u64::from(observed.bits()) << 32,
+        })
     }
 
     fn look_at_marks(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
@@ -346,6 +437,9 @@ impl Kernel {
                 if (observed - Signals::DOORBELL).is_empty() {
                     kept &= !(1 << bit);
                 }
+                if observed.contains(Signals::INTERRUPT) {
+                    self.threads[thread].wait.interrupt = Some(item as u16);
+                }
                 if !observed.is_empty() {
                     self.tell(thread, &mut seen, item as u64, observed)?;
                 }
@@ -362,16 +456,27 @@ impl Kernel {
     /// What an item has of what it wants.
     #[inline]
     fn observe(&mut self, entry: Entry) -> Result<Signals, Error> {
-        let Entry { object, wanted } = entry;
-        let ObjectRef::Channel(key, side) = object else {
-            return Ok(self.signals(object).ok_or(Error::BadHandle)? & wanted);
+        let Entry { object, wanted, .. } = entry;
+        let signals = match object {
+            ObjectRef::Interrupt(key) => {
+                let interrupt = self.interrupts.get(key).ok_or(Error::BadHandle)?;
+                if interrupt.pending() {
+                    Signals::INTERRUPT
+                } else {
+                    Signals::empty()
+                }
+            }
+            ObjectRef::Channel(key, side) => {
+                let channel = self.channels.get_mut(key).ok_or(Error::BadHandle)?;
+                let signals = channel.signals(side);
+                if (signals & wanted).contains(Signals::DOORBELL) {
+                    channel.quiet(side);
+                }
+                signals
+            }
+            other => self.signals(other).ok_or(Error::BadHandle)?,
         };
-        let channel = self.channels.get_mut(key).ok_or(Error::BadHandle)?;
-        let observed = channel.signals(side) & wanted;
-        if observed.contains(Signals::DOORBELL) {
-            channel.quiet(side);
-        }
-        Ok(observed)
+        Ok(signals & wanted)
     }
 
     /// Adds an item to what was seen. The first is told by registers, until there is a second.
@@ -412,17 +517,13 @@ impl Kernel {
         object.state = State::Waiting;
         object.wait.asleep = true;
         object.wait.timed_out = false;
-        if deadline != DEADLINE_NEVER {
-            object.wait.heap_cpu = cpu;
-            let deadlines = &mut self.sched.cpus[cpu].deadlines;
-            deadlines.insert(&mut self.threads, thread, deadline);
-        }
+        self.note_deadline(cpu, thread, deadline);
     }
 
     /// Puts the items into the lists of their objects. All were looked at just now and have nothing.
     fn enlist(&mut self, thread: Key<Thread>) {
         for place in 0..self.threads[thread].wait.entries.len() {
-            let Entry { object, wanted } = self.threads[thread].wait.entries[place];
+            let Entry { object, wanted, .. } = self.threads[thread].wait.entries[place];
             if let Some(waiters) = self.waiters(object) {
                 waiters.add(Waiter {
                     thread,

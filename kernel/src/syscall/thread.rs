@@ -3,7 +3,7 @@
 use super::{Arguments, Caller, Reply, require};
 use crate::mm::space::USER_END;
 use crate::object::{Kernel, ObjectRef};
-use crate::sched::wait::Request;
+use crate::sched::wait::{Request, Waited};
 use abi::{Error, MAX_WAIT_ITEMS, PRIORITIES, ProcessState, Rights, WaitFlags};
 
 /// What the creator may do with a thread: wait for its end.
@@ -54,23 +54,23 @@ pub fn wait(
         .ok()
         .filter(|&count| count <= MAX_WAIT_ITEMS)
         .ok_or(Error::BadArgument)?;
+    let ring = if channel == 0 {
+        None
+    } else {
+        let (channel, side, rights) = kernel.channel(caller, channel)?;
+        require(rights, Rights::SIGNAL)?;
+        Some((channel, side))
+    };
     let request = Request {
         address,
         count,
         deadline,
-        is_same: WaitFlags::from_bits_truncate(flags).contains(WaitFlags::SAME_ITEMS),
+        flags: WaitFlags::from_bits_truncate(flags),
+        ring,
     };
-    if channel != 0 {
-        let (channel, side, rights) = kernel.channel(caller, channel)?;
-        require(rights, Rights::SIGNAL)?;
-        if kernel.hand_over(caller.cpu, caller.thread, &request, channel, side) {
-            return Ok(Reply::Gone);
-        }
-        // A peer that is gone is the wait's affair.
-        kernel.ring(channel, side).ok();
-    }
     match kernel.wait(caller.cpu, caller.thread, &request)? {
-        Some(seen) => Ok(Reply::Two(seen.count, seen.first)),
-        None => Ok(Reply::Sleep),
+        Waited::Seen(seen) => Ok(Reply::Two(seen.count, seen.first)),
+        Waited::Asleep => Ok(Reply::Sleep),
+        Waited::HandedOver => Ok(Reply::Gone),
     }
 }

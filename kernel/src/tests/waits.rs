@@ -6,7 +6,7 @@ use crate::object::handle::Entry;
 use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::{Kernel, ObjectRef};
-use abi::{DEADLINE_NEVER, Error, Handle, Signals, Syscall, WaitFlags, WaitItem};
+use abi::{DEADLINE_NEVER, Error, Handle, Rights, Signals, Syscall, WaitFlags, WaitItem};
 
 const SAME: u64 = WaitFlags::SAME_ITEMS.bits();
 const ITEM: u64 = size_of::<WaitItem>() as u64;
@@ -153,5 +153,48 @@ fn a_wait_rings_on_its_way_to_sleep() {
         ask(&mut kernel, Syscall::Wait, &[address, 1, 0, one]),
         Ok((1, closed))
     );
+    end(&mut kernel, process);
+}
+
+#[test]
+fn a_wait_opens_the_line_of_the_interrupt_that_was_served() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let line = kernel.create_interrupt(40, true).unwrap();
+    let mut give = |rights| {
+        kernel.retain_interrupt(line);
+        let entry = Entry {
+            object: ObjectRef::Interrupt(line),
+            rights,
+        };
+        let handle = kernel.processes[process].handles.insert(entry).unwrap();
+        u64::from(handle.0)
+    };
+    let (full, mute) = (give(Rights::SIGNAL), give(Rights::empty()));
+    kernel.acknowledge(line);
+    let is_open = |kernel: &Kernel| kernel.gic.as_ref().unwrap().open.contains(&40);
+    let sleep = [address, 1, DEADLINE_NEVER, 0, SAME];
+    let served = SAME | WaitFlags::SERVED.bits();
+    let fired = u64::from(Signals::INTERRUPT.bits()) << 32;
+    for (handle, opens) in [(full, true), (mute, false)] {
+        put(&kernel, process, address, &[handle]);
+        let fresh = [address, 1, DEADLINE_NEVER];
+        assert_eq!(call(&mut kernel, Syscall::Wait as u64, &fresh), None);
+        kernel.line_fired(40);
+        kernel.choose(0);
+        assert_eq!(kernel.threads[thread].context.x[1..3], [1, fired]);
+        assert!(!is_open(&kernel));
+        // Not served yet: told again.
+        assert_eq!(ask(&mut kernel, Syscall::Wait, &sleep), Ok((1, fired)));
+        let again = [address, 1, 0, 0, served];
+        let answer = ask(&mut kernel, Syscall::Wait, &again);
+        assert_eq!(is_open(&kernel), opens);
+        if opens {
+            assert_eq!(answer, Err(Error::TimedOut));
+        } else {
+            assert_eq!(answer, Ok((1, fired)));
+        }
+    }
+    kernel.release_interrupt(line);
     end(&mut kernel, process);
 }

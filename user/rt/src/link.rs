@@ -240,7 +240,10 @@ impl Link {
             Handle::NONE
         };
         let items = core::slice::from_mut(&mut self.item);
-        match self.item_name.wait(items, None, ring) {
+        match self
+            .item_name
+            .wait(items, abi::DEADLINE_NEVER, ring, abi::WaitFlags::empty())
+        {
             Ok((_, first)) => {
                 abi::settle(items, 1, first);
                 let observed = self.item.signals();

@@ -20,7 +20,8 @@ pub fn wait(items: &mut [WaitItem], deadline_ns: Option<u64>) -> Result<usize, E
     for item in items.iter_mut() {
         item.observed = 0;
     }
-    let (seen, first) = ItemsName::ANY.wait(items, deadline_ns, Handle::NONE)?;
+    let (seen, first) =
+        ItemsName::ANY.wait(items, ticks(deadline_ns), Handle::NONE, WaitFlags::empty())?;
     abi::settle(items, seen, first);
     Ok(usize::try_from(seen).unwrap_or(usize::MAX))
 }
@@ -43,25 +44,30 @@ impl ItemsName {
         Self(GIVEN.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Waits for items, none of which has anything observed; rings a channel on the way to sleep.
-    /// Results as the kernel gives them.
+    /// Waits for items, none of which has anything observed, until the counter reaches `deadline`;
+    /// rings a channel on the way to sleep. Results as the kernel gives them.
     #[inline]
     pub fn wait(
         self,
         items: &mut [WaitItem],
-        deadline_ns: Option<u64>,
+        deadline: u64,
         ring: Handle,
+        flags: WaitFlags,
     ) -> syscall::Answer {
         let is_same = self != Self::ANY && LAST.load(Ordering::Relaxed) == self.0;
         LAST.store(self.0, Ordering::Relaxed);
         let flags = if is_same {
-            WaitFlags::SAME_ITEMS
+            flags | WaitFlags::SAME_ITEMS
         } else {
-            WaitFlags::empty()
+            flags
         };
-        let deadline = deadline_ns.map_or(abi::DEADLINE_NEVER, clock::ticks_at);
         syscall::wait(items, deadline, ring, flags)
     }
+}
+
+/// A deadline as the kernel wants it.
+fn ticks(deadline_ns: Option<u64>) -> u64 {
+    deadline_ns.map_or(abi::DEADLINE_NEVER, clock::ticks_at)
 }
 
 /// Items to wait for again and again: a sleep, and what ends it, cost by what has happened and not by how
@@ -69,6 +75,10 @@ impl ItemsName {
 pub struct WaitSet {
     items: Vec<WaitItem>,
     name: ItemsName,
+    /// The last deadline, and the counter's value then: a server's next deadline is often the same.
+    deadline: (Option<u64>, u64),
+    /// [`WaitFlags::SERVED`], when the next sleep is to say so.
+    served: WaitFlags,
 }
 
 impl WaitSet {
@@ -78,6 +88,8 @@ impl WaitSet {
         Self {
             items: Vec::new(),
             name: ItemsName::new(),
+            deadline: (None, abi::DEADLINE_NEVER),
+            served: WaitFlags::empty(),
         }
     }
 
@@ -130,6 +142,12 @@ impl WaitSet {
         }
     }
 
+    /// The interrupt that the last sleep told of has been served: the next one opens its line again,
+    /// as [`crate::handle::Interrupt::acknowledge`] does at once. For sets with one interrupt.
+    pub fn served(&mut self) {
+        self.served = WaitFlags::SERVED;
+    }
+
     /// Sleeps until an item has one of its wanted signals, and tells each that has, by its place.
     /// `ring` is rung on the way to sleep, in the same system call. Deadline as for [`wait`].
     ///
@@ -154,7 +172,12 @@ impl WaitSet {
         ring: Handle,
         mut tell: impl FnMut(usize, Signals),
     ) -> Result<(), Error> {
-        let (seen, first) = self.name.wait(&mut self.items, deadline_ns, ring)?;
+        if self.deadline.0 != deadline_ns {
+            self.deadline = (deadline_ns, ticks(deadline_ns));
+        }
+        let served = core::mem::replace(&mut self.served, WaitFlags::empty());
+        let deadline = self.deadline.1;
+        let (seen, first) = self.name.wait(&mut self.items, deadline, ring, served)?;
         abi::settle(&mut self.items, seen, first);
         if seen == 1 {
             let index = usize::try_from(first & u64::from(u32::MAX)).unwrap_or(usize::MAX);
