@@ -124,7 +124,7 @@ impl<P: Peer> Session<P> {
         let sent = self
             .peer
             .link()
-            .push(&ring::Message::from_bytes(message.bytes()))
+            .push(ring::Message::view(message.words()))
             .is_ok();
         self.starved |= !sent;
         sent

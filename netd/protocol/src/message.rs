@@ -170,7 +170,7 @@ const _: () = assert!(size_of::<Header>() == HEADER_BYTES);
 
 /// A message as it lies in a ring's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub struct Message {
     /// Fixed fields.
     pub header: Header,
@@ -208,6 +208,12 @@ impl Message {
     #[must_use]
     pub fn view(words: &[u64; MESSAGE_BYTES / 8]) -> &Self {
         zerocopy::transmute_ref!(words)
+    }
+
+    /// The words for a slot.
+    #[must_use]
+    pub fn words(&self) -> &[u64; MESSAGE_BYTES / 8] {
+        zerocopy::transmute_ref!(self)
     }
 
     /// The bytes for a slot.

@@ -167,7 +167,7 @@ impl Session {
 
     /// Sends now, or when there is room; the pump rings the doorbell.
     fn tell(&mut self, message: Message) {
-        if !self.outbox.is_empty() || self.link.push(&to_ring(&message)).is_err() {
+        if !self.outbox.is_empty() || self.link.push(slot(&message)).is_err() {
             self.outbox.push_back(message);
         }
         self.wake_pump();
@@ -316,7 +316,7 @@ impl Session {
     fn flush(&mut self) {
         let before = self.outbox.len();
         while let Some(message) = self.outbox.front() {
-            if self.link.push(&to_ring(message)).is_err() {
+            if self.link.push(slot(message)).is_err() {
                 break;
             }
             self.outbox.pop_front();
@@ -531,6 +531,6 @@ impl Slot {
     }
 }
 
-fn to_ring(message: &Message) -> ring::Message {
-    ring::Message::from_bytes(message.bytes())
+fn slot(message: &Message) -> &ring::Message {
+    ring::Message::view(message.words())
 }

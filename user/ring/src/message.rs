@@ -23,6 +23,15 @@ impl Message {
         message
     }
 
+    /// Words as a message, where they lie.
+    #[must_use]
+    pub const fn view(words: &[u64; MESSAGE_WORDS]) -> &Self {
+        let words: *const [u64; MESSAGE_WORDS] = words;
+        // SAFETY: a message is these words and nothing else (`repr(transparent)`); the borrow lasts
+        // as long as the result.
+        unsafe { &*words.cast::<Self>() }
+    }
+
     /// The bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; MESSAGE_BYTES] {
@@ -78,6 +87,7 @@ mod tests {
         }
         let message = Message::from_bytes(&bytes);
         assert_eq!(message.as_bytes(), &bytes);
+        assert_eq!(Message::view(message.words()), &message);
         assert_eq!(
             message.words()[1],
             u64::from_ne_bytes([8, 9, 10, 11, 12, 13, 14, 15])
