@@ -278,25 +278,9 @@ impl<P: Peer, D: Device> Server<P, D> {
                     }
                 };
                 served += 1;
-                self.facts.requests += 1;
-                let mut service = Service {
-                    stack: &mut self.stack,
-                    arenas: &mut self.arenas,
-                    facts: &self.facts,
-                    client: session.client,
-                    peer: &mut session.peer,
-                    admin: session.admin,
-                    subscription: &mut session.subscription,
-                    now,
-                };
                 let request = protocol::Message::view(self.request.words());
-                if let Some(reply) = dispatch(request, &mut service) {
-                    let status = reply.header.status.get();
-                    let rubbish = [Code::Malformed, Code::UnknownOperation];
-                    let is_rubbish = rubbish.iter().any(|code| *code as u32 == status);
-                    self.facts.malformed += u64::from(is_rubbish);
-                    session.send(&reply);
-                }
+                let (stack, arenas) = (&mut self.stack, &mut self.arenas);
+                answer(session, request, stack, arenas, &mut self.facts, now);
             }
             if let Some(broken) = over {
                 self.end(index, broken, now);
@@ -375,6 +359,38 @@ impl<P: Peer, D: Device> Server<P, D> {
         }
         any
     }
+}
+
+/// Does what a client asks for, and replies. On its own, because what its many branches prepare in
+/// common would else be prepared for every client, with or without a request.
+#[inline(never)]
+fn answer<P: Peer>(
+    session: &mut Session<P>,
+    request: &protocol::Message,
+    stack: &mut Stack,
+    arenas: &mut Arenas,
+    facts: &mut Facts,
+    now: Instant,
+) {
+    facts.requests += 1;
+    let mut service = Service {
+        stack,
+        arenas,
+        facts,
+        client: session.client,
+        peer: &mut session.peer,
+        admin: session.admin,
+        subscription: &mut session.subscription,
+        now,
+    };
+    let Some(reply) = dispatch(request, &mut service) else {
+        return;
+    };
+    let status = reply.header.status.get();
+    let rubbish = [Code::Malformed, Code::UnknownOperation];
+    let is_rubbish = rubbish.iter().any(|code| *code as u32 == status);
+    facts.malformed += u64::from(is_rubbish);
+    session.send(&reply);
 }
 
 /// Makes the device an interface of the stack.
