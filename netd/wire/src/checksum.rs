@@ -10,8 +10,6 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use zerocopy::FromBytes;
-
 use crate::ip::Protocol;
 
 /// A one's complement sum under construction.
@@ -115,26 +113,6 @@ impl Words {
         self.0 = self.0.wrapping_add(u128::from(word));
     }
 
-    /// Adds two bytes, if there are as many, and gives the rest.
-    #[inline(always)]
-    fn add_two<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let Ok((two, rest)) = u16::ref_from_prefix(bytes) else {
-            return bytes;
-        };
-        self.add((*two).into());
-        rest
-    }
-
-    /// Adds four bytes, if there are as many, and gives the rest.
-    #[inline(always)]
-    fn add_four<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let Ok((four, rest)) = u32::ref_from_prefix(bytes) else {
-            return bytes;
-        };
-        self.add((*four).into());
-        rest
-    }
-
     #[inline(always)]
     fn finish(self) -> Sum {
         let [a, b, c, d, e, f, g, h, carries @ ..] = self.0.to_le_bytes();
@@ -142,27 +120,25 @@ impl Words {
     }
 }
 
-/// Whether words may be loaded from anywhere at full speed, and vectors of them be added.
-const LOADS_ANYWHERE: bool = cfg!(target_arch = "x86_64");
+/// Whether vectors of words are added at full speed.
+const HAS_VECTORS: bool = cfg!(target_arch = "x86_64");
 
 /// The sum of `bytes`; when their number is odd, a zero follows.
 #[inline]
 #[must_use]
 pub fn sum(bytes: &[u8]) -> Sum {
-    if LOADS_ANYWHERE {
-        sum_anywhere(bytes)
+    if HAS_VECTORS {
+        sum_by_halves(bytes)
     } else {
-        sum_aligned(bytes)
+        sum_by_words(bytes)
     }
 }
 
-/// The sum of bytes that begin anywhere.
-///
 /// Words are added by halves, each to a sum of 64 bits that no packet is long enough to overflow:
 /// 2^16 is one modulo 2^16 - 1, so it does not matter which half is added where (RFC 1071 section
 /// 2 A). Compilers make vector instructions of that.
 #[inline]
-fn sum_anywhere(bytes: &[u8]) -> Sum {
+fn sum_by_halves(bytes: &[u8]) -> Sum {
     let (mut lower, mut upper) = (0_u64, 0_u64);
     let (chunks, rest) = bytes.as_chunks();
     for chunk in chunks {
@@ -181,58 +157,35 @@ fn sum_anywhere(bytes: &[u8]) -> Sum {
     Sum(lower).plus(Sum(upper))
 }
 
-/// The sum of bytes, by aligned loads only.
-fn sum_aligned(bytes: &[u8]) -> Sum {
-    if is_aligned(bytes, 2) {
-        return sum_even(bytes);
-    }
-    match bytes.split_first() {
-        None => Sum::ZERO,
-        Some((first, rest)) => {
-            let first = Sum(u16::from_ne_bytes([*first, 0]).into());
-            first.plus(sum_even(rest).swapped())
+/// Words are added whole, their carries counted. What is left is taken by the largest pieces that
+/// there are: most sums are of headers.
+#[inline]
+fn sum_by_words(bytes: &[u8]) -> Sum {
+    let mut words = Words::default();
+    let (blocks, rest) = bytes.as_chunks::<32>();
+    for block in blocks {
+        let (eights, _) = block.as_chunks();
+        for eight in eights {
+            words.add(u64::from_ne_bytes(*eight));
         }
     }
-}
-
-/// The sum of bytes that begin at an even address.
-///
-/// Bare-metal targets are compiled for aligned loads only, and a load by bytes would cost as many
-/// times as much as there are bytes: in front of the first aligned word and behind the last one,
-/// the largest pieces are taken that are aligned.
-fn sum_even(bytes: &[u8]) -> Sum {
-    let mut words = Words::default();
-    let mut rest = bytes;
-    if !is_aligned(rest, 4) {
-        rest = words.add_two(rest);
+    let (eights, rest) = rest.as_chunks();
+    for eight in eights {
+        words.add(u64::from_ne_bytes(*eight));
     }
-    if !is_aligned(rest, 8) {
-        rest = words.add_four(rest);
+    let (four, rest) = rest.as_chunks();
+    if let [four] = four {
+        words.add(u32::from_ne_bytes(*four).into());
     }
-    // From here on it is aligned, or shorter than four bytes.
-    let (aligned, after) = <[u64]>::ref_from_prefix(rest).unwrap_or((&[], rest));
-    let (blocks, singles) = aligned.as_chunks();
-    for [a, b, c, d] in blocks {
-        words.add(*a);
-        words.add(*b);
-        words.add(*c);
-        words.add(*d);
+    let (two, last) = rest.as_chunks();
+    if let [two] = two {
+        words.add(u16::from_ne_bytes(*two).into());
     }
-    for word in singles {
-        words.add(*word);
-    }
-    let after = words.add_four(after);
-    let after = words.add_two(after);
     // RFC 1071 section 1: as if a zero followed.
-    if let [last, ..] = after {
+    if let [last] = last {
         words.add(u16::from_ne_bytes([*last, 0]).into());
     }
     words.finish()
-}
-
-#[inline(always)]
-fn is_aligned(bytes: &[u8], to: usize) -> bool {
-    bytes.as_ptr().addr().is_multiple_of(to)
 }
 
 /// Copies `from` to `to` and gives the sum of the bytes copied, in one pass over memory.

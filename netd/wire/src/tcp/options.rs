@@ -213,14 +213,18 @@ impl Options {
             })
     }
 
+    #[inline]
     fn len_without_sack(&self) -> usize {
-        let mss = if self.mss.is_some() { 4 } else { 0 };
+        let mss: usize = if self.mss.is_some() { 4 } else { 0 };
         let scale = if self.window_scale.is_some() { 4 } else { 0 };
         let timestamps = match (self.timestamps, self.sack_permitted) {
             (Some(_), _) => 12,
             (None, true) => 4,
             (None, false) => 0,
         };
+        if self.fast_open.is_none() && self.user_timeout.is_none() {
+            return mss.saturating_add(scale).saturating_add(timestamps);
+        }
         let cookie = self.fast_open.map_or(0, |cookie| {
             cookie.len().saturating_add(2).next_multiple_of(4)
         });
@@ -236,7 +240,11 @@ impl Options {
 
     /// How many SACK blocks fit beside the other options: three with timestamps (RFC 2018
     /// section 3).
+    #[inline]
     fn fitting_sack(&self) -> usize {
+        if self.sack.is_empty() {
+            return 0;
+        }
         let left = MAX_LEN.saturating_sub(self.len_without_sack());
         (left.saturating_sub(4) / 8).min(self.sack.len())
     }
