@@ -30,6 +30,8 @@ pub(crate) struct Sent {
 pub(crate) enum Step {
     /// It has written a packet, and may have more.
     Sent(Sent),
+    /// It has written a packet, and has no more for now.
+    Last(Sent),
     /// It has written nothing, but may have more.
     Again,
     /// It has nothing to send now.
@@ -110,6 +112,10 @@ impl Stack {
                 Step::Sent(sent) => {
                     // To the end of the queue: the others come first now.
                     self.senders.push(queue, number);
+                    return Some(sent);
+                }
+                Step::Last(sent) => {
+                    self.senders.remove(number);
                     return Some(sent);
                 }
                 Step::Again => {}

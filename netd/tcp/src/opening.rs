@@ -363,6 +363,7 @@ impl Opening {
             len: 0,
             segment_len: self.setup.mss.get(),
             ecn: Ecn::NotCapable,
+            is_last: false,
         })
     }
 

@@ -142,6 +142,8 @@ pub struct Emit {
     pub segment_len: u16,
     /// What the packet says to routers (RFC 3168 section 5).
     pub ecn: Ecn,
+    /// Nothing follows for now: asking again at once would give nothing.
+    pub is_last: bool,
 }
 
 /// Whether a connection is still one.

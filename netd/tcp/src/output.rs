@@ -61,10 +61,33 @@ impl Open {
         if self.watch.is_some() {
             emit = self.output_watched(emit, shared, now);
         }
-        if emit.is_some() && self.fate() != Fate::Continues {
-            self.release(shared);
+        if let Some(emit) = &mut emit {
+            emit.is_last = self.is_all_sent(shared, now);
+            if self.fate() != Fate::Continues {
+                self.release(shared);
+            }
         }
         emit
+    }
+
+    /// Whether the next call would find nothing to send; what it would note is noted here.
+    fn is_all_sent(&mut self, shared: &mut Shared, now: Instant) -> bool {
+        let is_fin_sent = self.facts.ours() != OurFin::Queued || self.snd.nxt() > self.snd.end;
+        let is_quiet = self.snd.unsent() == 0
+            && is_fin_sent
+            && self.rcv.need == AckNeed::None
+            && !self.is_probe_due
+            && !self.snd.is_resend_due
+            && self.watch.is_none();
+        let busy = self.snd.busy_in(&mut shared.busy);
+        let is_last = is_quiet
+            && busy
+                .as_deref()
+                .is_none_or(|busy| busy.is_untroubled() && !busy.recovery.probe.is_due);
+        if is_last {
+            self.watch_window(busy, now);
+        }
+        is_last
     }
 
     /// Whether [`Open::output`] may do anything. What is in flight may have to be sent again.
@@ -450,6 +473,7 @@ impl Open {
             len: part.len,
             segment_len: self.snd.mss.get(),
             ecn: Ecn::NotCapable,
+            is_last: false,
         }
     }
 }

@@ -76,7 +76,9 @@ impl Stack {
             return Step::Idle;
         };
         let written = match mac {
-            Some(mac) => self.tcp_write(index, &emit, &path, &tuple, ttl, mac, frame, memory),
+            Some(mac) => self
+                .tcp_write(index, &emit, &path, &tuple, ttl, mac, frame, memory)
+                .map(if emit.is_last { Step::Last } else { Step::Sent }),
             // The neighbour does not answer: the segment is lost, as it could be anywhere on its
             // way, and the retransmission timer decides what that means.
             None => {
@@ -143,7 +145,7 @@ impl Stack {
         mac: MacAddress,
         frame: &mut [u8],
         memory: &M,
-    ) -> Option<Step> {
+    ) -> Option<Sent> {
         let mut header = emit.header;
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
@@ -188,11 +190,11 @@ impl Stack {
             checksum,
             segment: if is_cut { emit.segment_len } else { 0 },
         };
-        Some(Step::Sent(Sent {
+        Some(Sent {
             len: segment + ipv4::HEADER_LEN,
             mac,
             meta,
-        }))
+        })
     }
 
     /// Copies bytes of the stream from the client's sends, with their sum if it is `summed`. `None`
