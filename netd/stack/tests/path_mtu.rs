@@ -205,6 +205,32 @@ fn a_black_hole_is_found_out_and_left_again() {
 }
 
 #[test]
+fn a_segment_that_is_not_full_falls_into_the_black_hole_too() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    narrow(&mut world, 1_100);
+    let bytes = &pattern()[..1_200];
+    world.a.send(pair.a.0, pair.a.1, bytes, 0, 2, world.now);
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 1_200 }]);
+    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 1_200), bytes);
+    // At once to the step that makes a difference to it.
+    assert_eq!(world.a.counter("tcp.path_black_holes"), 1);
+    assert_eq!(segment_size(&world, &pair), 1_024);
+}
+
+#[test]
+fn what_would_fit_anyway_is_not_the_fault_of_its_size() {
+    let mut world = World::new();
+    let pair = connect(&mut world, 80);
+    narrow(&mut world, 500);
+    world.a.send(pair.a.0, pair.a.1, &[7; 516], 0, 2, world.now);
+    world.run(Duration::from_secs(20));
+    assert_eq!(world.a.counter("tcp.path_black_holes"), 0);
+    assert_eq!(segment_size(&world, &pair), 1_448);
+}
+
+#[test]
 fn a_larger_segment_that_is_lost_costs_one_loss() {
     let mut world = World::new();
     let pair = connect(&mut world, 80);

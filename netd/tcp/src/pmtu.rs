@@ -1,7 +1,7 @@
 //! How large a segment the path takes: what routers say, what silence means, and trying for more.
 //!
 //! Three things make segments smaller: a router's message (checked by the owner), the memory of an
-//! earlier message, and a black hole: full segments that go unanswered time after time although a
+//! earlier message, and a black hole: large segments that go unanswered time after time although a
 //! router should have said why. Ten minutes later one larger segment is tried; if it arrives, more
 //! follow, up to what both ends allow.
 //!
@@ -78,18 +78,17 @@ impl Open {
         }
     }
 
-    /// The retransmission timer fired: is it because of the size?
+    /// The retransmission timer fired: is it because of the size? Only of what is sent again: the
+    /// first segment need not be full, and a step that leaves it as it is finds nothing out.
     pub(crate) fn suspect_black_hole(&mut self, shared: &mut Shared, now: Instant) {
-        let outstanding = self
-            .snd
-            .nxt()
-            .min(self.snd.end)
-            .saturating_sub(self.snd.una);
-        let is_full = outstanding >= u64::from(self.snd.mss.get());
-        if self.timers.backoff() < TIMEOUTS || !is_full {
+        if self.timers.backoff() < TIMEOUTS {
             return;
         }
-        if let Some(lower) = below(self.snd.mss)
+        let sent = self.snd.nxt().min(self.snd.end);
+        let outstanding = sent.saturating_sub(self.snd.una);
+        let first = u16::try_from(outstanding)
+            .map_or(self.snd.mss, |len| self.snd.mss.min(Mss::at_least(len)));
+        if let Some(lower) = below(first)
             && self.shrink(lower, DOUBT_AFTER, shared, now)
         {
             shared.counts.count(Count::PathBlackHoles);

@@ -99,6 +99,10 @@ fn is_harsh(host: &HostPlan) -> bool {
     host.time_waits == 1 || !matches!(host.weather.loss, Loss::Never | Loss::Random(..=20_000))
 }
 
+/// The shortest frames that a passage must take to be of use for ever: TCP goes down to segments of
+/// 516 bytes and no further.
+const LEAST_PASSAGE: usize = 600;
+
 /// Partitions, narrow passages, other weather; and whether something lasts longer than patience.
 fn changes(hosts: &[HostPlan], random: &mut Random) -> (Vec<Change>, bool) {
     let mut changes = Vec::new();
@@ -130,6 +134,8 @@ fn changes(hosts: &[HostPlan], random: &mut Random) -> (Vec<Change>, bool) {
                 weather,
                 ..hosts[host]
             });
+        // Narrow for ever, without a word from anybody (RFC 8899): it must be found out.
+        let stays = kind == 1 && weather.longest_frame >= LEAST_PASSAGE && random.chance(400_000);
         // Both ways, or only one.
         for host in [
             Some(host),
@@ -143,6 +149,9 @@ fn changes(hosts: &[HostPlan], random: &mut Random) -> (Vec<Change>, bool) {
                 host,
                 weather,
             });
+            if stays {
+                continue;
+            }
             changes.push(Change {
                 at: begin + Duration::from_millis(lasts),
                 host,
