@@ -25,7 +25,7 @@ pub fn syscall(cpu: usize) -> NonNull<Context> {
 /// An interrupt was taken while a thread ran on `cpu`.
 pub fn interrupt(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    kernel.take_interrupts(cpu);
+    kernel.take_interrupt(cpu);
     running(&mut kernel, cpu);
     leave(kernel, cpu)
 }
@@ -78,7 +78,7 @@ fn idle(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
         arch::idle();
         kernel = KERNEL.lock();
         kernel.end_idle(cpu);
-        kernel.take_interrupts(cpu);
+        kernel.take_interrupt(cpu);
         if let Some(context) = kernel.choose(cpu) {
             return context;
         }

@@ -105,8 +105,9 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         return FAILED;
     }
     let mut items = Items::new();
-    // The first process may have something to say.
-    let mut is_called = true;
+    // The first process may have something to say, and has not been asked to ring yet. Once asked, it
+    // is until it rings.
+    let (mut is_called, mut is_asked) = (true, false);
     loop {
         let turn = server.turn(now());
         if core::mem::take(&mut is_called) {
@@ -119,7 +120,8 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
                 continue;
             }
         }
-        is_called = turn == Turn::More || system::announce_sleep() == Look::MoreWork;
+        is_asked = is_asked || turn != Turn::More && system::announce_sleep() == Look::Sleep;
+        is_called = turn == Turn::More || !is_asked;
         if is_called || server.prepare_sleep() {
             continue;
         }
@@ -128,6 +130,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
             return FAILED;
         }
         is_called = seen.is_called;
+        is_asked = !is_called;
         if seen.interrupt {
             server.interrupt(now());
             items.served();
@@ -149,6 +152,7 @@ fn drain(server: &mut Netd) {
 }
 
 /// Takes in clients that wait. True when there were some.
+#[inline(never)]
 fn accept(server: &mut Netd) -> bool {
     let mut any = false;
     while let Ok(Some(Client {

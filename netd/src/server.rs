@@ -174,7 +174,6 @@ impl<P: Peer, D: Device> Server<P, D> {
         more |= self.clients.announce_sleep() == Look::MoreWork;
         if let Some(nic) = &mut self.nic {
             more |= nic.arm();
-            self.facts.device_faults = nic.faults();
         }
         self.facts.sleeps += u64::from(!more);
         more
@@ -267,6 +266,9 @@ impl<P: Peer, D: Device> Server<P, D> {
         let mut number = 0;
         while let Some((index, session)) = self.clients.awake(number) {
             session.starved = false;
+            if let Some(nic) = &self.nic {
+                self.facts.device_faults = nic.faults();
+            }
             let mut over = None;
             for _ in 0..REQUESTS_PER_TURN {
                 match session.next(&mut self.request) {

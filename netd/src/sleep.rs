@@ -2,9 +2,7 @@
 //!
 //! *Owns* the set of items, which is made anew only when clients have come or gone.
 
-use alloc::vec::Vec;
-
-use abi::{Signals, WaitItem};
+use abi::{Handle, Signals, WaitItem};
 use rt::WaitSet;
 use rt::handle::Interrupt;
 use rt::system;
@@ -17,8 +15,6 @@ pub struct Items {
     set: WaitSet,
     /// Of the clients that are in it.
     generation: Option<u64>,
-    /// What was seen, by place.
-    seen: Vec<(usize, Signals)>,
 }
 
 /// What a sleep has seen of the system.
@@ -38,7 +34,6 @@ impl Items {
         Self {
             set: WaitSet::new(),
             generation: None,
-            seen: Vec::new(),
         }
     }
 
@@ -51,13 +46,13 @@ impl Items {
             self.list(server, interrupt);
         }
         let deadline = server.next_deadline().map(Instant::as_nanos);
-        let Self { set, seen, .. } = self;
-        let ring = server.take_ring().and_then(|peer| peer.link.channel());
-        // A deadline that passes is a reason to look like any other.
-        let _passed = set.wait(deadline, ring, |place, signals| seen.push((place, signals)));
+        let ring = server
+            .take_ring()
+            .map_or(Handle::NONE, |peer| peer.link.handle());
         let lines = usize::from(interrupt.is_some());
         let mut told = Seen::default();
-        for (place, signals) in seen.drain(..) {
+        // A deadline that passes is a reason to look like any other.
+        let _passed = self.set.wait_and_ring(deadline, ring, |place, signals| {
             match place.checked_sub(1) {
                 None => {
                     told.is_called = true;
@@ -66,7 +61,7 @@ impl Items {
                 Some(line) if line < lines => told.interrupt = true,
                 Some(other) => server.woken(other - lines, signals),
             }
-        }
+        });
         server.rested();
         told
     }
@@ -81,6 +76,5 @@ impl Items {
         let line = interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));
         let peers = server.peers().map(|peer| peer.link.wait_item());
         self.set.set(system.chain(line).chain(peers));
-        self.seen.reserve(self.set.len());
     }
 }

@@ -352,9 +352,10 @@ impl Kernel {
         own.since = now;
     }
 
-    /// Takes all pending interrupts of this CPU.
-    pub fn take_interrupts(&mut self, cpu: usize) {
-        while let Some(gic) = self.gic.as_mut()
+    /// Takes the pending interrupt of this CPU. Should there be another, it comes as soon as the CPU
+    /// leaves the kernel, or does not let it sleep.
+    pub fn take_interrupt(&mut self, cpu: usize) {
+        if let Some(gic) = self.gic.as_mut()
             && let Some(taken) = gic.take()
         {
             self.sched.cpus[cpu].interrupts += 1;

@@ -114,8 +114,9 @@ impl Delivered {
             return None;
         }
         let delivered = low_half(self.bytes).wrapping_sub(newest.delivered);
-        let rate = u128::from(delivered).saturating_mul(1_000_000_000) / interval.as_nanos();
-        let rate = u64::try_from(rate).unwrap_or(u64::MAX);
+        let nanoseconds = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
+        // Less than 2^62; the interval is not zero.
+        let rate = u64::from(delivered).saturating_mul(1_000_000_000) / nanoseconds.max(1);
         if !newest.is_app_limited || rate > self.rate {
             self.rate = rate;
         }

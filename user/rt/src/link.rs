@@ -122,12 +122,6 @@ impl Link {
         self.endpoint.tx.needs_doorbell() | self.endpoint.rx.needs_doorbell()
     }
 
-    /// The channel, to be rung; `None` for [`Self::pair`].
-    #[must_use]
-    pub const fn channel(&self) -> Option<&Channel> {
-        self.channel.as_ref()
-    }
-
     /// Writes a message and wakes the peer if it sleeps.
     ///
     /// # Errors

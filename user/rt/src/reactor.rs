@@ -148,7 +148,7 @@ pub fn turn(block: bool) {
     });
     let until = if block { deadline } else { Some(0) };
     let share_out = |place, observed| REACTOR.with(|reactor| reactor.share_out(place, observed));
-    match set.wait_on(until, ring, share_out) {
+    match set.wait_and_ring(until, ring, share_out) {
         Ok(()) | Err(Error::TimedOut) => {}
         Err(_) => {
             let items = REACTOR.with(|reactor| reactor.items.clone());

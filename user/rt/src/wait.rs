@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::{Error, Handle, Signals, WaitFlags, WaitItem};
 
-use crate::{clock, handle::Channel, syscall};
+use crate::{clock, syscall};
 
 /// Sleeps until an item has one of its wanted signals, and returns how many have. `deadline_ns`
 /// counts from the start of the machine as [`clock::now`] does; zero only looks.
@@ -149,24 +149,14 @@ impl WaitSet {
     }
 
     /// Sleeps until an item has one of its wanted signals, and tells each that has, by its place.
-    /// `ring` is rung on the way to sleep, in the same system call. Deadline as for [`wait`].
+    /// `ring` names a channel to ring on the way to sleep, in the same system call, or nothing.
+    /// Deadline as for [`wait`].
     ///
     /// # Errors
     ///
     /// As for [`wait`].
     #[inline]
-    pub fn wait(
-        &mut self,
-        deadline_ns: Option<u64>,
-        ring: Option<&Channel>,
-        tell: impl FnMut(usize, Signals),
-    ) -> Result<(), Error> {
-        self.wait_on(deadline_ns, ring.map_or(Handle::NONE, Channel::raw), tell)
-    }
-
-    /// As [`Self::wait`], ringing what the handle names.
-    #[inline]
-    pub(crate) fn wait_on(
+    pub fn wait_and_ring(
         &mut self,
         deadline_ns: Option<u64>,
         ring: Handle,
