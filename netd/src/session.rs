@@ -152,6 +152,8 @@ impl<P: Peer> Session<P> {
             stack::EventKind::Eof => ready::READABLE | ready::END,
             stack::EventKind::Accepted { .. } => ready::ACCEPTABLE,
             stack::EventKind::Error(_) | stack::EventKind::Lost(_) => ready::ERROR,
+            stack::EventKind::Urgent { .. } => ready::URGENT,
+            stack::EventKind::Doubtful(_) => ready::DOUBTFUL,
             stack::EventKind::Closed
             | stack::EventKind::Resolved(_)
             | stack::EventKind::PingReply { .. }
@@ -243,5 +245,60 @@ impl<P: Peer> Session<P> {
             self.watch = wanted;
         }
         look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::outcome;
+    use ring::Arena;
+    use stack::{EventKind as Kind, Token};
+
+    struct Ours(Link);
+
+    impl Peer for Ours {
+        fn link(&mut self) -> &mut Link {
+            &mut self.0
+        }
+        fn take_arena(&mut self, _: usize) -> Option<Arena> {
+            None
+        }
+    }
+
+    #[test]
+    fn who_subscribed_hears_of_urgent_bytes_and_doubt_and_nobody_else_does() {
+        // RFC 9293: MUST-32, MUST-47, SHLD-20
+        let (config, now) = (stack::Config::default(), stack::Instant::from_nanos(0));
+        let mut stack = stack::Stack::new(config, [7; 32], now);
+        let client = stack.client_open().expect("a place");
+        let socket = stack
+            .socket_create(client, stack::Kind::Stream)
+            .expect("a place");
+        let (mut theirs, ours) = Link::pair(8);
+        let mut session = Session::new(client, Ours(ours), false);
+        let remarks = [
+            Kind::Urgent { bytes: 3 },
+            Kind::Doubtful(stack::SocketError::TimedOut),
+        ];
+        for (subscribes, bits) in [(false, 0), (true, ready::URGENT | ready::DOUBTFUL)] {
+            session.subscription = subscribes.then(Subscription::default);
+            for kind in remarks {
+                let event = stack::Event {
+                    client,
+                    token: Token::default(),
+                    socket: Some(socket),
+                    kind,
+                };
+                assert!(matches!(session.offer(&event), Offer::Published));
+            }
+            session.tell_events();
+            let told = theirs.try_receive().expect("connected");
+            let told = told.map_or(0, |message| {
+                let event = outcome::<Subscribe>(Message::view(message.words()));
+                event.expect("an event").body.detail.get()
+            });
+            assert_eq!(told, bits);
+        }
     }
 }

@@ -25,6 +25,7 @@ fn every_option_is_set_and_read_back() {
             .unwrap();
         for (option, value, wrong) in [
             (SocketOption::Ttl, 9, 256),
+            (SocketOption::DifferentiatedServices, 46, 64),
             (SocketOption::NoDelay, 1, 2),
             (SocketOption::KeepAlive, 1, 2),
             (SocketOption::KeepAliveIdle, 300, 0),

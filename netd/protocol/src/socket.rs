@@ -148,6 +148,8 @@ word_enum! {
         CongestionNotification = 17,
         /// The congestion control; 0: netd's own choice, 1: NewReno, 2: CUBIC, 3: BBR.
         CongestionControl = 18,
+        /// The codepoint in the Differentiated Services field of packets sent (RFC 2474); 0 to 63.
+        DifferentiatedServices = 19,
     }
 }
 
@@ -186,9 +188,10 @@ pub mod ready {
     /// A connection waits to be accepted.
     pub const ACCEPTABLE: u32 = 16;
     /// A router has reported an error, or the peer has not answered three times: the connection
-    /// goes on, but perhaps not for long (RFC 9293 section 3.9.1.8). Only in a status.
+    /// goes on, but perhaps not for long (RFC 9293 section 3.9.1.8).
     pub const DOUBTFUL: u32 = 32;
-    /// Urgent bytes are still to be read (RFC 9293 section 3.8.5). Only in a status.
+    /// Urgent bytes are still to be read (RFC 9293 section 3.8.5); an event says that they are new,
+    /// or more.
     pub const URGENT: u32 = 64;
 }
 

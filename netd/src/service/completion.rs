@@ -130,7 +130,7 @@ pub fn completion_of(event: &Event) -> Option<Message> {
             error,
             sequence,
         } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
-        EventKind::Lost(_) => return None,
+        EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_) => return None,
     })
 }
 

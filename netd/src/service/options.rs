@@ -26,6 +26,7 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
     let word = || u32::try_from(value).ok();
     match number {
         Number::Ttl => byte().map(SocketOption::TimeToLive),
+        Number::DifferentiatedServices => byte().map(SocketOption::DifferentiatedServices),
         Number::Broadcast => switch().map(SocketOption::Broadcast),
         Number::NoDelay => switch().map(SocketOption::NoDelay),
         Number::ReuseAddress => switch().map(SocketOption::ReuseAddress),
@@ -53,6 +54,7 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
 pub fn value(number: Number, options: &SocketOptions) -> u64 {
     match number {
         Number::Ttl => options.ttl.into(),
+        Number::DifferentiatedServices => options.dscp.into(),
         Number::Broadcast => options.broadcast.into(),
         Number::NoDelay => options.no_delay.into(),
         Number::ReuseAddress => options.reuse_address.into(),

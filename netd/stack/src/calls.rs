@@ -7,7 +7,7 @@ use crate::client::Role;
 use crate::config::{Data, Ending, Half, Kind};
 use crate::error::{
     AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
-    ListenError, ReceiveError, SendError, ShutdownError, SocketError,
+    ListenError, ReceiveError, SendError, ShutdownError,
 };
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
@@ -377,10 +377,7 @@ impl Stack {
             send_queued: conn.queued.saturating_sub(conn.acked),
             room: self.stream_room(index),
             urgent: conn.urgent.saturating_sub(conn.told),
-            doubt: conn
-                .soft_error
-                .or(conn.tcp.is_in_doubt().then_some(SocketError::TimedOut))
-                .filter(|_| !conn.over),
+            doubt: conn.doubt(),
         })
     }
 

@@ -66,6 +66,14 @@ pub enum EventKind {
     Error(SocketError),
     /// The connection failed while no request waited that could say so; carries no token (zero).
     Lost(SocketError),
+    /// Up to here the peer's bytes are urgent, and that was not known before; carries no token.
+    Urgent {
+        /// How many of them the client has not been told of yet.
+        bytes: u64,
+    },
+    /// The connection goes on, but perhaps not for long: what a router has said of it, or, after
+    /// three retransmissions, [`SocketError::TimedOut`]; carries no token.
+    Doubtful(SocketError),
     /// A name was looked up.
     Resolved(Resolution),
     /// A ping came back.

@@ -16,6 +16,8 @@ use core::num::{NonZeroU8, NonZeroU16};
 pub enum SocketOption {
     /// Time to live of what it sends; 1 to 255.
     TimeToLive(u8),
+    /// The codepoint in the Differentiated Services field of what it sends; 0 to 63 (RFC 2474).
+    DifferentiatedServices(u8),
     /// Whether datagrams may go to broadcast addresses.
     Broadcast(bool),
     /// Whether small segments go out at once (no Nagle, RFC 9293 3.7.4).
@@ -60,6 +62,8 @@ pub enum SocketOption {
 pub struct SocketOptions {
     /// See [`SocketOption::TimeToLive`].
     pub ttl: u8,
+    /// See [`SocketOption::DifferentiatedServices`].
+    pub dscp: u8,
     /// See [`SocketOption::Broadcast`].
     pub broadcast: bool,
     /// See [`SocketOption::NoDelay`].
@@ -107,6 +111,7 @@ impl SocketOptions {
     pub const fn new(ttl: u8) -> Self {
         Self {
             ttl,
+            dscp: 0,
             broadcast: false,
             no_delay: false,
             reuse_address: false,
@@ -133,6 +138,8 @@ impl SocketOptions {
         match option {
             SocketOption::TimeToLive(0) => return Err(OptionError::BadValue),
             SocketOption::TimeToLive(ttl) => self.ttl = ttl,
+            SocketOption::DifferentiatedServices(64..) => return Err(OptionError::BadValue),
+            SocketOption::DifferentiatedServices(dscp) => self.dscp = dscp,
             SocketOption::Broadcast(on) => self.broadcast = on,
             SocketOption::NoDelay(on) => self.no_delay = on,
             SocketOption::ReuseAddress(on) => self.reuse_address = on,
@@ -185,7 +192,7 @@ impl SocketOption {
     /// Whether it is of streams, of datagrams, or of both.
     const fn is_for(self, datagram: bool) -> bool {
         match self {
-            Self::TimeToLive(_) | Self::ReuseAddress(_) => true,
+            Self::TimeToLive(_) | Self::DifferentiatedServices(_) | Self::ReuseAddress(_) => true,
             Self::Broadcast(_) => datagram,
             _ => !datagram,
         }
@@ -244,7 +251,7 @@ impl Stack {
         if conn.over {
             return Ok(());
         }
-        conn.ttl = options.ttl;
+        (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.send_buffer = options.send_buffer;
         let default = self.tcp.shared.limits().congestion_control;
         let algorithm = options.congestion_control.unwrap_or(default);

@@ -11,6 +11,7 @@ use stack::{
     SocketId, SocketOption, Token,
 };
 use std::time::Duration;
+use wire::ipv4;
 use wire::tcp::Flags;
 use world::craft::{Seen, segments};
 use world::{World, at};
@@ -79,6 +80,7 @@ fn every_option_is_read_back_and_impossible_values_are_refused() {
     let mut set = |socket, option| stack.set_option(client, socket, option, world.now);
     for option in [
         SocketOption::TimeToLive(9),
+        SocketOption::DifferentiatedServices(46),
         SocketOption::NoDelay(true),
         SocketOption::ReuseAddress(true),
         SocketOption::KeepAlive(true),
@@ -100,6 +102,7 @@ fn every_option_is_read_back_and_impossible_values_are_refused() {
     }
     for option in [
         SocketOption::TimeToLive(0),
+        SocketOption::DifferentiatedServices(64),
         SocketOption::KeepAliveIdle(0),
         SocketOption::KeepAliveInterval(0),
         SocketOption::KeepAliveCount(0),
@@ -293,6 +296,51 @@ fn segments_are_no_larger_than_chosen() {
     let longest = segments.iter().map(|seen| seen.payload.len()).max();
     assert_eq!(longest, Some(488), "timestamps take twelve bytes");
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 5_000 }]);
+}
+
+/// The codepoints of what one side has sent since the log was last looked at.
+fn codepoints(world: &mut World, side: usize) -> Vec<u8> {
+    let log = world.log.drain(..).filter(|(sender, _)| *sender == side);
+    let packets = log.filter_map(|(_, frame)| Some(ipv4::Packet::parse(&frame[14..]).ok()?.header));
+    packets.map(|header| header.dscp).collect()
+}
+
+#[test]
+fn packets_carry_the_codepoint_that_was_chosen() {
+    // RFC 9293: MUST-48, SHLD-21, SHLD-22
+    let mut world = World::new();
+    let pair = connect_with(&mut world, &[SocketOption::DifferentiatedServices(46)]);
+    assert_eq!(codepoints(&mut world, 0), [46; 2], "from the SYN on");
+    // It can be changed during the connection.
+    set(&mut world, &pair, SocketOption::DifferentiatedServices(10));
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 2, world.now);
+    world.settle();
+    let sent = codepoints(&mut world, 0);
+    assert!(
+        sent.len() >= 4 && sent.iter().all(|code| *code == 10),
+        "{sent:?}"
+    );
+    // What the other side sends is its own choice.
+    world
+        .a
+        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 3, world.now);
+    world.settle();
+    let answers = codepoints(&mut world, 1);
+    assert!(!answers.is_empty() && answers.iter().all(|code| *code == 0));
+    // Datagrams have one, too.
+    let datagram = world.a.datagram(pair.a.0);
+    let option = SocketOption::DifferentiatedServices(63);
+    let stack = &mut world.a.stack;
+    stack
+        .set_option(pair.a.0, datagram, option, world.now)
+        .expect("option");
+    let (data, to) = (Data::Inline(b"hello"), Some(at(2, 53)));
+    let sent = stack.send(pair.a.0, datagram, data, to, Token(4), world.now);
+    sent.expect("sent");
+    world.settle();
+    assert_eq!(codepoints(&mut world, 0), [63]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a program can ask of a connection that goes on: soft errors, doubt, urgent bytes. RFC 9293
+//! What a program hears, or can ask, of a connection that goes on: soft errors, doubt, urgent bytes. RFC 9293
 //! sections 3.8.3, 3.8.5 and 3.9.1.8.
 #![allow(
     clippy::cast_possible_truncation,
@@ -39,12 +39,13 @@ fn doubt(joined: &Joined) -> Option<SocketError> {
 }
 
 #[test]
-fn soft_errors_are_there_for_who_asks() {
-    // RFC 9293: SHLD-25, SHLD-20
+fn soft_errors_are_told_and_can_be_asked_for() {
+    // RFC 9293: SHLD-25, MUST-47
     let unreachable = Icmp::Unreachable(Unreachable::Host);
     let mut joined = doubtful(&unreachable);
     assert_eq!(doubt(&joined), Some(SocketError::HostUnreachable));
-    assert_eq!(joined.world.a.event(), None, "nobody is told unasked");
+    let told = EventKind::Doubtful(SocketError::HostUnreachable);
+    assert_eq!(joined.world.a.take(0), [told], "and is told, once");
     // The peer is there after all.
     joined.world.lose = Box::new(|_, _| false);
     joined.world.run(Duration::from_secs(5));
@@ -63,7 +64,7 @@ fn soft_errors_are_there_for_who_asks() {
 
 #[test]
 fn three_retransmissions_raise_a_doubt() {
-    // RFC 9293: SHLD-9, SHLD-10, MUST-20
+    // RFC 9293: SHLD-9, SHLD-10, MUST-20, MUST-47
     let mut joined = joined();
     joined.world.lose = Box::new(|_, _| true);
     let (client, socket, now) = (joined.client, joined.socket, joined.world.now);
@@ -77,6 +78,9 @@ fn three_retransmissions_raise_a_doubt() {
         assert!(sent < 10);
     }
     assert!(sent >= 4, "the first and three more, not {sent}");
+    let told = EventKind::Doubtful(SocketError::TimedOut);
+    joined.world.settle();
+    assert_eq!(joined.world.a.take(0), [told]);
     assert_eq!(doubt(&joined), Some(SocketError::TimedOut));
     joined.world.lose = Box::new(|_, _| false);
     joined.world.run(Duration::from_secs(30));
@@ -84,8 +88,8 @@ fn three_retransmissions_raise_a_doubt() {
 }
 
 #[test]
-fn what_is_urgent_can_be_asked_for() {
-    // RFC 9293: MUST-30, MUST-33
+fn what_is_urgent_is_told_and_can_be_asked_for() {
+    // RFC 9293: MUST-30, MUST-32, MUST-33, MUST-47
     let Joined {
         mut world,
         client,
@@ -138,6 +142,11 @@ fn what_is_urgent_can_be_asked_for() {
     assert_eq!(urgent(&world), 10);
     world.a.publish(world.now);
     assert_eq!(urgent(&world), 3, "three are still to come");
+    let told = EventKind::Urgent { bytes: 10 };
+    assert_eq!(world.a.take(0), [told], "told without asking");
+    world.a.input(&marked, world.now);
+    world.a.publish(world.now);
+    assert_eq!(world.a.take(0), [], "and once");
     assert_eq!(world.a.memory.bytes(client, 0, 7), b"at once");
 }
 

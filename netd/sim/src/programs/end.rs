@@ -318,6 +318,7 @@ impl End {
             EventKind::Error(SocketError::Closed | SocketError::Cancelled)
                 if self.is_closing && token.0 & KIND != CLOSE => {}
             EventKind::Error(error) | EventKind::Lost(error) => self.failure = Some(error),
+            EventKind::Urgent { .. } | EventKind::Doubtful(_) => {}
             ref other => self.complain(format!("unexpected: {other:?}")),
         }
     }

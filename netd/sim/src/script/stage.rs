@@ -251,6 +251,8 @@ impl Stage {
             EventKind::Closed => "closed".into(),
             EventKind::Error(error) => format!("error {error:?}"),
             EventKind::Lost(error) => format!("lost {error:?}"),
+            EventKind::Urgent { bytes } => format!("urgent {bytes}"),
+            EventKind::Doubtful(_) => "doubtful".into(),
             other => return Err(format!("unexpected event: {other:?}")),
         };
         told.events.push_back(text);

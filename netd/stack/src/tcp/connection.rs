@@ -57,6 +57,7 @@ pub(crate) struct Conn {
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) path: Option<Path>,
     pub(crate) ttl: u8,
+    pub(crate) dscp: u8,
     /// The most bytes that may wait to be acknowledged; zero: no limit.
     pub(crate) send_buffer: u32,
     pub(crate) holder: Holder,
@@ -74,6 +75,8 @@ pub(crate) struct Conn {
     pub(crate) told: u64,
     /// Before this offset the peer's bytes are urgent (RFC 9293 3.8.5, RCV.UP).
     pub(crate) urgent: u64,
+    /// That offset has moved, and the client has not been told.
+    pub(crate) urgent_is_news: bool,
     pub(crate) notices: Chain,
     pub(crate) beginning: Beginning,
     pub(crate) established: bool,
@@ -89,6 +92,8 @@ pub(crate) struct Conn {
     pub(crate) error: Option<SocketError>,
     /// What a router has last said of it; it ends nothing (RFC 9293 3.9.2.2, soft errors).
     pub(crate) soft_error: Option<SocketError>,
+    /// The client knows that the connection is in doubt.
+    pub(crate) doubt_told: bool,
     /// The client knows of the error.
     pub(crate) error_told: bool,
 }
@@ -100,6 +105,7 @@ impl Conn {
             tuple,
             path,
             ttl: 0,
+            dscp: 0,
             send_buffer: 0,
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
@@ -111,6 +117,7 @@ impl Conn {
             arrived: 0,
             told: 0,
             urgent: 0,
+            urgent_is_news: false,
             notices: Chain::EMPTY,
             beginning: Beginning::Told,
             established: false,
@@ -122,8 +129,15 @@ impl Conn {
             over: false,
             error: None,
             soft_error: None,
+            doubt_told: false,
             error_told: false,
         }
+    }
+
+    /// Why the connection may not go on for long (RFC 9293 3.8.3, 3.9.1.8).
+    pub(crate) fn doubt(&self) -> Option<SocketError> {
+        let silence = self.tcp.is_in_doubt().then_some(SocketError::TimedOut);
+        self.soft_error.or(silence).filter(|_| !self.over)
     }
 
     /// Whose memory its requests are in.

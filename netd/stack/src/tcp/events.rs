@@ -1,7 +1,7 @@
 //! What connections have to tell their clients, and what telling permits: acknowledgement.
 //!
-//! The order is that of the stream: accepted, connected, bytes, end; then what became of sends; then
-//! the end of everything. Bytes that have been told of may be acknowledged, not before.
+//! The order is that of the stream: accepted, connected, what is remarkable, bytes, end; then what
+//! became of sends; then the end of everything. Bytes that have been told of may be acknowledged, not before.
 
 use crate::error::SocketError;
 use crate::event::EventKind;
@@ -17,6 +17,7 @@ impl Stack {
     pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
         let before = telling.published();
         let told = self.tell_beginning(index, telling)
+            && self.tell_remarks(index, telling)
             && self.tell_received(index, telling, now)
             && self.tell_sent(index, telling)
             && self.tell_end(index, telling);
@@ -62,6 +63,31 @@ impl Stack {
                 return false;
             }
             conn.beginning = Beginning::Told;
+        }
+        true
+    }
+
+    /// What no request asked for: urgent bytes, doubt.
+    fn tell_remarks(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
+        let Some(socket) = conn.socket() else {
+            return true;
+        };
+        let (socket, token) = (Some(socket), Token::default());
+        if conn.urgent_is_news {
+            let bytes = conn.urgent.saturating_sub(conn.told);
+            if bytes > 0 && !telling.tell(socket, token, EventKind::Urgent { bytes }) {
+                return false;
+            }
+            conn.urgent_is_news = false;
+        }
+        if let Some(doubt) = conn.doubt().filter(|_| !conn.doubt_told) {
+            if !telling.tell(socket, token, EventKind::Doubtful(doubt)) {
+                return false;
+            }
+            conn.doubt_told = true;
         }
         true
     }

@@ -292,7 +292,7 @@ impl Stack {
         let mut conn = Conn::new(Connection::from(entry.open(now)), tuple, path);
         conn.holder = Holder::Listener(listener);
         conn.established = true;
-        conn.ttl = at.options.ttl;
+        (conn.ttl, conn.dscp) = (at.options.ttl, at.options.dscp);
         let key = self
             .tcp
             .connections

@@ -197,6 +197,8 @@ impl Stack {
         }
         if outcome.urgent > 0 {
             let end = conn.arrived.saturating_add(outcome.urgent.into());
+            // RFC 9293 3.8.5 (MUST-32): told of when it is new and whenever it moves.
+            conn.urgent_is_news |= end > conn.urgent;
             conn.urgent = conn.urgent.max(end);
         }
         conn.arrived = conn.arrived.saturating_add(outcome.advanced);
@@ -218,6 +220,7 @@ impl Stack {
         }
         if outcome.acked > 0 {
             conn.soft_error = None;
+            conn.doubt_told = false;
         }
         if conn.receive_closed {
             conn.told = conn.arrived;
@@ -225,7 +228,10 @@ impl Stack {
         }
         let receive_closed = conn.receive_closed;
         let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);
-        let news = outcome.advanced > 0 || outcome.acked > 0 || !outcome.events.is_empty();
+        let news = outcome.advanced > 0
+            || outcome.acked > 0
+            || conn.urgent_is_news
+            || !outcome.events.is_empty();
         if let Some(client) = client.filter(|_| news) {
             self.tell(client, Actor::Connection(index));
         }
@@ -360,6 +366,18 @@ impl Stack {
         };
         let outcome = conn.tcp.fire(&mut self.tcp.shared, now);
         self.apply_outcome(index, &outcome, now);
+        self.doubt(index);
+    }
+
+    /// A client is told once that its connection is in doubt (RFC 9293 3.9.1.8, MUST-47).
+    fn doubt(&mut self, index: u32) {
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
+        let is_news = !conn.doubt_told && conn.doubt().is_some();
+        if let Some(client) = conn.client().filter(|_| is_news) {
+            self.tell(client, Actor::Connection(index));
+        }
     }
 
     /// An error about a segment of ours came.
@@ -397,6 +415,7 @@ impl Stack {
                 self.tcp_abort(index, Some(verdict.error), now);
             } else {
                 conn.soft_error = Some(verdict.error);
+                self.doubt(index);
             }
         }
         true

@@ -66,7 +66,7 @@ impl Stack {
         let emit = conn
             .tcp
             .output(&mut self.tcp.shared, longest.min(room), now);
-        let (tuple, ttl, fate) = (conn.tuple, conn.ttl, conn.tcp.fate());
+        let (tuple, fate) = (conn.tuple, conn.tcp.fate());
         self.timers
             .set(Timer::Connection(index), conn.tcp.next_deadline());
         let Some(emit) = emit else {
@@ -77,7 +77,7 @@ impl Stack {
         };
         let written = match mac {
             Some(mac) => self
-                .tcp_write(index, &emit, &path, &tuple, ttl, mac, frame, memory)
+                .tcp_write(index, &emit, &path, &tuple, mac, frame, memory)
                 .map(if emit.is_last { Step::Last } else { Step::Sent }),
             // The neighbour does not answer: the segment is lost, as it could be anywhere on its
             // way, and the retransmission timer decides what that means.
@@ -141,7 +141,6 @@ impl Stack {
         emit: &Emit,
         path: &Path,
         tuple: &Tuple<Ipv4Addr>,
-        ttl: u8,
         mac: MacAddress,
         frame: &mut [u8],
         memory: &M,
@@ -169,7 +168,11 @@ impl Stack {
         let mut room = Headroom::new(front);
         header.emit(&mut room, len, seal).ok()?;
         let segment = len + header.header_len();
+        let conn = self.tcp.connections.at(index)?;
+        let (ttl, dscp) = (conn.ttl, conn.dscp);
         let ip = ipv4::Header {
+            // RFC 9293 3.9.1.9 (SHLD-22): as it was chosen.
+            dscp,
             ecn: emit.ecn,
             ..self.header(path, tuple.remote, Protocol::TCP, ttl)
         };

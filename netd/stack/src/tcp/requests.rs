@@ -122,7 +122,7 @@ impl Stack {
             connection.set_congestion_control(algorithm, &mut self.tcp.shared, now);
         }
         let mut conn = Conn::new(connection, tuple, Some(path));
-        conn.ttl = options.ttl;
+        (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.send_buffer = options.send_buffer;
         conn.holder = Holder::Socket(client, socket);
         conn.beginning = Beginning::Connecting(token);

@@ -33,6 +33,7 @@ struct Parcel {
     from: SocketAddrV4,
     to: SocketAddrV4,
     ttl: u8,
+    dscp: u8,
 }
 
 impl Parcel {
@@ -64,7 +65,8 @@ impl Stack {
         let Some(Request::Send(send)) = self.requests.first(&socket.sends) else {
             return Step::Idle;
         };
-        let (send, client, local, ttl) = (*send, socket.client, socket.local, socket.options.ttl);
+        let (send, client, local) = (*send, socket.client, socket.local);
+        let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
         let (Some(to), Some(local)) = (send.to, local) else {
             return self.udp_done(index, None);
         };
@@ -82,6 +84,7 @@ impl Stack {
             from,
             to,
             ttl,
+            dscp,
         };
         let found = match id {
             InterfaceId::LOOPBACK => Found::Known(MacAddress::ZERO),
@@ -132,7 +135,7 @@ impl Stack {
             .add(Counter::BytesCopiedOut, parcel.send.length.into());
         let mut room = Headroom::new(front);
         parcel.header().emit(&mut room, len, seal).ok()?;
-        let ip = self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl);
+        let ip = self.datagram_header(parcel);
         ip.emit(&mut room, len + udp::HEADER_LEN).ok()?;
         self.stats.count(Counter::UdpSent);
         let checksum = device.map_or(TransmitChecksum::Complete, |start| {
@@ -150,6 +153,14 @@ impl Stack {
         ))
     }
 
+    /// The network header of a datagram.
+    fn datagram_header(&mut self, parcel: &Parcel) -> ipv4::Header {
+        ipv4::Header {
+            dscp: parcel.dscp,
+            ..self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl)
+        }
+    }
+
     /// Copies a datagram into a packet buffer, to wait for its neighbour.
     fn udp_park<M: ClientMemory>(
         &mut self,
@@ -161,7 +172,7 @@ impl Stack {
         let Ok(len) = usize::try_from(parcel.send.length) else {
             return;
         };
-        let ip = self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl);
+        let ip = self.datagram_header(parcel);
         let waiting = self.queue_to_wait(neighbour);
         let (inline, owner, next_hop) =
             (&self.inline, Owner::Datagram(index), parcel.path.next_hop);
