@@ -41,6 +41,7 @@ fn every_option_is_set_and_read_back() {
             (SocketOption::MaxSegment, 700, 5),
             (SocketOption::CongestionNotification, 1, 2),
             (SocketOption::CongestionControl, 3, 4),
+            (SocketOption::FastOpen, 1, 2),
         ] {
             stream.set_option(option, value).await.unwrap();
             assert_eq!(stream.option(option).await, Ok(value), "{option:?}");

@@ -43,6 +43,7 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
         Number::SendBuffer => word().map(SocketOption::SendBuffer),
         Number::MaxSegment => short().map(SocketOption::MaxSegment),
         Number::CongestionNotification => switch().map(SocketOption::CongestionNotification),
+        Number::FastOpen => switch().map(SocketOption::FastOpen),
         Number::CongestionControl => {
             let chosen = ALGORITHMS.get(usize::try_from(value).ok()?)?;
             Some(SocketOption::CongestionControl(*chosen))
@@ -71,6 +72,7 @@ pub fn value(number: Number, options: &SocketOptions) -> u64 {
         Number::SendBuffer => options.send_buffer.into(),
         Number::MaxSegment => options.max_segment.into(),
         Number::CongestionNotification => options.congestion_notification.into(),
+        Number::FastOpen => options.fast_open.into(),
         Number::CongestionControl => {
             let chosen = |algorithm: &_| *algorithm == options.congestion_control;
             (0..)

@@ -26,6 +26,9 @@ pub struct Config {
     pub half_open: u32,
     /// When they are too many: answer by cookies (RFC 4987 3.6). Else the oldest makes way.
     pub syn_cookies: bool,
+    /// Connections opened by Fast Open whose peers have not yet shown that they are there; beyond,
+    /// the ordinary handshake is made (RFC 7413 5.1). They are half open too.
+    pub fast_opens: u32,
     /// Listening sockets.
     pub listeners: u32,
     /// Datagram sockets.
@@ -98,6 +101,7 @@ impl Default for Config {
             time_waits: 4_096,
             half_open: 1_024,
             syn_cookies: true,
+            fast_opens: 128,
             listeners: 64,
             datagram_sockets: 1_024,
             requests: 16_384,

@@ -55,6 +55,9 @@ pub enum SocketOption {
     CongestionNotification(bool),
     /// The congestion control; `None`: the stack's own choice.
     CongestionControl(Option<Algorithm>),
+    /// Whether a listener takes bytes with the SYN of a peer that it has given a cookie (RFC 7413).
+    /// A SYN can come twice, long apart: for services to whom asking twice is as asking once.
+    FastOpen(bool),
 }
 
 /// Options of a socket as a whole.
@@ -98,6 +101,8 @@ pub struct SocketOptions {
     pub congestion_notification: bool,
     /// See [`SocketOption::CongestionControl`].
     pub congestion_control: Option<Algorithm>,
+    /// See [`SocketOption::FastOpen`].
+    pub fast_open: bool,
 }
 
 /// RFC 9293 3.8.4 (MUST-28): at least two hours of silence, unless chosen otherwise.
@@ -129,6 +134,7 @@ impl SocketOptions {
             max_segment: 0,
             congestion_notification: false,
             congestion_control: None,
+            fast_open: false,
         }
     }
 
@@ -166,6 +172,7 @@ impl SocketOptions {
             SocketOption::MaxSegment(bytes) => self.max_segment = bytes,
             SocketOption::CongestionNotification(on) => self.congestion_notification = on,
             SocketOption::CongestionControl(chosen) => self.congestion_control = chosen,
+            SocketOption::FastOpen(on) => self.fast_open = on,
         }
         Ok(())
     }

@@ -70,6 +70,14 @@ counters! {
     CookiesValid = "tcp.cookies_valid",
     /// Acknowledgements that came to a listener while cookies were about, and were of none.
     CookiesInvalid = "tcp.cookies_invalid",
+    /// Connections that a SYN with a cookie of Fast Open has opened at once.
+    FastOpens = "tcp.fast_opens",
+    /// Cookies of Fast Open sent.
+    FastOpenCookiesSent = "tcp.fast_open_cookies_sent",
+    /// SYNs with a cookie of Fast Open that is not, or no longer, good.
+    FastOpenCookiesInvalid = "tcp.fast_open_cookies_invalid",
+    /// SYNs with a good cookie whose bytes had to wait: no room, or too many are under way.
+    FastOpenFallbacks = "tcp.fast_open_fallbacks",
     /// Connections refused because nobody accepted.
     AcceptOverflows = "tcp.accept_overflows",
     /// TIME-WAIT records that made way for newer ones.

@@ -97,6 +97,7 @@ fn every_option_is_read_back_and_impossible_values_are_refused() {
         SocketOption::MaxSegment(500),
         SocketOption::CongestionNotification(true),
         SocketOption::CongestionControl(Some(Algorithm::Bbr)),
+        SocketOption::FastOpen(true),
     ] {
         assert_eq!(set(socket, option), Ok(()), "{option:?}");
     }

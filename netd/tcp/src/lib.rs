@@ -21,7 +21,8 @@
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 2018, 2883 `receive`, `reports`; 3042, 3522, 3708, 5682, 6582,
 //! 6675, 8985, 9937 `recovery`; 5681, 6928 `cc`;
-//! 1122, 5482 `watch`, `tuning`; 1191, 4821, 8899 `pmtu`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`.
+//! 1122, 5482 `watch`, `tuning`; 1191, 4821, 8899 `pmtu`; 4987 `syn_cache`, `cookie`; 5961 `input`, `challenge`; 6191 `time_wait`; 6298 `rtt`, `timers`; 6528 `isn`; 7323 `options`, `window`;
+//! 7413 `fast_open`.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -43,6 +44,7 @@ mod connection;
 mod cookie;
 mod counts;
 mod ecn;
+mod fast_open;
 mod fire;
 mod info;
 mod input;
@@ -79,6 +81,7 @@ pub use cc::Algorithm;
 pub use connection::Connection;
 pub use cookie::cookie;
 pub use counts::Counts;
+pub use fast_open::EarlySegment;
 pub use info::Info;
 pub use isn::isn;
 pub use open::Open;

@@ -39,9 +39,10 @@ pub struct SynEntry {
     has_sack: bool,
     has_ecn: bool,
     is_due: bool,
-    is_expired: bool,
-    /// It was rebuilt from a cookie: when the SYN-ACK left, nobody knows.
-    is_from_cookie: bool,
+    /// When the SYN-ACK left is not known: it was a cookie, or has not left.
+    is_untimed: bool,
+    /// The SYN-ACK brings a cookie of Fast Open, which the owner adds.
+    tells_fast_open: bool,
 }
 
 const _: () = assert!(size_of::<SynEntry>() <= 48);
@@ -94,8 +95,8 @@ impl SynEntry {
             has_sack: setup.sack,
             has_ecn: setup.ecn,
             is_due: true,
-            is_expired: false,
-            is_from_cookie: false,
+            is_untimed: false,
+            tells_fast_open: false,
         })
     }
 
@@ -127,8 +128,8 @@ impl SynEntry {
             has_sack: setup.sack,
             has_ecn: setup.ecn,
             is_due: false,
-            is_expired: false,
-            is_from_cookie: true,
+            is_untimed: true,
+            tells_fast_open: false,
         })
     }
 
@@ -152,6 +153,22 @@ impl SynEntry {
         })
     }
 
+    /// The SYN-ACK is to bring a cookie of Fast Open (RFC 7413 section 4.1.2).
+    pub const fn tell_fast_open(&mut self) {
+        self.tells_fast_open = true;
+    }
+
+    /// Whether the owner adds a cookie of Fast Open to the SYN-ACK.
+    #[must_use]
+    pub const fn tells_fast_open(&self) -> bool {
+        self.tells_fast_open
+    }
+
+    /// The SYN came again while the connection was open already: so is our answer due.
+    pub const fn answer_again(&mut self) {
+        self.is_due = true;
+    }
+
     /// When [`SynEntry::fire`] wants to be called.
     #[must_use]
     pub const fn next_deadline(&self) -> Instant {
@@ -162,10 +179,9 @@ impl SynEntry {
     /// removed.
     pub fn fire(&mut self, shared: &Shared, now: Instant) -> bool {
         if now < self.next_at {
-            return self.is_expired;
+            return self.next_at == Instant::FAR_FUTURE;
         }
         if self.retries >= shared.limits.syn_ack_retries {
-            self.is_expired = true;
             self.next_at = Instant::FAR_FUTURE;
             return true;
         }
@@ -217,6 +233,14 @@ impl SynEntry {
         SynOutcome::Complete
     }
 
+    /// The connection that a SYN with a good cookie opens at once (RFC 7413 section 4.2.2). It must
+    /// take the SYN's bytes, [`Connection::take_syn`](crate::Connection::take_syn).
+    #[must_use]
+    pub fn open_at_once(mut self, now: Instant) -> Open {
+        self.is_untimed = true;
+        self.open(now)
+    }
+
     /// The open connection, after [`SynOutcome::Complete`]. It must take the segment that completed
     /// the handshake, which brings the window, and perhaps data.
     #[must_use]
@@ -228,7 +252,7 @@ impl SynEntry {
         } else {
             Rtt::new()
         };
-        if self.retries == 0 && !self.is_from_cookie {
+        if self.retries == 0 && !self.is_untimed {
             let took = microseconds(now).wrapping_sub(self.sent_at);
             rtt.sample(Duration::from_micros(took.into()));
         }

@@ -17,7 +17,8 @@ use crate::nodes::{Chain, Cursor};
 use crate::path_mtus::PathMtus;
 use crate::rng::Rng;
 use crate::slab::Slab;
-use crate::tcp::cookies::Cookies;
+use crate::tcp::cookies::{Cookies, HANDSHAKE};
+use crate::tcp::fast_open::FastOpens;
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
@@ -79,6 +80,8 @@ pub(crate) struct Conn {
     pub(crate) urgent_is_news: bool,
     pub(crate) notices: Chain,
     pub(crate) beginning: Beginning,
+    /// Its half-open record, as long as the peer has not acknowledged our SYN (RFC 7413).
+    pub(crate) early: Option<u32>,
     pub(crate) established: bool,
     pub(crate) peer_fin: bool,
     /// The end of the peer's stream may be acknowledged.
@@ -120,6 +123,7 @@ impl Conn {
             urgent_is_news: false,
             notices: Chain::EMPTY,
             beginning: Beginning::Told,
+            early: None,
             established: false,
             peer_fin: false,
             end_published: false,
@@ -202,6 +206,7 @@ pub(crate) struct Tcp {
     pub(crate) isn_secret: Hasher,
     pub(crate) stamp_secret: Hasher,
     pub(crate) cookies: Cookies,
+    pub(crate) fast_opens: FastOpens,
     pub(crate) path_mtus: PathMtus<Ipv4Addr>,
 }
 
@@ -233,7 +238,8 @@ impl Tcp {
             listening: Bindings::new(listeners, rng),
             isn_secret: Hasher::new(rng),
             stamp_secret: Hasher::new(rng),
-            cookies: Cookies::new(rng),
+            cookies: Cookies::new(rng, HANDSHAKE),
+            fast_opens: FastOpens::new(rng, config.fast_opens),
             path_mtus: PathMtus::new(config.path_mtus as usize, rng),
         }
     }

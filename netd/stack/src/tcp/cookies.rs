@@ -1,16 +1,18 @@
-//! SYN cookies: what answers a SYN when no half-open connection fits any more.
+//! Secrets that rotate: those of SYN cookies, which answer a SYN when no half-open connection fits
+//! any more, and those of Fast Open's cookies.
 //!
 //! *Owns* the secrets: one for each tick of a clock, so that they rotate and no cookie is good for
-//! more than two ticks. *Never* keeps anything for a peer: the cookie's layout is `netd/tcp`'s.
+//! more than two ticks. *Never* keeps anything for a peer: the SYN cookie's layout is `netd/tcp`'s.
 //!
-//! Spec: RFC 4987 3.6.
+//! Spec: RFC 4987 3.6; RFC 7413 4.1.2.
 
 use crate::hash::{Address, Hasher, Tuple};
 use crate::rng::Rng;
 use ::tcp::Instant;
 
-/// Seconds of a tick: a cookie is good for one to two of them, as long as a patient peer takes.
-const TICK_SECONDS: u64 = 64;
+/// Seconds of a tick of SYN cookies: one is good for one to two ticks, as long as a patient peer
+/// takes.
+pub(crate) const HANDSHAKE: u64 = 64;
 
 /// The secrets, and whether cookies are about.
 #[derive(Debug)]
@@ -18,22 +20,26 @@ pub(crate) struct Cookies {
     /// Of the even and of the odd ticks.
     secrets: [Hasher; 2],
     tick: u64,
+    /// How long a tick lasts.
+    tick_seconds: u64,
     /// The tick in which the last cookie was made.
     last_made: Option<u64>,
 }
 
 impl Cookies {
-    pub(crate) fn new(rng: &mut Rng) -> Self {
+    /// Secrets that last so many seconds, at least one.
+    pub(crate) fn new(rng: &mut Rng, tick_seconds: u64) -> Self {
         Self {
             secrets: [Hasher::new(rng), Hasher::new(rng)],
             tick: 0,
+            tick_seconds: tick_seconds.max(1),
             last_made: None,
         }
     }
 
     /// The present tick. Secrets of ticks that are over are forgotten.
     fn advance(&mut self, rng: &mut Rng, now: Instant) -> u64 {
-        let tick = now.as_micros() / (TICK_SECONDS * 1_000_000);
+        let tick = now.as_micros() / 1_000_000 / self.tick_seconds;
         if tick > self.tick {
             if tick > self.tick + 1 {
                 self.secrets = [Hasher::new(rng), Hasher::new(rng)];
@@ -88,12 +94,12 @@ mod tests {
     #[test]
     fn a_secret_lives_two_ticks() {
         let mut rng = Rng::new([7; 32]);
-        let mut cookies = Cookies::new(&mut rng);
-        let start = Instant::from_secs(TICK_SECONDS * 100);
+        let mut cookies = Cookies::new(&mut rng, HANDSHAKE);
+        let start = Instant::from_secs(HANDSHAKE * 100);
         assert_eq!(cookies.expect(&mut rng, start), None);
         let made = cookies.make(&mut rng, start);
         let hash = cookies.hash(&tuple(1), made, 5);
-        for (later, is_good) in [(0, true), (TICK_SECONDS, true), (2 * TICK_SECONDS, false)] {
+        for (later, is_good) in [(0, true), (HANDSHAKE, true), (2 * HANDSHAKE, false)] {
             let tick = cookies.expect(&mut rng, start + Duration::from_secs(later));
             assert_eq!(tick.is_some(), is_good, "{later} s");
             assert_eq!(
@@ -107,7 +113,7 @@ mod tests {
     #[test]
     fn ends_and_word_count() {
         let mut rng = Rng::new([7; 32]);
-        let cookies = Cookies::new(&mut rng);
+        let cookies = Cookies::new(&mut rng, HANDSHAKE);
         let hash = cookies.hash(&tuple(1), 0, 5);
         assert_ne!(hash, cookies.hash(&tuple(2), 0, 5));
         assert_ne!(hash, cookies.hash(&tuple(1), 0, 6));

@@ -7,14 +7,16 @@
 //! Spec: RFC 4987 3.4 (SYN cache), 3.6 (SYN cookies).
 
 use crate::demux::Target;
+use crate::error::SocketError;
 use crate::hash::Tuple;
 use crate::memory::ClientMemory;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::fast_open::Way;
 use crate::timers::Timer;
-use ::tcp::{Connection, Instant, Mss, Seq, Setup, SynEntry, SynOutcome};
+use ::tcp::{Connection, Instant, Mss, Open, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
 use wire::tcp::{Flags, Header, Segment};
 use wire::{Drop, Ecn, ipv4, tcp as format};
@@ -95,7 +97,7 @@ impl Stack {
         let room = entry.room_for_next(&self.requests).min(limit);
         let is_full = entry.is_full();
         let setup = self.setup(&tuple, path.mtu, &entry.options, after, now);
-        let entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
+        let mut entry = SynEntry::from_syn(header, &setup, &self.tcp.shared, room, now)?;
         // A peer whose connection nobody would take now does better to try again.
         if is_full {
             self.stats.count(Counter::AcceptOverflows);
@@ -106,7 +108,10 @@ impl Stack {
                 self.send_cookie(&tuple, header, &setup, room, now);
                 return Ok(());
             }
-            self.make_way();
+            self.make_way(now);
+        }
+        if self.heed_fast_open(listener, &tuple, segment, &mut entry, room, now) == Way::AtOnce {
+            return self.open_at_once(listener, tuple, entry, segment, memory, now);
         }
         let half_open = HalfOpen {
             entry,
@@ -129,10 +134,18 @@ impl Stack {
     }
 
     /// Makes room for one more half-open connection: the oldest goes.
-    fn make_way(&mut self) {
+    fn make_way(&mut self, now: Instant) {
         if let Some(oldest) = self.tcp.half_open_order.first(0) {
             self.stats.count(Counter::SynCacheOverflows);
-            self.forget_half_open(oldest);
+            self.end_half_open(oldest, now);
+        }
+    }
+
+    /// The peer of a half-open connection has not answered in time.
+    fn end_half_open(&mut self, index: u32, now: Instant) {
+        match self.tcp.early_connection(index) {
+            Some(connection) => self.tcp_abort(connection, Some(SocketError::TimedOut), now),
+            None => self.forget_half_open(index),
         }
     }
 
@@ -174,18 +187,21 @@ impl Stack {
             Some(_) => Counter::CookiesValid,
             None => Counter::CookiesInvalid,
         });
-        Some(self.establish(listener, tuple, &entry?, now))
+        Some(self.establish(listener, tuple, entry?.open(now), now))
     }
 
     /// Sends what a half-open connection has to send, and arms its timer.
-    fn half_open_output(&mut self, index: u32, now: Instant) {
+    pub(crate) fn half_open_output(&mut self, index: u32, now: Instant) {
         let Some(half_open) = self.tcp.half_open.at_mut(index) else {
             return;
         };
-        let (tuple, header) = (half_open.tuple, half_open.entry.output(now));
+        let tuple = half_open.tuple;
         let deadline = half_open.entry.next_deadline();
         self.timers.set(Timer::HalfOpen(index), Some(deadline));
-        if let Some(header) = header {
+        if let Some(connection) = self.tcp.early_connection(index) {
+            // Its answer goes before its bytes, so it goes the same way.
+            self.tcp_wake(connection);
+        } else if let Some(header) = self.syn_answer(index, now) {
             self.send_bare(&tuple, header);
         }
     }
@@ -198,7 +214,7 @@ impl Stack {
         };
         if half_open.entry.fire(shared, now) {
             self.stats.count(Counter::TcpFailedOpens);
-            self.forget_half_open(index);
+            self.end_half_open(index, now);
         } else {
             self.half_open_output(index, now);
         }
@@ -264,7 +280,7 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let (entry, tuple, listener) = (half_open.entry, half_open.tuple, half_open.listener);
-        let connection = self.establish(listener, tuple, &entry, now)?;
+        let connection = self.establish(listener, tuple, entry.open(now), now)?;
         self.forget_half_open(index);
         self.welcome(listener, connection, segment, memory, now)
     }
@@ -274,11 +290,11 @@ impl Stack {
     /// # Errors
     /// The client is behind, or there is no place: the entry stays (a cookie does so anyway), and
     /// the peer, who believes to be connected, sends its first bytes again.
-    fn establish(
+    pub(crate) fn establish(
         &mut self,
         listener: u32,
         tuple: Tuple<Ipv4Addr>,
-        entry: &SynEntry,
+        open: Open,
         now: Instant,
     ) -> Result<u32, Drop> {
         let path = self.path(tuple.remote, Some(tuple.local));
@@ -289,7 +305,7 @@ impl Stack {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        let mut conn = Conn::new(Connection::from(entry.open(now)), tuple, path);
+        let mut conn = Conn::new(Connection::from(open), tuple, path);
         conn.holder = Holder::Listener(listener);
         conn.established = true;
         (conn.ttl, conn.dscp) = (at.options.ttl, at.options.dscp);

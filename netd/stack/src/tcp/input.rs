@@ -111,10 +111,28 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
+        if let Some(early) = conn.early {
+            self.early_input(index, early, segment)?;
+        }
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let outcome = conn
             .tcp
             .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
+        self.carry_out(index, &outcome, segment, memory, now)
+    }
+
+    /// Does what a segment means to a connection.
+    pub(crate) fn carry_out<M: ClientMemory>(
+        &mut self,
+        index: u32,
+        outcome: &Outcome,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
         if let Some(place) = outcome.place
             && self.place(index, place, segment.payload, memory).is_err()
         {
@@ -122,7 +140,7 @@ impl Stack {
             self.tcp_abort(index, Some(SocketError::BadMemory), now);
             return Err(Drop::ClientMemoryGone);
         }
-        self.apply_outcome(index, &outcome, now);
+        self.apply_outcome(index, outcome, now);
         outcome.drop.map_or(Ok(()), Err)
     }
 
@@ -300,12 +318,16 @@ impl Stack {
             return;
         }
         let (tuple, holder) = (conn.tuple, conn.holder);
+        let (early, was_reset) = (conn.early.take(), conn.error == Some(SocketError::Reset));
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
         conn.over = true;
         let again = conn.tcp.retransmits();
         self.stats.add(Counter::TcpRetransmits, again.into());
         if !conn.established {
             self.stats.count(Counter::TcpFailedOpens);
+        }
+        if let Some(early) = early {
+            self.early_over(early, was_reset, now);
         }
         self.timers.disarm(Timer::Connection(index));
         self.senders

@@ -2,11 +2,13 @@
 //!
 //! [`connection`] owns what a connection has here (ends, requests, path), [`requests`] takes clients'
 //! calls, [`input`] and [`output`] move segments, [`half_open`] and [`time_wait`] keep what is not yet
-//! or no longer a connection, [`cookies`] what is not kept, [`listener`] accepts, [`events`] tells.
+//! or no longer a connection, [`cookies`] what is not kept, [`fast_open`]
+//! what is a connection already, [`listener`] accepts, [`events`] tells.
 
 pub(crate) mod connection;
 pub(crate) mod cookies;
 pub(crate) mod events;
+pub(crate) mod fast_open;
 pub(crate) mod half_open;
 pub(crate) mod input;
 pub(crate) mod listener;

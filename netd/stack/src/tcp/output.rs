@@ -50,6 +50,7 @@ impl Stack {
                 Found::Unreachable => None,
             }
         };
+        let early = self.early_output(index, now);
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Step::Idle;
         };
@@ -63,9 +64,8 @@ impl Stack {
             .get(id.index())
             .map_or(0, |it| it.longest_payload);
         let room = u32::try_from(frame.len().saturating_sub(HEADERS)).unwrap_or(u32::MAX);
-        let emit = conn
-            .tcp
-            .output(&mut self.tcp.shared, longest.min(room), now);
+        let most = longest.min(room);
+        let emit = early.or_else(|| conn.tcp.output(&mut self.tcp.shared, most, now));
         let (tuple, fate) = (conn.tuple, conn.tcp.fate());
         self.timers
             .set(Timer::Connection(index), conn.tcp.next_deadline());

@@ -1,0 +1,295 @@
+//! Fast Open, the listener's side: bytes that come with a SYN and are taken at once.
+//!
+//! *Owns* the cookies that prove that a peer has been at its address before, the limit of
+//! connections opened so whose peers have not been heard of since, and what happens to those until
+//! then: they are connections already, and have a half-open record beside, which sends the SYN-ACK.
+//! *Never* keeps bytes: those of a SYN are taken only when an accept with room waits. When none
+//! does, or too many are under way, or the cookie is not good, the handshake is the ordinary one and
+//! the peer sends its bytes again. The SYN-ACK waits until the bytes are published, so that it can
+//! acknowledge them; if the client is behind, it leaves when its timer says so, without them.
+//!
+//! Spec: RFC 7413 4.1.2 (cookies), 4.2.2 (server), 5.1 (limit).
+
+use crate::demux::Target;
+use crate::hash::Tuple;
+use crate::memory::ClientMemory;
+use crate::rng::Rng;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::tcp::connection::Tcp;
+use crate::tcp::cookies::Cookies;
+use crate::tcp::half_open::HalfOpen;
+use crate::timers::Timer;
+use ::tcp::{EarlySegment, Emit, Instant, SynEntry};
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use wire::Drop;
+use wire::tcp::{FastOpenCookie, Header, Segment};
+
+/// Seconds that a secret makes cookies, and as long again in which they are good.
+const SECRET: u64 = 6 * 3_600;
+
+/// How long a connection that was reset counts as one that is under way. RFC 7413 section 5.1: a
+/// victim's resets must not make place for more of what the attacker sends in its name.
+const RESET_COUNTS: Duration = Duration::from_secs(60);
+
+/// The listener of half-open records whose connections have left it.
+const NO_LISTENER: u32 = u32::MAX;
+
+/// How a SYN is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// By a handshake.
+    Handshake,
+    /// By a connection that has the SYN's bytes.
+    AtOnce,
+}
+
+/// How good a cookie is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Proof {
+    Good,
+    /// Its secret will soon be forgotten.
+    Ageing,
+    Wrong,
+}
+
+/// The secrets of cookies, and the connections that are under way.
+#[derive(Debug)]
+pub(crate) struct FastOpens {
+    secrets: Cookies,
+    limit: u32,
+    pending: u32,
+    /// Those that were reset, which count until then.
+    reset: u32,
+    forget_at: Instant,
+}
+
+impl FastOpens {
+    pub(crate) fn new(rng: &mut Rng, limit: u32) -> Self {
+        Self {
+            secrets: Cookies::new(rng, SECRET),
+            limit,
+            pending: 0,
+            reset: 0,
+            forget_at: Instant::ZERO,
+        }
+    }
+
+    /// The cookie of a peer: a keyed hash of both addresses (RFC 7413 section 4.1.2).
+    fn cookie(&mut self, rng: &mut Rng, tuple: &Tuple<Ipv4Addr>, now: Instant) -> FastOpenCookie {
+        let tick = self.secrets.make(rng, now);
+        self.cookie_of(tuple, tick)
+    }
+
+    fn cookie_of(&self, tuple: &Tuple<Ipv4Addr>, tick: u64) -> FastOpenCookie {
+        let addresses = Tuple {
+            local_port: 0,
+            remote_port: 0,
+            ..*tuple
+        };
+        let hash = self.secrets.hash(&addresses, tick, 0);
+        FastOpenCookie::from_slice(&hash.to_be_bytes()).unwrap_or_default()
+    }
+
+    fn judge(
+        &mut self,
+        rng: &mut Rng,
+        tuple: &Tuple<Ipv4Addr>,
+        cookie: &FastOpenCookie,
+        now: Instant,
+    ) -> Proof {
+        let tick = self.secrets.make(rng, now);
+        let is_of = |tick| self.cookie_of(tuple, tick).as_slice() == cookie.as_slice();
+        if is_of(tick) {
+            Proof::Good
+        } else if tick.checked_sub(1).is_some_and(is_of) {
+            Proof::Ageing
+        } else {
+            Proof::Wrong
+        }
+    }
+
+    fn has_place(&mut self, now: Instant) -> bool {
+        if now >= self.forget_at {
+            self.reset = 0;
+        }
+        self.pending.saturating_add(self.reset) < self.limit
+    }
+
+    /// One that was under way is not any more.
+    fn end(&mut self, was_reset: bool, now: Instant) {
+        self.pending = self.pending.saturating_sub(1);
+        if was_reset {
+            self.reset = self.reset.saturating_add(1);
+            self.forget_at = now + RESET_COUNTS;
+        }
+    }
+}
+
+impl Tcp {
+    /// The connection whose SYN-ACK a half-open record is for, if it is one already.
+    pub(crate) fn early_connection(&self, half_open: u32) -> Option<u32> {
+        let record = self.half_open.at(half_open)?;
+        match self.find(&record.tuple)? {
+            Target::Connection(index) => {
+                let early = self.connections.at(index)?.early;
+                (early == Some(half_open)).then_some(index)
+            }
+            Target::HalfOpen(_) | Target::TimeWait(_) => None,
+        }
+    }
+}
+
+impl Stack {
+    /// What the Fast Open option of a SYN leads to, if the listener knows of it (RFC 7413 section
+    /// 4.2.2, steps 1 and 2).
+    pub(crate) fn heed_fast_open(
+        &mut self,
+        listener: u32,
+        tuple: &Tuple<Ipv4Addr>,
+        segment: &Segment<'_>,
+        entry: &mut SynEntry,
+        room: u64,
+        now: Instant,
+    ) -> Way {
+        let listener = self.tcp.listeners.at(listener);
+        let is_on = listener.is_some_and(|listener| listener.options.fast_open);
+        let Some(cookie) = segment.header.options.fast_open.filter(|_| is_on) else {
+            return Way::Handshake;
+        };
+        if cookie.as_slice().is_empty() {
+            entry.tell_fast_open();
+            return Way::Handshake;
+        }
+        let opens = &mut self.tcp.fast_opens;
+        match opens.judge(&mut self.rng, tuple, &cookie, now) {
+            Proof::Good => {}
+            Proof::Ageing => entry.tell_fast_open(),
+            Proof::Wrong => {
+                self.stats.count(Counter::FastOpenCookiesInvalid);
+                entry.tell_fast_open();
+                return Way::Handshake;
+            }
+        }
+        if segment.payload.is_empty() {
+            return Way::Handshake;
+        }
+        if room == 0 || !opens.has_place(now) {
+            self.stats.count(Counter::FastOpenFallbacks);
+            return Way::Handshake;
+        }
+        Way::AtOnce
+    }
+
+    /// A SYN makes a connection, which takes its bytes (RFC 7413 section 4.2.2, step 3).
+    ///
+    /// # Errors
+    /// There is no place, or the client is not there: the peer will try again.
+    pub(crate) fn open_at_once<M: ClientMemory>(
+        &mut self,
+        listener: u32,
+        tuple: Tuple<Ipv4Addr>,
+        entry: SynEntry,
+        segment: &Segment<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
+        let record = HalfOpen {
+            entry,
+            tuple,
+            listener: NO_LISTENER,
+        };
+        let key = self
+            .tcp
+            .half_open
+            .insert(record)
+            .map_err(|_| Drop::TcpSynOverflow)?;
+        let early = self.tcp.half_open.index(key);
+        self.tcp.half_open_order.push(0, early);
+        let connection = self.establish(listener, tuple, entry.open_at_once(now), now);
+        let Ok(index) = connection else {
+            self.forget_half_open(early);
+            return connection.map(|_| ());
+        };
+        self.stats.count(Counter::FastOpens);
+        self.tcp.fast_opens.pending += 1;
+        if let Some(conn) = self.tcp.connections.at_mut(index) {
+            conn.early = Some(early);
+        }
+        self.timers
+            .set(Timer::HalfOpen(early), Some(entry.next_deadline()));
+        // Room first, so that the bytes find some.
+        self.pair(listener, now);
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
+        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let outcome = conn
+            .tcp
+            .take_syn(&mut self.tcp.shared, &segment.header, len, now);
+        self.carry_out(index, &outcome, segment, memory, now)
+    }
+
+    /// The SYN-ACK of a half-open record, if it is due, with its cookie.
+    pub(crate) fn syn_answer(&mut self, index: u32, now: Instant) -> Option<Header> {
+        let record = self.tcp.half_open.at_mut(index)?;
+        let mut header = record.entry.output(now)?;
+        if record.entry.tells_fast_open() {
+            let opens = &mut self.tcp.fast_opens;
+            header.options.fast_open = Some(opens.cookie(&mut self.rng, &record.tuple, now));
+            self.stats.count(Counter::FastOpenCookiesSent);
+        }
+        Some(header)
+    }
+
+    /// The SYN-ACK of a connection that has not sent it yet, or is to send it again.
+    pub(crate) fn early_output(&mut self, index: u32, now: Instant) -> Option<Emit> {
+        let early = self.tcp.connections.at(index)?.early?;
+        let header = self.syn_answer(early, now)?;
+        let conn = self.tcp.connections.at_mut(index)?;
+        conn.tcp.early_answer(header)
+    }
+
+    /// A segment has come for a connection whose SYN-ACK is not acknowledged.
+    ///
+    /// # Errors
+    /// The connection is not to see it.
+    pub(crate) fn early_input(
+        &mut self,
+        index: u32,
+        early: u32,
+        segment: &Segment<'_>,
+    ) -> Result<(), Drop> {
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return Err(Drop::TcpNoSocket);
+        };
+        let tuple = conn.tuple;
+        match conn.tcp.judge_early(&segment.header) {
+            EarlySegment::SynAgain => {
+                if let Some(record) = self.tcp.half_open.at_mut(early) {
+                    record.entry.answer_again();
+                }
+                self.tcp_wake(index);
+                Err(Drop::TcpDuplicate)
+            }
+            EarlySegment::Refused(reset) => {
+                self.send_bare(&tuple, reset);
+                Err(Drop::TcpBadHandshake)
+            }
+            EarlySegment::Completes => {
+                conn.early = None;
+                self.tcp.fast_opens.pending = self.tcp.fast_opens.pending.saturating_sub(1);
+                self.forget_half_open(early);
+                Ok(())
+            }
+            EarlySegment::Other => Ok(()),
+        }
+    }
+
+    /// A connection has ended before its SYN-ACK was acknowledged.
+    pub(crate) fn early_over(&mut self, early: u32, was_reset: bool, now: Instant) {
+        self.tcp.fast_opens.end(was_reset, now);
+        self.forget_half_open(early);
+    }
+}
