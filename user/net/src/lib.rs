@@ -22,6 +22,7 @@ extern crate alloc;
 pub mod blocking;
 mod blocks;
 mod datagram;
+mod embedded;
 mod error;
 mod listener;
 mod net;

@@ -53,6 +53,13 @@ pub struct WriteHalf {
     shared: Rc<Shared>,
 }
 
+/// What becomes of bytes that were read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bytes {
+    Go,
+    Stay,
+}
+
 struct Shared {
     net: Net,
     socket: SocketId,
@@ -163,6 +170,14 @@ impl TcpStream {
     /// [`Error::Reset`], [`Error::TimedOut`], ...; again on every later call.
     pub async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
         self.shared.read(into).await
+    }
+
+    /// Reads without taking: the next read gives the same bytes, and what has come behind them.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn peek(&mut self, into: &mut [u8]) -> Result<usize, Error> {
+        poll_fn(|context| self.shared.poll_read(into, Bytes::Stay, context)).await
     }
 
     /// Writes at least one byte and returns how many; they go out by themselves. Waits while too
@@ -308,10 +323,15 @@ impl Shared {
         if into.is_empty() {
             return Ok(0);
         }
-        poll_fn(|context| self.poll_read(into, context)).await
+        poll_fn(|context| self.poll_read(into, Bytes::Go, context)).await
     }
 
-    fn poll_read(&self, into: &mut [u8], context: &Context<'_>) -> Poll<Result<usize, Error>> {
+    fn poll_read(
+        &self,
+        into: &mut [u8],
+        bytes: Bytes,
+        context: &Context<'_>,
+    ) -> Poll<Result<usize, Error>> {
         loop {
             // Rooms follow what is read; here, only when there is none at all.
             if self.rooms.borrow().is_empty() {
@@ -337,7 +357,9 @@ impl Shared {
                     offset: room.block.offset + u64::from(room.taken),
                     length,
                 };
-                room.taken += length;
+                if bytes == Bytes::Go {
+                    room.taken += length;
+                }
                 let end = room.end.filter(|_| room.taken == room.filled);
                 (length > 0 || end.is_some()).then_some((piece, end))
             });
@@ -547,35 +569,3 @@ impl WriteHalf {
         self.shared.shutdown(Side::Send).await
     }
 }
-
-macro_rules! embedded_io_traits {
-    (read $($reader:ident)*; write $($writer:ident)*) => {
-        $(
-            impl embedded_io::ErrorType for $reader {
-                type Error = Error;
-            }
-        )*
-        impl embedded_io::ErrorType for WriteHalf {
-            type Error = Error;
-        }
-        $(
-            impl embedded_io_async::Read for $reader {
-                async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
-                    self.shared.read(into).await
-                }
-            }
-        )*
-        $(
-            impl embedded_io_async::Write for $writer {
-                async fn write(&mut self, from: &[u8]) -> Result<usize, Error> {
-                    self.shared.write(from).await
-                }
-                async fn flush(&mut self) -> Result<(), Error> {
-                    self.shared.flush().await
-                }
-            }
-        )*
-    };
-}
-
-embedded_io_traits! { read TcpStream ReadHalf; write TcpStream WriteHalf }
