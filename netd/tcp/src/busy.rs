@@ -165,7 +165,8 @@ impl Busy {
 
     /// `len` new positions leave, the last being `nxt`; `flight` bytes were not acknowledged before.
     pub(crate) fn depart(&mut self, len: u32, flight: u32, mss: Mss, now: Instant) {
-        let departure = self.leave(len, flight, now);
+        let departure = self.departure(flight, now);
+        self.charge(len, now);
         // Within 1/32 of a round trip, the time of leaving need not be exact.
         let while_short = self.recovery.min_rtt() / 32;
         self.board.depart(len, departure, while_short);
@@ -175,7 +176,7 @@ impl Busy {
         }
     }
 
-    /// `len` lost positions leave again. `false` if they must not.
+    /// `len` lost positions leave again. `false` if they must not; then nothing has left.
     pub(crate) fn depart_again(
         &mut self,
         len: u32,
@@ -183,9 +184,10 @@ impl Busy {
         stamp: Option<u32>,
         now: Instant,
     ) -> bool {
-        let departure = self.leave(len, flight, now);
+        let departure = self.departure(flight, now);
         let again = self.board.resend(len, departure);
         if let Some(range) = again {
+            self.charge(len, now);
             self.recovery.suspicion.note_resent(range, stamp);
         }
         again.is_some()
@@ -199,8 +201,11 @@ impl Busy {
         flight: u32,
         now: Instant,
     ) -> Option<Range> {
-        let departure = self.leave(mss, flight, now);
-        self.board.resend_last(mss, departure)
+        let departure = self.departure(flight, now);
+        let range = self.board.resend_last(mss, departure)?;
+        let len = range.end.saturating_sub(range.start);
+        self.charge(u32::try_from(len).unwrap_or(u32::MAX), now);
+        Some(range)
     }
 
     /// A probe of the peer's window leaves: the first `len` positions, `flight` of which were not
@@ -218,7 +223,9 @@ impl Busy {
             self.board.lose_where(|_| true);
         }
         // What is a probe now is sent again later, or was sent before: it is not measured.
-        self.depart_again(len, len.max(flight), None, now);
+        if !self.depart_again(len, len.max(flight), None, now) {
+            self.charge(len, now);
+        }
         if is_beyond {
             self.board.lose_where(|_| true);
         }
@@ -238,11 +245,56 @@ impl Busy {
         has_none
     }
 
-    fn leave(&mut self, len: u32, flight: u32, now: Instant) -> Departure {
+    /// What is to be known of a segment that leaves now, with `flight` bytes not acknowledged.
+    fn departure(&mut self, flight: u32, now: Instant) -> Departure {
         let in_flight = self.in_flight(flight);
+        self.delivered.depart(in_flight == 0, now)
+    }
+
+    /// `len` bytes have left.
+    fn charge(&mut self, len: u32, now: Instant) {
         self.last_sent_at = now;
         self.recovery.note_sent(len);
         self.pacer.sent(len);
-        self.delivered.depart(in_flight == 0, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recovery::Delivery;
+
+    const START: Instant = Instant::from_secs(10);
+    const MSS: Mss = Mss::at_least(1_000);
+
+    /// Two segments in flight, paced.
+    fn busy() -> Busy {
+        let mut busy = Busy::new();
+        let remembered = Remembered::initial(MSS);
+        let congestion = Congestion::new(Algorithm::NewReno, remembered, START);
+        busy.begin(congestion, 0, 0, START);
+        let rtt = Some(Duration::from_millis(10));
+        assert!(busy.allowance(true, rtt, MSS, START) > 0);
+        busy.depart(2_000, 0, MSS, START);
+        busy
+    }
+
+    #[test]
+    fn what_does_not_leave_costs_nothing() {
+        let mut busy = busy();
+        let later = START + Duration::from_millis(1);
+        let before = busy.pacer;
+        // Nothing is lost.
+        assert!(!busy.depart_again(1_000, 2_000, None, later));
+        // The last one has arrived.
+        let mut delivery = Delivery::NONE;
+        busy.board.report(1_000, 2_000, &mut delivery);
+        assert_eq!(busy.depart_last_again(1_000, 2_000, later), None);
+        assert_eq!((busy.pacer, busy.last_sent_at), (before, START));
+        // But what does leave is counted.
+        busy.board.lose_where(|_| true);
+        assert!(busy.depart_again(1_000, 2_000, None, later));
+        assert_ne!(busy.pacer, before);
+        assert_eq!(busy.last_sent_at, later);
     }
 }
