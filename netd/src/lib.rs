@@ -10,6 +10,7 @@
 //! | `service` | the operations of the protocol over the stack |
 //! | `nic` | bursts between device and stack |
 //! | `settings` | the kernel's command line |
+//! | `tables` | how large the tables are |
 //!
 //! *Never* trusts a client: a wrong message is answered, a broken ring or a dead peer ends that
 //! session and nothing else. *Never* waits while it serves.
@@ -36,8 +37,10 @@ mod server;
 mod service;
 mod session;
 mod settings;
+mod tables;
 
 pub use nic::Nic;
 pub use server::{Server, Turn};
 pub use session::Peer;
 pub use settings::Settings;
+pub use tables::tables;

@@ -8,13 +8,13 @@
 extern crate alloc;
 
 use abi::{ObjectKind, Rights};
-use netd::{Peer, Server, Settings, Turn};
+use netd::{Peer, Server, Settings, Turn, tables};
 use protocol::ARENA_TAG;
 use ring::{Arena, Look};
 use rt::handle::{Interrupt, Memory};
 use rt::link::Link;
 use rt::system::{self, Client, Permissions};
-use stack::{Config, Instant};
+use stack::Instant;
 
 mod hardware;
 mod sleep;
@@ -28,6 +28,8 @@ rt::entry!(run);
 const SERVICE: &str = "NETD:";
 /// Clients at a time: as many as one sleep can watch, beside first process and interrupt.
 const CLIENTS: u32 = 248;
+/// What the machine is taken to have if nobody says: as little as it runs with.
+const LEAST_MEMORY: u64 = 64 << 20;
 /// Exit code when the server cannot serve: its supervisor starts it anew.
 const FAILED: i32 = 1;
 
@@ -82,10 +84,8 @@ fn run(mut env: rt::Env) -> i32 {
             (None, None)
         }
     };
-    let config = Config {
-        clients: CLIENTS,
-        ..Config::default()
-    };
+    let memory = system::figures().map_or(LEAST_MEMORY, |figures| figures.memory_total);
+    let config = tables(memory, CLIENTS);
     let mut server = Netd::new(config, &settings, env.seed, device, now());
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");

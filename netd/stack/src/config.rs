@@ -17,6 +17,12 @@ pub struct Config {
     pub sockets_per_client: u32,
     /// TCP connections at a time, also those that no socket holds any more.
     pub connections: u32,
+    /// Connections that have more than one segment in flight at a time, or had within the last
+    /// retransmission timeout, of [`Config::SENDING_BYTES`] each. More go on one segment at a time.
+    pub sending: u32,
+    /// Connections that hold bytes that came out of order at a time, of
+    /// [`Config::DISORDERED_BYTES`] each. More throw such bytes away.
+    pub disordered: u32,
     /// Connections whose peers are watched: keep-alive, a user timeout of their own, a path that
     /// takes less than the link.
     pub watched: u32,
@@ -90,6 +96,13 @@ pub struct Config {
     pub shard: Option<crate::steering::Shard>,
 }
 
+impl Config {
+    /// What one of [`Config::sending`] takes, in bytes.
+    pub const SENDING_BYTES: usize = ::tcp::Limits::BUSY_PART;
+    /// What one of [`Config::disordered`] takes, in bytes.
+    pub const DISORDERED_BYTES: usize = ::tcp::Limits::HOLE_LIST;
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -97,6 +110,8 @@ impl Default for Config {
             sockets: 5_120,
             sockets_per_client: 4_096,
             connections: 4_096,
+            sending: ::tcp::Limits::default().busy_parts,
+            disordered: ::tcp::Limits::default().hole_lists,
             watched: 4_096,
             time_waits: 4_096,
             half_open: 1_024,

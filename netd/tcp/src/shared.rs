@@ -45,6 +45,13 @@ pub struct Limits {
     pub is_paced: bool,
 }
 
+impl Limits {
+    /// What one of [`Limits::busy_parts`] takes, in bytes.
+    pub const BUSY_PART: usize = size_of::<Busy>();
+    /// What one of [`Limits::hole_lists`] takes, in bytes.
+    pub const HOLE_LIST: usize = size_of::<Ranges>();
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

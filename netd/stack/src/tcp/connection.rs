@@ -214,6 +214,8 @@ impl Tcp {
     pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
         let limits = Limits {
             orphan_timeout: config.fin_wait_2,
+            hole_lists: config.disordered,
+            busy_parts: config.sending,
             watches: config.watched,
             time_wait: config.time_wait,
             congestion_control: config.congestion_control,
