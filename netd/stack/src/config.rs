@@ -87,6 +87,8 @@ pub struct Config {
     pub fin_wait_2: Duration,
     /// How long TIME-WAIT lasts (twice the maximum segment lifetime, RFC 9293 3.4.2).
     pub time_wait: Duration,
+    /// The shortest retransmission timeout; it may be microseconds where peers answer at once.
+    pub min_rto: Duration,
     /// The largest receive window that is ever offered, in bytes; it decides the scale of windows
     /// (RFC 7323 section 2.2), whatever room clients give.
     pub largest_window: u32,
@@ -143,6 +145,7 @@ impl Default for Config {
             neighbour_reachable: Duration::from_secs(30),
             fin_wait_2: Duration::from_secs(60),
             time_wait: Duration::from_secs(60),
+            min_rto: ::tcp::Limits::default().min_rto,
             largest_window: ::tcp::Limits::default().max_window,
             congestion_control: ::tcp::Algorithm::default(),
             shard: None,

@@ -311,7 +311,7 @@ impl Opening {
             Rtt::new()
         };
         if !self.was_sent_again {
-            rtt.sample(now.since(self.sent_at));
+            rtt.sample(now.since(self.sent_at), Rto::MIN.duration());
         }
         let mut open = Open::new(
             &Handshake {

@@ -21,8 +21,8 @@ impl Rto {
     pub const AFTER_SYN_LOSS: Self = Self {
         microseconds: 3_000_000,
     };
-    /// The least. RFC 6298 section 2.4 says one second; every stack in use waits less, because
-    /// delayed acknowledgements no longer take that long.
+    /// The least, unless a limit says otherwise. RFC 6298 section 2.4 says one second; every stack in
+    /// use waits less, because delayed acknowledgements no longer take that long.
     pub const MIN: Self = Self {
         microseconds: 200_000,
     };
@@ -37,6 +37,13 @@ impl Rto {
         let limited = u32::try_from(microseconds).unwrap_or(u32::MAX);
         Self {
             microseconds: limited.clamp(Self::MIN.microseconds, Self::MAX.microseconds),
+        }
+    }
+
+    /// `microseconds`, but at least `least`, which may be less than [`Self::MIN`].
+    fn at_least(microseconds: u32, least: u32) -> Self {
+        Self {
+            microseconds: microseconds.max(least).min(Self::MAX.microseconds),
         }
     }
 
@@ -101,8 +108,9 @@ impl Rtt {
         }
     }
 
-    /// Takes one measurement (RFC 6298 sections 2.2 and 2.3).
-    pub fn sample(&mut self, measured: Duration) {
+    /// Takes one measurement (RFC 6298 sections 2.2 and 2.3). No timeout is shorter than `least`.
+    pub fn sample(&mut self, measured: Duration, least: Duration) {
+        let least = u32::try_from(least.as_micros()).unwrap_or(u32::MAX).max(1);
         let r = u32::try_from(measured.as_micros())
             .unwrap_or(u32::MAX)
             .clamp(1, Self::LONGEST);
@@ -117,8 +125,9 @@ impl Rtt {
             self.smoothed_8 = self.smoothed_8 - self.smoothed_8 / 8 + r;
         }
         // RTO <- SRTT + max(G, 4 * RTTVAR)
-        let rto = self.smoothed_8 / 8 + self.variation_4.max(Self::GRANULARITY);
-        self.base = Rto::clamped(u64::from(rto));
+        let granularity = Self::GRANULARITY.min(least);
+        let rto = self.smoothed_8 / 8 + self.variation_4.max(granularity);
+        self.base = Rto::at_least(rto, least);
     }
 
     /// The smoothed round-trip time, once there is one.
@@ -158,7 +167,7 @@ mod tests {
     fn first_sample_sets_both_terms() {
         let mut rtt = Rtt::new();
         assert_eq!((rtt.smoothed(), rtt.rto()), (None, Rto::INITIAL));
-        rtt.sample(milliseconds(100));
+        rtt.sample(milliseconds(100), Rto::MIN.duration());
         assert_eq!(rtt.smoothed(), Some(milliseconds(100)));
         assert_eq!(rtt.variation(), Some(milliseconds(50)));
         assert_eq!(rtt.rto().duration(), milliseconds(300));
@@ -176,7 +185,7 @@ mod tests {
         ];
         let mut rtt = Rtt::new();
         for (measured, srtt, rttvar, rto) in table {
-            rtt.sample(Duration::from_micros(measured));
+            rtt.sample(Duration::from_micros(measured), Rto::MIN.duration());
             let got = [rtt.smoothed(), rtt.variation(), Some(rtt.rto().duration())];
             let got = got.map(|value| u64::try_from(value.unwrap().as_micros()).unwrap());
             for (got, wanted) in got.into_iter().zip([srtt, rttvar, rto]) {
@@ -193,7 +202,7 @@ mod tests {
         for measured in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
             let mut rtt = Rtt::new();
             for _ in 0..1_000 {
-                rtt.sample(measured);
+                rtt.sample(measured, Rto::MIN.duration());
                 assert!(rtt.rto() >= Rto::MIN && rtt.rto() <= Rto::MAX);
             }
         }

@@ -10,6 +10,7 @@ use crate::cc::Algorithm;
 use crate::challenge::Budget;
 use crate::counts::{Count, Counts};
 use crate::pool::Pool;
+use crate::rtt::Rto;
 use crate::time::Instant;
 use crate::watch::Watch;
 
@@ -21,6 +22,9 @@ pub struct Limits {
     /// How long bytes, or a FIN, may stay unacknowledged before the connection is given up
     /// (RFC 9293 section 3.8.3: R2, at least 100 seconds).
     pub user_timeout: Duration,
+    /// The shortest retransmission timeout, once bytes were acknowledged; in microseconds, if need
+    /// be. Peers that delay their acknowledgements for longer are sent bytes twice.
+    pub min_rto: Duration,
     /// How long a SYN may stay unanswered (RFC 9293 section 3.8.3: R2 for SYN).
     pub connect_timeout: Duration,
     /// How often a SYN-ACK is sent again before the half-open connection is forgotten.
@@ -57,6 +61,7 @@ impl Default for Limits {
         Self {
             max_window: 1 << 20,
             user_timeout: Duration::from_secs(120),
+            min_rto: Rto::MIN.duration(),
             connect_timeout: Duration::from_secs(180),
             syn_ack_retries: 5,
             orphan_timeout: Duration::from_secs(60),

@@ -254,7 +254,7 @@ impl SynEntry {
         };
         if self.retries == 0 && !self.is_untimed {
             let took = microseconds(now).wrapping_sub(self.sent_at);
-            rtt.sample(Duration::from_micros(took.into()));
+            rtt.sample(Duration::from_micros(took.into()), Rto::MIN.duration());
         }
         Open::new(
             &Handshake {

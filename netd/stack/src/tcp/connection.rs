@@ -218,6 +218,7 @@ impl Tcp {
             busy_parts: config.sending,
             watches: config.watched,
             time_wait: config.time_wait,
+            min_rto: config.min_rto,
             congestion_control: config.congestion_control,
             max_window: config.largest_window,
             ..Limits::default()

@@ -110,7 +110,8 @@ impl Processing<'_> {
             self.outcome.events.insert(Events::SLOWED);
         }
         if let Some(measured) = reaction.rtt {
-            open.snd.rtt.sample(measured);
+            let least = self.shared.limits.min_rto;
+            open.snd.rtt.sample(measured, least);
         }
         Some(reaction)
     }

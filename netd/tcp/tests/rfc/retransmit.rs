@@ -26,6 +26,34 @@ fn what_is_lost_is_sent_again_less_and_less_often() {
 }
 
 #[test]
+fn the_shortest_timeout_can_be_microseconds() {
+    const ROUNDS: i64 = 200;
+    let mut lab = Lab::established_with(
+        crate::lab::setup(),
+        tcp::Limits {
+            min_rto: Duration::from_micros(500),
+            ..limits()
+        },
+    );
+    // A peer that answers at once, until the handshake's time is forgotten.
+    lab.connection.queue(500);
+    assert_eq!(lab.sent_data(), [(0, 500)]);
+    for round in 1..=ROUNDS {
+        let _ = lab.input(seg(ACK, 0, round * 500));
+        lab.connection.queue(500);
+        assert_eq!(lab.sent_data(), [(round * 500, 500)]);
+    }
+    let (first, _) = lab.next_timer();
+    let limits = Duration::from_micros(500)..Duration::from_micros(550);
+    assert!(limits.contains(&first), "{first:?}");
+    for wait in [2, 4, 8] {
+        assert_eq!(lab.sent_data(), [(ROUNDS * 500, 500)]);
+        let (waited, _) = lab.next_timer();
+        assert_eq!(waited, first * wait);
+    }
+}
+
+#[test]
 fn progress_starts_the_timer_again() {
     let mut lab = Lab::established();
     lab.connection.queue(2_000);
