@@ -199,3 +199,24 @@ pub fn measure(effort: Effort) -> Vec<Figure> {
     }
     figures
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Ours;
+
+    #[test]
+    fn what_is_timed_is_a_whole_life_at_both_ends() {
+        const LIVES: u64 = 50;
+        let mut ours = Ours::new(0);
+        (0..LIVES).for_each(|_| ours.live());
+        for (stack, opens) in [
+            (&ours.client.stack, "tcp.active_opens"),
+            (&ours.crowd.server.stack, "tcp.passive_opens"),
+        ] {
+            let count = |name| stack.counters().find(|(found, _)| *found == name);
+            assert_eq!(count(opens), Some((opens, LIVES)));
+            let resets = "tcp.resets_sent";
+            assert_eq!(count(resets), Some((resets, 0)));
+        }
+    }
+}

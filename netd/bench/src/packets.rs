@@ -307,3 +307,20 @@ impl Theirs {
         [sent, received]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH, Ours};
+
+    #[test]
+    fn what_is_timed_is_sent_and_read_whole() {
+        for mut ours in [Ours::tcp(), Ours::udp()] {
+            let before = ours.count;
+            for _ in 0..3 {
+                assert!(ours.round().iter().all(|nanoseconds| *nanoseconds > 0.0));
+            }
+            assert_eq!(ours.count - before, 3 * u64::from(BATCH));
+            assert_eq!(ours.sink, ours.message);
+        }
+    }
+}
