@@ -150,8 +150,9 @@ word_enum! {
         CongestionControl = 18,
         /// The codepoint in the Differentiated Services field of packets sent (RFC 2474); 0 to 63.
         DifferentiatedServices = 19,
-        /// A listener takes bytes with the SYN of a peer that has its cookie (RFC 7413); 0 or 1. For
-        /// services to whom being asked twice is as being asked once.
+        /// A listener takes bytes with the SYN of a peer that has its cookie (RFC 7413); what is sent
+        /// together with a connect goes with the SYN; 0 or 1. For services to whom being asked twice
+        /// is as being asked once.
         FastOpen = 20,
     }
 }

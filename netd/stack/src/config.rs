@@ -35,6 +35,8 @@ pub struct Config {
     /// Connections opened by Fast Open whose peers have not yet shown that they are there; beyond,
     /// the ordinary handshake is made (RFC 7413 5.1). They are half open too.
     pub fast_opens: u32,
+    /// Peers whose cookies of Fast Open are kept.
+    pub fast_open_peers: u32,
     /// Listening sockets.
     pub listeners: u32,
     /// Datagram sockets.
@@ -119,6 +121,7 @@ impl Default for Config {
             half_open: 1_024,
             syn_cookies: true,
             fast_opens: 128,
+            fast_open_peers: 512,
             listeners: 64,
             datagram_sockets: 1_024,
             requests: 16_384,

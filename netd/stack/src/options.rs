@@ -55,8 +55,10 @@ pub enum SocketOption {
     CongestionNotification(bool),
     /// The congestion control; `None`: the stack's own choice.
     CongestionControl(Option<Algorithm>),
-    /// Whether a listener takes bytes with the SYN of a peer that it has given a cookie (RFC 7413).
-    /// A SYN can come twice, long apart: for services to whom asking twice is as asking once.
+    /// Fast Open (RFC 7413). Of a listener: whether it takes bytes with the SYN of a peer that it has
+    /// given a cookie. Of a socket that is to connect: whether what is queued before the SYN leaves
+    /// goes with it, if the peer has given us a cookie, and whether it is asked for one. A SYN can
+    /// come twice, long apart: for services to whom asking twice is as asking once.
     FastOpen(bool),
 }
 

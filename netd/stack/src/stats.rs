@@ -72,6 +72,10 @@ counters! {
     CookiesInvalid = "tcp.cookies_invalid",
     /// Connections that a SYN with a cookie of Fast Open has opened at once.
     FastOpens = "tcp.fast_opens",
+    /// Connections of ours whose first bytes the SYN-ACK has acknowledged.
+    FastOpensTaken = "tcp.fast_opens_taken",
+    /// Connections of ours whose first bytes had to leave twice: the peer did not take them.
+    FastOpensRefused = "tcp.fast_opens_refused",
     /// Cookies of Fast Open sent.
     FastOpenCookiesSent = "tcp.fast_open_cookies_sent",
     /// SYNs with a cookie of Fast Open that is not, or no longer, good.

@@ -1,13 +1,14 @@
-//! Fast Open: a connection that its listener has opened before the handshake is complete.
+//! Fast Open: what a connection does before its handshake is complete.
 //!
-//! *Owns* what is different until the peer acknowledges our SYN: the bytes that came with its own,
+//! *Owns* what whoever connects brings ([`FastOpen`]); and, where a listener has opened a connection
+//! at once, what is different until the peer acknowledges our SYN: the bytes that came with its own,
 //! and the checks of SYN-RECEIVED that an [`Open`] knows nothing of. The SYN-ACK itself, and when it
 //! is sent again, is a [`SynEntry`](crate::SynEntry)'s. *Never* decides whether a peer may open like
 //! this: cookies are the owner's.
 //! *Spec*: RFC 7413 section 4.2.2; RFC 9293 section 3.10.7.4 (SYN-RECEIVED).
 
 use wire::Ecn;
-use wire::tcp::{Flags, Header};
+use wire::tcp::{FastOpenCookie, Flags, Header};
 
 use crate::connection::Connection;
 use crate::open::Open;
@@ -16,6 +17,16 @@ use crate::segment::reset_at;
 use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::time::Instant;
+use crate::window::Mss;
+
+/// What whoever connects brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FastOpen {
+    /// The cookie that the peer gave us; empty: it is asked for one (RFC 7413 section 4.1.1).
+    pub cookie: FastOpenCookie,
+    /// The largest payload of a segment that the peer takes, as it said then.
+    pub mss: Mss,
+}
 
 /// What a segment means to a connection whose SYN-ACK is not acknowledged yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +42,33 @@ pub enum EarlySegment {
 }
 
 impl Connection {
+    /// The connection that we open, whose SYN has not left yet, is to be a fast one: what is queued
+    /// until the SYN leaves goes with it, if there is a cookie (RFC 7413 section 4.2.2).
+    pub const fn open_fast(&mut self, fast_open: FastOpen) {
+        if let Self::Opening(opening) = self {
+            opening.open_fast(fast_open);
+        }
+    }
+
+    /// How many bytes have left with our SYN; `None` if the connection is not being opened, or not
+    /// fast.
+    #[must_use]
+    pub fn early_bytes(&self) -> Option<u32> {
+        match self {
+            Self::Opening(opening) => opening.fast_open().map(|_| opening.early()),
+            Self::Open(_) => None,
+        }
+    }
+
+    /// Whether bytes have left with our SYN, and it had to be sent again without.
+    #[must_use]
+    pub fn is_fast_open_in_doubt(&self) -> bool {
+        match self {
+            Self::Opening(opening) => opening.early() > 0 && opening.retransmits() > 0,
+            Self::Open(_) => false,
+        }
+    }
+
     /// Takes the bytes of the SYN that opened the connection (RFC 7413 section 4.2.2, step 3). The
     /// user has given room for them; what finds none is not acknowledged, and comes again.
     pub fn take_syn(

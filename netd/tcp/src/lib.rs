@@ -81,7 +81,7 @@ pub use cc::Algorithm;
 pub use connection::Connection;
 pub use cookie::cookie;
 pub use counts::Counts;
-pub use fast_open::EarlySegment;
+pub use fast_open::{EarlySegment, FastOpen};
 pub use info::Info;
 pub use isn::isn;
 pub use open::Open;

@@ -1,13 +1,15 @@
 //! A connection that we open: SYN-SENT, and SYN-RECEIVED when two opens cross.
 //!
 //! *Owns* the active handshake: RFC 9293 sections 3.5 and 3.10.7.3, simultaneous open included
-//! (figure 8). *Never* carries payload: a peer's data in a SYN waits for its retransmission, and
-//! room and bytes that the user gives early are handed on.
+//! (figure 8). *Never* takes payload: a peer's data in a SYN that crosses ours waits for its
+//! retransmission, and room and bytes that the user gives early are handed on. Bytes leave with our
+//! SYN only by Fast Open (`fast_open`).
 
-use wire::tcp::{Flags, Header};
+use wire::tcp::{Flags, HEADER_LEN, Header};
 use wire::{Drop, Ecn};
 
 use crate::cc::Algorithm;
+use crate::fast_open::FastOpen;
 use crate::open::{Handshake, Open};
 use crate::options::{Agreed, Offer, Setup, syn_header};
 use crate::outcome::{Emit, Events, Outcome};
@@ -43,6 +45,10 @@ pub struct Opening {
     algorithm: Option<Algorithm>,
     /// What the path is known to take.
     path: Option<Mss>,
+    /// The user wants a Fast Open.
+    fast_open: Option<FastOpen>,
+    /// So many of the user's bytes have left with the SYN.
+    early: u32,
 }
 
 /// What a segment did to an opening connection.
@@ -75,6 +81,8 @@ impl Opening {
             offered: 0,
             algorithm: None,
             path: None,
+            fast_open: None,
+            early: 0,
         }
     }
 
@@ -100,6 +108,30 @@ impl Opening {
 
     pub(crate) fn limit_path(&mut self, mss: Mss) {
         self.path = Some(self.path.map_or(mss, |known| known.min(mss)));
+    }
+
+    pub(crate) const fn open_fast(&mut self, fast_open: FastOpen) {
+        self.fast_open = Some(fast_open);
+    }
+
+    pub(crate) const fn fast_open(&self) -> Option<FastOpen> {
+        self.fast_open
+    }
+
+    pub(crate) const fn early(&self) -> u32 {
+        self.early
+    }
+
+    /// How many of the bytes that left with our SYN a segment acknowledges; `None` if it does not
+    /// acknowledge the SYN.
+    fn acknowledged(&self, header: &Header) -> Option<u32> {
+        if !header.flags.contains(Flags::ACK) {
+            return None;
+        }
+        let ahead = Seq::new(header.ack).distance_from(self.setup.isn.plus(1));
+        u32::try_from(ahead)
+            .ok()
+            .filter(|ahead| *ahead <= self.early)
     }
 
     pub(crate) const fn path(&self) -> Option<Mss> {
@@ -196,7 +228,8 @@ impl Opening {
     ) -> Result<Progress, Drop> {
         let has = |flags| header.flags.contains(flags);
         // First: the ACK bit.
-        let acks_us = has(Flags::ACK) && Seq::new(header.ack) == self.setup.isn.plus(1);
+        let acked = self.acknowledged(header);
+        let acks_us = acked.is_some();
         if has(Flags::ACK) && !acks_us {
             if !has(Flags::RST) {
                 outcome.reply = Some(reset_at(Seq::new(header.ack)));
@@ -218,8 +251,9 @@ impl Opening {
         }
         let irs = Seq::new(header.seq);
         let offer = Offer::of(header, self.setup.peer_mss);
-        if acks_us {
-            let open = self.open(irs, &offer, header.window.into(), irs, now, outcome);
+        if let Some(acked) = acked {
+            let mut open = self.open(irs, &offer, header.window.into(), irs, now, outcome);
+            outcome.acked = Self::hand_on_early(&mut open, acked);
             return Ok(Progress::Opened {
                 open,
                 is_syn_ack: true,
@@ -248,10 +282,12 @@ impl Opening {
     ) -> Result<Progress, Drop> {
         let has = |flags| header.flags.contains(flags);
         let seq = Seq::new(header.seq);
-        let acks_us = has(Flags::ACK) && Seq::new(header.ack) == self.setup.isn.plus(1);
+        let acked = self.acknowledged(header);
+        let acks_us = acked.is_some();
         if has(Flags::SYN) && acks_us && seq == irs && !has(Flags::RST) {
             // The peer's SYN again, now with the acknowledgement of ours (figure 8, line 5).
-            let open = self.open(irs, offer, header.window.into(), seq, now, outcome);
+            let mut open = self.open(irs, offer, header.window.into(), seq, now, outcome);
+            outcome.acked = Self::hand_on_early(&mut open, acked.unwrap_or(0));
             return Ok(Progress::Opened {
                 open,
                 is_syn_ack: true,
@@ -288,7 +324,8 @@ impl Opening {
         }
         let agreed = Agreed::new(&self.setup, offer, self.scale, now);
         let window = agreed.send_scale.apply(header.window);
-        let open = self.open(irs, offer, window, seq, now, outcome);
+        let mut open = self.open(irs, offer, window, seq, now, outcome);
+        outcome.acked = Self::hand_on_early(&mut open, acked.unwrap_or(0));
         Ok(Progress::Opened {
             open,
             is_syn_ack: false,
@@ -348,6 +385,42 @@ impl Opening {
         open
     }
 
+    /// Of the bytes that left with our SYN, the first `acked` are acknowledged. The others leave again
+    /// at once, as if they had never been sent (RFC 7413 section 4.2.2, client, step 4): should the
+    /// peer have taken some of them after all, its window lets out as many.
+    fn hand_on_early(open: &mut Open, acked: u32) -> u64 {
+        open.snd.una = acked.into();
+        open.snd.una
+    }
+
+    /// Adds to a SYN what the user wants of Fast Open, and says how many bytes go with it.
+    fn with_fast_open(&mut self, syn: Header) -> (Header, u32) {
+        // RFC 7413 section 4.1.3.1: a SYN that is sent again is an ordinary one, lest something on
+        // the way drops the others.
+        let is_first = self.crossed.is_none() && !self.was_sent_again;
+        let Some(fast_open) = self.fast_open.filter(|_| is_first) else {
+            return (syn, 0);
+        };
+        let mut header = syn;
+        header.options.fast_open = Some(fast_open.cookie);
+        let mut mss = fast_open.mss.min(self.setup.mss);
+        if let Some(path) = self.path {
+            mss = mss.min(path);
+        }
+        let options = header.header_len().saturating_sub(HEADER_LEN);
+        if fast_open.cookie.as_slice().is_empty() {
+            return (header, 0);
+        }
+        // RFC 7413 section 4.2.2: a full segment less the options, as the peer has said its size.
+        let most = u64::from(mss.get()).saturating_sub(options as u64);
+        let len = u32::try_from(self.queued.min(most)).unwrap_or(0);
+        if len == 0 {
+            return (syn, 0);
+        }
+        self.early = len;
+        (header, len)
+    }
+
     /// The SYN, or SYN-ACK, if it is due.
     pub(crate) fn output(&mut self, now: Instant) -> Option<Emit> {
         if self.is_cut || !core::mem::take(&mut self.is_due) {
@@ -357,10 +430,11 @@ impl Opening {
         let room = self.room.min(self.setup.tuning.window_limit_bytes().into());
         let header = syn_header(&self.setup, self.scale, answers, room, now);
         self.offered = self.offered.max(u64::from(header.window));
+        let (header, len) = self.with_fast_open(header);
         Some(Emit {
             header,
             stream_offset: 0,
-            len: 0,
+            len,
             segment_len: self.setup.mss.get(),
             ecn: Ecn::NotCapable,
             is_last: false,

@@ -17,6 +17,7 @@ use crate::nodes::{Chain, Cursor};
 use crate::path_mtus::PathMtus;
 use crate::rng::Rng;
 use crate::slab::Slab;
+use crate::tcp::cookie_cache::CookieCache;
 use crate::tcp::cookies::{Cookies, HANDSHAKE};
 use crate::tcp::fast_open::FastOpens;
 use crate::tcp::half_open::HalfOpen;
@@ -207,6 +208,7 @@ pub(crate) struct Tcp {
     pub(crate) stamp_secret: Hasher,
     pub(crate) cookies: Cookies,
     pub(crate) fast_opens: FastOpens,
+    pub(crate) cookie_cache: CookieCache<Ipv4Addr>,
     pub(crate) path_mtus: PathMtus<Ipv4Addr>,
 }
 
@@ -243,6 +245,7 @@ impl Tcp {
             stamp_secret: Hasher::new(rng),
             cookies: Cookies::new(rng, HANDSHAKE),
             fast_opens: FastOpens::new(rng, config.fast_opens),
+            cookie_cache: CookieCache::new(config.fast_open_peers as usize, rng),
             path_mtus: PathMtus::new(config.path_mtus as usize, rng),
         }
     }

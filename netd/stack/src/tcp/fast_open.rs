@@ -1,4 +1,5 @@
-//! Fast Open, the listener's side: bytes that come with a SYN and are taken at once.
+//! Fast Open: bytes that come with a SYN and are taken at once; and what SYN-ACKs tell us for the
+//! next time that we connect.
 //!
 //! *Owns* the cookies that prove that a peer has been at its address before, the limit of
 //! connections opened so whose peers have not been heard of since, and what happens to those until
@@ -8,7 +9,7 @@
 //! the peer sends its bytes again. The SYN-ACK waits until the bytes are published, so that it can
 //! acknowledge them; if the client is behind, it leaves when its timer says so, without them.
 //!
-//! Spec: RFC 7413 4.1.2 (cookies), 4.2.2 (server), 5.1 (limit).
+//! Spec: RFC 7413 4.1.2 (cookies), 4.2.2 (server and client), 5.1 (limit).
 
 use crate::demux::Target;
 use crate::hash::Tuple;
@@ -20,11 +21,11 @@ use crate::tcp::connection::Tcp;
 use crate::tcp::cookies::Cookies;
 use crate::tcp::half_open::HalfOpen;
 use crate::timers::Timer;
-use ::tcp::{EarlySegment, Emit, Instant, SynEntry};
+use ::tcp::{EarlySegment, Emit, Events, FastOpen, Instant, Mss, Outcome, SynEntry};
 use core::net::Ipv4Addr;
 use core::time::Duration;
 use wire::Drop;
-use wire::tcp::{FastOpenCookie, Header, Segment};
+use wire::tcp::{FastOpenCookie, Flags, Header, Segment};
 
 /// Seconds that a secret makes cookies, and as long again in which they are good.
 const SECRET: u64 = 6 * 3_600;
@@ -284,6 +285,39 @@ impl Stack {
                 Ok(())
             }
             EarlySegment::Other => Ok(()),
+        }
+    }
+
+    /// A segment has come for a connection that we open, `early` bytes of which have left with the
+    /// SYN: has the handshake told us anything (RFC 7413 section 4.2.2, client)?
+    pub(crate) fn learn_fast_open(
+        &mut self,
+        index: u32,
+        early: u32,
+        header: &Header,
+        outcome: &Outcome,
+        now: Instant,
+    ) {
+        if !outcome.events.contains(Events::ESTABLISHED) {
+            return;
+        }
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
+        let told = header.options.fast_open;
+        if let Some(cookie) = told.filter(|cookie| !cookie.as_slice().is_empty())
+            && header.flags.contains(Flags::SYN)
+        {
+            let mss = header.options.mss.map_or(Mss::DEFAULT_V4, Mss::at_least);
+            let fast_open = FastOpen { cookie, mss };
+            self.tcp
+                .cookie_cache
+                .learn(conn.tuple.remote, fast_open, now);
+        }
+        if outcome.acked > 0 {
+            self.stats.count(Counter::FastOpensTaken);
+        } else if early > 0 {
+            self.stats.count(Counter::FastOpensRefused);
         }
     }
 

@@ -118,9 +118,13 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let early = conn.tcp.early_bytes();
         let outcome = conn
             .tcp
             .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
+        if let Some(early) = early {
+            self.learn_fast_open(index, early, &segment.header, &outcome, now);
+        }
         self.carry_out(index, &outcome, segment, memory, now)
     }
 
@@ -387,6 +391,9 @@ impl Stack {
             return;
         };
         let outcome = conn.tcp.fire(&mut self.tcp.shared, now);
+        if conn.tcp.is_fast_open_in_doubt() {
+            self.tcp.cookie_cache.spare(conn.tuple.remote, now);
+        }
         self.apply_outcome(index, &outcome, now);
         self.doubt(index);
     }

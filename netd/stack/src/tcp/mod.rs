@@ -2,10 +2,12 @@
 //!
 //! [`connection`] owns what a connection has here (ends, requests, path), [`requests`] takes clients'
 //! calls, [`input`] and [`output`] move segments, [`half_open`] and [`time_wait`] keep what is not yet
-//! or no longer a connection, [`cookies`] what is not kept, [`fast_open`]
+//! or no longer a connection, [`cookies`] what is not kept,
+//! [`cookie_cache`] what peers have kept with us, [`fast_open`]
 //! what is a connection already, [`listener`] accepts, [`events`] tells.
 
 pub(crate) mod connection;
+pub(crate) mod cookie_cache;
 pub(crate) mod cookies;
 pub(crate) mod events;
 pub(crate) mod fast_open;

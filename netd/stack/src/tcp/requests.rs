@@ -121,6 +121,11 @@ impl Stack {
         if let Some(algorithm) = options.congestion_control {
             connection.set_congestion_control(algorithm, &mut self.tcp.shared, now);
         }
+        if options.fast_open
+            && let Some(fast_open) = self.tcp.cookie_cache.bring(to, now)
+        {
+            connection.open_fast(fast_open);
+        }
         let mut conn = Conn::new(connection, tuple, Some(path));
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.send_buffer = options.send_buffer;
