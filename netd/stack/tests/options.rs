@@ -390,6 +390,7 @@ fn what_was_chosen_on_a_listener_holds_for_its_connections() {
     let listener = world.b.listen(server, 80, 8);
     for option in [
         SocketOption::TimeToLive(33),
+        SocketOption::DifferentiatedServices(46),
         SocketOption::CongestionNotification(true),
     ] {
         let set = world
@@ -417,7 +418,14 @@ fn what_was_chosen_on_a_listener_holds_for_its_connections() {
     let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
         panic!("not accepted");
     };
+    let answer = sent(&mut world, 1).remove(0).ip;
+    assert_eq!(
+        (answer.ttl, answer.dscp),
+        (33, 46),
+        "from the SYN's answer on"
+    );
     let options = world.b.stack.options(server, peer).expect("options");
+    assert_eq!(options.dscp, 46);
     assert_eq!((options.ttl, options.congestion_notification), (33, true));
     let rows: Vec<_> = world
         .b

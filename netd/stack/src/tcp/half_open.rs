@@ -195,14 +195,16 @@ impl Stack {
         let Some(half_open) = self.tcp.half_open.at_mut(index) else {
             return;
         };
-        let tuple = half_open.tuple;
+        let (tuple, listener) = (half_open.tuple, half_open.listener);
         let deadline = half_open.entry.next_deadline();
         self.timers.set(Timer::HalfOpen(index), Some(deadline));
         if let Some(connection) = self.tcp.early_connection(index) {
             // Its answer goes before its bytes, so it goes the same way.
             self.tcp_wake(connection);
         } else if let Some(header) = self.syn_answer(index, now) {
-            self.send_bare(&tuple, header);
+            let chosen = self.tcp.listeners.at(listener).map(|it| it.options);
+            let chosen = chosen.map_or((self.config.ttl, 0), |it| (it.ttl, it.dscp));
+            self.send_bare_as(chosen, &tuple, header);
         }
     }
 

@@ -21,7 +21,7 @@ use crate::tcp::connection::Holder;
 use crate::timers::Timer;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
 use core::net::Ipv4Addr;
-use wire::ipv4::Quote;
+use wire::ipv4::{self, Quote};
 use wire::tcp::{Flags, Header, Segment};
 use wire::{Drop, Ecn, Headroom, Protocol, Pseudo, Seal, Sum};
 
@@ -75,8 +75,19 @@ impl Stack {
         Err(Drop::TcpNoSocket)
     }
 
-    /// Queues a segment without payload for the link; its ports are filled in here.
-    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, mut header: Header) {
+    /// Queues a segment without payload for the link, of no socket in particular.
+    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, header: Header) {
+        self.send_bare_as((self.config.ttl, 0), tuple, header);
+    }
+
+    /// The same, with the time to live and the codepoint that a socket has chosen (RFC 9293
+    /// 3.9.1.9: of all segments of its connection). Ports are filled in here.
+    pub(crate) fn send_bare_as(
+        &mut self,
+        (ttl, dscp): (u8, u8),
+        tuple: &Tuple<Ipv4Addr>,
+        mut header: Header,
+    ) {
         let Some(path) = self.path(tuple.remote, Some(tuple.local)) else {
             return;
         };
@@ -87,7 +98,10 @@ impl Stack {
             pseudo,
             payload: Sum::ZERO,
         };
-        let ip = self.header(&path, tuple.remote, Protocol::TCP, self.config.ttl);
+        let ip = ipv4::Header {
+            dscp,
+            ..self.header(&path, tuple.remote, Protocol::TCP, ttl)
+        };
         let len = header.header_len();
         if self.queue_packet(&path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
@@ -250,6 +264,7 @@ impl Stack {
         }
         let receive_closed = conn.receive_closed;
         let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);
+        let chosen = (conn.ttl, conn.dscp);
         let news = outcome.advanced > 0
             || outcome.acked > 0
             || conn.urgent_is_news
@@ -267,7 +282,7 @@ impl Stack {
             self.stats.count(Counter::TcpTimeouts);
         }
         if let Some(header) = outcome.reply {
-            self.send_bare(&tuple, header);
+            self.send_bare_as(chosen, &tuple, header);
         }
         if let Holder::Query(query) = holder {
             self.query_connection(query, index, outcome, now);
