@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use common::World;
 use net::protocol::{Connections, Counters, State, agreed, text_of};
@@ -187,5 +188,46 @@ fn what_tcp_knows_is_told() {
         ] {
             assert!(has(name), "{name}");
         }
+    });
+}
+
+#[test]
+fn a_question_goes_with_the_first_segment_to_a_peer_that_knows_us() {
+    let world = World::new();
+    world.run(async {
+        let (server, _a) = world.client(false).await;
+        let (client, _b) = world.client(false).await;
+        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
+            .await
+            .map(Rc::new)
+            .unwrap();
+        listener
+            .set_option(SocketOption::FastOpen, 1)
+            .await
+            .unwrap();
+        for opened in [0, 1, 2] {
+            let accepted = rt::spawn({
+                let listener = Rc::clone(&listener);
+                async move { listener.accept().await.unwrap() }
+            });
+            let stream = TcpStream::connect_sending(&client, at("127.0.0.1:7"), b"question")
+                .await
+                .unwrap();
+            let mut peer = accepted.await;
+            let mut question = [0; 20];
+            let length = peer.read(&mut question).await.unwrap();
+            assert_eq!(&question[..length], b"question");
+            drop(stream);
+            let rows = client.table::<Counters>().await.unwrap();
+            let named = |name: &str| {
+                let row = rows.iter().find(|row| text_of(&row.name) == name);
+                row.expect("a counter").count.get()
+            };
+            assert_eq!(named("tcp.fast_opens"), opened);
+            assert_eq!(named("tcp.fast_opens_taken"), opened);
+        }
+        // Nobody listens: it is the connect that fails.
+        let refused = TcpStream::connect_sending(&client, at("127.0.0.1:8"), b"question").await;
+        assert!(matches!(refused, Err(Error::Refused)));
     });
 }
