@@ -15,7 +15,7 @@ use ring::{Arena, Look};
 use rt::link::{Broken, Link};
 use stack::{ClientId, Offer};
 
-use crate::service::completion_of;
+use crate::service::{completion_of, is_awaited};
 
 /// Sockets whose readiness is remembered while the client does not take its events.
 const READY_SOCKETS: usize = 64;
@@ -132,9 +132,7 @@ impl<P: Peer> Session<P> {
 
     /// Publishes an event of the stack.
     pub fn offer(&mut self, event: &stack::Event) -> Offer {
-        if let Some(message) = completion_of(event)
-            && !self.send(&message)
-        {
+        if is_awaited(event) && !self.send(&completion_of(event)) {
             return Offer::Full;
         }
         self.note_ready(event);

@@ -53,12 +53,21 @@ impl Ticket {
     }
 }
 
-/// What a client is told about an event; `None` when no request of its waits for it.
-pub fn completion_of(event: &Event) -> Option<Message> {
+/// Whether a request waits for an event. The others are for subscribers only.
+pub const fn is_awaited(event: &Event) -> bool {
+    !matches!(
+        event.kind,
+        EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_)
+    )
+}
+
+/// What a client is told about an event. For one that no request waits for, the message has no
+/// operation.
+pub fn completion_of(event: &Event) -> Message {
     let ticket = Ticket::of(event.token);
     let request = ticket.request;
     let socket = SocketId(event.socket.map_or(0, stack::SocketId::raw));
-    Some(match event.kind {
+    match event.kind {
         EventKind::Connected { local, .. } => {
             completion::<Connect>(request, &Ok(Connected { local }))
         }
@@ -130,8 +139,8 @@ pub fn completion_of(event: &Event) -> Option<Message> {
             error,
             sequence,
         } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
-        EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_) => return None,
-    })
+        EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_) => Message::zeroed(),
+    }
 }
 
 fn figures(round_trip: Duration, ttl: u8, size: u16, sequence: u16) -> PongBody {

@@ -24,7 +24,7 @@ use protocol::{
 };
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
 
-pub use self::completion::{Ticket, completion_of};
+pub use self::completion::{Ticket, completion_of, is_awaited};
 use self::errors::Told;
 use crate::arenas::Arenas;
 use crate::server::Facts;

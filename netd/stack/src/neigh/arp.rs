@@ -38,6 +38,9 @@ impl Stack {
         to: Ipv4Addr,
         now: Instant,
     ) -> Found {
+        if let Some(mac) = self.neighbours.known(interface, to) {
+            return Found::Known(mac);
+        }
         let (found, change) = self.neighbours.resolve(interface, to, now);
         if let Some(change) = change {
             self.apply(change, now);

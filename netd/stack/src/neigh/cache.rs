@@ -230,6 +230,18 @@ impl<A: Address> Cache<A> {
         true
     }
 
+    /// The hardware address of the neighbour that was used last, if it is the one and answers: then
+    /// there is nothing to do but to use it.
+    #[inline]
+    pub(crate) fn known(&self, interface: InterfaceId, address: A) -> Option<MacAddress> {
+        let entry = self.get(self.last)?;
+        let is_it = entry.address == address
+            && entry.interface == interface
+            && entry.state == NeighbourState::Reachable
+            && self.order.last(USED) == Some(self.last);
+        is_it.then_some(entry.mac)
+    }
+
     /// Where to send a packet for `address`, and what to do first. A place that was taken from
     /// another neighbour had no waiters: who waits is incomplete, and those make no way.
     pub(crate) fn resolve(
