@@ -368,15 +368,15 @@ impl Stack {
             },
             local: Some(conn.local()),
             remote: Some(conn.remote()),
-            readable: conn.told < conn.arrived || conn.at_eof() || conn.error.is_some(),
+            readable: conn.told() < conn.arrived() || conn.at_eof() || conn.error.is_some(),
             writable: !conn.over
                 && !conn.send_closed
                 && conn.sends.len() < limit
                 && conn.has_send_room(1),
             eof: conn.at_eof(),
-            send_queued: conn.queued.saturating_sub(conn.acked),
+            send_queued: conn.queued().saturating_sub(conn.acked()),
             room: self.stream_room(index),
-            urgent: conn.urgent.saturating_sub(conn.told),
+            urgent: conn.urgent.into(),
             doubt: conn.doubt(),
         })
     }

@@ -58,6 +58,7 @@ mod options;
 mod packets;
 mod path_mtus;
 mod publish;
+mod queues;
 mod record;
 mod report;
 mod request;

@@ -1,6 +1,6 @@
 //! Requests that wait: first-in-first-out chains of values out of one bounded store.
 //!
-//! *Owns* the values. A [`Chain`] lives in the socket it belongs to and is only three numbers.
+//! *Owns* the values. A [`Chain`] lives in the socket it belongs to and is only two numbers.
 //! *Never* allocates after construction, and never grows beyond its limit: who wants to wait when
 //! the store is full is told so.
 //!
@@ -29,10 +29,9 @@ pub(crate) struct Nodes<T> {
     quota: u32,
 }
 
-/// One chain of values.
+/// One chain of values: a ring, so that its last leads to its first.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain {
-    first: u32,
     last: u32,
     len: u32,
 }
@@ -43,11 +42,7 @@ pub(crate) struct Full;
 
 impl Chain {
     /// No value.
-    pub(crate) const EMPTY: Self = Self {
-        first: NONE,
-        last: NONE,
-        len: 0,
-    };
+    pub(crate) const EMPTY: Self = Self { last: NONE, len: 0 };
 
     pub(crate) fn len(&self) -> u32 {
         self.len
@@ -61,6 +56,11 @@ impl Chain {
 /// A place in a chain: where a walk has come to. Good until that value is taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor(u32);
+
+impl Cursor {
+    /// No place: behind the last value.
+    pub(crate) const NOWHERE: Self = Self(NONE);
+}
 
 impl<T> Nodes<T> {
     /// How many values all owners have in the store.
@@ -105,21 +105,25 @@ impl<T> Nodes<T> {
     }
 
     fn link(&mut self, chain: &mut Chain, index: u32) {
-        match self.nodes.get_mut(chain.last as usize) {
-            Some(last) => last.next = index,
-            None => chain.first = index,
+        let first = match self.nodes.get_mut(chain.last as usize) {
+            Some(last) => core::mem::replace(&mut last.next, index),
+            None => index,
+        };
+        if let Some(node) = self.nodes.get_mut(index as usize) {
+            node.next = first;
         }
         chain.last = index;
         chain.len += 1;
     }
 
     fn unlink_first(&mut self, chain: &mut Chain) -> Option<u32> {
-        let index = chain.first;
-        let node = self.nodes.get_mut(index as usize)?;
-        chain.first = core::mem::replace(&mut node.next, NONE);
+        let index = self.start(chain).0;
+        let second = self.nodes.get(index as usize)?.next;
         chain.len -= 1;
-        if chain.first == NONE {
+        if index == chain.last {
             chain.last = NONE;
+        } else if let Some(last) = self.nodes.get_mut(chain.last as usize) {
+            last.next = second;
         }
         Some(index)
     }
@@ -138,17 +142,22 @@ impl<T> Nodes<T> {
 
     /// The first value.
     pub(crate) fn first(&self, chain: &Chain) -> Option<&T> {
-        self.nodes.get(chain.first as usize)?.value.as_ref()
+        self.get(self.start(chain))
     }
 
     /// The first value.
     pub(crate) fn first_mut(&mut self, chain: &Chain) -> Option<&mut T> {
-        self.nodes.get_mut(chain.first as usize)?.value.as_mut()
+        let first = self.start(chain).0;
+        self.nodes.get_mut(first as usize)?.value.as_mut()
     }
 
     /// Where a walk of the chain begins.
     pub(crate) fn start(&self, chain: &Chain) -> Cursor {
-        Cursor(chain.first)
+        Cursor(
+            self.nodes
+                .get(chain.last as usize)
+                .map_or(NONE, |last| last.next),
+        )
     }
 
     /// The value a walk has come to.
@@ -156,17 +165,20 @@ impl<T> Nodes<T> {
         self.nodes.get(at.0 as usize)?.value.as_ref()
     }
 
-    /// One step of a walk.
-    pub(crate) fn next(&self, at: Cursor) -> Cursor {
+    /// One step of a walk of this chain.
+    pub(crate) fn next(&self, chain: &Chain, at: Cursor) -> Cursor {
+        if at.0 == chain.last {
+            return Cursor::NOWHERE;
+        }
         Cursor(self.nodes.get(at.0 as usize).map_or(NONE, |node| node.next))
     }
 
     /// All values of a chain, oldest first.
     pub(crate) fn iter(&self, chain: &Chain) -> impl Iterator<Item = &T> + '_ {
-        let mut at = self.start(chain);
+        let (chain, mut at) = (*chain, self.start(chain));
         core::iter::from_fn(move || {
             let value = self.get(at)?;
-            at = self.next(at);
+            at = self.next(&chain, at);
             Some(value)
         })
     }

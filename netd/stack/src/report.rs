@@ -85,7 +85,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return 0;
         };
-        let used = conn.arrived.saturating_sub(conn.room_start);
+        let used = conn.arrived().saturating_sub(conn.room_start());
         self.room_in(&conn.rooms).saturating_sub(used)
     }
 
@@ -159,8 +159,8 @@ impl Stack {
             },
             local: conn.local(),
             remote: Some(conn.remote()),
-            send_queued: conn.queued.saturating_sub(conn.acked),
-            receive_queued: conn.arrived.saturating_sub(conn.told),
+            send_queued: conn.queued().saturating_sub(conn.acked()),
+            receive_queued: conn.arrived().saturating_sub(conn.told()),
             room: self.stream_room(index),
             tcp: Some(TcpDetail {
                 congestion_control: info.congestion_control,

@@ -8,11 +8,35 @@ use crate::id::Token;
 use crate::memory::Range;
 use core::net::SocketAddrV4;
 
-/// Where the bytes of a send are.
+/// A place in a client's arena, at half the alignment of a number of its size: requests are many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Offset([u32; 2]);
+
+impl Offset {
+    #[inline]
+    pub(crate) fn new(bytes: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = bytes.to_ne_bytes();
+        Self([
+            u32::from_ne_bytes([a, b, c, d]),
+            u32::from_ne_bytes([e, f, g, h]),
+        ])
+    }
+
+    /// In bytes from the arena's beginning.
+    #[inline]
+    pub(crate) fn get(self) -> u64 {
+        let [[a, b, c, d], [e, f, g, h]] = self.0.map(u32::to_ne_bytes);
+        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
+    }
+}
+
+/// Where the bytes of a send are. (The small tag leaves [`Request`] to keep its own in
+/// [`Send::to`], behind everything that the other kinds have.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Source {
     /// In the client's arena.
-    Arena(u64),
+    Arena(Offset),
     /// In a buffer of ours, at this index.
     Inline(u32),
     /// Nowhere: they are sent, and the client only waits to be told.
@@ -81,6 +105,9 @@ pub(crate) enum Request {
     Arrival(Arrival),
     Notice(Notice),
 }
+
+// One waits at every idle connection.
+const _: () = assert!(size_of::<Request>() <= 40);
 
 impl Request {
     pub(crate) fn token(&self) -> Token {

@@ -18,9 +18,34 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 struct Place<T> {
     generation: u32,
-    /// The place that is to be used after this one; of meaning only while both are free.
-    next: u32,
-    entry: Option<T>,
+    content: Content<T>,
+}
+
+#[derive(Debug)]
+enum Content<T> {
+    /// Free; `next` is the place that is to be used after this one.
+    Free {
+        next: u32,
+    },
+    Entry(T),
+}
+
+impl<T> Place<T> {
+    #[inline]
+    fn entry(&self) -> Option<&T> {
+        match &self.content {
+            Content::Entry(entry) => Some(entry),
+            Content::Free { .. } => None,
+        }
+    }
+
+    #[inline]
+    fn entry_mut(&mut self) -> Option<&mut T> {
+        match &mut self.content {
+            Content::Entry(entry) => Some(entry),
+            Content::Free { .. } => None,
+        }
+    }
 }
 
 /// A table of at most as many entries as it was made for.
@@ -41,8 +66,9 @@ impl<T> Slab<T> {
         let count = u32::try_from(limit).unwrap_or(NONE);
         let place = |next| Place {
             generation: 1,
-            next: if next < count { next } else { NONE },
-            entry: None,
+            content: Content::Free {
+                next: if next < count { next } else { NONE },
+            },
         };
         // At least eight bits are left for generations: no table has more than 16 million entries.
         Self {
@@ -85,8 +111,11 @@ impl<T> Slab<T> {
         ) else {
             return Err(entry);
         };
-        place.entry = Some(entry);
-        self.first_free = place.next;
+        if let Content::Free { next } =
+            core::mem::replace(&mut place.content, Content::Entry(entry))
+        {
+            self.first_free = next;
+        }
         if self.first_free == NONE {
             self.last_free = NONE;
         }
@@ -101,31 +130,31 @@ impl<T> Slab<T> {
 
     /// The entry of a key.
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        self.place(key)?.entry.as_ref()
+        self.place(key)?.entry()
     }
 
     /// The entry of a key.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         self.place(key)?;
         let index = self.index(key) as usize;
-        self.places.get_mut(index)?.entry.as_mut()
+        self.places.get_mut(index)?.entry_mut()
     }
 
     /// The entry at an index that the table itself has given out, and its key.
     pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
         let place = self.places.get(index as usize)?;
-        place.entry.as_ref()?;
+        place.entry()?;
         self.key(index, place.generation)
     }
 
     /// The entry at a place.
     pub(crate) fn at(&self, index: u32) -> Option<&T> {
-        self.places.get(index as usize)?.entry.as_ref()
+        self.places.get(index as usize)?.entry()
     }
 
     /// The entry at a place.
     pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.places.get_mut(index as usize)?.entry.as_mut()
+        self.places.get_mut(index as usize)?.entry_mut()
     }
 
     /// Takes an entry out; its key is dead from now on.
@@ -138,26 +167,29 @@ impl<T> Slab<T> {
     pub(crate) fn remove_at(&mut self, index: u32) -> Option<T> {
         let largest = u32::MAX >> self.index_bits;
         let place = self.places.get_mut(index as usize)?;
-        let entry = place.entry.take()?;
+        place.entry()?;
+        let content = core::mem::replace(&mut place.content, Content::Free { next: NONE });
         place.generation = if place.generation >= largest {
             1
         } else {
             place.generation + 1
         };
-        place.next = NONE;
         self.used -= 1;
         match self.places.get_mut(self.last_free as usize) {
-            Some(last) => last.next = index,
+            Some(last) => last.content = Content::Free { next: index },
             None => self.first_free = index,
         }
         self.last_free = index;
-        Some(entry)
+        match content {
+            Content::Entry(entry) => Some(entry),
+            Content::Free { .. } => None,
+        }
     }
 
     /// All entries with their keys, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
         self.places.iter().enumerate().filter_map(|(index, place)| {
-            let entry = place.entry.as_ref()?;
+            let entry = place.entry()?;
             Some((
                 self.key(u32::try_from(index).ok()?, place.generation)?,
                 entry,

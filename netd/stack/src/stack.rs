@@ -15,12 +15,12 @@ use crate::id::InterfaceId;
 use crate::inline::Inline;
 use crate::interface::{Interface, Medium};
 use crate::ip::v4_in::LinkScope;
-use crate::lists::Lists;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
 use crate::neigh::cache::Cache;
 use crate::nodes::Nodes;
 use crate::packets::{Owner, Packets};
+use crate::queues::Queues;
 use crate::requests::Request;
 use crate::rng::Rng;
 use crate::route::Routes;
@@ -57,10 +57,10 @@ pub struct Stack {
     pub(crate) packets: Packets<Ipv4Addr>,
     pub(crate) numbering: Numbering,
     /// Who has something to send, by link or by the neighbour they wait for.
-    pub(crate) senders: Lists,
+    pub(crate) senders: Queues,
     /// Who has something to tell, by client; and which clients are to be told something.
-    pub(crate) dirty: Lists,
-    pub(crate) dirty_clients: Lists,
+    pub(crate) dirty: Queues,
+    pub(crate) dirty_clients: Queues,
     pub(crate) has_news: bool,
     pub(crate) clients: Clients,
     pub(crate) requests: Nodes<Request>,
@@ -107,9 +107,9 @@ impl Stack {
                 config.interfaces.into(),
                 Ipv4Addr::UNSPECIFIED,
             ),
-            senders: Lists::new(queues, numbering.senders()),
-            dirty: Lists::new(clients, numbering.all()),
-            dirty_clients: Lists::new(1, clients),
+            senders: Queues::new(queues, numbering.senders()),
+            dirty: Queues::new(clients, numbering.all()),
+            dirty_clients: Queues::new(1, clients),
             has_news: false,
             clients: Clients::new(&config),
             requests: Nodes::new(

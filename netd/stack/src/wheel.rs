@@ -8,7 +8,7 @@
 //! waits in its farthest slot and is looked at again there. A timer sits in the level where its
 //! deadline first differs from the present, and moves down when its slot comes.
 
-use crate::lists::Lists;
+use crate::queues::Queues;
 use ::tcp::Instant;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -24,7 +24,9 @@ const DUE: u32 = LEVELS * SLOTS;
 /// All timers.
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    lists: Lists,
+    queues: Queues,
+    /// The slot that each armed timer waits in, or [`DUE`].
+    slots: Vec<u16>,
     deadlines: Vec<u64>,
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything has been fired.
@@ -40,7 +42,8 @@ impl Wheel {
     /// Timers `0..limit`, none armed.
     pub(crate) fn new(limit: usize, now: Instant) -> Self {
         Self {
-            lists: Lists::new(DUE as usize + 1, limit),
+            queues: Queues::new(DUE as usize + 1, limit),
+            slots: vec![0; limit],
             deadlines: vec![0; limit],
             occupied: [0; LEVELS as usize],
             present: now.as_nanos() >> TICK_BITS,
@@ -54,7 +57,7 @@ impl Wheel {
             Some(known) => *known = tick,
             None => return,
         }
-        match self.lists.list_of(timer) {
+        match self.slot_of(timer) {
             // Connections arm their timer again with every segment, mostly for later than before:
             // it stays where it is, and is looked at again when its slot comes.
             Some(list) if list != DUE && tick >= self.start_of(list) => {}
@@ -76,24 +79,38 @@ impl Wheel {
 
     /// The timer does not fire.
     pub(crate) fn disarm(&mut self, timer: u32) {
-        if let Some(list) = self.lists.list_of(timer) {
-            self.lists.remove(timer);
+        if let Some(list) = self.slot_of(timer) {
+            self.queues.remove(timer);
             self.note_emptied(list);
         }
     }
 
     fn note_emptied(&mut self, list: u32) {
         if list != DUE
-            && self.lists.is_empty(list)
+            && self.queues.is_empty(list)
             && let Some(occupied) = self.occupied.get_mut((list / SLOTS) as usize)
         {
             *occupied &= !(1 << (list % SLOTS));
         }
     }
 
+    /// The slot that holds a timer, or [`DUE`].
+    #[inline]
+    fn slot_of(&self, timer: u32) -> Option<u32> {
+        let slot = self.slots.get(timer as usize)?;
+        self.queues.holds(timer).then_some(u32::from(*slot))
+    }
+
+    fn put(&mut self, list: u32, timer: u32) {
+        if let (Some(slot), Ok(name)) = (self.slots.get_mut(timer as usize), u16::try_from(list)) {
+            *slot = name;
+        }
+        self.queues.push(list, timer);
+    }
+
     fn place(&mut self, timer: u32, tick: u64) {
         if tick <= self.present {
-            self.lists.push(DUE, timer);
+            self.put(DUE, timer);
             return;
         }
         // The level of the highest digit (in base 64) in which deadline and present differ.
@@ -105,7 +122,7 @@ impl Wheel {
         let ahead = ((tick >> shift) - (self.present >> shift)).min(u64::from(SLOTS) - 1);
         let slot = ((self.present >> shift) + ahead) % u64::from(SLOTS);
         let slot = u32::try_from(slot).unwrap_or(0);
-        self.lists.push(level * SLOTS + slot, timer);
+        self.put(level * SLOTS + slot, timer);
         if let Some(occupied) = self.occupied.get_mut(level as usize) {
             *occupied |= 1 << slot;
         }
@@ -142,7 +159,7 @@ impl Wheel {
     /// When [`Wheel::fire`] must be called next. At most the true deadline: a timer far away may
     /// need up to six calls on its way down.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        if !self.lists.is_empty(DUE) {
+        if !self.queues.is_empty(DUE) {
             return Some(Instant::from_nanos(self.present << TICK_BITS));
         }
         let (tick, _) = self.next_slot()?;
@@ -153,18 +170,18 @@ impl Wheel {
     pub(crate) fn fire(&mut self, now: Instant) -> Option<u32> {
         let now = now.as_nanos() >> TICK_BITS;
         loop {
-            if let Some(timer) = self.lists.pop(DUE) {
+            if let Some(timer) = self.queues.pop(DUE) {
                 return Some(timer);
             }
             match self.next_slot() {
                 Some((tick, list)) if tick <= now => {
                     self.present = tick;
                     // All in the slot are due now or move to a lower level.
-                    while let Some(timer) = self.lists.pop(list) {
+                    while let Some(timer) = self.queues.pop(list) {
                         self.note_emptied(list);
                         let tick = self.deadlines.get(timer as usize).copied().unwrap_or(0);
                         self.place(timer, tick);
-                        if self.lists.list_of(timer) == Some(list) {
+                        if self.slot_of(timer) == Some(list) {
                             break;
                         }
                     }

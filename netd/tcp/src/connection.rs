@@ -288,6 +288,15 @@ impl Connection {
         }
     }
 
+    /// Everything before this offset of the send stream was queued.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        match self {
+            Self::Opening(opening) => opening.queued(),
+            Self::Open(open) => open.snd.end,
+        }
+    }
+
     /// Everything before this offset of the send stream is acknowledged.
     #[must_use]
     pub fn acknowledged(&self) -> u64 {

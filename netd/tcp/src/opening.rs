@@ -167,6 +167,11 @@ impl Opening {
         self.setup.mss
     }
 
+    /// Bytes that the user wants to be sent.
+    pub(crate) const fn queued(&self) -> u64 {
+        self.queued
+    }
+
     /// The FIN is queued behind everything else when the connection is open (RFC 9293 section
     /// 3.10.4 would let SYN-SENT end here; what the user has queued is worth more).
     pub(crate) fn close(&mut self) {

@@ -240,7 +240,7 @@ impl Stack {
             let source = Source::Inline(self.inline.keep(owner, piece)?);
             let length = u32::try_from(piece.len()).ok()?;
             let conn = self.tcp.connections.at_mut(connection)?;
-            let end = conn.queued.saturating_add(length.into());
+            let end = conn.queued().saturating_add(length.into());
             let send = Send {
                 token: Token::default(),
                 source,
@@ -256,7 +256,6 @@ impl Stack {
                 self.release(source);
                 return None;
             }
-            conn.queued = end;
             conn.tcp.queue(length);
         }
         self.settle(connection, now);
@@ -274,9 +273,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(connection) else {
             return;
         };
-        let (from, upto) = (conn.told, conn.arrived);
-        conn.told = upto;
-        conn.tcp.publish(upto, now);
+        let (from, upto) = (conn.told(), conn.arrived());
+        conn.publish(upto, now);
         let over = conn.over;
         if upto > from {
             let Names {
@@ -324,7 +322,7 @@ impl Stack {
         }
         conn.holder = Holder::Nobody;
         let mut sends = core::mem::replace(&mut conn.sends, Chain::EMPTY);
-        let answered = conn.acked == conn.queued && !conn.over;
+        let answered = conn.acked() == conn.queued() && !conn.over;
         self.forget_requests(&mut sends);
         let Some(conn) = self.tcp.connections.at_mut(connection) else {
             return;

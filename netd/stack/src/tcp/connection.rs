@@ -1,7 +1,8 @@
 //! A connection as the stack keeps it: the protocol's counters, both ends, and what its client has
 //! queued and given.
 //!
-//! *Owns* no bytes. *Invariants*, all in bytes of the respective stream:
+//! *Owns* no bytes. Where the streams stand is the protocol's to know: it is asked, not copied.
+//! *Invariants*, all in bytes of the respective stream:
 //! `told <= arrived <= room_start + sum of rooms`,
 //! `begin of the first send <= acked <= queued = end of the last send`.
 
@@ -12,9 +13,9 @@ use crate::error::SocketError;
 use crate::hash::{Hasher, Tuple};
 use crate::id::{ClientId, SocketId, Token};
 use crate::ip::out::Path;
-use crate::lists::Lists;
 use crate::nodes::{Chain, Cursor};
 use crate::path_mtus::PathMtus;
+use crate::queues::Queues;
 use crate::rng::Rng;
 use crate::slab::Slab;
 use crate::tcp::cookie_cache::CookieCache;
@@ -23,7 +24,7 @@ use crate::tcp::fast_open::FastOpens;
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
-use ::tcp::{Limits, Shared};
+use ::tcp::{Instant, Limits, Shared};
 use core::net::{Ipv4Addr, SocketAddr};
 
 /// Where a connection is in its life with its client.
@@ -66,18 +67,13 @@ pub(crate) struct Conn {
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
     /// The send that the last segment was read from.
-    pub(crate) cursor: Option<Cursor>,
-    pub(crate) queued: u64,
-    pub(crate) acked: u64,
-    /// Room to receive into, the first beginning at this offset of the stream.
+    pub(crate) cursor: Cursor,
+    /// Room to receive into, and how much of the first the client knows to be used.
     pub(crate) rooms: Chain,
-    pub(crate) room_start: u64,
-    /// Bytes in order in the client's memory, and those the client knows of.
-    pub(crate) arrived: u64,
-    pub(crate) told: u64,
-    /// Before this offset the peer's bytes are urgent (RFC 9293 3.8.5, RCV.UP).
-    pub(crate) urgent: u64,
-    /// That offset has moved, and the client has not been told.
+    pub(crate) room_used: u32,
+    /// So many bytes behind those that the client knows of are urgent (RFC 9293 3.8.5, RCV.UP).
+    pub(crate) urgent: u32,
+    /// Where they end has moved, and the client has not been told.
     pub(crate) urgent_is_news: bool,
     pub(crate) notices: Chain,
     pub(crate) beginning: Beginning,
@@ -102,6 +98,9 @@ pub(crate) struct Conn {
     pub(crate) error_told: bool,
 }
 
+// Ten million idle connections are to fit in four gigabytes, all in.
+const _: () = assert!(size_of::<Conn>() <= 304);
+
 impl Conn {
     pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, path: Option<Path>) -> Self {
         Self {
@@ -113,13 +112,9 @@ impl Conn {
             send_buffer: 0,
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
-            cursor: None,
-            queued: 0,
-            acked: 0,
+            cursor: Cursor::NOWHERE,
             rooms: Chain::EMPTY,
-            room_start: 0,
-            arrived: 0,
-            told: 0,
+            room_used: 0,
             urgent: 0,
             urgent_is_news: false,
             notices: Chain::EMPTY,
@@ -170,21 +165,55 @@ impl Conn {
 
     /// The send at this place is about to be taken out.
     pub(crate) fn forget_cursor(&mut self, place: Cursor) {
-        if self.cursor == Some(place) {
-            self.cursor = None;
+        if self.cursor == place {
+            self.cursor = Cursor::NOWHERE;
         }
+    }
+
+    /// Offset behind the last byte that is to be sent.
+    pub(crate) fn queued(&self) -> u64 {
+        self.tcp.queued()
+    }
+
+    /// Before this offset the peer has acknowledged everything.
+    pub(crate) fn acked(&self) -> u64 {
+        self.tcp.acknowledged()
+    }
+
+    /// Before this offset all bytes are in the client's memory.
+    #[inline]
+    pub(crate) fn arrived(&self) -> u64 {
+        self.tcp.received()
+    }
+
+    /// Before this offset the client knows of all bytes, so that they may be acknowledged.
+    #[inline]
+    pub(crate) fn told(&self) -> u64 {
+        self.tcp.published()
+    }
+
+    /// Where in the stream the first room begins.
+    pub(crate) fn room_start(&self) -> u64 {
+        self.told().saturating_sub(self.room_used.into())
+    }
+
+    /// The client knows of all bytes before `offset`.
+    pub(crate) fn publish(&mut self, offset: u64, now: Instant) {
+        let told = u32::try_from(offset.saturating_sub(self.told())).unwrap_or(u32::MAX);
+        self.urgent = self.urgent.saturating_sub(told);
+        self.tcp.publish(offset, now);
     }
 
     /// Whether `bytes` more may be queued. When nothing waits, anything may.
     pub(crate) fn has_send_room(&self, bytes: u32) -> bool {
-        let waiting = self.queued.saturating_sub(self.acked);
+        let waiting = self.queued().saturating_sub(self.acked());
         let limit = u64::from(self.send_buffer);
         limit == 0 || waiting == 0 || waiting.saturating_add(bytes.into()) <= limit
     }
 
     /// All that the peer has sent is with the client, and it will send no more.
     pub(crate) fn at_eof(&self) -> bool {
-        self.peer_fin && self.told == self.arrived
+        self.peer_fin && self.told() == self.arrived()
     }
 }
 
@@ -194,9 +223,9 @@ pub(crate) struct Tcp {
     pub(crate) shared: Shared,
     pub(crate) connections: Slab<Conn>,
     pub(crate) half_open: Slab<HalfOpen>,
-    pub(crate) half_open_order: Lists,
+    pub(crate) half_open_order: Queues,
     pub(crate) time_waits: Slab<TimeWaiting>,
-    pub(crate) time_wait_order: Lists,
+    pub(crate) time_wait_order: Queues,
     pub(crate) listeners: Slab<Listener>,
     pub(crate) demux: Demux,
     /// Local ports of sockets that are bound, listening or not; by socket name.
@@ -234,9 +263,9 @@ impl Tcp {
             shared,
             connections: Slab::new(connections),
             half_open: Slab::new(half_open),
-            half_open_order: Lists::new(1, half_open),
+            half_open_order: Queues::new(1, half_open),
             time_waits: Slab::new(time_waits),
-            time_wait_order: Lists::new(1, time_waits),
+            time_wait_order: Queues::new(1, time_waits),
             listeners: Slab::new(listeners),
             demux: Demux::new(connections + half_open + time_waits, rng),
             bindings: Bindings::new(config.sockets as usize, rng),

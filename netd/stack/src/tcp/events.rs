@@ -97,33 +97,33 @@ impl Stack {
             return true;
         };
         let socket = conn.socket();
-        while conn.told < conn.arrived {
+        // What is in the client's memory, and known to it, may be acknowledged.
+        let arrived = conn.arrived();
+        while conn.told() < arrived {
             let Some(Request::Room(room)) = self.requests.first_mut(&conn.rooms) else {
                 break;
             };
-            let end = conn.room_start.saturating_add(room.range.length.into());
-            let upto = conn.arrived.min(end);
-            let more = upto < end;
+            let told = conn.told();
+            let left = room.range.length.saturating_sub(conn.room_used);
+            let news = u32::try_from(arrived.saturating_sub(told)).unwrap_or(u32::MAX);
+            let length = news.min(left);
+            let more = length < left;
             let kind = EventKind::Received {
-                offset: room
-                    .range
-                    .offset
-                    .saturating_add(conn.told.saturating_sub(conn.room_start)),
-                length: u32::try_from(upto.saturating_sub(conn.told)).unwrap_or(u32::MAX),
+                offset: room.range.offset.saturating_add(conn.room_used.into()),
+                length,
                 from: None,
                 more,
             };
             if !telling.tell(socket, room.token, kind) {
                 return false;
             }
-            conn.told = upto;
+            conn.publish(told.saturating_add(length.into()), now);
+            conn.room_used = conn.room_used.saturating_add(length);
             if !more {
-                conn.room_start = end;
+                conn.room_used = 0;
                 self.requests.pop(&mut conn.rooms);
             }
         }
-        // What is in the client's memory, and known to it, may be acknowledged.
-        conn.tcp.publish(conn.told, now);
         self.publish_end(index, now);
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
@@ -163,7 +163,7 @@ impl Stack {
         let socket = conn.socket();
         while let Some(Request::Send(send)) = self.requests.first(&conn.sends) {
             let send = *send;
-            if send.end > conn.acked {
+            if send.end > conn.acked() {
                 break;
             }
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {

@@ -191,7 +191,7 @@ impl Stack {
             .ok_or(Gone)?;
         let mut at = place
             .stream_offset
-            .checked_sub(conn.room_start)
+            .checked_sub(conn.room_start())
             .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
         self.stats.count(Counter::CopiesIn);
@@ -203,7 +203,7 @@ impl Stack {
                 .and_then(Request::room)
                 .ok_or(Gone)?
                 .range;
-            room = self.requests.next(room);
+            room = self.requests.next(&conn.rooms, room);
             let length = u64::from(range.length);
             if at >= length {
                 at -= length;
@@ -232,13 +232,14 @@ impl Stack {
             self.stats.count(Counter::TcpMarksHeeded);
         }
         if outcome.urgent > 0 {
-            let end = conn.arrived.saturating_add(outcome.urgent.into());
+            let before = conn.arrived().saturating_sub(outcome.advanced);
+            let untold = before.saturating_sub(conn.told());
+            let untold = u32::try_from(untold).unwrap_or(u32::MAX);
+            let urgent = untold.saturating_add(outcome.urgent.into());
             // RFC 9293 3.8.5 (MUST-32): told of when it is new and whenever it moves.
-            conn.urgent_is_news |= end > conn.urgent;
-            conn.urgent = conn.urgent.max(end);
+            conn.urgent_is_news |= urgent > conn.urgent;
+            conn.urgent = conn.urgent.max(urgent);
         }
-        conn.arrived = conn.arrived.saturating_add(outcome.advanced);
-        conn.acked = conn.acked.saturating_add(outcome.acked);
         let has = |event| outcome.events.contains(event);
         conn.established |= has(Events::ESTABLISHED);
         conn.peer_fin |= has(Events::PEER_FIN);
@@ -259,8 +260,7 @@ impl Stack {
             conn.doubt_told = false;
         }
         if conn.receive_closed {
-            conn.told = conn.arrived;
-            conn.tcp.publish(conn.told, now);
+            conn.publish(conn.arrived(), now);
         }
         let receive_closed = conn.receive_closed;
         let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);

@@ -225,19 +225,20 @@ impl Stack {
             let send = requests.get(place).and_then(Request::send);
             send.is_some_and(|send| send.begin() <= offset)
         };
-        let mut at = match conn.cursor.filter(|place| reaches(*place)) {
-            Some(cursor) => cursor,
-            None => requests.start(&conn.sends),
+        let mut at = if reaches(conn.cursor) {
+            conn.cursor
+        } else {
+            requests.start(&conn.sends)
         };
         let mut offset = offset;
         let mut odd = false;
         loop {
             let send = self.requests.get(at).and_then(Request::send)?;
             if offset >= send.end {
-                at = self.requests.next(at);
+                at = self.requests.next(&conn.sends, at);
                 continue;
             }
-            conn.cursor = Some(at);
+            conn.cursor = at;
             let skip = u32::try_from(offset.checked_sub(send.begin())?).ok()?;
             let here = usize::try_from(send.end - offset)
                 .unwrap_or(usize::MAX)

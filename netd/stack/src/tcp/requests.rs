@@ -14,7 +14,7 @@ use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::Chain;
-use crate::requests::{Request, Room, Send, Source};
+use crate::requests::{Offset, Request, Room, Send, Source};
 use crate::stack::Stack;
 use crate::tcp::connection::{Beginning, Conn, Holder};
 use crate::tcp::listener::Listener;
@@ -236,7 +236,7 @@ impl Stack {
                     .offset
                     .checked_add(range.length.into())
                     .ok_or(SendError::TooBig)?;
-                (Source::Arena(range.offset), range.length)
+                (Source::Arena(Offset::new(range.offset)), range.length)
             }
             Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD => return Err(SendError::TooBig),
             Data::Inline(bytes) => {
@@ -247,7 +247,7 @@ impl Stack {
                 )
             }
         };
-        let end = conn.queued.saturating_add(length.into());
+        let end = conn.queued().saturating_add(length.into());
         let send = Send {
             token,
             source,
@@ -263,7 +263,6 @@ impl Stack {
             self.release(source);
             return Err(SendError::TooMany);
         }
-        conn.queued = end;
         conn.tcp.queue(length);
         if length == 0
             && let Some(client) = conn.client()
@@ -374,7 +373,7 @@ impl Stack {
             .move_first(&mut conn.rooms, &mut conn.notices, cancelled)
         {}
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
-        let unread = conn.told < conn.arrived;
+        let unread = conn.told() < conn.arrived();
         if conn.over {
             self.tell(client, Actor::Connection(index));
         } else if unread || ending == Ending::Abort {
@@ -396,8 +395,8 @@ impl Stack {
         self.dirty
             .remove(self.numbering.number(Actor::Connection(index)));
         // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
-        let unsent = conn.acked < conn.queued;
-        let unread = conn.told < conn.arrived;
+        let unsent = conn.acked() < conn.queued();
+        let unread = conn.told() < conn.arrived();
         if conn.over {
             self.tcp_forget(index);
         } else if unsent || unread {

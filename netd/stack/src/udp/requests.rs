@@ -10,7 +10,7 @@ use crate::id::Token;
 use crate::ip::out::Path;
 use crate::memory::Range;
 use crate::options::SocketOptions;
-use crate::requests::{Request, Room, Send, Source};
+use crate::requests::{Offset, Request, Room, Send, Source};
 use crate::stack::Stack;
 use crate::udp::socket::Holder;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -159,7 +159,7 @@ impl Stack {
         self.udp_bind_any(index)
             .map_err(|_| SendError::NoFreePort)?;
         let source = match data {
-            Data::Arena(range) => Source::Arena(range.offset),
+            Data::Arena(range) => Source::Arena(Offset::new(range.offset)),
             Data::Inline(bytes) => {
                 Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?)
             }
