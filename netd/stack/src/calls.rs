@@ -18,6 +18,7 @@ use crate::tcp::connection::{Beginning, Holder};
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
 use core::net::SocketAddr;
+use core::num::NonZeroU16;
 
 impl Stack {
     /// A new client.
@@ -218,12 +219,14 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), SendError> {
-        match self
-            .role(client, socket)
-            .map_err(|_| SendError::BadSocket)?
-        {
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| SendError::BadSocket)?;
+        let buffer = entry.options.send_buffer;
+        match entry.role {
             Role::Datagram(index) => self.udp_send(index, data, to, token),
-            Role::Connection { index, .. } => self.tcp_send(index, data, token, now),
+            Role::Connection { index, .. } => self.tcp_send(index, data, buffer, token, now),
             Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
         }
     }
@@ -309,7 +312,8 @@ impl Stack {
     /// Frees the port that a stream socket is bound to.
     fn unbind(&mut self, socket: SocketId, role: Role) {
         let port = match role {
-            Role::Stream { bound } | Role::Connection { bound, .. } => bound.map(|it| it.port()),
+            Role::Stream { bound } => bound.map(|it| it.port().get()),
+            Role::Connection { bound, .. } => bound.map(NonZeroU16::get),
             Role::Listener(index) => self.tcp.listeners.at(index).map(|it| it.local.port()),
             Role::Datagram(_) => None,
         };
@@ -338,7 +342,7 @@ impl Stack {
         };
         let status = match entry.role {
             Role::Stream { bound } => Status {
-                local: bound.map(SocketAddr::V4),
+                local: bound.map(|bound| bound.end().into()),
                 ..idle
             },
             Role::Listener(index) => self
@@ -351,13 +355,15 @@ impl Stack {
                     readable: listener.queue.waiting() > 0,
                     ..idle
                 }),
-            Role::Connection { index, .. } => self.connection_status(index).unwrap_or(idle),
+            Role::Connection { index, .. } => self
+                .connection_status(index, entry.options.send_buffer)
+                .unwrap_or(idle),
             Role::Datagram(index) => self.datagram_status(index).unwrap_or(idle),
         };
         Ok(status)
     }
 
-    fn connection_status(&self, index: u32) -> Option<Status> {
+    fn connection_status(&self, index: u32, send_buffer: u32) -> Option<Status> {
         let conn = self.tcp.connections.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
@@ -372,7 +378,7 @@ impl Stack {
             writable: !conn.over
                 && !conn.send_closed
                 && conn.sends.len() < limit
-                && conn.has_send_room(1),
+                && conn.has_send_room(1, send_buffer),
             eof: conn.at_eof(),
             send_queued: conn.queued().saturating_sub(conn.acked()),
             room: self.stream_room(index),

@@ -9,19 +9,47 @@ use crate::id::{ClientId, SocketId};
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
 use crate::slab::Slab;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use core::num::NonZeroU16;
+
+/// What a stream socket is bound to: an address, unspecified for all, and a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    address: Ipv4Addr,
+    port: NonZeroU16,
+}
+
+impl Bound {
+    /// `None` without a port.
+    pub(crate) fn new(end: SocketAddrV4) -> Option<Self> {
+        let port = NonZeroU16::new(end.port())?;
+        Some(Self {
+            address: *end.ip(),
+            port,
+        })
+    }
+
+    pub(crate) fn port(self) -> NonZeroU16 {
+        self.port
+    }
+
+    pub(crate) fn end(self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.address, self.port.get())
+    }
+}
 
 /// What a socket is at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A stream, not connected; bound perhaps.
-    Stream { bound: Option<SocketAddrV4> },
+    Stream { bound: Option<Bound> },
     /// A stream that listens, at this index.
     Listener(u32),
-    /// A stream with a connection, alive or dead, at this index.
+    /// A stream with a connection, alive or dead, at this index; and the port that was bound to
+    /// before, which is the socket's until it is closed.
     Connection {
         index: u32,
-        bound: Option<SocketAddrV4>,
+        bound: Option<NonZeroU16>,
     },
     /// Datagrams, at this index.
     Datagram(u32),
@@ -34,6 +62,9 @@ pub(crate) struct Socket {
     pub(crate) role: Role,
     pub(crate) options: SocketOptions,
 }
+
+// Every connection has one.
+const _: () = assert!(size_of::<Socket>() <= 44);
 
 /// A client.
 #[derive(Clone, Copy, Debug)]

@@ -261,7 +261,6 @@ impl Stack {
             return Ok(());
         }
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
-        conn.send_buffer = options.send_buffer;
         let default = self.tcp.shared.limits().congestion_control;
         let algorithm = options.congestion_control.unwrap_or(default);
         conn.tcp

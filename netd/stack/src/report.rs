@@ -172,7 +172,7 @@ impl Stack {
                 retransmits: info.retransmits.into(),
                 in_flight: info.in_flight,
                 segment: info.mss,
-                path_mtu: conn.path.map_or(0, |path| path.mtu),
+                path_mtu: conn.way.map_or(0, |way| way.mtu),
                 send_window: info.send_window,
                 receive_window: info.receive_window,
                 window_scales: info.window_scales,

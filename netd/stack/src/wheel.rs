@@ -21,13 +21,42 @@ const LEVELS: u32 = 7;
 /// One list more than slots: what is due.
 const DUE: u32 = LEVELS * SLOTS;
 
+/// Enough for the number of a list.
+const LIST_BITS: u32 = 9;
+const _: () = assert!(DUE < 1 << LIST_BITS && LIST_BITS <= TICK_BITS);
+
+/// Where one timer stands: the tick of its deadline above, the list that it waits in below. A tick
+/// is short enough for that: it is a number of nanoseconds less [`TICK_BITS`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry(u64);
+
+impl Entry {
+    #[inline]
+    const fn tick(self) -> u64 {
+        self.0 >> LIST_BITS
+    }
+
+    #[inline]
+    fn list(self) -> u32 {
+        u32::try_from(self.0 & ((1 << LIST_BITS) - 1)).unwrap_or(DUE)
+    }
+
+    #[inline]
+    const fn at(self, tick: u64) -> Self {
+        Self(tick << LIST_BITS | self.0 & ((1 << LIST_BITS) - 1))
+    }
+
+    #[inline]
+    fn inside(self, list: u32) -> Self {
+        Self(self.tick() << LIST_BITS | u64::from(list))
+    }
+}
+
 /// All timers.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     queues: Queues,
-    /// The slot that each armed timer waits in, or [`DUE`].
-    slots: Vec<u16>,
-    deadlines: Vec<u64>,
+    timers: Vec<Entry>,
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything has been fired.
     present: u64,
@@ -43,8 +72,7 @@ impl Wheel {
     pub(crate) fn new(limit: usize, now: Instant) -> Self {
         Self {
             queues: Queues::new(DUE as usize + 1, limit),
-            slots: vec![0; limit],
-            deadlines: vec![0; limit],
+            timers: vec![Entry::default(); limit],
             occupied: [0; LEVELS as usize],
             present: now.as_nanos() >> TICK_BITS,
         }
@@ -53,8 +81,8 @@ impl Wheel {
     /// The timer fires at `deadline`, and at no other time it may have been armed for.
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
         let tick = tick_of(deadline);
-        match self.deadlines.get_mut(timer as usize) {
-            Some(known) => *known = tick,
+        match self.timers.get_mut(timer as usize) {
+            Some(entry) => *entry = entry.at(tick),
             None => return,
         }
         match self.slot_of(timer) {
@@ -97,13 +125,13 @@ impl Wheel {
     /// The slot that holds a timer, or [`DUE`].
     #[inline]
     fn slot_of(&self, timer: u32) -> Option<u32> {
-        let slot = self.slots.get(timer as usize)?;
-        self.queues.holds(timer).then_some(u32::from(*slot))
+        let entry = self.timers.get(timer as usize)?;
+        self.queues.holds(timer).then(|| entry.list())
     }
 
     fn put(&mut self, list: u32, timer: u32) {
-        if let (Some(slot), Ok(name)) = (self.slots.get_mut(timer as usize), u16::try_from(list)) {
-            *slot = name;
+        if let Some(entry) = self.timers.get_mut(timer as usize) {
+            *entry = entry.inside(list);
         }
         self.queues.push(list, timer);
     }
@@ -179,7 +207,7 @@ impl Wheel {
                     // All in the slot are due now or move to a lower level.
                     while let Some(timer) = self.queues.pop(list) {
                         self.note_emptied(list);
-                        let tick = self.deadlines.get(timer as usize).copied().unwrap_or(0);
+                        let tick = self.timers.get(timer as usize).map_or(0, |it| it.tick());
                         self.place(timer, tick);
                         if self.slot_of(timer) == Some(list) {
                             break;

@@ -36,6 +36,43 @@ pub(crate) struct Path {
     pub(crate) version: u32,
 }
 
+/// A [`Path`] less the address to speak from, for who has that already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    pub(crate) interface: InterfaceId,
+    pub(crate) next_hop: Ipv4Addr,
+    pub(crate) mtu: u16,
+    pub(crate) shared: bool,
+    pub(crate) version: u32,
+}
+
+impl From<Path> for Way {
+    fn from(path: Path) -> Self {
+        Self {
+            interface: path.interface,
+            next_hop: path.next_hop,
+            mtu: path.mtu,
+            shared: path.shared,
+            version: path.version,
+        }
+    }
+}
+
+impl Way {
+    /// The path that begins at this address of ours.
+    #[inline]
+    pub(crate) fn starting_at(self, source: Ipv4Addr) -> Path {
+        Path {
+            interface: self.interface,
+            next_hop: self.next_hop,
+            source,
+            mtu: self.mtu,
+            shared: self.shared,
+            version: self.version,
+        }
+    }
+}
+
 impl Stack {
     /// The way to an address, from a given one of ours if the caller is bound to one.
     pub(crate) fn path(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<Path> {

@@ -12,12 +12,12 @@ use crate::demux::{Demux, Target};
 use crate::error::SocketError;
 use crate::hash::{Hasher, Tuple};
 use crate::id::{ClientId, SocketId, Token};
-use crate::ip::out::Path;
+use crate::ip::out::{Path, Way};
 use crate::nodes::{Chain, Cursor};
 use crate::path_mtus::PathMtus;
 use crate::queues::Queues;
 use crate::rng::Rng;
-use crate::slab::Slab;
+use crate::slab::{Key, Slab};
 use crate::tcp::cookie_cache::CookieCache;
 use crate::tcp::cookies::{Cookies, HANDSHAKE};
 use crate::tcp::fast_open::FastOpens;
@@ -58,11 +58,9 @@ pub(crate) enum Beginning {
 pub(crate) struct Conn {
     pub(crate) tcp: ::tcp::Connection,
     pub(crate) tuple: Tuple<Ipv4Addr>,
-    pub(crate) path: Option<Path>,
+    pub(crate) way: Option<Way>,
     pub(crate) ttl: u8,
     pub(crate) dscp: u8,
-    /// The most bytes that may wait to be acknowledged; zero: no limit.
-    pub(crate) send_buffer: u32,
     pub(crate) holder: Holder,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
@@ -78,7 +76,7 @@ pub(crate) struct Conn {
     pub(crate) notices: Chain,
     pub(crate) beginning: Beginning,
     /// Its half-open record, as long as the peer has not acknowledged our SYN (RFC 7413).
-    pub(crate) early: Option<u32>,
+    pub(crate) early: Option<Key>,
     pub(crate) established: bool,
     pub(crate) peer_fin: bool,
     /// The end of the peer's stream may be acknowledged.
@@ -98,7 +96,7 @@ pub(crate) struct Conn {
     pub(crate) error_told: bool,
 }
 
-// Ten million idle connections are to fit in four gigabytes, all in.
+// There are ten million of them.
 const _: () = assert!(size_of::<Conn>() <= 304);
 
 impl Conn {
@@ -106,10 +104,9 @@ impl Conn {
         Self {
             tcp,
             tuple,
-            path,
+            way: path.map(Way::from),
             ttl: 0,
             dscp: 0,
-            send_buffer: 0,
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
             cursor: Cursor::NOWHERE,
@@ -204,10 +201,11 @@ impl Conn {
         self.tcp.publish(offset, now);
     }
 
-    /// Whether `bytes` more may be queued. When nothing waits, anything may.
-    pub(crate) fn has_send_room(&self, bytes: u32) -> bool {
+    /// Whether `bytes` more may be queued when at most `buffer` may wait to be acknowledged; zero: no
+    /// limit. When nothing waits, anything may.
+    pub(crate) fn has_send_room(&self, bytes: u32, buffer: u32) -> bool {
         let waiting = self.queued().saturating_sub(self.acked());
-        let limit = u64::from(self.send_buffer);
+        let limit = u64::from(buffer);
         limit == 0 || waiting == 0 || waiting.saturating_add(bytes.into()) <= limit
     }
 

@@ -77,7 +77,7 @@ impl Stack {
         };
         let (socket, token) = (Some(socket), Token::default());
         if conn.urgent_is_news {
-            let bytes = conn.urgent.saturating_sub(conn.told);
+            let bytes = conn.urgent.into();
             if bytes > 0 && !telling.tell(socket, token, EventKind::Urgent { bytes }) {
                 return false;
             }

@@ -134,8 +134,8 @@ impl Tcp {
         let record = self.half_open.at(half_open)?;
         match self.find(&record.tuple)? {
             Target::Connection(index) => {
-                let early = self.connections.at(index)?.early;
-                (early == Some(half_open)).then_some(index)
+                let early = self.connections.at(index)?.early?;
+                (self.half_open.index(early) == half_open).then_some(index)
             }
             Target::HalfOpen(_) | Target::TimeWait(_) => None,
         }
@@ -216,7 +216,7 @@ impl Stack {
         self.stats.count(Counter::FastOpens);
         self.tcp.fast_opens.pending += 1;
         if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.early = Some(early);
+            conn.early = Some(key);
         }
         self.timers
             .set(Timer::HalfOpen(early), Some(entry.next_deadline()));
@@ -247,7 +247,7 @@ impl Stack {
     /// The SYN-ACK of a connection that has not sent it yet, or is to send it again.
     pub(crate) fn early_output(&mut self, index: u32, now: Instant) -> Option<Emit> {
         let early = self.tcp.connections.at(index)?.early?;
-        let header = self.syn_answer(early, now)?;
+        let header = self.syn_answer(self.tcp.half_open.index(early), now)?;
         let conn = self.tcp.connections.at_mut(index)?;
         conn.tcp.early_answer(header)
     }

@@ -126,6 +126,7 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         if let Some(early) = conn.early {
+            let early = self.tcp.half_open.index(early);
             self.early_input(index, early, segment)?;
         }
         let Some(conn) = self.tcp.connections.at_mut(index) else {
@@ -320,8 +321,8 @@ impl Stack {
             return;
         };
         let interface = conn
-            .path
-            .map_or(crate::id::InterfaceId::LOOPBACK, |path| path.interface);
+            .way
+            .map_or(crate::id::InterfaceId::LOOPBACK, |way| way.interface);
         self.senders.push_if_free(
             Self::ready_queue(interface),
             self.numbering.number(Actor::Connection(index)),
@@ -346,6 +347,7 @@ impl Stack {
             self.stats.count(Counter::TcpFailedOpens);
         }
         if let Some(early) = early {
+            let early = self.tcp.half_open.index(early);
             self.early_over(early, was_reset, now);
         }
         self.timers.disarm(Timer::Connection(index));

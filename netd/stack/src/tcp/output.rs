@@ -7,7 +7,7 @@ use crate::config::{TransmitChecksum, TransmitMeta};
 use crate::error::SocketError;
 use crate::hash::Tuple;
 use crate::id::InterfaceId;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, Way};
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::requests::Request;
@@ -99,12 +99,12 @@ impl Stack {
     fn tcp_path(&mut self, index: u32) -> Option<Path> {
         let version = self.routes.version();
         let conn = self.tcp.connections.at(index)?;
-        if let Some(path) = conn.path.filter(|path| path.version == version) {
-            return Some(path);
+        if let Some(way) = conn.way.filter(|way| way.version == version) {
+            return Some(way.starting_at(conn.tuple.local));
         }
         let path = self.path(conn.tuple.remote, Some(conn.tuple.local));
         if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.path = path.or(conn.path);
+            conn.way = path.map(Way::from).or(conn.way);
         }
         path
     }

@@ -22,7 +22,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
-        let known = conn.path.map_or(u16::MAX, |path| path.mtu);
+        let known = conn.way.map_or(u16::MAX, |way| way.mtu);
         let mtu = match mtu {
             0 => PLATEAUS.into_iter().find(|plateau| *plateau < known),
             mtu => Some(mtu),
@@ -43,13 +43,13 @@ impl Stack {
             return;
         };
         let known = self.tcp.path_mtus.get(conn.tuple.remote, now);
-        let Some(path) = &mut conn.path else {
+        let Some(way) = &mut conn.way else {
             return;
         };
-        let Some(mtu) = known.filter(|mtu| *mtu < path.mtu) else {
+        let Some(mtu) = known.filter(|mtu| *mtu < way.mtu) else {
             return;
         };
-        path.mtu = mtu;
+        way.mtu = mtu;
         let headers = ipv4::HEADER_LEN + tcp::HEADER_LEN;
         let payload = usize::from(mtu).saturating_sub(headers);
         let mss = Mss::at_least(u16::try_from(payload).unwrap_or(u16::MAX));

@@ -4,7 +4,7 @@
 
 use crate::actors::Actor;
 use crate::bindings;
-use crate::client::Role;
+use crate::client::{Bound, Role};
 use crate::config::{Data, Ending, Half, INLINE_PAYLOAD};
 use crate::demux::Target;
 use crate::error::{
@@ -59,7 +59,9 @@ impl Stack {
         }
         let local = SocketAddrV4::new(address, port);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            entry.role = Role::Stream { bound: Some(local) };
+            entry.role = Role::Stream {
+                bound: Bound::new(local),
+            };
         }
         Ok(local)
     }
@@ -81,13 +83,12 @@ impl Stack {
             return Err(ConnectError::WrongState);
         };
         let options = entry.options;
+        let end = bound.map(Bound::end);
         let to = *remote.ip();
         if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
             return Err(ConnectError::BadAddress);
         }
-        let from = bound
-            .map(|bound| *bound.ip())
-            .filter(|ip| !ip.is_unspecified());
+        let from = end.map(|end| *end.ip()).filter(|ip| !ip.is_unspecified());
         let path = self.path(to, from).ok_or(ConnectError::NoRoute)?;
         if path.shared {
             return Err(ConnectError::BadAddress);
@@ -106,8 +107,8 @@ impl Stack {
             shard.is_none_or(|shard| shard.has_flow(&tuple)) && tcp.find(&tuple).is_none()
         };
         let any = Ipv4Addr::UNSPECIFIED;
-        let local_port = match bound {
-            Some(bound) if free(bound.port()) => bound.port(),
+        let local_port = match end {
+            Some(end) if free(end.port()) => end.port(),
             Some(_) => return Err(ConnectError::AddressInUse),
             // RFC 6056: random, and free for this very peer (not for all peers: ports are few).
             None => bindings::ephemeral(&mut self.rng, |port| {
@@ -128,7 +129,6 @@ impl Stack {
         }
         let mut conn = Conn::new(connection, tuple, Some(path));
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
-        conn.send_buffer = options.send_buffer;
         conn.holder = Holder::Socket(client, socket);
         conn.beginning = Beginning::Connecting(token);
         let key = self
@@ -140,6 +140,7 @@ impl Stack {
         self.tcp.demux.insert(&tuple, Target::Connection(index));
         self.heed_path(index, now);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            let bound = bound.map(Bound::port);
             entry.role = Role::Connection { index, bound };
         }
         self.settle(index, now);
@@ -159,7 +160,7 @@ impl Stack {
             .map_err(|_| ListenError::BadSocket)?;
         let options = entry.options;
         let local = match entry.role {
-            Role::Stream { bound: Some(local) } => local,
+            Role::Stream { bound: Some(bound) } => bound.end(),
             Role::Stream { bound: None } => return Err(ListenError::NotBound),
             Role::Listener(_) | Role::Connection { .. } | Role::Datagram(_) => {
                 return Err(ListenError::WrongState);
@@ -200,11 +201,12 @@ impl Stack {
         Ok(())
     }
 
-    /// Queues bytes.
+    /// Queues bytes, as long as no more than `buffer` wait; see [`crate::SocketOptions`].
     pub(crate) fn tcp_send(
         &mut self,
         index: u32,
         data: Data<'_>,
+        buffer: u32,
         token: Token,
         now: Instant,
     ) -> Result<(), SendError> {
@@ -227,7 +229,7 @@ impl Stack {
             Data::Arena(range) => range.length,
             Data::Inline(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         };
-        if conn.sends.len() >= limit || !conn.has_send_room(bytes) {
+        if conn.sends.len() >= limit || !conn.has_send_room(bytes, buffer) {
             return Err(SendError::TooMany);
         }
         let (source, length) = match data {
