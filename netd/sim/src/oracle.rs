@@ -18,9 +18,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    pub(crate) fn new(name: &str) -> Self {
+    /// Follows the station `name`, which may answer SYNs by cookies if it `has_cookies`.
+    pub(crate) fn new(name: &str, has_cookies: bool) -> Self {
         Self {
-            segments: Segments::new(name),
+            segments: Segments::new(name, has_cookies),
             states: States::new(name),
         }
     }

@@ -138,17 +138,19 @@ impl World {
 
     /// A host on a wire.
     pub fn host(&mut self, wire: WireId, setup: HostSetup) -> StationId {
+        let watch = Watch::new(setup.name, setup.config.syn_cookies);
         let name = setup.name;
         let host = Host::new(setup, &mut self.random, self.now);
-        self.add(wire, name, Body::Host(Box::new(host)))
+        self.add(wire, name, Body::Host(Box::new(host)), watch)
     }
 
     /// A scripted device on a wire.
     pub fn device(&mut self, wire: WireId, name: &str, device: impl Device + 'static) -> StationId {
-        self.add(wire, name, Body::Device(Box::new(device)))
+        let watch = Watch::new(name, false);
+        self.add(wire, name, Body::Device(Box::new(device)), watch)
     }
 
-    fn add(&mut self, wire: WireId, name: &str, body: Body) -> StationId {
+    fn add(&mut self, wire: WireId, name: &str, body: Body, watch: Watch) -> StationId {
         let line = Line::new(self.wires[wire.0], self.random.fork());
         let capture = self
             .capture
@@ -159,7 +161,7 @@ impl World {
             wire,
             line,
             capture,
-            watch: Watch::new(name),
+            watch,
             wake: None,
             meddler: None,
         });

@@ -11,6 +11,8 @@ use wire::{Check, EtherType, Protocol, Pseudo, ethernet, ipv4};
 /// One connection as the wire shows it, from the side of the station.
 #[derive(Clone, Debug, Default)]
 struct Flow {
+    /// The station may answer SYNs by cookies.
+    has_cookies: bool,
     /// Our and their initial numbers, once seen; positions count from there.
     our_isn: Option<Seq>,
     their_isn: Option<Seq>,
@@ -23,6 +25,14 @@ struct Flow {
     their_scale: Option<u8>,
     ack_sent: i64,
     has_fin: bool,
+    /// Either end has reset or ended it as far as the other can tell, so the station may know
+    /// nothing of it any more.
+    may_be_over: bool,
+    /// Behind our FIN, once sent.
+    our_end: Option<i64>,
+    /// An acknowledgement of our SYN has come since, perhaps an old one: if our SYN was a cookie,
+    /// the connection begins again, with the same numbers (RFC 4987 section 3.6).
+    may_begin_again: bool,
     /// The peer has begun a new connection that we have not answered: until then the old one holds.
     next: Option<Begun>,
 }
@@ -38,21 +48,30 @@ struct Begun {
 /// All connections of one station.
 pub(super) struct Segments {
     name: String,
+    /// It may answer SYNs by cookies.
+    has_cookies: bool,
     flows: BTreeMap<(SocketAddrV4, SocketAddrV4), Flow>,
 }
 
 impl Segments {
-    pub(super) fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str, has_cookies: bool) -> Self {
         Self {
             name: name.into(),
+            has_cookies,
             flows: BTreeMap::new(),
         }
     }
 
+    fn flow(&mut self, ends: (SocketAddrV4, SocketAddrV4)) -> &mut Flow {
+        let has_cookies = self.has_cookies;
+        self.flows
+            .entry(ends)
+            .or_insert_with(|| Flow::new(has_cookies))
+    }
+
     pub(super) fn received(&mut self, frame: &[u8]) {
         if let Some((from, to, segment)) = parse(frame) {
-            let flow = self.flows.entry((to, from)).or_default();
-            flow.received(&segment);
+            self.flow((to, from)).received(&segment);
         }
     }
 
@@ -60,11 +79,11 @@ impl Segments {
         let Some((from, to, segment)) = parse(frame) else {
             return Ok(());
         };
-        let flow = self.flows.entry((from, to)).or_default();
+        let name = self.name.clone();
+        let flow = self.flow((from, to));
         flow.sent(&segment).map_err(|complaint| {
             format!(
-                "{complaint}: {}: {from} -> {to}: {} bytes, {:?}, {flow:?}",
-                self.name,
+                "{complaint}: {name}: {from} -> {to}: {} bytes, {:?}, {flow:?}",
                 segment.payload.len(),
                 segment.header
             )
@@ -89,6 +108,13 @@ fn parse(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, Segment<'_>)> {
 }
 
 impl Flow {
+    fn new(has_cookies: bool) -> Self {
+        Self {
+            has_cookies,
+            ..Self::default()
+        }
+    }
+
     fn received(&mut self, segment: &Segment<'_>) {
         let header = &segment.header;
         let seq = Seq::new(header.seq);
@@ -114,9 +140,11 @@ impl Flow {
             self.note_came(start, end);
         }
         self.has_fin |= header.flags.contains(Flags::FIN);
+        self.may_be_over |= header.flags.contains(Flags::RST);
         if let Some(our_isn) = self.our_isn.filter(|_| header.flags.contains(Flags::ACK)) {
             let ack = i64::from(Seq::new(header.ack).distance_from(our_isn));
             let is_syn = header.flags.contains(Flags::SYN);
+            self.may_be_over |= self.has_fin && self.our_end.is_some_and(|end| ack >= end);
             let scale = if is_syn { 0 } else { self.scales().1 };
             self.their_edge = self
                 .their_edge
@@ -125,6 +153,16 @@ impl Flow {
             // The window of a bare SYN counts from our first byte.
             self.their_edge = self.their_edge.max(1 + i64::from(header.window));
         }
+        self.note_cookie(header);
+    }
+
+    /// If this acknowledges our SYN, and that was a cookie, the station may take it for the end of
+    /// a handshake.
+    fn note_cookie(&mut self, header: &Header) {
+        let is_plain = !header.flags.intersects(Flags::SYN | Flags::RST);
+        let seq = Some(Seq::new(header.seq)) == self.their_isn.map(|isn| isn.plus(1));
+        let ack = Some(Seq::new(header.ack)) == self.our_isn.map(|isn| isn.plus(1));
+        self.may_begin_again |= self.has_cookies && self.may_be_over && is_plain && seq && ack;
     }
 
     /// The peer's side of a new connection.
@@ -158,6 +196,7 @@ impl Flow {
     fn sent(&mut self, segment: &Segment<'_>) -> Result<(), &'static str> {
         let header = &segment.header;
         if header.flags.contains(Flags::RST) {
+            self.may_be_over = true;
             return Ok(());
         }
         let seq = Seq::new(header.seq);
@@ -165,6 +204,10 @@ impl Flow {
             self.begin_anew(header, seq);
             self.our_isn = Some(seq);
             self.our_scale = header.options.window_scale.unwrap_or(0);
+        }
+        if let Some(our_isn) = self.our_isn.filter(|_| header.flags.contains(Flags::FIN)) {
+            let start = i64::from(seq.distance_from(our_isn));
+            self.our_end = Some(start + i64::from(segment.sequence_len()));
         }
         self.check_data(segment, seq)?;
         self.check_ack(segment)
@@ -186,7 +229,7 @@ impl Flow {
             });
         let is_other = self.our_isn.is_some_and(|isn| isn != seq);
         if is_other || next.is_some() {
-            *self = Self::default();
+            *self = Self::new(self.has_cookies);
             if let Some(begun) = next.or(same) {
                 self.begin(begun);
             }
@@ -224,7 +267,10 @@ impl Flow {
         if ack > in_order {
             return Err("an acknowledgement of what never came");
         }
-        if ack < self.ack_sent {
+        if ack < self.ack_sent && self.may_begin_again {
+            (self.may_begin_again, self.may_be_over) = (false, false);
+            (self.our_edge, self.our_end) = (0, None);
+        } else if ack < self.ack_sent {
             return Err("an acknowledgement is taken back");
         }
         self.ack_sent = ack;
@@ -239,7 +285,10 @@ impl Flow {
         if shrunk >= 1 << self.scales().0 && !self.has_fin {
             return Err("a window is taken back");
         }
-        self.our_edge = self.our_edge.max(edge);
+        // What a cookie has offered the station does not know any more.
+        if !(self.has_cookies && header.flags.contains(Flags::SYN)) {
+            self.our_edge = self.our_edge.max(edge);
+        }
         Ok(())
     }
 }
@@ -318,5 +367,32 @@ mod tests {
             flow.sent(&segment(Flags::ACK, 101, 521, 900, &[])).is_err(),
             "shrunk"
         );
+    }
+
+    #[test]
+    fn an_old_acknowledgement_may_open_again_what_a_cookie_opened() {
+        let over = |has_cookies| {
+            let mut flow = Flow::new(has_cookies);
+            flow.received(&segment(Flags::SYN, 500, 0, 1_000, &[]));
+            let answer = segment(Flags::SYN | Flags::ACK, 100, 501, 1_000, &[]);
+            assert_eq!(flow.sent(&answer), Ok(()));
+            flow.received(&segment(Flags::ACK, 501, 101, 1_000, &[0; 10]));
+            assert_eq!(flow.sent(&segment(Flags::ACK, 101, 511, 990, &[])), Ok(()));
+            flow
+        };
+        let old = segment(Flags::ACK, 501, 101, 1_000, &[]);
+        let anew = segment(Flags::ACK, 101, 501, 500, &[]);
+        for (has_cookies, is_over, is_well) in [
+            (true, true, true),
+            (true, false, false),
+            (false, true, false),
+        ] {
+            let mut flow = over(has_cookies);
+            if is_over {
+                flow.received(&segment(Flags::RST, 511, 0, 0, &[]));
+            }
+            flow.received(&old);
+            assert_eq!(flow.sent(&anew).is_ok(), is_well);
+        }
     }
 }

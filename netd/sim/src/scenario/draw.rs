@@ -5,6 +5,7 @@ use std::time::Duration;
 use stack::{Algorithm, SocketOption};
 
 use super::plan::{Change, HostPlan, Plan, Talk, at};
+use crate::host::small_tables;
 use crate::programs::{Manner, Options, Serves, Speaks, Visits};
 use crate::random::Random;
 use crate::weather::{Loss, Weather};
@@ -79,6 +80,9 @@ impl Plan {
             let talk = talk(style, (client, server), port, &mut random);
             plan.talks.push(talk);
         }
+        for host in &mut plan.hosts {
+            host.half_open = random.pick(&[1, 2, host.half_open, host.half_open]);
+        }
         plan
     }
 }
@@ -90,6 +94,7 @@ fn host(random: &mut Random) -> HostPlan {
         lateness: Duration::from_micros(random.pick(&[0, 0, 0, 100, 5_000])),
         mtu: random.pick(&[1_500, 1_500, 576, 1_006]),
         time_waits: random.pick(&[1, 32, 32, 32]),
+        half_open: small_tables().half_open,
     }
 }
 

@@ -37,6 +37,8 @@ pub struct HostPlan {
     pub mtu: u16,
     /// How many TIME-WAIT records it has room for.
     pub time_waits: u32,
+    /// How many half-open connections it has room for; whoever comes then is answered by a cookie.
+    pub half_open: u32,
 }
 
 /// A server on one host, and the client of another that visits it.

@@ -91,7 +91,8 @@ impl Plan {
             world.change_weather(hosts[change.host], change.weather);
         }
         let has_ended = world.run_clients(PATIENCE) && world.run_programs(GRACE);
-        self.judge(&mut world, has_ended || self.may_fail);
+        let may_fail = self.may_fail || hosts.iter().any(|id| has_sent_cookies(&world, *id));
+        judge(&mut world, has_ended, may_fail);
         let programs = world.verdicts().fold((0, 0, 0), |sum, (_, verdict)| {
             let (content, gave_up, running) = sum;
             match verdict {
@@ -136,6 +137,9 @@ impl Plan {
                     mtu: host.mtu,
                     config: Config {
                         time_waits: host.time_waits,
+                        half_open: host.half_open,
+                        // Who has room for all needs none, and is judged more strictly.
+                        syn_cookies: host.half_open < small_tables().half_open,
                         ..small_tables()
                     },
                     deafness: host.deafness,
@@ -154,23 +158,30 @@ impl Plan {
         }
         hosts
     }
+}
 
-    /// Nobody may have given up, or never come to an end, without a reason.
-    fn judge(&self, world: &mut World, has_ended: bool) {
-        let mut what = None;
-        for (name, verdict) in world.verdicts() {
-            match verdict {
-                Verdict::GaveUp(why) if !self.may_fail => {
-                    what.get_or_insert(format!("gave up without a reason: {name}: {why}"));
-                }
-                Verdict::Running if !has_ended => {
-                    what.get_or_insert(format!("never ended: {name}"));
-                }
-                _ => {}
+/// Whether a host has answered a SYN and kept nothing of it: if the peer's first segment is lost or
+/// overtaken, whatever comes next means nothing to the host and is refused (RFC 4987 section 3.6).
+fn has_sent_cookies(world: &World, host: StationId) -> bool {
+    let mut counters = world.look(host).stack.counters();
+    counters.any(|(name, count)| name == "tcp.cookies_sent" && count > 0)
+}
+
+/// Nobody may have given up, or never come to an end, without a reason.
+fn judge(world: &mut World, has_ended: bool, may_fail: bool) {
+    let mut what = None;
+    for (name, verdict) in world.verdicts() {
+        match verdict {
+            Verdict::GaveUp(why) if !may_fail => {
+                what.get_or_insert(format!("gave up without a reason: {name}: {why}"));
             }
+            Verdict::Running if !has_ended && !may_fail => {
+                what.get_or_insert(format!("never ended: {name}"));
+            }
+            _ => {}
         }
-        if let Some(what) = what {
-            world.complain(0, what);
-        }
+    }
+    if let Some(what) = what {
+        world.complain(0, what);
     }
 }

@@ -112,7 +112,7 @@ impl Stage {
             current: 0,
             sent: VecDeque::new(),
             is_deaf: false,
-            watch: Watch::new("stack"),
+            watch: Watch::new("stack", setup.config.syn_cookies),
             meddler: None,
             frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
         };
