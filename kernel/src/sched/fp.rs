@@ -28,19 +28,23 @@ impl Kernel {
         let own = &mut self.sched.cpus[cpu];
         let was_dirty = core::mem::replace(&mut own.fp_dirty, true);
         let owner = own.fp_owner.replace(thread);
-        let object = &mut self.threads[thread];
-        let place = object.fp_cpu.replace(cpu);
-        if owner == Some(thread) && place == Some(cpu) {
+        if owner == Some(thread) {
+            let place = self.threads[thread].fp_cpu.replace(cpu);
+            if place != Some(cpu) {
+                arch::restore_fp(&self.threads[thread].context);
+            }
             return;
         }
         if was_dirty
-            && let Some(owner) = owner.filter(|&owner| owner != thread)
+            && let Some(owner) = owner
             && let Some(owner) = self.threads.get_mut(owner)
         {
             arch::save_fp(&mut owner.context);
             owner.fp_cpu = None;
         }
-        arch::restore_fp(&self.threads[thread].context);
+        let object = &mut self.threads[thread];
+        object.fp_cpu = Some(cpu);
+        arch::restore_fp(&object.context);
     }
 
     #[inline]

@@ -320,9 +320,12 @@ impl Shared {
     /// Opens the window again when half of it is used up, as wide as wanted, or as is fair.
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
+        let mut open: u32 = rooms.iter().map(unfilled).sum();
+        if open > self.window.get() / 2 {
+            return;
+        }
         let window = self.window.get().min(self.net.fair_share());
         let size = (window / 2).max(SMALLEST_BLOCK);
-        let mut open: u32 = rooms.iter().map(unfilled).sum();
         while (open <= window / 2 || rooms.is_empty())
             && rooms.len() < MOST_ROOMS
             && self.read_end.get().is_none()
