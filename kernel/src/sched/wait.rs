@@ -269,7 +269,9 @@ impl Kernel {
         registers[2] = u64::from(waiter.item) | u64::from(Signals::DOORBELL.bits()) << 32;
         let process = next.process;
         let gets_fp = own.start(cpu, waiter.thread, next, slice);
-        self.note_deadline(cpu, thread, request.deadline);
+        if object.wait.heap_place.is_some() || request.deadline != DEADLINE_NEVER {
+            self.note_deadline(cpu, thread, request.deadline);
+        }
         self.equip(cpu, waiter.thread, process, gets_fp);
         true
     }
@@ -389,13 +391,18 @@ impl Kernel {
 
     /// Looks at the marked items. A doorbell that is seen is quiet again; an item stays marked as
     /// long as it has a condition that does not go by being seen.
-    #[inline]
+    #[inline(always)]
     fn look(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
-        let wait = &self.threads[thread].wait;
-        if !wait.is_marked {
-            return Ok(Seen { count: 0, first: 0 });
+        if self.threads[thread].wait.is_marked {
+            self.look_closely(thread)
+        } else {
+            Ok(Seen { count: 0, first: 0 })
         }
-        match wait.only_mark() {
+    }
+
+    #[inline(never)]
+    fn look_closely(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
+        match self.threads[thread].wait.only_mark() {
             Some(item) => self.look_at_one(thread, item),
             None => self.look_at_marks(thread),
         }
