@@ -51,27 +51,29 @@ impl Fault {
 
 /// A counter for each [`Fault`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Faults([u64; Fault::COUNT]);
+pub struct Faults {
+    each: [u64; Fault::COUNT],
+    total: u64,
+}
 
 impl Faults {
     /// Counts one.
     pub fn count(&mut self, fault: Fault) {
-        let counter = &mut self.0[fault as usize];
+        let counter = &mut self.each[fault as usize];
         *counter = counter.saturating_add(1);
+        self.total = self.total.saturating_add(1);
     }
 
     /// How often one kind happened.
     #[must_use]
     pub fn of(&self, fault: Fault) -> u64 {
-        self.0[fault as usize]
+        self.each[fault as usize]
     }
 
     /// All kinds together.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.0
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count))
+    pub const fn total(&self) -> u64 {
+        self.total
     }
 }
 

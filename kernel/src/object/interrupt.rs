@@ -6,6 +6,7 @@
 use super::slab::Key;
 use super::waiters::Waiters;
 use super::{Kernel, ObjectRef};
+use abi::Signals;
 
 /// The object.
 pub struct Interrupt {
@@ -52,8 +53,17 @@ impl Kernel {
         }
         let interrupt = self.lines.get(line as usize).copied().flatten();
         if let Some(interrupt) = interrupt {
-            self.interrupts[interrupt].pending = true;
-            self.raise(ObjectRef::Interrupt(interrupt));
+            let object = &mut self.interrupts[interrupt];
+            object.pending = true;
+            match object.waiters.first() {
+                (None, _) => {}
+                (Some(waiter), false) => {
+                    if waiter.wanted.contains(Signals::INTERRUPT) {
+                        self.notify(waiter);
+                    }
+                }
+                (Some(_), true) => self.raise(ObjectRef::Interrupt(interrupt)),
+            }
         }
     }
 

@@ -38,6 +38,16 @@ impl Deadlines {
         self.rise(threads, self.entries.len() - 1);
     }
 
+    /// Changes the deadline at a place.
+    pub fn change(&mut self, threads: &mut Slab<Thread>, place: usize, at: u64) {
+        let before = core::mem::replace(&mut self.entries[place].0, at);
+        if at < before {
+            self.rise(threads, place);
+        } else {
+            self.sink(threads, place);
+        }
+    }
+
     /// Takes out the entry at a place.
     pub fn remove(&mut self, threads: &mut Slab<Thread>, place: usize) {
         let (_, thread) = self.entries.swap_remove(place);

@@ -308,7 +308,13 @@ impl Kernel {
     fn note_deadline(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
         let wait = &self.threads[thread].wait;
         if let Some(place) = wait.heap_place {
-            if self.sched.cpus[wait.heap_cpu].deadlines.at(place) == deadline {
+            let deadlines = &mut self.sched.cpus[wait.heap_cpu].deadlines;
+            if deadlines.at(place) == deadline {
+                return;
+            }
+            // Only this CPU's alarm is set anew before it goes on.
+            if wait.heap_cpu == cpu && deadline != DEADLINE_NEVER {
+                deadlines.change(&mut self.threads, place, deadline);
                 return;
             }
             self.forget_deadline(thread);

@@ -198,3 +198,36 @@ fn a_wait_opens_the_line_of_the_interrupt_that_was_served() {
     kernel.release_interrupt(line);
     end(&mut kernel, process);
 }
+
+#[test]
+fn a_deadline_that_was_left_is_changed_and_fires_once() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    put(&kernel, process, address, &[one]);
+    for deadline in [9_000_000, 5_000_000, 5_000_000, 7_000_000] {
+        let sleep = [address, 1, deadline, 0, SAME];
+        assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+        kernel.choose(0);
+        assert!(kernel.sched.cpus[0].current.is_none());
+        ring_from(&mut kernel, process, two);
+        kernel.choose(0);
+        assert_eq!(kernel.threads[thread].context.x[1..3], [1, doorbell_at(0)]);
+    }
+    // Awake when the last one passes: nobody is told.
+    kernel.expire(0, 7_000_000);
+    let sleep = [address, 1, 8_000_000, 0, SAME];
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    kernel.choose(0);
+    kernel.expire(0, 7_999_999);
+    kernel.choose(0);
+    assert!(kernel.sched.cpus[0].current.is_none());
+    kernel.expire(0, 8_000_000);
+    kernel.choose(0);
+    assert_eq!(kernel.sched.cpus[0].current, Some(thread));
+    assert_eq!(
+        kernel.threads[thread].context.x[0],
+        Error::TimedOut.register()
+    );
+    end(&mut kernel, process);
+}

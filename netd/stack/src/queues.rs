@@ -57,6 +57,11 @@ impl Queues {
     }
 
     #[inline]
+    fn next(&self, at: u32) -> u32 {
+        self.links.get(at as usize).map_or(NONE, |link| link.next)
+    }
+
+    #[inline]
     fn join(&mut self, first: u32, second: u32) {
         if let Some(link) = self.links.get_mut(first as usize) {
             link.next = second;
@@ -80,7 +85,7 @@ impl Queues {
     /// Whether some list has the index.
     #[inline]
     pub(crate) fn holds(&self, index: u32) -> bool {
-        index < self.indices && self.link(index).next != NONE
+        index < self.indices && self.next(index) != NONE
     }
 
     /// Whether the list has no index.
@@ -92,7 +97,7 @@ impl Queues {
     /// The index that has been in the list for longest.
     #[inline]
     pub(crate) fn first(&self, list: u32) -> Option<u32> {
-        self.index(self.link(self.ring(list)).next)
+        self.index(self.next(self.ring(list)))
     }
 
     /// The index that came to the list last.
@@ -148,7 +153,7 @@ impl Queues {
     /// The indices of a list, oldest first.
     pub(crate) fn iter(&self, list: u32) -> impl Iterator<Item = u32> + '_ {
         let first = self.first(list);
-        core::iter::successors(first, |index| self.index(self.link(*index).next))
+        core::iter::successors(first, |index| self.index(self.next(*index)))
     }
 }
 
