@@ -19,8 +19,8 @@ run: $(STAMPS)/run          ## build the system and start it; Ctrl-A X ends the 
 test: $(STAMPS)/test        ## host tests, then the guest under QEMU
 	@$(TOOL) test $(FILTER)
 
-sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frames, SEEDS= so many
-	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
+sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frames, TRACE=1 shown, SEEDS= so many
+	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 	@$(TOOL) bench

@@ -1,7 +1,8 @@
 //! The simulator by hand: one seed with its frames, or as many as the night has time for.
 //!
-//! `sim --seed N` plays one and writes its frames to `build/sim-N.pcapng`; `sim --seeds N` plays so
-//! many, `--from N` on, in `--threads N`. A seed that goes wrong is shrunk, and its script printed.
+//! `sim --seed N` plays one and writes its frames to `build/sim-N.pcapng`; with `--trace` it also
+//! prints them, a line each. `sim --seeds N` plays so many, `--from N` on, in `--threads N`. A seed
+//! that goes wrong is shrunk, and its script printed.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
@@ -21,11 +22,12 @@ struct Request {
     seeds: u64,
     from: u64,
     threads: usize,
+    has_trace: bool,
 }
 
 fn main() -> ExitCode {
     let result = request().and_then(|request| match request.seed {
-        Some(seed) => one(seed),
+        Some(seed) => one(seed, request.has_trace),
         None => many(&request),
     });
     match result {
@@ -43,6 +45,7 @@ fn request() -> Result<Request, Box<dyn Error>> {
         seeds: 10_000,
         from: 0,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
+        has_trace: false,
     };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -50,6 +53,7 @@ fn request() -> Result<Request, Box<dyn Error>> {
             Long("seed") => request.seed = Some(arguments.value()?.parse()?),
             Long("seeds") => request.seeds = arguments.value()?.parse()?,
             Long("from") => request.from = arguments.value()?.parse()?,
+            Long("trace") => request.has_trace = true,
             Long("threads") => request.threads = arguments.value()?.parse::<usize>()?.max(1),
             other => return Err(other.unexpected().into()),
         }
@@ -58,10 +62,13 @@ fn request() -> Result<Request, Box<dyn Error>> {
 }
 
 /// Plays one seed, tells what it is, and keeps its frames.
-fn one(seed: u64) -> Result<bool, Box<dyn Error>> {
+fn one(seed: u64, has_trace: bool) -> Result<bool, Box<dyn Error>> {
     let plan = Plan::of(seed);
     println!("{plan:#?}");
     let outcome = plan.play(Keep::Capture, None);
+    if has_trace {
+        print!("{}", sim::trace_lines(&outcome.capture)?);
+    }
     let directory = Path::new("build");
     std::fs::create_dir_all(directory)?;
     let file = directory.join(format!("sim-{seed}.pcapng"));

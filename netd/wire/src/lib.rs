@@ -49,6 +49,7 @@ pub mod icmp4;
 pub mod ip;
 pub mod ipv4;
 mod list;
+mod summary;
 pub mod tcp;
 pub mod udp;
 
@@ -59,3 +60,4 @@ pub use ethernet::EtherType;
 pub use headroom::{Headroom, NoRoom};
 pub use ip::{Ecn, Protocol};
 pub use list::List;
+pub use summary::Summary;

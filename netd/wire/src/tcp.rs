@@ -6,6 +6,7 @@
 //! *Spec*: RFC 9293 section 3.1 and 3.2.
 
 mod flags;
+pub(crate) mod kind;
 mod options;
 
 pub use flags::Flags;

@@ -9,18 +9,11 @@
 //! parses back to the same value. The layouts are the customary ones: [`Options::parse`] knows
 //! the two that nearly all segments have by their bytes.
 
+use super::kind::{
+    END, FAST_OPEN, MSS, NO_OPERATION, SACK, SACK_PERMITTED, TIMESTAMPS, USER_TIMEOUT, WINDOW_SCALE,
+};
 use crate::list::Blank;
 use crate::{Drop, List, NoRoom};
-
-const END: u8 = 0;
-const NO_OPERATION: u8 = 1;
-const MSS: u8 = 2;
-const WINDOW_SCALE: u8 = 3;
-const SACK_PERMITTED: u8 = 4;
-const SACK: u8 = 5;
-const TIMESTAMPS: u8 = 8;
-const USER_TIMEOUT: u8 = 28;
-const FAST_OPEN: u8 = 34;
 
 /// Options may take this many bytes of a header.
 const MAX_LEN: usize = 40;
@@ -67,6 +60,11 @@ impl UserTimeout {
                 Self(minutes.min(Self::MINUTES - 1) | Self::MINUTES)
             }
         }
+    }
+
+    /// The field of an option.
+    pub(crate) const fn from_field(field: u16) -> Self {
+        Self(field)
     }
 
     /// In seconds.
@@ -185,7 +183,7 @@ impl Options {
             }
             [SACK, _, ref blocks @ ..] => self.sack = parse_sack(blocks)?,
             [USER_TIMEOUT, 4, a, b] => {
-                self.user_timeout = Some(UserTimeout(u16::from_be_bytes([a, b])));
+                self.user_timeout = Some(UserTimeout::from_field(u16::from_be_bytes([a, b])));
             }
             [FAST_OPEN, _, ref cookie @ ..] => self.fast_open = parse_cookie(cookie),
             // A known kind with a length that is not its own, or a length below two.
