@@ -60,7 +60,11 @@ fn every_alignment_and_short_length() {
         for end in start..=150 {
             let piece = &bytes[start..end];
             // Both ways of summing, whichever is this machine's.
-            for sum in [sum_by_halves(piece), sum_by_words(piece)] {
+            let mut copy = vec![0; piece.len()];
+            let copied = copy_and_sum_by_lanes(&mut copy, piece);
+            assert_eq!(copy, piece);
+            let pieces = copy_and_sum_by_pieces(&mut copy, piece);
+            for sum in [sum_by_lanes(piece), sum_by_words(piece), copied, pieces] {
                 assert_eq!(
                     sum.finish(),
                     by_the_book(piece).to_be_bytes(),
@@ -108,6 +112,10 @@ fn copies_as_much_as_both_hold() {
     assert_eq!(to, [1, 2, 9, 9]);
     assert_eq!(copy_and_sum(&mut to[..1], &[7, 8]), sum(&[7]));
     assert_eq!(to, [7, 2, 9, 9]);
+    let long: Vec<u8> = (0..200).collect();
+    let mut to = [0; 100];
+    assert_eq!(copy_and_sum(&mut to, &long), sum(&long[..100]));
+    assert_eq!(to, long[..100]);
 }
 
 proptest! {
