@@ -8,16 +8,17 @@ use crate::object::Kernel;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
 use crate::sync::{Guard, KERNEL};
+use crate::syscall::Caller;
 use crate::{fault, syscall};
 use abi::FAULT_KIND_KILLED;
 use core::ptr::NonNull;
 
-/// The thread that runs on `cpu` executed `svc`.
+/// The thread that runs on `cpu` executed `svc`, with that number in `x8`.
 #[inline(never)]
-pub fn syscall(cpu: usize) -> NonNull<Context> {
+pub fn syscall(cpu: usize, number: u64, arguments: syscall::Arguments) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    if let Some(thread) = running(&mut kernel, cpu) {
-        syscall::perform(&mut kernel, cpu, thread);
+    if let Some(caller) = running(&mut kernel, cpu) {
+        syscall::perform(&mut kernel, caller, number, arguments);
     }
     leave(kernel, cpu)
 }
@@ -33,18 +34,22 @@ pub fn interrupt(cpu: usize) -> NonNull<Context> {
 /// The thread that runs on `cpu` did something that the CPU refused.
 pub fn fault(cpu: usize, syndrome: u64, address: u64) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    if let Some(thread) = running(&mut kernel, cpu) {
-        fault::handle(&mut kernel, cpu, thread, syndrome, address);
+    if let Some(caller) = running(&mut kernel, cpu) {
+        fault::handle(&mut kernel, cpu, caller.thread, syndrome, address);
     }
     leave(kernel, cpu)
 }
 
-/// The thread that runs on `cpu`, unless its process has ended while it ran: then it ends here.
+/// Who runs on `cpu`, unless the process has ended while the thread ran: then that ends here.
 #[inline]
-fn running(kernel: &mut Kernel, cpu: usize) -> Option<Key<Thread>> {
-    let thread = kernel.sched.cpus[cpu].current?;
+fn running(kernel: &mut Kernel, cpu: usize) -> Option<Caller> {
+    let (thread, process) = kernel.sched.cpus[cpu].running()?;
     if !kernel.take_doom(cpu) {
-        return Some(thread);
+        return Some(Caller {
+            cpu,
+            thread,
+            process,
+        });
     }
     bury(kernel, cpu, thread);
     None

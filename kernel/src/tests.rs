@@ -12,7 +12,7 @@ use crate::object::slab::Key;
 use crate::object::space::Target;
 use crate::object::thread::Thread;
 use crate::object::{Kernel, ObjectRef};
-use crate::syscall;
+use crate::syscall::{self, Caller};
 use abi::{Error, Protection, Signals, Syscall, WaitItem};
 
 /// A system without programs.
@@ -49,11 +49,14 @@ fn program(kernel: &mut Kernel, limit: u64) -> (Key<Process>, Key<Thread>, u64) 
 /// Lets the running thread make a call; `None`: it sleeps or is gone.
 fn call(kernel: &mut Kernel, number: u64, arguments: &[u64]) -> Option<Result<(u64, u64), i64>> {
     let thread = kernel.sched.cpus[0].current.expect("a thread runs");
-    let registers = &mut kernel.threads[thread].context.x;
-    registers[8] = number;
-    registers[..6].fill(0);
-    registers[..arguments.len()].copy_from_slice(arguments);
-    syscall::perform(kernel, 0, thread);
+    let caller = Caller {
+        cpu: 0,
+        thread,
+        process: kernel.threads[thread].process,
+    };
+    let mut numbers = [0; 6];
+    numbers[..arguments.len()].copy_from_slice(arguments);
+    syscall::perform(kernel, caller, number, numbers);
     if kernel.sched.cpus[0].current != Some(thread) {
         return None;
     }

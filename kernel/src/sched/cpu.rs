@@ -72,6 +72,12 @@ impl Cpu {
 }
 
 impl Cpu {
+    /// The thread that it runs, and its process: the one whose address space is loaded.
+    #[inline]
+    pub fn running(&self) -> Option<(Key<Thread>, Key<Process>)> {
+        self.current.zip(self.loaded)
+    }
+
     /// The CPU's thread leaves it. Its state is the caller's affair.
     #[inline]
     pub(super) fn stop(&mut self, thread: Key<Thread>, object: &mut Thread, others: bool) {

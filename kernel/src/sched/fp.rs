@@ -11,6 +11,7 @@ use crate::arch;
 use crate::object::Kernel;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
+use crate::sched::Cpu;
 
 /// Turns on a CPU until a thread must ask anew.
 const TURNS: u8 = 64;
@@ -22,43 +23,26 @@ impl Kernel {
         self.give_fp(cpu, thread);
     }
 
-    /// Gives the FP registers of a CPU to a thread.
-    pub(super) fn give_fp(&mut self, cpu: usize, thread: Key<Thread>) {
-        self.allow_fp(cpu, true);
-        let own = &mut self.sched.cpus[cpu];
-        let was_dirty = core::mem::replace(&mut own.fp_dirty, true);
-        let owner = own.fp_owner.replace(thread);
-        if owner == Some(thread) {
-            let place = self.threads[thread].fp_cpu.replace(cpu);
-            if place != Some(cpu) {
-                arch::restore_fp(&self.threads[thread].context);
-            }
-            return;
+    /// A thread has come to a CPU: gives it the FP registers, or sees to it that it must ask.
+    #[inline]
+    pub(super) fn settle_fp(&mut self, cpu: usize, thread: Key<Thread>, gets_fp: bool) {
+        if gets_fp {
+            self.give_fp(cpu, thread);
+        } else {
+            self.sched.cpus[cpu].allow_fp(false);
         }
-        if was_dirty
-            && let Some(owner) = owner
-            && let Some(owner) = self.threads.get_mut(owner)
-        {
-            arch::save_fp(&mut owner.context);
-            owner.fp_cpu = None;
-        }
-        let object = &mut self.threads[thread];
-        object.fp_cpu = Some(cpu);
-        arch::restore_fp(&object.context);
     }
 
-    #[inline]
-    pub(super) fn allow_fp(&mut self, cpu: usize, allowed: bool) {
+    /// Gives the FP registers of a CPU to a thread.
+    fn give_fp(&mut self, cpu: usize, thread: Key<Thread>) {
         let own = &mut self.sched.cpus[cpu];
-        if own.fp_enabled == allowed {
-            return;
+        if let Some(owner) = own.fp_owner
+            && owner != thread
+            && let Some(owner) = self.threads.get_mut(owner)
+        {
+            own.save_fp(owner);
         }
-        own.fp_enabled = allowed;
-        if allowed {
-            arch::enable_fp();
-        } else {
-            arch::disable_fp();
-        }
+        own.hold_fp(cpu, thread, &mut self.threads[thread]);
     }
 
     /// A thread is gone: nobody saves its FP registers any more.
@@ -68,6 +52,62 @@ impl Kernel {
                 cpu.fp_owner = None;
                 cpu.fp_dirty = false;
             }
+        }
+    }
+}
+
+impl Cpu {
+    /// Gives the FP registers to a thread to which another one leaves the CPU. `false`: they are a
+    /// third one's, and nothing was done.
+    #[inline]
+    pub(super) fn pass_fp(
+        &mut self,
+        cpu: usize,
+        (from, leaving): (Key<Thread>, &mut Thread),
+        (to, coming): (Key<Thread>, &mut Thread),
+    ) -> bool {
+        if self.fp_owner == Some(from) {
+            self.save_fp(leaving);
+        } else if self.fp_owner != Some(to) {
+            return false;
+        }
+        self.hold_fp(cpu, to, coming);
+        true
+    }
+
+    /// Saves the FP registers of their owner if that has not been done.
+    #[inline]
+    fn save_fp(&mut self, owner: &mut Thread) {
+        if core::mem::take(&mut self.fp_dirty) {
+            // They can be read where programs may use them.
+            self.allow_fp(true);
+            arch::save_fp(&mut owner.context);
+            owner.fp_cpu = None;
+        }
+    }
+
+    /// Lets a thread have the FP registers; nobody else's are in them any more.
+    #[inline]
+    fn hold_fp(&mut self, cpu: usize, thread: Key<Thread>, object: &mut Thread) {
+        self.allow_fp(true);
+        self.fp_dirty = true;
+        let was_owner = self.fp_owner.replace(thread) == Some(thread);
+        let was_here = object.fp_cpu.replace(cpu) == Some(cpu);
+        if !(was_owner && was_here) {
+            arch::restore_fp(&object.context);
+        }
+    }
+
+    #[inline]
+    fn allow_fp(&mut self, allowed: bool) {
+        if self.fp_enabled == allowed {
+            return;
+        }
+        self.fp_enabled = allowed;
+        if allowed {
+            arch::enable_fp();
+        } else {
+            arch::disable_fp();
         }
     }
 }

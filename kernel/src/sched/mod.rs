@@ -244,24 +244,14 @@ impl Kernel {
         let object = &mut self.threads[thread];
         let process = object.process;
         let gets_fp = self.sched.cpus[cpu].start(cpu, thread, object, slice);
-        self.equip(cpu, thread, process, gets_fp);
+        self.settle_fp(cpu, thread, gets_fp);
+        self.equip(cpu, thread, process);
     }
 
-    /// Gives a thread that has come to a CPU what belongs to it there: FP registers, address space, an
-    /// alarm for what is due.
+    /// Gives a thread that has come to a CPU what belongs to it there beside the FP registers: its
+    /// address space, and an alarm for what is due.
     #[inline]
-    pub(super) fn equip(
-        &mut self,
-        cpu: usize,
-        thread: Key<Thread>,
-        process: Key<Process>,
-        gets_fp: bool,
-    ) {
-        if gets_fp {
-            self.give_fp(cpu, thread);
-        } else {
-            self.allow_fp(cpu, false);
-        }
+    pub(super) fn equip(&mut self, cpu: usize, thread: Key<Thread>, process: Key<Process>) {
         self.load(cpu, Some(process));
         self.arm(cpu, Some(thread));
     }

@@ -26,7 +26,7 @@ const BITS: usize = u64::BITS as usize;
 struct Entry {
     object: ObjectRef,
     wanted: Signals,
-    rights: Rights,
+    handle: Handle,
 }
 
 /// A thread's items, and its sleep.
@@ -79,6 +79,17 @@ impl Wait {
         }
     }
 
+    /// An item has nothing any more, for as long as nobody marks it.
+    #[inline]
+    fn unmark(&mut self, item: u16) {
+        if self.enlisted
+            && let Some(word) = self.marks.get_mut(usize::from(item) / BITS)
+        {
+            *word &= !(1 << (usize::from(item) % BITS));
+            self.is_marked = self.marks.iter().fold(0, |all, word| all | word) != 0;
+        }
+    }
+
     /// All items have to be looked at.
     fn mark_all(&mut self) {
         let mut left = self.entries.len();
@@ -119,11 +130,11 @@ impl Wait {
 
     /// Whether these are the items that are known.
     #[inline]
-    fn knows(&self, request: &Request, given_up: u64) -> bool {
+    fn knows(&self, request: &Request) -> bool {
         request.flags.contains(WaitFlags::SAME_ITEMS)
             && self.address == request.address
             && self.entries.len() == request.count
-            && self.given_up == given_up
+            && self.given_up == request.given_up
     }
 }
 
@@ -132,11 +143,11 @@ impl Wait {
 fn read_item(process: &Process, address: u64, place: usize) -> Result<Entry, Error> {
     let at = address.wrapping_add((place * size_of::<WaitItem>()) as u64);
     let item: WaitItem = read_value(&process.space, at)?;
-    let entry = process.handles.get(Handle(item.handle))?;
+    let handle = Handle(item.handle);
     Ok(Entry {
-        object: entry.object,
+        object: process.handles.get(handle)?.object,
         wanted: Signals::from_bits_truncate(item.wanted),
-        rights: entry.rights,
+        handle,
     })
 }
 
@@ -152,6 +163,8 @@ pub struct Request {
     pub flags: WaitFlags,
     /// A channel to ring, and from which end.
     pub ring: Option<(Key<Channel>, Side)>,
+    /// How many handles the process has given up.
+    pub given_up: u64,
 }
 
 /// What becomes of a thread that waits.
@@ -173,6 +186,8 @@ pub struct Seen {
     pub first: u64,
 }
 
+const NOTHING: Seen = Seen { count: 0, first: 0 };
+
 impl Kernel {
     /// Looks at the items of `thread`, which sleeps if there is nothing yet.
     #[inline]
@@ -185,12 +200,14 @@ impl Kernel {
         if request.flags.contains(WaitFlags::SERVED) {
             self.acknowledge_reported(thread);
         }
-        let object = &self.threads[thread];
-        let given_up = self.processes[object.process].handles.given_up();
-        if !object.wait.knows(request, given_up) {
+        let wait = &self.threads[thread].wait;
+        let mut seen = NOTHING;
+        if !wait.knows(request) {
             self.read_items(thread, request)?;
+            seen = self.look(thread)?;
+        } else if wait.is_marked {
+            seen = self.look_closely(thread)?;
         }
-        let mut seen = self.look(thread)?;
         if let Some((channel, from)) = request.ring {
             if seen.count == 0 && self.hand_over(cpu, thread, request, channel, from) {
                 return Ok(Waited::HandedOver);
@@ -211,16 +228,19 @@ impl Kernel {
         Ok(Waited::Asleep)
     }
 
-    /// The interrupt that was reported last has been served. (Its handle may be gone by now, and
-    /// with the last one the object; then there is no line to open.)
+    /// The interrupt that was reported last has been served: its line is opened as far as the handle
+    /// allows it now. The process may have given it up since.
+    #[inline]
     fn acknowledge_reported(&mut self, thread: Key<Thread>) {
-        let wait = &mut self.threads[thread].wait;
-        let item = wait.interrupt.take().map(usize::from);
-        if let Some(entry) = item.and_then(|item| wait.entries.get(item))
-            && entry.rights.contains(Rights::SIGNAL)
-            && let ObjectRef::Interrupt(interrupt) = entry.object
-            && self.interrupts.get(interrupt).is_some()
+        let Thread { wait, process, .. } = &mut self.threads[thread];
+        if let Some(item) = wait.interrupt.take()
+            && let Some(entry) = wait.entries.get(usize::from(item))
+            && let Ok(held) = self.processes[*process].handles.get(entry.handle)
+            && held.rights.contains(Rights::SIGNAL)
+            && let ObjectRef::Interrupt(interrupt) = held.object
         {
+            // Nothing is left to be seen of it.
+            wait.unmark(item);
             self.acknowledge(interrupt);
         }
     }
@@ -269,10 +289,14 @@ impl Kernel {
         registers[2] = u64::from(waiter.item) | u64::from(Signals::DOORBELL.bits()) << 32;
         let process = next.process;
         let gets_fp = own.start(cpu, waiter.thread, next, slice);
+        let has_fp = gets_fp && own.pass_fp(cpu, (thread, object), (waiter.thread, next));
         if object.wait.heap_place.is_some() || request.deadline != DEADLINE_NEVER {
             self.note_deadline(cpu, thread, request.deadline);
         }
-        self.equip(cpu, waiter.thread, process, gets_fp);
+        if !has_fp {
+            self.settle_fp(cpu, waiter.thread, gets_fp);
+        }
+        self.equip(cpu, waiter.thread, process);
         true
     }
 
@@ -376,7 +400,7 @@ impl Kernel {
         let process = &self.processes[object.process];
         let wait = &mut object.wait;
         wait.address = request.address;
-        wait.given_up = process.handles.given_up();
+        wait.given_up = request.given_up;
         if request.count == wait.entries.len() && wait.are_as_before(process) == Ok(true) {
             return Ok(());
         }
@@ -402,7 +426,7 @@ impl Kernel {
         if self.threads[thread].wait.is_marked {
             self.look_closely(thread)
         } else {
-            Ok(Seen { count: 0, first: 0 })
+            Ok(NOTHING)
         }
     }
 
@@ -433,7 +457,7 @@ impl Kernel {
     }
 
     fn look_at_marks(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
-        let mut seen = Seen { count: 0, first: 0 };
+        let mut seen = NOTHING;
         let wait = &mut self.threads[thread].wait;
         let words = wait.entries.len().div_ceil(BITS);
         // Without a place in the lists nobody marks: all must be looked at next time.

@@ -55,25 +55,13 @@ pub enum Reply {
 /// Shape of every call.
 type Body = fn(&mut Kernel, Caller, Arguments) -> Result<Reply, Error>;
 
-/// Does what the running thread asks for.
+/// Does what the caller asks for.
 #[inline]
-pub fn perform(kernel: &mut Kernel, cpu: usize, thread: Key<Thread>) {
-    let object = &kernel.threads[thread];
-    let registers = &object.context.x;
-    let caller = Caller {
-        cpu,
-        thread,
-        process: object.process,
-    };
-    let arguments = [
-        registers[0],
-        registers[1],
-        registers[2],
-        registers[3],
-        registers[4],
-        registers[5],
-    ];
-    let result = match Syscall::from_number(registers[8]) {
+pub fn perform(kernel: &mut Kernel, caller: Caller, number: u64, arguments: Arguments) {
+    let Caller { cpu, thread, .. } = caller;
+    let result = match Syscall::from_number(number) {
+        // The call behind every message: without a jump through the table.
+        Some(Syscall::Wait) => thread::wait(kernel, caller, arguments),
         Some(call) => body(call)(kernel, caller, arguments),
         None => Err(Error::NotSupported),
     };
@@ -138,13 +126,7 @@ impl Kernel {
 
     #[inline]
     fn channel(&self, caller: Caller, number: u64) -> Result<(Key<Channel>, Side, Rights), Error> {
-        match self.entry(caller, number)? {
-            Entry {
-                object: ObjectRef::Channel(channel, side),
-                rights,
-            } => Ok((channel, side, rights)),
-            _ => Err(Error::BadHandle),
-        }
+        end_of(self.entry(caller, number)?)
     }
 
     fn memory(&self, caller: Caller, number: u64) -> Result<(Key<Memory>, Rights), Error> {
@@ -211,6 +193,15 @@ fn handle_of(number: u64) -> Result<Handle, Error> {
     u32::try_from(number)
         .map(Handle)
         .map_err(|_| Error::BadHandle)
+}
+
+/// The end of a channel that an entry stands for.
+#[inline]
+const fn end_of(entry: Entry) -> Result<(Key<Channel>, Side, Rights), Error> {
+    match entry.object {
+        ObjectRef::Channel(channel, side) => Ok((channel, side, entry.rights)),
+        _ => Err(Error::BadHandle),
+    }
 }
 
 /// A size or offset in a register.

@@ -1,6 +1,6 @@
 //! Threads: create, exit, wait.
 
-use super::{Arguments, Caller, Reply, require};
+use super::{Arguments, Caller, Reply, end_of, handle_of, require};
 use crate::mm::space::USER_END;
 use crate::object::{Kernel, ObjectRef};
 use crate::sched::wait::{Request, Waited};
@@ -54,10 +54,11 @@ pub fn wait(
         .ok()
         .filter(|&count| count <= MAX_WAIT_ITEMS)
         .ok_or(Error::BadArgument)?;
+    let handles = &kernel.processes[caller.process].handles;
     let ring = if channel == 0 {
         None
     } else {
-        let (channel, side, rights) = kernel.channel(caller, channel)?;
+        let (channel, side, rights) = end_of(handles.get(handle_of(channel)?)?)?;
         require(rights, Rights::SIGNAL)?;
         Some((channel, side))
     };
@@ -67,6 +68,7 @@ pub fn wait(
         deadline,
         flags: WaitFlags::from_bits_truncate(flags),
         ring,
+        given_up: handles.given_up(),
     };
     match kernel.wait(caller.cpu, caller.thread, &request)? {
         Waited::Seen(seen) => Ok(Reply::Two(seen.count, seen.first)),

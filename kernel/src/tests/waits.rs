@@ -200,6 +200,82 @@ fn a_wait_opens_the_line_of_the_interrupt_that_was_served() {
 }
 
 #[test]
+fn a_served_interrupt_opens_its_line_only_by_a_handle_that_still_may() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let line = kernel.create_interrupt(40, true).unwrap();
+    let entry = |rights| Entry {
+        object: ObjectRef::Interrupt(line),
+        rights,
+    };
+    let is_open = |kernel: &Kernel| kernel.gic.as_ref().unwrap().open.contains(&40);
+    let served = SAME | WaitFlags::SERVED.bits();
+    // The line fires, its handle is given up, and the object lives on by another one: in the hands
+    // of somebody else, or in our own without the right.
+    for kept in [None, Some(Rights::empty())] {
+        kernel.acknowledge(line);
+        kernel.retain_interrupt(line);
+        let handles = &mut kernel.processes[process].handles;
+        let full = u64::from(handles.insert(entry(Rights::SIGNAL)).unwrap().0);
+        put(&kernel, process, address, &[full]);
+        let sleep = [address, 1, DEADLINE_NEVER, 0, SAME];
+        assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+        kernel.line_fired(40);
+        kernel.choose(0);
+        assert_eq!(kernel.threads[thread].context.x[1], 1);
+        ask(&mut kernel, Syscall::HandleClose, &[full]).unwrap();
+        let mut left = full;
+        if let Some(rights) = kept {
+            kernel.retain_interrupt(line);
+            let handles = &mut kernel.processes[process].handles;
+            left = u64::from(handles.insert(entry(rights)).unwrap().0);
+            put(&kernel, process, address, &[left]);
+        }
+        let answer = ask(&mut kernel, Syscall::Wait, &[address, 1, 0, 0, served]);
+        assert!(!is_open(&kernel), "opened without a right");
+        let fired = u64::from(Signals::INTERRUPT.bits()) << 32;
+        match kept {
+            None => assert_eq!(answer, Err(Error::BadHandle)),
+            Some(_) => {
+                assert_eq!(answer, Ok((1, fired)));
+                ask(&mut kernel, Syscall::HandleClose, &[left]).unwrap();
+            }
+        }
+    }
+    kernel.release_interrupt(line);
+    end(&mut kernel, process);
+}
+
+#[test]
+fn a_served_interrupt_opens_its_line_whatever_is_waited_for_next() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let line = kernel.create_interrupt(40, true).unwrap();
+    let entry = Entry {
+        object: ObjectRef::Interrupt(line),
+        rights: Rights::SIGNAL,
+    };
+    let handles = &mut kernel.processes[process].handles;
+    let full = u64::from(handles.insert(entry).unwrap().0);
+    let (one, two) = ask(&mut kernel, Syscall::ChannelCreate, &[4096]).unwrap();
+    put(&kernel, process, address, &[full]);
+    let sleep = [address, 1, DEADLINE_NEVER];
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    kernel.acknowledge(line);
+    kernel.line_fired(40);
+    kernel.choose(0);
+    assert_eq!(kernel.threads[thread].context.x[1], 1);
+    // Handles have come and gone, and the list is another one.
+    ask(&mut kernel, Syscall::HandleClose, &[two]).unwrap();
+    put(&kernel, process, address, &[one, full]);
+    let closed = u64::from(Signals::PEER_CLOSED.bits()) << 32;
+    let next = [address, 2, DEADLINE_NEVER, 0, WaitFlags::SERVED.bits()];
+    assert_eq!(ask(&mut kernel, Syscall::Wait, &next), Ok((1, closed)));
+    assert!(kernel.gic.as_ref().unwrap().open.contains(&40));
+    end(&mut kernel, process);
+}
+
+#[test]
 fn a_deadline_that_was_left_is_changed_and_fires_once() {
     let mut kernel = kernel();
     let (process, thread, address) = program(&mut kernel, u64::MAX);

@@ -178,10 +178,11 @@ pub fn set_thread_pointer(value: u64) {
     TPIDR_EL0.set(value);
 }
 
-/// EL0 may use FP and SIMD registers.
+/// EL0 may use FP and SIMD registers, and the kernel save and load them from the next instruction on.
 #[inline]
 pub fn enable_fp() {
     CPACR_EL1.write(CPACR_EL1::FPEN::TrapNothing);
+    barrier::isb(barrier::SY);
 }
 
 /// The next use of FP or SIMD in EL0 traps.

@@ -151,7 +151,9 @@ extern "C" fn on_syscall(context: *mut Context, local: &Local) -> *const Context
         registers[0] = 0;
         return context;
     }
-    entry::syscall(local.cpu()).as_ptr()
+    let [a, b, c, d, e, f, ..] = *registers;
+    let number = registers[8];
+    entry::syscall(local.cpu(), number, [a, b, c, d, e, f]).as_ptr()
 }
 
 /// An interrupt.
