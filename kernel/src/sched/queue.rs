@@ -102,19 +102,8 @@ impl RunQueue {
     #[inline]
     pub fn pop(&mut self, threads: &mut Slab<Thread>) -> Option<Key<Thread>> {
         let priority = self.most_urgent()?;
-        let list = &mut self.lists[usize::from(priority)];
-        let key = list.first?;
-        let links = &mut threads[key].links;
-        let next = links.next.take();
-        links.queued = false;
-        list.first = next;
-        match next {
-            Some(next) => threads[next].links.previous = None,
-            None => {
-                list.last = None;
-                self.occupied &= !(1 << priority);
-            }
-        }
+        let key = self.lists[usize::from(priority)].first?;
+        self.remove(threads, key);
         Some(key)
     }
 
