@@ -4,6 +4,7 @@
 //! holds from then on). *Spec*: RFC 9293 section 3.7.1, RFC 7323 sections 2 and 3.
 
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use wire::tcp::{Flags, Header, Options, Timestamps};
 
@@ -198,6 +199,15 @@ impl Stamps {
             value: clock(self.offset, now),
             echo: self.recent,
         }
+    }
+
+    /// The round trip of what left last at `sent`, not for the first time, if the echo says that it
+    /// was this one that arrived (RFC 7323 section 4.1). The time is not the echo's own: who echoes
+    /// may have waited, and counts in milliseconds.
+    pub(crate) fn round_trip(self, sent: Instant, echo: u32, now: Instant) -> Option<Duration> {
+        let is_of_this = !Seq::new(echo).is_before(Seq::new(clock(self.offset, sent)));
+        let is_past = !Seq::new(echo).is_after(Seq::new(clock(self.offset, now)));
+        (is_of_this && is_past).then(|| now.since(sent))
     }
 
     /// RFC 7323 section 5.3 R1: whether the segment is older than what was seen already.

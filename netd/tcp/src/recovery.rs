@@ -140,6 +140,9 @@ pub(crate) struct Reaction {
     pub(crate) has_progress: bool,
     /// A measurement for the retransmission timer.
     pub(crate) rtt: Option<Duration>,
+    /// When that left last which has arrived now and had been sent before: only an echo of its
+    /// timestamp can make a measurement of it.
+    pub(crate) resent_at: Option<Instant>,
     /// Look for losses again after this time.
     pub(crate) look_again: Option<Duration>,
 }
@@ -227,6 +230,7 @@ impl Busy {
             rtt: self
                 .longest_round_trip(&delivery, standing)
                 .filter(|_| is_measurable),
+            resent_at: delivery.newest_resent.map(|newest| newest.at),
             look_again,
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! *Owns* the estimator ([`Rtt`]) and the witness [`Rto`]. *Never* decides when to measure: Karn's
 //! rule (section 3) is kept by whoever takes the samples, who never takes one of a segment that
-//! was sent twice.
+//! was sent twice, unless a timestamp tells which of both arrived.
 
 use core::time::Duration;
 

@@ -109,7 +109,11 @@ impl Processing<'_> {
             open.notice.answer();
             self.outcome.events.insert(Events::SLOWED);
         }
-        if let Some(measured) = reaction.rtt {
+        let by_echo = || {
+            open.stamps?
+                .round_trip(reaction.resent_at?, echo?, self.now)
+        };
+        if let Some(measured) = reaction.rtt.or_else(by_echo) {
             let least = self.shared.limits.min_rto;
             open.snd.rtt.sample(measured, least);
         }
