@@ -7,8 +7,8 @@
 mod world;
 
 use stack::{
-    AddressKind, AddressPlan, AddressState, Config, Data, EventKind, Instant, Lookup, Range,
-    ResolutionOutcome, Token,
+    AddressKind, AddressPlan, AddressState, ClientId, Config, EventKind, Instant, Lookup, Range,
+    ResolutionOutcome, SocketId, Token,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -220,6 +220,12 @@ fn an_address_that_somebody_has_is_declined() {
     host.assert_balance();
 }
 
+/// What a host has beside loopback's address.
+fn addresses(host: &Host) -> Vec<IpAddr> {
+    let all = host.stack.addresses().skip(1);
+    all.map(|it| it.address).collect()
+}
+
 #[test]
 fn without_a_server_the_fall_back_is_used_until_one_answers() {
     let mut host = dhcp_host(true);
@@ -229,22 +235,10 @@ fn without_a_server_the_fall_back_is_used_until_one_answers() {
         host.stack.fire(&mut host.memory, now);
         host.frames(now);
     }
-    let addresses: Vec<_> = host
-        .stack
-        .addresses()
-        .skip(1)
-        .map(|it| it.address)
-        .collect();
-    assert_eq!(addresses, [IpAddr::V4(ip(77))]);
+    assert_eq!(addresses(&host), [IpAddr::V4(ip(77))]);
     assert_eq!(host.stack.routes().count(), 2);
     serve(&mut host, &mut now, Duration::from_secs(120), 30);
-    let addresses: Vec<_> = host
-        .stack
-        .addresses()
-        .skip(1)
-        .map(|it| it.address)
-        .collect();
-    assert_eq!(addresses, [IpAddr::V4(ip(30))]);
+    assert_eq!(addresses(&host), [IpAddr::V4(ip(30))]);
     assert_eq!(host.stack.routes().count(), 2);
 }
 
@@ -267,18 +261,14 @@ fn dns_answer(question: &[u8], truncated: bool) -> Vec<u8> {
     bytes
 }
 
-fn lookup(world: &mut World, client: stack::ClientId, token: u64) {
+fn lookup(world: &mut World, client: ClientId, token: u64) {
     let server = Some(SocketAddr::from((ip(SERVER), 53)));
     let lookup = Lookup {
         name: "www.example.org",
         kind: AddressKind::V4,
         server,
     };
-    world
-        .a
-        .stack
-        .resolve(client, lookup, Token(token), world.now)
-        .expect("resolve");
+    world.a.resolve(client, lookup, token, world.now);
 }
 
 fn found(world: &mut World, token: u64) -> stack::Resolution {
@@ -288,23 +278,15 @@ fn found(world: &mut World, token: u64) -> stack::Resolution {
     resolution
 }
 
-#[test]
-fn a_name_by_datagram() {
-    let mut world = World::new();
+/// A client of `a` asks a new server of `b` for a name, with token 7: that server and its socket, the
+/// question, and who asks.
+fn asked(world: &mut World) -> (ClientId, SocketId, Vec<u8>, SocketAddr) {
     let server = world.b.client();
-    let socket = world.b.datagram(server);
-    world
-        .b
-        .stack
-        .bind(server, socket, SocketAddr::from(([0, 0, 0, 0], 53)))
-        .expect("bind");
-    world
-        .b
-        .stack
-        .receive(server, socket, Range::new(0, 4_096), Token(1), world.now)
-        .expect("room");
+    let socket = world.b.bound(server, 53);
+    let room = Range::new(0, 4_096);
+    world.b.receive(server, socket, room, 1, world.now);
     let client = world.a.client();
-    lookup(&mut world, client, 7);
+    lookup(world, client, 7);
     world.settle();
     let [
         EventKind::Received {
@@ -317,21 +299,17 @@ fn a_name_by_datagram() {
     else {
         panic!("no question");
     };
-    assert!(from.port() >= 32_768);
     let question = world.b.memory.bytes(server, offset, length).to_vec();
-    let reply = dns_answer(&question, false);
-    world
-        .b
-        .stack
-        .send(
-            server,
-            socket,
-            Data::Inline(&reply),
-            Some(from),
-            Token(2),
-            world.now,
-        )
-        .expect("send");
+    (server, socket, question, from)
+}
+
+#[test]
+fn a_name_by_datagram() {
+    let mut world = World::new();
+    let (server, socket, question, from) = asked(&mut world);
+    assert!(from.port() >= 32_768);
+    let (reply, to) = (dns_answer(&question, false), Some(from));
+    world.b.say(server, socket, &reply, to, 2, world.now);
     world.settle();
     let resolution = found(&mut world, 7);
     assert_eq!(resolution.outcome, ResolutionOutcome::Found);
@@ -345,56 +323,14 @@ fn a_name_by_datagram() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story from question to answer")]
 fn a_truncated_answer_is_asked_for_again_by_stream() {
     let mut world = World::new();
-    let server = world.b.client();
-    let socket = world.b.datagram(server);
-    world
-        .b
-        .stack
-        .bind(server, socket, SocketAddr::from(([0, 0, 0, 0], 53)))
-        .expect("bind");
-    world
-        .b
-        .stack
-        .receive(server, socket, Range::new(0, 4_096), Token(1), world.now)
-        .expect("room");
+    let (server, socket, question, from) = asked(&mut world);
     let listener = world.b.listen(server, 53, 4);
     let room = Some(Range::new(8_192, 4_096));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(3), world.now)
-        .expect("accept");
-    let client = world.a.client();
-    lookup(&mut world, client, 7);
-    world.settle();
-    let [
-        EventKind::Received {
-            offset,
-            length,
-            from,
-            ..
-        },
-    ] = world.b.take(1)[..]
-    else {
-        panic!("no question");
-    };
-    let question = world.b.memory.bytes(server, offset, length).to_vec();
-    let reply = dns_answer(&question, true);
-    world
-        .b
-        .stack
-        .send(
-            server,
-            socket,
-            Data::Inline(&reply),
-            from,
-            Token(2),
-            world.now,
-        )
-        .expect("send");
+    world.b.accept(server, listener, room, 3, world.now);
+    let (reply, to) = (dns_answer(&question, true), Some(from));
+    world.b.say(server, socket, &reply, to, 2, world.now);
     world.settle();
     let [
         EventKind::Accepted { socket, .. },
@@ -409,27 +345,12 @@ fn a_truncated_answer_is_asked_for_again_by_stream() {
     bytes.extend_from_slice(&reply);
     // In two pieces, to be put together.
     for piece in bytes.chunks(20) {
-        world
-            .b
-            .stack
-            .send(
-                server,
-                socket,
-                Data::Inline(piece),
-                None,
-                Token(4),
-                world.now,
-            )
-            .expect("send");
+        world.b.say(server, socket, piece, None, 4, world.now);
         world.settle();
     }
     world.run(Duration::from_millis(100));
     assert_eq!(found(&mut world, 7).outcome, ResolutionOutcome::Found);
-    world
-        .b
-        .stack
-        .close(server, socket, stack::Ending::Graceful, Token(5), world.now)
-        .expect("close");
+    world.b.close(server, socket, 5, world.now);
     world.run(Duration::from_secs(70));
     assert_eq!(
         world.a.stack.sockets().count(),
@@ -462,11 +383,7 @@ fn many_names_at_once_and_a_dead_server() {
             kind: AddressKind::V6,
             server,
         };
-        world
-            .a
-            .stack
-            .resolve(client, lookup, Token(token), world.now)
-            .expect("resolve");
+        world.a.resolve(client, lookup, token, world.now);
     }
     world.run(Duration::from_secs(60));
     for token in 0..8 {
@@ -484,11 +401,7 @@ fn many_names_at_once_and_a_dead_server() {
         kind: AddressKind::V4,
         server: None,
     };
-    world
-        .a
-        .stack
-        .resolve(client, literal, Token(9), world.now)
-        .expect("resolve");
+    world.a.resolve(client, literal, 9, world.now);
     world.settle();
     assert_eq!(found(&mut world, 9).outcome, ResolutionOutcome::Found);
     let nobody = Lookup {

@@ -6,46 +6,14 @@
 
 mod world;
 
-use stack::{ClientId, EventKind, Range, SocketId, SocketOption, Token};
+use stack::{Range, SocketOption};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::tcp::Flags;
 use wire::{Ecn, Headroom, ethernet, ipv4};
-use world::craft::{Seen, segments};
-use world::{World, at};
-
-/// A connection from `a` to `b` that may be marked: the end of `a`, and `b`'s, with room.
-fn connected(world: &mut World) -> [(ClientId, SocketId); 2] {
-    let notify = SocketOption::CongestionNotification(true);
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 1);
-    let set = world
-        .b
-        .stack
-        .set_option(server, listener, notify, world.now);
-    set.expect("option");
-    let room = Some(Range::new(0, 60_000));
-    let accepted = world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now);
-    accepted.expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let set = world.a.stack.set_option(client, socket, notify, world.now);
-    set.expect("option");
-    let connecting = world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now);
-    connecting.expect("connect");
-    world.settle();
-    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
-        panic!("not accepted");
-    };
-    [(client, socket), (server, peer)]
-}
+use world::World;
+use world::craft::sent;
 
 /// The same frame, marked by a router.
 fn marked(frame: &[u8]) -> Vec<u8> {
@@ -66,16 +34,15 @@ fn marked(frame: &[u8]) -> Vec<u8> {
     frame
 }
 
-fn sent(world: &mut World, side: usize) -> Vec<Seen> {
-    let log: Vec<_> = world.log.drain(..).collect();
-    let own = log.into_iter().filter(|(sender, _)| *sender == side);
-    segments(&own.map(|(_, frame)| frame).collect::<Vec<_>>())
-}
-
 #[test]
 fn a_routers_mark_is_heard_echoed_heeded_and_answered() {
     let mut world = World::new();
-    let [(client, socket), _] = connected(&mut world);
+    // A connection both of whose ends have agreed that it may be marked.
+    let notify = SocketOption::CongestionNotification(true);
+    let (server, listener) = world.listening(80, Some(Range::new(0, 60_000)));
+    world.b.set_option(server, listener, notify, world.now);
+    let (client, socket) = world.connecting(80, &[notify]);
+    world.accepted(80);
     world.log.clear();
     // The router takes one segment out of the middle, and passes it on marked.
     let taken = Rc::new(RefCell::new(None));

@@ -7,28 +7,20 @@
 mod world;
 
 use stack::{
-    BindError, CancelError, Data, Drop, Ending, EventKind, Ping, PingError, Range, SendError,
-    SocketError, SocketOption, Token,
+    BindError, CancelError, Data, Drop, EventKind, Ping, PingError, Range, SendError, SocketError,
+    SocketOption, Token,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use world::{World, at, ip};
-
-fn any(port: u16) -> SocketAddr {
-    SocketAddr::from(([0, 0, 0, 0], port))
-}
+use world::{World, any, at, ip, ping};
 
 #[test]
 fn the_first_datagram_waits_for_its_neighbour() {
     let mut world = World::new();
     let (one, other) = (world.a.client(), world.b.client());
-    let server = world.b.datagram(other);
-    world.b.stack.bind(other, server, any(9)).expect("bind");
-    world
-        .b
-        .stack
-        .receive(other, server, Range::new(0, 4_096), Token(5), world.now)
-        .expect("room");
+    let server = world.b.bound(other, 9);
+    let room = Range::new(0, 4_096);
+    world.b.receive(other, server, room, 5, world.now);
     let socket = world.a.datagram(one);
     for (token, size) in [(1, 1), (2, 200), (3, 1_472)] {
         world.a.memory.put(one, 0, &vec![token as u8; size]);
@@ -68,31 +60,18 @@ fn the_first_datagram_waits_for_its_neighbour() {
 fn many_datagrams_wait_in_order_in_their_rooms() {
     let mut world = World::new();
     let (one, other) = (world.a.client(), world.b.client());
-    let server = world.b.datagram(other);
-    world.b.stack.bind(other, server, any(9)).expect("bind");
+    let server = world.b.bound(other, 9);
     // Two rooms: the first ends in the middle.
     for (token, offset) in [(5, 0), (6, 8_192)] {
         let room = Range::new(offset, 1_000);
-        world
-            .b
-            .stack
-            .receive(other, server, room, Token(token), world.now)
-            .expect("room");
+        world.b.receive(other, server, room, token, world.now);
     }
     world.b.deaf = true;
     let socket = world.a.datagram(one);
-    world
-        .a
-        .stack
-        .connect(one, socket, at(2, 9), Token(1), world.now)
-        .expect("connect");
+    world.a.connect(one, socket, at(2, 9), 1, world.now);
     for byte in 0..32u8 {
         let data = [byte; 60];
-        world
-            .a
-            .stack
-            .send(one, socket, Data::Inline(&data), None, Token(2), world.now)
-            .expect("send");
+        world.a.say(one, socket, &data, None, 2, world.now);
         world.settle();
     }
     world.b.deaf = false;
@@ -129,46 +108,17 @@ fn a_closed_port_answers_and_the_socket_hears_of_it() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.datagram(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 99), Token(1), world.now)
-        .expect("connect");
-    world
-        .a
-        .stack
-        .receive(client, socket, Range::new(0, 100), Token(2), world.now)
-        .expect("room");
-    world
-        .a
-        .stack
-        .send(
-            client,
-            socket,
-            Data::Inline(b"?"),
-            None,
-            Token(3),
-            world.now,
-        )
-        .expect("send");
+    world.a.connect(client, socket, at(2, 99), 1, world.now);
+    let room = Range::new(0, 100);
+    world.a.receive(client, socket, room, 2, world.now);
+    world.a.say(client, socket, b"?", None, 3, world.now);
     world.settle();
     assert!(matches!(world.a.take(1)[..], [EventKind::Connected { .. }]));
     assert_eq!(world.a.take(2), [EventKind::Error(SocketError::Refused)]);
     assert_eq!(world.b.stack.drops(Drop::UdpNoSocket), 1);
     // At most a hundred errors a second, however many datagrams.
     for _ in 0..500 {
-        world
-            .a
-            .stack
-            .send(
-                client,
-                socket,
-                Data::Inline(b"?"),
-                None,
-                Token(3),
-                world.now,
-            )
-            .expect("send");
+        world.a.say(client, socket, b"?", None, 3, world.now);
         world.settle();
     }
     assert_eq!(world.b.counter("icmp.errors_sent"), 100);
@@ -181,11 +131,7 @@ fn a_closed_port_answers_and_the_socket_hears_of_it() {
 fn ports_and_addresses_are_told_apart() {
     let mut world = World::new();
     let (one, other) = (world.b.client(), world.b.client());
-    world
-        .b
-        .stack
-        .add_address(world.b.link, IpAddr::V4(ip(3)), 24, world.now)
-        .expect("address");
+    world.b.add_address(3, world.now);
     let (first, second) = (world.b.datagram(one), world.b.datagram(other));
     world.b.stack.bind(one, first, at(2, 9)).expect("bind");
     world
@@ -205,9 +151,7 @@ fn ports_and_addresses_are_told_apart() {
     for (client, socket, token) in [(one, first, 1), (other, second, 2)] {
         world
             .b
-            .stack
-            .receive(client, socket, Range::new(0, 64), Token(token), world.now)
-            .expect("room");
+            .receive(client, socket, Range::new(0, 64), token, world.now);
     }
     let client = world.a.client();
     let socket = world.a.datagram(client);
@@ -215,16 +159,7 @@ fn ports_and_addresses_are_told_apart() {
         let data = [last];
         world
             .a
-            .stack
-            .send(
-                client,
-                socket,
-                Data::Inline(&data),
-                Some(at(last, 9)),
-                Token(7),
-                world.now,
-            )
-            .expect("send");
+            .say(client, socket, &data, Some(at(last, 9)), 7, world.now);
         world.settle();
     }
     assert_eq!((world.b.take(1).len(), world.b.take(2).len()), (1, 1));
@@ -236,13 +171,9 @@ fn ports_and_addresses_are_told_apart() {
 fn broadcasts_need_leave_and_reach_everybody() {
     let mut world = World::new();
     let (one, other) = (world.a.client(), world.b.client());
-    let server = world.b.datagram(other);
-    world.b.stack.bind(other, server, any(9)).expect("bind");
-    world
-        .b
-        .stack
-        .receive(other, server, Range::new(0, 100), Token(5), world.now)
-        .expect("room");
+    let server = world.b.bound(other, 9);
+    let room = Range::new(0, 100);
+    world.b.receive(other, server, room, 5, world.now);
     let socket = world.a.datagram(one);
     for to in [at(255, 9), SocketAddr::from(([255; 4], 9))] {
         let send = world.a.stack.send(
@@ -257,22 +188,9 @@ fn broadcasts_need_leave_and_reach_everybody() {
     }
     world
         .a
-        .stack
-        .set_option(one, socket, SocketOption::Broadcast(true), world.now)
-        .expect("option");
+        .set_option(one, socket, SocketOption::Broadcast(true), world.now);
     for to in [at(255, 9), SocketAddr::from(([255; 4], 9))] {
-        world
-            .a
-            .stack
-            .send(
-                one,
-                socket,
-                Data::Inline(b"all"),
-                Some(to),
-                Token(1),
-                world.now,
-            )
-            .expect("send");
+        world.a.say(one, socket, b"all", Some(to), 1, world.now);
         world.settle();
     }
     assert_eq!(world.b.take(5).len(), 2);
@@ -295,14 +213,11 @@ fn what_is_too_big_is_refused() {
 fn cancel_and_close_end_what_waits() {
     let mut world = World::new();
     let client = world.a.client();
-    let socket = world.a.datagram(client);
-    world.a.stack.bind(client, socket, any(0)).expect("bind");
+    let socket = world.a.bound(client, 0);
     for token in [1, 2, 3] {
         world
             .a
-            .stack
-            .receive(client, socket, Range::new(0, 64), Token(token), world.now)
-            .expect("room");
+            .receive(client, socket, Range::new(0, 64), token, world.now);
     }
     assert_eq!(world.a.stack.cancel(client, Some(socket), Token(2)), Ok(()));
     assert_eq!(
@@ -312,11 +227,7 @@ fn cancel_and_close_end_what_waits() {
     world.settle();
     let cancelled = EventKind::Error(SocketError::Cancelled);
     assert_eq!(world.a.take(2), [cancelled]);
-    world
-        .a
-        .stack
-        .close(client, socket, Ending::Graceful, Token(4), world.now)
-        .expect("close");
+    world.a.close(client, socket, 4, world.now);
     world.settle();
     let kinds: Vec<_> = world.a.events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [cancelled, cancelled, EventKind::Closed]);
@@ -327,20 +238,12 @@ fn cancel_and_close_end_what_waits() {
 fn ping_measures_from_the_wire() {
     let mut world = World::new();
     let client = world.a.client();
-    let ping = Ping {
-        address: IpAddr::V4(ip(2)),
-        size: 56,
-        sequence: 1,
-        ttl: None,
-        timeout: Duration::from_secs(1),
-    };
     for sequence in 1..=5 {
-        let ping = Ping { sequence, ..ping };
-        world
-            .a
-            .stack
-            .ping(client, ping, Token(sequence.into()), world.now)
-            .expect("ping");
+        let ping = Ping {
+            sequence,
+            ..ping(2)
+        };
+        world.a.ping(client, ping, sequence.into(), world.now);
         // More than four would not all wait for one unknown neighbour.
         if sequence == 1 {
             world.settle();
@@ -364,16 +267,12 @@ fn ping_measures_from_the_wire() {
     }
     let largest = Ping {
         size: 1_472,
-        ..ping
+        ..ping(2)
     };
-    world
-        .a
-        .stack
-        .ping(client, largest, Token(9), world.now)
-        .expect("ping");
+    world.a.ping(client, largest, 9, world.now);
     let too_large = Ping {
         size: 1_473,
-        ..ping
+        ..ping(2)
     };
     assert_eq!(
         world.a.stack.ping(client, too_large, Token(9), world.now),
@@ -398,21 +297,13 @@ fn pings_to_ourselves_and_to_nobody() {
         timeout: Duration::from_secs(10),
     };
     for (token, address) in [(1, "127.0.0.1"), (2, "10.0.0.1"), (3, "10.0.0.99")] {
-        world
-            .a
-            .stack
-            .ping(client, ping(address), Token(token), world.now)
-            .expect("ping");
+        world.a.ping(client, ping(address), token, world.now);
     }
     let silent = Ping {
         timeout: Duration::from_millis(100),
         ..ping("10.0.0.98")
     };
-    world
-        .a
-        .stack
-        .ping(client, silent, Token(4), world.now)
-        .expect("ping");
+    world.a.ping(client, silent, 4, world.now);
     world.run(Duration::from_secs(6));
     assert!(matches!(
         world.a.take(1)[..],

@@ -6,10 +6,10 @@
 
 mod world;
 
-use stack::{ClientId, Config, EventKind, Range, SocketError, SocketId, SocketOption, Token};
+use stack::{ClientId, Config, EventKind, Range, SocketError, SocketId, SocketOption};
 use std::time::Duration;
 use wire::tcp::{FastOpenCookie, Flags, Header, Options};
-use world::craft::{Peer, Seen, plain, segments};
+use world::craft::{Peer, Seen, plain, segments, sent};
 use world::{World, config};
 
 const ROOM: u32 = 10_000;
@@ -33,27 +33,20 @@ impl House {
         };
         house.set(true);
         for peer in 5..=6 {
-            let (now, host) = (house.world.now, &mut house.world.b);
-            host.stack
-                .add_neighbour(host.link, world::ip(peer).into(), world::mac(peer), now)
-                .expect("neighbour");
+            house.world.b.know(peer, house.world.now);
         }
         house
     }
 
     fn set(&mut self, on: bool) {
-        let (stack, now) = (&mut self.world.b.stack, self.world.now);
-        stack
-            .set_option(self.server, self.listener, SocketOption::FastOpen(on), now)
-            .expect("option");
+        let (host, now) = (&mut self.world.b, self.world.now);
+        host.set_option(self.server, self.listener, SocketOption::FastOpen(on), now);
     }
 
     fn accept(&mut self, token: u64, room: Option<u32>) {
         let room = room.map(|length| Range::new(token * 20_000, length));
-        let (stack, now) = (&mut self.world.b.stack, self.world.now);
-        stack
-            .accept(self.server, self.listener, room, Token(token), now)
-            .expect("accept");
+        let (host, now) = (&mut self.world.b, self.world.now);
+        host.accept(self.server, self.listener, room, token, now);
     }
 
     /// A segment comes, the client looks, and the host answers.
@@ -68,8 +61,7 @@ impl House {
     fn wait(&mut self, time: Duration) -> Vec<Seen> {
         self.world.log.clear();
         self.world.run(time);
-        let sent = self.world.log.drain(..).filter(|(sender, _)| *sender == 1);
-        segments(&sent.map(|(_, frame)| frame).collect::<Vec<_>>())
+        sent(&mut self.world, 1)
     }
 
     /// Asks for a cookie in an ordinary handshake, which the peer then gives up.
@@ -408,11 +400,8 @@ fn a_connection_outlives_its_listener() {
     house.accept(10, Some(ROOM));
     let peer = neighbour(5, 2_000);
     let answer = house.hear(peer, syn(cookie), b"hello")[0].header;
-    let (stack, now) = (&mut house.world.b.stack, house.world.now);
-    let ending = stack::Ending::Graceful;
-    stack
-        .close(house.server, house.listener, ending, Token(99), now)
-        .expect("close");
+    let (host, now) = (&mut house.world.b, house.world.now);
+    host.close(house.server, house.listener, 99, now);
     house.hear(
         peer,
         plain(Flags::ACK, 1_006, answer.seq.wrapping_add(1)),

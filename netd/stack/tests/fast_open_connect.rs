@@ -6,10 +6,10 @@
 
 mod world;
 
-use stack::{ClientId, Data, EventKind, Range, SocketId, SocketOption, Token};
+use stack::{ClientId, EventKind, Range, SocketId, SocketOption};
 use std::time::Duration;
 use wire::tcp::{FastOpenCookie, Flags, Header, Options};
-use world::craft::{Peer, Seen, plain, segments};
+use world::craft::{Peer, Seen, logged, plain, seen, segments};
 use world::{World, at};
 
 /// A world in which `b` listens with Fast Open and `a` connects.
@@ -28,8 +28,7 @@ impl Pair {
         let server = world.b.client();
         let listener = world.b.listen(server, 80, 8);
         let on = SocketOption::FastOpen(true);
-        let set = world.b.stack.set_option(server, listener, on, world.now);
-        set.expect("option");
+        world.b.set_option(server, listener, on, world.now);
         let client = world.a.client();
         Self {
             world,
@@ -45,22 +44,15 @@ impl Pair {
         self.count += 1;
         let (world, count) = (&mut self.world, self.count);
         let room = (room > 0).then(|| Range::new(count * 30_000, room));
-        let accepted =
-            world
-                .b
-                .stack
-                .accept(self.server, self.listener, room, Token(count), world.now);
-        accepted.expect("accept");
+        world
+            .b
+            .accept(self.server, self.listener, room, count, world.now);
         let socket = world.a.stream(self.client);
         let on = SocketOption::FastOpen(true);
-        let set = world.a.stack.set_option(self.client, socket, on, world.now);
-        set.expect("option");
-        let connecting =
-            world
-                .a
-                .stack
-                .connect(self.client, socket, at(2, 80), Token(count), world.now);
-        connecting.expect("connect");
+        world.a.set_option(self.client, socket, on, world.now);
+        world
+            .a
+            .connect(self.client, socket, at(2, 80), count, world.now);
         if !bytes.is_empty() {
             let token = 100 + count;
             world
@@ -70,7 +62,7 @@ impl Pair {
         world.log.clear();
         world.settle();
         let sent = world.log.drain(..);
-        let seen = sent.filter_map(|(side, frame)| Some((side, segments(&[frame]).pop()?)));
+        let seen = sent.filter_map(|(side, frame)| Some((side, seen(&frame)?)));
         (socket, seen.collect())
     }
 
@@ -151,11 +143,7 @@ fn what_the_peer_does_not_take_is_sent_again() {
             panic!("{accepted:?}");
         };
         let (world, into) = (&mut pair.world, Range::new(90_000, 1_000));
-        world
-            .b
-            .stack
-            .receive(pair.server, *socket, into, Token(77), world.now)
-            .expect("room");
+        world.b.receive(pair.server, *socket, into, 77, world.now);
         world.run(Duration::from_secs(5));
         let rest = &b"hello"[room as usize..];
         assert_eq!(pair.received(77), rest, "{room}");
@@ -185,25 +173,13 @@ fn a_syn_that_is_lost_goes_again_without_and_the_peer_is_spared() {
     pair.open(&[], 0);
     // Something on the way takes no SYN with bytes.
     pair.world.lose = Box::new(|side, frame| {
-        let seen = segments(&[frame.to_vec()]);
-        side == 0
-            && seen
-                .iter()
-                .any(|seen| seen.header.flags == Flags::SYN && !seen.payload.is_empty())
+        let is_syn = |seen: Seen| seen.header.flags == Flags::SYN && !seen.payload.is_empty();
+        side == 0 && seen(frame).is_some_and(is_syn)
     });
     pair.open(b"hello", 1_000);
     pair.world.run(Duration::from_secs(2));
-    let syns: Vec<_> = segments(
-        &pair
-            .world
-            .log
-            .drain(..)
-            .map(|(_, frame)| frame)
-            .collect::<Vec<_>>(),
-    )
-    .into_iter()
-    .filter(|seen| seen.header.flags == Flags::SYN)
-    .collect();
+    let mut syns = logged(&pair.world);
+    syns.retain(|seen| seen.header.flags == Flags::SYN);
     assert_eq!(syns.len(), 1);
     assert!(syns[0].payload.is_empty() && syns[0].header.options.fast_open.is_none());
     assert_eq!(pair.received(2), b"hello");
@@ -219,17 +195,12 @@ fn off_by_default() {
     pair.open(&[], 0);
     let world = &mut pair.world;
     let socket = world.a.stream(pair.client);
-    let connecting = world
+    world
         .a
-        .stack
-        .connect(pair.client, socket, at(2, 80), Token(9), world.now);
-    connecting.expect("connect");
-    let data = Data::Inline(b"hello");
-    let sent = world
+        .connect(pair.client, socket, at(2, 80), 9, world.now);
+    world
         .a
-        .stack
-        .send(pair.client, socket, data, None, Token(10), world.now);
-    sent.expect("send");
+        .say(pair.client, socket, b"hello", None, 10, world.now);
     let syn = &segments(&world.a.frames(world.now))[0];
     assert!(syn.payload.is_empty() && syn.header.options.fast_open.is_none());
 }

@@ -6,11 +6,11 @@
 
 mod world;
 
-use stack::{Config, EventKind, Range, Token};
+use stack::{Config, EventKind, Range};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use wire::tcp::{Flags, Header, Options, Timestamps};
-use world::craft::{Peer, know_gateway, plain, segments};
+use world::craft::{Peer, plain, segments};
 use world::{World, at, config};
 
 /// Somebody behind the gateway; no two of 100,000 are the same.
@@ -39,16 +39,13 @@ fn syn(number: u32) -> Header {
 /// A world whose `b` listens at port 80 for a client with four accepts posted.
 fn listening(config: Config) -> (World, stack::ClientId) {
     let mut world = World::with(world::config(), config);
-    know_gateway(&mut world.b, world.now);
+    // The gateway, behind which all of them are.
+    world.b.know(254, world.now);
     let server = world.b.client();
     let listener = world.b.listen(server, 80, 16);
     for token in 0..4 {
         let room = Some(Range::new(token * 200_000, 200_000));
-        world
-            .b
-            .stack
-            .accept(server, listener, room, Token(token), world.now)
-            .expect("accept");
+        world.b.accept(server, listener, room, token, world.now);
     }
     (world, server)
 }
@@ -74,11 +71,7 @@ fn a_hundred_thousand_syns_and_one_who_means_it() {
     let mut answers = flood(&mut world, 0..64_000);
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(9), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(2, 80), 9, world.now);
     let asked = world.now;
     // The flood goes on meanwhile, forty thousand in a second.
     for round in 0..9 {

@@ -10,9 +10,9 @@ use stack::{
     AddressKind, ClientId, Data, Ending, EventKind, Half, Instant, Kind, Lookup, Ping, Range,
     SocketId, SocketOption, Token,
 };
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use world::{ARENA, Arenas, Host, World, at, ip, mac};
+use world::{ARENA, Arenas, Host, World, any, at, ip, mac, ping};
 
 /// A small generator of its own, so that a failure's seed is the whole story.
 struct Dice(u64);
@@ -37,72 +37,25 @@ fn busy_world() -> (World, Vec<Vec<u8>>) {
     let server = world.b.client();
     let listener = world.b.listen(server, 80, 8);
     let room = Some(Range::new(0, 60_000));
+    world.b.accept(server, listener, room, 1, world.now);
+    let echo = world.b.bound(server, 7);
     world
         .b
-        .stack
-        .accept(server, listener, room, Token(1), world.now)
-        .expect("accept");
-    let echo = world.b.datagram(server);
-    world
-        .b
-        .stack
-        .bind(server, echo, SocketAddr::from(([0, 0, 0, 0], 7)))
-        .expect("bind");
-    world
-        .b
-        .stack
-        .receive(
-            server,
-            echo,
-            Range::new(100_000, 60_000),
-            Token(2),
-            world.now,
-        )
-        .expect("room");
+        .receive(server, echo, Range::new(100_000, 60_000), 2, world.now);
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(3), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(2, 80), 3, world.now);
     world.a.send(client, socket, &[7; 20_000], 0, 4, world.now);
     let datagram = world.a.datagram(client);
     let to = Some(at(2, 7));
-    world
-        .a
-        .stack
-        .send(
-            client,
-            datagram,
-            Data::Inline(b"datagram"),
-            to,
-            Token(5),
-            world.now,
-        )
-        .expect("send");
-    let ping = Ping {
-        address: IpAddr::V4(ip(2)),
-        size: 56,
-        sequence: 1,
-        ttl: None,
-        timeout: Duration::from_secs(1),
-    };
-    world
-        .a
-        .stack
-        .ping(client, ping, Token(6), world.now)
-        .expect("ping");
+    world.a.say(client, datagram, b"datagram", to, 5, world.now);
+    world.a.ping(client, ping(2), 6, world.now);
     let lookup = Lookup {
         name: "a.example",
         kind: AddressKind::V4,
         server: Some(at(2, 53)),
     };
-    world
-        .a
-        .stack
-        .resolve(client, lookup, Token(7), world.now)
-        .expect("resolve");
+    world.a.resolve(client, lookup, 7, world.now);
     world.run(Duration::from_millis(300));
     let frames = world.log.iter().map(|(_, frame)| frame.clone()).collect();
     (world, frames)
@@ -232,17 +185,11 @@ fn alive(world: &mut World) {
     let (server, client) = (world.b.client(), world.a.client());
     let listener = world.b.listen(server, 4_242, 4);
     let room = Some(Range::new(0, 1_000));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(901), world.now)
-        .expect("accept");
+    world.b.accept(server, listener, room, 901, world.now);
     let socket = world.a.stream(client);
     world
         .a
-        .stack
-        .connect(client, socket, at(2, 4_242), Token(902), world.now)
-        .expect("connect");
+        .connect(client, socket, at(2, 4_242), 902, world.now);
     world.a.send(client, socket, b"alive", 0, 903, world.now);
     world.run(Duration::from_secs(5));
     assert!(matches!(
@@ -280,11 +227,7 @@ fn a_flood_of_syns_leaves_room_for_the_honest() {
     let server = world.b.client();
     let listener = world.b.listen(server, 80, 16);
     for token in 0..4 {
-        world
-            .b
-            .stack
-            .accept(server, listener, None, Token(token), world.now)
-            .expect("accept");
+        world.b.accept(server, listener, None, token, world.now);
     }
     let mut dice = Dice(0x5eed_0003);
     let mut flood = |host: &mut Host, now: Instant| {
@@ -302,11 +245,7 @@ fn a_flood_of_syns_leaves_room_for_the_honest() {
     assert!(world.b.stack.totals().half_open <= 32);
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(9), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(2, 80), 9, world.now);
     // The flood goes on meanwhile.
     for _ in 0..100 {
         flood(&mut world.b, world.now);
@@ -518,9 +457,7 @@ fn everything_is_returned(world: &mut World) {
         assert_eq!(datagrams.len(), 64, "datagram sockets were lost");
         let mut rooms = 0;
         for socket in datagrams {
-            host.stack
-                .bind(client, socket, SocketAddr::from(([0, 0, 0, 0], 0)))
-                .expect("bind");
+            host.stack.bind(client, socket, any(0)).expect("bind");
             while host
                 .stack
                 .receive(client, socket, Range::new(0, 8), Token(1), world.now)

@@ -7,10 +7,10 @@
 
 mod world;
 
-use stack::{Range, Token};
+use stack::Range;
 use std::path::Path;
 use std::time::Duration;
-use world::{World, at};
+use world::World;
 
 const PAGE: &str = include_str!("../../README.md");
 
@@ -53,21 +53,8 @@ fn every_step_is_where_the_page_says() {
 fn copies_are_as_many_as_the_page_says() {
     let copies = |heading| steps(heading).iter().map(|step| step.2).sum::<u64>();
     let mut world = World::new();
-    let (server, client) = (world.b.client(), world.a.client());
-    let listener = world.b.listen(server, 80, 4);
-    let room = Some(Range::new(0, 100_000));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(1), world.now)
-        .expect("accept");
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(2), world.now)
-        .expect("connect");
-    world.settle();
+    let pair = world.connected(Some(Range::new(0, 100_000)));
+    let (client, socket) = (pair.client, pair.socket);
     let before = [&world.a, &world.b].map(|host| host.counter("copy.buffered"));
     world.a.send(client, socket, &[7; 50_000], 0, 3, world.now);
     world.run(Duration::from_secs(1));
@@ -88,22 +75,8 @@ fn copies_are_as_many_as_the_page_says() {
 #[test]
 fn the_steps_of_a_segment_fire_in_their_order() {
     let mut world = World::new();
-    let (server, client) = (world.b.client(), world.a.client());
-    let listener = world.b.listen(server, 80, 4);
-    let room = Some(Range::new(0, 1_000));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(1), world.now)
-        .expect("accept");
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(2), world.now)
-        .expect("connect");
-    world.settle();
-    world.b.take(1);
+    let pair = world.connected(Some(Range::new(0, 1_000)));
+    let (client, socket) = (pair.client, pair.socket);
     world
         .a
         .send(client, socket, b"step by step", 0, 3, world.now);
@@ -111,7 +84,7 @@ fn the_steps_of_a_segment_fire_in_their_order() {
     assert_eq!(frames.len(), 1);
     // Step 8: in the client's memory, before anybody is told or answered.
     world.b.input(&frames[0], world.now);
-    assert_eq!(world.b.memory.bytes(server, 0, 12), b"step by step");
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 12), b"step by step");
     assert!(world.b.events.is_empty());
     assert!(
         world.b.frames(world.now).is_empty(),
@@ -119,7 +92,7 @@ fn the_steps_of_a_segment_fire_in_their_order() {
     );
     // Step 9, then step 10.
     world.b.publish(world.now);
-    assert_eq!(world.b.take(1).len(), 1);
+    assert_eq!(world.b.take(10).len(), 1);
     world.run(Duration::from_millis(300));
     assert_eq!(world.a.take(3).len(), 1);
 }

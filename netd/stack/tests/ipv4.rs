@@ -6,9 +6,8 @@
 
 mod world;
 
-use stack::{Config, Drop, EventKind, Ping, SocketError, Token};
+use stack::{Config, Drop, EventKind, Ping, SocketError};
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 use wire::ethernet::{EtherType, Header as Link};
 use wire::icmp4::{Header, Message, TimeExceeded, Unreachable};
 use wire::{Headroom, MacAddress, Protocol, ipv4};
@@ -67,6 +66,11 @@ fn header(protocol: Protocol) -> ipv4::Header {
     ipv4::Header::atomic(ip(9), ip(1), protocol, 64)
 }
 
+/// A plain frame for host 1 with an ICMP message.
+fn icmp_frame(message: &[u8]) -> Vec<u8> {
+    frame(mac(1), &header(Protocol::ICMP), &[], message)
+}
+
 /// The IPv4 packets that a host sends, with 10.0.0.9 known to it.
 fn answers(host: &mut Host, now: stack::Instant) -> Vec<Vec<u8>> {
     let frames = host.frames(now);
@@ -79,18 +83,13 @@ fn answers(host: &mut Host, now: stack::Instant) -> Vec<Vec<u8>> {
 
 fn host() -> World {
     let mut world = World::new();
-    let link = world.a.link;
-    world
-        .a
-        .stack
-        .add_neighbour(link, IpAddr::V4(ip(9)), mac(9), world.now)
-        .expect("neighbour");
+    world.a.know(9, world.now);
     world
 }
 
 #[test]
 fn malformed_and_martian_packets_are_counted_and_not_answered() {
-    let sound = frame(mac(1), &header(Protocol::ICMP), &[], &echo());
+    let sound = icmp_frame(&echo());
     type Damage = fn(&mut Vec<u8>);
     let cases: [(&str, Drop, Damage); 14] = [
         ("version", Drop::Ipv4Version, |it| it[14] = 0x65),
@@ -218,10 +217,7 @@ fn unknown_protocols_are_answered_and_errors_never() {
     assert_eq!(message.body, &stranger[14..]);
     // An error about nothing that we have sent.
     let error = icmp(&Header::Unreachable(Unreachable::Port), &stranger[14..]);
-    world.a.input(
-        &frame(mac(1), &header(Protocol::ICMP), &[], &error),
-        world.now,
-    );
+    world.a.input(&icmp_frame(&error), world.now);
     assert_eq!(world.a.stack.drops(Drop::Icmp4Unrelated), 1);
     assert!(answers(&mut world.a, world.now).is_empty());
     world.a.assert_balance();
@@ -234,10 +230,7 @@ fn echoes_can_be_switched_off() {
         ..world::config()
     };
     let mut world = World::with(config, world::config());
-    world.a.input(
-        &frame(mac(1), &header(Protocol::ICMP), &[], &echo()),
-        world.now,
-    );
+    world.a.input(&icmp_frame(&echo()), world.now);
     assert_eq!(world.a.stack.drops(Drop::Icmp4EchoDisabled), 1);
     assert!(answers(&mut world.a, world.now).is_empty());
 }
@@ -247,12 +240,7 @@ fn routers_errors_reach_the_ping_they_are_about() {
     let mut world = host();
     let client = world.a.client();
     let far = Ipv4Addr::new(192, 0, 2, 1);
-    let link = world.a.link;
-    world
-        .a
-        .stack
-        .add_neighbour(link, IpAddr::V4(ip(254)), mac(254), world.now)
-        .expect("neighbour");
+    world.a.know(254, world.now);
     for (token, says, error) in [
         (
             1,
@@ -272,16 +260,11 @@ fn routers_errors_reach_the_ping_they_are_about() {
     ] {
         let ping = Ping {
             address: IpAddr::V4(far),
-            size: 32,
             sequence: 5,
             ttl: Some(1),
-            timeout: Duration::from_secs(1),
+            ..world::ping(254)
         };
-        world
-            .a
-            .stack
-            .ping(client, ping, Token(token), world.now)
-            .expect("ping");
+        world.a.ping(client, ping, token, world.now);
         let [request] = &answers(&mut world.a, world.now)[..] else {
             panic!("no request")
         };
@@ -291,10 +274,7 @@ fn routers_errors_reach_the_ping_they_are_about() {
         forged[26] ^= 1;
         for (quote, believed) in [(&forged[..], false), (&request[..28], true)] {
             let message = icmp(&says, quote);
-            world.a.input(
-                &frame(mac(1), &header(Protocol::ICMP), &[], &message),
-                world.now,
-            );
+            world.a.input(&icmp_frame(&message), world.now);
             world.a.publish(world.now);
             let told = world.a.take(token);
             let failed = EventKind::PingFailed {
@@ -313,10 +293,7 @@ fn identifications_differ() {
     let mut world = host();
     let mut seen = std::collections::HashSet::new();
     for _ in 0..100 {
-        world.a.input(
-            &frame(mac(1), &header(Protocol::ICMP), &[], &echo()),
-            world.now,
-        );
+        world.a.input(&icmp_frame(&echo()), world.now);
         for answer in answers(&mut world.a, world.now) {
             seen.insert([answer[4], answer[5]]);
         }
@@ -341,17 +318,9 @@ fn the_longest_prefix_decides_the_way() {
             .stack
             .add_route(link, network, prefix, Some(by), 0)
             .expect("route");
-        world
-            .a
-            .stack
-            .add_neighbour(link, by, mac(gateway), world.now)
-            .expect("neighbour");
+        world.a.know(gateway, world.now);
     }
-    world
-        .a
-        .stack
-        .add_neighbour(link, IpAddr::V4(ip(254)), mac(254), world.now)
-        .expect("neighbour");
+    world.a.know(254, world.now);
     for (to, gateway) in [
         (net(172, 16, 5, 7), 22),
         (net(172, 16, 5, 8), 21),
@@ -360,16 +329,9 @@ fn the_longest_prefix_decides_the_way() {
     ] {
         let ping = Ping {
             address: to,
-            size: 0,
-            sequence: 0,
-            ttl: None,
-            timeout: Duration::from_secs(1),
+            ..world::ping(gateway)
         };
-        world
-            .a
-            .stack
-            .ping(client, ping, Token(1), world.now)
-            .expect("ping");
+        world.a.ping(client, ping, 1, world.now);
         let frames = world.a.frames(world.now);
         assert_eq!(frames[0][..6], mac(gateway).0, "{to}");
     }

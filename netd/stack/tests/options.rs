@@ -7,67 +7,23 @@
 mod world;
 
 use stack::{
-    Algorithm, ClientId, Data, Ending, EventKind, OptionError, Range, SendError, SocketError,
-    SocketId, SocketOption, Token,
+    Algorithm, Data, EventKind, OptionError, Range, SendError, SocketError, SocketOption, Token,
 };
 use std::time::Duration;
 use wire::ipv4;
 use wire::tcp::Flags;
-use world::craft::{Seen, segments};
-use world::{World, at};
+use world::craft::{Seen, sent};
+use world::{Pair, World, at};
 
-/// A connection from `a` to `b`, with room for 60,000 bytes there.
-struct Pair {
-    a: (ClientId, SocketId),
-    b: (ClientId, SocketId),
-}
-
+/// A connection with room for 60,000 bytes at `b`, and these options at `a` from the start.
 fn connect_with(world: &mut World, options: &[SocketOption]) -> Pair {
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 8);
     let room = Some(Range::new(0, 60_000));
-    let accepted = world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now);
-    accepted.expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    for option in options {
-        let set = world.a.stack.set_option(client, socket, *option, world.now);
-        set.expect("option");
-    }
-    let connecting = world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now);
-    connecting.expect("connect");
-    world.settle();
-    assert_eq!(world.a.take(1).len(), 1);
-    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
-        panic!("not accepted");
-    };
-    Pair {
-        a: (client, socket),
-        b: (server, peer),
-    }
+    world.connected_with(80, room, options)
 }
 
-fn set(world: &mut World, pair: &Pair, option: SocketOption) {
-    let (client, socket) = pair.a;
-    let set = world.a.stack.set_option(client, socket, option, world.now);
-    set.expect("option");
-}
-
-/// The segments of one side since the log was last looked at.
-fn sent(world: &mut World, side: usize) -> Vec<Seen> {
-    let log: Vec<_> = world.log.drain(..).collect();
-    let frames: Vec<_> = log
-        .into_iter()
-        .filter(|(sender, _)| *sender == side)
-        .map(|(_, frame)| frame)
-        .collect();
-    segments(&frames)
+fn set(world: &mut World, pair: Pair, option: SocketOption) {
+    let (client, socket) = (pair.client, pair.socket);
+    world.a.set_option(client, socket, option, world.now);
 }
 
 #[test]
@@ -150,7 +106,7 @@ fn a_dead_peer_is_found_out_by_keep_alive() {
         SocketOption::KeepAliveInterval(1),
         SocketOption::KeepAliveCount(3),
     ] {
-        set(&mut world, &pair, option);
+        set(&mut world, pair, option);
     }
     world.log.clear();
     world.run(Duration::from_secs(10));
@@ -169,9 +125,7 @@ fn unacknowledged_bytes_end_a_connection_after_its_user_timeout() {
     let mut world = World::new();
     let pair = connect_with(&mut world, &[SocketOption::UserTimeout(5)]);
     world.lose = Box::new(|_, _| true);
-    world
-        .a
-        .send(pair.a.0, pair.a.1, b"anybody?", 0, 2, world.now);
+    world.send(pair, b"anybody?", 2);
     world.run(Duration::from_secs(4));
     assert_eq!(world.a.take(2), []);
     world.run(Duration::from_secs(6));
@@ -195,32 +149,11 @@ fn the_user_timeout_is_told_in_the_syn() {
 fn the_advertised_window_follows_the_receive_buffer() {
     for (bytes, window) in [(4_096, 4_096), (1 << 20, 50_000)] {
         let mut world = World::new();
-        let options = [SocketOption::ReceiveBuffer(bytes)];
-        let server = world.b.client();
-        let listener = world.b.listen(server, 80, 8);
-        let accepted = world
-            .b
-            .stack
-            .accept(server, listener, None, Token(10), world.now);
-        accepted.expect("accept");
-        let client = world.a.client();
-        let socket = world.a.stream(client);
-        let set = world
-            .a
-            .stack
-            .set_option(client, socket, options[0], world.now);
-        set.expect("option");
-        let connecting = world
-            .a
-            .stack
-            .connect(client, socket, at(2, 80), Token(1), world.now);
-        connecting.expect("connect");
+        world.listening(80, None);
+        let option = SocketOption::ReceiveBuffer(bytes);
+        let (client, socket) = world.connecting(80, &[option]);
         let room = Range::new(0, 50_000);
-        let given = world
-            .a
-            .stack
-            .receive(client, socket, room, Token(2), world.now);
-        given.expect("room");
+        world.a.receive(client, socket, room, 2, world.now);
         world.settle();
         let segments = sent(&mut world, 0);
         assert_eq!(u32::from(segments[0].header.window), window, "in the SYN");
@@ -235,7 +168,7 @@ fn the_send_buffer_bounds_what_waits() {
     let mut world = World::new();
     let pair = connect_with(&mut world, &[SocketOption::SendBuffer(10_000)]);
     world.lose = Box::new(|_, _| true);
-    let (client, socket) = pair.a;
+    let Pair { client, socket, .. } = pair;
     let now = world.now;
     let mut send = |length| {
         let data = Data::Arena(Range::new(0, length));
@@ -268,18 +201,16 @@ fn small_writes_leave_at_once_or_are_gathered() {
         world.log.clear();
         world.lose = Box::new(|sender, _| sender == 1);
         for token in 0..30 {
-            world
-                .a
-                .send(pair.a.0, pair.a.1, b"x", 0, 100 + token, world.now);
+            world.send(pair, b"x", 100 + token);
             world.settle();
         }
         let small = sent(&mut world, 0);
         assert_eq!(small.len(), wanted, "{options:?}");
-        set(&mut world, &pair, SocketOption::Cork(false));
-        set(&mut world, &pair, SocketOption::NoDelay(true));
+        set(&mut world, pair, SocketOption::Cork(false));
+        set(&mut world, pair, SocketOption::NoDelay(true));
         world.lose = Box::new(|_, _| false);
         world.run(Duration::from_secs(3));
-        assert_eq!(world.b.memory.bytes(pair.b.0, 0, 30), [b'x'; 30]);
+        assert_eq!(world.b.memory.bytes(pair.server, 0, 30), [b'x'; 30]);
     }
 }
 
@@ -288,9 +219,7 @@ fn segments_are_no_larger_than_chosen() {
     let mut world = World::new();
     let options = [SocketOption::MaxSegment(500)];
     let pair = connect_with(&mut world, &options);
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 2, world.now);
+    world.send(pair, &[7; 5_000], 2);
     world.run(Duration::from_secs(1));
     let segments = sent(&mut world, 0);
     assert_eq!(segments[0].header.options.mss, Some(500));
@@ -301,9 +230,8 @@ fn segments_are_no_larger_than_chosen() {
 
 /// The codepoints of what one side has sent since the log was last looked at.
 fn codepoints(world: &mut World, side: usize) -> Vec<u8> {
-    let log = world.log.drain(..).filter(|(sender, _)| *sender == side);
-    let packets = log.filter_map(|(_, frame)| Some(ipv4::Packet::parse(&frame[14..]).ok()?.header));
-    packets.map(|header| header.dscp).collect()
+    let parsed = |frame: &Vec<u8>| Some(ipv4::Packet::parse(&frame[14..]).ok()?.header.dscp);
+    world.sent(side).iter().filter_map(parsed).collect()
 }
 
 #[test]
@@ -313,10 +241,8 @@ fn packets_carry_the_codepoint_that_was_chosen() {
     let pair = connect_with(&mut world, &[SocketOption::DifferentiatedServices(46)]);
     assert_eq!(codepoints(&mut world, 0), [46; 2], "from the SYN on");
     // It can be changed during the connection.
-    set(&mut world, &pair, SocketOption::DifferentiatedServices(10));
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 2, world.now);
+    set(&mut world, pair, SocketOption::DifferentiatedServices(10));
+    world.send(pair, &[7; 5_000], 2);
     world.settle();
     let sent = codepoints(&mut world, 0);
     assert!(
@@ -324,22 +250,18 @@ fn packets_carry_the_codepoint_that_was_chosen() {
         "{sent:?}"
     );
     // What the other side sends is its own choice.
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &[7; 5_000], 0, 3, world.now);
+    world.send(pair, &[7; 5_000], 3);
     world.settle();
     let answers = codepoints(&mut world, 1);
     assert!(!answers.is_empty() && answers.iter().all(|code| *code == 0));
     // Datagrams have one, too.
-    let datagram = world.a.datagram(pair.a.0);
+    let datagram = world.a.datagram(pair.client);
     let option = SocketOption::DifferentiatedServices(63);
-    let stack = &mut world.a.stack;
-    stack
-        .set_option(pair.a.0, datagram, option, world.now)
-        .expect("option");
-    let (data, to) = (Data::Inline(b"hello"), Some(at(2, 53)));
-    let sent = stack.send(pair.a.0, datagram, data, to, Token(4), world.now);
-    sent.expect("sent");
+    world.a.set_option(pair.client, datagram, option, world.now);
+    let to = Some(at(2, 53));
+    world
+        .a
+        .say(pair.client, datagram, b"hello", to, 4, world.now);
     world.settle();
     assert_eq!(codepoints(&mut world, 0), [63]);
 }
@@ -357,7 +279,7 @@ fn each_connection_has_the_congestion_control_that_was_chosen() {
         };
         assert_eq!(name(&world), Some(algorithm.name()));
         let default = name(&{
-            set(&mut world, &pair, SocketOption::CongestionControl(None));
+            set(&mut world, pair, SocketOption::CongestionControl(None));
             world
         });
         assert_eq!(default, Some(Algorithm::default().name()));
@@ -369,12 +291,7 @@ fn closing_resets_where_that_was_chosen() {
     let mut world = World::new();
     let pair = connect_with(&mut world, &[SocketOption::ResetOnClose(true)]);
     world.log.clear();
-    let (client, socket) = pair.a;
-    let closed = world
-        .a
-        .stack
-        .close(client, socket, Ending::Graceful, Token(9), world.now);
-    closed.expect("closed");
+    world.a.close(pair.client, pair.socket, 9, world.now);
     world.settle();
     let segments = sent(&mut world, 0);
     let flags: Vec<_> = segments.iter().map(|seen| seen.header.flags).collect();
@@ -386,38 +303,17 @@ fn closing_resets_where_that_was_chosen() {
 #[test]
 fn what_was_chosen_on_a_listener_holds_for_its_connections() {
     let mut world = World::new();
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 8);
+    let (server, listener) = world.listening(80, None);
     for option in [
         SocketOption::TimeToLive(33),
         SocketOption::DifferentiatedServices(46),
         SocketOption::CongestionNotification(true),
     ] {
-        let set = world
-            .b
-            .stack
-            .set_option(server, listener, option, world.now);
-        set.expect("option");
+        world.b.set_option(server, listener, option, world.now);
     }
-    let accepted = world
-        .b
-        .stack
-        .accept(server, listener, None, Token(10), world.now);
-    accepted.expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let ecn = SocketOption::CongestionNotification(true);
-    let set = world.a.stack.set_option(client, socket, ecn, world.now);
-    set.expect("option");
-    let connecting = world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now);
-    connecting.expect("connect");
+    world.connecting(80, &[SocketOption::CongestionNotification(true)]);
+    let peer = world.accepted(80);
     world.run(Duration::from_secs(1));
-    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
-        panic!("not accepted");
-    };
     let answer = sent(&mut world, 1).remove(0).ip;
     assert_eq!(
         (answer.ttl, answer.dscp),

@@ -6,48 +6,20 @@
 
 mod world;
 
-use stack::{ClientId, EventKind, Range, SocketId, Token};
+use stack::{EventKind, Range};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::icmp4::{Header, Unreachable};
-use world::craft::{Peer, seen};
-use world::{World, at};
+use world::craft::{router, seen};
+use world::{Pair, World};
 
 const ROOM: u32 = 400_000;
-
-struct Pair {
-    a: (ClientId, SocketId),
-    b: (ClientId, SocketId),
-}
 
 fn connect(world: &mut World, port: u16) -> Pair {
     // What an earlier connection has received.
     world.b.take(10);
-    let server = world.b.client();
-    let listener = world.b.listen(server, port, 8);
-    let room = Some(Range::new(0, ROOM));
-    let accepted = world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now);
-    accepted.expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let connecting = world
-        .a
-        .stack
-        .connect(client, socket, at(2, port), Token(1), world.now);
-    connecting.expect("connect");
-    world.settle();
-    assert_eq!(world.a.take(1).len(), 1);
-    let [EventKind::Accepted { socket: peer, .. }] = world.b.take(10)[..] else {
-        panic!("not accepted");
-    };
-    Pair {
-        a: (client, socket),
-        b: (server, peer),
-    }
+    world.connected_with(port, Some(Range::new(0, ROOM)), &[])
 }
 
 /// A path that drops packets of more than `mtu` bytes, and keeps the last one dropped.
@@ -73,17 +45,13 @@ fn segment_size(world: &World, pair: &Pair) -> u16 {
         .a
         .stack
         .sockets()
-        .find(|info| info.id == Some(pair.a.1));
+        .find(|info| info.id == Some(pair.socket));
     info.and_then(|info| info.tcp)
         .expect("a connection")
         .segment
 }
 
-/// A router between both says what it has dropped, and why.
-fn router() -> Peer {
-    Peer::neighbour(77, 1, 1, 1)
-}
-
+/// A router says that it has dropped this, and why.
 fn too_big(world: &mut World, mtu: u16, about: &[u8]) {
     let needed = Header::Unreachable(Unreachable::FragmentationNeeded { mtu });
     let frame = router().error(needed, about);
@@ -96,7 +64,7 @@ fn a_routers_word_makes_segments_fit_at_once() {
     let pair = connect(&mut world, 80);
     let dropped = narrow(&mut world, 1_200);
     let bytes = pattern();
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.send(pair, &bytes, 2);
     world.settle();
     let about = dropped.borrow().clone().expect("something was too big");
     too_big(&mut world, 1_200, &about);
@@ -104,7 +72,7 @@ fn a_routers_word_makes_segments_fit_at_once() {
     let before = world.now;
     world.run(Duration::from_secs(20));
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
-    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 300_000), bytes);
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 300_000), bytes);
     assert_eq!(world.a.counter("tcp.path_mtus_learnt"), 1);
     assert_eq!(world.a.counter("tcp.path_black_holes"), 0);
     // It is remembered: another connection begins with it, but tells its peer what the link takes.
@@ -125,9 +93,7 @@ fn a_router_that_does_not_say_how_much_is_believed_step_by_step() {
     let mut world = World::new();
     let pair = connect(&mut world, 80);
     let dropped = narrow(&mut world, 1_006);
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &pattern(), 0, 2, world.now);
+    world.send(pair, &pattern(), 2);
     world.settle();
     for size in [1_492, 1_006] {
         let about = dropped.borrow().clone().expect("too big");
@@ -143,9 +109,7 @@ fn a_router_that_does_not_say_how_much_is_believed_step_by_step() {
 fn liars_are_not_believed() {
     let mut world = World::new();
     let pair = connect(&mut world, 80);
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &[7; 3_000], 0, 2, world.now);
+    world.send(pair, &[7; 3_000], 2);
     world.settle();
     let segment = world
         .log
@@ -161,9 +125,7 @@ fn liars_are_not_believed() {
     // In flight, but more than is known, or absurdly little.
     world.lose = Box::new(|_, _| true);
     world.log.clear();
-    world
-        .a
-        .send(pair.a.0, pair.a.1, &[7; 3_000], 0, 3, world.now);
+    world.send(pair, &[7; 3_000], 3);
     world.settle();
     let (_, segment) = world.log[0].clone();
     too_big(&mut world, 9_000, &segment);
@@ -179,24 +141,23 @@ fn a_black_hole_is_found_out_and_left_again() {
     let pair = connect(&mut world, 80);
     narrow(&mut world, 1_100);
     let bytes = pattern();
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.send(pair, &bytes, 2);
     world.run(Duration::from_secs(30));
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
-    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 300_000), bytes);
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 300_000), bytes);
     assert!(world.a.counter("tcp.path_black_holes") >= 1);
     assert_eq!(segment_size(&world, &pair), 1_024);
     // The path is mended, but nobody says so: larger segments are tried one by one.
     world.lose = Box::new(|_, _| false);
     world.run(Duration::from_secs(90));
-    let given = world.b.stack.receive(
-        pair.b.0,
-        pair.b.1,
+    world.b.receive(
+        pair.server,
+        pair.peer,
         Range::new(400_000, ROOM),
-        Token(7),
+        7,
         world.now,
     );
-    given.expect("room");
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 3, world.now);
+    world.send(pair, &bytes, 3);
     world.run(Duration::from_secs(30));
     assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 300_000 }]);
     assert_eq!(segment_size(&world, &pair), 1_448);
@@ -210,10 +171,10 @@ fn a_segment_that_is_not_full_falls_into_the_black_hole_too() {
     let pair = connect(&mut world, 80);
     narrow(&mut world, 1_100);
     let bytes = &pattern()[..1_200];
-    world.a.send(pair.a.0, pair.a.1, bytes, 0, 2, world.now);
+    world.send(pair, bytes, 2);
     world.run(Duration::from_secs(10));
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 1_200 }]);
-    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 1_200), bytes);
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 1_200), bytes);
     // At once to the step that makes a difference to it.
     assert_eq!(world.a.counter("tcp.path_black_holes"), 1);
     assert_eq!(segment_size(&world, &pair), 1_024);
@@ -224,7 +185,7 @@ fn what_would_fit_anyway_is_not_the_fault_of_its_size() {
     let mut world = World::new();
     let pair = connect(&mut world, 80);
     narrow(&mut world, 500);
-    world.a.send(pair.a.0, pair.a.1, &[7; 516], 0, 2, world.now);
+    world.send(pair, &[7; 516], 2);
     world.run(Duration::from_secs(20));
     assert_eq!(world.a.counter("tcp.path_black_holes"), 0);
     assert_eq!(segment_size(&world, &pair), 1_448);
@@ -236,18 +197,17 @@ fn a_larger_segment_that_is_lost_costs_one_loss() {
     let pair = connect(&mut world, 80);
     narrow(&mut world, 1_100);
     let bytes = pattern();
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+    world.send(pair, &bytes, 2);
     world.run(Duration::from_secs(100));
-    let given = world.b.stack.receive(
-        pair.b.0,
-        pair.b.1,
+    world.b.receive(
+        pair.server,
+        pair.peer,
         Range::new(400_000, ROOM),
-        Token(7),
+        7,
         world.now,
     );
-    given.expect("room");
     // The path is as narrow as before: the larger segment is lost, and nothing else.
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 3, world.now);
+    world.send(pair, &bytes, 3);
     world.run(Duration::from_secs(30));
     assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 300_000 }]);
     assert_eq!(world.a.counter("tcp.path_probes"), 1);

@@ -4,17 +4,33 @@
     reason = "numbers in tests are small"
 )]
 
-mod forge;
 mod world;
 
-use forge::{Joined, all_frames, error, frame, joined, last_of, segments, syn};
 use stack::{BindError, ConnectError, EventKind, Range, SocketError, SocketOption, Token};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 use wire::icmp4::{Header as Icmp, TimeExceeded, Unreachable};
 use wire::tcp::Flags;
 use wire::{Drop, MacAddress, Protocol, icmp4, sum};
-use world::{World, at, ip, mac};
+use world::craft::{Peer, icmp, last_of, logged, plain, router, segments};
+use world::{Pair, World, at, ip, mac};
+
+/// A connection with room for 10,000 bytes.
+fn joined() -> (World, Pair) {
+    let mut world = World::new();
+    let pair = world.connected(Some(Range::new(0, 10_000)));
+    (world, pair)
+}
+
+/// A SYN for port 80 in a frame for this link address.
+fn syn(link: MacAddress, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+    let peer = Peer {
+        own: SocketAddrV4::new(from, 1_234),
+        host: SocketAddrV4::new(to, 80),
+        macs: (mac(9), link),
+    };
+    peer.frame(plain(Flags::SYN, 7, 0), &[])
+}
 
 #[test]
 fn groups_hear_nothing_from_tcp() {
@@ -29,8 +45,7 @@ fn groups_hear_nothing_from_tcp() {
         (MacAddress::for_multicast4(all_hosts), all_hosts),
         (MacAddress::BROADCAST, ip(1)),
     ] {
-        let packet = frame(link, ip(9), to, Protocol::TCP, &syn(ip(9), to));
-        world.a.input(&packet, world.now);
+        world.a.input(&syn(link, ip(9), to), world.now);
     }
     assert_eq!(world.a.stack.drops(Drop::TcpGroupAddress), 3);
     assert_eq!(world.a.stack.drops(Drop::Ipv4NotForUs), 1);
@@ -56,8 +71,7 @@ fn nobody_connects_from_an_address_of_no_host() {
         let mut world = World::new();
         let server = world.a.client();
         world.a.listen(server, 80, 8);
-        let packet = frame(mac(1), from, ip(1), Protocol::TCP, &syn(from, ip(1)));
-        world.a.input(&packet, world.now);
+        world.a.input(&syn(mac(1), from, ip(1)), world.now);
         assert_eq!(world.a.stack.totals().half_open, 0, "{from}");
         assert!(segments(&world.a.frames(world.now)).is_empty(), "{from}");
         world.a.assert_balance();
@@ -87,92 +101,52 @@ fn nobody_connects_to_an_address_of_no_host() {
         assert_eq!(result, Err(ConnectError::BadAddress), "{to}");
     }
     world.settle();
-    assert!(segments(&all_frames(&world)).is_empty());
+    assert!(logged(&world).is_empty());
 }
 
 #[test]
 fn listening_disturbs_no_connection() {
     // RFC 9293: MUST-41, MUST-42
-    let Joined {
-        mut world,
-        client,
-        socket,
-        server,
-        ..
-    } = joined();
+    let (mut world, pair) = joined();
     // On the port from which the client has connected, while another of its opens is under way.
-    let status = world.a.stack.status(client, socket).expect("status");
-    let local = status.local.expect("connected");
-    let opening = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, opening, at(77, 80), Token(2), world.now)
-        .expect("connect");
+    let status = world.a.stack.status(pair.client, pair.socket);
+    let local = status.expect("status").local.expect("connected");
+    let opening = world.a.stream(pair.client);
+    let to = at(77, 80);
+    world.a.connect(pair.client, opening, to, 2, world.now);
     let other = world.a.client();
-    let listener = world.a.stream(other);
-    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, local.port()));
-    world.a.stack.bind(other, listener, any).expect("bind");
-    world.a.stack.listen(other, listener, 4).expect("listen");
+    world.a.listen(other, local.port(), 4);
     // A second listener on a port that has one is refused, and the first goes on.
-    let second = world.b.stream(server);
-    let taken = world.b.stack.bind(server, second, at(2, 80));
+    let second = world.b.stream(pair.server);
+    let taken = world.b.stack.bind(pair.server, second, at(2, 80));
     assert_eq!(taken, Err(BindError::AddressInUse));
-    world.a.send(client, socket, b"still here", 0, 3, world.now);
+    world.send(pair, b"still here", 3);
     world.run(Duration::from_millis(500));
     assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 10 }]);
-    assert_eq!(world.b.memory.bytes(server, 0, 10), b"still here");
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 10), b"still here");
 }
 
 #[test]
 fn a_listener_hears_of_others_while_one_is_half_open() {
     // RFC 9293: MUST-42
-    let Joined {
-        mut world,
-        server,
-        listener,
-        ..
-    } = joined();
+    let (mut world, pair) = joined();
     // A peer that never completes its handshake.
-    let packet = frame(mac(2), ip(9), ip(2), Protocol::TCP, &syn(ip(9), ip(2)));
-    world.b.input(&packet, world.now);
+    world.b.input(&syn(mac(2), ip(9), ip(2)), world.now);
     assert_eq!(world.b.stack.totals().half_open, 1);
-    world
-        .b
-        .stack
-        .accept(server, listener, None, Token(11), world.now)
-        .expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(2), world.now)
-        .expect("connect");
-    world.settle();
-    assert!(matches!(world.a.take(2)[..], [EventKind::Connected { .. }]));
+    let (server, listener) = (pair.server, pair.listener);
+    world.b.accept(server, listener, None, 10, world.now);
+    world.connecting(80, &[]);
+    world.accepted(80);
 }
 
 #[test]
 fn a_program_chooses_its_address_and_keeps_it() {
     // RFC 9293: MUST-43, MUST-45
     let mut world = World::new();
-    let link = world.a.link;
-    world
-        .a
-        .stack
-        .add_address(link, IpAddr::V4(ip(101)), 24, world.now)
-        .expect("address");
+    world.a.add_address(101, world.now);
     world.run(Duration::from_secs(10));
     world.log.clear();
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 8);
-    let room = Some(Range::new(0, 10_000));
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now)
-        .expect("accept");
+    world.listening(80, Some(Range::new(0, 10_000)));
     let client = world.a.client();
     let socket = world.a.stream(client);
     world
@@ -180,29 +154,26 @@ fn a_program_chooses_its_address_and_keeps_it() {
         .stack
         .bind(client, socket, at(101, 0))
         .expect("bind");
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(2, 80), 1, world.now);
     world.a.send(client, socket, &[1; 5_000], 0, 2, world.now);
     world.run(Duration::from_secs(1));
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 5_000 }]);
-    let all = segments(&all_frames(&world));
+    let all = logged(&world);
     assert!(all.len() > 6);
-    for (source, destination, ..) in all {
-        assert!([source, destination].contains(&ip(101)));
+    for seen in all {
+        assert!([seen.ip.source, seen.ip.destination].contains(&ip(101)));
     }
 }
 
 #[test]
 fn without_a_choice_the_address_is_of_the_way() {
     // RFC 9293: MUST-44
-    let Joined { world, .. } = joined();
-    let all = segments(&all_frames(&world));
-    assert!(all.iter().all(|(source, destination, ..)| {
-        [*source, *destination].contains(&ip(1)) && [*source, *destination].contains(&ip(2))
-    }));
+    let (world, _) = joined();
+    let all = logged(&world);
+    for seen in &all {
+        let ends = [seen.ip.source, seen.ip.destination];
+        assert!(ends.contains(&ip(1)) && ends.contains(&ip(2)));
+    }
     assert_eq!(all.len(), 3);
 }
 
@@ -210,23 +181,12 @@ fn without_a_choice_the_address_is_of_the_way() {
 fn the_time_to_live_can_be_set() {
     // RFC 9293: MUST-49
     let mut world = World::new();
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .set_option(client, socket, SocketOption::TimeToLive(7), world.now)
-        .expect("option");
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now)
-        .expect("connect");
+    world.connecting(80, &[SocketOption::TimeToLive(7)]);
     world.settle();
-    let ours: Vec<u8> = segments(&all_frames(&world))
+    let ours: Vec<u8> = logged(&world)
         .iter()
-        .filter(|(source, ..)| *source == ip(1))
-        .map(|(.., ttl)| *ttl)
+        .filter(|seen| seen.ip.source == ip(1))
+        .map(|seen| seen.ip.ttl)
         .collect();
     assert_eq!(ours, [7]);
 }
@@ -234,10 +194,10 @@ fn the_time_to_live_can_be_set() {
 #[test]
 fn the_size_that_a_syn_names_fits_the_link() {
     // RFC 9293: MUST-67, SHLD-5
-    let Joined { world, .. } = joined();
-    let sizes: Vec<Option<u16>> = segments(&all_frames(&world))
+    let (world, _) = joined();
+    let sizes: Vec<Option<u16>> = logged(&world)
         .iter()
-        .map(|(_, _, header, _)| header.options.mss)
+        .map(|seen| seen.header.options.mss)
         .collect();
     // MTU less 20 bytes of IP and 20 of TCP, on the two SYNs.
     assert_eq!(sizes, [Some(1_460), Some(1_460), None]);
@@ -254,26 +214,17 @@ fn hard_errors_end_an_open() {
         ),
     ] {
         let mut world = World::new();
-        let link = world.a.link;
-        world
-            .a
-            .stack
-            .add_neighbour(link, IpAddr::V4(ip(9)), mac(9), world.now)
-            .expect("neighbour");
+        world.a.know(9, world.now);
         let client = world.a.client();
         let (socket, other) = (world.a.stream(client), world.a.stream(client));
         for (socket, token) in [(socket, 1), (other, 2)] {
-            world
-                .a
-                .stack
-                .connect(client, socket, at(9, 80), Token(token), world.now)
-                .expect("connect");
+            world.a.connect(client, socket, at(9, 80), token, world.now);
             world.settle();
         }
         // About the second of the two.
         let about = last_of(&world, Flags::SYN);
-        let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(&says, &about));
-        world.a.input(&packet, world.now);
+        let told = Peer::neighbour(9, 80, 1, 0).error(says, &about);
+        world.a.input(&told, world.now);
         world.settle();
         assert_eq!(world.a.take(2), [EventKind::Error(ends)]);
         assert_eq!(world.a.take(1), []);
@@ -292,69 +243,53 @@ fn no_error_ends_an_open_connection() {
         Icmp::Unreachable(Unreachable::Port),
     ];
     for says in soft {
-        let Joined {
-            mut world,
-            client,
-            socket,
-            server,
-            ..
-        } = joined();
+        let (mut world, pair) = joined();
         world.lose = Box::new(|_, _| true);
-        world.a.send(client, socket, b"on its way", 0, 2, world.now);
+        world.send(pair, b"on its way", 2);
         world.settle();
         let about = last_of(&world, Flags::PSH);
-        let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &error(&says, &about));
-        world.a.input(&packet, world.now);
+        world.a.input(&router().error(says, &about), world.now);
         world.settle();
         assert_eq!(world.a.take(2), [], "{says:?}");
         world.lose = Box::new(|_, _| false);
         world.run(Duration::from_secs(5));
         assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 10 }], "{says:?}");
-        assert_eq!(world.b.memory.bytes(server, 0, 10), b"on its way");
+        assert_eq!(world.b.memory.bytes(pair.server, 0, 10), b"on its way");
     }
 }
 
 #[test]
 fn source_quench_is_dropped() {
     // RFC 9293: MUST-55
-    let Joined {
-        mut world,
-        client,
-        socket,
-        ..
-    } = joined();
+    let (mut world, pair) = joined();
     world.lose = Box::new(|_, _| true);
-    world.a.send(client, socket, &[1; 5_000], 0, 2, world.now);
+    world.send(pair, &[1; 5_000], 2);
     world.settle();
-    let before = world.a.stack.status(client, socket).expect("status");
+    let status = |world: &World| {
+        let status = world.a.stack.status(pair.client, pair.socket);
+        format!("{:?}", status.expect("status"))
+    };
+    let before = status(&world);
     let about = last_of(&world, Flags::ACK);
     // Type 4, code 0 (RFC 6633 has retired it).
-    let mut message = error(&Icmp::Unreachable(Unreachable::Network), &about);
+    let mut message = icmp(Icmp::Unreachable(Unreachable::Network), &about);
     message[0..4].copy_from_slice(&[4, 0, 0, 0]);
     let field = sum(&message).finish();
     message[2..4].copy_from_slice(&field);
-    let packet = frame(mac(1), ip(9), ip(1), Protocol::ICMP, &message);
+    let packet = router().packet(Protocol::ICMP, &message);
     world.a.input(&packet, world.now);
     assert_eq!(world.a.stack.drops(Drop::Icmp4UnknownType), 1);
     assert!(world.a.frames(world.now).is_empty());
-    let after = world.a.stack.status(client, socket).expect("status");
-    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    assert_eq!(before, status(&world));
 }
 
 #[test]
 fn a_neighbour_behind_retransmissions_is_asked_for_again() {
     // RFC 9293: MUST-20
-    let Joined {
-        mut world,
-        client,
-        socket,
-        ..
-    } = joined();
+    let (mut world, pair) = joined();
     world.log.clear();
     world.lose = Box::new(|_, _| true);
-    world
-        .a
-        .send(client, socket, b"nobody hears", 0, 2, world.now);
+    world.send(pair, b"nobody hears", 2);
     world.run(Duration::from_secs(60));
     let questions = |world: &World| {
         let asks = |frame: &Vec<u8>| frame[12..14] == [8, 6];

@@ -7,7 +7,7 @@
 mod world;
 
 use stack::{
-    AddressPlan, ClientId, Data, Ending, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
+    AddressPlan, ClientId, Data, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
     Steering, Token,
 };
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use std::num::NonZeroU16;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
-use world::{Host, at, config, plan};
+use world::{Host, any, at, config, plan};
 
 const SHARDS: u16 = 2;
 const CONNECTIONS: u16 = 40;
@@ -48,10 +48,7 @@ fn serve(number: u16, frames: &Receiver<Vec<u8>>, wire: &Sender<Vec<u8>>) -> usi
     let listener = host.listen(client, 80, 16);
     let mut places: HashMap<SocketId, u64> = HashMap::new();
     for token in 0..16 {
-        let accepted = host
-            .stack
-            .accept(client, listener, None, Token(token), Instant::ZERO);
-        accepted.expect("a place for an accept");
+        host.accept(client, listener, None, token, Instant::ZERO);
     }
     loop {
         // The far end hangs up when it is done.
@@ -86,10 +83,8 @@ fn echo(
             let place = places.len() as u64 * 128;
             places.insert(socket, place);
             let room = Range::new(place, 64);
-            let given = host.stack.receive(client, socket, room, Token(100), now);
-            given.expect("a place for a room");
-            let accepted = host.stack.accept(client, listener, None, event.token, now);
-            accepted.expect("a place for an accept");
+            host.receive(client, socket, room, 100, now);
+            host.accept(client, listener, None, event.token.0, now);
         }
         EventKind::Received { offset, length, .. } => {
             let socket = event.socket.expect("a connection's");
@@ -99,10 +94,7 @@ fn echo(
         }
         EventKind::Eof => {
             let socket = event.socket.expect("a connection's");
-            let closed = host
-                .stack
-                .close(client, socket, Ending::Graceful, Token(102), now);
-            closed.expect("ours");
+            host.close(client, socket, 102, now);
         }
         _ => {}
     }
@@ -129,10 +121,7 @@ fn connections_are_served_by_two_threads_without_a_lock() {
     let client = far.client();
     for number in 0..u64::from(CONNECTIONS) {
         let socket = far.stream(client);
-        let connected = far
-            .stack
-            .connect(client, socket, at(1, 80), Token(number), Instant::ZERO);
-        connected.expect("a way");
+        far.connect(client, socket, at(1, 80), number, Instant::ZERO);
     }
     let mut echoed = Vec::new();
     while echoed.len() < usize::from(CONNECTIONS) {
@@ -157,8 +146,7 @@ fn connections_are_served_by_two_threads_without_a_lock() {
                         1_000,
                         now,
                     );
-                    let given = far.stack.receive(client, socket, room, event.token, now);
-                    given.expect("a place for a room");
+                    far.receive(client, socket, room, event.token.0, now);
                 }
                 EventKind::Received {
                     offset, length: 8, ..
@@ -201,10 +189,7 @@ fn a_shard_connects_with_ports_whose_connections_are_its_own() {
         let client = host.client();
         for _ in 0..50 {
             let socket = host.stream(client);
-            let connected = host
-                .stack
-                .connect(client, socket, at(2, 80), Token(1), Instant::ZERO);
-            connected.expect("a way");
+            host.connect(client, socket, at(2, 80), 1, Instant::ZERO);
             let status = host.stack.status(client, socket).expect("ours");
             let (Some(std::net::SocketAddr::V4(local)), std::net::SocketAddr::V4(remote)) =
                 (status.local, at(2, 80))
@@ -223,8 +208,8 @@ fn a_shard_binds_datagram_sockets_to_ports_that_are_its_own() {
         let client = host.client();
         for _ in 0..50 {
             let socket = host.datagram(client);
-            let any = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-            let bound = host.stack.bind(client, socket, any).expect("a free port");
+            let bound = host.stack.bind(client, socket, any(0));
+            let bound = bound.expect("a free port");
             assert_eq!(steering().datagrams(bound.port()), number);
         }
     }

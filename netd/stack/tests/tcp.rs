@@ -6,51 +6,9 @@
 
 mod world;
 
-use stack::{Data, Ending, EventKind, Half, Range, SendError, SocketError, Token};
+use stack::{Data, EventKind, Half, Range, SendError, SocketError, Token};
 use std::time::Duration;
-use world::{World, at};
-
-/// A connection from a client of `a` to a client of `b`: both clients and both sockets.
-struct Pair {
-    a: (stack::ClientId, stack::SocketId),
-    b: (stack::ClientId, stack::SocketId),
-}
-
-fn connect(world: &mut World, room: Option<Range>) -> Pair {
-    let server = world.b.client();
-    let listener = world.b.listen(server, 80, 8);
-    world
-        .b
-        .stack
-        .accept(server, listener, room, Token(10), world.now)
-        .expect("accept");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 80), Token(1), world.now)
-        .expect("connect");
-    world.settle();
-    assert!(
-        matches!(world.a.take(1)[..], [EventKind::Connected { remote, .. }] if remote == at(2, 80))
-    );
-    let [
-        EventKind::Accepted {
-            socket: accepted,
-            local,
-            ..
-        },
-    ] = world.b.take(10)[..]
-    else {
-        panic!("not accepted");
-    };
-    assert_eq!(local, at(2, 80));
-    Pair {
-        a: (client, socket),
-        b: (server, accepted),
-    }
-}
+use world::{Host, World, at};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + n / 251) as u8).collect()
@@ -59,10 +17,8 @@ fn pattern(len: usize) -> Vec<u8> {
 #[test]
 fn bytes_arrive_in_the_room_of_the_accept() {
     let mut world = World::new();
-    let pair = connect(&mut world, Some(Range::new(4_096, 1_000)));
-    world
-        .a
-        .send(pair.a.0, pair.a.1, b"hello, world", 0, 2, world.now);
+    let pair = world.connected(Some(Range::new(4_096, 1_000)));
+    world.send(pair, b"hello, world", 2);
     world.run(Duration::from_millis(500));
     let received = world.b.take(10);
     let expected = EventKind::Received {
@@ -72,7 +28,10 @@ fn bytes_arrive_in_the_room_of_the_accept() {
         more: true,
     };
     assert_eq!(received, [expected]);
-    assert_eq!(world.b.memory.bytes(pair.b.0, 4_096, 12), b"hello, world");
+    assert_eq!(
+        world.b.memory.bytes(pair.server, 4_096, 12),
+        b"hello, world"
+    );
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 12 }]);
     world.a.assert_balance();
     world.b.assert_balance();
@@ -81,9 +40,9 @@ fn bytes_arrive_in_the_room_of_the_accept() {
 #[test]
 fn a_megabyte_in_many_rooms_and_sends() {
     let mut world = World::new();
-    let pair = connect(&mut world, None);
+    let pair = world.connected(None);
     let bytes = pattern(700_000);
-    world.a.memory.put(pair.a.0, 0, &bytes);
+    world.a.memory.put(pair.client, 0, &bytes);
     // Odd sizes on both sides, so that segments span sends and rooms at odd offsets.
     let (mut sent, mut token) = (0usize, 100);
     for _ in 0..50 {
@@ -92,7 +51,14 @@ fn a_megabyte_in_many_rooms_and_sends() {
         world
             .a
             .stack
-            .send(pair.a.0, pair.a.1, data, None, Token(token), world.now)
+            .send(
+                pair.client,
+                pair.socket,
+                data,
+                None,
+                Token(token),
+                world.now,
+            )
             .expect("send");
         (sent, token) = (sent + length, token + 1);
     }
@@ -100,18 +66,14 @@ fn a_megabyte_in_many_rooms_and_sends() {
     let mut rooms = 0;
     while arrived.len() < sent {
         let room = Range::new(64 + (rooms % 7) * 10_000, 9_999);
-        world
-            .b
-            .stack
-            .receive(pair.b.0, pair.b.1, room, Token(7), world.now)
-            .expect("receive");
+        world.b.receive(pair.server, pair.peer, room, 7, world.now);
         rooms += 1;
         world.run(Duration::from_millis(1));
         for event in world.b.take(7) {
             let EventKind::Received { offset, length, .. } = event else {
                 panic!("{event:?}")
             };
-            arrived.extend_from_slice(world.b.memory.bytes(pair.b.0, offset, length));
+            arrived.extend_from_slice(world.b.memory.bytes(pair.server, offset, length));
         }
         assert!(rooms < 10_000, "stalled at {}", arrived.len());
     }
@@ -128,7 +90,7 @@ fn a_megabyte_in_many_rooms_and_sends() {
 #[test]
 fn lost_frames_are_sent_again() {
     let mut world = World::new();
-    let pair = connect(&mut world, None);
+    let pair = world.connected(None);
     let mut state = 5u32;
     world.lose = Box::new(move |_, _| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -137,18 +99,10 @@ fn lost_frames_are_sent_again() {
     let bytes = pattern(200_000);
     world
         .b
-        .stack
-        .receive(
-            pair.b.0,
-            pair.b.1,
-            Range::new(0, 200_000),
-            Token(7),
-            world.now,
-        )
-        .expect("room");
-    world.a.send(pair.a.0, pair.a.1, &bytes, 0, 2, world.now);
+        .receive(pair.server, pair.peer, Range::new(0, 200_000), 7, world.now);
+    world.send(pair, &bytes, 2);
     world.run(Duration::from_secs(300));
-    assert_eq!(world.b.memory.bytes(pair.b.0, 0, 200_000), bytes);
+    assert_eq!(world.b.memory.bytes(pair.server, 0, 200_000), bytes);
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 200_000 }]);
     assert!(world.a.counter("tcp.retransmits") >= 10);
     assert!(matches!(
@@ -160,11 +114,9 @@ fn lost_frames_are_sent_again() {
 #[test]
 fn a_deaf_client_holds_back_its_acknowledgements() {
     let mut world = World::new();
-    let pair = connect(&mut world, Some(Range::new(0, 1_000)));
+    let pair = world.connected(Some(Range::new(0, 1_000)));
     world.b.deaf = true;
-    world
-        .a
-        .send(pair.a.0, pair.a.1, b"unheard", 0, 2, world.now);
+    world.send(pair, b"unheard", 2);
     world.run(Duration::from_secs(2));
     assert_eq!(
         world.a.take(2),
@@ -181,24 +133,18 @@ fn a_deaf_client_holds_back_its_acknowledgements() {
 }
 
 #[test]
-#[expect(
-    clippy::too_many_lines,
-    reason = "one story from question to TIME-WAIT"
-)]
 fn half_close_and_close() {
     let mut world = World::new();
-    let pair = connect(&mut world, Some(Range::new(0, 100)));
-    world
-        .a
-        .send(pair.a.0, pair.a.1, b"question", 0, 2, world.now);
+    let pair = world.connected(Some(Range::new(0, 100)));
+    world.send(pair, b"question", 2);
     world
         .a
         .stack
-        .shutdown(pair.a.0, pair.a.1, Half::Send, world.now)
+        .shutdown(pair.client, pair.socket, Half::Send, world.now)
         .expect("shutdown");
     let after = world.a.stack.send(
-        pair.a.0,
-        pair.a.1,
+        pair.client,
+        pair.socket,
         Data::Inline(b"x"),
         None,
         Token(3),
@@ -224,40 +170,21 @@ fn half_close_and_close() {
     // The other direction still works.
     world
         .a
-        .stack
-        .receive(
-            pair.a.0,
-            pair.a.1,
-            Range::new(500, 100),
-            Token(4),
-            world.now,
-        )
-        .expect("room");
-    let data = Data::Inline(b"answer");
+        .receive(pair.client, pair.socket, Range::new(500, 100), 4, world.now);
     world
         .b
-        .stack
-        .send(pair.b.0, pair.b.1, data, None, Token(11), world.now)
-        .expect("send");
+        .say(pair.server, pair.peer, b"answer", None, 11, world.now);
     world.run(Duration::from_secs(1));
     assert!(matches!(
         world.a.take(4)[..],
         [EventKind::Received { length: 6, .. }]
     ));
-    assert_eq!(world.a.memory.bytes(pair.a.0, 500, 6), b"answer");
-    world
-        .b
-        .stack
-        .close(pair.b.0, pair.b.1, Ending::Graceful, Token(12), world.now)
-        .expect("close");
+    assert_eq!(world.a.memory.bytes(pair.client, 500, 6), b"answer");
+    world.b.close(pair.server, pair.peer, 12, world.now);
     world.run(Duration::from_secs(1));
     assert_eq!(world.b.take(12), [EventKind::Closed]);
     assert_eq!(world.a.take(4), [EventKind::Eof]);
-    world
-        .a
-        .stack
-        .close(pair.a.0, pair.a.1, Ending::Graceful, Token(5), world.now)
-        .expect("close");
+    world.a.close(pair.client, pair.socket, 5, world.now);
     world.run(Duration::from_secs(1));
     assert_eq!(world.a.take(5), [EventKind::Closed]);
     assert_eq!(
@@ -283,18 +210,10 @@ fn nobody_listens() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(2, 81), Token(1), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(2, 81), 1, world.now);
     world.settle();
     assert_eq!(world.a.take(1), [EventKind::Error(SocketError::Refused)]);
-    world
-        .a
-        .stack
-        .close(client, socket, Ending::Graceful, Token(2), world.now)
-        .expect("close");
+    world.a.close(client, socket, 2, world.now);
     world.settle();
     assert_eq!(world.a.take(2), [EventKind::Closed]);
     assert_eq!(world.a.stack.sockets().count(), 0);
@@ -305,11 +224,7 @@ fn nobody_is_there() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.stream(client);
-    world
-        .a
-        .stack
-        .connect(client, socket, at(77, 80), Token(1), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, at(77, 80), 1, world.now);
     world.run(Duration::from_secs(5));
     assert_eq!(
         world.a.take(1),
@@ -322,13 +237,13 @@ fn nobody_is_there() {
 fn a_client_that_dies_takes_its_connections_along() {
     for unsent in [false, true] {
         let mut world = World::new();
-        let pair = connect(&mut world, Some(Range::new(0, 10)));
+        let pair = world.connected(Some(Range::new(0, 10)));
         if unsent {
-            world.a.send(pair.a.0, pair.a.1, &[7; 100], 0, 2, world.now);
+            world.send(pair, &[7; 100], 2);
             world.settle();
         }
-        world.a.memory.close(pair.a.0);
-        world.a.stack.client_close(pair.a.0, world.now);
+        world.a.memory.close(pair.client);
+        world.a.stack.client_close(pair.client, world.now);
         world.run(Duration::from_secs(1));
         let (end, lost) = (world.b.take(10), world.b.take(0));
         match unsent {
@@ -348,11 +263,7 @@ fn connections_wait_for_their_accept_up_to_the_backlog() {
     let client = world.a.client();
     for token in 0..6 {
         let socket = world.a.stream(client);
-        world
-            .a
-            .stack
-            .connect(client, socket, at(2, 80), Token(token), world.now)
-            .expect("connect");
+        world.a.connect(client, socket, at(2, 80), token, world.now);
         world.settle();
     }
     let connected = (0..6)
@@ -361,11 +272,7 @@ fn connections_wait_for_their_accept_up_to_the_backlog() {
     assert_eq!(connected, 4);
     assert_eq!(world.b.counter("tcp.accept_overflows"), 2);
     for token in 10..16 {
-        world
-            .b
-            .stack
-            .accept(server, listener, None, Token(token), world.now)
-            .expect("accept");
+        world.b.accept(server, listener, None, token, world.now);
     }
     world.run(Duration::from_secs(10));
     assert!((10..16).all(|token| matches!(world.b.take(token)[..], [EventKind::Accepted { .. }])));
@@ -377,19 +284,11 @@ fn loopback_needs_no_wire() {
     let server = world.a.client();
     let listener = world.a.listen(server, 7, 4);
     let room = Some(Range::new(0, 300_000));
-    world
-        .a
-        .stack
-        .accept(server, listener, room, Token(10), world.now)
-        .expect("accept");
+    world.a.accept(server, listener, room, 10, world.now);
     let client = world.a.client();
     let socket = world.a.stream(client);
     let local = "127.0.0.1:7".parse().expect("address");
-    world
-        .a
-        .stack
-        .connect(client, socket, local, Token(1), world.now)
-        .expect("connect");
+    world.a.connect(client, socket, local, 1, world.now);
     let bytes = pattern(300_000);
     world.a.send(client, socket, &bytes, 0, 2, world.now);
     world.run(Duration::from_secs(2));
@@ -401,50 +300,30 @@ fn loopback_needs_no_wire() {
 
 #[test]
 fn a_device_that_sums_is_given_the_rest() {
-    use stack::{AddressPlan, Instant, LinkFacts, Ping, Stack, TransmitChecksum};
-    let facts = LinkFacts {
+    use stack::{AddressPlan, Instant, LinkFacts, Ping, TransmitChecksum};
+    let link = LinkFacts {
         checksum_transmit: true,
         ..world::facts(1)
     };
-    let mut stack = Stack::new(world::config(), [1; 32], Instant::ZERO);
-    let plan = AddressPlan::Static(world::plan(1));
-    let link = stack
-        .add_interface(facts, plan, Instant::ZERO)
-        .expect("interface");
-    let mut memory = world::Arenas::default();
-    let client = stack.client_open().expect("client");
-    memory.open(client);
-    let peer = std::net::IpAddr::V4(world::ip(2));
-    stack
-        .add_neighbour(link, peer, world::mac(2), Instant::ZERO)
-        .expect("neighbour");
-    let tcp = stack
-        .socket_create(client, stack::Kind::Stream)
-        .expect("socket");
-    stack
-        .connect(client, tcp, at(2, 80), Token(1), Instant::ZERO)
-        .expect("connect");
-    let udp = stack
-        .socket_create(client, stack::Kind::Datagram)
-        .expect("socket");
-    let data = Data::Arena(Range::new(0, 999));
-    memory.put(client, 0, &pattern(999));
-    stack
-        .send(client, udp, data, Some(at(2, 9)), Token(2), Instant::ZERO)
-        .expect("send");
-    let ping = Ping {
-        address: peer,
+    let (plan, now) = (AddressPlan::Static(world::plan(1)), Instant::ZERO);
+    let mut host = Host::with_link(1, link, world::config(), plan);
+    host.know(2, now);
+    let client = host.client();
+    let tcp = host.stream(client);
+    host.connect(client, tcp, at(2, 80), 1, now);
+    let udp = host.datagram(client);
+    host.memory.put(client, 0, &pattern(999));
+    let (data, to) = (Data::Arena(Range::new(0, 999)), Some(at(2, 9)));
+    let sent = host.stack.send(client, udp, data, to, Token(2), now);
+    sent.expect("send");
+    let odd = Ping {
         size: 9,
-        sequence: 1,
-        ttl: None,
-        timeout: Duration::from_secs(1),
+        ..world::ping(2)
     };
-    stack
-        .ping(client, ping, Token(3), Instant::ZERO)
-        .expect("ping");
+    host.ping(client, odd, 3, now);
     let mut seen = Vec::new();
     let mut frame = [0; 1_600];
-    while let Some((len, meta)) = stack.output(link, &mut frame, &mut memory, Instant::ZERO) {
+    while let Some((len, meta)) = host.output(&mut frame, now) {
         if frame[12..14] != [8, 0] {
             continue;
         }

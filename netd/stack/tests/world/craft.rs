@@ -1,8 +1,8 @@
 //! A peer made by hand: segments and ICMP errors as frames, and frames read back.
 
-use super::{at, ip, mac};
+use super::{World, at, ip, mac};
 use stack::MacAddress;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{SocketAddr, SocketAddrV4};
 use wire::ethernet::{self, EtherType};
 use wire::tcp::{Flags, Header, Options, Segment};
 use wire::{Check, Headroom, Protocol, Pseudo, Seal, checksum, icmp4, ipv4};
@@ -37,6 +37,11 @@ pub fn plain(flags: Flags, seq: u32, ack: u32) -> Header {
     }
 }
 
+/// A router on the way, which tells host 1 what became of a packet.
+pub fn router() -> Peer {
+    Peer::neighbour(77, 0, 1, 0)
+}
+
 impl Peer {
     /// A neighbour of host `host`, which listens on `port`.
     pub fn neighbour(last: u8, own_port: u16, host: u8, port: u16) -> Self {
@@ -56,7 +61,8 @@ impl Peer {
         }
     }
 
-    fn packet(&self, protocol: Protocol, payload: &[u8]) -> Vec<u8> {
+    /// The frame of a packet of any protocol.
+    pub fn packet(&self, protocol: Protocol, payload: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0; 34];
         let mut room = Headroom::new(&mut bytes);
         ipv4::Header::atomic(*self.own.ip(), *self.host.ip(), protocol, 64)
@@ -91,14 +97,19 @@ impl Peer {
 
     /// The frame of an ICMP message from this peer's address, about a frame of the host's.
     pub fn error(&self, message: icmp4::Header, about: &[u8]) -> Vec<u8> {
-        let body = &about[14..about.len().min(14 + 20 + 28)];
-        let mut bytes = vec![0; icmp4::HEADER_LEN];
-        message
-            .emit(&mut Headroom::new(&mut bytes), checksum::sum(body))
-            .expect("room");
-        bytes.extend_from_slice(body);
-        self.packet(Protocol::ICMP, &bytes)
+        self.packet(Protocol::ICMP, &icmp(message, about))
     }
+}
+
+/// An ICMP message about a frame: it quotes the headers.
+pub fn icmp(message: icmp4::Header, about: &[u8]) -> Vec<u8> {
+    let body = &about[14..about.len().min(14 + 20 + 28)];
+    let mut bytes = vec![0; icmp4::HEADER_LEN];
+    message
+        .emit(&mut Headroom::new(&mut bytes), checksum::sum(body))
+        .expect("room");
+    bytes.extend_from_slice(body);
+    bytes
 }
 
 /// A segment, and where it is from and goes.
@@ -133,13 +144,21 @@ pub fn segments(frames: &[Vec<u8>]) -> Vec<Seen> {
     frames.iter().filter_map(|frame| seen(frame)).collect()
 }
 
-/// The gateway of all worlds.
-pub const GATEWAY: u8 = 254;
+/// All segments in the log.
+pub fn logged(world: &World) -> Vec<Seen> {
+    let frames = world.log.iter();
+    frames.filter_map(|(_, frame)| seen(frame)).collect()
+}
 
-/// Tells a host where its gateway is.
-pub fn know_gateway(host: &mut super::Host, now: stack::Instant) {
-    let gateway: Ipv4Addr = ip(GATEWAY);
-    host.stack
-        .add_neighbour(host.link, gateway.into(), mac(GATEWAY), now)
-        .expect("neighbour");
+/// The last frame that host 1 has sent with this flag.
+pub fn last_of(world: &World, flag: Flags) -> Vec<u8> {
+    let has = |frame: &[u8]| seen(frame).is_some_and(|seen| seen.header.flags.contains(flag));
+    let mut frames = world.log.iter().rev();
+    let found = frames.find(|(sender, frame)| *sender == 0 && has(frame));
+    found.expect("sent").1.clone()
+}
+
+/// The segments of one side since the log was last looked at.
+pub fn sent(world: &mut World, side: usize) -> Vec<Seen> {
+    segments(&world.sent(side))
 }
