@@ -2,28 +2,17 @@
 
 mod common;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
-use common::World;
+use common::{alone, between, connect, connected, listen, loopback, read_all};
 use net::protocol::{Connections, Counters, State, agreed, text_of};
-use net::{Code, Error, SocketOption, TcpListener, TcpStream};
-
-fn at(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
+use net::{Code, Error, SocketOption, TcpStream};
 
 #[test]
 fn every_option_is_set_and_read_back() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
-        let stream = TcpStream::connect(&server, at("127.0.0.1:7"))
-            .await
-            .unwrap();
+    alone(async |net| {
+        let listener = listen(&net, 7).await;
+        let stream = connect(&net, 7).await;
         for (option, value, wrong) in [
             (SocketOption::Ttl, 9, 256),
             (SocketOption::DifferentiatedServices, 46, 64),
@@ -59,18 +48,13 @@ fn every_option_is_set_and_read_back() {
 
 #[test]
 fn a_small_send_buffer_slows_a_writer_down_and_loses_nothing() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
+    between(async |server, client| {
+        let listener = listen(&server, 7).await;
         let options = [
             (SocketOption::SendBuffer, 5_000),
             (SocketOption::ReceiveBuffer, 2_048),
         ];
-        let mut stream = TcpStream::connect_with(&client, at("127.0.0.1:7"), &options)
+        let mut stream = TcpStream::connect_with(&client, loopback(7), &options)
             .await
             .unwrap();
         let bytes: Vec<u8> = (0..100_000_u32).map(|byte| (byte % 253) as u8).collect();
@@ -80,13 +64,7 @@ fn a_small_send_buffer_slows_a_writer_down_and_loses_nothing() {
             stream.close().await.unwrap();
         });
         let mut peer = listener.accept().await.unwrap();
-        let (mut all, mut buffer) = (Vec::new(), [0; 3_000]);
-        loop {
-            match peer.read(&mut buffer).await.unwrap() {
-                0 => break,
-                count => all.extend_from_slice(&buffer[..count]),
-            }
-        }
+        let all = read_all(&mut peer).await.unwrap();
         assert!(all == bytes, "{} bytes", all.len());
         drop(peer);
         writer.await;
@@ -103,18 +81,11 @@ async fn windows(net: &net::Net) -> Vec<u32> {
 fn the_window_grows_with_the_pace_within_the_quota() {
     const BYTES: usize = 1 << 20;
     for limit in [0, 10_000_u32] {
-        let world = World::new();
-        world.run(async {
-            let (server, _a) = world.client(false).await;
-            let (client, _b) = world.client(false).await;
-            let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-                .await
-                .unwrap();
+        between(async |server, client| {
+            let listener = listen(&server, 7).await;
             let option = SocketOption::ReceiveBuffer;
             listener.set_option(option, limit.into()).await.unwrap();
-            let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-                .await
-                .unwrap();
+            let mut stream = connect(&client, 7).await;
             let mut peer = listener.accept().await.unwrap();
             let first = windows(&client).await.into_iter().max().unwrap_or(0);
             assert!(first <= 16 * 1024, "little at first: {first}");
@@ -145,17 +116,8 @@ fn the_window_grows_with_the_pace_within_the_quota() {
 
 #[test]
 fn what_tcp_knows_is_told() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
-        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
-        let mut peer = listener.accept().await.unwrap();
+    between(async |server, client| {
+        let (mut stream, mut peer) = connected(&server, &client).await;
         stream.write_all(&[7; 5_000]).await.unwrap();
         let mut buffer = [0; 5_000];
         let mut received = 0;
@@ -170,7 +132,7 @@ fn what_tcp_knows_is_told() {
             .find(|row| row.bytes_sent.get() == 5_000)
             .expect("the sending end");
         assert_eq!(row.state, State::Established as u8);
-        assert_eq!(row.remote.socket(), Ok(Some(at("127.0.0.1:7"))));
+        assert_eq!(row.remote.socket(), Ok(Some(loopback(7))));
         assert_eq!(row.options, agreed::TIMESTAMPS | agreed::SACK);
         assert!(row.segment.get() > 1_000 && row.path_mtu > row.segment);
         assert!(!text_of(&row.congestion_control).is_empty());
@@ -193,14 +155,8 @@ fn what_tcp_knows_is_told() {
 
 #[test]
 fn a_question_goes_with_the_first_segment_to_a_peer_that_knows_us() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .map(Rc::new)
-            .unwrap();
+    between(async |server, client| {
+        let listener = Rc::new(listen(&server, 7).await);
         listener
             .set_option(SocketOption::FastOpen, 1)
             .await
@@ -210,7 +166,7 @@ fn a_question_goes_with_the_first_segment_to_a_peer_that_knows_us() {
                 let listener = Rc::clone(&listener);
                 async move { listener.accept().await.unwrap() }
             });
-            let stream = TcpStream::connect_sending(&client, at("127.0.0.1:7"), b"question")
+            let stream = TcpStream::connect_sending(&client, loopback(7), b"question")
                 .await
                 .unwrap();
             let mut peer = accepted.await;
@@ -227,7 +183,7 @@ fn a_question_goes_with_the_first_segment_to_a_peer_that_knows_us() {
             assert_eq!(named("tcp.fast_opens_taken"), opened);
         }
         // Nobody listens: it is the connect that fails.
-        let refused = TcpStream::connect_sending(&client, at("127.0.0.1:8"), b"question").await;
+        let refused = TcpStream::connect_sending(&client, loopback(8), b"question").await;
         assert!(matches!(refused, Err(Error::Refused)));
     });
 }

@@ -3,18 +3,13 @@
 mod common;
 
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::Poll;
 
-use common::World;
+use common::{World, between, connect, connected, listen, loopback};
 use embedded_io_async::{Read, Write};
 use net::protocol::{EventKind, SocketStatus, Sockets, ready};
-use net::{Side, TcpListener, TcpStream, UdpSocket};
-
-fn at(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
+use net::{Side, TcpStream, UdpSocket};
 
 /// Copies to the end; knows nothing of sockets.
 async fn cat(mut from: impl Read, mut to: impl Write) {
@@ -30,17 +25,10 @@ async fn cat(mut from: impl Read, mut to: impl Write) {
 
 #[test]
 fn a_socket_is_a_stream_of_bytes_like_any_other() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
+    between(async |server, client| {
+        let listener = listen(&server, 7).await;
         let bytes: Vec<u8> = (0..5_000_u32).map(|byte| (byte % 251) as u8).collect();
-        let stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
+        let stream = connect(&client, 7).await;
         let sent = bytes.clone();
         let writer = rt::spawn(async move { cat(&sent[..], stream).await });
         let mut room = vec![0; bytes.len()];
@@ -56,11 +44,9 @@ fn a_connect_that_nobody_waits_for_ends_in_an_event_and_status_tells_the_rest() 
     world.run(async {
         let (server, _a) = world.client(false).await;
         let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
+        let listener = listen(&server, 7).await;
         let mut events = client.events().await.unwrap();
-        let mut connecting = pin!(TcpStream::connect(&client, at("127.0.0.1:7")));
+        let mut connecting = pin!(TcpStream::connect(&client, loopback(7)));
         // Looked at until it has asked for the connection, and then no more.
         let begun = poll_fn(|context| {
             if world.server.borrow().stack().totals().connections > 0 {
@@ -94,16 +80,13 @@ fn a_connect_that_nobody_waits_for_ends_in_an_event_and_status_tells_the_rest() 
 
 #[test]
 fn of_twelve_sockets_the_one_is_named_that_something_came_for() {
-    let world = World::new();
-    world.run(async {
-        let (one, _a) = world.client(false).await;
-        let (two, _b) = world.client(false).await;
+    between(async |one, two| {
         let mut sockets = Vec::new();
         for _ in 0..12 {
-            sockets.push(UdpSocket::bind(&one, at("127.0.0.1:0")).await.unwrap());
+            sockets.push(UdpSocket::bind(&one, loopback(0)).await.unwrap());
         }
         let mut events = one.events().await.unwrap();
-        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        let sender = UdpSocket::bind(&two, loopback(0)).await.unwrap();
         for place in [7, 0, 11] {
             let receiver = &sockets[place];
             sender.send_to(b"knock", receiver.local()).await.unwrap();
@@ -122,17 +105,8 @@ fn of_twelve_sockets_the_one_is_named_that_something_came_for() {
 
 #[test]
 fn bytes_that_were_looked_at_are_still_to_be_read() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
-        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
-        let mut peer = listener.accept().await.unwrap();
+    between(async |server, client| {
+        let (mut stream, mut peer) = connected(&server, &client).await;
         stream.write_all(b"GET /").await.unwrap();
         let mut buffer = [0; 3];
         for _ in 0..2 {

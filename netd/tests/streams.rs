@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{ARENA, Random, World, small};
+use common::{ARENA, Random, World, alone, between, connect, listen, loopback, read_all, small};
 use net::protocol::{
     Drops, EventKind, Interfaces, Neighbours, Routes, SocketKind, Sockets, State, ready,
 };
@@ -15,22 +15,6 @@ use net::{
     Error, Net, PingOptions, PingOutcome, RecordKind, Side, TcpListener, TcpStream, UdpSocket,
 };
 use stack::Config;
-
-fn at(text: &str) -> SocketAddr {
-    text.parse().expect("an address")
-}
-
-/// Reads to the end.
-async fn read_all(stream: &mut TcpStream) -> Result<Vec<u8>, Error> {
-    let mut all = Vec::new();
-    let mut buffer = vec![0; 10_000];
-    loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(all),
-            count => all.extend_from_slice(&buffer[..count]),
-        }
-    }
-}
 
 /// Serves echo on a listener for as long as the test runs.
 fn serve_echo(listener: TcpListener) {
@@ -52,19 +36,10 @@ fn serve_echo(listener: TcpListener) {
 
 #[test]
 fn a_byte_goes_there_and_back() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        serve_echo(
-            TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-                .await
-                .unwrap(),
-        );
-        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
-        assert_eq!(stream.remote(), at("127.0.0.1:7"));
+    between(async |server, client| {
+        serve_echo(listen(&server, 7).await);
+        let mut stream = connect(&client, 7).await;
+        assert_eq!(stream.remote(), loopback(7));
         stream.write_all(b"x").await.unwrap();
         let mut byte = [0; 8];
         assert_eq!(stream.read(&mut byte).await, Ok(1));
@@ -75,20 +50,13 @@ fn a_byte_goes_there_and_back() {
 
 #[test]
 fn ten_megabytes_arrive_as_they_were_sent() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:9"), 8)
-            .await
-            .unwrap();
+    between(async |server, client| {
+        let listener = listen(&server, 9).await;
         let mut sent = vec![0; 10 << 20];
         Random(42).fill(&mut sent);
         let expected = sent.clone();
         rt::spawn(async move {
-            let mut stream = TcpStream::connect(&client, at("127.0.0.1:9"))
-                .await
-                .unwrap();
+            let mut stream = connect(&client, 9).await;
             stream.write_all(&sent).await.unwrap();
             stream.close().await.unwrap();
         })
@@ -101,13 +69,8 @@ fn ten_megabytes_arrive_as_they_were_sent() {
 
 #[test]
 fn a_half_closed_connection_still_answers() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:80"), 8)
-            .await
-            .unwrap();
+    between(async |server, client| {
+        let listener = listen(&server, 80).await;
         rt::spawn(async move {
             let mut stream = listener.accept().await.unwrap();
             let question = read_all(&mut stream).await.unwrap();
@@ -115,9 +78,7 @@ fn a_half_closed_connection_still_answers() {
             stream.close().await.unwrap();
         })
         .detach();
-        let mut stream = TcpStream::connect(&client, at("127.0.0.1:80"))
-            .await
-            .unwrap();
+        let mut stream = connect(&client, 80).await;
         stream.write_all(b"question").await.unwrap();
         stream.shutdown(Side::Send).await.unwrap();
         assert_eq!(read_all(&mut stream).await.unwrap(), b"question");
@@ -126,23 +87,14 @@ fn a_half_closed_connection_still_answers() {
 
 #[test]
 fn a_hundred_streams_of_one_program_run_at_once() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        serve_echo(
-            TcpListener::bind(&server, at("127.0.0.1:7"), 128)
-                .await
-                .unwrap(),
-        );
+    between(async |server, client| {
+        serve_echo(listen(&server, 7).await);
         let done = Rc::new(Cell::new(0));
         let tasks: Vec<_> = (0..100u8)
             .map(|number| {
                 let (client, done) = (client.clone(), Rc::clone(&done));
                 rt::spawn(async move {
-                    let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-                        .await
-                        .unwrap();
+                    let mut stream = connect(&client, 7).await;
                     for round in 0..10 {
                         let message = [number ^ round; 300];
                         stream.write_all(&message).await.unwrap();
@@ -168,39 +120,29 @@ fn a_hundred_streams_of_one_program_run_at_once() {
 
 #[test]
 fn a_port_without_listener_refuses() {
-    let world = World::new();
-    world.run(async {
-        let (client, _a) = world.client(false).await;
-        let refused = TcpStream::connect(&client, at("127.0.0.1:1")).await;
+    alone(async |client| {
+        let refused = TcpStream::connect(&client, loopback(1)).await;
         assert_eq!(refused.err(), Some(Error::Refused));
-        let lost = TcpStream::connect(&client, at("203.0.113.1:1")).await;
+        let lost = TcpStream::connect(&client, SocketAddr::from(([203, 0, 113, 1], 1))).await;
         assert_eq!(lost.err(), Some(Error::NoRoute));
     });
 }
 
 #[test]
 fn a_port_is_taken_once() {
-    let world = World::new();
-    world.run(async {
-        let (one, _a) = world.client(false).await;
-        let (two, _b) = world.client(false).await;
-        let listener = TcpListener::bind(&one, at("127.0.0.1:80"), 1)
-            .await
-            .unwrap();
-        let second = TcpListener::bind(&two, at("127.0.0.1:80"), 1).await;
+    between(async |one, two| {
+        let listener = listen(&one, 80).await;
+        let second = TcpListener::bind(&two, loopback(80), 1).await;
         assert_eq!(second.err(), Some(Error::AddressInUse));
-        assert_eq!(listener.local(), at("127.0.0.1:80"));
+        assert_eq!(listener.local(), loopback(80));
     });
 }
 
 #[test]
 fn datagrams_keep_their_borders_and_their_sender() {
-    let world = World::new();
-    world.run(async {
-        let (one, _a) = world.client(false).await;
-        let (two, _b) = world.client(false).await;
-        let receiver = UdpSocket::bind(&one, at("127.0.0.1:53")).await.unwrap();
-        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+    between(async |one, two| {
+        let receiver = UdpSocket::bind(&one, loopback(53)).await.unwrap();
+        let sender = UdpSocket::bind(&two, loopback(0)).await.unwrap();
         for round in 0..200u32 {
             let length = usize::try_from(round * 7 % 1400).unwrap();
             let message = vec![round.to_le_bytes()[0]; length];
@@ -218,18 +160,11 @@ fn datagrams_keep_their_borders_and_their_sender() {
 
 #[test]
 fn dropped_futures_and_sockets_give_everything_back() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
+    between(async |server, client| {
         let free = client.arena_free();
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
+        let listener = listen(&server, 7).await;
         for round in 0..200u32 {
-            let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-                .await
-                .unwrap();
+            let mut stream = connect(&client, 7).await;
             let mut peer = listener.accept().await.unwrap();
             if round % 3 == 0 {
                 stream.write_all(&[1; 5000]).await.unwrap();
@@ -273,12 +208,8 @@ fn a_peer_whose_process_dies_is_noticed() {
     world.run(async {
         let (server, _a) = world.client(false).await;
         let (client, life) = world.client(false).await;
-        let listener = TcpListener::bind(&server, at("127.0.0.1:7"), 8)
-            .await
-            .unwrap();
-        let stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
+        let listener = listen(&server, 7).await;
+        let stream = connect(&client, 7).await;
         let mut peer = listener.accept().await.unwrap();
         // The process ends without closing anything.
         drop(life);
@@ -315,9 +246,7 @@ fn a_server_that_lies_is_a_server_that_is_gone() {
 
 #[test]
 fn loopback_answers_pings_with_their_time() {
-    let world = World::new();
-    world.run(async {
-        let (client, _a) = world.client(false).await;
+    alone(async |client| {
         let options = PingOptions {
             sequence: 7,
             size: 56,
@@ -336,9 +265,7 @@ fn loopback_answers_pings_with_their_time() {
 
 #[test]
 fn names_that_are_addresses_need_no_server() {
-    let world = World::new();
-    world.run(async {
-        let (client, _a) = world.client(false).await;
+    alone(async |client| {
         let found = client.addresses("127.0.0.1").await;
         assert_eq!(found, Ok(vec!["127.0.0.1".parse().unwrap()]));
         let unknown = client.resolve("example.org", RecordKind::A, None).await;
@@ -360,9 +287,7 @@ fn tables_show_what_there_is() {
     });
     world.run(async {
         let (client, _a) = world.client(false).await;
-        let listener = TcpListener::bind(&client, at("127.0.0.1:80"), 8)
-            .await
-            .unwrap();
+        let listener = listen(&client, 80).await;
         let interfaces = client.table::<Interfaces>().await.unwrap();
         assert!(interfaces.iter().any(|interface| interface.loopback == 1));
         let sockets = client.table::<Sockets>().await.unwrap();
@@ -383,27 +308,18 @@ fn tables_show_what_there_is() {
 
 #[test]
 fn the_arena_is_the_limit_and_not_the_end() {
-    let world = World::new();
-    world.run(async {
-        let (server, _a) = world.client(false).await;
-        let (client, _b) = world.client(false).await;
-        serve_echo(
-            TcpListener::bind(&server, at("127.0.0.1:7"), 128)
-                .await
-                .unwrap(),
-        );
+    between(async |server, client| {
+        serve_echo(listen(&server, 7).await);
         let mut streams = Vec::new();
         // Far more rooms than the arena holds; each stream still gets its turn.
         for _ in 0..ARENA / (16 * 1024) + 20 {
-            let stream = within_turns(TcpStream::connect(&client, at("127.0.0.1:7"))).await;
+            let stream = within_turns(TcpStream::connect(&client, loopback(7))).await;
             streams.push(stream.expect("in time").unwrap());
         }
         // Nothing is left but what sends are given.
         assert!(client.arena_free() <= ARENA / 8 + 2 * 1024);
         drop(streams);
-        let mut stream = TcpStream::connect(&client, at("127.0.0.1:7"))
-            .await
-            .unwrap();
+        let mut stream = connect(&client, 7).await;
         stream.write_all(b"z").await.unwrap();
         let mut byte = [0; 1];
         assert_eq!(stream.read(&mut byte).await, Ok(1));
@@ -435,10 +351,10 @@ fn events_tell_of_ones_own_sockets_only() {
         let (one, _a) = world.client(false).await;
         let (two, _b) = world.client(false).await;
         let (stranger, _c) = world.client(false).await;
-        let receiver = UdpSocket::bind(&one, at("127.0.0.1:53")).await.unwrap();
+        let receiver = UdpSocket::bind(&one, loopback(53)).await.unwrap();
         let mut events = one.events().await.unwrap();
         let mut others = stranger.events().await.unwrap();
-        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        let sender = UdpSocket::bind(&two, loopback(0)).await.unwrap();
         sender.send_to(b"knock", receiver.local()).await.unwrap();
         let event = events.next().await.unwrap();
         assert_eq!(event.kind, EventKind::Ready);

@@ -1,5 +1,11 @@
 //! netd in a test: the real server and stack over rings in memory, with a clock that jumps.
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
+
+mod random;
+mod sockets;
+
+pub use random::Random;
+pub use sockets::{alone, between, connect, connected, listen, loopback, read_all};
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -183,28 +189,5 @@ async fn serve(world: Weak<World>) {
         }
         drop(world);
         rt::executor::yield_now().await;
-    }
-}
-
-/// A small generator, the same everywhere.
-pub struct Random(pub u64);
-
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
-    pub fn fill(&mut self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let word = self.next().to_le_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
-        }
     }
 }
