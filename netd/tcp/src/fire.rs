@@ -44,7 +44,8 @@ impl Open {
                 if self.timers.silence(now) >= limit {
                     self.time_out(shared, &mut outcome);
                 } else {
-                    if purpose == Purpose::Retransmit {
+                    // Into a closed window nothing large goes that could be lost for its size.
+                    if purpose == Purpose::Retransmit && self.snd.window > 0 {
                         self.suspect_black_hole(shared, now);
                     }
                     self.send_again(purpose, shared, now);
@@ -115,6 +116,8 @@ impl Open {
             (Purpose::Retransmit, Some(busy)) => {
                 let is_first = self.timers.backoff() <= 1;
                 busy.time_out(is_first, &self.snd.standing(self.has_sack, now));
+                // RFC 9293 section 3.8.6 (MUST-35): into a window that was taken back only a probe goes.
+                self.is_probe_due = self.snd.window == 0;
             }
             (Purpose::Retransmit, None) => self.snd.is_resend_due = true,
             (_, busy) => {

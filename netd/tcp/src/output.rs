@@ -395,8 +395,7 @@ impl Open {
     fn is_stuck(&self, busy: Option<&Busy>) -> bool {
         let has_more = self.snd.unsent() > 0 || self.snd.flight > 0;
         let is_silent = match busy {
-            // What was reported as arrived is the retransmission timer's matter.
-            Some(busy) => busy.in_flight(self.snd.flight) == 0 && busy.board.arrived() == 0,
+            Some(busy) => busy.in_flight(self.snd.flight) == 0,
             None => self.snd.flight == 0 || self.timers.purpose() == Purpose::Probe,
         };
         has_more && is_silent
@@ -433,7 +432,10 @@ impl Open {
 
     /// Nothing may leave. If nothing is in flight either, only the peer's window can be the reason.
     fn watch_window(&mut self, busy: Option<&mut Busy>, now: Instant) {
-        if self.is_stuck(busy.as_deref()) && self.timers.purpose() != Purpose::Probe {
+        // What was reported as arrived is the retransmission timer's matter.
+        let has_reports = busy.as_ref().is_some_and(|busy| busy.board.arrived() > 0);
+        let is_probed = has_reports || self.timers.purpose() == Purpose::Probe;
+        if self.is_stuck(busy.as_deref()) && !is_probed {
             self.timers.disarm();
             self.timers.arm(Purpose::Probe, self.snd.rtt.rto(), now);
         }

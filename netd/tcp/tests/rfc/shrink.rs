@@ -96,3 +96,32 @@ fn our_own_window_may_stay_closed_for_ever() {
     assert_eq!(lab.state(), State::Established);
     assert!(lab.now.since(tcp::Instant::ZERO) > Duration::from_secs(60_000));
 }
+
+#[test]
+fn a_window_taken_back_behind_reports_is_probed_too() {
+    // RFC 9293: MUST-35, MUST-37
+    let mut lab = Lab::selective();
+    lab.connection.queue(5_000);
+    assert_eq!(lab.sent_data().len(), 5);
+    let start = lab.now;
+    let mut probes = 0;
+    while lab.now.since(start) < limits().user_timeout * 3 {
+        lab.reports = vec![(1_000, 2_000)];
+        let _ = lab.input(seg(ACK, 0, 0).window(0));
+        lab.reports.clear();
+        let _ = lab.sent();
+        let (_, outcome) = lab.next_timer();
+        assert!(outcome.events.is_empty(), "{outcome:?}");
+        for (position, len) in lab.sent_data() {
+            assert_eq!((position, len), (0, 1));
+            probes += 1;
+        }
+    }
+    assert!(probes >= 10, "{probes}");
+    let _ = lab.input(seg(ACK, 0, 1).window(9_000));
+    assert!(
+        lab.sent_data()
+            .first()
+            .is_some_and(|(position, _)| *position == 1)
+    );
+}
