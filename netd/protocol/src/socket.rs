@@ -126,7 +126,7 @@ word_enum! {
         KeepAliveInterval = 7,
         /// Questions without an answer after which the connection is given up; 1 to 255.
         KeepAliveCount = 8,
-        /// Seconds that bytes may stay unacknowledged; 0: netd's own limit; to 65535.
+        /// Seconds that bytes may stay unacknowledged, and a SYN unanswered; 0: netd's own limits; to 65535.
         UserTimeout = 9,
         /// The peer is told of that time, and may lengthen it (RFC 5482); 0 or 1.
         TellUserTimeout = 10,

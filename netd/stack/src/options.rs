@@ -33,7 +33,7 @@ pub enum SocketOption {
     KeepAliveInterval(u16),
     /// After how many questions without an answer the connection is given up; at least 1.
     KeepAliveCount(u8),
-    /// How many seconds bytes may stay unacknowledged; 0: the stack's own limit.
+    /// How many seconds bytes may stay unacknowledged, and a SYN unanswered; 0: the stack's own limits.
     UserTimeout(u16),
     /// Whether the peer is told of it, and may lengthen it (RFC 5482).
     TellUserTimeout(bool),

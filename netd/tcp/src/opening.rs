@@ -454,7 +454,10 @@ impl Opening {
     pub(crate) fn fire(&mut self, shared: &Shared, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
         if self.timers.fire(now).is_some() {
-            if self.timers.silence(now) >= shared.limits.connect_timeout {
+            // RFC 9293 section 3.10.8: "for any state".
+            let default = shared.limits.connect_timeout;
+            let limit = self.setup.tuning.user_timeout(None, default);
+            if self.timers.silence(now) >= limit {
                 outcome.events.insert(Events::TIMED_OUT);
                 self.cut(Cause::TimedOut, &mut outcome);
             } else {

@@ -24,7 +24,8 @@ pub struct Tuning {
     /// The peer is told of our user timeout, and, unless `user_timeout` is set, may lengthen it
     /// (RFC 5482).
     pub tells_user_timeout: bool,
-    /// How long bytes may stay unacknowledged, in seconds; zero: [`crate::Limits::user_timeout`].
+    /// How long bytes may stay unacknowledged, in seconds, and a SYN unanswered; zero:
+    /// [`crate::Limits::user_timeout`], [`crate::Limits::connect_timeout`].
     pub user_timeout: u16,
     /// The most that is ever offered as a window, in KiB; zero: all the room that the user gives.
     pub window_limit: u16,
