@@ -218,3 +218,27 @@ fn leaving_after_the_peer_does_not_wait() {
     );
     assert_eq!(lab.sent(), [seg(FIN, 0, 1)]);
 }
+
+#[test]
+fn the_peers_fin_comes_before_ours_has_left() {
+    // RFC 9293 figure 13, but nothing of ours had left yet: bytes, FIN and the acknowledgement of
+    // the peer's FIN are one segment.
+    for queued in [0, 6] {
+        let mut lab = Lab::established();
+        lab.connection.queue(queued);
+        let _ = lab.connection.close();
+        assert_eq!(lab.state(), State::FinWait1);
+        let _ = lab.take(seg(FIN, 0, 0));
+        assert_eq!(lab.state(), State::Closing);
+        let sent = lab.sent();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        let last = sent[0];
+        assert!(last.flags.contains(FIN));
+        assert_eq!((last.seq, last.len, last.ack), (0, queued, 1));
+        let _ = lab.input(seg(ACK, 1, i64::from(queued) + 1));
+        assert_eq!(
+            (lab.connection.fate(), lab.sent()),
+            (Fate::TimeWait, vec![])
+        );
+    }
+}

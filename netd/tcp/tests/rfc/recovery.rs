@@ -145,3 +145,14 @@ fn the_window_is_not_grown_by_a_sender_that_does_not_use_it() {
     }
     assert_eq!(lab.info().congestion_window, before);
 }
+
+#[test]
+fn any_number_of_duplicates_is_one_loss() {
+    let mut lab = flying();
+    for _ in 0..70_000 {
+        let _ = lab.input(duplicate());
+        let _ = lab.sent();
+    }
+    let info = lab.info();
+    assert_eq!((info.retransmits, info.slow_start_threshold), (1, 6_000));
+}

@@ -116,3 +116,26 @@ fn segments_to_nobody_are_refused() {
     assert_eq!((reply.seq, reply.flags), (0, Flags::RST | Flags::ACK));
     assert_eq!(tcp::refuse(&lab.header(seg(RST, 0, 0)), 0), None);
 }
+
+#[test]
+fn syns_share_that_limit_with_and_without_bytes() {
+    // RFC 5961 section 4.2.
+    let per_second = tcp::Limits {
+        challenges_per_second: 3,
+        ..limits()
+    };
+    for segment in [seg(SYN, 256, 0), data(256, 6, 0).flags(SYN)] {
+        let mut lab = Lab::established_with(setup(), per_second);
+        for _ in 0..20 {
+            let answered = (0..50)
+                .filter(|_| {
+                    let _ = lab.input(segment);
+                    !lab.sent().is_empty()
+                })
+                .count();
+            assert!((1..=4).contains(&answered), "{segment:?}: {answered}");
+            assert_eq!(lab.state(), State::Established);
+            lab.pass(1_000);
+        }
+    }
+}
