@@ -56,11 +56,10 @@ impl<D: Device> Nic<D> {
         now: Instant,
     ) -> usize {
         self.watched = false;
-        let interface = self.interface;
+        let mut burst = stack.burst(self.interface, memory, now);
         self.device.reap_receive(BURST, &mut |received| {
             let checksum_verified = received.meta.checksum == Verified::Yes;
-            let meta = ReceiveMeta { checksum_verified };
-            stack.input(interface, received.frame, meta, memory, now);
+            burst.input(received.frame, ReceiveMeta { checksum_verified });
         })
     }
 

@@ -21,13 +21,16 @@ pub struct Arena(pub Vec<u8>);
 impl ClientMemory for Arena {
     #[inline]
     fn write(&mut self, _client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone> {
-        let start = usize::try_from(offset).map_err(|_| Gone)?;
-        let end = start.checked_add(bytes.len()).ok_or(Gone)?;
-        self.0
-            .get_mut(start..end)
-            .ok_or(Gone)?
-            .copy_from_slice(bytes);
+        self.part_mut(offset, bytes.len())?.copy_from_slice(bytes);
         Ok(())
+    }
+
+    #[inline]
+    fn write_summed(&mut self, _client: ClientId, offset: u64, bytes: &[u8]) -> Result<Sum, Gone> {
+        Ok(wire::copy_and_sum(
+            self.part_mut(offset, bytes.len())?,
+            bytes,
+        ))
     }
 
     #[inline]
@@ -44,6 +47,13 @@ impl ClientMemory for Arena {
 }
 
 impl Arena {
+    #[inline]
+    fn part_mut(&mut self, offset: u64, len: usize) -> Result<&mut [u8], Gone> {
+        let start = usize::try_from(offset).map_err(|_| Gone)?;
+        let end = start.checked_add(len).ok_or(Gone)?;
+        self.0.get_mut(start..end).ok_or(Gone)
+    }
+
     /// Bytes of the arena.
     #[inline]
     pub fn part(&self, offset: u64, len: usize) -> Result<&[u8], Gone> {
@@ -175,8 +185,9 @@ impl Host {
     /// Takes all frames in.
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst) {
+        let mut input = self.stack.burst(self.link, &mut self.memory, self.now);
         while let Some(frame) = burst.take() {
-            self.input(frame);
+            input.input(frame, self.meta);
         }
     }
 

@@ -34,6 +34,7 @@ mod actors;
 mod admin;
 mod autoconf;
 mod bindings;
+mod burst;
 mod calls;
 mod client;
 mod config;
@@ -76,6 +77,7 @@ mod udp;
 mod wheel;
 
 pub use ::tcp::{Algorithm, BadRecord, Instant};
+pub use burst::Burst;
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
     ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,

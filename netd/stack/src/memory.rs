@@ -35,6 +35,16 @@ pub trait ClientMemory {
     /// [`Gone`] when the client has no arena or the place is outside of it; nothing is written.
     fn write(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone>;
 
+    /// Like [`ClientMemory::write`], and the Internet checksum's sum of what was copied, in one pass
+    /// where the implementation can.
+    ///
+    /// # Errors
+    /// As [`ClientMemory::write`].
+    fn write_summed(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<Sum, Gone> {
+        self.write(client, offset, bytes)?;
+        Ok(wire::sum(bytes))
+    }
+
     /// Copies from the arena of `client` at `offset` until `into` is full.
     ///
     /// # Errors

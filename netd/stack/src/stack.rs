@@ -6,6 +6,7 @@
 
 use crate::actors::Numbering;
 use crate::autoconf::Autoconf;
+use crate::burst::Landing;
 use crate::client::Clients;
 use crate::config::{AddressPlan, Config, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
 use crate::error::{InterfaceError, SocketError};
@@ -216,7 +217,8 @@ impl Stack {
         self.arm_interface(id);
     }
 
-    /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`].
+    /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`]. Frames that
+    /// come together are best taken in by a [`crate::Burst`].
     pub fn input<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
@@ -225,11 +227,21 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else {
-            return;
-        };
+        self.take_in(id, frame, meta, memory, now);
+    }
+
+    /// Takes in one received frame.
+    pub(crate) fn take_in<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        frame: &[u8],
+        meta: ReceiveMeta,
+        memory: &mut M,
+        now: Instant,
+    ) -> Landing {
+        let interface = self.interfaces.get_mut(id.index())?;
         if interface.medium == Medium::Loopback {
-            return;
+            return None;
         }
         interface.received.note(frame.len());
         let result = if interface.up {
@@ -237,7 +249,7 @@ impl Stack {
         } else {
             Err(Drop::InterfaceDown)
         };
-        self.account(id, result);
+        self.account(id, result)
     }
 
     /// Who is the frame for, and which protocol is it?
@@ -248,7 +260,7 @@ impl Stack {
         meta: ReceiveMeta,
         memory: &mut M,
         now: Instant,
-    ) -> Result<(), Drop> {
+    ) -> Result<Landing, Drop> {
         let frame = Frame::parse(frame)?;
         let to = frame.header.destination;
         let own = self
@@ -266,20 +278,28 @@ impl Stack {
             EtherType::IPV4 => {
                 self.v4_input(id, link, frame.payload, meta.checksum_verified, memory, now)
             }
-            EtherType::ARP => self.arp_input(id, frame.header.source, frame.payload, now),
+            EtherType::ARP => {
+                self.arp_input(id, frame.header.source, frame.payload, now)?;
+                Ok(None)
+            }
             _ => Err(Drop::EthernetUnknownType),
         }
     }
 
     /// Every frame ends here, one way or the other.
-    pub(crate) fn account(&mut self, id: InterfaceId, result: Result<(), Drop>) {
+    #[inline]
+    pub(crate) fn account(&mut self, id: InterfaceId, result: Result<Landing, Drop>) -> Landing {
         match result {
-            Ok(()) => self.stats.deliver(),
+            Ok(landing) => {
+                self.stats.deliver();
+                landing
+            }
             Err(reason) => {
                 self.stats.drop_received(reason);
                 if let Some(interface) = self.interfaces.get_mut(id.index()) {
                     interface.dropped += 1;
                 }
+                None
             }
         }
     }

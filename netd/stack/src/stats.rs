@@ -92,6 +92,8 @@ counters! {
     PathMtusLearnt = "tcp.path_mtus_learnt",
     /// Connections opened anew from what was in TIME-WAIT (RFC 6191).
     TimeWaitReuses = "tcp.time_wait_reuses",
+    /// Segments that were taken in together with those before them.
+    TcpCoalesced = "tcp.coalesced",
     /// Bytes of payload copied into clients' memory.
     BytesCopiedIn = "copy.bytes_in",
     /// Copies of payload into clients' memory.

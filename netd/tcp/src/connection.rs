@@ -324,6 +324,18 @@ impl Connection {
         }
     }
 
+    /// How many bytes behind [`Connection::received`] would be taken now if they came in order, and
+    /// may be written before they are; zero when their place may hold others that came early. The
+    /// owner may then hand several segments that follow each other to [`Connection::input_marked`]
+    /// as the one that they would have made, with the header of the first.
+    #[must_use]
+    pub fn expected(&self) -> u64 {
+        match self {
+            Self::Open(open) if !open.is_orphan => open.rcv.expected(),
+            Self::Open(_) | Self::Opening(_) => 0,
+        }
+    }
+
     /// Whether the peer has finished: nothing comes after [`Connection::received`].
     #[must_use]
     pub fn has_peer_finished(&self) -> bool {

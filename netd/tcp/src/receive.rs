@@ -119,6 +119,16 @@ impl Receiver {
             .plus(u32::from(is_fin_published))
     }
 
+    /// How many bytes behind those that are here would all be taken now, in however many segments:
+    /// nothing but room and window stops them.
+    pub(crate) fn expected(&self) -> u64 {
+        if self.holes.is_some() || self.is_fin_seen {
+            return 0;
+        }
+        let end = self.room.min(self.told_edge());
+        end.saturating_sub(self.nxt)
+    }
+
     /// Bytes were placed in order: `nxt` moves to `position`.
     pub(crate) fn advance_to(&mut self, position: u64) {
         let advanced = u32::try_from(position.saturating_sub(self.nxt)).unwrap_or(u32::MAX);

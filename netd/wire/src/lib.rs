@@ -51,6 +51,7 @@ pub mod ipv4;
 mod list;
 mod summary;
 pub mod tcp;
+mod train;
 pub mod udp;
 
 pub use addr::{Cidr4, MacAddress};
@@ -61,3 +62,4 @@ pub use headroom::{Headroom, NoRoom};
 pub use ip::{Ecn, Protocol};
 pub use list::List;
 pub use summary::Summary;
+pub use train::{Follower, Train};

@@ -4,6 +4,7 @@
 //!
 //! Spec: RFC 1122 3.2.1 and 3.3; RFC 1812 5.3.7 (martian addresses).
 
+use crate::burst::Landing;
 use crate::icmp::errors::Problem;
 use crate::id::InterfaceId;
 use crate::interface::{Medium, Scope};
@@ -63,7 +64,7 @@ impl Stack {
         trusted: bool,
         memory: &mut M,
         now: Instant,
-    ) -> Result<(), Drop> {
+    ) -> Result<Landing, Drop> {
         let packet = Packet::parse(bytes)?;
         let header = &packet.header;
         // RFC 1122 3.2.1.7: a datagram with no time to live must not be passed on, nor sent.
@@ -77,7 +78,8 @@ impl Stack {
         }
         // A lease is offered to an address that is not ours yet (RFC 2131 4.1).
         if header.protocol == Protocol::UDP && self.dhcp_wants(id, &packet) {
-            return self.dhcp_input(id, &packet, trusted, now);
+            self.dhcp_input(id, &packet, trusted, now)?;
+            return Ok(None);
         }
         let incoming = Incoming {
             packet,
@@ -85,15 +87,16 @@ impl Stack {
             trusted,
         };
         match header.protocol {
-            Protocol::TCP => self.tcp_input(&incoming, memory, now),
-            Protocol::UDP => self.udp_input(&incoming, memory, now),
-            Protocol::ICMP => self.icmp_input(&incoming, now),
+            Protocol::TCP => return self.tcp_input(&incoming, memory, now),
+            Protocol::UDP => self.udp_input(&incoming, memory, now)?,
+            Protocol::ICMP => self.icmp_input(&incoming, now)?,
             _ => {
                 // RFC 1122 3.2.2.1: protocol unreachable.
                 self.icmp_error(&incoming, Problem::ProtocolUnreachable, now);
-                Err(Drop::Ipv4UnknownProtocol)
+                return Err(Drop::Ipv4UnknownProtocol);
             }
         }
+        Ok(None)
     }
 
     /// Whether a packet between these addresses may come in through this interface, and whom its

@@ -337,6 +337,7 @@ impl Stack {
     ) -> Result<(), Drop> {
         // Room first, so that data in this very segment finds some.
         self.pair(listener, now);
-        self.connection_input(connection, segment, Ecn::NotCapable, memory, now)
+        self.connection_input(connection, segment, Ecn::NotCapable, memory, now)?;
+        Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! Spec: RFC 9293 3.10.7; RFC 5927 for ICMP errors.
 
 use crate::actors::Actor;
+use crate::burst::Landing;
 use crate::demux::Target;
 use crate::error::SocketError;
 use crate::hash::Tuple;
@@ -32,7 +33,7 @@ impl Stack {
         incoming: &Incoming<'_>,
         memory: &mut M,
         now: Instant,
-    ) -> Result<(), Drop> {
+    ) -> Result<Landing, Drop> {
         // RFC 9293 3.9.2.3: nobody connects to a group.
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
@@ -51,15 +52,17 @@ impl Stack {
                 return self.connection_input(index, &segment, mark, memory, now);
             }
             Some(Target::HalfOpen(index)) => {
-                return self.half_open_input(index, &segment, memory, now);
+                self.half_open_input(index, &segment, memory, now)?;
+                return Ok(None);
             }
             Some(Target::TimeWait(index)) => Some(self.time_wait_input(index, &segment, now)?),
             None => None,
         };
         match self.tcp.listening.find(tuple.local, tuple.local_port) {
-            Some(listener) => self.syn_input(listener, tuple, &segment, after, memory, now),
-            None => self.refuse(tuple, &segment),
+            Some(listener) => self.syn_input(listener, tuple, &segment, after, memory, now)?,
+            None => self.refuse(tuple, &segment)?,
         }
+        Ok(None)
     }
 
     /// Answers a segment that is for nobody (RFC 9293 3.10.7.1).
@@ -121,7 +124,7 @@ impl Stack {
         mark: Ecn,
         memory: &mut M,
         now: Instant,
-    ) -> Result<(), Drop> {
+    ) -> Result<Landing, Drop> {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
@@ -140,7 +143,8 @@ impl Stack {
         if let Some(early) = early {
             self.learn_fast_open(index, early, &segment.header, &outcome, now);
         }
-        self.carry_out(index, &outcome, segment, memory, now)
+        self.carry_out(index, &outcome, segment, memory, now)?;
+        Ok(outcome.place.map(|_| index))
     }
 
     /// Does what a segment means to a connection.

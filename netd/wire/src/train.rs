@@ -1,0 +1,208 @@
+//! Segments that follow each other: frames of one flow, each with the bytes behind the last one's.
+//!
+//! *Owns*: which bits of their headers may differ, so that one frame's headers, once understood,
+//! stand for those of all others. *Never*: knows whether anybody waits for the bytes.
+//!
+//! A frame continues a train when it could be the rest of the frames before it, cut off by a sender
+//! that had one long segment to send: the sequence number counts on; lengths, checksums and the
+//! packet's identification are its own; PSH may come at any place. Everything else is the same, to
+//! the bit: acknowledgement, window, timestamps, congestion marks, hardware addresses.
+
+use core::net::Ipv4Addr;
+
+use zerocopy::byteorder::big_endian::{U16, U32};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::tcp::{Flags, Segment};
+use crate::{Check, Ecn, Protocol, Pseudo, Sum, checksum, ethernet, ipv4, tcp};
+
+/// The three headers of a frame, without options.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct Headers {
+    link: [u8; ethernet::HEADER_LEN],
+    version_and_words: u8,
+    traffic_class: u8,
+    total_length: U16,
+    identification: U16,
+    fragment: U16,
+    time_to_live: u8,
+    protocol: u8,
+    checksum: [u8; 2],
+    source: [u8; 4],
+    destination: [u8; 4],
+    ports: [u8; 4],
+    sequence: U32,
+    acknowledgment: U32,
+    offset_and_flags: U16,
+    window: U16,
+    transport_checksum: [u8; 2],
+    urgent: U16,
+}
+
+/// Where the IPv4 header begins, and the TCP header, in every frame of a train.
+const PACKET: usize = ethernet::HEADER_LEN;
+const SEGMENT: usize = PACKET + ipv4::HEADER_LEN;
+const OPTIONS: usize = SEGMENT + tcp::HEADER_LEN;
+const _: () = assert!(size_of::<Headers>() == OPTIONS);
+
+/// IPv4, without options.
+const VERSION_AND_WORDS: u8 = 0x45;
+/// Timestamps as nearly all segments of a connection have them (RFC 7323 appendix A).
+const STAMPS_LEN: usize = 12;
+const STAMPS_START: [u8; 4] = [1, 1, 8, 10];
+
+impl Headers {
+    fn flags(&self) -> Flags {
+        Flags::from_bits(self.offset_and_flags.get())
+    }
+
+    /// Data offset and flags, but for PSH.
+    fn shape(&self) -> u16 {
+        self.offset_and_flags.get() & !Flags::PSH.bits()
+    }
+
+    /// Bytes from the frame's start to its payload.
+    fn len(&self) -> usize {
+        SEGMENT.saturating_add(usize::from(self.offset_and_flags.get() >> 12 << 2))
+    }
+
+    fn pseudo(&self) -> Pseudo {
+        Pseudo::v4(
+            Ipv4Addr::from(self.source),
+            Ipv4Addr::from(self.destination),
+        )
+    }
+
+    /// Whether these are another segment's of the same train, but for its options.
+    fn agree(&self, other: &Self) -> bool {
+        self.ports == other.ports
+            && self.acknowledgment == other.acknowledgment
+            && self.shape() == other.shape()
+            && self.window == other.window
+            && self.urgent == other.urgent
+            && self.source == other.source
+            && self.destination == other.destination
+            && self.version_and_words == other.version_and_words
+            && self.traffic_class == other.traffic_class
+            && self.fragment == other.fragment
+            && self.time_to_live == other.time_to_live
+            && self.protocol == other.protocol
+            && self.link == other.link
+    }
+}
+
+/// What all frames of a train have in common.
+#[derive(Clone, Debug)]
+pub struct Train {
+    /// The headers of the first, with the only options that a train may have.
+    first: [u8; OPTIONS + STAMPS_LEN],
+    /// How many bytes of them there are.
+    len: usize,
+    /// SEG.SEQ of the next.
+    next: u32,
+}
+
+/// A frame that continues a train.
+#[derive(Clone, Copy, Debug)]
+pub struct Follower<'a> {
+    /// Its data, not verified.
+    pub payload: &'a [u8],
+    /// The sum of everything else that its transport checksum covers.
+    rest: Sum,
+}
+
+impl Follower<'_> {
+    /// Whether the transport checksum is right, when this is the sum of the payload.
+    #[inline]
+    #[must_use]
+    pub fn is_valid(&self, payload: Sum) -> bool {
+        self.rest.plus(payload).is_valid()
+    }
+}
+
+impl Train {
+    /// The train that begins behind this frame, which was taken in. `None` when nothing may follow:
+    /// it is no segment with data, or says more than nearly all do.
+    #[must_use]
+    pub fn behind(frame: &[u8]) -> Option<Self> {
+        let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
+        let is_plain = headers.version_and_words == VERSION_AND_WORDS
+            && Protocol(headers.protocol) == Protocol::TCP
+            && Ecn::from_bits(headers.traffic_class) != Ecn::Congested
+            && headers.flags().union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
+        let len = headers.len();
+        let stamps = frame.get(OPTIONS..len)?;
+        let has_usual_options =
+            stamps.is_empty() || stamps.len() == STAMPS_LEN && stamps.starts_with(&STAMPS_START);
+        if !is_plain || !has_usual_options {
+            return None;
+        }
+        let payload = payload_len(headers).filter(|len| *len > 0)?;
+        let mut first = [0; OPTIONS + STAMPS_LEN];
+        first.get_mut(..len)?.copy_from_slice(frame.get(..len)?);
+        Some(Self {
+            first,
+            len,
+            next: headers.sequence.get().wrapping_add(payload),
+        })
+    }
+
+    /// The frame's payload, if it continues the train and its IPv4 checksum is right.
+    #[inline]
+    #[must_use]
+    pub fn follow<'a>(&self, frame: &'a [u8]) -> Option<Follower<'a>> {
+        let (first, _) = Headers::ref_from_prefix(&self.first).ok()?;
+        let (headers, behind) = Headers::ref_from_prefix(frame).ok()?;
+        if headers.sequence.get() != self.next || !headers.agree(first) {
+            return None;
+        }
+        let options = self.first.get(OPTIONS..self.len)?;
+        let (own, behind) = behind.split_at_checked(options.len())?;
+        let payload = usize::try_from(payload_len(headers)?).ok()?;
+        let payload = behind
+            .get(..payload)
+            .filter(|payload| !payload.is_empty())?;
+        let packet = frame.get(PACKET..SEGMENT)?;
+        if own != options || !checksum::sum(packet).is_valid() {
+            return None;
+        }
+        let header = frame.get(SEGMENT..self.len)?;
+        let length = header.len().saturating_add(payload.len());
+        let pseudo = headers
+            .pseudo()
+            .with(Protocol::TCP, u32::try_from(length).ok()?);
+        Some(Follower {
+            payload,
+            rest: pseudo.plus(checksum::sum(header)),
+        })
+    }
+
+    /// A follower with so many bytes of payload was taken in.
+    #[inline]
+    pub fn append(&mut self, bytes: u32) {
+        self.next = self.next.wrapping_add(bytes);
+    }
+
+    /// The header of the one segment that the last followers stand for, who have `bytes` of payload
+    /// together, and what their packets say about congestion.
+    #[must_use]
+    pub fn header(&self, bytes: u32) -> Option<(tcp::Header, Ecn)> {
+        let (first, _) = Headers::ref_from_prefix(&self.first).ok()?;
+        let segment = self.first.get(SEGMENT..self.len)?;
+        let mut header = Segment::parse(segment, Check::Trusted).ok()?.header;
+        header.seq = self.next.wrapping_sub(bytes);
+        Some((header, Ecn::from_bits(first.traffic_class)))
+    }
+}
+
+/// Bytes of payload, by what the IPv4 header says.
+#[inline]
+fn payload_len(headers: &Headers) -> Option<u32> {
+    let before = headers.len().checked_sub(PACKET)?;
+    let len = usize::from(headers.total_length.get()).checked_sub(before)?;
+    u32::try_from(len).ok()
+}
+
+#[cfg(test)]
+mod tests;
