@@ -259,6 +259,15 @@ mod tests {
     }
 
     #[test]
+    fn without_addresses_there_is_no_source() {
+        let mut interface = interface();
+        interface.addresses.clear();
+        for to in ["10.0.0.77", "192.168.1.0", "8.8.8.8"] {
+            assert_eq!(interface.source_for(to.parse().unwrap()), None);
+        }
+    }
+
+    #[test]
     fn the_arp_queue_is_bounded() {
         let mut interface = interface();
         let packet = wire::arp::Packet::probe(interface.mac, Ipv4Addr::LOCALHOST);

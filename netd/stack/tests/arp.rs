@@ -261,6 +261,33 @@ fn a_static_neighbour_is_never_asked_for() {
 }
 
 #[test]
+fn a_neighbour_is_known_until_it_is_removed_wherever_we_move() {
+    let mut world = World::new();
+    let request = Packet::request(mac(9), ip(9), ip(1));
+    world
+        .a
+        .input(&frame(mac(9), MacAddress::BROADCAST, request), world.now);
+    world.settle();
+    let known = |world: &World| {
+        let mut neighbours = world.a.stack.neighbours(world.now);
+        neighbours.any(|it| it.address == IpAddr::V4(ip(9)) && it.mac == Some(mac(9)))
+    };
+    assert!(known(&world));
+    world.a.add_address(7, world.now);
+    let (link, first) = (world.a.link, IpAddr::V4(ip(1)));
+    let removed = world.a.stack.remove_address(link, first, world.now);
+    removed.expect("removed");
+    world.settle();
+    assert!(known(&world));
+    let forgotten = world
+        .a
+        .stack
+        .remove_neighbour(link, ip(9).into(), world.now);
+    forgotten.expect("forgotten");
+    assert!(!known(&world));
+}
+
+#[test]
 fn off_link_packets_go_to_the_gateway() {
     let mut world = World::new();
     let client = world.a.client();

@@ -104,6 +104,32 @@ fn many_datagrams_wait_in_order_in_their_rooms() {
 }
 
 #[test]
+fn a_datagram_that_no_room_holds_is_lost_and_counted() {
+    let mut world = World::new();
+    let (one, other) = (world.a.client(), world.b.client());
+    let server = world.b.bound(other, 9);
+    world
+        .b
+        .receive(other, server, Range::new(0, 4), 5, world.now);
+    let socket = world.a.datagram(one);
+    for bytes in [&b"abcdef"[..], b"abcd"] {
+        world
+            .a
+            .say(one, socket, bytes, Some(at(2, 9)), 1, world.now);
+        world.settle();
+    }
+    // The room is as it was for the next one, which fits.
+    let received = world.b.take(5);
+    assert!(
+        matches!(received[..], [EventKind::Received { length: 4, .. }]),
+        "{received:?}"
+    );
+    assert_eq!(world.b.memory.bytes(other, 0, 6), b"abcd\0\0");
+    assert_eq!(world.b.stack.drops(Drop::UdpQueueFull), 1);
+    world.b.assert_balance();
+}
+
+#[test]
 fn a_closed_port_answers_and_the_socket_hears_of_it() {
     let mut world = World::new();
     let client = world.a.client();

@@ -6,12 +6,12 @@
 
 mod world;
 
-use stack::{Config, Drop, EventKind, Ping, SocketError};
+use stack::{Config, Drop, EventKind, Ping, PingError, SocketError, Token};
 use std::net::{IpAddr, Ipv4Addr};
 use wire::ethernet::{EtherType, Header as Link};
 use wire::icmp4::{Header, Message, TimeExceeded, Unreachable};
 use wire::{Headroom, MacAddress, Protocol, ipv4};
-use world::{Host, World, ip, mac};
+use world::{Host, World, ip, mac, ping};
 
 /// A frame for host 1 with an IPv4 packet from 10.0.0.9, and options in its header.
 fn frame(to: MacAddress, header: &ipv4::Header, options: &[u8], payload: &[u8]) -> Vec<u8> {
@@ -285,6 +285,74 @@ fn routers_errors_reach_the_ping_they_are_about() {
             assert_eq!(told, if believed { vec![failed] } else { vec![] });
         }
     }
+    world.a.assert_balance();
+}
+
+#[test]
+fn errors_quote_what_there_is_up_to_576_bytes() {
+    // RFC 1812 section 4.3.2.3.
+    for (len, answer_len) in [(0, 48), (1, 49), (528, 576), (529, 576), (1_400, 576)] {
+        let mut world = host();
+        let stranger = frame(mac(1), &header(Protocol(200)), &[], &vec![0x2a; len]);
+        world.a.input(&stranger, world.now);
+        let [answer] = &answers(&mut world.a, world.now)[..] else {
+            panic!("no answer")
+        };
+        let packet = ipv4::Packet::parse(answer).expect("sound");
+        assert_eq!(packet.bytes.len(), answer_len);
+        let message = Message::parse(packet.payload).expect("sound");
+        assert_eq!(message.header, Header::Unreachable(Unreachable::Protocol));
+        assert_eq!(message.body, &stranger[14..14 + answer_len - 28]);
+    }
+}
+
+#[test]
+fn only_who_was_asked_answers_a_ping() {
+    let mut world = host();
+    let client = world.a.client();
+    for nobody in [
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::BROADCAST,
+        Ipv4Addr::new(224, 0, 0, 1),
+    ] {
+        let ping = Ping {
+            address: nobody.into(),
+            ..ping(9)
+        };
+        let result = world.a.stack.ping(client, ping, Token(1), world.now);
+        assert_eq!(result, Err(PingError::BadAddress), "{nobody}");
+    }
+    world.a.ping(client, ping(9), 2, world.now);
+    let [request] = &answers(&mut world.a, world.now)[..] else {
+        panic!("no request")
+    };
+    let packet = ipv4::Packet::parse(request).expect("sound");
+    let request = Message::parse(packet.payload).expect("sound");
+    let Header::EchoRequest {
+        identifier,
+        sequence,
+    } = request.header
+    else {
+        panic!("{request:?}")
+    };
+    for (from, by_id, by_sequence) in [(9, 1, 0), (9, 0, 1), (8, 0, 0)] {
+        let reply = Header::EchoReply {
+            identifier: identifier ^ by_id,
+            sequence: sequence ^ by_sequence,
+        };
+        let header = ipv4::Header::atomic(ip(from), ip(1), Protocol::ICMP, 64);
+        let forged = frame(mac(1), &header, &[], &icmp(&reply, request.body));
+        world.a.input(&forged, world.now);
+    }
+    assert_eq!(world.a.stack.drops(Drop::Icmp4Unrelated), 3);
+    let reply = Header::EchoReply {
+        identifier,
+        sequence,
+    };
+    let honest = icmp_frame(&icmp(&reply, request.body));
+    world.a.input(&honest, world.now);
+    world.a.publish(world.now);
+    assert!(matches!(world.a.take(2)[..], [EventKind::PingReply { .. }]));
     world.a.assert_balance();
 }
 

@@ -88,6 +88,19 @@ fn a_full_list_refuses_and_keeps_what_it_has() {
     assert!(ranges.is_empty());
 }
 
+#[test]
+fn the_front_of_a_full_list_makes_place() {
+    let mut ranges = Ranges::EMPTY;
+    for place in 0..Ranges::CAPACITY as u64 {
+        ranges.insert(place * 10, place * 10 + 5).unwrap();
+    }
+    let behind = ranges.as_slice()[1..].to_vec();
+    assert_eq!(ranges.advance(0), 5);
+    assert_eq!(ranges.as_slice(), behind);
+    assert_eq!(ranges.insert(7, 8), Ok(()));
+    assert_eq!(ranges.insert(8_000, 8_001), Err(TooManyRanges));
+}
+
 proptest::proptest! {
     #[test]
     fn follows_the_bitmap(steps in proptest::collection::vec((0..200_usize, 0..12_usize, 0..8), 1..200)) {

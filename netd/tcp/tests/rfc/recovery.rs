@@ -156,3 +156,31 @@ fn any_number_of_duplicates_is_one_loss() {
     let info = lab.info();
     assert_eq!((info.retransmits, info.slow_start_threshold), (1, 6_000));
 }
+
+#[test]
+fn what_acknowledges_nothing_neither_opens_the_window_nor_ends_a_recovery() {
+    let mut lab = flying();
+    for _ in 0..3 {
+        let _ = lab.input(duplicate());
+        let _ = lab.sent();
+    }
+    let windows = |lab: &Lab| {
+        let info = lab.info();
+        (info.congestion_window, info.slow_start_threshold)
+    };
+    let before = windows(&lab);
+    // Bytes, and another window.
+    let _ = lab.take(data(0, 10, 0).window(60_000));
+    let _ = lab.input(seg(ACK, 10, 0).window(59_000));
+    assert_eq!(windows(&lab), before);
+    let _ = lab.sent();
+    let _ = lab.input(seg(ACK, 10, 4_000).window(59_000));
+    assert_eq!(lab.sent_data().first(), Some(&(4_000, 1_000)));
+    // Nor without a loss.
+    let mut lab = flying();
+    let before = windows(&lab);
+    for less in 1..50 {
+        let _ = lab.input(seg(ACK, 0, 0).window(60_000 - less));
+    }
+    assert_eq!(windows(&lab), before);
+}

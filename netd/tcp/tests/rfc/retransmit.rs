@@ -82,6 +82,26 @@ fn after_a_timeout_everything_goes_again_slowly() {
     assert_eq!((lab.sent_data(), lab.info().in_flight), (vec![], 0));
 }
 
+#[test]
+fn the_threshold_falls_once_for_one_loss() {
+    // RFC 5681 section 3.1, below equation 4.
+    let mut lab = Lab::established();
+    lab.connection.queue(10_000);
+    assert_eq!(lab.sent_data().len(), 10);
+    for _ in 0..2 {
+        let _ = lab.next_timer();
+        assert_eq!(lab.info().slow_start_threshold, 5_000);
+        assert!(matches!(lab.sent_data()[..], [(0, _)]));
+    }
+    // Something new was acknowledged: the next timeout is another loss.
+    let _ = lab.input(seg(ACK, 0, 10_000));
+    lab.connection.queue(4_000);
+    assert!(lab.sent_data().len() > 2);
+    let flight = lab.info().in_flight;
+    let _ = lab.next_timer();
+    assert_eq!(lab.info().slow_start_threshold, flight / 2);
+}
+
 // RFC 9293: MUST-18
 #[test]
 fn the_segment_that_is_sent_again_is_not_measured() {

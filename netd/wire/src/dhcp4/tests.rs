@@ -79,6 +79,15 @@ fn answer_of_a_server() {
 }
 
 #[test]
+fn of_many_servers_the_first_are_kept() {
+    let mut options = vec![53, 1, 5, 6, 40];
+    options.extend((0..10).flat_map(|last| [163, 1, 74, last]));
+    let message = Message::parse(&with_options(&options)).expect("valid");
+    let expected: Vec<Ipv4Addr> = (0..8).map(|last| [163, 1, 74, last].into()).collect();
+    assert_eq!(message.options.dns_servers.as_slice(), expected);
+}
+
+#[test]
 fn overloaded_fields_and_split_options() {
     for (overload, expected) in [(1, &b"ab-cd"[..]), (2, b"ab-ef"), (3, b"ab-cd-ef")] {
         let mut bytes = with_options(&[52, 1, overload, 53, 1, 2, 15, 2, b'a', b'b', 255]);
