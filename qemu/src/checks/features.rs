@@ -46,15 +46,15 @@ fn rows(table: &str) -> Vec<Row<'_>> {
             if !has_number || !id.starts_with(|first: char| first.is_ascii_uppercase()) {
                 return None;
             }
-            // Backticks are for tests alone in the last cell.
-            let tests = cells
-                .last()?
-                .split('`')
-                .filter_map(|piece| piece.rsplit_once("::"))
-                .collect();
+            let tests = tests_named_in(cells.last()?).collect();
             Some(Row { id, tests })
         })
         .collect()
+}
+
+/// The tests in a table's last cell, as (file, function). Backticks are for tests alone there.
+pub fn tests_named_in(cell: &str) -> impl Iterator<Item = (&str, &str)> {
+    cell.split('`').filter_map(|piece| piece.rsplit_once("::"))
 }
 
 /// `file::function` of every test that drives a guest.
@@ -70,7 +70,8 @@ pub fn driven_tests() -> HashSet<String> {
         .collect()
 }
 
-fn exists(file: &str, test: &str, driven: &HashSet<String>) -> bool {
+/// Whether there is such a test; `driven` are those that drive a guest.
+pub fn exists(file: &str, test: &str, driven: &HashSet<String>) -> bool {
     if file.starts_with("qemu/src/tests/") {
         return driven.contains(&format!("{file}::{test}"));
     }

@@ -1,5 +1,6 @@
 //! Rules of the tree that a machine can check. Each is a test with a name.
 
+mod carried;
 pub mod conformance;
 mod documents;
 mod features;
@@ -38,6 +39,10 @@ const CHECKS: &[Check] = &[
     (
         "features_name_tests_that_exist",
         features::features_name_tests_that_exist,
+    ),
+    (
+        "carried_tests_are_all_there",
+        carried::carried_tests_are_all_there,
     ),
     (
         "conformance_is_what_tests_say",
