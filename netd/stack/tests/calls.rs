@@ -91,6 +91,28 @@ fn a_datagram_goes_somewhere() {
 }
 
 #[test]
+fn so_many_datagrams_wait_for_the_device_and_no_more() {
+    let mut world = World::new();
+    let client = world.a.client();
+    let socket = world.a.datagram(client);
+    let to = Some(at(2, 9));
+    for token in 0..64 {
+        world.a.say(client, socket, b"wait", to, token, world.now);
+    }
+    let (stack, now) = (&mut world.a.stack, world.now);
+    let data = Data::Inline(b"too many");
+    let refused = stack.send(client, socket, data, to, Token(64), now);
+    assert_eq!(refused, Err(SendError::TooMany));
+    world.settle();
+    for token in 0..64 {
+        assert_eq!(world.a.take(token), [EventKind::Sent { bytes: 4 }]);
+    }
+    world
+        .a
+        .say(client, socket, b"room again", to, 64, world.now);
+}
+
+#[test]
 fn a_datagram_may_be_empty_and_has_the_life_that_was_chosen() {
     let mut world = World::new();
     let (client, server) = (world.a.client(), world.b.client());

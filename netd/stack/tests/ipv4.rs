@@ -91,7 +91,7 @@ fn host() -> World {
 fn malformed_and_martian_packets_are_counted_and_not_answered() {
     let sound = icmp_frame(&echo());
     type Damage = fn(&mut Vec<u8>);
-    let cases: [(&str, Drop, Damage); 14] = [
+    let cases: [(&str, Drop, Damage); 15] = [
         ("version", Drop::Ipv4Version, |it| it[14] = 0x65),
         ("header length", Drop::Ipv4HeaderLength, |it| it[14] = 0x44),
         ("total length", Drop::Ipv4TotalLength, |it| it[16] = 9),
@@ -107,6 +107,7 @@ fn malformed_and_martian_packets_are_counted_and_not_answered() {
         ("from ourselves", Drop::Ipv4Source, |it| it[29] = 1),
         ("from class E", Drop::Ipv4Source, |it| it[26] = 240),
         ("for another", Drop::Ipv4NotForUs, |it| it[33] = 77),
+        ("for nobody", Drop::Ipv4NotForUs, |it| it[30..34].fill(0)),
         ("for a group", Drop::Ipv4NotForUs, |it| {
             it[30..34].copy_from_slice(&[224, 0, 0, 9]);
         }),
