@@ -9,6 +9,7 @@ use crate::info::{AddressState, Origin};
 use crate::interface::Medium;
 use crate::route::{Refused, Route};
 use crate::stack::Stack;
+use crate::tcp::connection::Fact;
 use crate::timers::Timer;
 use ::tcp::Instant;
 use core::net::{IpAddr, Ipv4Addr};
@@ -190,7 +191,7 @@ impl Stack {
     pub(crate) fn address_lost(&mut self, address: Ipv4Addr, now: Instant) {
         for index in 0..u32::try_from(self.tcp.connections.limit()).unwrap_or(u32::MAX) {
             let conn = self.tcp.connections.at(index);
-            if conn.is_some_and(|conn| conn.tuple.local == address && !conn.over) {
+            if conn.is_some_and(|conn| conn.tuple.local == address && !conn.is(Fact::Over)) {
                 self.tcp_abort(index, Some(crate::error::SocketError::AddressLost), now);
             }
         }

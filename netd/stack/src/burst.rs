@@ -18,6 +18,7 @@ use crate::memory::{ClientMemory, Gone};
 use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::tcp::connection::Fact;
 use ::tcp::Instant;
 use wire::{Drop, Follower, Train};
 
@@ -87,18 +88,23 @@ impl Stack {
     fn space(&self, connection: u32, ahead: u32) -> Option<Space> {
         let conn = self.tcp.connections.at(connection)?;
         let client = conn.client()?;
-        if conn.receive_closed || conn.over || conn.early.is_some() {
+        if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || conn.early.is_some() {
             return None;
         }
         let expected = conn.tcp.expected().checked_sub(ahead.into())?;
-        let arrived = conn.arrived().checked_sub(conn.room_start())?;
-        let mut at = arrived.checked_add(ahead.into())?;
-        for room in self.requests.iter(&conn.rooms).filter_map(Request::room) {
-            let length = u64::from(room.range.length);
+        let untold = conn.arrived().checked_sub(conn.told())?;
+        let rooms = self.requests.iter(&conn.rooms);
+        let mut rooms = rooms.filter_map(Request::room).peekable();
+        let (_, used) = rooms.peek()?;
+        let mut at = untold
+            .checked_add(u64::from(*used))?
+            .checked_add(ahead.into())?;
+        for (range, _) in rooms {
+            let length = u64::from(range.length);
             if at < length {
                 return Some(Space {
                     client,
-                    offset: room.range.offset.checked_add(at)?,
+                    offset: range.offset.checked_add(at)?,
                     length: expected.min(length - at),
                 });
             }

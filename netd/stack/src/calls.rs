@@ -14,7 +14,7 @@ use crate::info::Status;
 use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
-use crate::tcp::connection::{Beginning, Holder};
+use crate::tcp::connection::{Fact, Holder};
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
 use core::net::SocketAddr;
@@ -100,7 +100,7 @@ impl Stack {
         if kind == Kind::Stream {
             return Ok(socket);
         }
-        let Ok(key) = self
+        let Some(index) = self
             .udp
             .sockets
             .insert(Datagram::new(client, socket, options))
@@ -108,7 +108,6 @@ impl Stack {
             self.clients.forget(socket);
             return Err(CreateError::NoFreeSocket);
         };
-        let index = self.udp.sockets.index(key);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
             entry.role = Role::Datagram(index);
         }
@@ -367,7 +366,7 @@ impl Stack {
         let conn = self.tcp.connections.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
-            state: if conn.over {
+            state: if conn.is(Fact::Over) {
                 "CLOSED"
             } else {
                 conn.tcp.state().name()
@@ -375,9 +374,9 @@ impl Stack {
             local: Some(conn.local()),
             remote: Some(conn.remote()),
             readable: conn.told() < conn.arrived() || conn.at_eof() || conn.error.is_some(),
-            writable: !conn.over
-                && !conn.send_closed
-                && conn.sends.len() < limit
+            writable: !conn.is(Fact::Over)
+                && !conn.is(Fact::SendClosed)
+                && self.requests.len(&conn.sends) < limit
                 && conn.has_send_room(1, send_buffer),
             eof: conn.at_eof(),
             send_queued: conn.queued().saturating_sub(conn.acked()),
@@ -399,9 +398,9 @@ impl Stack {
             local: socket.local.map(SocketAddr::V4),
             remote: socket.remote.map(SocketAddr::V4),
             readable: !socket.arrivals.is_empty() || socket.error.is_some(),
-            writable: socket.sends.len() + socket.done.len() < limit,
+            writable: self.requests.len(&socket.sends) + self.requests.len(&socket.done) < limit,
             eof: false,
-            send_queued: socket.sends.len().into(),
+            send_queued: self.requests.len(&socket.sends).into(),
             room: self.datagram_room(index),
             urgent: 0,
             doubt: None,
@@ -444,7 +443,6 @@ impl Stack {
                         .iter(chain)
                         .any(|request| request.token() == token)
                 });
-                let waits = waits || conn.beginning == Beginning::Connecting(token);
                 Err(if waits {
                     CancelError::InProgress
                 } else {

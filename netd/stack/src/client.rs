@@ -96,7 +96,7 @@ impl Clients {
             sockets: 0,
             notices: Chain::EMPTY,
         });
-        key.map(ClientId).map_err(|_| ClientError::TooManyClients)
+        key.map(ClientId).ok_or(ClientError::TooManyClients)
     }
 
     pub(crate) fn remove(&mut self, client: ClientId) -> bool {
@@ -155,7 +155,7 @@ impl Clients {
         let key = self
             .sockets
             .insert(socket)
-            .map_err(|_| CreateError::NoFreeSocket)?;
+            .ok_or(CreateError::NoFreeSocket)?;
         owner.sockets += 1;
         Ok(SocketId(key))
     }

@@ -81,7 +81,7 @@ pub enum ConnectError {
     AddressInUse,
     /// No ephemeral port is free.
     NoFreePort,
-    /// All connections are in use.
+    /// All connections are in use, or as many requests wait as may.
     NoFreeConnection,
     /// This family is not served.
     AddressFamily,

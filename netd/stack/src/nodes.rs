@@ -1,6 +1,7 @@
 //! Requests that wait: first-in-first-out chains of values out of one bounded store.
 //!
-//! *Owns* the values. A [`Chain`] lives in the socket it belongs to and is only two numbers.
+//! *Owns* the values. A [`Chain`] lives in the socket it belongs to and is only one number: how long
+//! it is stands with its last value, which is touched anyway when it gets longer or shorter.
 //! *Never* allocates after construction, and never grows beyond its limit: who wants to wait when
 //! the store is full is told so.
 //!
@@ -15,8 +16,10 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 struct Node<T> {
     value: Option<T>,
-    owner: u32,
     next: u32,
+    owner: u16,
+    /// Of the last in a chain: how many there are, as far as can be counted.
+    len: u16,
 }
 
 /// A store of chained values.
@@ -33,7 +36,6 @@ pub(crate) struct Nodes<T> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Chain {
     last: u32,
-    len: u32,
 }
 
 /// The store is full.
@@ -42,14 +44,10 @@ pub(crate) struct Full;
 
 impl Chain {
     /// No value.
-    pub(crate) const EMPTY: Self = Self { last: NONE, len: 0 };
-
-    pub(crate) fn len(&self) -> u32 {
-        self.len
-    }
+    pub(crate) const EMPTY: Self = Self { last: NONE };
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.last == NONE
     }
 }
 
@@ -73,8 +71,9 @@ impl<T> Nodes<T> {
         let limit = u32::try_from(limit).unwrap_or(NONE - 1);
         let node = |next| Node {
             value: None,
-            owner: 0,
             next,
+            owner: 0,
+            len: 0,
         };
         let nodes = (1..=limit).map(|next| node(if next == limit { NONE } else { next }));
         Self {
@@ -85,9 +84,16 @@ impl<T> Nodes<T> {
         }
     }
 
+    /// How many values the chain has; if more than 65,535, then that many.
+    pub(crate) fn len(&self, chain: &Chain) -> u32 {
+        let last = self.nodes.get(chain.last as usize);
+        last.map_or(0, |last| last.len.into())
+    }
+
     /// Puts a value of `owner` at the end of the chain.
     pub(crate) fn push(&mut self, chain: &mut Chain, owner: u32, value: T) -> Result<(), Full> {
         let held = self.held.get_mut(owner as usize).ok_or(Full)?;
+        let owner = u16::try_from(owner).map_err(|_| Full)?;
         if *held >= self.quota {
             return Err(Full);
         }
@@ -96,8 +102,9 @@ impl<T> Nodes<T> {
         self.free = node.next;
         *node = Node {
             value: Some(value),
-            owner,
             next: NONE,
+            owner,
+            len: 0,
         };
         *held += 1;
         self.link(chain, index);
@@ -105,25 +112,25 @@ impl<T> Nodes<T> {
     }
 
     fn link(&mut self, chain: &mut Chain, index: u32) {
-        let first = match self.nodes.get_mut(chain.last as usize) {
-            Some(last) => core::mem::replace(&mut last.next, index),
-            None => index,
+        let (first, before) = match self.nodes.get_mut(chain.last as usize) {
+            Some(last) => (core::mem::replace(&mut last.next, index), last.len),
+            None => (index, 0),
         };
         if let Some(node) = self.nodes.get_mut(index as usize) {
             node.next = first;
+            node.len = before.saturating_add(1);
         }
         chain.last = index;
-        chain.len += 1;
     }
 
     fn unlink_first(&mut self, chain: &mut Chain) -> Option<u32> {
         let index = self.start(chain).0;
         let second = self.nodes.get(index as usize)?.next;
-        chain.len -= 1;
         if index == chain.last {
             chain.last = NONE;
         } else if let Some(last) = self.nodes.get_mut(chain.last as usize) {
             last.next = second;
+            last.len = last.len.saturating_sub(1);
         }
         Some(index)
     }
@@ -134,7 +141,7 @@ impl<T> Nodes<T> {
         let node = self.nodes.get_mut(index as usize)?;
         node.next = self.free;
         self.free = index;
-        if let Some(held) = self.held.get_mut(node.owner as usize) {
+        if let Some(held) = self.held.get_mut(usize::from(node.owner)) {
             *held = held.saturating_sub(1);
         }
         node.value.take()
@@ -248,7 +255,7 @@ mod tests {
         assert_eq!(nodes.pop(&mut b), Some(1));
         nodes.push(&mut a, 0, 5).unwrap();
         assert_eq!(content(&nodes, &a), [0, 2, 5]);
-        assert_eq!((a.len(), b.len()), (3, 1));
+        assert_eq!((nodes.len(&a), nodes.len(&b)), (3, 1));
         while nodes.pop(&mut a).is_some() {}
         assert!(a.is_empty());
         nodes.push(&mut a, 0, 6).unwrap();

@@ -8,6 +8,7 @@ use crate::client::Role;
 use crate::error::{BadSocket, OptionError};
 use crate::id::{ClientId, SocketId};
 use crate::stack::Stack;
+use crate::tcp::connection::Fact;
 use ::tcp::{Algorithm, Instant, KeepAlive, Tuning};
 use core::num::{NonZeroU8, NonZeroU16};
 
@@ -257,7 +258,7 @@ impl Stack {
             .connections
             .at_mut(index)
             .ok_or(OptionError::BadSocket)?;
-        if conn.over {
+        if conn.is(Fact::Over) {
             return Ok(());
         }
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);

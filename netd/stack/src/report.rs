@@ -9,7 +9,7 @@ use crate::info::{
 use crate::interface::Medium;
 use crate::nodes::Chain;
 use crate::stack::Stack;
-use crate::tcp::connection::Conn;
+use crate::tcp::connection::{Conn, Fact};
 use ::tcp::{Instant, State};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
@@ -76,7 +76,7 @@ impl Stack {
             .iter(chain)
             .filter_map(|request| request.room());
         rooms
-            .map(|room| u64::from(room.range.length.saturating_sub(room.used)))
+            .map(|(range, used)| u64::from(range.length.saturating_sub(used)))
             .sum()
     }
 
@@ -85,8 +85,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return 0;
         };
-        let used = conn.arrived().saturating_sub(conn.room_start());
-        self.room_in(&conn.rooms).saturating_sub(used)
+        let untold = conn.arrived().saturating_sub(conn.told());
+        self.room_in(&conn.rooms).saturating_sub(untold)
     }
 
     /// Room of a datagram socket that is left.
@@ -114,7 +114,7 @@ impl Stack {
             .tcp
             .connections
             .iter()
-            .map(|(key, conn)| self.connection_info(self.tcp.connections.index(key), conn));
+            .map(|(index, conn)| self.connection_info(index, conn));
         let half_open = self.tcp.half_open.iter().map(|(_, half_open)| SocketInfo {
             state: State::SynReceived.name(),
             remote: Some(half_open.tuple.remote_end()),
@@ -125,11 +125,11 @@ impl Stack {
             remote: Some(waiting.tuple.remote_end()),
             ..blank("tcp", waiting.tuple.local_end(), None, None)
         });
-        let datagrams = self.udp.sockets.iter().map(|(key, socket)| SocketInfo {
+        let datagrams = self.udp.sockets.iter().map(|(index, socket)| SocketInfo {
             remote: socket.remote.map(SocketAddr::V4),
-            send_queued: socket.sends.len().into(),
-            receive_queued: socket.arrivals.len().into(),
-            room: self.datagram_room(self.udp.sockets.index(key)),
+            send_queued: self.requests.len(&socket.sends).into(),
+            receive_queued: self.requests.len(&socket.arrivals).into(),
+            room: self.datagram_room(index),
             ..blank(
                 "udp",
                 socket
@@ -152,7 +152,7 @@ impl Stack {
             id: conn.socket(),
             client: conn.client(),
             protocol: "tcp",
-            state: if conn.over {
+            state: if conn.is(Fact::Over) {
                 "CLOSED"
             } else {
                 info.state.name()
@@ -228,7 +228,7 @@ impl Stack {
             sent.packets += interface.sent.packets;
             sent.bytes += interface.sent.bytes;
         }
-        let synchronised = |conn: &Conn| conn.established && !conn.over;
+        let synchronised = |conn: &Conn| conn.is(Fact::Established) && !conn.is(Fact::Over);
         let connections = self
             .tcp
             .connections
@@ -270,7 +270,11 @@ impl Stack {
     /// All counters that are not drops, with their names.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         // Connections count for themselves what they send again, and hand it over at their end.
-        let alive = self.tcp.connections.iter().filter(|(_, conn)| !conn.over);
+        let alive = self
+            .tcp
+            .connections
+            .iter()
+            .filter(|(_, conn)| !conn.is(Fact::Over));
         let again: u64 = alive
             .map(|(_, conn)| u64::from(conn.tcp.retransmits()))
             .sum();

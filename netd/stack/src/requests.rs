@@ -4,7 +4,7 @@
 //! [`Notice`] in the place it held, so that telling about it can never fail for want of room.
 
 use crate::error::SocketError;
-use crate::id::Token;
+use crate::id::{SocketId, Token};
 use crate::memory::Range;
 use core::net::SocketAddrV4;
 
@@ -78,6 +78,16 @@ pub(crate) struct Accept {
     pub(crate) room: Option<Range>,
 }
 
+/// A connection that answers an accept, and that the client has not been told of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) token: Token,
+    /// The name of the listener.
+    pub(crate) listener: Option<SocketId>,
+    /// The connection's first room; of no length: there is none.
+    pub(crate) range: Range,
+}
+
 /// A datagram in a client's room that the client does not know of yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
@@ -102,6 +112,9 @@ pub(crate) enum Request {
     Send(Send),
     Room(Room),
     Accept(Accept),
+    /// A connect that the client has not been told the end of.
+    Connect(Token),
+    Accepted(Accepted),
     Arrival(Arrival),
     Notice(Notice),
 }
@@ -115,6 +128,8 @@ impl Request {
             Self::Send(send) => send.token,
             Self::Room(room) => room.token,
             Self::Accept(accept) => accept.token,
+            Self::Connect(token) => *token,
+            Self::Accepted(accepted) => accepted.token,
             Self::Arrival(arrival) => arrival.token,
             Self::Notice(notice) => notice.token,
         }
@@ -142,14 +157,18 @@ impl Request {
     pub(crate) fn send(&self) -> Option<&Send> {
         match self {
             Self::Send(send) => Some(send),
-            Self::Room(_) | Self::Accept(_) | Self::Arrival(_) | Self::Notice(_) => None,
+            _ => None,
         }
     }
 
-    pub(crate) fn room(&self) -> Option<&Room> {
+    /// Of what a connection has to receive into: the room in it, and how much of it the client
+    /// knows to be used. (What says how the connection began may have none.)
+    pub(crate) fn room(&self) -> Option<(Range, u32)> {
         match self {
-            Self::Room(room) => Some(room),
-            Self::Send(_) | Self::Accept(_) | Self::Arrival(_) | Self::Notice(_) => None,
+            Self::Room(room) => Some((room.range, room.used)),
+            Self::Accepted(accepted) => Some((accepted.range, 0)),
+            Self::Connect(_) => Some((Range::default(), 0)),
+            _ => None,
         }
     }
 }

@@ -1,11 +1,13 @@
-//! Tables of plain data, addressed by index with a generation.
+//! Tables of plain data, addressed by index, and names for what outsiders hold on to.
 //!
-//! *Owns* its entries and who may name them: a [`Key`] is good for one life of one place. *Never*
-//! grows: the limit is fixed at construction.
+//! *Owns* its entries. A [`Table`]'s indices are for those who know whether an entry is still there; a
+//! [`Slab`]'s [`Key`] is good for one life of one place, and may come from anybody. *Never* grows:
+//! the limit is fixed at construction.
 //!
 //! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; places
 //! are reused oldest first, so that this takes as long as it can. No key is zero.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
@@ -16,14 +18,8 @@ pub(crate) type Key = NonZeroU32;
 const NONE: u32 = u32::MAX;
 
 #[derive(Debug)]
-struct Place<T> {
-    generation: u32,
-    content: Content<T>,
-}
-
-#[derive(Debug)]
-enum Content<T> {
-    /// Free; `next` is the place that is to be used after this one.
+enum Place<T> {
+    /// `next` is the place that is to be used after this one.
     Free {
         next: u32,
     },
@@ -33,55 +29,44 @@ enum Content<T> {
 impl<T> Place<T> {
     #[inline]
     fn entry(&self) -> Option<&T> {
-        match &self.content {
-            Content::Entry(entry) => Some(entry),
-            Content::Free { .. } => None,
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Free { .. } => None,
         }
     }
 
     #[inline]
     fn entry_mut(&mut self) -> Option<&mut T> {
-        match &mut self.content {
-            Content::Entry(entry) => Some(entry),
-            Content::Free { .. } => None,
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::Free { .. } => None,
         }
     }
 }
 
-/// A table of at most as many entries as it was made for.
+/// At most as many entries as it was made for.
 #[derive(Debug)]
-pub(crate) struct Slab<T> {
+pub(crate) struct Table<T> {
     places: Vec<Place<T>>,
     /// The free places, the one that has been free for longest first.
     first_free: u32,
     last_free: u32,
-    index_bits: u32,
     used: usize,
 }
 
-impl<T> Slab<T> {
+impl<T> Table<T> {
     /// An empty table for `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
-        let index_bits = usize::BITS - limit.saturating_sub(1).leading_zeros();
         let count = u32::try_from(limit).unwrap_or(NONE);
-        let place = |next| Place {
-            generation: 1,
-            content: Content::Free {
-                next: if next < count { next } else { NONE },
-            },
+        let place = |next| Place::Free {
+            next: if next < count { next } else { NONE },
         };
-        // At least eight bits are left for generations: no table has more than 16 million entries.
         Self {
             places: (1..=count).map(place).collect(),
             first_free: if count == 0 { NONE } else { 0 },
             last_free: count.checked_sub(1).unwrap_or(NONE),
-            index_bits: index_bits.min(24),
             used: 0,
         }
-    }
-
-    fn key(&self, index: u32, generation: u32) -> Option<Key> {
-        NonZeroU32::new((generation << self.index_bits) | index)
     }
 
     /// How many entries there are.
@@ -94,107 +79,149 @@ impl<T> Slab<T> {
         self.places.len()
     }
 
-    /// The place of a key, whether it is still good or not.
-    pub(crate) fn index(&self, key: Key) -> u32 {
-        key.get() & !(u32::MAX << self.index_bits)
-    }
-
-    /// Takes in an entry; gives it back when the table is full.
-    pub(crate) fn insert(&mut self, entry: T) -> Result<Key, T> {
+    /// Takes in an entry; `None` when the table is full.
+    pub(crate) fn insert(&mut self, entry: T) -> Option<u32> {
         let index = self.first_free;
-        let Some(generation) = self.places.get(index as usize).map(|it| it.generation) else {
-            return Err(entry);
-        };
-        let (Some(key), Some(place)) = (
-            self.key(index, generation),
-            self.places.get_mut(index as usize),
-        ) else {
-            return Err(entry);
-        };
-        if let Content::Free { next } =
-            core::mem::replace(&mut place.content, Content::Entry(entry))
-        {
+        let place = self.places.get_mut(index as usize)?;
+        if let Place::Free { next } = *place {
             self.first_free = next;
         }
+        *place = Place::Entry(entry);
         if self.first_free == NONE {
             self.last_free = NONE;
         }
         self.used += 1;
-        Ok(key)
-    }
-
-    fn place(&self, key: Key) -> Option<&Place<T>> {
-        let place = self.places.get(self.index(key) as usize)?;
-        (place.generation == key.get() >> self.index_bits).then_some(place)
-    }
-
-    /// The entry of a key.
-    pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        self.place(key)?.entry()
-    }
-
-    /// The entry of a key.
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.place(key)?;
-        let index = self.index(key) as usize;
-        self.places.get_mut(index)?.entry_mut()
-    }
-
-    /// The entry at an index that the table itself has given out, and its key.
-    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
-        let place = self.places.get(index as usize)?;
-        place.entry()?;
-        self.key(index, place.generation)
+        Some(index)
     }
 
     /// The entry at a place.
+    #[inline]
     pub(crate) fn at(&self, index: u32) -> Option<&T> {
         self.places.get(index as usize)?.entry()
     }
 
     /// The entry at a place.
+    #[inline]
     pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
         self.places.get_mut(index as usize)?.entry_mut()
     }
 
-    /// Takes an entry out; its key is dead from now on.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        self.place(key)?;
-        self.remove_at(self.index(key))
-    }
-
     /// Takes the entry at a place out.
     pub(crate) fn remove_at(&mut self, index: u32) -> Option<T> {
-        let largest = u32::MAX >> self.index_bits;
         let place = self.places.get_mut(index as usize)?;
         place.entry()?;
-        let content = core::mem::replace(&mut place.content, Content::Free { next: NONE });
-        place.generation = if place.generation >= largest {
-            1
-        } else {
-            place.generation + 1
-        };
+        let removed = core::mem::replace(place, Place::Free { next: NONE });
         self.used -= 1;
         match self.places.get_mut(self.last_free as usize) {
-            Some(last) => last.content = Content::Free { next: index },
+            Some(last) => *last = Place::Free { next: index },
             None => self.first_free = index,
         }
         self.last_free = index;
-        match content {
-            Content::Entry(entry) => Some(entry),
-            Content::Free { .. } => None,
+        match removed {
+            Place::Entry(entry) => Some(entry),
+            Place::Free { .. } => None,
         }
     }
 
-    /// All entries with their keys, in no particular order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> + '_ {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
+    /// All entries with their indices, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> + '_ {
+        (0..).zip(&self.places).filter_map(|(index, place)| {
             let entry = place.entry()?;
-            Some((
-                self.key(u32::try_from(index).ok()?, place.generation)?,
-                entry,
-            ))
+            Some((index, entry))
         })
+    }
+}
+
+/// A table whose entries have names.
+#[derive(Debug)]
+pub(crate) struct Slab<T> {
+    table: Table<T>,
+    /// Which life of each place is the present or the next one; apart from the entries, whose
+    /// alignment it would spoil.
+    generations: Vec<u32>,
+    index_bits: u32,
+}
+
+impl<T> Slab<T> {
+    /// An empty table for `limit` entries.
+    pub(crate) fn new(limit: usize) -> Self {
+        let index_bits = usize::BITS - limit.saturating_sub(1).leading_zeros();
+        let table = Table::new(limit);
+        // At least eight bits are left for generations: no table has more than 16 million entries.
+        Self {
+            generations: vec![1; table.limit()],
+            table,
+            index_bits: index_bits.min(24),
+        }
+    }
+
+    fn key(&self, index: u32) -> Option<Key> {
+        let generation = self.generations.get(index as usize)?;
+        NonZeroU32::new((generation << self.index_bits) | index)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// How many entries there can be.
+    pub(crate) fn limit(&self) -> usize {
+        self.table.limit()
+    }
+
+    /// The place of a key, whether it is still good or not.
+    pub(crate) fn index(&self, key: Key) -> u32 {
+        key.get() & !(u32::MAX << self.index_bits)
+    }
+
+    /// The place of a key that is still good, if there is an entry.
+    fn place(&self, key: Key) -> Option<u32> {
+        let index = self.index(key);
+        let generation = self.generations.get(index as usize)?;
+        (*generation == key.get() >> self.index_bits).then_some(index)
+    }
+
+    /// Takes in an entry; `None` when the table is full.
+    pub(crate) fn insert(&mut self, entry: T) -> Option<Key> {
+        let index = self.table.insert(entry)?;
+        self.key(index)
+    }
+
+    /// The entry of a key.
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        self.table.at(self.place(key)?)
+    }
+
+    /// The entry of a key.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.table.at_mut(self.place(key)?)
+    }
+
+    /// The entry at a place.
+    pub(crate) fn at(&self, index: u32) -> Option<&T> {
+        self.table.at(index)
+    }
+
+    /// The key of the entry at a place.
+    pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
+        self.at(index)?;
+        self.key(index)
+    }
+
+    /// Takes an entry out; its key is dead from now on.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        let index = self.place(key)?;
+        let entry = self.table.remove_at(index)?;
+        if let Some(generation) = self.generations.get_mut(index as usize) {
+            let largest = u32::MAX >> self.index_bits;
+            *generation = if *generation >= largest {
+                1
+            } else {
+                *generation + 1
+            };
+        }
+        Some(entry)
     }
 }
 
@@ -207,7 +234,7 @@ mod tests {
         let mut slab = Slab::new(2);
         let first = slab.insert("a").unwrap();
         let second = slab.insert("b").unwrap();
-        assert_eq!(slab.insert("c"), Err("c"));
+        assert_eq!(slab.insert("c"), None);
         assert_eq!(slab.remove(first), Some("a"));
         assert_eq!(slab.get(first), None);
         assert_eq!(slab.remove(first), None);

@@ -12,7 +12,7 @@ use crate::id::{ClientId, Token};
 use crate::ip::v4_in::Incoming;
 use crate::packets::Owner;
 use crate::request::Ping;
-use crate::slab::Slab;
+use crate::slab::Table;
 use crate::stack::Stack;
 use crate::timers::Timer;
 use ::tcp::Instant;
@@ -36,14 +36,14 @@ pub(crate) struct Waiting {
 /// All pings.
 #[derive(Debug)]
 pub(crate) struct Pings {
-    pub(crate) table: Slab<Waiting>,
+    pub(crate) table: Table<Waiting>,
     secret: u16,
 }
 
 impl Pings {
     pub(crate) fn new(limit: u32, secret: u16) -> Self {
         Self {
-            table: Slab::new(limit as usize),
+            table: Table::new(limit as usize),
             secret,
         }
     }
@@ -93,12 +93,7 @@ impl Stack {
             sent: None,
             answer: None,
         };
-        let key = self
-            .pings
-            .table
-            .insert(waiting)
-            .map_err(|_| PingError::TooMany)?;
-        let index = self.pings.table.index(key);
+        let index = self.pings.table.insert(waiting).ok_or(PingError::TooMany)?;
         let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
         let header = self.header(&path, to, Protocol::ICMP, ttl);
         let identifier = self.pings.identifier(index);
@@ -110,7 +105,7 @@ impl Stack {
             write_request(&request, payload)
         });
         if !queued {
-            self.pings.table.remove(key);
+            self.pings.table.remove_at(index);
             return Err(PingError::TooMany);
         }
         self.timers

@@ -13,7 +13,7 @@ use crate::names::transport::Transports;
 use crate::publish::Telling;
 use crate::request::{AddressKind, Lookup};
 use crate::rng::Rng;
-use crate::slab::Slab;
+use crate::slab::Table;
 use crate::stack::Stack;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) struct Waiting {
 /// All look-ups, the resolver, and what carries its questions.
 #[derive(Debug)]
 pub(crate) struct Names {
-    pub(crate) table: Slab<Waiting>,
+    pub(crate) table: Table<Waiting>,
     pub(crate) resolver: Resolver,
     pub(crate) transports: Transports,
 }
@@ -45,7 +45,7 @@ impl Names {
             cache: config.dns_cache,
         };
         Self {
-            table: Slab::new(config.resolutions.into()),
+            table: Table::new(config.resolutions.into()),
             resolver: Resolver::new(limits, rng),
             transports: Transports::new(config.resolutions),
         }
@@ -91,12 +91,11 @@ impl Stack {
             token,
             answer: None,
         };
-        let key = self
+        let owner = self
             .names
             .table
             .insert(waiting)
-            .map_err(|_| ResolveError::TooMany)?;
-        let owner = self.names.table.index(key);
+            .ok_or(ResolveError::TooMany)?;
         let kind = match lookup.kind {
             AddressKind::V4 => Kind::A,
             AddressKind::V6 => Kind::Aaaa,
@@ -113,7 +112,7 @@ impl Stack {
             Ok(Begun::Answered(answer)) => self.answered(owner, &answer, Duration::ZERO),
             Ok(Begun::Waiting) => self.run_names(now),
             Err(refusal) => {
-                self.names.table.remove(key);
+                self.names.table.remove_at(owner);
                 return Err(match refusal {
                     Refusal::BadName => ResolveError::BadName,
                     Refusal::NoServer => ResolveError::NoServer,
@@ -177,16 +176,14 @@ impl Stack {
         let ping = self.pings.table.iter().find(|(_, ping)| {
             ping.client == client && ping.token == token && ping.answer.is_none()
         });
-        if let Some((key, _)) = ping {
-            let index = self.pings.table.index(key);
+        if let Some((index, _)) = ping {
             self.ping_failed(index, None, SocketError::Cancelled);
             return Ok(());
         }
         let lookup = self.names.table.iter().find(|(_, waiting)| {
             waiting.client == client && waiting.token == token && waiting.answer.is_none()
         });
-        let (key, _) = lookup.ok_or(CancelError::NotFound)?;
-        let index = self.names.table.index(key);
+        let (index, _) = lookup.ok_or(CancelError::NotFound)?;
         self.names.resolver.cancel(index);
         self.look_up_ends(index, ended(ResolutionOutcome::Cancelled));
         Ok(())

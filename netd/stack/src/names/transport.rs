@@ -16,7 +16,7 @@ use crate::options::SocketOptions;
 use crate::packets::Owner;
 use crate::requests::{Request, Send, Source};
 use crate::stack::Stack;
-use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::timers::Timer;
 use crate::udp::socket::Holder as PortHolder;
 use alloc::boxed::Box;
@@ -212,8 +212,7 @@ impl Stack {
         let mut conn = Conn::new(tcp, tuple, Some(path));
         conn.ttl = self.config.ttl;
         conn.holder = Holder::Query(query.0);
-        let key = self.tcp.connections.insert(conn).ok()?;
-        let connection = self.tcp.connections.index(key);
+        let connection = self.tcp.connections.insert(conn)?;
         self.tcp
             .demux
             .insert(&tuple, Target::Connection(connection));
@@ -275,7 +274,7 @@ impl Stack {
         };
         let (from, upto) = (conn.told(), conn.arrived());
         conn.publish(upto, now);
-        let over = conn.over;
+        let over = conn.is(Fact::Over);
         if upto > from {
             let Names {
                 resolver,
@@ -322,12 +321,12 @@ impl Stack {
         }
         conn.holder = Holder::Nobody;
         let mut sends = core::mem::replace(&mut conn.sends, Chain::EMPTY);
-        let answered = conn.acked() == conn.queued() && !conn.over;
+        let answered = conn.acked() == conn.queued() && !conn.is(Fact::Over);
         self.forget_requests(&mut sends);
         let Some(conn) = self.tcp.connections.at_mut(connection) else {
             return;
         };
-        if conn.over {
+        if conn.is(Fact::Over) {
             self.tcp_forget(connection);
         } else if answered {
             let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);

@@ -3,7 +3,7 @@
 //!
 //! *Owns* no bytes. Where the streams stand is the protocol's to know: it is asked, not copied.
 //! *Invariants*, all in bytes of the respective stream:
-//! `told <= arrived <= room_start + sum of rooms`,
+//! `told <= arrived <= told + what is left of its rooms`,
 //! `begin of the first send <= acked <= queued = end of the last send`.
 
 use crate::bindings::Bindings;
@@ -17,10 +17,10 @@ use crate::nodes::{Chain, Cursor};
 use crate::path_mtus::PathMtus;
 use crate::queues::Queues;
 use crate::rng::Rng;
-use crate::slab::{Key, Slab};
+use crate::slab::Table;
 use crate::tcp::cookie_cache::CookieCache;
 use crate::tcp::cookies::{Cookies, HANDSHAKE};
-use crate::tcp::fast_open::FastOpens;
+use crate::tcp::fast_open::{Early, FastOpens};
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
@@ -42,15 +42,29 @@ pub(crate) enum Holder {
     Nobody,
 }
 
-/// What its client has still to be told of a connection's beginning.
+/// What has become true of a connection, beside what the protocol knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beginning {
-    /// Nothing.
-    Told,
-    /// What becomes of the connect with this token.
-    Connecting(Token),
-    /// That it answers the accept with this token, of the listener with this name.
-    Accepted(Token, Option<SocketId>),
+#[repr(u8)]
+pub(crate) enum Fact {
+    /// The first of [`Conn::rooms`] says what its client is still to be told of its beginning.
+    Untold,
+    Established,
+    PeerFin,
+    /// The end of the peer's stream may be acknowledged.
+    EndPublished,
+    /// Its client will send no more.
+    SendClosed,
+    /// Its client wants to receive no more.
+    ReceiveClosed,
+    OurFinAcked,
+    /// No segment will be sent or taken any more.
+    Over,
+    /// The client knows that the connection is in doubt.
+    DoubtTold,
+    /// The client knows of the error.
+    ErrorTold,
+    /// Where the urgent bytes end has moved, and the client has not been told.
+    UrgentIsNews,
 }
 
 /// A connection.
@@ -59,45 +73,33 @@ pub(crate) struct Conn {
     pub(crate) tcp: ::tcp::Connection,
     pub(crate) tuple: Tuple<Ipv4Addr>,
     pub(crate) way: Option<Way>,
-    pub(crate) ttl: u8,
-    pub(crate) dscp: u8,
     pub(crate) holder: Holder,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
     /// The send that the last segment was read from.
     pub(crate) cursor: Cursor,
-    /// Room to receive into, and how much of the first the client knows to be used.
+    /// Room to receive into; before it, as long as that is untold, its beginning.
     pub(crate) rooms: Chain,
-    pub(crate) room_used: u32,
     /// So many bytes behind those that the client knows of are urgent (RFC 9293 3.8.5, RCV.UP).
     pub(crate) urgent: u32,
-    /// Where they end has moved, and the client has not been told.
-    pub(crate) urgent_is_news: bool,
-    pub(crate) notices: Chain,
-    pub(crate) beginning: Beginning,
     /// Its half-open record, as long as the peer has not acknowledged our SYN (RFC 7413).
-    pub(crate) early: Option<Key>,
-    pub(crate) established: bool,
-    pub(crate) peer_fin: bool,
-    /// The end of the peer's stream may be acknowledged.
-    pub(crate) end_published: bool,
-    /// Its client will send no more, or wants to receive no more.
-    pub(crate) send_closed: bool,
-    pub(crate) receive_closed: bool,
-    pub(crate) our_fin_acked: bool,
-    /// No segment will be sent or taken any more.
-    pub(crate) over: bool,
+    pub(crate) early: Option<Early>,
+    facts: u16,
+    pub(crate) ttl: u8,
+    pub(crate) dscp: u8,
     pub(crate) error: Option<SocketError>,
     /// What a router has last said of it; it ends nothing (RFC 9293 3.9.2.2, soft errors).
     pub(crate) soft_error: Option<SocketError>,
-    /// The client knows that the connection is in doubt.
-    pub(crate) doubt_told: bool,
-    /// The client knows of the error.
-    pub(crate) error_told: bool,
 }
 
 // There are ten million of them.
-const _: () = assert!(size_of::<Conn>() <= 304);
+const _: () = assert!(size_of::<Conn>() <= size_of::<::tcp::Connection>() + 72);
+
+impl Fact {
+    const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
 
 impl Conn {
     pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, path: Option<Path>) -> Self {
@@ -105,36 +107,42 @@ impl Conn {
             tcp,
             tuple,
             way: path.map(Way::from),
-            ttl: 0,
-            dscp: 0,
             holder: Holder::Nobody,
             sends: Chain::EMPTY,
             cursor: Cursor::NOWHERE,
             rooms: Chain::EMPTY,
-            room_used: 0,
             urgent: 0,
-            urgent_is_news: false,
-            notices: Chain::EMPTY,
-            beginning: Beginning::Told,
             early: None,
-            established: false,
-            peer_fin: false,
-            end_published: false,
-            send_closed: false,
-            receive_closed: false,
-            our_fin_acked: false,
-            over: false,
+            facts: 0,
+            ttl: 0,
+            dscp: 0,
             error: None,
             soft_error: None,
-            doubt_told: false,
-            error_told: false,
         }
+    }
+
+    /// Whether this is true of it.
+    #[inline]
+    pub(crate) fn is(&self, fact: Fact) -> bool {
+        self.facts & fact.bit() != 0
+    }
+
+    /// This is true from now on.
+    #[inline]
+    pub(crate) fn note(&mut self, fact: Fact) {
+        self.facts |= fact.bit();
+    }
+
+    /// This is true from now on, or not.
+    #[inline]
+    pub(crate) fn set(&mut self, fact: Fact, is_true: bool) {
+        self.facts = self.facts & !fact.bit() | if is_true { fact.bit() } else { 0 };
     }
 
     /// Why the connection may not go on for long (RFC 9293 3.8.3, 3.9.1.8).
     pub(crate) fn doubt(&self) -> Option<SocketError> {
         let silence = self.tcp.is_in_doubt().then_some(SocketError::TimedOut);
-        self.soft_error.or(silence).filter(|_| !self.over)
+        self.soft_error.or(silence).filter(|_| !self.is(Fact::Over))
     }
 
     /// Whose memory its requests are in.
@@ -189,11 +197,6 @@ impl Conn {
         self.tcp.published()
     }
 
-    /// Where in the stream the first room begins.
-    pub(crate) fn room_start(&self) -> u64 {
-        self.told().saturating_sub(self.room_used.into())
-    }
-
     /// The client knows of all bytes before `offset`.
     pub(crate) fn publish(&mut self, offset: u64, now: Instant) {
         let told = u32::try_from(offset.saturating_sub(self.told())).unwrap_or(u32::MAX);
@@ -211,7 +214,7 @@ impl Conn {
 
     /// All that the peer has sent is with the client, and it will send no more.
     pub(crate) fn at_eof(&self) -> bool {
-        self.peer_fin && self.told() == self.arrived()
+        self.is(Fact::PeerFin) && self.told() == self.arrived()
     }
 }
 
@@ -219,12 +222,12 @@ impl Conn {
 #[derive(Debug)]
 pub(crate) struct Tcp {
     pub(crate) shared: Shared,
-    pub(crate) connections: Slab<Conn>,
-    pub(crate) half_open: Slab<HalfOpen>,
+    pub(crate) connections: Table<Conn>,
+    pub(crate) half_open: Table<HalfOpen>,
     pub(crate) half_open_order: Queues,
-    pub(crate) time_waits: Slab<TimeWaiting>,
+    pub(crate) time_waits: Table<TimeWaiting>,
     pub(crate) time_wait_order: Queues,
-    pub(crate) listeners: Slab<Listener>,
+    pub(crate) listeners: Table<Listener>,
     pub(crate) demux: Demux,
     /// Local ports of sockets that are bound, listening or not; by socket name.
     pub(crate) bindings: Bindings<Ipv4Addr, SocketId>,
@@ -259,12 +262,12 @@ impl Tcp {
         shared.seed(rng.u64());
         Self {
             shared,
-            connections: Slab::new(connections),
-            half_open: Slab::new(half_open),
+            connections: Table::new(connections),
+            half_open: Table::new(half_open),
             half_open_order: Queues::new(1, half_open),
-            time_waits: Slab::new(time_waits),
+            time_waits: Table::new(time_waits),
             time_wait_order: Queues::new(1, time_waits),
-            listeners: Slab::new(listeners),
+            listeners: Table::new(listeners),
             demux: Demux::new(connections + half_open + time_waits, rng),
             bindings: Bindings::new(config.sockets as usize, rng),
             listening: Bindings::new(listeners, rng),

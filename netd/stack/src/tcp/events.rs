@@ -3,13 +3,14 @@
 //! The order is that of the stream: accepted, connected, what is remarkable, bytes, end; then what
 //! became of sends; then the end of everything. Bytes that have been told of may be acknowledged, not before.
 
+use crate::config::Half;
 use crate::error::SocketError;
 use crate::event::EventKind;
 use crate::id::Token;
 use crate::publish::Telling;
-use crate::requests::Request;
+use crate::requests::{Accepted, Request, Room, Source};
 use crate::stack::Stack;
-use crate::tcp::connection::{Beginning, Holder};
+use crate::tcp::connection::{Fact, Holder};
 use ::tcp::Instant;
 
 impl Stack {
@@ -33,37 +34,53 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
+        if !conn.is(Fact::Untold) {
+            return true;
+        }
         let (local, remote) = (conn.local(), conn.remote());
-        if let (Beginning::Accepted(token, listener), Some(socket)) =
-            (conn.beginning, conn.socket())
-        {
-            if !telling.tell(
-                listener,
-                token,
-                EventKind::Accepted {
+        match (self.requests.first(&conn.rooms).copied(), conn.socket()) {
+            (Some(Request::Accepted(accepted)), Some(socket)) => {
+                let Accepted {
+                    token,
+                    listener,
+                    range,
+                } = accepted;
+                let kind = EventKind::Accepted {
                     socket,
                     local,
                     remote,
-                },
-            ) {
-                return false;
+                };
+                if !telling.tell(listener, token, kind) {
+                    return false;
+                }
+                if range.length == 0 {
+                    self.requests.pop(&mut conn.rooms);
+                } else if let Some(first) = self.requests.first_mut(&conn.rooms) {
+                    let room = Room {
+                        token,
+                        range,
+                        used: 0,
+                    };
+                    *first = Request::Room(room);
+                }
             }
-            conn.beginning = Beginning::Told;
-        }
-        if let Beginning::Connecting(token) = conn.beginning {
-            let kind = if conn.established {
-                EventKind::Connected { local, remote }
-            } else if conn.over {
-                conn.error_told = true;
-                EventKind::Error(conn.error.unwrap_or(SocketError::Closed))
-            } else {
-                return true;
-            };
-            if !telling.tell(conn.socket(), token, kind) {
-                return false;
+            (Some(Request::Connect(token)), socket) => {
+                let kind = if conn.is(Fact::Established) {
+                    EventKind::Connected { local, remote }
+                } else if conn.is(Fact::Over) {
+                    conn.note(Fact::ErrorTold);
+                    EventKind::Error(conn.error.unwrap_or(SocketError::Closed))
+                } else {
+                    return true;
+                };
+                if !telling.tell(socket, token, kind) {
+                    return false;
+                }
+                self.requests.pop(&mut conn.rooms);
             }
-            conn.beginning = Beginning::Told;
+            _ => return true,
         }
+        conn.set(Fact::Untold, false);
         true
     }
 
@@ -76,18 +93,18 @@ impl Stack {
             return true;
         };
         let (socket, token) = (Some(socket), Token::default());
-        if conn.urgent_is_news {
+        if conn.is(Fact::UrgentIsNews) {
             let bytes = conn.urgent.into();
             if bytes > 0 && !telling.tell(socket, token, EventKind::Urgent { bytes }) {
                 return false;
             }
-            conn.urgent_is_news = false;
+            conn.set(Fact::UrgentIsNews, false);
         }
-        if let Some(doubt) = conn.doubt().filter(|_| !conn.doubt_told) {
+        if let Some(doubt) = conn.doubt().filter(|_| !conn.is(Fact::DoubtTold)) {
             if !telling.tell(socket, token, EventKind::Doubtful(doubt)) {
                 return false;
             }
-            conn.doubt_told = true;
+            conn.note(Fact::DoubtTold);
         }
         true
     }
@@ -104,12 +121,12 @@ impl Stack {
                 break;
             };
             let told = conn.told();
-            let left = room.range.length.saturating_sub(conn.room_used);
+            let left = room.range.length.saturating_sub(room.used);
             let news = u32::try_from(arrived.saturating_sub(told)).unwrap_or(u32::MAX);
             let length = news.min(left);
             let more = length < left;
             let kind = EventKind::Received {
-                offset: room.range.offset.saturating_add(conn.room_used.into()),
+                offset: room.range.offset.saturating_add(room.used.into()),
                 length,
                 from: None,
                 more,
@@ -117,10 +134,9 @@ impl Stack {
             if !telling.tell(socket, room.token, kind) {
                 return false;
             }
+            room.used = room.used.saturating_add(length);
             conn.publish(told.saturating_add(length.into()), now);
-            conn.room_used = conn.room_used.saturating_add(length);
             if !more {
-                conn.room_used = 0;
                 self.requests.pop(&mut conn.rooms);
             }
         }
@@ -128,11 +144,13 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
-        let ended = conn.at_eof() || conn.receive_closed;
+        // After a close they are cancelled.
+        let is_closing = matches!(conn.holder, Holder::Closing(..));
+        let ended = !is_closing && (conn.at_eof() || conn.is(Fact::ReceiveClosed));
         while let Some(token) = self
             .requests
             .first(&conn.rooms)
-            .filter(|_| ended)
+            .filter(|request| ended && matches!(request, Request::Room(_)))
             .map(Request::token)
         {
             if !telling.tell(socket, token, EventKind::Eof) {
@@ -149,8 +167,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        if conn.at_eof() && !conn.end_published {
-            conn.end_published = true;
+        if conn.at_eof() && !conn.is(Fact::EndPublished) {
+            conn.note(Fact::EndPublished);
             let outcome = conn.tcp.publish_fin(&mut self.tcp.shared, now);
             self.apply_outcome(index, &outcome, now);
         }
@@ -171,7 +189,7 @@ impl Stack {
             }
             conn.forget_cursor(self.requests.start(&conn.sends));
             self.requests.pop(&mut conn.sends);
-            if let crate::requests::Source::Inline(buffer) = send.source {
+            if let Source::Inline(buffer) = send.source {
                 self.inline.release(buffer);
             }
         }
@@ -179,39 +197,63 @@ impl Stack {
     }
 
     fn tell_end(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.connections.at(index) else {
             return true;
         };
-        let socket = conn.socket();
-        if conn.over {
-            let error = conn.error.unwrap_or(SocketError::Closed);
-            let failed = |request: Request| request.failed(error);
-            while let Some(Request::Send(send)) = self.requests.first(&conn.sends).copied() {
-                self.requests
-                    .move_first(&mut conn.sends, &mut conn.notices, failed);
-                if let crate::requests::Source::Inline(buffer) = send.source {
-                    self.inline.release(buffer);
-                }
-            }
-            while self
-                .requests
-                .move_first(&mut conn.rooms, &mut conn.notices, failed)
-            {}
-        }
-        while let Some(Request::Notice(notice)) = self.requests.first(&conn.notices) {
-            if !telling.tell(socket, notice.token, EventKind::Error(notice.error)) {
-                return false;
-            }
-            conn.error_told = conn.over;
-            self.requests.pop(&mut conn.notices);
-        }
-        if let Some(error) = conn.error.filter(|_| conn.over && !conn.error_told) {
+        let (is_over, error) = (conn.is(Fact::Over), conn.error);
+        let ended = is_over.then_some(error.unwrap_or(SocketError::Closed));
+        // A close cancels the rooms before anything else ends.
+        let told = if matches!(conn.holder, Holder::Closing(..)) {
+            self.tell_failed(index, Half::Receive, Some(SocketError::Cancelled), telling)
+                && self.tell_failed(index, Half::Send, ended, telling)
+        } else {
+            self.tell_failed(index, Half::Send, ended, telling)
+                && self.tell_failed(index, Half::Receive, ended, telling)
+        };
+        let Some(conn) = self.tcp.connections.at_mut(index).filter(|_| told) else {
+            return false;
+        };
+        if let Some(error) = error.filter(|_| is_over && !conn.is(Fact::ErrorTold)) {
+            let socket = conn.socket();
             if socket.is_some() && !telling.tell(socket, Token::default(), EventKind::Lost(error)) {
                 return false;
             }
-            conn.error_told = true;
+            conn.note(Fact::ErrorTold);
         }
         self.tell_closed(index, telling)
+    }
+
+    /// Tells what waits of one half that it ends so, if it does.
+    fn tell_failed(
+        &mut self,
+        index: u32,
+        half: Half,
+        error: Option<SocketError>,
+        telling: &mut Telling<'_>,
+    ) -> bool {
+        let (Some(conn), Some(error)) = (self.tcp.connections.at_mut(index), error) else {
+            return true;
+        };
+        let socket = conn.socket();
+        loop {
+            let chain = match half {
+                Half::Send => &mut conn.sends,
+                Half::Receive | Half::Both => &mut conn.rooms,
+            };
+            let Some(request) = self.requests.first(chain).copied() else {
+                return true;
+            };
+            if !telling.tell(socket, request.token(), EventKind::Error(error)) {
+                return false;
+            }
+            self.requests.pop(chain);
+            if let Request::Send(send) = request
+                && let Source::Inline(buffer) = send.source
+            {
+                self.inline.release(buffer);
+            }
+            conn.set(Fact::ErrorTold, conn.is(Fact::Over));
+        }
     }
 
     fn tell_closed(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
@@ -221,7 +263,7 @@ impl Stack {
         let Holder::Closing(_, token) = conn.holder else {
             return true;
         };
-        if !conn.over && !conn.our_fin_acked {
+        if !conn.is(Fact::Over) && !conn.is(Fact::OurFinAcked) {
             return true;
         }
         let token: Token = token;
@@ -229,7 +271,7 @@ impl Stack {
             return false;
         }
         conn.holder = Holder::Nobody;
-        if conn.over {
+        if conn.is(Fact::Over) {
             self.tcp_forget(index);
         }
         true

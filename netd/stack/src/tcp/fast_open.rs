@@ -23,6 +23,7 @@ use crate::tcp::half_open::HalfOpen;
 use crate::timers::Timer;
 use ::tcp::{EarlySegment, Emit, Events, FastOpen, Instant, Mss, Outcome, SynEntry};
 use core::net::Ipv4Addr;
+use core::num::NonZeroU32;
 use core::time::Duration;
 use wire::Drop;
 use wire::tcp::{FastOpenCookie, Flags, Header, Segment};
@@ -36,6 +37,20 @@ const RESET_COUNTS: Duration = Duration::from_secs(60);
 
 /// The listener of half-open records whose connections have left it.
 const NO_LISTENER: u32 = u32::MAX;
+
+/// Where the half-open record of a connection opened at once is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Early(NonZeroU32);
+
+impl Early {
+    pub(crate) fn at(index: u32) -> Option<Self> {
+        NonZeroU32::new(index.wrapping_add(1)).map(Self)
+    }
+
+    pub(crate) fn index(self) -> u32 {
+        self.0.get() - 1
+    }
+}
 
 /// How a SYN is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,8 +149,8 @@ impl Tcp {
         let record = self.half_open.at(half_open)?;
         match self.find(&record.tuple)? {
             Target::Connection(index) => {
-                let early = self.connections.at(index)?.early?;
-                (self.half_open.index(early) == half_open).then_some(index)
+                let early = self.connections.at(index)?.early?.index();
+                (early == half_open).then_some(index)
             }
             Target::HalfOpen(_) | Target::TimeWait(_) => None,
         }
@@ -201,12 +216,11 @@ impl Stack {
             tuple,
             listener: NO_LISTENER,
         };
-        let key = self
+        let early = self
             .tcp
             .half_open
             .insert(record)
-            .map_err(|_| Drop::TcpSynOverflow)?;
-        let early = self.tcp.half_open.index(key);
+            .ok_or(Drop::TcpSynOverflow)?;
         self.tcp.half_open_order.push(0, early);
         let connection = self.establish(listener, tuple, entry.open_at_once(now), now);
         let Ok(index) = connection else {
@@ -216,7 +230,7 @@ impl Stack {
         self.stats.count(Counter::FastOpens);
         self.tcp.fast_opens.pending += 1;
         if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.early = Some(key);
+            conn.early = Early::at(early);
         }
         self.timers
             .set(Timer::HalfOpen(early), Some(entry.next_deadline()));
@@ -246,8 +260,8 @@ impl Stack {
 
     /// The SYN-ACK of a connection that has not sent it yet, or is to send it again.
     pub(crate) fn early_output(&mut self, index: u32, now: Instant) -> Option<Emit> {
-        let early = self.tcp.connections.at(index)?.early?;
-        let header = self.syn_answer(self.tcp.half_open.index(early), now)?;
+        let early = self.tcp.connections.at(index)?.early?.index();
+        let header = self.syn_answer(early, now)?;
         let conn = self.tcp.connections.at_mut(index)?;
         conn.tcp.early_answer(header)
     }

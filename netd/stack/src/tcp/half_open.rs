@@ -13,7 +13,7 @@ use crate::memory::ClientMemory;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::{Conn, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::Way;
 use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Open, Seq, Setup, SynEntry, SynOutcome};
@@ -118,15 +118,14 @@ impl Stack {
             tuple,
             listener,
         };
-        let key = self
+        let index = self
             .tcp
             .half_open
             .insert(half_open)
-            .map_err(|_| Drop::TcpSynOverflow)?;
+            .ok_or(Drop::TcpSynOverflow)?;
         if let Some(at) = self.tcp.listeners.at_mut(listener) {
             at.half_open += 1;
         }
-        let index = self.tcp.half_open.index(key);
         self.tcp.half_open_order.push(0, index);
         self.tcp.demux.insert(&tuple, Target::HalfOpen(index));
         self.half_open_output(index, now);
@@ -309,14 +308,13 @@ impl Stack {
         }
         let mut conn = Conn::new(Connection::from(open), tuple, path);
         conn.holder = Holder::Listener(listener);
-        conn.established = true;
+        conn.note(Fact::Established);
         (conn.ttl, conn.dscp) = (at.options.ttl, at.options.dscp);
-        let key = self
+        let connection = self
             .tcp
             .connections
             .insert(conn)
-            .map_err(|_| Drop::TcpAcceptOverflow)?;
-        let connection = self.tcp.connections.index(key);
+            .ok_or(Drop::TcpAcceptOverflow)?;
         at.queue.complete(connection);
         self.tcp
             .demux

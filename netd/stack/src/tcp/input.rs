@@ -18,7 +18,8 @@ use crate::packets::Owner;
 use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::Holder;
+use crate::tcp::connection::{Fact, Holder};
+use crate::tcp::fast_open::Early;
 use crate::timers::Timer;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
 use core::net::Ipv4Addr;
@@ -128,8 +129,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        if let Some(early) = conn.early {
-            let early = self.tcp.half_open.index(early);
+        if let Some(early) = conn.early.map(Early::index) {
             self.early_input(index, early, segment)?;
         }
         let Some(conn) = self.tcp.connections.at_mut(index) else {
@@ -178,7 +178,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Gone);
         };
-        if conn.receive_closed {
+        if conn.is(Fact::ReceiveClosed) {
             return Ok(());
         }
         if let Holder::Query(query) = conn.holder {
@@ -194,20 +194,22 @@ impl Stack {
         bytes = bytes
             .get(..usize::try_from(place.len).map_err(|_| Gone)?)
             .ok_or(Gone)?;
-        let mut at = place
-            .stream_offset
-            .checked_sub(conn.room_start())
-            .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
+        let (_, used) = self
+            .requests
+            .get(room)
+            .and_then(Request::room)
+            .ok_or(Gone)?;
+        let behind_told = place.stream_offset.checked_sub(conn.told());
+        let mut at = behind_told.ok_or(Gone)?.saturating_add(used.into());
         self.stats.count(Counter::CopiesIn);
         self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
         while !bytes.is_empty() {
-            let range = self
+            let (range, _) = self
                 .requests
                 .get(room)
                 .and_then(Request::room)
-                .ok_or(Gone)?
-                .range;
+                .ok_or(Gone)?;
             room = self.requests.next(&conn.rooms, room);
             let length = u64::from(range.length);
             if at >= length {
@@ -229,7 +231,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        let was_established = conn.established;
+        let was_established = conn.is(Fact::Established);
         if outcome.events.contains(Events::MARKED) {
             self.stats.count(Counter::TcpMarksReceived);
         }
@@ -242,13 +244,21 @@ impl Stack {
             let untold = u32::try_from(untold).unwrap_or(u32::MAX);
             let urgent = untold.saturating_add(outcome.urgent.into());
             // RFC 9293 3.8.5 (MUST-32): told of when it is new and whenever it moves.
-            conn.urgent_is_news |= urgent > conn.urgent;
+            if urgent > conn.urgent {
+                conn.note(Fact::UrgentIsNews);
+            }
             conn.urgent = conn.urgent.max(urgent);
         }
         let has = |event| outcome.events.contains(event);
-        conn.established |= has(Events::ESTABLISHED);
-        conn.peer_fin |= has(Events::PEER_FIN);
-        conn.our_fin_acked |= has(Events::FIN_ACKNOWLEDGED);
+        for (event, fact) in [
+            (Events::ESTABLISHED, Fact::Established),
+            (Events::PEER_FIN, Fact::PeerFin),
+            (Events::FIN_ACKNOWLEDGED, Fact::OurFinAcked),
+        ] {
+            if has(event) {
+                conn.note(fact);
+            }
+        }
         if has(Events::RESET) {
             let refused = !was_established;
             conn.error = Some(if refused {
@@ -262,17 +272,17 @@ impl Stack {
         }
         if outcome.acked > 0 {
             conn.soft_error = None;
-            conn.doubt_told = false;
+            conn.set(Fact::DoubtTold, false);
         }
-        if conn.receive_closed {
+        if conn.is(Fact::ReceiveClosed) {
             conn.publish(conn.arrived(), now);
         }
-        let receive_closed = conn.receive_closed;
+        let receive_closed = conn.is(Fact::ReceiveClosed);
         let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);
         let chosen = (conn.ttl, conn.dscp);
         let news = outcome.advanced > 0
             || outcome.acked > 0
-            || conn.urgent_is_news
+            || conn.is(Fact::UrgentIsNews)
             || !outcome.events.is_empty();
         if let Some(client) = client.filter(|_| news) {
             self.tell(client, Actor::Connection(index));
@@ -303,7 +313,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
-        if conn.over {
+        if conn.is(Fact::Over) {
             return;
         }
         match conn.tcp.fate() {
@@ -338,20 +348,22 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        if conn.over {
+        if conn.is(Fact::Over) {
             return;
         }
         let (tuple, holder) = (conn.tuple, conn.holder);
-        let (early, was_reset) = (conn.early.take(), conn.error == Some(SocketError::Reset));
+        let (early, was_reset) = (
+            conn.early.take().map(Early::index),
+            conn.error == Some(SocketError::Reset),
+        );
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
-        conn.over = true;
+        conn.note(Fact::Over);
         let again = conn.tcp.retransmits();
         self.stats.add(Counter::TcpRetransmits, again.into());
-        if !conn.established {
+        if !conn.is(Fact::Established) {
             self.stats.count(Counter::TcpFailedOpens);
         }
         if let Some(early) = early {
-            let early = self.tcp.half_open.index(early);
             self.early_over(early, was_reset, now);
         }
         self.timers.disarm(Timer::Connection(index));
@@ -381,7 +393,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        if conn.over {
+        if conn.is(Fact::Over) {
             return;
         }
         conn.error = conn.error.or(error);
@@ -401,7 +413,7 @@ impl Stack {
         let Some(mut conn) = self.tcp.connections.remove_at(index) else {
             return;
         };
-        for chain in [&mut conn.sends, &mut conn.rooms, &mut conn.notices] {
+        for chain in [&mut conn.sends, &mut conn.rooms] {
             self.forget_requests(chain);
         }
     }
@@ -424,7 +436,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
-        let is_news = !conn.doubt_told && conn.doubt().is_some();
+        let is_news = !conn.is(Fact::DoubtTold) && conn.doubt().is_some();
         if let Some(client) = conn.client().filter(|_| is_news) {
             self.tell(client, Actor::Connection(index));
         }

@@ -12,10 +12,10 @@ use crate::memory::Range;
 use crate::nodes::{Chain, Nodes};
 use crate::options::SocketOptions;
 use crate::publish::Telling;
-use crate::requests::{Accept, Request, Room};
+use crate::requests::{Accept, Accepted, Request};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::{Beginning, Holder};
+use crate::tcp::connection::{Fact, Holder};
 use ::tcp::{AcceptQueue, Instant};
 use core::net::SocketAddrV4;
 
@@ -45,7 +45,7 @@ impl Listener {
     /// under way will take first.
     pub(crate) fn room_for_next(&self, requests: &Nodes<Request>) -> u64 {
         let before = self.half_open as usize + self.queue.waiting();
-        if before >= self.accepts.len() as usize {
+        if before >= requests.len(&self.accepts) as usize {
             return 0;
         }
         match requests.first(&self.accepts) {
@@ -90,23 +90,18 @@ impl Stack {
                 return;
             };
             conn.holder = Holder::Socket(client, socket);
-            conn.beginning = Beginning::Accepted(accept.token, name);
-            match accept.room.filter(|room| room.length > 0) {
-                Some(range) => {
-                    let room = Room {
-                        token: accept.token,
-                        range,
-                        used: 0,
-                    };
-                    // The room takes the place that the accept held.
-                    let change = |_| Request::Room(room);
-                    self.requests
-                        .move_first(&mut listener.accepts, &mut conn.rooms, change);
-                    conn.tcp.give_room(range.length, now);
-                }
-                None => {
-                    self.requests.pop(&mut listener.accepts);
-                }
+            let accepted = Accepted {
+                token: accept.token,
+                listener: name,
+                range: accept.room.unwrap_or_default(),
+            };
+            // It takes the place that the accept held.
+            let change = |_| Request::Accepted(accepted);
+            self.requests
+                .move_first(&mut listener.accepts, &mut conn.rooms, change);
+            conn.note(Fact::Untold);
+            if accepted.range.length > 0 {
+                conn.tcp.give_room(accepted.range.length, now);
             }
             self.tell(client, Actor::Connection(connection));
             // A connection that cannot be watched as wished is still one.
@@ -131,7 +126,7 @@ impl Stack {
             .at_mut(index)
             .ok_or(AcceptError::NotListening)?;
         let owner = self.clients.index(listener.client);
-        if listener.accepts.len() >= limit {
+        if self.requests.len(&listener.accepts) >= limit {
             return Err(AcceptError::TooMany);
         }
         let accept = Request::Accept(Accept { token, room });

@@ -16,7 +16,7 @@ use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::requests::{Offset, Request, Room, Send, Source};
 use crate::stack::Stack;
-use crate::tcp::connection::{Beginning, Conn, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::listener::Listener;
 use ::tcp::{AcceptQueue, Connection, Instant};
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -130,13 +130,16 @@ impl Stack {
         let mut conn = Conn::new(connection, tuple, Some(path));
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.holder = Holder::Socket(client, socket);
-        conn.beginning = Beginning::Connecting(token);
-        let key = self
-            .tcp
-            .connections
-            .insert(conn)
+        conn.note(Fact::Untold);
+        let (mut rooms, owner) = (Chain::EMPTY, self.clients.index(client));
+        self.requests
+            .push(&mut rooms, owner, Request::Connect(token))
             .map_err(|_| ConnectError::NoFreeConnection)?;
-        let index = self.tcp.connections.index(key);
+        conn.rooms = rooms;
+        let Some(index) = self.tcp.connections.insert(conn) else {
+            self.requests.pop(&mut rooms);
+            return Err(ConnectError::NoFreeConnection);
+        };
         self.tcp.demux.insert(&tuple, Target::Connection(index));
         self.heed_path(index, now);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
@@ -181,18 +184,17 @@ impl Stack {
             notices: Chain::EMPTY,
             closing: None,
         };
-        let key = self
+        let index = self
             .tcp
             .listeners
             .insert(listener)
-            .map_err(|_| ListenError::NoFreeListener)?;
-        let index = self.tcp.listeners.index(key);
+            .ok_or(ListenError::NoFreeListener)?;
         if !self
             .tcp
             .listening
             .insert(*local.ip(), local.port(), false, index)
         {
-            self.tcp.listeners.remove(key);
+            self.tcp.listeners.remove_at(index);
             return Err(ListenError::NoFreeListener);
         }
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
@@ -219,17 +221,17 @@ impl Stack {
         let owner = conn
             .client()
             .map_or(u32::MAX, |client| self.clients.index(client));
-        if conn.over {
+        if conn.is(Fact::Over) {
             return Err(SendError::NotConnected);
         }
-        if conn.send_closed {
+        if conn.is(Fact::SendClosed) {
             return Err(SendError::ShutDown);
         }
         let bytes = match data {
             Data::Arena(range) => range.length,
             Data::Inline(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         };
-        if conn.sends.len() >= limit || !conn.has_send_room(bytes, buffer) {
+        if self.requests.len(&conn.sends) >= limit || !conn.has_send_room(bytes, buffer) {
             return Err(SendError::TooMany);
         }
         let (source, length) = match data {
@@ -292,13 +294,13 @@ impl Stack {
         let owner = conn
             .client()
             .map_or(u32::MAX, |client| self.clients.index(client));
-        if conn.receive_closed {
+        if conn.is(Fact::ReceiveClosed) {
             return Err(ReceiveError::ShutDown);
         }
-        if conn.over && !conn.peer_fin {
+        if conn.is(Fact::Over) && !conn.is(Fact::PeerFin) {
             return Err(ReceiveError::NotConnected);
         }
-        if conn.rooms.len() >= limit {
+        if self.requests.len(&conn.rooms) >= limit {
             return Err(ReceiveError::TooMany);
         }
         let entry = Room {
@@ -310,10 +312,10 @@ impl Stack {
             .requests
             .push(&mut conn.rooms, owner, Request::Room(entry));
         pushed.map_err(|_| ReceiveError::TooMany)?;
-        if !conn.over {
+        if !conn.is(Fact::Over) {
             conn.tcp.give_room(room.length, now);
         }
-        if conn.peer_fin
+        if conn.is(Fact::PeerFin)
             && let Some(client) = conn.client()
         {
             self.tell(client, Actor::Connection(index));
@@ -334,11 +336,11 @@ impl Stack {
             .connections
             .at_mut(index)
             .ok_or(ShutdownError::BadSocket)?;
-        if conn.over {
+        if conn.is(Fact::Over) {
             return Err(ShutdownError::NotConnected);
         }
-        if matches!(half, Half::Receive | Half::Both) && !conn.receive_closed {
-            conn.receive_closed = true;
+        if matches!(half, Half::Receive | Half::Both) && !conn.is(Fact::ReceiveClosed) {
+            conn.note(Fact::ReceiveClosed);
             if let Some(client) = conn.client() {
                 self.tell(client, Actor::Connection(index));
             }
@@ -346,8 +348,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Ok(());
         };
-        if matches!(half, Half::Send | Half::Both) && !conn.send_closed {
-            conn.send_closed = true;
+        if matches!(half, Half::Send | Half::Both) && !conn.is(Fact::SendClosed) {
+            conn.note(Fact::SendClosed);
             let outcome = conn.tcp.close();
             self.apply_outcome(index, &outcome, now);
         } else {
@@ -369,19 +371,14 @@ impl Stack {
             return;
         };
         conn.holder = Holder::Closing(client, token);
-        let cancelled = |request: Request| request.failed(SocketError::Cancelled);
-        while self
-            .requests
-            .move_first(&mut conn.rooms, &mut conn.notices, cancelled)
-        {}
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
         let unread = conn.told() < conn.arrived();
-        if conn.over {
+        if conn.is(Fact::Over) {
             self.tell(client, Actor::Connection(index));
         } else if unread || ending == Ending::Abort {
             self.tcp_abort(index, Some(SocketError::Closed), now);
         } else {
-            conn.send_closed = true;
+            conn.note(Fact::SendClosed);
             let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
             self.apply_outcome(index, &outcome, now);
         }
@@ -399,7 +396,7 @@ impl Stack {
         // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
         let unsent = conn.acked() < conn.queued();
         let unread = conn.told() < conn.arrived();
-        if conn.over {
+        if conn.is(Fact::Over) {
             self.tcp_forget(index);
         } else if unsent || unread {
             self.tcp_abort(index, None, now);

@@ -30,10 +30,9 @@ impl Stack {
             self.forget_time_wait(oldest);
         }
         let deadline = record.deadline();
-        let Ok(key) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
+        let Some(index) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
             return;
         };
-        let index = self.tcp.time_waits.index(key);
         self.tcp.time_wait_order.push(0, index);
         self.tcp.demux.insert(&tuple, Target::TimeWait(index));
         self.timers.set(Timer::TimeWait(index), Some(deadline));

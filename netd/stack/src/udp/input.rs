@@ -63,7 +63,7 @@ impl Stack {
         debug_assert!(scope != Scope::Other, "not for us");
         let owner = self.clients.index(socket.client);
         let limit = u32::from(self.config.requests_per_socket);
-        if socket.arrivals.len() >= limit {
+        if self.requests.len(&socket.arrivals) >= limit {
             return Err(Drop::UdpQueueFull);
         }
         let length = u32::try_from(payload.len()).map_err(|_| Drop::UdpLength)?;

@@ -139,7 +139,7 @@ impl Stack {
         if to.port() == 0 || to.ip().is_unspecified() {
             return Err(SendError::BadAddress);
         }
-        if socket.sends.len() + socket.done.len() >= limit {
+        if self.requests.len(&socket.sends) + self.requests.len(&socket.done) >= limit {
             return Err(SendError::TooMany);
         }
         let (bound, broadcast) = (socket.local, socket.options.broadcast);
@@ -214,7 +214,7 @@ impl Stack {
         if socket.local.is_none() {
             return Err(ReceiveError::NotConnected);
         }
-        if socket.rooms.len() >= limit {
+        if self.requests.len(&socket.rooms) >= limit {
             return Err(ReceiveError::TooMany);
         }
         let room = Room {

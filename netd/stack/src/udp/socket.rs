@@ -9,7 +9,7 @@ use crate::id::{ClientId, SocketId, Token};
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
 use crate::rng::Rng;
-use crate::slab::Slab;
+use crate::slab::Table;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 /// Who has a UDP port.
@@ -70,7 +70,7 @@ impl Datagram {
 /// All datagram sockets.
 #[derive(Debug)]
 pub(crate) struct Udp {
-    pub(crate) sockets: Slab<Datagram>,
+    pub(crate) sockets: Table<Datagram>,
     pub(crate) bindings: Bindings<Ipv4Addr, Holder>,
 }
 
@@ -78,7 +78,7 @@ impl Udp {
     pub(crate) fn new(sockets: u32, queries: u16, rng: &mut Rng) -> Self {
         let sockets = sockets as usize;
         Self {
-            sockets: Slab::new(sockets),
+            sockets: Table::new(sockets),
             bindings: Bindings::new(sockets + usize::from(queries), rng),
         }
     }
