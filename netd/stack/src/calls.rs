@@ -12,6 +12,7 @@ use crate::error::{
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
 use crate::memory::Range;
+use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::tcp::connection::{Fact, Holder};
@@ -93,13 +94,12 @@ impl Stack {
     /// # Errors
     /// See [`CreateError`].
     pub fn socket_create(&mut self, client: ClientId, kind: Kind) -> Result<SocketId, CreateError> {
-        let options = SocketOptions::new(self.config.ttl);
-        let socket = self
-            .clients
-            .create(client, Role::Stream { bound: None }, options)?;
+        let role = Role::Stream { bound: None };
+        let socket = self.clients.create(client, role, OptionSet::INITIAL)?;
         if kind == Kind::Stream {
             return Ok(socket);
         }
+        let options = SocketOptions::new(self.config.ttl);
         let Some(index) = self
             .udp
             .sockets
@@ -222,10 +222,12 @@ impl Stack {
             .clients
             .socket(client, socket)
             .map_err(|_| SendError::BadSocket)?;
-        let buffer = entry.options.send_buffer;
         match entry.role {
             Role::Datagram(index) => self.udp_send(index, data, to, token),
-            Role::Connection { index, .. } => self.tcp_send(index, data, buffer, token, now),
+            Role::Connection { index, .. } => {
+                let buffer = self.clients.option_sets.get(entry.options).send_buffer;
+                self.tcp_send(index, data, buffer, token, now)
+            }
             Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
         }
     }
@@ -354,9 +356,10 @@ impl Stack {
                     readable: listener.queue.waiting() > 0,
                     ..idle
                 }),
-            Role::Connection { index, .. } => self
-                .connection_status(index, entry.options.send_buffer)
-                .unwrap_or(idle),
+            Role::Connection { index, .. } => {
+                let buffer = self.clients.option_sets.get(entry.options).send_buffer;
+                self.connection_status(index, buffer).unwrap_or(idle)
+            }
             Role::Datagram(index) => self.datagram_status(index).unwrap_or(idle),
         };
         Ok(status)

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::error::{BadSocket, ClientError, CreateError};
 use crate::id::{ClientId, SocketId};
 use crate::nodes::Chain;
+use crate::option_sets::{OptionSet, OptionSets};
 use crate::options::SocketOptions;
 use crate::slab::Slab;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -58,13 +59,17 @@ pub(crate) enum Role {
 /// A socket: whose it is, and what it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Socket {
-    pub(crate) client: ClientId,
     pub(crate) role: Role,
-    pub(crate) options: SocketOptions,
+    /// The place of its client.
+    client: u16,
+    pub(crate) options: OptionSet,
 }
 
 // Every connection has one.
-const _: () = assert!(size_of::<Socket>() <= 44);
+const _: () = assert!(size_of::<Socket>() <= 12);
+
+/// A socket names its client in two bytes.
+const MOST_CLIENTS: u32 = u16::MAX as u32;
 
 /// A client.
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +85,20 @@ pub(crate) struct Clients {
     clients: Slab<Client>,
     sockets: Slab<Socket>,
     sockets_per_client: u32,
+    pub(crate) option_sets: OptionSets,
 }
 
 impl Clients {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            clients: Slab::new(config.clients as usize),
+            clients: Slab::new(config.clients.min(MOST_CLIENTS) as usize),
             sockets: Slab::new(config.sockets as usize),
             sockets_per_client: config.sockets_per_client,
+            option_sets: OptionSets::new(
+                SocketOptions::new(config.ttl),
+                config.option_sets,
+                config.option_sets_per_client,
+            ),
         }
     }
 
@@ -134,12 +145,14 @@ impl Clients {
         self.clients.len()
     }
 
+    /// A socket with options that some other socket of the client has, or that all begin with.
     pub(crate) fn create(
         &mut self,
         client: ClientId,
         role: Role,
-        options: SocketOptions,
+        options: OptionSet,
     ) -> Result<SocketId, CreateError> {
+        let place = self.index(client);
         let owner = self
             .clients
             .get_mut(client.0)
@@ -148,8 +161,8 @@ impl Clients {
             return Err(CreateError::ClientLimit);
         }
         let socket = Socket {
-            client,
             role,
+            client: u16::try_from(place).map_err(|_| CreateError::BadClient)?,
             options,
         };
         let key = self
@@ -157,14 +170,52 @@ impl Clients {
             .insert(socket)
             .ok_or(CreateError::NoFreeSocket)?;
         owner.sockets += 1;
+        self.option_sets.share(options);
         Ok(SocketId(key))
+    }
+
+    /// The place of a client that is there.
+    fn place(&self, client: ClientId) -> Result<u32, BadSocket> {
+        self.clients.get(client.0).ok_or(BadSocket)?;
+        Ok(self.index(client))
+    }
+
+    /// The options of a socket, if it is this client's.
+    pub(crate) fn options(
+        &self,
+        client: ClientId,
+        id: SocketId,
+    ) -> Result<SocketOptions, BadSocket> {
+        let socket = self.socket(client, id)?;
+        Ok(self.option_sets.get(socket.options))
+    }
+
+    /// The socket has these options from now on; `false`, and nothing changes, when no place for them
+    /// is left.
+    pub(crate) fn set_options(
+        &mut self,
+        client: ClientId,
+        id: SocketId,
+        options: SocketOptions,
+    ) -> bool {
+        let place = self.index(client);
+        let Some(set) = self.option_sets.take(place, options) else {
+            return false;
+        };
+        let before = match self.socket_mut(client, id) {
+            Ok(socket) => core::mem::replace(&mut socket.options, set),
+            Err(BadSocket) => set,
+        };
+        self.option_sets.give_back(before);
+        true
     }
 
     /// The socket, if it is this client's.
     pub(crate) fn socket(&self, client: ClientId, id: SocketId) -> Result<&Socket, BadSocket> {
+        let place = self.place(client)?;
         self.sockets
             .get(id.0)
-            .filter(|socket| socket.client == client)
+            .filter(|socket| u32::from(socket.client) == place)
             .ok_or(BadSocket)
     }
 
@@ -174,17 +225,20 @@ impl Clients {
         client: ClientId,
         id: SocketId,
     ) -> Result<&mut Socket, BadSocket> {
+        let place = self.place(client)?;
         self.sockets
             .get_mut(id.0)
-            .filter(|socket| socket.client == client)
+            .filter(|socket| u32::from(socket.client) == place)
             .ok_or(BadSocket)
     }
 
     /// The name is dead from now on.
     pub(crate) fn forget(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.remove(id.0)
-            && let Some(owner) = self.clients.get_mut(socket.client.0)
-        {
+        let Some(socket) = self.sockets.remove(id.0) else {
+            return;
+        };
+        self.option_sets.give_back(socket.options);
+        if let Some(owner) = self.clients.at_mut(socket.client.into()) {
             owner.sockets = owner.sockets.saturating_sub(1);
         }
     }
@@ -196,10 +250,11 @@ impl Clients {
 
     /// The socket at a place, if it is this client's.
     pub(crate) fn socket_at(&self, index: u32, client: ClientId) -> Option<(SocketId, Role)> {
+        let place = self.place(client).ok()?;
         let socket = self
             .sockets
             .at(index)
-            .filter(|socket| socket.client == client)?;
+            .filter(|socket| u32::from(socket.client) == place)?;
         Some((SocketId(self.sockets.key_at(index)?), socket.role))
     }
 }
@@ -208,11 +263,12 @@ impl Clients {
 mod tests {
     use super::*;
 
-    const OPTIONS: SocketOptions = SocketOptions::new(64);
+    const OPTIONS: OptionSet = OptionSet::INITIAL;
 
     #[test]
     fn sockets_are_their_owners_alone() {
         let config = Config {
+            clients: 2,
             sockets_per_client: 1,
             ..Config::default()
         };
@@ -230,6 +286,12 @@ mod tests {
         assert_eq!(clients.socket(one, id).err(), Some(BadSocket));
         assert!(clients.create(one, role, OPTIONS).is_ok());
         clients.remove(one);
+        let successor = clients.open().unwrap();
+        assert_eq!(clients.index(successor), clients.index(one));
+        assert!(
+            clients.socket(one, id).is_err(),
+            "the name of a client that is gone"
+        );
         assert_eq!(
             clients.create(one, role, OPTIONS),
             Err(CreateError::BadClient)

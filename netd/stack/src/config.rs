@@ -9,12 +9,17 @@ use wire::MacAddress;
 /// Sizes of all tables, and behaviour that an owner may want different.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Clients at a time.
+    /// Clients at a time; 65,535 at most.
     pub clients: u32,
     /// Sockets at a time, all clients together.
     pub sockets: u32,
     /// Sockets of one client.
     pub sockets_per_client: u32,
+    /// Different sets of options that stream sockets have at a time, beside that which all begin
+    /// with: sockets of one client with equal options take one place.
+    pub option_sets: u16,
+    /// Such sets of one client.
+    pub option_sets_per_client: u16,
     /// TCP connections at a time, also those that no socket holds any more.
     pub connections: u32,
     /// Connections that have more than one segment in flight at a time, or had within the last
@@ -113,6 +118,8 @@ impl Default for Config {
             clients: 256,
             sockets: 5_120,
             sockets_per_client: 4_096,
+            option_sets: 1_024,
+            option_sets_per_client: 256,
             connections: 4_096,
             sending: ::tcp::Limits::default().busy_parts,
             disordered: ::tcp::Limits::default().hole_lists,

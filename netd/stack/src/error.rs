@@ -175,7 +175,8 @@ pub enum OptionError {
     BadValue,
     /// This kind of socket does not have the option.
     WrongKind,
-    /// As many connections have peers to watch as may have; the option is not followed.
+    /// As many connections have peers to watch as may have, or sockets as many different options; the
+    /// option is not followed.
     TooMany,
 }
 

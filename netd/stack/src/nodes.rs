@@ -61,6 +61,9 @@ impl Cursor {
 }
 
 impl<T> Nodes<T> {
+    /// Bytes of one place.
+    pub(crate) const PLACE: usize = size_of::<Node<T>>();
+
     /// How many values all owners have in the store.
     pub(crate) fn in_use(&self) -> u32 {
         self.held.iter().sum()

@@ -225,25 +225,40 @@ impl Stack {
             .clients
             .socket(client, socket)
             .map_err(|_| OptionError::BadSocket)?;
-        let (role, mut options) = (entry.role, entry.options);
+        let role = entry.role;
+        let before = self
+            .options(client, socket)
+            .map_err(|_| OptionError::BadSocket)?;
+        let mut options = before;
         if !option.is_for(matches!(role, Role::Datagram(_))) {
             return Err(OptionError::WrongKind);
         }
         options.set(option)?;
+        // Datagram sockets are few: they have their options themselves.
+        if let Role::Datagram(index) = role {
+            self.udp_options(index, options);
+            return Ok(());
+        }
+        if !self.clients.set_options(client, socket, options) {
+            return Err(OptionError::TooMany);
+        }
         match role {
-            Role::Datagram(index) => self.udp_options(index, options),
-            Role::Connection { index, .. } => self.connection_options(index, options, now)?,
+            Role::Connection { index, .. } => {
+                let followed = self.connection_options(index, options, now);
+                if followed.is_err() {
+                    // The place that they had was not given away since.
+                    self.clients.set_options(client, socket, before);
+                }
+                followed
+            }
             Role::Listener(index) => {
                 if let Some(listener) = self.tcp.listeners.at_mut(index) {
                     listener.options = options;
                 }
+                Ok(())
             }
-            Role::Stream { .. } => {}
+            Role::Stream { .. } | Role::Datagram(_) => Ok(()),
         }
-        if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            entry.options = options;
-        }
-        Ok(())
     }
 
     /// Changes how a connection behaves.
@@ -283,8 +298,12 @@ impl Stack {
     /// # Errors
     /// Not a socket of this client.
     pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
-        self.clients
-            .socket(client, socket)
-            .map(|entry| entry.options)
+        match self.clients.socket(client, socket)?.role {
+            Role::Datagram(index) => {
+                let socket = self.udp.sockets.at(index).ok_or(BadSocket)?;
+                Ok(socket.options)
+            }
+            _ => self.clients.options(client, socket),
+        }
     }
 }

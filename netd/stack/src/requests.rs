@@ -1,85 +1,85 @@
 //! Requests of clients that wait, all in one bounded store.
 //!
-//! *Owns* the shapes. A request that ends otherwise than it should (cancelled, failed) becomes a
-//! [`Notice`] in the place it held, so that telling about it can never fail for want of room.
+//! *Owns* the shapes; how small they are kept is [`crate::packed`]'s. A request that ends otherwise
+//! than it should (cancelled, failed) becomes a [`Notice`] in the place it held, so that telling
+//! about it can never fail for want of room.
 
 use crate::error::SocketError;
 use crate::id::{SocketId, Token};
 use crate::memory::Range;
 use core::net::SocketAddrV4;
 
-/// A place in a client's arena, at half the alignment of a number of its size: requests are many.
+/// Where the bytes of a send are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offset([u32; 2]);
-
-impl Offset {
-    #[inline]
-    pub(crate) fn new(bytes: u64) -> Self {
-        let [a, b, c, d, e, f, g, h] = bytes.to_ne_bytes();
-        Self([
-            u32::from_ne_bytes([a, b, c, d]),
-            u32::from_ne_bytes([e, f, g, h]),
-        ])
-    }
-
-    /// In bytes from the arena's beginning.
-    #[inline]
-    pub(crate) fn get(self) -> u64 {
-        let [[a, b, c, d], [e, f, g, h]] = self.0.map(u32::to_ne_bytes);
-        u64::from_ne_bytes([a, b, c, d, e, f, g, h])
-    }
-}
-
-/// Where the bytes of a send are. (The small tag leaves [`Request`] to keep its own in
-/// [`Send::to`], behind everything that the other kinds have.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub(crate) enum Source {
     /// In the client's arena.
-    Arena(Offset),
+    Arena(u64),
     /// In a buffer of ours, at this index.
     Inline(u32),
     /// Nowhere: they are sent, and the client only waits to be told.
     Spent,
 }
 
+/// Where bytes to send go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum To {
+    /// Into the stream; its offset behind the last byte, modulo 2^32.
+    Stream(u32),
+    /// To this peer, as a datagram.
+    Peer(SocketAddrV4),
+}
+
 /// Bytes to send.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Send {
     pub(crate) token: Token,
     pub(crate) source: Source,
     pub(crate) length: u32,
-    /// Streams: the offset in the stream behind the last byte.
-    pub(crate) end: u64,
-    /// Datagrams: where to.
-    pub(crate) to: Option<SocketAddrV4>,
+    pub(crate) to: To,
+}
+
+/// The part of a stream's offset that a send keeps.
+#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]
+pub(crate) const fn low(offset: u64) -> u32 {
+    offset as u32
 }
 
 impl Send {
-    /// Streams: the offset in the stream of the first byte.
-    pub(crate) fn begin(&self) -> u64 {
-        self.end.saturating_sub(self.length.into())
+    /// Streams: the offset behind the last byte. Less than 2^32 bytes are behind it, of `queued` in
+    /// all.
+    #[inline]
+    pub(crate) fn end(&self, queued: u64) -> u64 {
+        match self.to {
+            To::Stream(end) => queued.saturating_sub(low(queued).wrapping_sub(end).into()),
+            To::Peer(_) => queued,
+        }
+    }
+
+    /// Streams: the offset of the first byte.
+    #[inline]
+    pub(crate) fn begin(&self, queued: u64) -> u64 {
+        self.end(queued).saturating_sub(self.length.into())
     }
 }
 
 /// Room to receive into.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) token: Token,
     pub(crate) range: Range,
-    /// Streams: bytes told to the client. Datagrams: bytes used.
+    /// Bytes that the client knows of (streams), or that are used (datagrams).
     pub(crate) used: u32,
 }
 
 /// A connection wanted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Accept {
     pub(crate) token: Token,
     pub(crate) room: Option<Range>,
 }
 
 /// A connection that answers an accept, and that the client has not been told of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Accepted {
     pub(crate) token: Token,
     /// The name of the listener.
@@ -89,7 +89,7 @@ pub(crate) struct Accepted {
 }
 
 /// A datagram in a client's room that the client does not know of yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) token: Token,
     pub(crate) offset: u64,
@@ -100,14 +100,14 @@ pub(crate) struct Arrival {
 }
 
 /// A request that ended with an error.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Notice {
     pub(crate) token: Token,
     pub(crate) error: SocketError,
 }
 
 /// Something that waits.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Send(Send),
     Room(Room),
@@ -118,9 +118,6 @@ pub(crate) enum Request {
     Arrival(Arrival),
     Notice(Notice),
 }
-
-// One waits at every idle connection.
-const _: () = assert!(size_of::<Request>() <= 40);
 
 impl Request {
     pub(crate) fn token(&self) -> Token {
@@ -154,7 +151,7 @@ impl Request {
         })
     }
 
-    pub(crate) fn send(&self) -> Option<&Send> {
+    pub(crate) fn send(self) -> Option<Send> {
         match self {
             Self::Send(send) => Some(send),
             _ => None,
@@ -163,7 +160,7 @@ impl Request {
 
     /// Of what a connection has to receive into: the room in it, and how much of it the client
     /// knows to be used. (What says how the connection began may have none.)
-    pub(crate) fn room(&self) -> Option<(Range, u32)> {
+    pub(crate) fn room(self) -> Option<(Range, u32)> {
         match self {
             Self::Room(room) => Some((room.range, room.used)),
             Self::Accepted(accepted) => Some((accepted.range, 0)),

@@ -53,7 +53,7 @@ pub(crate) fn copy<M: ClientMemory>(
 ) -> Option<Sum> {
     match source {
         Source::Arena(offset) => memory
-            .read_summed(client?, offset.get().checked_add(skip.into())?, into)
+            .read_summed(client?, offset.checked_add(skip.into())?, into)
             .ok(),
         Source::Inline(index) => {
             let skip = usize::try_from(skip).ok()?;
@@ -78,7 +78,7 @@ pub(crate) fn copy_only<M: ClientMemory>(
 ) -> Option<()> {
     match source {
         Source::Arena(offset) => memory
-            .read(client?, offset.get().checked_add(skip.into())?, into)
+            .read(client?, offset.checked_add(skip.into())?, into)
             .ok(),
         Source::Inline(index) => {
             let skip = usize::try_from(skip).ok()?;

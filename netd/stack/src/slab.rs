@@ -203,6 +203,11 @@ impl<T> Slab<T> {
         self.table.at(index)
     }
 
+    /// The entry at a place.
+    pub(crate) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
+        self.table.at_mut(index)
+    }
+
     /// The key of the entry at a place.
     pub(crate) fn key_at(&self, index: u32) -> Option<Key> {
         self.at(index)?;

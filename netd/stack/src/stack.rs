@@ -19,10 +19,9 @@ use crate::ip::v4_in::LinkScope;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
 use crate::neigh::cache::Cache;
-use crate::nodes::Nodes;
+use crate::packed::Requests;
 use crate::packets::{Owner, Packets};
 use crate::queues::Queues;
-use crate::requests::Request;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stats::Stats;
@@ -64,7 +63,7 @@ pub struct Stack {
     pub(crate) dirty_clients: Queues,
     pub(crate) has_news: bool,
     pub(crate) clients: Clients,
-    pub(crate) requests: Nodes<Request>,
+    pub(crate) requests: Requests,
     pub(crate) inline: Inline,
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
@@ -113,7 +112,7 @@ impl Stack {
             dirty_clients: Queues::new(1, clients),
             has_news: false,
             clients: Clients::new(&config),
-            requests: Nodes::new(
+            requests: Requests::new(
                 config.requests as usize,
                 clients + 1,
                 config.requests_per_client,

@@ -14,7 +14,7 @@ use crate::names::lookup::Names;
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
 use crate::packets::Owner;
-use crate::requests::{Request, Send, Source};
+use crate::requests::{Request, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::timers::Timer;
@@ -244,8 +244,7 @@ impl Stack {
                 token: Token::default(),
                 source,
                 length,
-                end,
-                to: None,
+                to: To::Stream(low(end)),
             };
             if self
                 .requests

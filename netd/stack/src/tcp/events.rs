@@ -38,7 +38,7 @@ impl Stack {
             return true;
         }
         let (local, remote) = (conn.local(), conn.remote());
-        match (self.requests.first(&conn.rooms).copied(), conn.socket()) {
+        match (self.requests.first(&conn.rooms), conn.socket()) {
             (Some(Request::Accepted(accepted)), Some(socket)) => {
                 let Accepted {
                     token,
@@ -55,13 +55,14 @@ impl Stack {
                 }
                 if range.length == 0 {
                     self.requests.pop(&mut conn.rooms);
-                } else if let Some(first) = self.requests.first_mut(&conn.rooms) {
+                } else {
                     let room = Room {
                         token,
                         range,
                         used: 0,
                     };
-                    *first = Request::Room(room);
+                    self.requests
+                        .replace_first(&conn.rooms, Request::Room(room));
                 }
             }
             (Some(Request::Connect(token)), socket) => {
@@ -117,7 +118,7 @@ impl Stack {
         // What is in the client's memory, and known to it, may be acknowledged.
         let arrived = conn.arrived();
         while conn.told() < arrived {
-            let Some(Request::Room(room)) = self.requests.first_mut(&conn.rooms) else {
+            let Some(Request::Room(room)) = self.requests.first(&conn.rooms) else {
                 break;
             };
             let told = conn.told();
@@ -134,9 +135,12 @@ impl Stack {
             if !telling.tell(socket, room.token, kind) {
                 return false;
             }
-            room.used = room.used.saturating_add(length);
             conn.publish(told.saturating_add(length.into()), now);
-            if !more {
+            if more {
+                let used = room.used.saturating_add(length);
+                let room = Request::Room(Room { used, ..room });
+                self.requests.replace_first(&conn.rooms, room);
+            } else {
                 self.requests.pop(&mut conn.rooms);
             }
         }
@@ -151,7 +155,7 @@ impl Stack {
             .requests
             .first(&conn.rooms)
             .filter(|request| ended && matches!(request, Request::Room(_)))
-            .map(Request::token)
+            .map(|request| request.token())
         {
             if !telling.tell(socket, token, EventKind::Eof) {
                 return false;
@@ -180,8 +184,7 @@ impl Stack {
         };
         let socket = conn.socket();
         while let Some(Request::Send(send)) = self.requests.first(&conn.sends) {
-            let send = *send;
-            if send.end > conn.acked() {
+            if send.end(conn.queued()) > conn.acked() {
                 break;
             }
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
@@ -240,7 +243,7 @@ impl Stack {
                 Half::Send => &mut conn.sends,
                 Half::Receive | Half::Both => &mut conn.rooms,
             };
-            let Some(request) = self.requests.first(chain).copied() else {
+            let Some(request) = self.requests.first(chain) else {
                 return true;
             };
             if !telling.tell(socket, request.token(), EventKind::Error(error)) {

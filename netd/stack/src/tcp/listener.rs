@@ -9,8 +9,10 @@ use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
-use crate::nodes::{Chain, Nodes};
+use crate::nodes::Chain;
+use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
+use crate::packed::Requests;
 use crate::publish::Telling;
 use crate::requests::{Accept, Accepted, Request};
 use crate::stack::Stack;
@@ -43,7 +45,7 @@ impl Listener {
 
     /// The room that the next connection will find: that of an accept which no other connection
     /// under way will take first.
-    pub(crate) fn room_for_next(&self, requests: &Nodes<Request>) -> u64 {
+    pub(crate) fn room_for_next(&self, requests: &Requests) -> u64 {
         let before = self.half_open as usize + self.queue.waiting();
         if before >= requests.len(&self.accepts) as usize {
             return 0;
@@ -70,11 +72,13 @@ impl Stack {
             let Some(Request::Accept(accept)) = self.requests.first(&listener.accepts) else {
                 return;
             };
-            let (accept, client, options) = (*accept, listener.client, listener.options);
+            let (accept, client, options) = (accept, listener.client, listener.options);
             let name = listener.socket;
             // The socket's role gets its connection at once: both are here.
             let role = Role::Stream { bound: None };
-            let Ok(socket) = self.clients.create(client, role, options) else {
+            let set = name.and_then(|name| self.clients.socket(client, name).ok());
+            let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
+            let Ok(socket) = self.clients.create(client, role, set) else {
                 return;
             };
             let Some(connection) = listener.queue.pop() else {

@@ -220,10 +220,10 @@ impl Stack {
         // The resolver's questions are all inline: they need no client's memory.
         let client = conn.client();
         // From where the last segment was read, unless this one comes before.
-        let requests = &self.requests;
+        let (requests, queued) = (&self.requests, conn.queued());
         let reaches = |place| {
             let send = requests.get(place).and_then(Request::send);
-            send.is_some_and(|send| send.begin() <= offset)
+            send.is_some_and(|send| send.begin(queued) <= offset)
         };
         let mut at = if reaches(conn.cursor) {
             conn.cursor
@@ -234,13 +234,14 @@ impl Stack {
         let mut odd = false;
         loop {
             let send = self.requests.get(at).and_then(Request::send)?;
-            if offset >= send.end {
+            let end = send.end(queued);
+            if offset >= end {
                 at = self.requests.next(&conn.sends, at);
                 continue;
             }
             conn.cursor = at;
-            let skip = u32::try_from(offset.checked_sub(send.begin())?).ok()?;
-            let here = usize::try_from(send.end - offset)
+            let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
+            let here = usize::try_from(end - offset)
                 .unwrap_or(usize::MAX)
                 .min(into.len());
             let (now, later) = into.split_at_mut_checked(here)?;
@@ -256,7 +257,7 @@ impl Stack {
                 return Some(sum);
             }
             into = later;
-            offset = send.end;
+            offset = end;
         }
     }
 }

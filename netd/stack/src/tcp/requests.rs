@@ -14,7 +14,7 @@ use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::Chain;
-use crate::requests::{Offset, Request, Room, Send, Source};
+use crate::requests::{Request, Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::listener::Listener;
@@ -40,7 +40,8 @@ impl Stack {
         if entry.role != (Role::Stream { bound: None }) {
             return Err(BindError::AlreadyBound);
         }
-        let shares = entry.options.reuse_address;
+        let options = self.clients.option_sets.get(entry.options);
+        let shares = options.reuse_address;
         let clients = &self.clients;
         let may_share = |other: SocketId| shares && clients.socket(client, other).is_ok();
         let bindings = &self.tcp.bindings;
@@ -82,7 +83,7 @@ impl Stack {
         let Role::Stream { bound } = entry.role else {
             return Err(ConnectError::WrongState);
         };
-        let options = entry.options;
+        let options = self.clients.option_sets.get(entry.options);
         let end = bound.map(Bound::end);
         let to = *remote.ip();
         if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
@@ -161,7 +162,7 @@ impl Stack {
             .clients
             .socket(client, socket)
             .map_err(|_| ListenError::BadSocket)?;
-        let options = entry.options;
+        let options = self.clients.option_sets.get(entry.options);
         let local = match entry.role {
             Role::Stream { bound: Some(bound) } => bound.end(),
             Role::Stream { bound: None } => return Err(ListenError::NotBound),
@@ -231,7 +232,16 @@ impl Stack {
             Data::Arena(range) => range.length,
             Data::Inline(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         };
-        if self.requests.len(&conn.sends) >= limit || !conn.has_send_room(bytes, buffer) {
+        let is_far = |first: Send| {
+            let end = conn.queued().saturating_add(bytes.into());
+            end.saturating_sub(first.end(conn.queued())) > u32::MAX.into()
+        };
+        // Sends know their places modulo 2^32.
+        let first = self.requests.first(&conn.sends).and_then(Request::send);
+        if self.requests.len(&conn.sends) >= limit
+            || !conn.has_send_room(bytes, buffer)
+            || first.is_some_and(is_far)
+        {
             return Err(SendError::TooMany);
         }
         let (source, length) = match data {
@@ -240,7 +250,7 @@ impl Stack {
                     .offset
                     .checked_add(range.length.into())
                     .ok_or(SendError::TooBig)?;
-                (Source::Arena(Offset::new(range.offset)), range.length)
+                (Source::Arena(range.offset), range.length)
             }
             Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD => return Err(SendError::TooBig),
             Data::Inline(bytes) => {
@@ -256,8 +266,7 @@ impl Stack {
             token,
             source,
             length,
-            end,
-            to: None,
+            to: To::Stream(low(end)),
         };
         if self
             .requests

@@ -11,7 +11,7 @@ use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
-use crate::requests::{Request, Send};
+use crate::requests::{Request, Send, To};
 use crate::sender::{Sent, Step, copy, copy_only};
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -65,9 +65,9 @@ impl Stack {
         let Some(Request::Send(send)) = self.requests.first(&socket.sends) else {
             return Step::Idle;
         };
-        let (send, client, local) = (*send, socket.client, socket.local);
+        let (send, client, local) = (send, socket.client, socket.local);
         let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
-        let (Some(to), Some(local)) = (send.to, local) else {
+        let (To::Peer(to), Some(local)) = (send.to, local) else {
             return self.udp_done(index, None);
         };
         let Some(path) = self.udp_path(Some(local), to) else {
@@ -204,7 +204,7 @@ impl Stack {
             return Step::Idle;
         };
         let client = socket.client;
-        if let Some(Request::Send(send)) = self.requests.first(&socket.sends).copied() {
+        if let Some(Request::Send(send)) = self.requests.first(&socket.sends) {
             match error {
                 None => {
                     self.requests

@@ -10,7 +10,7 @@ use crate::id::Token;
 use crate::ip::out::Path;
 use crate::memory::Range;
 use crate::options::SocketOptions;
-use crate::requests::{Offset, Request, Room, Send, Source};
+use crate::requests::{Request, Room, Send, Source, To};
 use crate::stack::Stack;
 use crate::udp::socket::Holder;
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -159,7 +159,7 @@ impl Stack {
         self.udp_bind_any(index)
             .map_err(|_| SendError::NoFreePort)?;
         let source = match data {
-            Data::Arena(range) => Source::Arena(Offset::new(range.offset)),
+            Data::Arena(range) => Source::Arena(range.offset),
             Data::Inline(bytes) => {
                 Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?)
             }
@@ -169,8 +169,7 @@ impl Stack {
             token,
             source,
             length,
-            end: 0,
-            to: Some(to),
+            to: To::Peer(to),
         };
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return Err(SendError::BadSocket);
@@ -287,7 +286,7 @@ impl Stack {
             .move_first(&mut socket.rooms, &mut socket.notices, cancelled)
         {}
         if abort {
-            while let Some(Request::Send(send)) = self.requests.first(&socket.sends).copied() {
+            while let Some(Request::Send(send)) = self.requests.first(&socket.sends) {
                 self.requests
                     .move_first(&mut socket.sends, &mut socket.notices, cancelled);
                 if let Source::Inline(index) = send.source {

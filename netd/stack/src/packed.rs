@@ -1,0 +1,328 @@
+//! The store of requests: what waits, in 24 bytes each.
+//!
+//! *Owns* the packing. Everybody else sees a [`Request`]; one waits at every idle connection, so a
+//! byte less here is one less for each of them.
+//!
+//! *Invariant*: what was packed comes out as it was, but for places in an arena beyond 2^48 bytes,
+//! where no arena reaches: they come out as other places there.
+
+use crate::error::SocketError;
+use crate::id::{SocketId, Token};
+use crate::memory::Range;
+use crate::nodes::{Chain, Cursor, Full, Nodes};
+use crate::requests::{Accept, Accepted, Arrival, Notice, Request, Room, Send, Source, To};
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+/// What a request is, with what takes a byte at most.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    StreamSend(Place),
+    DatagramSend(Place),
+    Room,
+    Accept { has_room: bool },
+    Connect,
+    Accepted,
+    Arrival { more: bool },
+    RoomDone,
+    Notice(SocketError),
+}
+
+/// What [`Source`] says, without saying where.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Arena,
+    Inline,
+    Spent,
+}
+
+/// A request. What the words hold is [`Packed::new`]'s and [`Packed::open`]'s to know.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    kind: Kind,
+    /// The upper bits of an offset in an arena.
+    high: u16,
+    offset: u32,
+    token: [u32; 2],
+    length: u32,
+    more: u32,
+}
+
+const _: () = assert!(Nodes::<Packed>::PLACE <= 32);
+
+/// Offsets have so many bits.
+const OFFSET_BITS: u32 = 48;
+
+/// Both halves of a number, the lower first.
+#[expect(clippy::cast_possible_truncation, reason = "halves")]
+const fn halves(number: u64) -> [u32; 2] {
+    [number as u32, (number >> 32) as u32]
+}
+
+const fn whole([low, high]: [u32; 2]) -> u64 {
+    (high as u64) << 32 | low as u64
+}
+
+impl Packed {
+    #[inline]
+    fn new(request: Request) -> Self {
+        match request {
+            Request::Send(send) => Self::send(&send),
+            Request::Room(Room { token, range, used }) => Self {
+                more: used,
+                ..Self::ranged(Kind::Room, token, range)
+            },
+            Request::Accept(Accept { token, room }) => {
+                let has_room = room.is_some();
+                Self::ranged(Kind::Accept { has_room }, token, room.unwrap_or_default())
+            }
+            Request::Connect(token) => Self::ranged(Kind::Connect, token, Range::default()),
+            Request::Accepted(Accepted {
+                token,
+                listener,
+                range,
+            }) => Self {
+                more: listener.map_or(0, SocketId::raw),
+                ..Self::ranged(Kind::Accepted, token, range)
+            },
+            Request::Arrival(arrival) => Self::arrival(&arrival),
+            Request::Notice(Notice { token, error }) => {
+                Self::ranged(Kind::Notice(error), token, Range::default())
+            }
+        }
+    }
+
+    #[inline]
+    fn ranged(kind: Kind, token: Token, range: Range) -> Self {
+        let offset = range.offset.min((1 << OFFSET_BITS) - 1);
+        let [low, high] = halves(offset);
+        Self {
+            kind,
+            high: u16::try_from(high).unwrap_or(u16::MAX),
+            offset: low,
+            token: halves(token.0),
+            length: range.length,
+            more: 0,
+        }
+    }
+
+    fn send(send: &Send) -> Self {
+        let (place, offset) = match send.source {
+            Source::Arena(offset) => (Place::Arena, offset),
+            Source::Inline(index) => (Place::Inline, index.into()),
+            Source::Spent => (Place::Spent, 0),
+        };
+        let range = |length| Range { offset, length };
+        match send.to {
+            To::Stream(end) => Self {
+                more: end,
+                ..Self::ranged(Kind::StreamSend(place), send.token, range(send.length))
+            },
+            To::Peer(to) => Self {
+                more: to.ip().to_bits(),
+                // A datagram's length takes half of the place.
+                ..Self::ranged(
+                    Kind::DatagramSend(place),
+                    send.token,
+                    range(pair(send.length, to.port())),
+                )
+            },
+        }
+    }
+
+    fn arrival(arrival: &Arrival) -> Self {
+        let range = |length| Range::new(arrival.offset, length);
+        match arrival.from {
+            Some(from) => Self {
+                more: from.ip().to_bits(),
+                ..Self::ranged(
+                    Kind::Arrival { more: arrival.more },
+                    arrival.token,
+                    range(pair(arrival.length, from.port())),
+                )
+            },
+            None => Self::ranged(Kind::RoomDone, arrival.token, range(0)),
+        }
+    }
+
+    #[inline]
+    fn range(&self) -> Range {
+        let offset = whole([self.offset, self.high.into()]);
+        Range::new(offset, self.length)
+    }
+
+    fn source(&self, place: Place) -> Source {
+        match place {
+            Place::Arena => Source::Arena(self.range().offset),
+            Place::Inline => Source::Inline(self.offset),
+            Place::Spent => Source::Spent,
+        }
+    }
+
+    /// Length and peer of a datagram.
+    fn datagram(&self) -> (u32, SocketAddrV4) {
+        let [length, port] = unpair(self.length);
+        let peer = SocketAddrV4::new(Ipv4Addr::from_bits(self.more), port);
+        (length.into(), peer)
+    }
+
+    #[inline]
+    fn open(&self) -> Request {
+        let token = Token(whole(self.token));
+        match self.kind {
+            Kind::StreamSend(place) => Request::Send(Send {
+                token,
+                source: self.source(place),
+                length: self.length,
+                to: To::Stream(self.more),
+            }),
+            Kind::DatagramSend(place) => {
+                let (length, to) = self.datagram();
+                Request::Send(Send {
+                    token,
+                    source: self.source(place),
+                    length,
+                    to: To::Peer(to),
+                })
+            }
+            Kind::Room => Request::Room(Room {
+                token,
+                range: self.range(),
+                used: self.more,
+            }),
+            Kind::Accept { has_room } => Request::Accept(Accept {
+                token,
+                room: has_room.then(|| self.range()),
+            }),
+            Kind::Connect => Request::Connect(token),
+            Kind::Accepted => Request::Accepted(Accepted {
+                token,
+                listener: SocketId::from_raw(self.more),
+                range: self.range(),
+            }),
+            Kind::Arrival { more } => {
+                let (length, from) = self.datagram();
+                Request::Arrival(Arrival {
+                    token,
+                    offset: self.range().offset,
+                    length,
+                    from: Some(from),
+                    more,
+                })
+            }
+            Kind::RoomDone => Request::Arrival(Arrival {
+                token,
+                offset: self.range().offset,
+                length: 0,
+                from: None,
+                more: false,
+            }),
+            Kind::Notice(error) => Request::Notice(Notice { token, error }),
+        }
+    }
+}
+
+/// The length of a datagram, which is less than 2^16, and a port.
+fn pair(length: u32, port: u16) -> u32 {
+    u32::from(u16::try_from(length).unwrap_or(u16::MAX)) << 16 | u32::from(port)
+}
+
+fn unpair(pair: u32) -> [u16; 2] {
+    let [a, b, c, d] = pair.to_be_bytes();
+    [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])]
+}
+
+/// All requests that wait.
+#[derive(Debug)]
+pub(crate) struct Requests(Nodes<Packed>);
+
+impl Requests {
+    /// See [`Nodes::new`].
+    pub(crate) fn new(limit: usize, owners: usize, quota: u32) -> Self {
+        Self(Nodes::new(limit, owners, quota))
+    }
+
+    /// See [`Nodes::in_use`].
+    pub(crate) fn in_use(&self) -> u32 {
+        self.0.in_use()
+    }
+
+    /// See [`Nodes::len`].
+    pub(crate) fn len(&self, chain: &Chain) -> u32 {
+        self.0.len(chain)
+    }
+
+    /// See [`Nodes::push`].
+    pub(crate) fn push(
+        &mut self,
+        chain: &mut Chain,
+        owner: u32,
+        request: Request,
+    ) -> Result<(), Full> {
+        self.0.push(chain, owner, Packed::new(request))
+    }
+
+    /// Takes the first request out.
+    pub(crate) fn pop(&mut self, chain: &mut Chain) -> Option<Request> {
+        self.0.pop(chain).map(|request| request.open())
+    }
+
+    /// The first request.
+    pub(crate) fn first(&self, chain: &Chain) -> Option<Request> {
+        self.0.first(chain).map(Packed::open)
+    }
+
+    /// Puts another request in the place of the first.
+    pub(crate) fn replace_first(&mut self, chain: &Chain, request: Request) {
+        if let Some(first) = self.0.first_mut(chain) {
+            *first = Packed::new(request);
+        }
+    }
+
+    /// See [`Nodes::start`].
+    pub(crate) fn start(&self, chain: &Chain) -> Cursor {
+        self.0.start(chain)
+    }
+
+    /// The request a walk has come to.
+    pub(crate) fn get(&self, at: Cursor) -> Option<Request> {
+        self.0.get(at).map(Packed::open)
+    }
+
+    /// See [`Nodes::next`].
+    pub(crate) fn next(&self, chain: &Chain, at: Cursor) -> Cursor {
+        self.0.next(chain, at)
+    }
+
+    /// All requests of a chain, oldest first.
+    pub(crate) fn iter(&self, chain: &Chain) -> impl Iterator<Item = Request> + '_ {
+        self.0.iter(chain).map(Packed::open)
+    }
+
+    /// See [`Nodes::move_first`].
+    pub(crate) fn move_first(
+        &mut self,
+        from: &mut Chain,
+        to: &mut Chain,
+        change: impl FnOnce(Request) -> Request,
+    ) -> bool {
+        let change = |request: Packed| Packed::new(change(request.open()));
+        self.0.move_first(from, to, change)
+    }
+
+    /// See [`Nodes::move_where`].
+    pub(crate) fn move_where(
+        &mut self,
+        from: &mut Chain,
+        to: &mut Chain,
+        wanted: impl Fn(Request) -> bool,
+        change: impl FnOnce(Request) -> Request,
+    ) -> bool {
+        let change = |request: Packed| Packed::new(change(request.open()));
+        self.0
+            .move_where(from, to, |request| wanted(request.open()), change)
+    }
+}
+
+#[cfg(test)]
+#[path = "packed_tests.rs"]
+mod tests;
