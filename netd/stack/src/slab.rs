@@ -123,6 +123,11 @@ impl<T> Table<T> {
         }
     }
 
+    /// All entries, in no particular order.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> + '_ {
+        self.places.iter_mut().filter_map(Place::entry_mut)
+    }
+
     /// All entries with their indices, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> + '_ {
         (0..).zip(&self.places).filter_map(|(index, place)| {

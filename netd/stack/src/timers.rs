@@ -1,11 +1,14 @@
 //! Who is woken when: every timer of the stack has its place in one wheel.
 //!
-//! *Owns* the wheel and the division of its indices. One timer per thing: what a thing waits for is
-//! its own state, so no two timers of one thing can disagree.
+//! *Owns* the wheel and the division of its indices, and the deadlines of all things that are few.
+//! One timer per thing: what a thing waits for is its own state, so no two timers of one thing can
+//! disagree. Connections are many, and know when they are due themselves.
 
 use crate::config::Config;
 use crate::wheel::Wheel;
 use ::tcp::Instant;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// What a timer belongs to: the index of a thing in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +17,6 @@ pub(crate) enum Timer {
     Interface(u32),
     /// A neighbour's state.
     Neighbour(u32),
-    /// A TCP connection.
-    Connection(u32),
     /// A half-open passive connection.
     HalfOpen(u32),
     /// A TIME-WAIT record.
@@ -24,14 +25,18 @@ pub(crate) enum Timer {
     Ping(u32),
     /// Name look-ups, all together.
     Resolver,
+    /// A TCP connection.
+    Connection(u32),
 }
 
 /// All timers.
 #[derive(Debug)]
 pub(crate) struct Timers {
     wheel: Wheel,
-    /// Where each kind's indices end, in the order of [`Timer`].
-    ends: [u32; 7],
+    /// Where each kind's indices end, in the order of [`Timer`], but for the last.
+    ends: [u32; 6],
+    /// When those that are no connections' are due.
+    deadlines: Vec<Instant>,
 }
 
 impl Timers {
@@ -39,7 +44,6 @@ impl Timers {
         let counts = [
             u32::from(config.interfaces),
             config.neighbours,
-            config.connections,
             config.half_open,
             config.time_waits,
             config.pings,
@@ -51,8 +55,9 @@ impl Timers {
             end
         });
         Self {
-            wheel: Wheel::new(end as usize, now),
+            wheel: Wheel::new(end.saturating_add(config.connections) as usize, now),
             ends,
+            deadlines: vec![Instant::FAR_FUTURE; end as usize],
         }
     }
 
@@ -61,20 +66,19 @@ impl Timers {
         let [
             interfaces,
             neighbours,
-            connections,
             half_open,
             time_waits,
             pings,
-            _,
+            resolver,
         ] = self.ends;
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
             Timer::Neighbour(index) => (interfaces, index),
-            Timer::Connection(index) => (neighbours, index),
-            Timer::HalfOpen(index) => (connections, index),
+            Timer::HalfOpen(index) => (neighbours, index),
             Timer::TimeWait(index) => (half_open, index),
             Timer::Ping(index) => (time_waits, index),
             Timer::Resolver => (pings, 0),
+            Timer::Connection(index) => (resolver, index),
         };
         start.saturating_add(index)
     }
@@ -83,27 +87,30 @@ impl Timers {
         let [
             interfaces,
             neighbours,
-            connections,
             half_open,
             time_waits,
             pings,
-            _,
+            resolver,
         ] = self.ends;
         match index {
             _ if index < interfaces => Timer::Interface(index),
             _ if index < neighbours => Timer::Neighbour(index - interfaces),
-            _ if index < connections => Timer::Connection(index - neighbours),
-            _ if index < half_open => Timer::HalfOpen(index - connections),
+            _ if index < half_open => Timer::HalfOpen(index - neighbours),
             _ if index < time_waits => Timer::TimeWait(index - half_open),
             _ if index < pings => Timer::Ping(index - time_waits),
-            _ => Timer::Resolver,
+            _ if index < resolver => Timer::Resolver,
+            _ => Timer::Connection(index - resolver),
         }
     }
 
-    /// The timer fires at `deadline` and at no other time, or not at all.
+    /// The timer fires at `deadline` and at no other time, or not at all. A connection's fires when
+    /// the connection says so itself, which must be told here.
     #[inline]
     pub(crate) fn set(&mut self, timer: Timer, deadline: Option<Instant>) {
         let index = self.index(timer);
+        if let (Some(place), Some(deadline)) = (self.deadlines.get_mut(index as usize), deadline) {
+            *place = deadline;
+        }
         self.wheel.set(index, deadline);
     }
 
@@ -112,9 +119,18 @@ impl Timers {
         self.set(timer, None);
     }
 
-    /// One timer that is due, disarmed; call until `None`.
-    pub(crate) fn fire(&mut self, now: Instant) -> Option<Timer> {
-        let index = self.wheel.fire(now)?;
+    /// One timer that is due, disarmed; call until `None`. `connection` says when that of a
+    /// connection is.
+    pub(crate) fn fire(
+        &mut self,
+        now: Instant,
+        connection: impl Fn(u32) -> Option<Instant>,
+    ) -> Option<Timer> {
+        let (deadlines, [.., resolver]) = (&self.deadlines, self.ends);
+        let index = self.wheel.fire(now, |index| {
+            let other = deadlines.get(index as usize).copied();
+            other.or_else(|| connection(index.checked_sub(resolver)?))
+        })?;
         Some(self.timer(index))
     }
 
@@ -143,11 +159,11 @@ mod tests {
         let all = (0..2)
             .map(Timer::Interface)
             .chain((0..3).map(Timer::Neighbour))
-            .chain((0..4).map(Timer::Connection))
             .chain((0..5).map(Timer::HalfOpen))
             .chain((0..6).map(Timer::TimeWait))
             .chain((0..7).map(Timer::Ping))
-            .chain([Timer::Resolver]);
+            .chain([Timer::Resolver])
+            .chain((0..4).map(Timer::Connection));
         for (place, timer) in all.enumerate() {
             assert_eq!(timers.index(timer) as usize, place);
             assert_eq!(timers.timer(place as u32), timer);

@@ -1,7 +1,8 @@
 //! The timing wheel: any number of timers, each armed, disarmed and fired in constant time.
 //!
-//! *Owns* one deadline per timer. Timers are indices below a limit; who they belong to is the
-//! owner's business ([`crate::timers`]). *Never* fires early; fires at most one tick (16 µs) late.
+//! *Owns* where each timer waits. Timers are indices below a limit; who they belong to, and when
+//! they are due, is the owner's business ([`crate::timers`]): the wheel asks when it must know.
+//! *Never* fires early; fires at most one tick (16 µs) late.
 //!
 //! Seven levels of 64 slots: a slot of level 0 is one tick long, one of the next level 64 times as
 //! long (1 ms, 67 ms, 4.3 s, 4.6 min, 4.9 h, 13 days), the last reaches 2.3 years; what is later
@@ -21,42 +22,15 @@ const LEVELS: u32 = 7;
 /// One list more than slots: what is due.
 const DUE: u32 = LEVELS * SLOTS;
 
-/// Enough for the number of a list.
-const LIST_BITS: u32 = 9;
-const _: () = assert!(DUE < 1 << LIST_BITS && LIST_BITS <= TICK_BITS);
-
-/// Where one timer stands: the tick of its deadline above, the list that it waits in below. A tick
-/// is short enough for that: it is a number of nanoseconds less [`TICK_BITS`].
-#[derive(Clone, Copy, Debug, Default)]
-struct Entry(u64);
-
-impl Entry {
-    #[inline]
-    const fn tick(self) -> u64 {
-        self.0 >> LIST_BITS
-    }
-
-    #[inline]
-    fn list(self) -> u32 {
-        u32::try_from(self.0 & ((1 << LIST_BITS) - 1)).unwrap_or(DUE)
-    }
-
-    #[inline]
-    const fn at(self, tick: u64) -> Self {
-        Self(tick << LIST_BITS | self.0 & ((1 << LIST_BITS) - 1))
-    }
-
-    #[inline]
-    fn inside(self, list: u32) -> Self {
-        Self(self.tick() << LIST_BITS | u64::from(list))
-    }
-}
+/// Lists have numbers of 16 bits.
+const _: () = assert!(DUE <= u16::MAX as u32);
 
 /// All timers.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     queues: Queues,
-    timers: Vec<Entry>,
+    /// The list of each timer that is armed.
+    lists: Vec<u16>,
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything has been fired.
     present: u64,
@@ -72,7 +46,7 @@ impl Wheel {
     pub(crate) fn new(limit: usize, now: Instant) -> Self {
         Self {
             queues: Queues::new(DUE as usize + 1, limit),
-            timers: vec![Entry::default(); limit],
+            lists: vec![0; limit],
             occupied: [0; LEVELS as usize],
             present: now.as_nanos() >> TICK_BITS,
         }
@@ -81,10 +55,6 @@ impl Wheel {
     /// The timer fires at `deadline`, and at no other time it may have been armed for.
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
         let tick = tick_of(deadline);
-        match self.timers.get_mut(timer as usize) {
-            Some(entry) => *entry = entry.at(tick),
-            None => return,
-        }
         match self.slot_of(timer) {
             // Connections arm their timer again with every segment, mostly for later than before:
             // it stays where it is, and is looked at again when its slot comes.
@@ -125,13 +95,13 @@ impl Wheel {
     /// The slot that holds a timer, or [`DUE`].
     #[inline]
     fn slot_of(&self, timer: u32) -> Option<u32> {
-        let entry = self.timers.get(timer as usize)?;
-        self.queues.holds(timer).then(|| entry.list())
+        let list = *self.lists.get(timer as usize)?;
+        self.queues.holds(timer).then_some(list.into())
     }
 
     fn put(&mut self, list: u32, timer: u32) {
-        if let Some(entry) = self.timers.get_mut(timer as usize) {
-            *entry = entry.inside(list);
+        if let (Some(name), Ok(list)) = (self.lists.get_mut(timer as usize), u16::try_from(list)) {
+            *name = list;
         }
         self.queues.push(list, timer);
     }
@@ -194,8 +164,13 @@ impl Wheel {
         Some(Instant::from_nanos(tick.saturating_mul(1 << TICK_BITS)))
     }
 
-    /// One timer that is due at `now`, disarmed; call until `None`.
-    pub(crate) fn fire(&mut self, now: Instant) -> Option<u32> {
+    /// One timer that is due at `now`, disarmed; call until `None`. `deadline` says when a timer is
+    /// due; `None` if it need not fire any more.
+    pub(crate) fn fire(
+        &mut self,
+        now: Instant,
+        deadline: impl Fn(u32) -> Option<Instant>,
+    ) -> Option<u32> {
         let now = now.as_nanos() >> TICK_BITS;
         loop {
             if let Some(timer) = self.queues.pop(DUE) {
@@ -207,8 +182,10 @@ impl Wheel {
                     // All in the slot are due now or move to a lower level.
                     while let Some(timer) = self.queues.pop(list) {
                         self.note_emptied(list);
-                        let tick = self.timers.get(timer as usize).map_or(0, |it| it.tick());
-                        self.place(timer, tick);
+                        let Some(deadline) = deadline(timer) else {
+                            continue;
+                        };
+                        self.place(timer, tick_of(deadline));
                         if self.slot_of(timer) == Some(list) {
                             break;
                         }

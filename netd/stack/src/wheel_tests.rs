@@ -9,10 +9,37 @@ fn at(nanoseconds: u64) -> Instant {
     Instant::from_nanos(nanoseconds)
 }
 
-fn fired(wheel: &mut Wheel, now: u64) -> Vec<u32> {
-    let mut fired: Vec<u32> = core::iter::from_fn(|| wheel.fire(at(now))).collect();
-    fired.sort_unstable();
-    fired
+/// A wheel whose owner knows when its timers are due.
+struct Owner {
+    wheel: Wheel,
+    deadlines: Vec<Instant>,
+}
+
+impl Owner {
+    fn new(limit: usize, now: u64) -> Self {
+        Self {
+            wheel: Wheel::new(limit, at(now)),
+            deadlines: std::vec![Instant::ZERO; limit],
+        }
+    }
+
+    fn arm(&mut self, timer: u32, deadline: u64) {
+        if let Some(place) = self.deadlines.get_mut(timer as usize) {
+            *place = at(deadline);
+        }
+        self.wheel.arm(timer, at(deadline));
+    }
+
+    fn fire(&mut self, now: u64) -> Option<u32> {
+        let due = |timer: u32| self.deadlines.get(timer as usize).copied();
+        self.wheel.fire(at(now), due)
+    }
+
+    fn fired(&mut self, now: u64) -> Vec<u32> {
+        let mut fired: Vec<u32> = core::iter::from_fn(|| self.fire(now)).collect();
+        fired.sort_unstable();
+        fired
+    }
 }
 
 #[test]
@@ -30,15 +57,15 @@ fn never_early_and_at_most_a_tick_late() {
         1 << 60,
     ] {
         let start = 12_345_678_901;
-        let mut wheel = Wheel::new(1, at(start));
-        wheel.arm(0, at(start + delay));
+        let mut owner = Owner::new(1, start);
+        owner.arm(0, start + delay);
         let mut calls = 0;
         let mut now = start;
         loop {
-            let next = wheel.next_deadline().unwrap().as_nanos();
+            let next = owner.wheel.next_deadline().unwrap().as_nanos();
             assert!(next < start + delay + TICK, "asked to be called too late");
             now = now.max(next);
-            if wheel.fire(at(now)).is_some() {
+            if owner.fire(now).is_some() {
                 break;
             }
             calls += 1;
@@ -46,21 +73,21 @@ fn never_early_and_at_most_a_tick_late() {
         }
         assert!(now >= start + delay, "{delay}: early");
         assert!(now < start + delay + TICK, "{delay}: late");
-        assert_eq!(wheel.next_deadline(), None);
+        assert_eq!(owner.wheel.next_deadline(), None);
     }
 }
 
 #[test]
 fn disarmed_and_rearmed() {
-    let mut wheel = Wheel::new(3, at(0));
-    wheel.arm(0, at(10 * TICK));
-    wheel.arm(1, at(20 * TICK));
-    wheel.arm(2, at(30 * TICK));
-    wheel.disarm(1);
-    wheel.arm(0, at(40 * TICK));
-    assert_eq!(fired(&mut wheel, 35 * TICK), [2]);
-    assert_eq!(fired(&mut wheel, 40 * TICK), [0]);
-    assert_eq!(wheel.next_deadline(), None);
+    let mut owner = Owner::new(3, 0);
+    owner.arm(0, 10 * TICK);
+    owner.arm(1, 20 * TICK);
+    owner.arm(2, 30 * TICK);
+    owner.wheel.disarm(1);
+    owner.arm(0, 40 * TICK);
+    assert_eq!(owner.fired(35 * TICK), [2]);
+    assert_eq!(owner.fired(40 * TICK), [0]);
+    assert_eq!(owner.wheel.next_deadline(), None);
 }
 
 #[test]
@@ -74,7 +101,7 @@ fn agrees_with_a_naive_model() {
         state >> 20
     };
     let mut now = 7 * TICK + 3;
-    let mut wheel = Wheel::new(TIMERS, at(now));
+    let mut owner = Owner::new(TIMERS, now);
     let mut model: [Option<u64>; TIMERS] = [None; TIMERS];
     for _ in 0..200_000 {
         let timer = random() as usize % TIMERS;
@@ -83,11 +110,11 @@ fn agrees_with_a_naive_model() {
                 // Delays of all magnitudes, from nanoseconds to weeks.
                 let deadline = now + (random() % 1024) * (1 << (random() % 42));
                 model[timer] = Some(deadline);
-                wheel.arm(timer as u32, at(deadline));
+                owner.arm(timer as u32, deadline);
             }
             4 => {
                 model[timer] = None;
-                wheel.disarm(timer as u32);
+                owner.wheel.disarm(timer as u32);
             }
             _ => {
                 now += (random() % 1024) * (1 << (random() % 36));
@@ -98,9 +125,9 @@ fn agrees_with_a_naive_model() {
                     })
                     .collect();
                 due.iter().for_each(|timer| model[*timer as usize] = None);
-                assert_eq!(fired(&mut wheel, now), due);
+                assert_eq!(owner.fired(now), due);
                 let earliest = model.iter().flatten().min();
-                match (earliest, wheel.next_deadline()) {
+                match (earliest, owner.wheel.next_deadline()) {
                     (None, next) => assert_eq!(next, None),
                     (Some(earliest), Some(next)) => {
                         assert!(next.as_nanos() < earliest + TICK);
@@ -114,8 +141,19 @@ fn agrees_with_a_naive_model() {
 
 #[test]
 fn timers_beyond_the_limit_are_ignored() {
-    let mut wheel = Wheel::new(1, at(0));
-    wheel.arm(1, at(5));
+    let mut owner = Owner::new(1, 0);
+    owner.arm(1, 5);
+    assert_eq!(owner.wheel.next_deadline(), None);
+    owner.wheel.disarm(7);
+}
+
+#[test]
+fn what_need_not_fire_any_more_does_not() {
+    let mut wheel = Wheel::new(2, at(0));
+    wheel.arm(0, at(5 * TICK));
+    wheel.arm(1, at(5 * TICK));
+    let due = |timer| (timer == 1).then(|| at(5 * TICK));
+    assert_eq!(wheel.fire(at(9 * TICK), due), Some(1));
+    assert_eq!(wheel.fire(at(9 * TICK), due), None);
     assert_eq!(wheel.next_deadline(), None);
-    wheel.disarm(7);
 }

@@ -36,15 +36,19 @@ pub(crate) struct Path {
     pub(crate) version: u32,
 }
 
-/// A [`Path`] less the address to speak from, for who has that already.
+/// A [`Path`] less the address to speak from, for who has that already; in ten bytes, of which every
+/// connection has one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Way {
     pub(crate) interface: InterfaceId,
     pub(crate) next_hop: Ipv4Addr,
     pub(crate) mtu: u16,
     pub(crate) shared: bool,
-    pub(crate) version: u32,
+    /// The lower half of the routes' version; zero is none.
+    version: u16,
 }
+
+const _: () = assert!(size_of::<Option<Way>>() <= 10);
 
 impl From<Path> for Way {
     fn from(path: Path) -> Self {
@@ -53,23 +57,37 @@ impl From<Path> for Way {
             next_hop: path.next_hop,
             mtu: path.mtu,
             shared: path.shared,
-            version: path.version,
+            version: Self::half(path.version),
         }
     }
 }
 
 impl Way {
-    /// The path that begins at this address of ours.
+    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+    const fn half(version: u32) -> u16 {
+        version as u16
+    }
+
+    /// It must be looked up again.
+    pub(crate) fn grow_old(&mut self) {
+        self.version = 0;
+    }
+
+    /// The path that begins at this address of ours, if it was found with these routes. (Who asks
+    /// has made all ways old of which the upper half of the version was another.)
     #[inline]
-    pub(crate) fn starting_at(self, source: Ipv4Addr) -> Path {
-        Path {
+    pub(crate) fn starting_at(self, source: Ipv4Addr, version: u32) -> Option<Path> {
+        if self.version != Self::half(version) || self.version == 0 {
+            return None;
+        }
+        Some(Path {
             interface: self.interface,
             next_hop: self.next_hop,
             source,
             mtu: self.mtu,
             shared: self.shared,
-            version: self.version,
-        }
+            version,
+        })
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) struct Conn {
 }
 
 // There are ten million of them.
-const _: () = assert!(size_of::<Conn>() <= size_of::<::tcp::Connection>() + 72);
+const _: () = assert!(size_of::<Conn>() <= size_of::<::tcp::Connection>() + 64);
 
 impl Fact {
     const fn bit(self) -> u16 {
@@ -223,6 +223,8 @@ impl Conn {
 pub(crate) struct Tcp {
     pub(crate) shared: Shared,
     pub(crate) connections: Table<Conn>,
+    /// The upper half of the routes' version with which the connections' ways were found.
+    ways_version: u32,
     pub(crate) half_open: Table<HalfOpen>,
     pub(crate) half_open_order: Queues,
     pub(crate) time_waits: Table<TimeWaiting>,
@@ -263,6 +265,7 @@ impl Tcp {
         Self {
             shared,
             connections: Table::new(connections),
+            ways_version: 0,
             half_open: Table::new(half_open),
             half_open_order: Queues::new(1, half_open),
             time_waits: Table::new(time_waits),
@@ -280,6 +283,19 @@ impl Tcp {
         }
     }
 
+    /// Ways know the lower half of the routes' version only: all are old when the upper one changes,
+    /// once in 65,536 changes.
+    #[inline]
+    pub(crate) fn heed_version(&mut self, version: u32) {
+        let upper = version >> u16::BITS;
+        if upper != self.ways_version {
+            self.ways_version = upper;
+            let ways = self.connections.iter_mut();
+            ways.filter_map(|conn| conn.way.as_mut())
+                .for_each(Way::grow_old);
+        }
+    }
+
     /// Whose segments between these ends are.
     #[inline]
     pub(crate) fn find(&self, tuple: &Tuple<Ipv4Addr>) -> Option<Target> {
@@ -291,5 +307,71 @@ impl Tcp {
             };
             ends == Some(*tuple)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::InterfaceId;
+    use ::tcp::{Connection, Mss, Seq, Setup, Tuning};
+
+    fn connection(shared: &Shared, version: u32) -> Conn {
+        let setup = Setup {
+            isn: Seq::new(1),
+            mss: Mss::DEFAULT_V4,
+            peer_mss: Mss::DEFAULT_V4,
+            timestamps: None,
+            sack: true,
+            ecn: false,
+            tuning: Tuning::default(),
+        };
+        let ip = Ipv4Addr::LOCALHOST;
+        let tuple = Tuple {
+            local: ip,
+            local_port: 1,
+            remote: ip,
+            remote_port: 2,
+        };
+        let path = Path {
+            interface: InterfaceId::LOOPBACK,
+            next_hop: ip,
+            source: ip,
+            mtu: 1_500,
+            shared: false,
+            version,
+        };
+        let tcp = Connection::connect(setup, shared, Instant::ZERO);
+        Conn::new(tcp, tuple, Some(path))
+    }
+
+    #[test]
+    fn a_way_is_known_until_routes_change_however_often() {
+        const VERSION: u32 = 0x1_0005;
+        let config = Config {
+            connections: 2,
+            ..Config::default()
+        };
+        let mut tcp = Tcp::new(&config, &mut Rng::new([9; 32]));
+        tcp.heed_version(VERSION);
+        let conn = connection(&tcp.shared, VERSION);
+        let index = tcp.connections.insert(conn).unwrap();
+        let known = |tcp: &Tcp, version| {
+            let way = tcp.connections.at(index).and_then(|conn| conn.way);
+            way.and_then(|way| way.starting_at(Ipv4Addr::LOCALHOST, version))
+        };
+        assert_eq!(known(&tcp, VERSION).map(|path| path.version), Some(VERSION));
+        assert_eq!(known(&tcp, VERSION + 1), None);
+        // The lower half comes again; the way does not.
+        tcp.heed_version(VERSION + 0x1_0000);
+        assert_eq!(known(&tcp, VERSION + 0x1_0000), None);
+        // And nothing is known with a version whose lower half means "old".
+        let conn = connection(&tcp.shared, 0x3_0000);
+        assert!(
+            conn.way
+                .unwrap()
+                .starting_at(Ipv4Addr::LOCALHOST, 0x3_0000)
+                .is_none()
+        );
     }
 }

@@ -98,9 +98,13 @@ impl Stack {
     /// The way to the peer, looked up again when routes have changed.
     fn tcp_path(&mut self, index: u32) -> Option<Path> {
         let version = self.routes.version();
+        self.tcp.heed_version(version);
         let conn = self.tcp.connections.at(index)?;
-        if let Some(way) = conn.way.filter(|way| way.version == version) {
-            return Some(way.starting_at(conn.tuple.local));
+        let known = conn
+            .way
+            .and_then(|way| way.starting_at(conn.tuple.local, version));
+        if known.is_some() {
+            return known;
         }
         let path = self.path(conn.tuple.remote, Some(conn.tuple.local));
         if let Some(conn) = self.tcp.connections.at_mut(index) {
