@@ -1,4 +1,8 @@
 //! Stores that connections share: what happens when they are used up, and that nothing is lost.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 
