@@ -54,6 +54,9 @@ impl Wheel {
 
     /// The timer fires at `deadline`, and at no other time it may have been armed for.
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
+        if timer as usize >= self.lists.len() {
+            return;
+        }
         let tick = tick_of(deadline);
         match self.slot_of(timer) {
             // Connections arm their timer again with every segment, mostly for later than before:
