@@ -6,7 +6,7 @@ use std::vec::Vec;
 
 use proptest::prelude::{Strategy, any};
 
-use crate::{Headroom, MacAddress, NoRoom};
+use crate::{Headroom, MacAddress, NoRoom, Pseudo, Seal, sum};
 
 /// The bytes of a packet: `payload` with the headers that `write` puts in front of it.
 pub fn packet(
@@ -34,3 +34,16 @@ pub fn host4() -> impl Strategy<Value = Ipv4Addr> {
 
 pub const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const BOB: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+
+/// What a checksum covers between these two.
+pub fn pseudo() -> Pseudo {
+    Pseudo::v4(ALICE, BOB)
+}
+
+/// A checksum over it and this payload.
+pub fn full(payload: &[u8]) -> Seal {
+    Seal::Full {
+        pseudo: pseudo(),
+        payload: sum(payload),
+    }
+}

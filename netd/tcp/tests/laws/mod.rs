@@ -10,6 +10,7 @@
 #[path = "../rfc/lab.rs"]
 mod lab;
 mod script;
+mod streams;
 
 use std::time::Duration;
 
@@ -21,15 +22,11 @@ use wire::tcp::{Flags, Header, Timestamps};
 
 use lab::{ACK, Lab, SYN, Seg, seen, seg};
 use script::Bytes;
+use streams::Streams;
 
 /// What was seen so far, to which everything that follows must fit.
 struct Watch {
-    /// Bytes of room that the user has given, and bytes that it has queued.
-    given: u64,
-    queued: u64,
-    acked: u64,
-    received: u64,
-    has_finished: bool,
+    streams: Streams,
     knows_of_fin: bool,
     has_closed: bool,
     has_left: bool,
@@ -44,11 +41,7 @@ struct Watch {
 impl Watch {
     fn new(state: State) -> Self {
         Self {
-            given: 0,
-            queued: 0,
-            acked: 0,
-            received: 0,
-            has_finished: false,
+            streams: Streams::default(),
             knows_of_fin: false,
             has_closed: false,
             has_left: false,
@@ -61,22 +54,7 @@ impl Watch {
 
     /// What a call says must fit to all that was said before.
     fn outcome(&mut self, outcome: &Outcome, payload: u32) {
-        if let Some(place) = outcome.place {
-            assert!(outcome.drop.is_none() && place.len > 0);
-            assert!(place.skip.checked_add(place.len).unwrap() <= payload);
-            // Never twice, and never beyond the room.
-            assert!(place.stream_offset >= self.received);
-            assert!(place.stream_offset + u64::from(place.len) <= self.given);
-        }
-        self.received += outcome.advanced;
-        assert!(self.received <= self.given);
-        assert!(outcome.advanced == 0 || !self.has_finished);
-        if outcome.events.contains(Events::PEER_FIN) {
-            assert!(!self.has_finished);
-            self.has_finished = true;
-        }
-        self.acked += outcome.acked;
-        assert!(self.acked <= self.queued);
+        self.streams.outcome(outcome, payload);
         for Step { from, to, .. } in outcome.steps.iter() {
             assert_eq!(from, self.state, "a step is missing");
             assert!(is_arrow(from, to), "{from:?} to {to:?}");
@@ -88,8 +66,8 @@ impl Watch {
     fn emitted(&mut self, emit: &Emit, published: u64) {
         let seen = seen(&emit.header, emit.len);
         if emit.len > 0 {
-            assert!(emit.stream_offset >= self.acked);
-            assert!(emit.stream_offset + u64::from(emit.len) <= self.queued);
+            assert!(emit.stream_offset >= self.streams.acked);
+            assert!(emit.stream_offset + u64::from(emit.len) <= self.streams.queued);
             assert_eq!(seen.seq, wrapped(emit.stream_offset));
         }
         if !seen.flags.contains(ACK) || seen.flags.contains(SYN) {
@@ -97,7 +75,7 @@ impl Watch {
         }
         // No acknowledgement of what nobody knows of, and never less than before.
         let seen_ack = i64::from((seen.ack as i32).wrapping_sub(self.base as i32));
-        let knows_of_fin = self.knows_of_fin || (self.has_left && self.has_finished);
+        let knows_of_fin = self.knows_of_fin || (self.has_left && self.streams.has_finished);
         let knows = i64::try_from(published).unwrap() + i64::from(knows_of_fin);
         assert!(seen_ack <= knows, "{seen_ack} acknowledged, {knows} known");
         let edge = seen_ack + (i64::from(seen.window) << self.scale);
@@ -105,7 +83,7 @@ impl Watch {
             assert!(seen_ack >= ack, "acknowledgements go back");
             // But for the unit of the scale (RFC 7323 section 2.4).
             assert!(
-                self.has_finished || edge + (1 << self.scale) > told,
+                self.streams.has_finished || edge + (1 << self.scale) > told,
                 "the window shrinks from {told} to {edge}"
             );
         }
@@ -170,7 +148,7 @@ pub fn conversation(bytes: &[u8]) -> u32 {
             9 => {
                 let room = bytes.choose(&[1, 100, 1_000, 60_000]);
                 lab.connection.give_room(room, lab.now);
-                watch.given += u64::from(room);
+                watch.streams.given += u64::from(room);
             }
             10 => queue(&mut lab, &mut watch, &mut bytes),
             11 => publish(&mut lab, &mut watch, &mut bytes),
@@ -264,7 +242,7 @@ fn accept(lab: &mut Lab, watch: &mut Watch, bytes: &mut Bytes<'_>, setup: Setup)
             SynOutcome::Complete => {
                 lab.connection = Connection::from(entry.open(lab.now));
                 lab.connection.give_room(segment.window, lab.now);
-                watch.given = segment.window.into();
+                watch.streams.given = segment.window.into();
                 watch.state = lab.state();
                 return true;
             }
@@ -381,7 +359,7 @@ fn queue(lab: &mut Lab, watch: &mut Watch, bytes: &mut Bytes<'_>) {
     lab.connection.queue(count);
     // After a close nothing more is taken.
     if !watch.has_closed {
-        watch.queued += u64::from(count);
+        watch.streams.queued += u64::from(count);
     }
 }
 
@@ -395,7 +373,7 @@ fn publish(lab: &mut Lab, watch: &mut Watch, bytes: &mut Bytes<'_>) {
         2 => lab.connection.publish(u64::MAX, lab.now),
         _ => {
             let outcome = lab.connection.publish_fin(&mut lab.shared, lab.now);
-            watch.knows_of_fin |= watch.has_finished;
+            watch.knows_of_fin |= watch.streams.has_finished;
             watch.outcome(&outcome, 0);
         }
     }

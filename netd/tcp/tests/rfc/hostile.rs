@@ -3,11 +3,14 @@
 
 #[path = "../world/random.rs"]
 mod random;
+#[path = "../laws/streams.rs"]
+mod streams;
 
-use tcp::{Connection, Events, Fate, Limits, Outcome, Record, Shared, SynEntry, SynOutcome};
+use tcp::{Connection, Fate, Limits, Record, Shared, SynEntry, SynOutcome};
 use wire::tcp::{Flags, Options, Timestamps};
 
 use self::random::Random;
+use self::streams::Streams;
 use crate::lab::{ACK, Lab, SYN, Seg, limits, seg, setup};
 
 /// Numbers that are sometimes right and often nearly.
@@ -50,34 +53,6 @@ fn segment(random: &mut Random, connection: &Connection, shared: &Shared) -> Seg
     }
 }
 
-struct Watch {
-    given: u64,
-    received: u64,
-    queued: u64,
-    acked: u64,
-    has_finished: bool,
-}
-
-impl Watch {
-    fn check(&mut self, outcome: &Outcome, len: u32) {
-        if let Some(place) = outcome.place {
-            assert!(outcome.drop.is_none());
-            assert!(place.len > 0 && place.skip + place.len <= len);
-            assert!(place.stream_offset >= self.received);
-            assert!(place.stream_offset + u64::from(place.len) <= self.given);
-        }
-        self.received += outcome.advanced;
-        assert!(self.received <= self.given);
-        assert!(outcome.advanced == 0 || !self.has_finished);
-        if outcome.events.contains(Events::PEER_FIN) {
-            assert!(!self.has_finished);
-            self.has_finished = true;
-        }
-        self.acked += outcome.acked;
-        assert!(self.acked <= self.queued);
-    }
-}
-
 /// One conversation with a peer from hell.
 fn converse(seed: u64, segments: u32) -> u32 {
     let mut random = Random::new(seed);
@@ -103,15 +78,12 @@ fn converse(seed: u64, segments: u32) -> u32 {
         header.options.mss = random.pick(&[None, Some(0), Some(1_000), Some(65_535)]);
         let _ = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
     }
-    let mut watch = Watch {
+    let mut streams = Streams {
         given: 10_000,
-        received: 0,
-        queued: 0,
-        acked: 0,
-        has_finished: false,
+        ..Streams::default()
     };
     for count in 0..segments {
-        act(&mut random, &mut lab, &mut watch);
+        act(&mut random, &mut lab, &mut streams);
         lab.timestamps = random
             .chance(if has_stamps { 950 } else { 100 })
             .then(|| Timestamps {
@@ -133,7 +105,7 @@ fn converse(seed: u64, segments: u32) -> u32 {
         let outcome = lab
             .connection
             .input(&mut lab.shared, &header, segment.len, lab.now);
-        watch.check(&outcome, segment.len);
+        streams.outcome(&outcome, segment.len);
         let _ = lab.sent();
         if lab.connection.fate() != Fate::Continues {
             assert_eq!(lab.shared.hole_lists_in_use(), 0);
@@ -146,12 +118,12 @@ fn converse(seed: u64, segments: u32) -> u32 {
 }
 
 /// The user does something, time passes, sometimes everything is forgotten but the record.
-fn act(random: &mut Random, lab: &mut Lab, watch: &mut Watch) {
+fn act(random: &mut Random, lab: &mut Lab, streams: &mut Streams) {
     match random.below(40) {
         0..=5 => {
             let bytes = random.pick(&[1, 100, 5_000]);
             lab.connection.give_room(bytes, lab.now);
-            watch.given += u64::from(bytes);
+            streams.given += u64::from(bytes);
         }
         6..=10 => {
             let bytes = random.pick(&[1, 100, 5_000]);
@@ -159,7 +131,7 @@ fn act(random: &mut Random, lab: &mut Lab, watch: &mut Watch) {
                 lab.state().name(),
                 "FIN-WAIT-1" | "FIN-WAIT-2" | "CLOSING" | "LAST-ACK"
             ) {
-                watch.queued += u64::from(bytes);
+                streams.queued += u64::from(bytes);
             }
             lab.connection.queue(bytes);
         }
@@ -173,7 +145,7 @@ fn act(random: &mut Random, lab: &mut Lab, watch: &mut Watch) {
         23..=28 => {
             lab.now = lab.now + core::time::Duration::from_millis(random.below(500));
             let outcome = lab.connection.fire(&mut lab.shared, lab.now);
-            watch.check(&outcome, 0);
+            streams.outcome(&outcome, 0);
         }
         29 => {
             if let Some(record) = lab.connection.record() {

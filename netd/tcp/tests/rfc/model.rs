@@ -130,17 +130,7 @@ impl Tcb {
         }
         self.rcv_nxt = seg.seq + 1;
         if has(seg, Flags::ACK) {
-            self.una = seg.ack;
-            self.state = State::Established;
-            let text = Seg {
-                seq: seg.seq + 1,
-                ..*seg
-            };
-            let reaction = self.text_and_fin(&text, 0);
-            return Reaction {
-                answer: reaction.answer.or(Some(self.acknowledgement())),
-                ..reaction
-            };
+            return self.established_by(seg);
         }
         // Text and FIN of the SYN: *Reading*: they come again, as the RFC allows.
         self.state = State::SynReceived;
@@ -150,23 +140,28 @@ impl Tcb {
         }
     }
 
+    /// A SYN-ACK is taken, with the text that it brings, and acknowledged.
+    fn established_by(mut self, seg: &Seg) -> Reaction {
+        self.una = seg.ack;
+        self.state = State::Established;
+        let text = Seg {
+            seq: seg.seq + 1,
+            ..*seg
+        };
+        let reaction = self.text_and_fin(&text, 0);
+        Reaction {
+            answer: reaction.answer.or(Some(self.acknowledgement())),
+            ..reaction
+        }
+    }
+
     /// Section 3.10.7.4, for SYN-RECEIVED.
     fn syn_received(mut self, seg: &Seg) -> Reaction {
         let is_crossed = has(seg, Flags::SYN) && has(seg, Flags::ACK) && seg.ack == self.nxt;
         if is_crossed && !self.is_passive && seg.seq == self.rcv_nxt - 1 && !has(seg, Flags::RST) {
             // Figure 8, line 6: the letter of the first step would refuse the SYN-ACK of a peer
             // whose open has crossed ours (appendix A.2).
-            self.una = seg.ack;
-            self.state = State::Established;
-            let text = Seg {
-                seq: seg.seq + 1,
-                ..*seg
-            };
-            let reaction = self.text_and_fin(&text, 0);
-            return Reaction {
-                answer: reaction.answer.or(Some(self.acknowledgement())),
-                ..reaction
-            };
+            return self.established_by(seg);
         }
         if let Some(reaction) = self.first_four(seg) {
             return reaction;

@@ -1,19 +1,8 @@
 use super::*;
-use crate::testing::{ALICE, BOB, packet};
-use crate::{Pseudo, sum};
+use crate::sum;
+use crate::testing::{full, packet, pseudo};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_compose, proptest};
 use std::vec::Vec;
-
-fn pseudo() -> Pseudo {
-    Pseudo::v4(ALICE, BOB)
-}
-
-fn full(payload: &[u8]) -> Seal {
-    Seal::Full {
-        pseudo: pseudo(),
-        payload: sum(payload),
-    }
-}
 
 fn parse(bytes: &[u8]) -> Result<Segment<'_>, Drop> {
     Segment::parse(bytes, Check::Verify(pseudo()))

@@ -1,20 +1,9 @@
 use super::*;
-use crate::testing::{ALICE, BOB, packet};
-use crate::{Pseudo, Sum, sum};
+use crate::testing::{full, packet, pseudo};
+use crate::{Sum, sum};
 use proptest::prelude::{prop_assert_eq, proptest};
 use std::vec;
 use std::vec::Vec;
-
-fn pseudo() -> Pseudo {
-    Pseudo::v4(ALICE, BOB)
-}
-
-fn full(payload: &[u8]) -> Seal {
-    Seal::Full {
-        pseudo: pseudo(),
-        payload: sum(payload),
-    }
-}
 
 fn parse(bytes: &[u8]) -> Result<Datagram<'_>, Drop> {
     Datagram::parse(bytes, Check::Verify(pseudo()), NoChecksum::Accept)
