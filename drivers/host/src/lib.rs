@@ -2,7 +2,7 @@
 //!
 //! [`Tap`] is an interface whose other end is the host's kernel; [`PacketSocket`] shares an
 //! interface that exists. An [`Adapter`] makes a [`device::Device`] of either; [`wait`] sleeps until
-//! one of them has something, or until a deadline.
+//! one of them has something, or until a deadline. [`testing`] is for tests alone.
 //!
 //! *Owns* the buffers, the descriptors and every call of the operating system that they need.
 //! *Never* blocks (but in [`wait`]), and allocates nothing after construction.
@@ -14,6 +14,7 @@ mod adapter;
 mod interface;
 mod packet_socket;
 mod tap;
+pub mod testing;
 mod wait;
 
 pub use adapter::{Adapter, Buffer, Port};

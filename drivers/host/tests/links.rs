@@ -1,60 +1,13 @@
 //! Frames between the adapters and the host's kernel, each test in a network namespace of its own.
 
 use std::net::UdpSocket;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use device::{Checksum, Device, TransmitMeta};
+use host::testing::{await_link, in_namespace, ip};
 use host::{Adapter, PacketSocket, Port, Tap, wait};
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 9];
-/// Says that a test runs in a namespace already.
-const MARK: &str = "SKERRY_NAMESPACE";
-
-/// Runs the test of this name again where it may make interfaces. Returns whether this is there.
-fn in_namespace(test: &str) -> bool {
-    if std::env::var_os(MARK).is_some() {
-        return true;
-    }
-    let own = std::env::current_exe().expect("this program");
-    let probe = Command::new("unshare")
-        .args([
-            "--user",
-            "--map-root-user",
-            "--net",
-            "ip",
-            "tuntap",
-            "add",
-            "dev",
-            "probe",
-        ])
-        .args(["mode", "tap"])
-        .output();
-    if !probe.is_ok_and(|probe| probe.status.success()) {
-        eprintln!("skipped: no namespace with TAP interfaces can be made here");
-        return false;
-    }
-    // What it prints is kept back: whoever counts tests would count it twice.
-    let run = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net"])
-        .arg(own)
-        .args(["--exact", test, "--nocapture"])
-        .env(MARK, "1")
-        .output()
-        .expect("unshare, which has just run");
-    assert!(
-        run.status.success(),
-        "{test} failed in its namespace:\n{}{}",
-        String::from_utf8_lossy(&run.stdout),
-        String::from_utf8_lossy(&run.stderr)
-    );
-    false
-}
-
-fn ip(words: &str) {
-    let status = Command::new("ip").args(words.split(' ')).status();
-    assert!(status.is_ok_and(|status| status.success()), "ip {words}");
-}
 
 /// The first frame that comes and is wanted, within a second.
 fn receive<P: Port>(
@@ -75,16 +28,6 @@ fn receive<P: Port>(
         }
     }
     found
-}
-
-/// The kernel notices a link that comes up a little later.
-fn await_link<P: Port>(adapter: &mut Adapter<P>) {
-    let end = Instant::now() + Duration::from_secs(2);
-    while !adapter.link_up() {
-        assert!(Instant::now() < end, "the link stays down");
-        std::thread::sleep(Duration::from_millis(1));
-        adapter.interrupt();
-    }
 }
 
 fn send<P: Port>(adapter: &mut Adapter<P>, frame: &[u8]) {
@@ -130,10 +73,10 @@ fn a_tap_carries_frames_both_ways() {
     }
     let tap = Tap::open("skerry0", OURS).expect("a TAP interface");
     ip("addr add 198.18.0.1/24 dev skerry0");
-    let mut adapter = Adapter::new(tap);
+    let adapter = Adapter::new(tap);
     assert!(!adapter.link_up(), "it is not up yet");
     ip("link set skerry0 up");
-    await_link(&mut adapter);
+    let mut adapter = await_link(adapter);
     assert_eq!((adapter.facts().mac, adapter.facts().mtu), (OURS, 1_500));
     kernel_talks(&mut adapter);
 }
@@ -169,8 +112,8 @@ fn a_packet_socket_carries_frames_both_ways() {
     ip("addr add 198.18.0.1/24 dev near");
     ip("link set near up");
     ip("link set far up");
-    let mut adapter = Adapter::new(PacketSocket::open("far", OURS).expect("a packet socket"));
-    await_link(&mut adapter);
+    let socket = PacketSocket::open("far", OURS).expect("a packet socket");
+    let mut adapter = await_link(Adapter::new(socket));
     kernel_talks(&mut adapter);
 }
 
@@ -183,9 +126,7 @@ fn packet_sockets_hand_over_many_frames_in_order() {
     ip("link set near up");
     ip("link set far up");
     let open = |name| Adapter::new(PacketSocket::open(name, OURS).expect("a packet socket"));
-    let (mut near, mut far) = (open("near"), open("far"));
-    await_link(&mut near);
-    await_link(&mut far);
+    let (mut near, mut far) = (await_link(open("near")), await_link(open("far")));
     // A type that nobody else speaks.
     let is_ours = |frame: &[u8]| frame[12..14] == [0x88, 0xb5];
     for number in 0..200u8 {

@@ -10,7 +10,6 @@
 #![forbid(unsafe_code)]
 
 mod in_memory;
-mod in_namespace;
 mod linux;
 mod path;
 mod plan;
@@ -18,7 +17,6 @@ mod real_time;
 mod smoltcp_end;
 
 pub use in_memory::converse;
-pub use in_namespace::{in_namespace, ip};
 pub use linux::Linux;
 pub use path::{Frame, Path};
 pub use plan::{Digests, Plan, Side, digest};

@@ -49,6 +49,29 @@ pub fn digest(flow: u64, bytes: u64) -> [u8; 32] {
 }
 
 impl Plan {
+    /// Connections of both directions, each closed by either side first; their ports begin with this
+    /// one, which is not zero.
+    #[must_use]
+    pub fn of_both_ways(first_port: u16, ours: u64, theirs: u64) -> [Self; 4] {
+        let cases = [
+            (Side::Ours, Side::Ours),
+            (Side::Ours, Side::Theirs),
+            (Side::Theirs, Side::Ours),
+            (Side::Theirs, Side::Theirs),
+        ];
+        let mut port = first_port - 1;
+        cases.map(|(opens, closes)| {
+            port += 1;
+            Self {
+                port,
+                opens,
+                closes,
+                ours,
+                theirs,
+            }
+        })
+    }
+
     /// The name of the stream that this side sends.
     #[must_use]
     pub fn flow(&self, of: Side) -> u64 {

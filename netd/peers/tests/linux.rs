@@ -1,10 +1,10 @@
 //! Against the host's kernel, in real time: over a TAP interface and over a packet socket.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use device::Device;
-use host::{Adapter, PacketSocket, Port, Tap};
-use peers::{Plan, Side, converse_with_linux, in_namespace, ip};
+use host::testing::{await_link, in_namespace, ip};
+use host::{Adapter, PacketSocket, Tap};
+use peers::{Plan, converse_with_linux};
 use sim::{Loss, Weather};
 
 /// Our hardware address.
@@ -27,36 +27,8 @@ const FOUL: Weather = Weather {
     ..Weather::FAIR
 };
 
-/// Connections of both directions, each closed by either side first.
 fn plans(ours: u64, theirs: u64) -> [Plan; 4] {
-    let cases = [
-        (Side::Ours, Side::Ours),
-        (Side::Ours, Side::Theirs),
-        (Side::Theirs, Side::Ours),
-        (Side::Theirs, Side::Theirs),
-    ];
-    let mut port = 5_000;
-    cases.map(|(opens, closes)| {
-        port += 1;
-        Plan {
-            port,
-            opens,
-            closes,
-            ours,
-            theirs,
-        }
-    })
-}
-
-/// The kernel notices a link that comes up a little later.
-fn await_link<P: Port>(mut adapter: Adapter<P>) -> Adapter<P> {
-    let end = Instant::now() + Duration::from_secs(2);
-    while !adapter.link_up() {
-        assert!(Instant::now() < end, "the link stays down");
-        std::thread::sleep(Duration::from_millis(1));
-        adapter.interrupt();
-    }
-    adapter
+    Plan::of_both_ways(5_001, ours, theirs)
 }
 
 fn tap() -> Adapter<Tap> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use peers::{Plan, Side, converse};
+use peers::{Plan, converse};
 use sim::{Loss, Weather};
 
 /// A local network in which everything that can happen to a frame does.
@@ -19,25 +19,8 @@ fn foul() -> Weather {
     }
 }
 
-/// Connections of both directions, each closed by either side first.
 fn plans(ours: u64, theirs: u64) -> [Plan; 4] {
-    let cases = [
-        (Side::Ours, Side::Ours),
-        (Side::Ours, Side::Theirs),
-        (Side::Theirs, Side::Ours),
-        (Side::Theirs, Side::Theirs),
-    ];
-    let mut port = 79;
-    cases.map(|(opens, closes)| {
-        port += 1;
-        Plan {
-            port,
-            opens,
-            closes,
-            ours,
-            theirs,
-        }
-    })
+    Plan::of_both_ways(80, ours, theirs)
 }
 
 #[test]

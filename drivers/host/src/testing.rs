@@ -1,6 +1,11 @@
-//! A network namespace of one's own, for tests that make interfaces.
+//! What tests of links need: a network namespace of their own, where they may make interfaces.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
+
+use device::Device;
+
+use crate::adapter::{Adapter, Port};
 
 /// Says that a test runs in a namespace already.
 const MARK: &str = "SKERRY_NAMESPACE";
@@ -54,4 +59,19 @@ pub fn ip(words: &str) {
         status.is_ok_and(|status| status.success()),
         "ip {words} failed"
     );
+}
+
+/// Waits for the kernel to notice that a link has come up.
+///
+/// # Panics
+/// If it does not in two seconds.
+#[must_use]
+pub fn await_link<P: Port>(mut adapter: Adapter<P>) -> Adapter<P> {
+    let end = Instant::now() + Duration::from_secs(2);
+    while !adapter.link_up() {
+        assert!(Instant::now() < end, "the link stays down");
+        std::thread::sleep(Duration::from_millis(1));
+        adapter.interrupt();
+    }
+    adapter
 }
