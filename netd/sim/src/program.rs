@@ -171,6 +171,44 @@ impl Desk<'_> {
         Ok(socket)
     }
 
+    /// A socket for datagrams on this port of all addresses; zero: a port that is free.
+    ///
+    /// # Panics
+    /// If there is no free socket or port.
+    pub fn datagrams(&mut self, port: u16) -> SocketId {
+        let socket = self
+            .stack
+            .socket_create(self.client, Kind::Datagram)
+            .expect("a socket");
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        self.stack
+            .bind(self.client, socket, any)
+            .expect("a free port");
+        socket
+    }
+
+    /// Puts a datagram at a place of the arena and sends it from there.
+    ///
+    /// # Errors
+    /// What the stack says.
+    ///
+    /// # Panics
+    /// As [`Desk::write`].
+    pub fn send_datagram(
+        &mut self,
+        socket: SocketId,
+        place: u64,
+        bytes: &[u8],
+        to: SocketAddr,
+        token: Token,
+    ) -> Result<(), SendError> {
+        self.write(place, bytes);
+        let len = u32::try_from(bytes.len()).expect("a datagram");
+        let data = Data::Arena(Range::new(place, len));
+        self.stack
+            .send(self.client, socket, data, Some(to), token, self.now)
+    }
+
     /// Asks for one connection.
     ///
     /// # Panics

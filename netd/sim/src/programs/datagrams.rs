@@ -1,10 +1,10 @@
 //! Datagrams: a server that returns them, and a client that counts and checks what comes back.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use stack::{Data, Event, EventKind, Kind, Range, SocketId, Token};
+use stack::{Event, EventKind, Range, SocketId, Token};
 
 use super::pattern;
 use crate::program::{Desk, Program, Verdict};
@@ -19,14 +19,7 @@ const OUT_LEN: u64 = 512 * 1_024;
 const SLOT: u64 = 2_048;
 
 fn open(desk: &mut Desk<'_>, port: u16) -> SocketId {
-    let socket = desk
-        .stack
-        .socket_create(desk.client, Kind::Datagram)
-        .expect("a socket");
-    let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-    desk.stack
-        .bind(desk.client, socket, any)
-        .expect("a free port");
+    let socket = desk.datagrams(port);
     // Two rooms: a datagram that does not fit into the rest of one goes into the other.
     for place in ROOMS {
         give_room(desk, socket, Token(place));
@@ -86,12 +79,8 @@ impl Program for DatagramEcho {
                 let bytes = desk.read(offset, length);
                 let place = OUT + self.next % OUT_LEN;
                 self.next += SLOT;
-                desk.write(place, &bytes);
-                let data = Data::Arena(Range::new(place, length));
                 // A full table is as good as a lost datagram.
-                desk.stack
-                    .send(desk.client, socket, data, Some(from), SEND, desk.now)
-                    .ok();
+                desk.send_datagram(socket, place, &bytes, from, SEND).ok();
             }
             if !more {
                 give_room(desk, socket, event.token);
@@ -154,13 +143,7 @@ impl DatagramClient {
         let Some(socket) = self.socket else { return };
         let bytes = Self::bytes(self.sent);
         let place = OUT + self.sent * SLOT % OUT_LEN;
-        desk.write(place, &bytes);
-        let len = u32::try_from(bytes.len()).expect("a datagram");
-        let data = Data::Arena(Range::new(place, len));
-        let sent = desk
-            .stack
-            .send(desk.client, socket, data, Some(self.to), SEND, desk.now);
-        if let Err(error) = sent {
+        if let Err(error) = desk.send_datagram(socket, place, &bytes, self.to, SEND) {
             self.broken = Some(format!("{error:?}"));
         }
         self.sent += 1;

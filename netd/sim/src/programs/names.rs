@@ -1,11 +1,9 @@
 //! Names: a small server with a fixed zone, and a program that asks.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use stack::{
-    AddressKind, Data, Event, EventKind, Kind, Lookup, Range, ResolutionOutcome, SocketId, Token,
-};
+use stack::{AddressKind, Event, EventKind, Lookup, Range, ResolutionOutcome, SocketId, Token};
 use wire::dns::{
     Builder, Class, Data as RecordData, Header, Message, Record, ResponseCode, Section,
 };
@@ -76,14 +74,7 @@ impl NameServer {
 
 impl Program for NameServer {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        let socket = desk
-            .stack
-            .socket_create(desk.client, Kind::Datagram)
-            .expect("a socket");
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 53));
-        desk.stack
-            .bind(desk.client, socket, any)
-            .expect("a free port");
+        let socket = desk.datagrams(53);
         desk.stack
             .receive(desk.client, socket, ROOM, Token(1), desk.now)
             .expect("room");
@@ -100,13 +91,11 @@ impl Program for NameServer {
             more,
         } = event.kind
         {
-            if let Some(answer) = from.and_then(|_| self.answer(&desk.read(offset, length))) {
-                desk.write(OUT, &answer);
-                let len = u32::try_from(answer.len()).expect("a small message");
-                let data = Data::Arena(Range::new(OUT, len));
+            if let Some(from) = from
+                && let Some(answer) = self.answer(&desk.read(offset, length))
+            {
                 // If there is no place for it, it is asked again.
-                desk.stack
-                    .send(desk.client, socket, data, from, Token(2), desk.now)
+                desk.send_datagram(socket, OUT, &answer, from, Token(2))
                     .ok();
             }
             if !more {
