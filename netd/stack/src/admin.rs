@@ -23,10 +23,12 @@ fn v4(address: IpAddr) -> Result<Ipv4Addr, AdminError> {
 }
 
 impl Stack {
-    fn ethernet(&self, id: InterfaceId) -> Result<(), AdminError> {
+    /// What is named by hand: an interface on a wire, and an address of the family that there is.
+    fn named(&self, id: InterfaceId, address: IpAddr) -> Result<Ipv4Addr, AdminError> {
         let interface = self.interfaces.get(id.index());
         let found = interface.is_some_and(|interface| interface.medium == Medium::Ethernet);
-        found.then_some(()).ok_or(AdminError::NoInterface)
+        found.then_some(()).ok_or(AdminError::NoInterface)?;
+        v4(address)
     }
 
     /// Adds an address; it is announced. Adds the route to its network as well.
@@ -40,8 +42,7 @@ impl Stack {
         prefix: u8,
         now: Instant,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let address = v4(address)?;
+        let address = self.named(interface, address)?;
         let cidr = Cidr4::new(address, prefix).map_err(|_| AdminError::BadAddress)?;
         let [first, ..] = address.octets();
         let network = prefix < 31 && address == cidr.network().address();
@@ -76,8 +77,8 @@ impl Stack {
         address: IpAddr,
         now: Instant,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let gone = self.take_address(interface, v4(address)?, now);
+        let address = self.named(interface, address)?;
+        let gone = self.take_address(interface, address, now);
         self.arm_interface(interface);
         gone.then_some(()).ok_or(AdminError::NotFound)
     }
@@ -94,8 +95,7 @@ impl Stack {
         gateway: Option<IpAddr>,
         metric: u16,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let network = v4(destination)?;
+        let network = self.named(interface, destination)?;
         let gateway = gateway.map(v4).transpose()?;
         if prefix > 32 || network.is_multicast() || network.is_loopback() {
             return Err(AdminError::BadAddress);
@@ -137,8 +137,8 @@ impl Stack {
         destination: IpAddr,
         prefix: u8,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let network = v4(destination)?.network(prefix.min(32));
+        let network = self.named(interface, destination)?;
+        let network = network.network(prefix.min(32));
         let removed = self.routes.remove(|route| {
             route.interface == interface && route.network == network && route.prefix == prefix
         });
@@ -157,8 +157,7 @@ impl Stack {
         mac: MacAddress,
         now: Instant,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let address = v4(address)?;
+        let address = self.named(interface, address)?;
         let own = self.is_own(address);
         if own || address.is_multicast() || address.is_broadcast() || !mac.is_station() {
             return Err(AdminError::BadAddress);
@@ -178,8 +177,8 @@ impl Stack {
         address: IpAddr,
         now: Instant,
     ) -> Result<(), AdminError> {
-        self.ethernet(interface)?;
-        let found = self.neighbours.index_of(interface, v4(address)?);
+        let address = self.named(interface, address)?;
+        let found = self.neighbours.index_of(interface, address);
         let index = found.ok_or(AdminError::NotFound)?;
         self.fail_waiters(index, now);
         self.timers.disarm(Timer::Neighbour(index));

@@ -6,9 +6,7 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
-use protocol::{
-    Bind, Connect, Payload, Range, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption,
-};
+use protocol::{Bind, Connect, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption};
 
 use crate::error::Error;
 use crate::net::{Net, Pending};
@@ -114,24 +112,8 @@ impl UdpSocket {
     }
 
     async fn transmit(&self, from: &[u8], to: Option<SocketAddr>) -> Result<(), Error> {
-        let length = u32::try_from(from.len()).map_err(|_| Error::NoMemory)?;
         self.net.room().await;
-        let block = poll_fn(|context| self.net.poll_block(length, context)).await;
-        let written = self.net.session.borrow().arena.write(block.offset, from);
-        if written.is_err() {
-            self.net.session.borrow_mut().blocks.give(block);
-            return Err(Error::NoMemory);
-        }
-        let payload = Payload::Arena(Range {
-            offset: block.offset,
-            length,
-        });
-        let send = Send {
-            socket: self.socket,
-            payload,
-            to,
-        };
-        let pending = self.net.submit(&send, self.socket, None, Some(block))?;
+        let pending = self.net.send_bytes(self.socket, from, to).await?;
         pending.reply::<Send>().await.map(drop)
     }
 

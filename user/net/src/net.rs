@@ -6,14 +6,15 @@
 use alloc::rc::{Rc, Weak};
 use core::cell::RefCell;
 use core::future::{Future, poll_fn};
+use core::net::SocketAddr;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
 use abi::{Handle, Signals};
 use protocol::{
-    ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Range, SocketId,
-    SocketOption, Table, outcome,
+    ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Payload, Range,
+    Send, SocketId, SocketOption, Table, outcome,
 };
 use ring::Arena;
 use rt::handle::Memory;
@@ -150,6 +151,32 @@ impl Net {
             net: self.clone(),
             id,
         })
+    }
+
+    /// Copies bytes into the arena, as soon as there is some, and asks netd to send them from there.
+    pub(crate) async fn send_bytes(
+        &self,
+        socket: SocketId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<Pending, Error> {
+        let length = u32::try_from(bytes.len()).map_err(|_| Error::NoMemory)?;
+        let block = poll_fn(|context| self.poll_block(length, context)).await;
+        let written = self.session.borrow().arena.write(block.offset, bytes);
+        if written.is_err() {
+            self.session.borrow_mut().blocks.give(block);
+            return Err(Error::NoMemory);
+        }
+        let payload = Payload::Arena(Range {
+            offset: block.offset,
+            length,
+        });
+        let send = Send {
+            socket,
+            payload,
+            to,
+        };
+        self.submit(&send, socket, None, Some(block))
     }
 
     /// Waits until requests fit the ring.

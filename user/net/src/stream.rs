@@ -13,8 +13,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
 use protocol::{
-    Close, Connect, Payload, Range, Receive, Send, Shutdown, Side, SocketCreate, SocketId,
-    SocketKind, SocketOption, outcome,
+    Close, Connect, Range, Receive, Send, Shutdown, Side, SocketCreate, SocketId, SocketKind,
+    SocketOption, outcome,
 };
 
 use crate::error::Error;
@@ -452,23 +452,8 @@ impl Shared {
                 .max(1),
         };
         let length = u32::try_from(from.len()).unwrap_or(u32::MAX).min(most);
-        let block = poll_fn(|context| self.net.poll_block(length, context)).await;
         let bytes = &from[..length as usize];
-        let copied = self.net.session.borrow().arena.write(block.offset, bytes);
-        if copied.is_err() {
-            self.net.session.borrow_mut().blocks.give(block);
-            return Err(Error::NoMemory);
-        }
-        let payload = Payload::Arena(Range {
-            offset: block.offset,
-            length,
-        });
-        let send = Send {
-            socket: self.socket,
-            payload,
-            to: None,
-        };
-        let pending = self.net.submit(&send, self.socket, None, Some(block))?;
+        let pending = self.net.send_bytes(self.socket, bytes, None).await?;
         self.sends.borrow_mut().push_back((pending, length));
         self.unacknowledged.set(self.unacknowledged.get() + length);
         Ok(length as usize)
