@@ -13,14 +13,7 @@ use stack::{
 use std::time::Duration;
 use wire::tcp::{Flags, Header, Options};
 use world::craft::{Peer, logged};
-use world::{Pair, World, any, at, ip};
-
-/// A connection with room for 10,000 bytes.
-fn joined() -> (World, Pair) {
-    let mut world = World::new();
-    let pair = world.connected(Some(Range::new(0, 10_000)));
-    (world, pair)
-}
+use world::{Pair, World, any, at, ip, joined};
 
 #[test]
 fn a_stream_connects_once_and_somewhere() {

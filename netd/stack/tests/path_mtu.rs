@@ -150,13 +150,8 @@ fn a_black_hole_is_found_out_and_left_again() {
     // The path is mended, but nobody says so: larger segments are tried one by one.
     world.lose = Box::new(|_, _| false);
     world.run(Duration::from_secs(90));
-    world.b.receive(
-        pair.server,
-        pair.peer,
-        Range::new(400_000, ROOM),
-        7,
-        world.now,
-    );
+    let room = Range::new(400_000, ROOM);
+    world.b.receive(pair.server, pair.peer, room, 7, world.now);
     world.send(pair, &bytes, 3);
     world.run(Duration::from_secs(30));
     assert_eq!(world.a.take(3), [EventKind::Sent { bytes: 300_000 }]);
@@ -199,13 +194,8 @@ fn a_larger_segment_that_is_lost_costs_one_loss() {
     let bytes = pattern();
     world.send(pair, &bytes, 2);
     world.run(Duration::from_secs(100));
-    world.b.receive(
-        pair.server,
-        pair.peer,
-        Range::new(400_000, ROOM),
-        7,
-        world.now,
-    );
+    let room = Range::new(400_000, ROOM);
+    world.b.receive(pair.server, pair.peer, room, 7, world.now);
     // The path is as narrow as before: the larger segment is lost, and nothing else.
     world.send(pair, &bytes, 3);
     world.run(Duration::from_secs(30));

@@ -12,12 +12,11 @@ use std::time::Duration;
 use wire::icmp4::{Header as Icmp, Unreachable};
 use wire::tcp::{Flags, Header};
 use world::craft::{Peer, last_of, logged, router, seen};
-use world::{Pair, World};
+use world::{Pair, World, joined};
 
 /// A connection on which host 1 sends into the void.
 fn unheard() -> (World, Pair) {
-    let mut world = World::new();
-    let pair = world.connected(Some(Range::new(0, 10_000)));
+    let (mut world, pair) = joined();
     world.lose = Box::new(|_, _| true);
     world.send(pair, b"anybody?", 2);
     world.settle();

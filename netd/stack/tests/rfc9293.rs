@@ -13,14 +13,7 @@ use wire::icmp4::{Header as Icmp, TimeExceeded, Unreachable};
 use wire::tcp::Flags;
 use wire::{Drop, MacAddress, Protocol, icmp4, sum};
 use world::craft::{Peer, icmp, last_of, logged, plain, router, segments};
-use world::{Pair, World, at, ip, mac};
-
-/// A connection with room for 10,000 bytes.
-fn joined() -> (World, Pair) {
-    let mut world = World::new();
-    let pair = world.connected(Some(Range::new(0, 10_000)));
-    (world, pair)
-}
+use world::{World, at, ip, joined, mac};
 
 /// A SYN for port 80 in a frame for this link address.
 fn syn(link: MacAddress, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {

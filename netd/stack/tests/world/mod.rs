@@ -12,7 +12,7 @@ mod pair;
 
 pub use calls::ping;
 pub use host::{ARENA, Arenas, Host, any, at, config, facts, ip, mac, plan};
-pub use pair::Pair;
+pub use pair::{Pair, joined};
 
 use stack::{AddressPlan, Config, Instant};
 use std::time::Duration;

@@ -14,6 +14,14 @@ pub struct Pair {
     pub peer: SocketId,
 }
 
+/// A world and a connection in it, with room for 10,000 bytes.
+#[track_caller]
+pub fn joined() -> (World, Pair) {
+    let mut world = World::new();
+    let pair = world.connected(Some(Range::new(0, 10_000)));
+    (world, pair)
+}
+
 impl World {
     /// A connection to port 80, with this room in its accept. Completions of the room have token 10.
     #[track_caller]
