@@ -95,6 +95,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it tells of bytes that came in order and of bytes that were acknowledged, and of
+    /// nothing else that the user may want to know or that is to be sent.
+    #[inline]
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        self.urgent == 0 && self.events.is_empty() && self.reply.is_none()
+    }
+
     /// This, and then what a second part of the same segment did.
     pub(crate) fn followed_by(mut self, rest: Self) -> Self {
         let Self {

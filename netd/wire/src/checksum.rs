@@ -30,6 +30,13 @@ impl Sum {
         Self(value.to_be() as u64)
     }
 
+    /// The sum of one 32-bit number, as it stands in network order.
+    #[inline]
+    #[must_use]
+    pub const fn double(value: u32) -> Self {
+        Self(value.to_be() as u64)
+    }
+
     /// This piece, moved to an odd offset (RFC 1071 section 2 B: swap the bytes).
     #[inline]
     #[must_use]
@@ -316,7 +323,7 @@ impl Pseudo {
         let Self(addresses) = self;
         addresses
             .plus(Sum::word(u16::from(protocol.0)))
-            .plus(Sum(u64::from(length.to_be())))
+            .plus(Sum::double(length))
     }
 }
 

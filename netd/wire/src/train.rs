@@ -74,6 +74,33 @@ impl Headers {
         )
     }
 
+    /// These, with zeros for all that each frame has for itself.
+    fn common(&self) -> Self {
+        Self {
+            total_length: U16::ZERO,
+            identification: U16::ZERO,
+            checksum: [0; 2],
+            sequence: U32::ZERO,
+            offset_and_flags: U16::ZERO,
+            transport_checksum: [0; 2],
+            ..*self
+        }
+    }
+
+    /// What of the IPv4 checksum is not common.
+    fn packet_sum(&self) -> Sum {
+        Sum::word(self.total_length.get())
+            .plus(Sum::word(self.identification.get()))
+            .plus(Sum::word(u16::from_be_bytes(self.checksum)))
+    }
+
+    /// What of the TCP checksum, but for length and data, is not common.
+    fn segment_sum(&self) -> Sum {
+        Sum::double(self.sequence.get())
+            .plus(Sum::word(self.offset_and_flags.get()))
+            .plus(Sum::word(u16::from_be_bytes(self.transport_checksum)))
+    }
+
     /// Whether these are another segment's of the same train, but for its options.
     fn agree(&self, other: &Self) -> bool {
         self.ports == other.ports
@@ -99,6 +126,9 @@ pub struct Train {
     first: [u8; OPTIONS + STAMPS_LEN],
     /// How many bytes of them there are.
     len: usize,
+    /// What the two checksums add up that is the same in all frames.
+    packet: Sum,
+    segment: Sum,
     /// SEG.SEQ of the next.
     next: u32,
 }
@@ -141,9 +171,15 @@ impl Train {
         let payload = payload_len(headers).filter(|len| *len > 0)?;
         let mut first = [0; OPTIONS + STAMPS_LEN];
         first.get_mut(..len)?.copy_from_slice(frame.get(..len)?);
+        let common = headers.common();
+        let pseudo = headers.pseudo().with(Protocol::TCP, 0);
         Some(Self {
             first,
             len,
+            packet: checksum::sum(common.as_bytes().get(PACKET..SEGMENT)?),
+            segment: pseudo
+                .plus(checksum::sum(common.as_bytes().get(SEGMENT..)?))
+                .plus(checksum::sum(stamps)),
             next: headers.sequence.get().wrapping_add(payload),
         })
     }
@@ -163,19 +199,16 @@ impl Train {
         let payload = behind
             .get(..payload)
             .filter(|payload| !payload.is_empty())?;
-        let packet = frame.get(PACKET..SEGMENT)?;
-        if own != options || !checksum::sum(packet).is_valid() {
+        if own != options || !self.packet.plus(headers.packet_sum()).is_valid() {
             return None;
         }
-        let header = frame.get(SEGMENT..self.len)?;
-        let length = header.len().saturating_add(payload.len());
-        let pseudo = headers
-            .pseudo()
-            .with(Protocol::TCP, u32::try_from(length).ok()?);
-        Some(Follower {
-            payload,
-            rest: pseudo.plus(checksum::sum(header)),
-        })
+        let length = headers
+            .len()
+            .checked_sub(SEGMENT)?
+            .checked_add(payload.len())?;
+        let length = Sum::word(u16::try_from(length).ok()?);
+        let rest = self.segment.plus(headers.segment_sum()).plus(length);
+        Some(Follower { payload, rest })
     }
 
     /// A follower with so many bytes of payload was taken in.

@@ -28,7 +28,7 @@ pub(crate) enum LinkScope {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming<'a> {
     /// The packet.
-    pub(crate) packet: Packet<'a>,
+    pub(crate) packet: &'a Packet<'a>,
     /// Whom its destination means.
     pub(crate) scope: Scope,
     /// Its transport checksum is known to be right.
@@ -82,7 +82,7 @@ impl Stack {
             return Ok(None);
         }
         let incoming = Incoming {
-            packet,
+            packet: &packet,
             scope: scope?,
             trusted,
         };

@@ -228,16 +228,43 @@ impl Stack {
 
     /// Does what a call on a connection says is to be done.
     pub(crate) fn apply_outcome(&mut self, index: u32, outcome: &Outcome, now: Instant) {
+        if !outcome.is_plain() {
+            self.apply_remarks(index, outcome);
+        }
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return;
+        };
+        if outcome.acked > 0 {
+            conn.soft_error = None;
+            conn.set(Fact::DoubtTold, false);
+        }
+        let (receive_closed, holder) = (conn.is(Fact::ReceiveClosed), conn.holder);
+        if receive_closed {
+            conn.publish(conn.arrived(), now);
+        }
+        let news = outcome.advanced > 0
+            || outcome.acked > 0
+            || conn.is(Fact::UrgentIsNews)
+            || !outcome.events.is_empty();
+        if let Some(client) = conn.client().filter(|_| news) {
+            self.tell(client, Actor::Connection(index));
+        }
+        if let Holder::Query(query) = holder {
+            self.query_connection(query, index, outcome, now);
+        }
+        if receive_closed {
+            self.publish_end(index, now);
+        }
+        self.settle(index, now);
+    }
+
+    /// What is neither bytes nor their acknowledgement: few calls bring any of it.
+    #[cold]
+    fn apply_remarks(&mut self, index: u32, outcome: &Outcome) {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
         let was_established = conn.is(Fact::Established);
-        if outcome.events.contains(Events::MARKED) {
-            self.stats.count(Counter::TcpMarksReceived);
-        }
-        if outcome.events.contains(Events::SLOWED) {
-            self.stats.count(Counter::TcpMarksHeeded);
-        }
         if outcome.urgent > 0 {
             let before = conn.arrived().saturating_sub(outcome.advanced);
             let untold = before.saturating_sub(conn.told());
@@ -270,42 +297,23 @@ impl Stack {
             // What a router has said tells more than that nobody answered.
             conn.error = conn.soft_error.or(Some(SocketError::TimedOut));
         }
-        if outcome.acked > 0 {
-            conn.soft_error = None;
-            conn.set(Fact::DoubtTold, false);
-        }
-        if conn.is(Fact::ReceiveClosed) {
-            conn.publish(conn.arrived(), now);
-        }
-        let receive_closed = conn.is(Fact::ReceiveClosed);
-        let (tuple, client, holder) = (conn.tuple, conn.client(), conn.holder);
-        let chosen = (conn.ttl, conn.dscp);
-        let news = outcome.advanced > 0
-            || outcome.acked > 0
-            || conn.is(Fact::UrgentIsNews)
-            || !outcome.events.is_empty();
-        if let Some(client) = client.filter(|_| news) {
-            self.tell(client, Actor::Connection(index));
+        let (tuple, chosen) = (conn.tuple, (conn.ttl, conn.dscp));
+        for (event, counter) in [
+            (Events::MARKED, Counter::TcpMarksReceived),
+            (Events::SLOWED, Counter::TcpMarksHeeded),
+            (Events::RESET, Counter::TcpResetsReceived),
+            (Events::TIMED_OUT, Counter::TcpTimeouts),
+        ] {
+            if has(event) {
+                self.stats.count(counter);
+            }
         }
         if has(Events::ESTABLISHED) && !was_established {
             self.stats.count(Counter::TcpActiveOpens);
         }
-        if has(Events::RESET) {
-            self.stats.count(Counter::TcpResetsReceived);
-        }
-        if has(Events::TIMED_OUT) {
-            self.stats.count(Counter::TcpTimeouts);
-        }
         if let Some(header) = outcome.reply {
             self.send_bare_as(chosen, &tuple, header);
         }
-        if let Holder::Query(query) = holder {
-            self.query_connection(query, index, outcome, now);
-        }
-        if receive_closed {
-            self.publish_end(index, now);
-        }
-        self.settle(index, now);
     }
 
     /// After every call on a connection: its timer, its turn to send, and whether it is still one.
