@@ -8,19 +8,19 @@
 //!
 //! A run begins behind a segment that went the full way and whose payload came in order. It ends
 //! with the burst, and with the first frame that is not the plain continuation ([`wire::Train`]) or
-//! that does not fit into the room that is left in one piece; that one goes the full way again. So
-//! everything but payload in order is judged as if there were no runs. Bytes of a frame whose
+//! that does not fit into the room that is left; that one goes the full way again. So everything
+//! but payload in order is judged as if there were no runs. Bytes of a frame whose
 //! checksum is wrong lie where nothing has come yet, and the right ones will be written over them.
 
 use crate::config::ReceiveMeta;
 use crate::id::{ClientId, InterfaceId};
-use crate::memory::{ClientMemory, Gone};
+use crate::memory::ClientMemory;
 use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::Fact;
 use ::tcp::Instant;
-use wire::{Drop, Follower, Train};
+use wire::{Drop, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has.
 pub(crate) type Landing = Option<u32>;
@@ -33,23 +33,29 @@ struct Run {
     /// Bytes of theirs.
     gathered: u32,
     /// Where the next ones go, as far as that was looked up.
-    space: Option<Space>,
+    space: Space,
 }
 
 /// A part of a room that the next bytes of a stream go into.
 #[derive(Clone, Copy, Debug)]
 struct Space {
-    client: ClientId,
+    client: Option<ClientId>,
     offset: u64,
     length: u64,
 }
 
 impl Space {
+    const NONE: Self = Self {
+        client: None,
+        offset: 0,
+        length: 0,
+    };
+
     /// What is left behind the first `len` bytes.
-    fn behind(self, len: u32) -> Self {
+    fn behind(self, len: u64) -> Self {
         Self {
-            offset: self.offset.saturating_add(len.into()),
-            length: self.length.saturating_sub(len.into()),
+            offset: self.offset.saturating_add(len),
+            length: self.length.saturating_sub(len),
             ..self
         }
     }
@@ -85,28 +91,26 @@ impl Stack {
 
     /// Where the bytes go that come `ahead` of those that have arrived, as far as that is one piece
     /// and nothing but they can be there.
-    fn space(&self, connection: u32, ahead: u32) -> Option<Space> {
+    fn space(&self, connection: u32, ahead: u64) -> Option<Space> {
         let conn = self.tcp.connections.at(connection)?;
-        let client = conn.client()?;
         if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || conn.early.is_some() {
             return None;
         }
-        let expected = conn.tcp.expected().checked_sub(ahead.into())?;
+        let expected = conn.tcp.expected().checked_sub(ahead)?;
         let untold = conn.arrived().checked_sub(conn.told())?;
         let rooms = self.requests.iter(&conn.rooms);
         let mut rooms = rooms.filter_map(Request::room).peekable();
         let (_, used) = rooms.peek()?;
-        let mut at = untold
-            .checked_add(u64::from(*used))?
-            .checked_add(ahead.into())?;
+        let mut at = untold.checked_add(u64::from(*used))?.checked_add(ahead)?;
         for (range, _) in rooms {
             let length = u64::from(range.length);
             if at < length {
-                return Some(Space {
-                    client,
+                let space = Space {
+                    client: conn.client(),
                     offset: range.offset.checked_add(at)?,
                     length: expected.min(length - at),
-                });
+                };
+                return (space.length > 0).then_some(space);
             }
             at -= length;
         }
@@ -151,7 +155,7 @@ impl<M: ClientMemory> Burst<'_, M> {
                 train: Train::behind(frame)?,
                 connection,
                 gathered: 0,
-                space: None,
+                space: Space::NONE,
             })
         });
     }
@@ -159,30 +163,51 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// What becomes of a frame that continues the run; `None` if it does not.
     #[inline]
     fn follow(&mut self, frame: &[u8], meta: ReceiveMeta) -> Option<Result<(), Drop>> {
-        let run = self.run.as_mut()?;
-        let follower = run.train.follow(frame)?;
+        let follower = self.run.as_ref()?.train.follow(frame)?;
         let len = u32::try_from(follower.payload.len()).ok()?;
-        let fits = |space: &Space| u64::from(len) <= space.length;
-        let space = match run.space.filter(fits) {
-            Some(space) => space,
-            None => self
-                .stack
-                .space(run.connection, run.gathered)
-                .filter(fits)?,
-        };
-        let is_valid = copy(&follower, space, meta.checksum_verified, self.memory).ok()?;
-        if !is_valid {
+        let (sum, space) = self.copy(follower.payload, meta.checksum_verified)?;
+        if !meta.checksum_verified && !follower.is_valid(sum) {
             return Some(Err(Drop::TcpChecksum));
         }
+        let run = self.run.as_mut()?;
         run.train.append(len);
         run.gathered = run.gathered.saturating_add(len);
-        run.space = Some(space.behind(len));
+        run.space = space;
         let stats = &mut self.stack.stats;
         stats.count(Counter::TcpReceived);
         stats.count(Counter::TcpCoalesced);
         stats.count(Counter::CopiesIn);
         stats.add(Counter::BytesCopiedIn, len.into());
         Some(Ok(()))
+    }
+
+    /// Copies a payload behind what was gathered. Gives its sum, which nobody needs if it is known
+    /// to be right, and the space behind it; `None` when not all of it has room.
+    #[inline]
+    fn copy(&mut self, payload: &[u8], is_verified: bool) -> Option<(Sum, Space)> {
+        let run = self.run.as_ref()?;
+        let (mut space, mut done, mut sum) = (run.space, 0, Sum::ZERO);
+        loop {
+            if space.length == 0 {
+                let ahead = u64::from(run.gathered).checked_add(done as u64)?;
+                space = self.stack.space(run.connection, ahead)?;
+            }
+            let rest = payload.get(done..)?;
+            let len = usize::try_from(space.length).map_or(rest.len(), |it| it.min(rest.len()));
+            let (client, offset, piece) = (space.client?, space.offset, rest.get(..len)?);
+            if is_verified {
+                self.memory.write(client, offset, piece).ok()?;
+            } else {
+                let part = self.memory.write_summed(client, offset, piece).ok()?;
+                let is_even = done.is_multiple_of(2);
+                sum = sum.plus(if is_even { part } else { part.swapped() });
+            }
+            space = space.behind(len as u64);
+            done += len;
+            if done == payload.len() {
+                return Some((sum, space));
+            }
+        }
     }
 
     /// The connection is told of the segments that followed each other.
@@ -197,21 +222,4 @@ impl<M: ClientMemory> core::ops::Drop for Burst<'_, M> {
     fn drop(&mut self) {
         self.end_run();
     }
-}
-
-/// Copies a payload to where it belongs. Returns whether its checksum is right.
-#[inline]
-fn copy<M: ClientMemory>(
-    follower: &Follower<'_>,
-    space: Space,
-    is_verified: bool,
-    memory: &mut M,
-) -> Result<bool, Gone> {
-    let Space { client, offset, .. } = space;
-    if is_verified {
-        memory.write(client, offset, follower.payload)?;
-        return Ok(true);
-    }
-    let sum = memory.write_summed(client, offset, follower.payload)?;
-    Ok(follower.is_valid(sum))
 }

@@ -134,7 +134,7 @@ const HAS_VECTORS: bool = cfg!(target_arch = "x86_64");
 #[inline]
 #[must_use]
 pub fn sum(bytes: &[u8]) -> Sum {
-    if HAS_VECTORS {
+    if HAS_VECTORS && bytes.len() >= LEAST {
         sum_by_lanes(bytes)
     } else {
         sum_by_words(bytes)
@@ -144,6 +144,8 @@ pub fn sum(bytes: &[u8]) -> Sum {
 /// How many words are added side by side: as many as vector registers hold.
 const LANES: usize = 8;
 const BLOCK: usize = LANES * 8;
+/// Fewer bytes are not worth it.
+const LEAST: usize = 4 * BLOCK;
 
 /// Sums that are made side by side, by vector instructions. Those know no carry: beside the words,
 /// their upper halves are added up, and no packet is long enough to overflow a sum of halves. What
@@ -203,10 +205,6 @@ impl Lanes {
 #[inline]
 fn sum_by_lanes(bytes: &[u8]) -> Sum {
     let (blocks, rest) = bytes.as_chunks();
-    // Most sums are of headers.
-    if blocks.is_empty() {
-        return sum_by_words(rest);
-    }
     Lanes::of(blocks).finish().plus(sum_by_words(rest))
 }
 
@@ -250,7 +248,7 @@ pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> Sum {
     let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) else {
         return Sum::ZERO;
     };
-    if HAS_VECTORS {
+    if HAS_VECTORS && len >= LEAST {
         copy_and_sum_by_lanes(to, from)
     } else {
         copy_and_sum_by_pieces(to, from)
@@ -263,9 +261,6 @@ fn copy_and_sum_by_lanes(to: &mut [u8], from: &[u8]) -> Sum {
     let (blocks, rest) = from.as_chunks();
     to_rest.copy_from_slice(rest);
     let rest = sum_by_words(rest);
-    if blocks.is_empty() {
-        return rest;
-    }
     Lanes::of_copied(blocks, to_blocks).finish().plus(rest)
 }
 
