@@ -180,7 +180,9 @@ impl Bulk {
     fn next_event(&self) -> Option<Instant> {
         let arrival = self.arrivals.peek().map(|Reverse((at, _, _))| *at);
         let ends = self.flows.iter().flatten();
-        let deadline = ends.filter_map(|end| end.connection.next_deadline()).min();
+        let deadline = ends
+            .filter_map(|end| end.connection.next_deadline(&end.shared))
+            .min();
         arrival.into_iter().chain(deadline).min()
     }
 
@@ -188,7 +190,10 @@ impl Bulk {
         for flow in 0..self.flows.len() {
             for side in [0, 1] {
                 let End { connection, shared } = &mut self.flows[flow][side];
-                if connection.next_deadline().is_some_and(|at| at <= self.now) {
+                if connection
+                    .next_deadline(shared)
+                    .is_some_and(|at| at <= self.now)
+                {
                     let outcome = connection.fire(shared, self.now);
                     assert!(!outcome.events.contains(tcp::Events::OVER), "a flow ended");
                     self.settle(flow, side);

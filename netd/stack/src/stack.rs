@@ -24,9 +24,8 @@ use crate::packets::{Owner, Packets};
 use crate::queues::Queues;
 use crate::rng::Rng;
 use crate::route::Routes;
-use crate::slab::Table;
 use crate::stats::Stats;
-use crate::tcp::connection::{Conn, Tcp};
+use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::Udp;
 use ::tcp::Instant;
@@ -306,11 +305,7 @@ impl Stack {
 
     /// Does what is due: timers, and packets through loopback.
     pub fn fire<M: ClientMemory>(&mut self, memory: &mut M, now: Instant) {
-        let due = |connections: &Table<Conn>, index| connections.at(index)?.tcp.next_deadline();
-        while let Some(timer) = self
-            .timers
-            .fire(now, |index| due(&self.tcp.connections, index))
-        {
+        while let Some(timer) = self.timers.fire(now, |index| self.tcp.deadline(index)) {
             match timer {
                 Timer::Interface(index) => self.fire_interface(index, now),
                 Timer::Neighbour(index) => self.fire_neighbour(index, now),

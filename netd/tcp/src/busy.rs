@@ -57,7 +57,7 @@ impl Part for Busy {
     }
 
     fn clear(&mut self) {
-        self.recovery = Recovery::new();
+        self.recovery.renew();
         self.limited_to = 0;
         self.sampled_to = 0;
     }

@@ -227,10 +227,10 @@ impl Connection {
 
     /// When [`Connection::fire`] wants to be called.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Instant> {
+    pub fn next_deadline(&self, shared: &Shared) -> Option<Instant> {
         match self {
             Self::Opening(opening) => opening.next_deadline(),
-            Self::Open(open) => open.next_deadline(),
+            Self::Open(open) => open.next_deadline(shared),
         }
     }
 

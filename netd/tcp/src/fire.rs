@@ -17,14 +17,22 @@ use crate::watch::Verdict;
 
 impl Open {
     /// The earliest time at which [`Open::fire`] has something to do.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.next_deadline()
+    pub(crate) fn next_deadline(&self, shared: &Shared) -> Option<Instant> {
+        let own = self.timers.next_deadline();
+        if !self.timers.is_paced() {
+            return own;
+        }
+        let free = self.busy(shared).map(|busy| busy.pacer.free_at());
+        own.into_iter().chain(free).min()
     }
 
     /// Fires the timers that are due.
     pub(crate) fn fire(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
-        self.timers.fire_pace(now);
+        if self.timers.is_paced() {
+            let free = self.busy(shared).map(|busy| busy.pacer.free_at());
+            self.timers.pace(free.is_some_and(|free| free > now));
+        }
         if self.timers.fire_ack(now) {
             self.rcv.need = AckNeed::WithSmallWindow;
         }

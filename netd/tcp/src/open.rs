@@ -46,7 +46,7 @@ pub struct Open {
 }
 
 // Ten million idle connections are to fit in a few gigabytes.
-const _: () = assert!(size_of::<Open>() <= 192);
+const _: () = assert!(size_of::<Open>() <= 184);
 
 /// Everything that is known when a handshake is complete.
 pub(crate) struct Handshake {
@@ -279,7 +279,7 @@ impl Open {
         }
         self.timers.disarm();
         self.timers.ack_sent();
-        self.timers.pace(Instant::FAR_FUTURE);
+        self.timers.pace(false);
     }
 
     /// What it has borrowed to send with.

@@ -110,7 +110,7 @@ impl Open {
         max_payload: u32,
         now: Instant,
     ) -> Option<Emit> {
-        self.timers.pace(Instant::FAR_FUTURE);
+        self.timers.pace(false);
         // Selective acknowledgements travel without data, whose room they would take.
         if self.rcv.need != AckNeed::None && self.has_sack {
             let sack = self.rcv.blocks(&shared.holes);
@@ -188,7 +188,7 @@ impl Open {
         };
         let part = lost.or_else(new)?;
         if allowance == 0 {
-            self.timers.pace(busy.pacer.free_at());
+            self.timers.pace(true);
             return None;
         }
         if lost.is_some() {

@@ -73,6 +73,17 @@ impl Recovery {
         }
     }
 
+    /// Makes a used one like new, without touching what nobody would read.
+    pub(crate) fn renew(&mut self) {
+        self.phase = Phase::Open;
+        self.point = 0;
+        self.rack = Rack::new();
+        self.prr = Prr::begin(0);
+        self.plain = Plain::new();
+        self.suspicion.close();
+        self.probe = TailProbe::NONE;
+    }
+
     pub(crate) const fn phase(&self) -> Phase {
         self.phase
     }

@@ -44,24 +44,27 @@ pub(crate) const WINDOW_DELAY: Duration = Duration::from_millis(200);
 pub(crate) struct Timers {
     at: Instant,
     ack_at: Instant,
-    /// When pacing lets the next segment out.
-    pace_at: Instant,
     /// When the peer last answered, or when something first became unanswered: in milliseconds
     /// modulo 2³² (seven weeks; no timeout is longer).
     since: u32,
     purpose: Purpose,
     backoff: u8,
+    /// Pacing holds a segment back; until when, the pacer knows.
+    is_paced: bool,
 }
+
+// Every connection has them.
+const _: () = assert!(size_of::<Timers>() <= 24);
 
 impl Timers {
     pub(crate) const fn new(now: Instant) -> Self {
         Self {
             at: Instant::FAR_FUTURE,
             ack_at: Instant::FAR_FUTURE,
-            pace_at: Instant::FAR_FUTURE,
             since: milliseconds(now),
             purpose: Purpose::Idle,
             backoff: 0,
+            is_paced: false,
         }
     }
 
@@ -177,21 +180,19 @@ impl Timers {
         is_due
     }
 
-    /// Pacing holds a segment back until `at`; `FAR_FUTURE`: it holds nothing back.
-    pub(crate) fn pace(&mut self, at: Instant) {
-        self.pace_at = at;
+    /// Pacing holds a segment back, or nothing.
+    pub(crate) fn pace(&mut self, is_paced: bool) {
+        self.is_paced = is_paced;
     }
 
-    /// If what pacing held back is due: it no longer is held back.
-    pub(crate) fn fire_pace(&mut self, now: Instant) {
-        if self.pace_at <= now {
-            self.pace_at = Instant::FAR_FUTURE;
-        }
+    /// Whether pacing holds a segment back.
+    pub(crate) const fn is_paced(&self) -> bool {
+        self.is_paced
     }
 
-    /// The earliest deadline.
+    /// The earliest deadline but for that of pacing.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let at = self.at.min(self.ack_at).min(self.pace_at);
+        let at = self.at.min(self.ack_at);
         (at != Instant::FAR_FUTURE).then_some(at)
     }
 }

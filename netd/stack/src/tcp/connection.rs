@@ -283,6 +283,12 @@ impl Tcp {
         }
     }
 
+    /// When a connection's timer is due.
+    pub(crate) fn deadline(&self, connection: u32) -> Option<Instant> {
+        let conn = self.connections.at(connection)?;
+        conn.tcp.next_deadline(&self.shared)
+    }
+
     /// Ways know the lower half of the routes' version only: all are old when the upper one changes,
     /// once in 65,536 changes.
     #[inline]

@@ -326,7 +326,7 @@ impl Stack {
         }
         match conn.tcp.fate() {
             Fate::Continues => {
-                let deadline = conn.tcp.next_deadline();
+                let deadline = conn.tcp.next_deadline(&self.tcp.shared);
                 let may_send = conn.tcp.may_send();
                 self.timers.set(Timer::Connection(index), deadline);
                 if may_send {

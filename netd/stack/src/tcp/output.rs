@@ -67,8 +67,10 @@ impl Stack {
         let most = longest.min(room);
         let emit = early.or_else(|| conn.tcp.output(&mut self.tcp.shared, most, now));
         let (tuple, fate) = (conn.tuple, conn.tcp.fate());
-        self.timers
-            .set(Timer::Connection(index), conn.tcp.next_deadline());
+        self.timers.set(
+            Timer::Connection(index),
+            conn.tcp.next_deadline(&self.tcp.shared),
+        );
         let Some(emit) = emit else {
             if fate != Fate::Continues {
                 self.tcp_finish(index, now);
@@ -124,8 +126,10 @@ impl Stack {
         }
         let lost = conn.tcp.output(&mut self.tcp.shared, 0, now).is_some();
         let fate = conn.tcp.fate();
-        self.timers
-            .set(Timer::Connection(index), conn.tcp.next_deadline());
+        self.timers.set(
+            Timer::Connection(index),
+            conn.tcp.next_deadline(&self.tcp.shared),
+        );
         if fate != Fate::Continues {
             self.tcp_finish(index, now);
             return Step::Idle;

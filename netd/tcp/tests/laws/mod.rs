@@ -161,7 +161,7 @@ pub fn conversation(bytes: &[u8]) -> u32 {
             14 => {
                 lab.now = lab
                     .connection
-                    .next_deadline()
+                    .next_deadline(&lab.shared)
                     .unwrap_or(lab.now)
                     .max(lab.now);
                 fire(&mut lab, &mut watch);
@@ -428,7 +428,7 @@ fn drain(lab: &mut Lab, watch: &mut Watch) {
     for round in 0.. {
         let due = lab
             .connection
-            .next_deadline()
+            .next_deadline(&lab.shared)
             .is_some_and(|at| at <= lab.now);
         if !due || lab.connection.fate() != Fate::Continues {
             break;
@@ -441,5 +441,5 @@ fn drain(lab: &mut Lab, watch: &mut Watch) {
 fn ended(lab: &Lab) {
     assert_eq!(lab.shared.hole_lists_in_use(), 0);
     assert_eq!(lab.shared.busy_parts_in_use(), 0);
-    assert_eq!(lab.connection.next_deadline(), None::<Instant>);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None::<Instant>);
 }

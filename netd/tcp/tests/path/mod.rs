@@ -158,7 +158,7 @@ impl World {
         self.settle(1);
         loop {
             let deadlines = self.sides.each_ref().map(|side| {
-                let deadline = side.connection.next_deadline();
+                let deadline = side.connection.next_deadline(&side.shared);
                 deadline.unwrap_or(Instant::FAR_FUTURE)
             });
             let arrival = self

@@ -53,7 +53,7 @@ fn being_closed() {
         (lab.state(), lab.connection.fate()),
         (State::Closed, Fate::Closed)
     );
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 #[test]
@@ -202,7 +202,10 @@ fn an_orphan_that_hears_the_fin_ends_well() {
     );
     assert_eq!(lab.sent(), [seg(ACK, 101, 1)]);
     assert_eq!(
-        (lab.connection.fate(), lab.connection.next_deadline()),
+        (
+            lab.connection.fate(),
+            lab.connection.next_deadline(&lab.shared)
+        ),
         (Fate::TimeWait, None)
     );
 }

@@ -127,7 +127,7 @@ fn a_single_segment_is_acknowledged_soon() {
     let (waited, _) = lab.next_timer();
     assert_eq!(waited.as_millis(), 40);
     assert_eq!(lab.sent().len(), 1);
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn data_of_ours_carries_the_acknowledgement() {
     let _ = lab.input(seg(ACK, 26, 5));
     assert_eq!(lab.sent(), []);
     lab.come_to_rest();
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 #[test]

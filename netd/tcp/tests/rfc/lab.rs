@@ -218,7 +218,10 @@ impl Lab {
 
     /// Goes to the next deadline and fires. Returns how long that took, and what it did.
     pub fn next_timer(&mut self) -> (Duration, Outcome) {
-        let at = self.connection.next_deadline().expect("a timer is armed");
+        let at = self
+            .connection
+            .next_deadline(&self.shared)
+            .expect("a timer is armed");
         let waited = at.since(self.now);
         self.now = at;
         (waited, self.connection.fire(&mut self.shared, self.now))

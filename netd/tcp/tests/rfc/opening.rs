@@ -160,7 +160,7 @@ fn a_reset_that_acknowledges_the_syn_is_a_refusal() {
     let outcome = lab.input(seg(RST | ACK, 0, 0));
     assert!(outcome.events.contains(Events::RESET) && outcome.events.contains(Events::OVER));
     assert_eq!((lab.connection.fate(), outcome.drop), (Fate::Closed, None));
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 // RFC 9293: MUST-22, MUST-23

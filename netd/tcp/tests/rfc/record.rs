@@ -54,7 +54,7 @@ fn an_idle_connection_tells_the_peer_where_it_is() {
     let mut lab = Lab::established();
     restart(&mut lab);
     assert_eq!(lab.sent(), [seg(ACK, 0, 0)]);
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 #[test]

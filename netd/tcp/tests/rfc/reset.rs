@@ -18,7 +18,10 @@ fn an_exact_reset_ends_the_connection() {
             (lab.state(), lab.connection.fate()),
             (State::Closed, Fate::Closed)
         );
-        assert_eq!((lab.sent(), lab.connection.next_deadline()), (vec![], None));
+        assert_eq!(
+            (lab.sent(), lab.connection.next_deadline(&lab.shared)),
+            (vec![], None)
+        );
     }
 }
 

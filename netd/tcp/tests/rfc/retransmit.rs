@@ -21,7 +21,7 @@ fn what_is_lost_is_sent_again_less_and_less_often() {
     }
     assert_eq!(lab.input(seg(ACK, 0, 500)).acked, 500);
     lab.come_to_rest();
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
     assert_eq!(lab.info().retransmits, 5);
 }
 
@@ -141,7 +141,10 @@ fn a_silent_peer_is_given_up_after_the_user_timeout() {
     }
     assert!(lab.now.since(start) >= limits().user_timeout);
     assert_eq!(
-        (lab.connection.fate(), lab.connection.next_deadline()),
+        (
+            lab.connection.fate(),
+            lab.connection.next_deadline(&lab.shared)
+        ),
         (Fate::Closed, None)
     );
 }
@@ -175,7 +178,7 @@ fn an_idle_connection_has_no_timer_and_starts_gently() {
     let grown = lab.info().congestion_window;
     assert!(grown > 10_000, "{grown}");
     lab.come_to_rest();
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
     lab.pass(5_000);
     lab.connection.queue(60_000);
     // RFC 5681 section 4.1: the restart window.
@@ -201,5 +204,5 @@ fn without_a_busy_part_one_segment_at_a_time_is_sent() {
     let _ = lab.input(seg(ACK, 0, 2_000));
     assert_eq!(lab.sent_data(), [(2_000, 500)]);
     assert_eq!(lab.input(seg(ACK, 0, 2_500)).acked, 500);
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }

@@ -24,7 +24,7 @@ fn watched() -> Tuning {
 #[test]
 fn keep_alive_is_off_by_default() {
     let lab = Lab::established();
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 // RFC 9293: MAY-5, MUST-24, MUST-26, MUST-27, MUST-28, MUST-29, SHLD-12

@@ -53,7 +53,7 @@ fn new_room_does_not_wait_for_a_delayed_acknowledgement() {
     assert_eq!(lab.sent(), []);
     lab.connection.give_room(2_000, lab.now);
     assert_eq!(lab.sent(), [seg(ACK, 0, 9_616).window(2_401)]);
-    assert_eq!(lab.connection.next_deadline(), None);
+    assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
 // RFC 9293: MUST-39

@@ -466,7 +466,7 @@ impl End {
         let deadline = match &self.shape {
             Shape::Listening | Shape::Over => None,
             Shape::HalfOpen(entry) => Some(entry.next_deadline()),
-            Shape::Connected(connection) => connection.next_deadline(),
+            Shape::Connected(connection) => connection.next_deadline(&self.shared),
             Shape::TimeWait(record) => Some(record.deadline()),
         };
         let publish_at = self.publish_at.filter(|_| self.connection().is_some());
