@@ -214,17 +214,27 @@ impl Session {
     pub fn release(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         slot.used = false;
-        let block = slot.block.take();
-        let room = slot.room.take().map(|room| room.block);
+        let (block, room) = (slot.block.take(), slot.room.take());
         slot.waker = None;
         slot.reply = None;
         slot.events.clear();
         slot.finished = false;
         slot.abandoned = false;
-        for range in [block, room].into_iter().flatten() {
-            self.blocks.give(range);
+        if let Some(block) = block {
+            self.blocks.give(block);
+        }
+        if let Some(room) = room {
+            self.blocks.give(room.block);
         }
         self.free.push(id & ((1 << SLOT_BITS) - 1));
+        self.wake_waiting();
+    }
+
+    /// There may be room in the ring, or arena.
+    fn wake_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         for waker in self.waiting.drain(..) {
             waker.wake();
         }
@@ -235,6 +245,9 @@ impl Session {
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         let (operation, socket) = (slot.operation, slot.socket);
+        if slot.finished && operation != Accept::NUMBER {
+            return self.release(id);
+        }
         if slot.abandoned || self.leave(id) {
             return;
         }
@@ -325,9 +338,7 @@ impl Session {
             rt::ring_soon(self.link.handle());
         }
         if before > 0 && self.outbox.is_empty() {
-            for waker in self.waiting.drain(..) {
-                waker.wake();
-            }
+            self.wake_waiting();
         }
     }
 
@@ -368,9 +379,7 @@ impl Session {
                 self.release(id);
             }
         }
-        for waker in self.waiting.drain(..) {
-            waker.wake();
-        }
+        self.wake_waiting();
     }
 
     /// Puts a completion where it belongs. `false` when netd has broken the rules.
@@ -382,19 +391,17 @@ impl Session {
         if slot.finished || !slot.take(message) {
             return false;
         }
-        slot.finished = is_final(message);
-        if slot.abandoned {
-            let finished = slot.finished;
-            self.close_orphan(id);
-            if finished {
-                self.release(id);
+        let finished = is_final(message);
+        slot.finished = finished;
+        if !slot.abandoned {
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
             }
             return true;
         }
-        if let Some(slot) = self.slot(id)
-            && let Some(waker) = slot.waker.take()
-        {
-            waker.wake();
+        self.close_orphan(id);
+        if finished {
+            self.release(id);
         }
         true
     }

@@ -320,7 +320,7 @@ impl Shared {
     /// Opens the window again when half of it is used up, as wide as wanted, or as is fair.
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
-        let mut open: u32 = rooms.iter().map(unfilled).sum();
+        let mut open = self.net.unfilled(rooms.iter());
         if open > self.window.get() / 2 {
             return;
         }
@@ -529,15 +529,6 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.close(false);
     }
-}
-
-/// Bytes of a room that netd may still fill.
-fn unfilled(room: &Pending) -> u32 {
-    room.with(|slot| {
-        let room = slot.room.as_ref().filter(|room| room.end.is_none());
-        room.map_or(0, |room| room.block.length - room.filled)
-    })
-    .unwrap_or(0)
 }
 
 impl ReadHalf {
