@@ -159,6 +159,44 @@ fn datagrams_keep_their_borders_and_their_sender() {
 }
 
 #[test]
+fn a_small_arena_is_shared_out_among_many_sockets() {
+    let world = World::new();
+    world.run(async {
+        let (one, _a) = world.client(false).await;
+        let (two, _b) = world.client(false).await;
+        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        let mut sockets = Vec::new();
+        let refused = loop {
+            match UdpSocket::bind(&one, at("127.0.0.1:0")).await {
+                Ok(socket) => sockets.push(socket),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused, Error::NoMemory);
+        assert!(sockets.len() >= 40, "only {}", sockets.len());
+        // Each hears what fits a frame, all of them at once and then again and again.
+        let message = [7; 1472];
+        for receiver in &sockets {
+            sender.send_to(&message, receiver.local()).await.unwrap();
+        }
+        let mut buffer = [0; 2000];
+        for receiver in &sockets {
+            for _ in 0..4 {
+                let heard = within_turns(receiver.receive_from(&mut buffer)).await;
+                let (count, _) = heard.expect("a datagram").unwrap();
+                assert_eq!(&buffer[..count], &message);
+                sender.send_to(&message, receiver.local()).await.unwrap();
+            }
+        }
+        // Answers still find arena, and what is given back is there for others.
+        sockets[0].send_to(&message, sender.local()).await.unwrap();
+        drop(sockets);
+        let last = UdpSocket::bind(&one, at("127.0.0.1:0"));
+        last.await.expect("arena is free again");
+    });
+}
+
+#[test]
 fn dropped_futures_and_sockets_give_everything_back() {
     between(async |server, client| {
         let free = client.arena_free();

@@ -53,9 +53,18 @@ impl Blocks {
     /// As [`Self::take`], for bytes to come: leaves a part of the arena to bytes to go, so that a
     /// program whose peers are all slow readers or fast senders can still answer.
     pub fn take_room(&mut self, bytes: u32) -> Option<Range> {
-        let reserve = self.used.len() / 8;
         let count = bytes.div_ceil(UNIT).max(1) as usize;
-        (self.free >= reserve + count).then(|| self.take(bytes))?
+        (self.free >= self.reserve() + count).then(|| self.take(bytes))?
+    }
+
+    /// Units that rooms leave alone.
+    const fn reserve(&self) -> usize {
+        self.used.len() / 8
+    }
+
+    /// Bytes that rooms may still take.
+    pub const fn spare_bytes(&self) -> usize {
+        self.free.saturating_sub(self.reserve()) * UNIT as usize
     }
 
     /// Gives a block back that [`Self::take`] returned.

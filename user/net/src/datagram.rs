@@ -13,8 +13,11 @@ use crate::net::{Net, Pending};
 use crate::session::{Datagram, End};
 
 /// Bytes of a room; several datagrams share one.
-const ROOM: u32 = 16 * 1024;
-/// Rooms posted, so that nothing is lost while the program reads.
+const LARGEST_ROOM: u32 = 16 * 1024;
+/// Bytes of a room when the arena is nearly used up: what an Ethernet carries in one frame fits.
+const SMALLEST_ROOM: u32 = 2 * 1024;
+/// Rooms posted, so that nothing is lost while the program reads, nor when a datagram does not fit
+/// what is left of the first.
 const ROOMS: usize = 2;
 
 /// A UDP socket.
@@ -26,10 +29,12 @@ pub struct UdpSocket {
 }
 
 impl UdpSocket {
-    /// A socket with a local address; port zero: one that is free.
+    /// A socket with a local address; port zero: one that is free. Where many share the arena, its
+    /// rooms are smaller, and with them the largest datagram that can come in.
     ///
     /// # Errors
-    /// [`Error::AddressInUse`], [`Error::NoMemory`], ...
+    /// [`Error::AddressInUse`]; [`Error::NoMemory`] when the arena has no room left for what would
+    /// come in, ...
     pub async fn bind(net: &Net, local: SocketAddr) -> Result<Self, Error> {
         let socket = net
             .call(SocketCreate {
@@ -45,6 +50,9 @@ impl UdpSocket {
         };
         udp.local = net.call_on(socket, Bind { socket, local }).await?.local;
         udp.post()?;
+        if udp.rooms.borrow().len() < ROOMS {
+            return Err(Error::NoMemory);
+        }
         Ok(udp)
     }
 
@@ -122,7 +130,7 @@ impl UdpSocket {
             self.post()?;
             let mut rooms = self.rooms.borrow_mut();
             let Some(front) = rooms.front() else {
-                if self.net.poll_room(ROOM, context).is_pending() {
+                if self.net.poll_room(SMALLEST_ROOM, context).is_pending() {
                     return Poll::Pending;
                 }
                 continue;
@@ -167,7 +175,9 @@ impl UdpSocket {
     fn post(&self) -> Result<(), Error> {
         let mut rooms = self.rooms.borrow_mut();
         while rooms.len() < ROOMS {
-            let Some(room) = self.net.take_room(ROOM) else {
+            let size = self.net.fair_room().clamp(SMALLEST_ROOM, LARGEST_ROOM);
+            let room = self.net.take_room(size);
+            let Some(room) = room.or_else(|| self.net.take_room(SMALLEST_ROOM)) else {
                 break;
             };
             let receive = Receive {

@@ -251,6 +251,12 @@ impl Net {
         u32::try_from(self.arena_free() / 8).unwrap_or(u32::MAX)
     }
 
+    /// Bytes that a room may have which stays, as those of datagrams do: a part of what rooms may use.
+    pub(crate) fn fair_room(&self) -> u32 {
+        let spare = self.session.borrow().blocks.spare_bytes();
+        u32::try_from(spare / 16).unwrap_or(u32::MAX)
+    }
+
     /// Bytes of the arena that nobody uses.
     #[must_use]
     pub fn arena_free(&self) -> usize {
