@@ -1,8 +1,9 @@
 //! Builds what boots: programs, the archive of them, and the kernel with the archive inside, as
 //! `build/skerry.elf` and `build/skerry.img` (the same, flat, with the header of a Linux image).
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -46,10 +47,12 @@ const BUILD: Task = (&["build", "--release"], &[]);
 const LINT: Task = (&["clippy"], &["--", "--deny", "warnings"]);
 
 /// Programs run with the MMU on, in normal memory, where every CPU reads and writes words at any
-/// address; the target's default is to take words apart. The compiler warns that this switch
-/// may change with its version, which is pinned; lints are checked without it.
-const UNALIGNED: &str =
-    "target.aarch64-unknown-none.rustflags=['-Ctarget-feature=-strict-align','-Awarnings']";
+/// address; the target's default is to take words apart.
+const UNALIGNED: &str = "target.aarch64-unknown-none.rustflags=['-Ctarget-feature=-strict-align']";
+/// What the compiler says to that, for each crate: the switch may change with its version. That is
+/// pinned.
+const REMARK: &str =
+    "unknown and unstable feature specified for `-Ctarget-feature`: `strict-align`";
 
 /// What was built.
 pub struct Image {
@@ -83,6 +86,7 @@ fn cargo(
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(paths::root());
     command.args(before).args(["--quiet", "--target", target]);
+    command.arg("--message-format=json-diagnostic-rendered-ansi");
     if before == BUILD.0 && target == PROGRAM_TARGET {
         command.args(["--config", UNALIGNED]);
     }
@@ -93,14 +97,33 @@ fn cargo(
     command.envs(environment.iter().copied());
     // Settings that cargo hands to this tool are not meant for the guest.
     command.env_remove("CARGO_PKG_NAME").env_remove("RUSTFLAGS");
-    let status = command.status().context("cargo does not start")?;
+    command.stdout(Stdio::piped());
+    let mut child = command.spawn().context("cargo does not start")?;
+    let messages = child.stdout.take().context("no messages of cargo's")?;
+    for message in BufReader::new(messages).lines() {
+        if let Some(complaint) = complaint(&message?) {
+            eprint!("{complaint}");
+        }
+    }
     ensure!(
-        status.success(),
+        child.wait()?.success(),
         "cargo {} of {} for {target} failed",
         before.join(" "),
         packages.join(", ")
     );
     Ok(())
+}
+
+/// What the compiler complains of in one of cargo's messages, as a person reads it; nothing if it is
+/// what it always says.
+fn complaint(message: &str) -> Option<String> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let said = message.get("message")?;
+    let text = said.get("message")?.as_str()?;
+    // The sum of the warnings of a crate counts the remark, too.
+    let is_usual = text == REMARK || text.ends_with(" emitted");
+    let rendered = said.get("rendered")?.as_str()?;
+    (!is_usual).then(|| rendered.to_owned())
 }
 
 /// The lints, over what only the guest's targets compile.
@@ -204,5 +227,30 @@ impl Image {
         println!("{:>9}  build/initrd.cpio", self.archive);
         println!("{:>9}  build/skerry.elf", self.elf);
         println!("{:>9}  build/skerry.img", self.flat);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REMARK, complaint};
+    use serde_json::json;
+
+    fn said(text: &str) -> String {
+        let message = json!({"message": text, "rendered": format!("warning: {text}\n")});
+        json!({"reason": "compiler-message", "message": message}).to_string()
+    }
+
+    #[test]
+    fn only_the_usual_remark_is_left_out() {
+        assert_eq!(complaint(&said(REMARK)), None);
+        assert_eq!(complaint(&said("1 warning emitted")), None);
+        let unused = complaint(&said("unused variable: `x`"));
+        assert_eq!(unused.as_deref(), Some("warning: unused variable: `x`\n"));
+        let other = said("unknown and unstable feature specified for `-Ctarget-feature`: `x`");
+        assert!(complaint(&other).is_some());
+        assert_eq!(
+            complaint(r#"{"reason":"build-finished","success":true}"#),
+            None
+        );
     }
 }
