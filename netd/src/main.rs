@@ -7,6 +7,8 @@
 
 extern crate alloc;
 
+use core::time::Duration;
+
 use abi::{ObjectKind, Rights};
 use netd::{Peer, Server, Settings, Turn, tables};
 use protocol::ARENA_TAG;
@@ -37,6 +39,8 @@ const FAILED: i32 = 1;
 /// down: well within the moment that servers have.
 const DRAIN_LOOKS: usize = 100;
 const DRAIN_PAUSE: u64 = 1_000_000;
+/// How long the start waits for a console at most: lines of the log are no reason not to serve.
+const CONSOLE_PATIENCE: Duration = Duration::from_millis(200);
 
 const _: () = assert!(CLIENTS as usize + 2 <= abi::MAX_WAIT_ITEMS);
 
@@ -70,6 +74,7 @@ impl Peer for Channel {
 }
 
 fn run(mut env: rt::Env) -> i32 {
+    rt::console::join(CONSOLE_PATIENCE);
     let settings = Settings::parse(|key| env.option(key));
     if let Some(complaint) = settings.complaint {
         log::warn!("command line: bad {complaint} in ip=, using DHCP");

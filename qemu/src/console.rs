@@ -2,6 +2,7 @@
 //!
 //! A thread reads until the line closes, so the guest never stalls on a full pipe and the log is
 //! whole when something fails. Escape sequences are taken out: what remains is what a person reads.
+//! A line that the guest puts above an unfinished one (see `user/console`) stands above it here, too.
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,63 @@ const LOG_LIMIT: usize = 8 << 20;
 struct Heard {
     text: String,
     closed: bool,
+    /// Up to where the text has been looked at.
+    position: usize,
+    above: Above,
+}
+
+/// What is known of a line that is put above the unfinished one.
+#[derive(Default)]
+enum Above {
+    #[default]
+    Nothing,
+    /// So much of it has come.
+    Line(String),
+    /// All of it; the unfinished line is shown again, and was up to here.
+    Repeat(usize),
+}
+
+impl Heard {
+    fn hear(&mut self, sound: Sound) {
+        match (core::mem::take(&mut self.above), sound) {
+            (_, Sound::LineErased) => self.above = Above::Line(String::new()),
+            (Above::Line(mut line), Sound::Character(character)) => {
+                line.push(character);
+                self.above = if character == '\n' {
+                    self.put_above(&line)
+                } else {
+                    Above::Line(line)
+                };
+            }
+            (Above::Repeat(place), Sound::Character(character))
+                if self.text[place..].starts_with(character) =>
+            {
+                let next = place + character.len_utf8();
+                if next < self.text.len() {
+                    self.above = Above::Repeat(next);
+                }
+            }
+            (Above::Nothing | Above::Repeat(_), Sound::Character(character)) => {
+                if self.text.len() < LOG_LIMIT {
+                    self.text.push(character);
+                }
+            }
+        }
+    }
+
+    fn put_above(&mut self, line: &str) -> Above {
+        let start = self.text.rfind('\n').map_or(0, |end| end + 1);
+        self.text.insert_str(start, line);
+        if self.position > start {
+            self.position += line.len();
+        }
+        let unfinished = start + line.len();
+        if unfinished < self.text.len() {
+            Above::Repeat(unfinished)
+        } else {
+            Above::Nothing
+        }
+    }
 }
 
 type Shared = Arc<(Mutex<Heard>, Condvar)>;
@@ -25,8 +83,6 @@ type Shared = Arc<(Mutex<Heard>, Condvar)>;
 pub struct Console {
     heard: Shared,
     input: Box<dyn Write + Send>,
-    /// Up to where the log has been looked at.
-    position: usize,
 }
 
 fn lock(shared: &Shared) -> MutexGuard<'_, Heard> {
@@ -42,7 +98,6 @@ impl Console {
         Self {
             heard,
             input: Box::new(input),
-            position: 0,
         }
     }
 
@@ -61,10 +116,10 @@ impl Console {
         let deadline = Instant::now() + limit;
         let mut heard = lock(&self.heard);
         loop {
-            let rest = heard.text.get(self.position..).unwrap_or_default();
+            let rest = heard.text.get(heard.position..).unwrap_or_default();
             if let Some(found) = regex.find(rest) {
                 let answer = (rest[..found.start()].to_owned(), found.as_str().to_owned());
-                self.position += found.end();
+                heard.position += found.end();
                 return Ok(answer);
             }
             if heard.closed {
@@ -85,7 +140,8 @@ impl Console {
 
     /// Counts everything said so far as looked at.
     pub fn skip(&mut self) {
-        self.position = lock(&self.heard).text.len();
+        let mut heard = lock(&self.heard);
+        heard.position = heard.text.len();
     }
 
     /// Waits until the far end has closed the line.
@@ -122,35 +178,54 @@ fn listen(mut output: impl Read, shared: &Shared) {
             return;
         }
         for byte in chunk.iter().take(count) {
-            if let Some(character) = filter.pass(*byte)
-                && heard.text.len() < LOG_LIMIT
-            {
-                heard.text.push(character);
+            if let Some(sound) = filter.pass(*byte) {
+                heard.hear(sound);
             }
         }
         shared.1.notify_all();
     }
 }
 
+/// What terminal control leaves over.
+enum Sound {
+    Character(char),
+    /// Back to the first column and clear: a line comes above the unfinished one.
+    LineErased,
+}
+
 /// Takes terminal control out of a stream of bytes.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 enum Filter {
     #[default]
     Text,
-    Escape,
-    Sequence,
+    /// In the first column.
+    Returned,
+    Escape {
+        returned: bool,
+    },
+    Sequence {
+        returned: bool,
+    },
 }
 
 impl Filter {
-    fn pass(&mut self, byte: u8) -> Option<char> {
-        match (&self, byte) {
-            (Self::Text, 0x1b) => *self = Self::Escape,
-            (Self::Text, b'\n' | b'\t' | b' '..=b'~') => return Some(char::from(byte)),
-            (Self::Text, 0x80..) => return Some('\u{fffd}'),
-            (Self::Text, _) => {}
-            (Self::Escape, b'[') => *self = Self::Sequence,
-            (Self::Escape, _) | (Self::Sequence, b'@'..=b'~') => *self = Self::Text,
-            (Self::Sequence, _) => {}
+    fn pass(&mut self, byte: u8) -> Option<Sound> {
+        let before = core::mem::take(self);
+        match (before, byte) {
+            (Self::Text | Self::Returned, 0x1b) => {
+                let returned = matches!(before, Self::Returned);
+                *self = Self::Escape { returned };
+            }
+            (Self::Text | Self::Returned, b'\r') => *self = Self::Returned,
+            (Self::Text | Self::Returned, b'\n' | b'\t' | b' '..=b'~') => {
+                return Some(Sound::Character(char::from(byte)));
+            }
+            (Self::Text | Self::Returned, 0x80..) => return Some(Sound::Character('\u{fffd}')),
+            (Self::Text | Self::Returned, _) => {}
+            (Self::Escape { returned }, b'[') => *self = Self::Sequence { returned },
+            (Self::Sequence { returned: true }, b'K') => return Some(Sound::LineErased),
+            (Self::Escape { .. }, _) | (Self::Sequence { .. }, b'@'..=b'~') => {}
+            (Self::Sequence { .. }, _) => *self = Self::Sequence { returned: false },
         }
         None
     }
@@ -159,7 +234,7 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::Console;
-    use std::io::Cursor;
+    use std::io::{Cursor, Write};
     use std::time::Duration;
 
     const LIMIT: Duration = Duration::from_secs(5);
@@ -183,6 +258,38 @@ mod tests {
         assert_eq!(console.log(), "red text");
         console.skip();
         assert!(console.expect("red", LIMIT).is_err());
+    }
+
+    #[test]
+    fn a_line_above_the_prompt_is_none_of_its_answer() {
+        let mut line = "hello\r\nskerry> ".to_owned();
+        line += "\r\x1b[Knews\r\nskerry> ping\r\n";
+        line += "\r\x1b[Kmore\r\nanswer\r\nskerry> ";
+        let mut console = console(&line);
+        console.wait_closed(LIMIT).unwrap();
+        assert_eq!(
+            console.log(),
+            "hello\nnews\nskerry> ping\nmore\nanswer\nskerry> "
+        );
+        assert_eq!(
+            console.expect("> ", LIMIT).unwrap().0,
+            "hello\nnews\nskerry"
+        );
+        let (answer, _) = console.expect("\nskerry> ", LIMIT).unwrap();
+        assert_eq!(answer, "ping\nmore\nanswer");
+    }
+
+    #[test]
+    fn what_was_looked_at_stays_so_when_a_line_comes_above_it() {
+        let (output, mut guest) = std::io::pipe().unwrap();
+        let mut console = Console::new(output, Vec::new());
+        guest.write_all(b"skerry> ").unwrap();
+        console.expect("> ", LIMIT).unwrap();
+        guest
+            .write_all(b"\r\x1b[Knews\r\nskerry> net\r\nup\r\nskerry> ")
+            .unwrap();
+        assert_eq!(console.expect("\nskerry> ", LIMIT).unwrap().0, "net\nup");
+        assert!(console.log().starts_with("news\nskerry> net\n"));
     }
 
     #[test]

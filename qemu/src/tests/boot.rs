@@ -1,14 +1,17 @@
 //! The system boots: on each CPU model, from each image form, with few and many cores, little and
 //! much memory, with every interrupt controller, and with the cards it finds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use dhcproto::v4::MessageType;
 
 use super::{Group, Skip, no_stage, tests};
-use crate::guest::Guest;
+use crate::frames::{Cable, GUEST};
+use crate::guest::{BOOT, Guest, SOON};
 use crate::machine::{Card, Link, Machine};
 use crate::paths;
+use crate::peers::dhcp::{self, Terms};
 
 pub fn group() -> Group {
     Group {
@@ -32,6 +35,7 @@ pub fn group() -> Group {
             without_entropy_it_says_so,
             the_device_tells_mac_and_mtu,
             an_idle_system_sleeps,
+            the_log_leaves_the_prompt_clean,
         ],
     }
 }
@@ -204,6 +208,33 @@ fn the_device_tells_mac_and_mtu() -> Result<()> {
     })?;
     let text = guest.must("net")?;
     ensure!(text.contains("52:54:00:ab:cd:ef up mtu 1400"), "{text}");
+    Ok(())
+}
+
+/// What the network server has to say when the shell waits already stands above its prompt.
+fn the_log_leaves_the_prompt_clean() -> Result<()> {
+    let cable = Cable::new("clean-prompt")?;
+    let mut guest = Guest::boot(Machine {
+        cards: vec![Card::new(cable.link())],
+        ..Machine::default()
+    })?;
+    let discover = dhcp::hear(&cable, MessageType::Discover, BOOT)?;
+    dhcp::answer(&cable, &discover, MessageType::Offer, Terms::default())?;
+    let request = dhcp::hear(&cable, MessageType::Request, BOOT)?;
+    // In the middle of a command.
+    guest.console.send("net le")?;
+    guest.console.expect("net le", SOON)?;
+    dhcp::answer(&cable, &request, MessageType::Ack, Terms::default())?;
+    let deadline = Instant::now() + SOON;
+    while !guest.console.log().contains("(leased)\n") {
+        ensure!(Instant::now() < deadline, "not a word about the address");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let log = guest.console.log();
+    ensure!(log.ends_with("\nskerry> net le"), "{log:?}");
+    guest.console.send("ase\r")?;
+    let lease = guest.answer("net lease", SOON)?.success()?;
+    ensure!(lease.contains(&GUEST.to_string()), "{lease}");
     Ok(())
 }
 

@@ -6,7 +6,9 @@
 use abi::{ProcessState, SystemOperation};
 use ring::Message;
 use rt::{
-    clock,
+    clock, console,
+    handle::OwnedHandle,
+    link::Link,
     system::{
         Figures, Permissions, ProcessRecord, Refused, code_from,
         message::{Note, Operation},
@@ -14,6 +16,7 @@ use rt::{
 };
 
 use crate::{
+    child::Child,
     manifest::{self, Start},
     naming::Waiting,
     supervisor::{GoingDown, INIT, Supervisor, Waiter, exit_reply},
@@ -26,6 +29,15 @@ const MAX_WAITS: usize = 16;
 
 /// The answer to a request, unless it comes later.
 type Answer = Result<Option<Message>, Refused>;
+
+/// Gives a server the end of a channel whose other end is a client's; it comes back if the server
+/// takes no more.
+fn introduce(server: &mut Child, note: &Note<'_>, channel: OwnedHandle) -> Result<(), OwnedHandle> {
+    let sent = server.link.send_handle(channel, note.request.into());
+    sent.map_err(|(channel, _error)| channel)?;
+    server.answer(&note.emit());
+    Ok(())
+}
 
 impl Supervisor {
     /// Does what a message of process `number` asks, and answers.
@@ -93,24 +105,37 @@ impl Supervisor {
         if server.link.room() == 0 {
             return Err(waiting);
         }
-        match server.link.send_handle(waiting.channel, tag.into()) {
-            Ok(()) => {
-                let note = Note {
-                    value: waiting.client.into(),
-                    extra: permissions.bits(),
-                    data: name.as_bytes(),
-                    ..Note::new(Operation::Client, tag)
-                };
-                server.answer(&note.emit());
-                Ok(())
-            }
-            Err((channel, _error)) => Err(Waiting { channel, ..waiting }),
+        let note = Note {
+            value: waiting.client.into(),
+            extra: permissions.bits(),
+            data: name.as_bytes(),
+            ..Note::new(Operation::Client, tag)
+        };
+        introduce(server, &note, waiting.channel).map_err(|channel| Waiting { channel, ..waiting })
+    }
+
+    /// A console has come: from now on lines of our own log go through it.
+    fn join_console(&mut self, number: u32) {
+        self.clients = self.clients.wrapping_add(1);
+        let note = Note {
+            value: INIT.into(),
+            data: b"init",
+            ..Note::new(Operation::Client, self.clients)
+        };
+        if let Some(server) = self.child(number)
+            && let Ok((ours, theirs)) = Link::create(console::SLOTS)
+            && introduce(server, &note, theirs.into_handle()).is_ok()
+        {
+            console::adopt(ours);
         }
     }
 
     fn register(&mut self, number: u32, note: &Note<'_>) -> Answer {
         self.require(number, Permissions::SERVE)?;
         self.names.register(note.data, number)?;
+        if note.data == console::message::NAME.as_bytes() {
+            self.join_console(number);
+        }
         Ok(Some(note.reply().emit()))
     }
 

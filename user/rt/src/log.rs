@@ -1,7 +1,7 @@
-//! The system's log: lines on the debug console, through the `log` facade.
+//! The system's log: lines on the console, through the `log` facade.
 //!
-//! *Owns* the handle of the debug console. Works without heap and session, so that it can carry
-//! last words.
+//! *Owns* the handle of the debug console, where lines go that the program's session with the
+//! [`console`] does not take at once, and its last words, which need neither heap nor session.
 
 use core::{
     fmt::{self, Write},
@@ -12,7 +12,7 @@ use abi::Handle;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use spin::Once;
 
-use crate::{clock, syscall};
+use crate::{clock, console, syscall};
 
 /// Bytes of a line; the rest is cut.
 const LINE_BYTES: usize = 320;
@@ -70,11 +70,15 @@ impl Line {
         }
     }
 
-    /// Writes the line, in one call so that lines of several programs do not mix.
-    pub fn show(mut self) {
+    /// Writes the line to the debug console, in one call so that lines of several programs do not mix.
+    pub fn show(self) {
+        self.show_by(debug_print);
+    }
+
+    fn show_by(mut self, show: impl FnOnce(&[u8])) {
         self.length = self.length.min(LINE_BYTES - 1);
         self.text[self.length] = b'\n';
-        debug_print(&self.text[..=self.length]);
+        show(&self.text[..=self.length]);
     }
 }
 
@@ -118,7 +122,11 @@ impl Log for DebugLog {
             record.args()
         )
         .ok();
-        line.show();
+        line.show_by(|line| {
+            if !console::show_at_once(line) {
+                debug_print(line);
+            }
+        });
     }
 
     fn flush(&self) {}

@@ -1,25 +1,30 @@
 //! The terminal: text out, text in.
 //!
 //! *Owns* the program's session with the console service, opened at first use. Output of one call
-//! stays together; without a console service it goes to the debug console.
+//! stays together; without a console service it goes to the debug console. Lines of the program's log
+//! take the same way while there is a session, so that they come above an unfinished line.
 
 pub mod message;
 
 use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
-use core::fmt::{self, Write};
+use core::{
+    fmt::{self, Write},
+    time::Duration,
+};
 
 use message::{DATA_BYTES, Operation};
 
 use crate::{
     executor::block_on,
+    link::Link,
     local::local,
     log,
     shared_link::{For, SharedLink, doze},
-    system,
+    system, time,
 };
 
 /// Slots of the session's rings: a screenful of output without waiting.
-const SLOTS: usize = 32;
+pub const SLOTS: usize = 32;
 
 /// Why reading ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,19 +261,49 @@ fn open() {
     if SESSION.with(|session| !matches!(session, Session::Fresh)) {
         return;
     }
-    let session = match system::connect_blocking(message::NAME, SLOTS, true) {
-        Ok(link) => Session::Open(Box::new(Terminal {
-            shared: SharedLink::new(link),
-            input: VecDeque::new(),
-            interrupted: None,
-            catches: false,
-            reading: false,
-            flushes: 0,
-            flushed: 0,
-        })),
-        Err(_) => Session::None,
+    match system::connect_blocking(message::NAME, SLOTS, true) {
+        Ok(link) => adopt(link),
+        Err(_) => SESSION.with(|session| *session = Session::None),
+    }
+}
+
+/// Opens the session before anything is printed, for the sake of the log, if there is a console
+/// within `patience`.
+pub fn join(patience: Duration) {
+    let connected = block_on(time::with_timeout(
+        patience,
+        system::connect(message::NAME, SLOTS, true),
+    ));
+    if let Ok(Ok(link)) = connected {
+        adopt(link);
+    }
+}
+
+/// Makes a link to the console the session: for the first process, whom others ask for theirs.
+pub fn adopt(link: Link) {
+    let terminal = Terminal {
+        shared: SharedLink::new(link),
+        input: VecDeque::new(),
+        interrupted: None,
+        catches: false,
+        reading: false,
+        flushes: 0,
+        flushed: 0,
     };
-    SESSION.with(|place| *place = session);
+    SESSION.with(|session| *session = Session::Open(Box::new(terminal)));
+}
+
+/// Shows a line if there is a session and it has room for it: nothing waits for a line of the log.
+pub(crate) fn show_at_once(line: &[u8]) -> bool {
+    let shown = with(|terminal| {
+        let link = &mut terminal.shared.link;
+        let mut parts = line.chunks(DATA_BYTES);
+        !link.is_closed()
+            && link.room() >= parts.len()
+            && parts.all(|part| link.send(&message::emit(Operation::Write, 0, part)).is_ok())
+            && !link.is_closed()
+    });
+    shown == Some(true)
 }
 
 /// Sends a message, waiting for room. If the console has ended, tries the next one; text goes to
