@@ -6,6 +6,7 @@
 //! *Called by* `main`, which sleeps when a turn found nothing to do, and by tests.
 
 use alloc::string::String;
+use core::net::{IpAddr, Ipv4Addr};
 
 use abi::Signals;
 use device::Device;
@@ -44,14 +45,22 @@ pub enum Turn {
 #[derive(Debug)]
 pub struct Facts {
     pub hostname: String,
-    /// The plan was DHCP: a static address is then the fall-back.
-    pub dhcp: bool,
+    /// The address that is taken where no DHCP server answers.
+    pub fallback: Option<Ipv4Addr>,
     pub started: Instant,
     pub expelled: u64,
     pub requests: u64,
     pub malformed: u64,
     pub sleeps: u64,
     pub device_faults: u64,
+}
+
+impl Facts {
+    /// Whether an address is there because no DHCP server answered.
+    pub fn is_fallback(&self, address: &stack::AddressInfo) -> bool {
+        address.origin == stack::Origin::Static
+            && self.fallback.map(IpAddr::V4) == Some(address.address)
+    }
 }
 
 /// The network server.
@@ -96,7 +105,10 @@ impl<P: Peer, D: Device> Server<P, D> {
             arenas: Arenas::new(clients),
             facts: Facts {
                 hostname: settings.hostname.clone(),
-                dhcp: matches!(settings.plan, AddressPlan::Dhcp { .. }),
+                fallback: match settings.plan {
+                    AddressPlan::Dhcp { fallback } => fallback.map(|plan| plan.address),
+                    AddressPlan::Static(_) | AddressPlan::None => None,
+                },
                 started: now,
                 expelled: 0,
                 requests: 0,
@@ -345,7 +357,9 @@ impl<P: Peer, D: Device> Server<P, D> {
             Some(first) => {
                 let how = match first.origin {
                     stack::Origin::Dhcp => "leased",
-                    stack::Origin::Static if self.facts.dhcp => "no server answers, fall-back",
+                    stack::Origin::Static if self.facts.is_fallback(&first) => {
+                        "no server answers, fall-back"
+                    }
                     stack::Origin::Static => "static",
                 };
                 log::info!("address {}/{} ({how})", first.address, first.prefix);

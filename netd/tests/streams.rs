@@ -164,10 +164,10 @@ fn a_small_arena_is_shared_out_among_many_sockets() {
     world.run(async {
         let (one, _a) = world.client(false).await;
         let (two, _b) = world.client(false).await;
-        let sender = UdpSocket::bind(&two, at("127.0.0.1:0")).await.unwrap();
+        let sender = UdpSocket::bind(&two, loopback(0)).await.unwrap();
         let mut sockets = Vec::new();
         let refused = loop {
-            match UdpSocket::bind(&one, at("127.0.0.1:0")).await {
+            match UdpSocket::bind(&one, loopback(0)).await {
                 Ok(socket) => sockets.push(socket),
                 Err(error) => break error,
             }
@@ -191,7 +191,7 @@ fn a_small_arena_is_shared_out_among_many_sockets() {
         // Answers still find arena, and what is given back is there for others.
         sockets[0].send_to(&message, sender.local()).await.unwrap();
         drop(sockets);
-        let last = UdpSocket::bind(&one, at("127.0.0.1:0"));
+        let last = UdpSocket::bind(&one, loopback(0));
         last.await.expect("arena is free again");
     });
 }

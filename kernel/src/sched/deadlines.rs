@@ -35,16 +35,20 @@ impl Deadlines {
     /// Adds the deadline of a thread that has none.
     pub fn insert(&mut self, threads: &mut Slab<Thread>, thread: Key<Thread>, at: u64) {
         self.entries.push((at, thread));
-        self.rise(threads, self.entries.len() - 1);
+        let place = self.rise(threads, self.entries.len() - 1);
+        self.note(threads, place);
     }
 
     /// Changes the deadline at a place.
     pub fn change(&mut self, threads: &mut Slab<Thread>, place: usize, at: u64) {
         let before = core::mem::replace(&mut self.entries[place].0, at);
-        if at < before {
-            self.rise(threads, place);
+        let moved_to = if at < before {
+            self.rise(threads, place)
         } else {
-            self.sink(threads, place);
+            self.sink(threads, place)
+        };
+        if moved_to != place {
+            self.note(threads, moved_to);
         }
     }
 
@@ -53,12 +57,14 @@ impl Deadlines {
         let (_, thread) = self.entries.swap_remove(place);
         threads[thread].wait.heap_place = None;
         if place < self.entries.len() {
-            self.rise(threads, place);
-            self.sink(threads, place);
+            let place = self.rise(threads, place);
+            let place = self.sink(threads, place);
+            self.note(threads, place);
         }
     }
 
-    fn rise(&mut self, threads: &mut Slab<Thread>, mut place: usize) {
+    /// Moves an entry up as far as it belongs. Its own thread is to be told its place.
+    fn rise(&mut self, threads: &mut Slab<Thread>, mut place: usize) -> usize {
         while place > 0 {
             let parent = (place - 1) / 2;
             if self.entries[parent].0 <= self.entries[place].0 {
@@ -68,10 +74,11 @@ impl Deadlines {
             self.note(threads, place);
             place = parent;
         }
-        self.note(threads, place);
+        place
     }
 
-    fn sink(&mut self, threads: &mut Slab<Thread>, mut place: usize) {
+    /// As [`Self::rise`], down.
+    fn sink(&mut self, threads: &mut Slab<Thread>, mut place: usize) -> usize {
         loop {
             let mut least = place;
             for child in [2 * place + 1, 2 * place + 2] {
@@ -86,7 +93,7 @@ impl Deadlines {
             self.note(threads, place);
             place = least;
         }
-        self.note(threads, place);
+        place
     }
 
     fn note(&self, threads: &mut Slab<Thread>, place: usize) {

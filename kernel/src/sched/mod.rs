@@ -76,7 +76,9 @@ impl Kernel {
         if let Some(object) = self.threads.get_mut(waiter.thread) {
             object.wait.mark(waiter.item);
             if object.state == State::Waiting {
-                self.wake(waiter.thread);
+                object.state = State::Ready;
+                let (priority, last) = (object.priority, object.last_cpu);
+                self.make_ready(waiter.thread, priority, last);
             }
         }
     }
@@ -91,6 +93,12 @@ impl Kernel {
         }
         object.state = State::Ready;
         let (priority, last) = (object.priority, object.last_cpu);
+        self.make_ready(thread, priority, last);
+    }
+
+    /// A thread that is ready now gets into the run queue, and a CPU is told.
+    #[inline]
+    fn make_ready(&mut self, thread: Key<Thread>, priority: u8, last: usize) {
         self.sched.ready.push_back(&mut self.threads, thread);
         if let Some(cpu) = self.place_for(priority, last) {
             self.interrupt_cpu(cpu);

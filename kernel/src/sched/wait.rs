@@ -432,16 +432,21 @@ impl Kernel {
 
     #[inline(never)]
     fn look_closely(&mut self, thread: Key<Thread>) -> Result<Seen, Error> {
-        match self.threads[thread].wait.only_mark() {
-            Some(item) => self.look_at_one(thread, item),
+        let wait = &self.threads[thread].wait;
+        match wait.only_mark() {
+            Some(item) => self.look_at_one(thread, item, wait.entries[item]),
             None => self.look_at_marks(thread),
         }
     }
 
     /// The usual look, at one item.
     #[inline]
-    fn look_at_one(&mut self, thread: Key<Thread>, item: usize) -> Result<Seen, Error> {
-        let entry = self.threads[thread].wait.entries[item];
+    fn look_at_one(
+        &mut self,
+        thread: Key<Thread>,
+        item: usize,
+        entry: Entry,
+    ) -> Result<Seen, Error> {
         let observed = self.observe(entry)?;
         let wait = &mut self.threads[thread].wait;
         if (observed - Signals::DOORBELL).is_empty() {

@@ -64,14 +64,11 @@ pub fn stats(stack: &Stack, facts: &Facts, now: Instant) -> StatsBody {
     }
 }
 
-/// Where an address is from, as a client is told. An address of the network device that DHCP did
-/// not give although it was asked is the fall-back.
+/// Where an address is from, as a client is told.
 fn source(address: &stack::AddressInfo, facts: &Facts) -> Source {
     match address.origin {
         Origin::Dhcp => Source::Dhcp,
-        Origin::Static if facts.dhcp && address.interface != InterfaceId::LOOPBACK => {
-            Source::Fallback
-        }
+        Origin::Static if facts.is_fallback(address) => Source::Fallback,
         Origin::Static => Source::Static,
     }
 }
@@ -312,4 +309,41 @@ pub fn counters(stack: &Stack, cursor: u32) -> Rows<CounterRow> {
             count: count.into(),
         }),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use core::net::{IpAddr, Ipv4Addr};
+
+    #[test]
+    fn only_the_address_of_the_plan_is_a_fallback() {
+        let own = Ipv4Addr::new(10, 0, 2, 15);
+        let facts = |fallback| Facts {
+            hostname: String::new(),
+            fallback,
+            started: Instant::from_nanos(0),
+            expelled: 0,
+            requests: 0,
+            malformed: 0,
+            sleeps: 0,
+            device_faults: 0,
+        };
+        let address = |address: Ipv4Addr, origin| stack::AddressInfo {
+            interface: InterfaceId::LOOPBACK,
+            address: IpAddr::V4(address),
+            prefix: 24,
+            state: AddressState::Preferred,
+            origin,
+        };
+        let by_hand = address(Ipv4Addr::new(10, 9, 9, 9), Origin::Static);
+        let planned = address(own, Origin::Static);
+        let leased = address(own, Origin::Dhcp);
+        let dhcp = facts(Some(own));
+        assert!(matches!(source(&by_hand, &dhcp), Source::Static));
+        assert!(matches!(source(&planned, &dhcp), Source::Fallback));
+        assert!(matches!(source(&leased, &dhcp), Source::Dhcp));
+        assert!(matches!(source(&planned, &facts(None)), Source::Static));
+    }
 }

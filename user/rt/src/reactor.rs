@@ -229,11 +229,15 @@ impl Sleeper {
                     .find(|known| known.ticket == ticket)
             });
             if let Some(known) = known {
-                known.waker.clone_from(waker);
-                return match &mut known.what {
+                let seen = match &mut known.what {
                     What::Signal { seen, .. } => core::mem::replace(seen, Signals::empty()),
                     What::Moment(_) => Signals::empty(),
                 };
+                // Who has seen something does not wait.
+                if seen.is_empty() {
+                    known.waker.clone_from(waker);
+                }
+                return seen;
             }
             reactor.tickets += 1;
             self.ticket = Some(reactor.tickets);
