@@ -26,10 +26,13 @@ impl Kernel {
     /// A thread has come to a CPU: gives it the FP registers, or sees to it that it must ask.
     #[inline]
     pub(super) fn settle_fp(&mut self, cpu: usize, thread: Key<Thread>, gets_fp: bool) {
-        if gets_fp {
-            self.give_fp(cpu, thread);
+        let own = &mut self.sched.cpus[cpu];
+        if !gets_fp {
+            own.allow_fp(false);
+        } else if own.has_fp_of(thread) {
+            own.allow_fp(true);
         } else {
-            self.sched.cpus[cpu].allow_fp(false);
+            self.give_fp(cpu, thread);
         }
     }
 
@@ -66,6 +69,10 @@ impl Cpu {
         (from, leaving): (Key<Thread>, &mut Thread),
         (to, coming): (Key<Thread>, &mut Thread),
     ) -> bool {
+        if self.has_fp_of(to) {
+            self.allow_fp(true);
+            return true;
+        }
         if self.fp_owner == Some(from) {
             self.save_fp(leaving);
         } else if self.fp_owner != Some(to) {
@@ -73,6 +80,12 @@ impl Cpu {
         }
         self.hold_fp(cpu, to, coming);
         true
+    }
+
+    /// Whether the FP registers are a thread's as it left them: nobody has saved or used them since.
+    #[inline]
+    fn has_fp_of(&self, thread: Key<Thread>) -> bool {
+        self.fp_dirty && self.fp_owner == Some(thread)
     }
 
     /// Saves the FP registers of their owner if that has not been done.
