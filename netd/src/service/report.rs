@@ -8,9 +8,7 @@ use protocol::{
     NeighbourRow, RouteRow, Rows, SocketKind, SocketRow, Source, State, StatsBody, VERSION, agreed,
     fixed_text, link,
 };
-use stack::{
-    AddressState, Drop, Instant, InterfaceId, NeighbourState, Origin, SocketInfo, Stack, TcpDetail,
-};
+use stack::{AddressState, Drop, Instant, NeighbourState, Origin, SocketInfo, Stack, TcpDetail};
 
 use crate::server::Facts;
 
@@ -316,6 +314,7 @@ mod tests {
     use super::*;
     use alloc::string::String;
     use core::net::{IpAddr, Ipv4Addr};
+    use stack::InterfaceId;
 
     #[test]
     fn only_the_address_of_the_plan_is_a_fallback() {
