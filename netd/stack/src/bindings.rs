@@ -30,7 +30,9 @@ pub(crate) struct Bindings<A, T> {
 }
 
 impl<A: Address, T: Copy + Eq> Bindings<A, T> {
+    /// Room for `limit` bindings, or one for each port there is.
     pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
+        let limit = limit.min(usize::from(u16::MAX));
         // Twice the limit, so that removals never make the table grow.
         Self {
             table: HashTable::with_capacity(limit * 2),
@@ -171,6 +173,12 @@ mod tests {
                 "{address} {port}"
             );
         }
+    }
+
+    #[test]
+    fn no_more_memory_is_taken_than_there_are_ports() {
+        let bindings = Bindings::<Ipv4Addr, u32>::new(10_000_000, &mut Rng::new([0; 32]));
+        assert!(bindings.table.capacity() < 1 << 18);
     }
 
     #[test]
