@@ -15,7 +15,6 @@
 use crate::config::ReceiveMeta;
 use crate::id::{ClientId, InterfaceId};
 use crate::memory::ClientMemory;
-use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::Fact;
@@ -98,8 +97,7 @@ impl Stack {
         }
         let expected = conn.tcp.expected().checked_sub(ahead)?;
         let untold = conn.arrived().checked_sub(conn.told())?;
-        let rooms = self.requests.iter(&conn.rooms);
-        let mut rooms = rooms.filter_map(Request::room).peekable();
+        let mut rooms = self.requests.spaces(&conn.rooms).peekable();
         let (_, used) = rooms.peek()?;
         let mut at = untold.checked_add(u64::from(*used))?.checked_add(ahead)?;
         for (range, _) in rooms {

@@ -35,9 +35,9 @@ enum Place {
     Spent,
 }
 
-/// A request. What the words hold is [`Packed::new`]'s and [`Packed::open`]'s to know.
+/// A request. What the words hold is nobody's to know but this file's.
 #[derive(Clone, Copy, Debug)]
-struct Packed {
+pub(crate) struct Packed {
     kind: Kind,
     /// The upper bits of an offset in an arena.
     high: u16,
@@ -62,50 +62,9 @@ const fn whole([low, high]: [u32; 2]) -> u64 {
     (high as u64) << 32 | low as u64
 }
 
-impl Packed {
+impl From<Send> for Packed {
     #[inline]
-    fn new(request: Request) -> Self {
-        match request {
-            Request::Send(send) => Self::send(&send),
-            Request::Room(Room { token, range, used }) => Self {
-                more: used,
-                ..Self::ranged(Kind::Room, token, range)
-            },
-            Request::Accept(Accept { token, room }) => {
-                let has_room = room.is_some();
-                Self::ranged(Kind::Accept { has_room }, token, room.unwrap_or_default())
-            }
-            Request::Connect(token) => Self::ranged(Kind::Connect, token, Range::default()),
-            Request::Accepted(Accepted {
-                token,
-                listener,
-                range,
-            }) => Self {
-                more: listener.map_or(0, SocketId::raw),
-                ..Self::ranged(Kind::Accepted, token, range)
-            },
-            Request::Arrival(arrival) => Self::arrival(&arrival),
-            Request::Notice(Notice { token, error }) => {
-                Self::ranged(Kind::Notice(error), token, Range::default())
-            }
-        }
-    }
-
-    #[inline]
-    fn ranged(kind: Kind, token: Token, range: Range) -> Self {
-        let offset = range.offset.min((1 << OFFSET_BITS) - 1);
-        let [low, high] = halves(offset);
-        Self {
-            kind,
-            high: u16::try_from(high).unwrap_or(u16::MAX),
-            offset: low,
-            token: halves(token.0),
-            length: range.length,
-            more: 0,
-        }
-    }
-
-    fn send(send: &Send) -> Self {
+    fn from(send: Send) -> Self {
         let (place, offset) = match send.source {
             Source::Arena(offset) => (Place::Arena, offset),
             Source::Inline(index) => (Place::Inline, index.into()),
@@ -126,6 +85,58 @@ impl Packed {
                     range(pair(send.length, to.port())),
                 )
             },
+        }
+    }
+}
+
+impl From<Room> for Packed {
+    #[inline]
+    fn from(Room { token, range, used }: Room) -> Self {
+        Self {
+            more: used,
+            ..Self::ranged(Kind::Room, token, range)
+        }
+    }
+}
+
+impl From<Request> for Packed {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Send(send) => send.into(),
+            Request::Room(room) => room.into(),
+            Request::Accept(Accept { token, room }) => {
+                let has_room = room.is_some();
+                Self::ranged(Kind::Accept { has_room }, token, room.unwrap_or_default())
+            }
+            Request::Connect(token) => Self::ranged(Kind::Connect, token, Range::default()),
+            Request::Accepted(Accepted {
+                token,
+                listener,
+                range,
+            }) => Self {
+                more: listener.map_or(0, SocketId::raw),
+                ..Self::ranged(Kind::Accepted, token, range)
+            },
+            Request::Arrival(arrival) => Self::arrival(&arrival),
+            Request::Notice(Notice { token, error }) => {
+                Self::ranged(Kind::Notice(error), token, Range::default())
+            }
+        }
+    }
+}
+
+impl Packed {
+    #[inline]
+    fn ranged(kind: Kind, token: Token, range: Range) -> Self {
+        let offset = range.offset.min((1 << OFFSET_BITS) - 1);
+        let [low, high] = halves(offset);
+        Self {
+            kind,
+            high: u16::try_from(high).unwrap_or(u16::MAX),
+            offset: low,
+            token: halves(token.0),
+            length: range.length,
+            more: 0,
         }
     }
 
@@ -166,29 +177,74 @@ impl Packed {
     }
 
     #[inline]
-    fn open(&self) -> Request {
-        let token = Token(whole(self.token));
+    fn token(&self) -> Token {
+        Token(whole(self.token))
+    }
+
+    #[inline]
+    fn stream_send(&self, place: Place) -> Send {
+        Send {
+            token: self.token(),
+            source: self.source(place),
+            length: self.length,
+            to: To::Stream(self.more),
+        }
+    }
+
+    #[inline]
+    fn datagram_send(&self, place: Place) -> Send {
+        let (length, peer) = self.datagram();
+        Send {
+            token: self.token(),
+            source: self.source(place),
+            length,
+            to: To::Peer(peer),
+        }
+    }
+
+    #[inline]
+    fn whole_room(&self) -> Room {
+        Room {
+            token: self.token(),
+            range: self.range(),
+            used: self.more,
+        }
+    }
+
+    /// The request, if it is a send.
+    #[inline]
+    fn send(&self) -> Option<Send> {
         match self.kind {
-            Kind::StreamSend(place) => Request::Send(Send {
-                token,
-                source: self.source(place),
-                length: self.length,
-                to: To::Stream(self.more),
-            }),
-            Kind::DatagramSend(place) => {
-                let (length, to) = self.datagram();
-                Request::Send(Send {
-                    token,
-                    source: self.source(place),
-                    length,
-                    to: To::Peer(to),
-                })
-            }
-            Kind::Room => Request::Room(Room {
-                token,
-                range: self.range(),
-                used: self.more,
-            }),
+            Kind::StreamSend(place) => Some(self.stream_send(place)),
+            Kind::DatagramSend(place) => Some(self.datagram_send(place)),
+            _ => None,
+        }
+    }
+
+    /// The request, if it is a room.
+    #[inline]
+    fn room(&self) -> Option<Room> {
+        matches!(self.kind, Kind::Room).then(|| self.whole_room())
+    }
+
+    /// Of what a connection has to receive into: the room in it, and how much of it the client
+    /// knows to be used. (What says how the connection began may have none.)
+    #[inline]
+    fn space(&self) -> Option<(Range, u32)> {
+        match self.kind {
+            Kind::Room => Some((self.range(), self.more)),
+            Kind::Accepted => Some((self.range(), 0)),
+            Kind::Connect => Some((Range::default(), 0)),
+            _ => None,
+        }
+    }
+
+    fn open(&self) -> Request {
+        let token = self.token();
+        match self.kind {
+            Kind::StreamSend(place) => Request::Send(self.stream_send(place)),
+            Kind::DatagramSend(place) => Request::Send(self.datagram_send(place)),
+            Kind::Room => Request::Room(self.whole_room()),
             Kind::Accept { has_room } => Request::Accept(Accept {
                 token,
                 room: has_room.then(|| self.range()),
@@ -252,18 +308,47 @@ impl Requests {
     }
 
     /// See [`Nodes::push`].
+    #[inline]
     pub(crate) fn push(
         &mut self,
         chain: &mut Chain,
         owner: u32,
-        request: Request,
+        request: impl Into<Packed>,
     ) -> Result<(), Full> {
-        self.0.push(chain, owner, Packed::new(request))
+        self.0.push(chain, owner, request.into())
     }
 
     /// Takes the first request out.
     pub(crate) fn pop(&mut self, chain: &mut Chain) -> Option<Request> {
         self.0.pop(chain).map(|request| request.open())
+    }
+
+    /// Takes the first request out, whatever it is.
+    #[inline]
+    pub(crate) fn discard(&mut self, chain: &mut Chain) {
+        self.0.pop(chain);
+    }
+
+    /// The first request, if it is a send.
+    #[inline]
+    pub(crate) fn first_send(&self, chain: &Chain) -> Option<Send> {
+        self.0.first(chain)?.send()
+    }
+
+    /// The first request, if it is a room.
+    #[inline]
+    pub(crate) fn first_room(&self, chain: &Chain) -> Option<Room> {
+        self.0.first(chain)?.room()
+    }
+
+    /// So many bytes of the first request, which is a room, are used.
+    #[inline]
+    pub(crate) fn use_first_room(&mut self, chain: &Chain, used: u32) {
+        if let Some(first) = self.0.first_mut(chain)
+            && matches!(first.kind, Kind::Room)
+        {
+            first.more = used;
+        }
     }
 
     /// The first request.
@@ -274,7 +359,7 @@ impl Requests {
     /// Puts another request in the place of the first.
     pub(crate) fn replace_first(&mut self, chain: &Chain, request: Request) {
         if let Some(first) = self.0.first_mut(chain) {
-            *first = Packed::new(request);
+            *first = request.into();
         }
     }
 
@@ -283,9 +368,23 @@ impl Requests {
         self.0.start(chain)
     }
 
-    /// The request a walk has come to.
-    pub(crate) fn get(&self, at: Cursor) -> Option<Request> {
-        self.0.get(at).map(Packed::open)
+    /// The send a walk has come to.
+    #[inline]
+    pub(crate) fn send_at(&self, at: Cursor) -> Option<Send> {
+        self.0.get(at)?.send()
+    }
+
+    /// What a connection has to receive into, oldest first: each room, and how much of it the client
+    /// knows to be used.
+    pub(crate) fn spaces(&self, chain: &Chain) -> impl Iterator<Item = (Range, u32)> + '_ {
+        self.0.iter(chain).filter_map(Packed::space)
+    }
+
+    /// The room a walk has come to, and how much of it the client knows to be used; of what says how
+    /// a connection began, there may be none.
+    #[inline]
+    pub(crate) fn space_at(&self, at: Cursor) -> Option<(Range, u32)> {
+        self.0.get(at)?.space()
     }
 
     /// See [`Nodes::next`].
@@ -305,7 +404,7 @@ impl Requests {
         to: &mut Chain,
         change: impl FnOnce(Request) -> Request,
     ) -> bool {
-        let change = |request: Packed| Packed::new(change(request.open()));
+        let change = |request: Packed| change(request.open()).into();
         self.0.move_first(from, to, change)
     }
 
@@ -317,7 +416,7 @@ impl Requests {
         wanted: impl Fn(Request) -> bool,
         change: impl FnOnce(Request) -> Request,
     ) -> bool {
-        let change = |request: Packed| Packed::new(change(request.open()));
+        let change = |request: Packed| change(request.open()).into();
         self.0
             .move_where(from, to, |request| wanted(request.open()), change)
     }

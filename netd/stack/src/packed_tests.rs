@@ -87,13 +87,13 @@ fn request() -> impl Strategy<Value = Request> {
 proptest! {
     #[test]
     fn what_is_packed_comes_out_as_it_was(request in request()) {
-        prop_assert_eq!(Packed::new(request).open(), request);
+        prop_assert_eq!(Packed::from(request).open(), request);
     }
 
     #[test]
     fn no_place_beyond_all_arenas_becomes_one_inside(offset in 1_u64 << OFFSET_BITS.., token: u64) {
         let room = Room { token: Token(token), range: Range::new(offset, 1), used: 0 };
-        let Request::Room(room) = Packed::new(Request::Room(room)).open() else {
+        let Request::Room(room) = Packed::from(room).open() else {
             panic!("a room is one");
         };
         prop_assert_eq!(room.range.offset, (1 << OFFSET_BITS) - 1);

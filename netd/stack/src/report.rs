@@ -71,10 +71,7 @@ impl Stack {
     }
 
     fn room_in(&self, chain: &Chain) -> u64 {
-        let rooms = self
-            .requests
-            .iter(chain)
-            .filter_map(|request| request.room());
+        let rooms = self.requests.spaces(chain);
         rooms
             .map(|(range, used)| u64::from(range.length.saturating_sub(used)))
             .sum()

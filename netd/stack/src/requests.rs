@@ -150,22 +150,4 @@ impl Request {
             error,
         })
     }
-
-    pub(crate) fn send(self) -> Option<Send> {
-        match self {
-            Self::Send(send) => Some(send),
-            _ => None,
-        }
-    }
-
-    /// Of what a connection has to receive into: the room in it, and how much of it the client
-    /// knows to be used. (What says how the connection began may have none.)
-    pub(crate) fn room(self) -> Option<(Range, u32)> {
-        match self {
-            Self::Room(room) => Some((room.range, room.used)),
-            Self::Accepted(accepted) => Some((accepted.range, 0)),
-            Self::Connect(_) => Some((Range::default(), 0)),
-            _ => None,
-        }
-    }
 }

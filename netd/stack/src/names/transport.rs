@@ -14,7 +14,7 @@ use crate::names::lookup::Names;
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
 use crate::packets::Owner;
-use crate::requests::{Request, Send, Source, To, low};
+use crate::requests::{Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::timers::Timer;
@@ -246,11 +246,7 @@ impl Stack {
                 length,
                 to: To::Stream(low(end)),
             };
-            if self
-                .requests
-                .push(&mut conn.sends, owner, Request::Send(send))
-                .is_err()
-            {
+            if self.requests.push(&mut conn.sends, owner, send).is_err() {
                 self.release(source);
                 return None;
             }

@@ -54,7 +54,7 @@ impl Stack {
                     return false;
                 }
                 if range.length == 0 {
-                    self.requests.pop(&mut conn.rooms);
+                    self.requests.discard(&mut conn.rooms);
                 } else {
                     let room = Room {
                         token,
@@ -77,7 +77,7 @@ impl Stack {
                 if !telling.tell(socket, token, kind) {
                     return false;
                 }
-                self.requests.pop(&mut conn.rooms);
+                self.requests.discard(&mut conn.rooms);
             }
             _ => return true,
         }
@@ -118,7 +118,7 @@ impl Stack {
         // What is in the client's memory, and known to it, may be acknowledged.
         let arrived = conn.arrived();
         while conn.told() < arrived {
-            let Some(Request::Room(room)) = self.requests.first(&conn.rooms) else {
+            let Some(room) = self.requests.first_room(&conn.rooms) else {
                 break;
             };
             let told = conn.told();
@@ -138,10 +138,9 @@ impl Stack {
             conn.publish(told.saturating_add(length.into()), now);
             if more {
                 let used = room.used.saturating_add(length);
-                let room = Request::Room(Room { used, ..room });
-                self.requests.replace_first(&conn.rooms, room);
+                self.requests.use_first_room(&conn.rooms, used);
             } else {
-                self.requests.pop(&mut conn.rooms);
+                self.requests.discard(&mut conn.rooms);
             }
         }
         self.publish_end(index, now);
@@ -160,7 +159,7 @@ impl Stack {
             if !telling.tell(socket, token, EventKind::Eof) {
                 return false;
             }
-            self.requests.pop(&mut conn.rooms);
+            self.requests.discard(&mut conn.rooms);
         }
         true
     }
@@ -183,7 +182,7 @@ impl Stack {
             return true;
         };
         let socket = conn.socket();
-        while let Some(Request::Send(send)) = self.requests.first(&conn.sends) {
+        while let Some(send) = self.requests.first_send(&conn.sends) {
             if send.end(conn.queued()) > conn.acked() {
                 break;
             }
@@ -191,7 +190,7 @@ impl Stack {
                 return false;
             }
             conn.forget_cursor(self.requests.start(&conn.sends));
-            self.requests.pop(&mut conn.sends);
+            self.requests.discard(&mut conn.sends);
             if let Source::Inline(buffer) = send.source {
                 self.inline.release(buffer);
             }
@@ -249,7 +248,7 @@ impl Stack {
             if !telling.tell(socket, request.token(), EventKind::Error(error)) {
                 return false;
             }
-            self.requests.pop(chain);
+            self.requests.discard(chain);
             if let Request::Send(send) = request
                 && let Source::Inline(buffer) = send.source
             {

@@ -15,7 +15,6 @@ use crate::interface::Scope;
 use crate::ip::v4_in::Incoming;
 use crate::memory::{ClientMemory, Gone};
 use crate::packets::Owner;
-use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Holder};
@@ -195,21 +194,13 @@ impl Stack {
             .get(..usize::try_from(place.len).map_err(|_| Gone)?)
             .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
-        let (_, used) = self
-            .requests
-            .get(room)
-            .and_then(Request::room)
-            .ok_or(Gone)?;
+        let (_, used) = self.requests.space_at(room).ok_or(Gone)?;
         let behind_told = place.stream_offset.checked_sub(conn.told());
         let mut at = behind_told.ok_or(Gone)?.saturating_add(used.into());
         self.stats.count(Counter::CopiesIn);
         self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
         while !bytes.is_empty() {
-            let (range, _) = self
-                .requests
-                .get(room)
-                .and_then(Request::room)
-                .ok_or(Gone)?;
+            let (range, _) = self.requests.space_at(room).ok_or(Gone)?;
             room = self.requests.next(&conn.rooms, room);
             let length = u64::from(range.length);
             if at >= length {

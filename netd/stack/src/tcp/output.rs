@@ -10,7 +10,6 @@ use crate::id::InterfaceId;
 use crate::ip::out::{Path, Way};
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
-use crate::requests::Request;
 use crate::sender::{Sent, Step};
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -230,7 +229,7 @@ impl Stack {
         // From where the last segment was read, unless this one comes before.
         let (requests, queued) = (&self.requests, conn.queued());
         let reaches = |place| {
-            let send = requests.get(place).and_then(Request::send);
+            let send = requests.send_at(place);
             send.is_some_and(|send| send.begin(queued) <= offset)
         };
         let mut at = if reaches(conn.cursor) {
@@ -241,7 +240,7 @@ impl Stack {
         let mut offset = offset;
         let mut odd = false;
         loop {
-            let send = self.requests.get(at).and_then(Request::send)?;
+            let send = self.requests.send_at(at)?;
             let end = send.end(queued);
             if offset >= end {
                 at = self.requests.next(&conn.sends, at);

@@ -138,7 +138,7 @@ impl Stack {
             .map_err(|_| ConnectError::NoFreeConnection)?;
         conn.rooms = rooms;
         let Some(index) = self.tcp.connections.insert(conn) else {
-            self.requests.pop(&mut rooms);
+            self.requests.discard(&mut rooms);
             return Err(ConnectError::NoFreeConnection);
         };
         self.tcp.demux.insert(&tuple, Target::Connection(index));
@@ -237,7 +237,7 @@ impl Stack {
             end.saturating_sub(first.end(conn.queued())) > u32::MAX.into()
         };
         // Sends know their places modulo 2^32.
-        let first = self.requests.first(&conn.sends).and_then(Request::send);
+        let first = self.requests.first_send(&conn.sends);
         if self.requests.len(&conn.sends) >= limit
             || !conn.has_send_room(bytes, buffer)
             || first.is_some_and(is_far)
@@ -268,11 +268,7 @@ impl Stack {
             length,
             to: To::Stream(low(end)),
         };
-        if self
-            .requests
-            .push(&mut conn.sends, owner, Request::Send(send))
-            .is_err()
-        {
+        if self.requests.push(&mut conn.sends, owner, send).is_err() {
             self.release(source);
             return Err(SendError::TooMany);
         }
@@ -317,9 +313,7 @@ impl Stack {
             range: room,
             used: 0,
         };
-        let pushed = self
-            .requests
-            .push(&mut conn.rooms, owner, Request::Room(entry));
+        let pushed = self.requests.push(&mut conn.rooms, owner, entry);
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if !conn.is(Fact::Over) {
             conn.tcp.give_room(room.length, now);

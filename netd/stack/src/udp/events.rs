@@ -35,7 +35,7 @@ impl Stack {
             if !telling.tell(id, arrival.token, kind) {
                 return false;
             }
-            self.requests.pop(&mut socket.arrivals);
+            self.requests.discard(&mut socket.arrivals);
         }
         if let Some(error) = socket.error {
             // The receive that waits ends with the error; without one it waits for the next.
@@ -53,11 +53,11 @@ impl Stack {
             }
             self.requests.pop(&mut socket.notices);
         }
-        while let Some(Request::Send(send)) = self.requests.first(&socket.done) {
+        while let Some(send) = self.requests.first_send(&socket.done) {
             if !telling.tell(id, send.token, EventKind::Sent { bytes: send.length }) {
                 return false;
             }
-            self.requests.pop(&mut socket.done);
+            self.requests.discard(&mut socket.done);
         }
         if let Some(token) = socket.closing
             && socket.sends.is_empty()

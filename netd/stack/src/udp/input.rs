@@ -9,7 +9,7 @@ use crate::icmp::input::Verdict;
 use crate::interface::Scope;
 use crate::ip::v4_in::Incoming;
 use crate::memory::ClientMemory;
-use crate::requests::{Arrival, Request, Room};
+use crate::requests::{Arrival, Request};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::socket::Holder;
@@ -69,7 +69,7 @@ impl Stack {
         let length = u32::try_from(payload.len()).map_err(|_| Drop::UdpLength)?;
         // At most one room is done with for each datagram: the next one is fresh.
         for _ in 0..2 {
-            let Some(Request::Room(room)) = self.requests.first(&socket.rooms) else {
+            let Some(room) = self.requests.first_room(&socket.rooms) else {
                 break;
             };
             let (token, offset) = (
@@ -116,10 +116,9 @@ impl Stack {
                 .push(&mut socket.arrivals, owner, Request::Arrival(arrival));
             pushed.map_err(|_| Drop::UdpQueueFull)?;
             if more {
-                let room = Request::Room(Room { used, ..room });
-                self.requests.replace_first(&socket.rooms, room);
+                self.requests.use_first_room(&socket.rooms, used);
             } else {
-                self.requests.pop(&mut socket.rooms);
+                self.requests.discard(&mut socket.rooms);
             }
             let client = socket.client;
             self.stats.count(Counter::UdpReceived);

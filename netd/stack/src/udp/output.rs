@@ -62,7 +62,7 @@ impl Stack {
         let Some(socket) = self.udp.sockets.at(index) else {
             return Step::Idle;
         };
-        let Some(Request::Send(send)) = self.requests.first(&socket.sends) else {
+        let Some(send) = self.requests.first_send(&socket.sends) else {
             return Step::Idle;
         };
         let (send, client, local) = (send, socket.client, socket.local);
@@ -204,7 +204,7 @@ impl Stack {
             return Step::Idle;
         };
         let client = socket.client;
-        if let Some(Request::Send(send)) = self.requests.first(&socket.sends) {
+        if let Some(send) = self.requests.first_send(&socket.sends) {
             match error {
                 None => {
                     self.requests

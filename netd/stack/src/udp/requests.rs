@@ -174,11 +174,7 @@ impl Stack {
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return Err(SendError::BadSocket);
         };
-        if self
-            .requests
-            .push(&mut socket.sends, owner, Request::Send(send))
-            .is_err()
-        {
+        if self.requests.push(&mut socket.sends, owner, send).is_err() {
             self.release(source);
             return Err(SendError::TooMany);
         }
@@ -221,9 +217,7 @@ impl Stack {
             range: room,
             used: 0,
         };
-        let pushed = self
-            .requests
-            .push(&mut socket.rooms, owner, Request::Room(room));
+        let pushed = self.requests.push(&mut socket.rooms, owner, room);
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if socket.error.is_some() {
             let client = socket.client;
