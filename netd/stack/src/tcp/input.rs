@@ -194,27 +194,28 @@ impl Stack {
             .get(..usize::try_from(place.len).map_err(|_| Gone)?)
             .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
-        let (_, used) = self.requests.space_at(room).ok_or(Gone)?;
+        let (mut range, used) = self.requests.space_at(room).ok_or(Gone)?;
         let behind_told = place.stream_offset.checked_sub(conn.told());
         let mut at = behind_told.ok_or(Gone)?.saturating_add(used.into());
         self.stats.count(Counter::CopiesIn);
         self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
-        while !bytes.is_empty() {
-            let (range, _) = self.requests.space_at(room).ok_or(Gone)?;
-            room = self.requests.next(&conn.rooms, room);
+        loop {
             let length = u64::from(range.length);
-            if at >= length {
-                at -= length;
-                continue;
+            if at < length {
+                let fits = usize::try_from(length - at)
+                    .unwrap_or(usize::MAX)
+                    .min(bytes.len());
+                let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
+                memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
+                (bytes, at) = (later, length);
             }
-            let fits = usize::try_from(length - at)
-                .unwrap_or(usize::MAX)
-                .min(bytes.len());
-            let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
-            memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
-            (bytes, at) = (later, 0);
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            at -= length;
+            room = self.requests.next(&conn.rooms, room);
+            (range, _) = self.requests.space_at(room).ok_or(Gone)?;
         }
-        Ok(())
     }
 
     /// Does what a call on a connection says is to be done.
