@@ -178,6 +178,10 @@ fn accept(server: &mut Netd) -> bool {
             Err(error) => log::warn!("client {name}: {error}"),
         }
     }
+    if any {
+        // Here the first process may be asked something: it is about to be asked for a sign anew.
+        rt::console::join_again();
+    }
     any
 }
 

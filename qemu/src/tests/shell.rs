@@ -110,6 +110,13 @@ fn ctrl_c_ends_a_program(stage: &mut Stage) -> Result<()> {
         started.elapsed() < Duration::from_secs(2),
         "it took its time"
     );
+    // A command of the shell's own ends in the same way, and takes what stands behind it along.
+    guest.type_line("sleep 60; echo behind")?;
+    std::thread::sleep(Duration::from_millis(300));
+    guest.console.send("\x03")?;
+    let answer = guest.answer("sleep, then Ctrl-C", ANSWER)?;
+    ensure!(answer.code == 130, "exit code {}", answer.code);
+    ensure!(answer.text == "^C\n", "{}", answer.text);
     // On a line that is being typed it only starts a new one.
     guest.console.skip();
     guest.console.send("half a comm\x03")?;

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use embassy_futures::select::select;
+use embassy_futures::select::{Either, select};
 use rt::{console, println};
 
 use crate::{history::History, job};
@@ -67,8 +67,13 @@ async fn sleep(arguments: &[String]) -> i32 {
         println!("usage: sleep SECONDS");
         return job::USAGE;
     };
-    select(rt::time::sleep(seconds), console::interrupt()).await;
-    0
+    match select(rt::time::sleep(seconds), console::interrupt()).await {
+        Either::First(()) => 0,
+        Either::Second(_) => {
+            println!("^C");
+            job::INTERRUPTED
+        }
+    }
 }
 
 /// Seconds, at most a day, with decimals.

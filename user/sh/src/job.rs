@@ -19,7 +19,7 @@ const NOT_FOUND: i32 = 127;
 /// Exit code: the program could not be started.
 const NOT_STARTED: i32 = 126;
 /// Exit code: ended by Ctrl-C.
-const INTERRUPTED: i32 = 130;
+pub const INTERRUPTED: i32 = 130;
 /// Exit code: ended by a fault.
 const FAULTED: i32 = 139;
 

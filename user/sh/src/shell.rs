@@ -54,6 +54,10 @@ impl Shell {
                     if self.status != 0 {
                         println!("[exit {}]", self.status);
                     }
+                    // Ctrl-C is meant for what stands behind as well.
+                    if self.status == job::INTERRUPTED {
+                        break;
+                    }
                 }
             }
             Err(error) => {

@@ -279,6 +279,16 @@ pub fn join(patience: Duration) {
     }
 }
 
+/// Opens the session again if it was lost and there is a new console by now.
+pub fn join_again() {
+    let is_open = with(|terminal| !terminal.shared.link.is_closed());
+    if is_open != Some(true)
+        && let Ok(link) = system::connect_blocking(message::NAME, SLOTS, false)
+    {
+        adopt(link);
+    }
+}
+
 /// Makes a link to the console the session: for the first process, whom others ask for theirs.
 pub fn adopt(link: Link) {
     let terminal = Terminal {
