@@ -281,7 +281,11 @@ pub fn join(patience: Duration) {
 
 /// Opens the session again if it was lost and there is a new console by now.
 pub fn join_again() {
-    let is_open = with(|terminal| !terminal.shared.link.is_closed());
+    let is_open = with(|terminal| {
+        // Who does not listen any more shows when it is rung.
+        terminal.shared.link.ring();
+        !terminal.shared.link.is_closed()
+    });
     if is_open != Some(true)
         && let Ok(link) = system::connect_blocking(message::NAME, SLOTS, false)
     {
