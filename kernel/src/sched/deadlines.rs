@@ -26,12 +26,6 @@ impl Deadlines {
         self.entries.first().copied()
     }
 
-    /// The deadline at a place.
-    #[inline]
-    pub fn at(&self, place: usize) -> u64 {
-        self.entries[place].0
-    }
-
     /// Adds the deadline of a thread that has none.
     pub fn insert(&mut self, threads: &mut Slab<Thread>, thread: Key<Thread>, at: u64) {
         self.entries.push((at, thread));
@@ -55,7 +49,9 @@ impl Deadlines {
     /// Takes out the entry at a place.
     pub fn remove(&mut self, threads: &mut Slab<Thread>, place: usize) {
         let (_, thread) = self.entries.swap_remove(place);
-        threads[thread].wait.heap_place = None;
+        let wait = &mut threads[thread].wait;
+        wait.heap_place = None;
+        wait.noted = abi::DEADLINE_NEVER;
         if place < self.entries.len() {
             let place = self.rise(threads, place);
             let place = self.sink(threads, place);

@@ -46,7 +46,9 @@ pub struct Wait {
     enlisted: bool,
     asleep: bool,
     timed_out: bool,
-    /// CPU whose heap has the deadline.
+    /// The deadline in a heap; [`DEADLINE_NEVER`] if there is none.
+    pub noted: u64,
+    /// CPU whose heap has it.
     heap_cpu: usize,
     /// Place there.
     pub heap_place: Option<usize>,
@@ -65,6 +67,7 @@ impl Wait {
             enlisted: false,
             asleep: false,
             timed_out: false,
+            noted: DEADLINE_NEVER,
             heap_cpu: 0,
             heap_place: None,
         }
@@ -290,7 +293,7 @@ impl Kernel {
         let process = next.process;
         let gets_fp = own.start(cpu, waiter.thread, next, slice);
         let has_fp = gets_fp && own.pass_fp(cpu, (thread, object), (waiter.thread, next));
-        if object.wait.heap_place.is_some() || request.deadline != DEADLINE_NEVER {
+        if object.wait.noted != request.deadline {
             self.note_deadline(cpu, thread, request.deadline);
         }
         if !has_fp {
@@ -326,25 +329,24 @@ impl Kernel {
         true
     }
 
-    /// A thread falls asleep until `deadline`. What was noted at its last sleep may still be, so
-    /// that a thread whose next deadline stays the same leaves it where it is.
-    #[inline]
+    /// A thread falls asleep until `deadline`, which is not the one that is still noted from its last
+    /// sleep.
     fn note_deadline(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
-        let wait = &self.threads[thread].wait;
+        let wait = &mut self.threads[thread].wait;
+        wait.noted = deadline;
         if let Some(place) = wait.heap_place {
             let deadlines = &mut self.sched.cpus[wait.heap_cpu].deadlines;
-            if deadlines.at(place) == deadline {
-                return;
-            }
             // Only this CPU's alarm is set anew before it goes on.
             if wait.heap_cpu == cpu && deadline != DEADLINE_NEVER {
                 deadlines.change(&mut self.threads, place, deadline);
                 return;
             }
-            self.forget_deadline(thread);
+            deadlines.remove(&mut self.threads, place);
         }
         if deadline != DEADLINE_NEVER {
-            self.threads[thread].wait.heap_cpu = cpu;
+            let wait = &mut self.threads[thread].wait;
+            wait.noted = deadline;
+            wait.heap_cpu = cpu;
             let deadlines = &mut self.sched.cpus[cpu].deadlines;
             deadlines.insert(&mut self.threads, thread, deadline);
         }
@@ -559,7 +561,9 @@ impl Kernel {
         object.state = State::Waiting;
         object.wait.asleep = true;
         object.wait.timed_out = false;
-        self.note_deadline(cpu, thread, deadline);
+        if object.wait.noted != deadline {
+            self.note_deadline(cpu, thread, deadline);
+        }
     }
 
     /// Puts the items into the lists of their objects. All were looked at just now and have nothing.

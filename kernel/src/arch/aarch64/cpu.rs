@@ -7,7 +7,7 @@ use aarch64_cpu::registers::{
     CPACR_EL1, DAIF, ID_AA64ISAR0_EL1, ID_AA64MMFR1_EL1, MDSCR_EL1, MPIDR_EL1, ReadWriteable,
     Readable, SCTLR_EL1, TPIDR_EL0, TPIDR_EL1, TTBR0_EL1, VBAR_EL1, Writeable,
 };
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -191,77 +191,66 @@ pub fn disable_fp() {
     CPACR_EL1.write(CPACR_EL1::FPEN::TrapEl0El1);
 }
 
-global_asm!(
-    r#"
-    .arch_extension fp
-    .arch_extension simd
-    .section .text.fp, "ax"
-    .global fp_save
-fp_save:                                // x0 = fp_control, q follows at 24
-    mrs     x1, fpcr
-    mrs     x2, fpsr
-    stp     x1, x2, [x0]
-    add     x0, x0, #24
-    stp     q0, q1, [x0]
-    stp     q2, q3, [x0, #32]
-    stp     q4, q5, [x0, #64]
-    stp     q6, q7, [x0, #96]
-    stp     q8, q9, [x0, #128]
-    stp     q10, q11, [x0, #160]
-    stp     q12, q13, [x0, #192]
-    stp     q14, q15, [x0, #224]
-    stp     q16, q17, [x0, #256]
-    stp     q18, q19, [x0, #288]
-    stp     q20, q21, [x0, #320]
-    stp     q22, q23, [x0, #352]
-    stp     q24, q25, [x0, #384]
-    stp     q26, q27, [x0, #416]
-    stp     q28, q29, [x0, #448]
-    stp     q30, q31, [x0, #480]
-    ret
-    .global fp_restore
-fp_restore:
-    ldp     x1, x2, [x0]
-    msr     fpcr, x1
-    msr     fpsr, x2
-    add     x0, x0, #24
-    ldp     q0, q1, [x0]
-    ldp     q2, q3, [x0, #32]
-    ldp     q4, q5, [x0, #64]
-    ldp     q6, q7, [x0, #96]
-    ldp     q8, q9, [x0, #128]
-    ldp     q10, q11, [x0, #160]
-    ldp     q12, q13, [x0, #192]
-    ldp     q14, q15, [x0, #224]
-    ldp     q16, q17, [x0, #256]
-    ldp     q18, q19, [x0, #288]
-    ldp     q20, q21, [x0, #320]
-    ldp     q22, q23, [x0, #352]
-    ldp     q24, q25, [x0, #384]
-    ldp     q26, q27, [x0, #416]
-    ldp     q28, q29, [x0, #448]
-    ldp     q30, q31, [x0, #480]
-    ret
-    .arch_extension nosimd
-    .arch_extension nofp
-"#
-);
-
-unsafe extern "C" {
-    fn fp_save(area: *mut u64);
-    fn fp_restore(area: *const u64);
+/// The same for each pair of the FP registers, `{q}` pointing to where the first one is kept.
+macro_rules! each_pair {
+    ($instruction:literal, $before:literal, $($operands:tt)*) => {
+        asm!(
+            ".arch_extension fp",
+            ".arch_extension simd",
+            $before,
+            concat!($instruction, " q0, q1, [{q}]"),
+            concat!($instruction, " q2, q3, [{q}, #32]"),
+            concat!($instruction, " q4, q5, [{q}, #64]"),
+            concat!($instruction, " q6, q7, [{q}, #96]"),
+            concat!($instruction, " q8, q9, [{q}, #128]"),
+            concat!($instruction, " q10, q11, [{q}, #160]"),
+            concat!($instruction, " q12, q13, [{q}, #192]"),
+            concat!($instruction, " q14, q15, [{q}, #224]"),
+            concat!($instruction, " q16, q17, [{q}, #256]"),
+            concat!($instruction, " q18, q19, [{q}, #288]"),
+            concat!($instruction, " q20, q21, [{q}, #320]"),
+            concat!($instruction, " q22, q23, [{q}, #352]"),
+            concat!($instruction, " q24, q25, [{q}, #384]"),
+            concat!($instruction, " q26, q27, [{q}, #416]"),
+            concat!($instruction, " q28, q29, [{q}, #448]"),
+            concat!($instruction, " q30, q31, [{q}, #480]"),
+            ".arch_extension nosimd",
+            ".arch_extension nofp",
+            $($operands)*
+        )
+    };
 }
 
 /// Stores the FP registers. They must be enabled.
+#[inline]
 pub fn save_fp(context: &mut Context) {
-    let area = (&raw mut *context).cast::<u64>().wrapping_add(35);
-    // SAFETY: `fp_control` and `q` lie behind one another in `Context` as `fp_save` expects.
-    unsafe { fp_save(area) }
+    let [control, status] = &mut context.fp_control;
+    // SAFETY: stores what the context has room for; the kernel itself uses no FP registers.
+    unsafe {
+        each_pair!(
+            "stp",
+            "mrs {control}, fpcr\nmrs {status}, fpsr",
+            control = out(reg) *control,
+            status = out(reg) *status,
+            q = in(reg) context.q.as_mut_ptr(),
+            options(nostack),
+        );
+    }
 }
 
 /// Loads the FP registers. They must be enabled.
+#[inline]
 pub fn restore_fp(context: &Context) {
-    let area = (&raw const *context).cast::<u64>().wrapping_add(35);
-    // SAFETY: as in `save_fp`.
-    unsafe { fp_restore(area) }
+    let [control, status] = context.fp_control;
+    // SAFETY: loads registers that only programs use.
+    unsafe {
+        each_pair!(
+            "ldp",
+            "msr fpcr, {control}\nmsr fpsr, {status}",
+            control = in(reg) control,
+            status = in(reg) status,
+            q = in(reg) context.q.as_ptr(),
+            options(nostack, readonly),
+        );
+    }
 }
