@@ -161,7 +161,7 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// What becomes of a frame that continues the run; `None` if it does not.
     #[inline]
     fn follow(&mut self, frame: &[u8], meta: ReceiveMeta) -> Option<Result<(), Drop>> {
-        let follower = self.run.as_ref()?.train.follow(frame)?;
+        let follower = self.run.as_mut()?.train.follow(frame)?;
         let len = u32::try_from(follower.payload.len()).ok()?;
         let (sum, space) = self.copy(follower.payload, meta.checksum_verified)?;
         if !meta.checksum_verified && !follower.is_valid(sum) {

@@ -17,7 +17,7 @@ use crate::tcp::{Flags, Segment};
 use crate::{Check, Ecn, Protocol, Pseudo, Sum, checksum, ethernet, ipv4, tcp};
 
 /// The three headers of a frame, without options.
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 struct Headers {
     link: [u8; ethernet::HEADER_LEN],
@@ -122,15 +122,35 @@ impl Headers {
 /// What all frames of a train have in common.
 #[derive(Clone, Debug)]
 pub struct Train {
-    /// The headers of the first, with the only options that a train may have.
-    first: [u8; OPTIONS + STAMPS_LEN],
-    /// How many bytes of them there are.
-    len: usize,
-    /// What the two checksums add up that is the same in all frames.
-    packet: Sum,
-    segment: Sum,
+    /// The headers of the first, and the only options that a train may have.
+    first: Headers,
+    stamps: Option<[u8; STAMPS_LEN]>,
+    /// Made when a first frame follows: most have none behind them.
+    sums: Option<Sums>,
     /// SEG.SEQ of the next.
     next: u32,
+}
+
+/// What the checksums of all frames add up alike: of the IPv4 header, and of the segment.
+#[derive(Clone, Copy, Debug)]
+struct Sums {
+    packet: Sum,
+    segment: Sum,
+}
+
+impl Sums {
+    fn of(headers: &Headers, options: &[u8]) -> Self {
+        let common = headers.common();
+        let (packet, segment) = common.as_bytes().split_at(SEGMENT);
+        let packet = packet.get(PACKET..).unwrap_or_default();
+        let pseudo = headers.pseudo().with(Protocol::TCP, 0);
+        Self {
+            packet: checksum::sum(packet),
+            segment: pseudo
+                .plus(checksum::sum(segment))
+                .plus(checksum::sum(options)),
+        }
+    }
 }
 
 /// A frame that continues a train.
@@ -161,25 +181,18 @@ impl Train {
             && Protocol(headers.protocol) == Protocol::TCP
             && Ecn::from_bits(headers.traffic_class) != Ecn::Congested
             && headers.flags().union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
-        let len = headers.len();
-        let stamps = frame.get(OPTIONS..len)?;
-        let has_usual_options =
-            stamps.is_empty() || stamps.len() == STAMPS_LEN && stamps.starts_with(&STAMPS_START);
+        let options = frame.get(OPTIONS..headers.len())?;
+        let stamps = options.as_array::<STAMPS_LEN>().copied();
+        let is_usual = |stamps: &[u8]| stamps.starts_with(&STAMPS_START);
+        let has_usual_options = options.is_empty() || stamps.is_some_and(|it| is_usual(&it));
         if !is_plain || !has_usual_options {
             return None;
         }
         let payload = payload_len(headers).filter(|len| *len > 0)?;
-        let mut first = [0; OPTIONS + STAMPS_LEN];
-        first.get_mut(..len)?.copy_from_slice(frame.get(..len)?);
-        let common = headers.common();
-        let pseudo = headers.pseudo().with(Protocol::TCP, 0);
         Some(Self {
-            first,
-            len,
-            packet: checksum::sum(common.as_bytes().get(PACKET..SEGMENT)?),
-            segment: pseudo
-                .plus(checksum::sum(common.as_bytes().get(SEGMENT..)?))
-                .plus(checksum::sum(stamps)),
+            first: *headers,
+            stamps,
+            sums: None,
             next: headers.sequence.get().wrapping_add(payload),
         })
     }
@@ -187,19 +200,23 @@ impl Train {
     /// The frame's payload, if it continues the train and its IPv4 checksum is right.
     #[inline]
     #[must_use]
-    pub fn follow<'a>(&self, frame: &'a [u8]) -> Option<Follower<'a>> {
-        let (first, _) = Headers::ref_from_prefix(&self.first).ok()?;
-        let (headers, behind) = Headers::ref_from_prefix(frame).ok()?;
-        if headers.sequence.get() != self.next || !headers.agree(first) {
+    pub fn follow<'a>(&mut self, frame: &'a [u8]) -> Option<Follower<'a>> {
+        let (headers, mut behind) = Headers::ref_from_prefix(frame).ok()?;
+        if headers.sequence.get() != self.next || !headers.agree(&self.first) {
             return None;
         }
-        let options = self.first.get(OPTIONS..self.len)?;
-        let (own, behind) = behind.split_at_checked(options.len())?;
+        if let Some(stamps) = &self.stamps {
+            let (own, rest) = behind.split_first_chunk()?;
+            behind = (own == stamps).then_some(rest)?;
+        }
         let payload = usize::try_from(payload_len(headers)?).ok()?;
         let payload = behind
             .get(..payload)
             .filter(|payload| !payload.is_empty())?;
-        if own != options || !self.packet.plus(headers.packet_sum()).is_valid() {
+        let (first, stamps) = (&self.first, self.stamps.as_ref());
+        let of = || Sums::of(first, stamps.map_or(&[], |stamps| stamps));
+        let sums = self.sums.get_or_insert_with(of);
+        if !sums.packet.plus(headers.packet_sum()).is_valid() {
             return None;
         }
         let length = headers
@@ -207,7 +224,7 @@ impl Train {
             .checked_sub(SEGMENT)?
             .checked_add(payload.len())?;
         let length = Sum::word(u16::try_from(length).ok()?);
-        let rest = self.segment.plus(headers.segment_sum()).plus(length);
+        let rest = sums.segment.plus(headers.segment_sum()).plus(length);
         Some(Follower { payload, rest })
     }
 
@@ -221,11 +238,14 @@ impl Train {
     /// together, and what their packets say about congestion.
     #[must_use]
     pub fn header(&self, bytes: u32) -> Option<(tcp::Header, Ecn)> {
-        let (first, _) = Headers::ref_from_prefix(&self.first).ok()?;
-        let segment = self.first.get(SEGMENT..self.len)?;
+        let (mut whole, len) = ([0; OPTIONS + STAMPS_LEN], self.first.len());
+        let (headers, options) = whole.split_at_mut(OPTIONS);
+        headers.copy_from_slice(self.first.as_bytes());
+        options.copy_from_slice(&self.stamps.unwrap_or_default());
+        let segment = whole.get(SEGMENT..len)?;
         let mut header = Segment::parse(segment, Check::Trusted).ok()?.header;
         header.seq = self.next.wrapping_sub(bytes);
-        Some((header, Ecn::from_bits(first.traffic_class)))
+        Some((header, Ecn::from_bits(self.first.traffic_class)))
     }
 }
 

@@ -53,7 +53,7 @@ fn frame(header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
 
 /// Whether a frame continues the train behind another one.
 fn continues(first: &[u8], second: &[u8]) -> bool {
-    let train = Train::behind(first).expect("a train");
+    let mut train = Train::behind(first).expect("a train");
     train.follow(second).is_some()
 }
 
@@ -200,7 +200,7 @@ proptest! {
         cut in 0_usize..20,
     ) {
         let first = header(if stamps { STAMPS } else { Options::NONE });
-        let train = Train::behind(&frame(&first, b"abcd")).expect("a train");
+        let mut train = Train::behind(&frame(&first, b"abcd")).expect("a train");
         let mut second = frame(&behind(first, 4), &vec![7; len]);
         for bit in bits {
             let bit = bit.index(second.len() * 8);
@@ -226,7 +226,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_taken(bytes: Vec<u8>, other: Vec<u8>) {
-        if let Some(train) = Train::behind(&bytes) {
+        if let Some(mut train) = Train::behind(&bytes) {
             prop_assert!(train.follow(&other).is_none_or(|it| !it.payload.is_empty()));
         }
     }
