@@ -131,7 +131,7 @@ impl Words {
 const HAS_VECTORS: bool = cfg!(target_arch = "x86_64");
 
 /// The sum of `bytes`; when their number is odd, a zero follows.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn sum(bytes: &[u8]) -> Sum {
     if HAS_VECTORS && bytes.len() >= LEAST {
@@ -210,7 +210,7 @@ fn sum_by_lanes(bytes: &[u8]) -> Sum {
 
 /// Words are added whole, their carries counted. What is left is taken by the largest pieces that
 /// there are: most sums are of headers.
-#[inline]
+#[inline(always)]
 fn sum_by_words(bytes: &[u8]) -> Sum {
     let mut words = Words::default();
     let (blocks, rest) = bytes.as_chunks::<32>();
