@@ -72,8 +72,19 @@ impl ContextBox {
     }
 
     /// What the real machine goes on with.
-    pub fn pointer(&self) -> NonNull<Context> {
-        NonNull::from(&*self.0)
+    pub fn pointer(&self) -> ContextPointer {
+        ContextPointer(NonNull::from(&*self.0))
+    }
+}
+
+/// Where a thread's registers are.
+#[derive(Clone, Copy)]
+pub struct ContextPointer(NonNull<Context>);
+
+impl ContextPointer {
+    /// The address.
+    pub const fn get(self) -> NonNull<Context> {
+        self.0
     }
 }
 

@@ -1,7 +1,7 @@
 //! One CPU's share of the scheduler's data, and what it tells about the past.
 
 use super::{NEVER, Scheduler};
-use crate::arch;
+use crate::arch::{self, ContextPointer};
 use crate::object::Kernel;
 use crate::object::process::Process;
 use crate::object::slab::Key;
@@ -15,6 +15,8 @@ pub struct Cpu {
     pub(super) online: bool,
     /// Whom it runs.
     pub current: Option<Key<Thread>>,
+    /// That thread's registers.
+    pub(super) context: Option<ContextPointer>,
     /// It sleeps, or is just about to.
     pub(super) idle: bool,
     /// Its choice must be made anew.
@@ -51,6 +53,7 @@ impl Cpu {
         Self {
             online: false,
             current: None,
+            context: None,
             idle: false,
             again: false,
             doomed: false,
@@ -107,6 +110,7 @@ impl Cpu {
         object.last_cpu = cpu;
         arch::set_thread_pointer(object.context.thread_pointer);
         self.current = Some(thread);
+        self.context = Some(object.context.pointer());
         self.priority = object.priority;
         self.slice_end = self.since + slice;
         self.switches += 1;

@@ -11,7 +11,7 @@ mod fp;
 pub mod queue;
 pub mod wait;
 
-use crate::arch::{self, Context};
+use crate::arch::{self, Context, ContextPointer};
 use crate::object::Kernel;
 use crate::object::process::Process;
 use crate::object::slab::Key;
@@ -175,7 +175,9 @@ impl Kernel {
         if kicks != 0 {
             self.kick(kicks);
         }
-        chosen.map(|thread| self.threads[thread].context.pointer())
+        chosen
+            .and(self.sched.cpus[cpu].context)
+            .map(ContextPointer::get)
     }
 
     #[cold]

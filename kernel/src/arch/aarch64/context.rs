@@ -57,7 +57,21 @@ impl ContextBox {
     }
 
     /// For the return path in `vectors`.
-    pub const fn pointer(&self) -> NonNull<Context> {
+    pub const fn pointer(&self) -> ContextPointer {
+        ContextPointer(self.0)
+    }
+}
+
+/// Where the registers of a thread are that runs on a CPU.
+#[derive(Clone, Copy)]
+pub struct ContextPointer(NonNull<Context>);
+
+// SAFETY: only an address: whoever follows it vouches for the thread, as `ContextBox` does.
+unsafe impl Send for ContextPointer {}
+
+impl ContextPointer {
+    /// For the return path in `vectors`.
+    pub const fn get(self) -> NonNull<Context> {
         self.0
     }
 }

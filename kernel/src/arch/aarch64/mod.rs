@@ -11,7 +11,7 @@ mod timer;
 mod uart;
 mod vectors;
 
-pub use context::{Context, ContextBox};
+pub use context::{Context, ContextBox, ContextPointer};
 pub use cpu::{
     affinity, disable_fp, enable_fp, enter_thread, halt, idle, load_address_space, random,
     restore_fp, save_fp, set_thread_pointer, syscalls, this_cpu, thread_pointer,
