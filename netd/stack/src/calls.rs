@@ -206,6 +206,7 @@ impl Stack {
     }
 
     /// Queues bytes (streams) or one datagram; `to` is for datagrams only. Completes with `Sent`.
+    /// (Every call is told the time; this one has no use for it today.)
     ///
     /// # Errors
     /// See [`SendError`].
@@ -216,7 +217,7 @@ impl Stack {
         data: Data<'_>,
         to: Option<SocketAddr>,
         token: Token,
-        now: Instant,
+        _now: Instant,
     ) -> Result<(), SendError> {
         let entry = self
             .clients
@@ -226,7 +227,7 @@ impl Stack {
             Role::Datagram(index) => self.udp_send(index, data, to, token),
             Role::Connection { index, .. } => {
                 let buffer = self.clients.option_sets.get(entry.options).send_buffer;
-                self.tcp_send(index, data, buffer, token, now)
+                self.tcp_send(index, data, buffer, token)
             }
             Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
         }

@@ -3,14 +3,15 @@
 //! *Owns* what is true of a link right now, the life of each address on it, and the ARP packets
 //! that wait to be sent. Interface 0 is loopback. *Never* sends by itself.
 
-use crate::config::LinkFacts;
+use crate::config::{LinkFacts, TransmitChecksum};
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin, Traffic};
+use crate::tcp::cut::{self, Cut};
 use ::tcp::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use wire::{Cidr4, MacAddress};
+use wire::{Cidr4, MacAddress, Pseudo, Seal, Sum, ethernet, ipv4};
 
 /// ARP packets at most that wait for one link; what is more is not sent.
 const ARP_QUEUE: usize = 64;
@@ -68,11 +69,51 @@ pub(crate) struct Interface {
     pub(crate) checksum_transmit: bool,
     /// Bytes of payload that the device cuts into segments, at most; zero: it cuts none.
     pub(crate) longest_payload: u32,
+    /// The super-segment that is leaving, where the device cuts none.
+    pub(crate) cut: Option<Cut>,
     pub(crate) addresses: Vec<Address4>,
     pub(crate) arp: VecDeque<ArpOut>,
     pub(crate) received: Traffic,
     pub(crate) sent: Traffic,
     pub(crate) dropped: u64,
+}
+
+/// Who sums up what a transport checksum covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summing {
+    /// We do.
+    Software,
+    /// The device does.
+    Device,
+    /// Nobody: the packet never leaves.
+    Nobody,
+}
+
+impl Summing {
+    /// What goes into the checksum field. `payload` is its sum if that is ours to know.
+    #[inline]
+    pub(crate) fn seal(self, pseudo: Pseudo, payload: Sum) -> Seal {
+        match self {
+            Self::Software => Seal::Full { pseudo, payload },
+            Self::Device => Seal::Partial { pseudo },
+            Self::Nobody => Seal::Omitted,
+        }
+    }
+
+    /// What the device is told: the field lies `offset` bytes behind the network header.
+    #[inline]
+    pub(crate) fn told(self, offset: u16) -> TransmitChecksum {
+        /// Where the transport header begins in the frame.
+        const START: u16 = 34;
+        const _: () = assert!(START as usize == ethernet::HEADER_LEN + ipv4::HEADER_LEN);
+        match self {
+            Self::Software | Self::Nobody => TransmitChecksum::Complete,
+            Self::Device => TransmitChecksum::Partial {
+                start: START,
+                offset,
+            },
+        }
+    }
 }
 
 /// Whom an address means, seen from an interface.
@@ -99,6 +140,7 @@ impl Interface {
             up: facts.up,
             checksum_transmit: facts.checksum_transmit,
             longest_payload: 0,
+            cut: None,
             addresses: Vec::with_capacity(addresses.into()),
             arp: VecDeque::with_capacity(ARP_QUEUE),
             received: Traffic::default(),
@@ -127,6 +169,27 @@ impl Interface {
             });
         }
         interface
+    }
+
+    /// Who sums up packets that leave here.
+    #[inline]
+    pub(crate) fn summing(&self) -> Summing {
+        match self.medium {
+            Medium::Loopback => Summing::Nobody,
+            Medium::Ethernet if self.checksum_transmit => Summing::Device,
+            Medium::Ethernet => Summing::Software,
+        }
+    }
+
+    /// Bytes of payload that one connection may send in its turn, in a super-segment whose headers
+    /// and payload take `room` bytes if the device cuts it; where it does not, we do.
+    #[inline]
+    pub(crate) fn longest(&self, room: u32) -> u32 {
+        match self.medium {
+            Medium::Loopback => 0,
+            Medium::Ethernet if self.longest_payload > 0 => self.longest_payload.min(room),
+            Medium::Ethernet => cut::LONGEST,
+        }
     }
 
     /// Queues an ARP packet; `false` when too many wait.

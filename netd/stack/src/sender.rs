@@ -7,12 +7,11 @@ use crate::actors::Actor;
 use crate::config::{INLINE_PAYLOAD, TransmitMeta};
 use crate::id::{ClientId, InterfaceId};
 use crate::inline::Inline;
-use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::requests::Source;
 use crate::stack::Stack;
 use ::tcp::Instant;
-use wire::{MacAddress, Pseudo, Seal, Sum, ethernet, ipv4};
+use wire::{MacAddress, Sum};
 
 /// A packet in a frame, Ethernet header still missing.
 #[derive(Clone, Copy, Debug)]
@@ -42,50 +41,46 @@ pub(crate) enum Step {
     Waits(u32),
 }
 
-/// Copies bytes of a send from where they are; their sum. `None` when the client's memory is gone.
-pub(crate) fn copy<M: ClientMemory>(
-    inline: &Inline,
-    client: Option<ClientId>,
-    source: Source,
-    skip: u32,
-    into: &mut [u8],
-    memory: &M,
-) -> Option<Sum> {
-    match source {
-        Source::Arena(offset) => memory
-            .read_summed(client?, offset.checked_add(skip.into())?, into)
-            .ok(),
-        Source::Inline(index) => {
-            let skip = usize::try_from(skip).ok()?;
-            debug_assert!(into.len() <= INLINE_PAYLOAD, "inline payloads are short");
-            Some(wire::copy_and_sum(
-                into,
-                inline.bytes(index, skip, into.len())?,
-            ))
-        }
-        Source::Spent => None,
-    }
+/// Where the payload of sends lies.
+pub(crate) struct Store<'a, M> {
+    pub(crate) inline: &'a Inline,
+    pub(crate) memory: &'a M,
 }
 
-/// Copies bytes of a send without summing them.
-pub(crate) fn copy_only<M: ClientMemory>(
-    inline: &Inline,
-    client: Option<ClientId>,
-    source: Source,
-    skip: u32,
-    into: &mut [u8],
-    memory: &M,
-) -> Option<()> {
-    match source {
-        Source::Arena(offset) => memory
-            .read(client?, offset.checked_add(skip.into())?, into)
-            .ok(),
-        Source::Inline(index) => {
-            let skip = usize::try_from(skip).ok()?;
-            into.copy_from_slice(inline.bytes(index, skip, into.len())?);
-            Some(())
+impl<M: ClientMemory> Store<'_, M> {
+    /// Copies bytes of a send from where they are; their sum if they are to be `summed`. `None` when
+    /// the client's memory is gone.
+    #[inline]
+    pub(crate) fn copy(
+        &self,
+        client: Option<ClientId>,
+        source: Source,
+        skip: u32,
+        into: &mut [u8],
+        summed: bool,
+    ) -> Option<Sum> {
+        match source {
+            Source::Arena(offset) => {
+                let offset = offset.checked_add(skip.into())?;
+                if summed {
+                    self.memory.read_summed(client?, offset, into).ok()
+                } else {
+                    self.memory.read(client?, offset, into).ok()?;
+                    Some(Sum::ZERO)
+                }
+            }
+            Source::Inline(index) => {
+                let skip = usize::try_from(skip).ok()?;
+                debug_assert!(into.len() <= INLINE_PAYLOAD, "inline payloads are short");
+                let bytes = self.inline.bytes(index, skip, into.len())?;
+                if summed {
+                    return Some(wire::copy_and_sum(into, bytes));
+                }
+                into.copy_from_slice(bytes);
+                Some(Sum::ZERO)
+            }
+            Source::Spent => None,
         }
-        Source::Spent => None,
     }
 }
 
@@ -98,6 +93,9 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
+        if let Some(sent) = self.output_cut(id, frame, memory, now) {
+            return Some(sent);
+        }
         let queue = Self::ready_queue(id);
         loop {
             let number = self.senders.first(queue)?;
@@ -128,20 +126,6 @@ impl Stack {
                     self.senders.push(waiting, number);
                 }
             }
-        }
-    }
-
-    /// The checksum where software need not sum the payload: none through loopback, the device's
-    /// where it can; and from which byte of the frame on the device sums.
-    pub(crate) fn seal_for(&self, path: &Path, pseudo: Pseudo) -> (Option<Seal>, Option<u16>) {
-        const START: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN;
-        if path.interface == InterfaceId::LOOPBACK {
-            return (Some(Seal::Omitted), None);
-        }
-        let interface = self.interfaces.get(path.interface.index());
-        match interface.is_some_and(|interface| interface.checksum_transmit) {
-            true => (Some(Seal::Partial { pseudo }), u16::try_from(START).ok()),
-            false => (None, None),
         }
     }
 

@@ -372,7 +372,14 @@ impl Stack {
     #[must_use]
     pub fn has_output(&self, id: InterfaceId) -> bool {
         let queue = Self::ready_queue(id);
-        !self.senders.is_empty(queue) || !self.packets.is_empty(queue) || self.has_questions(id)
+        let is_cutting = self
+            .interfaces
+            .get(id.index())
+            .is_some_and(|interface| interface.cut.is_some());
+        is_cutting
+            || !self.senders.is_empty(queue)
+            || !self.packets.is_empty(queue)
+            || self.has_questions(id)
     }
 
     /// Whether questions to neighbours wait to be sent.

@@ -141,6 +141,13 @@ impl Stats {
         }
     }
 
+    /// Payload was copied out of clients' memory.
+    #[inline]
+    pub(crate) fn copied_out(&mut self, bytes: usize) {
+        self.count(Counter::CopiesOut);
+        self.add(Counter::BytesCopiedOut, bytes as u64);
+    }
+
     /// A received frame was discarded.
     pub(crate) fn drop_received(&mut self, reason: Drop) {
         if let Some(value) = self.received_drops.get_mut(reason.index()) {

@@ -98,14 +98,18 @@ impl Busy {
         true
     }
 
-    /// How many bytes pacing lets out now. `is_paced`: also those of a window.
+    /// How many of `wanted` bytes pacing lets out now, or more. `is_paced`: also those of a window.
     pub(crate) fn allowance(
         &mut self,
         is_paced: bool,
+        wanted: u32,
         srtt: Option<Duration>,
         mss: Mss,
         now: Instant,
     ) -> u32 {
+        if self.pacer.covers(wanted, now) {
+            return self.pacer.quantum_left();
+        }
         let is_paced = is_paced || self.congestion.must_pace();
         let rate = is_paced
             .then(|| self.congestion.pacing_rate(srtt))
@@ -274,7 +278,7 @@ mod tests {
         let congestion = Congestion::new(Algorithm::NewReno, remembered, START);
         busy.begin(congestion, 0, 0, START);
         let rtt = Some(Duration::from_millis(10));
-        assert!(busy.allowance(true, rtt, MSS, START) > 0);
+        assert!(busy.allowance(true, 2_000, rtt, MSS, START) > 0);
         busy.depart(2_000, 0, MSS, START);
         busy
     }

@@ -363,6 +363,15 @@ impl Connection {
         }
     }
 
+    /// Payload bytes of the largest segment that the path takes now.
+    #[must_use]
+    pub fn segment_len(&self) -> u16 {
+        match self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.snd.mss.get(),
+        }
+    }
+
     /// How many segments were sent again, as far as can be counted.
     #[must_use]
     pub fn retransmits(&self) -> u16 {

@@ -52,15 +52,13 @@ impl Open {
         if self.has_something_to_send() {
             self.snd.borrow_busy(shared, now);
         }
-        let large = self
-            .watch
-            .is_some()
-            .then(|| self.probe_path(shared, now))
-            .flatten();
-        let mut emit = large.or_else(|| self.next_segment(shared, max_payload, now));
-        if self.watch.is_some() {
-            emit = self.output_watched(emit, shared, now);
-        }
+        let mut emit = if self.watch.is_some() {
+            let large = self.probe_path(shared, now);
+            let emit = large.or_else(|| self.next_segment(shared, max_payload, now));
+            self.output_watched(emit, shared, now)
+        } else {
+            self.next_segment(shared, max_payload, now)
+        };
         if let Some(emit) = &mut emit {
             emit.is_last = self.is_all_sent(shared, now);
             if self.fate() != Fate::Continues {
@@ -123,7 +121,8 @@ impl Open {
         let data = match busy.as_deref_mut() {
             Some(busy) => {
                 let srtt = self.snd.rtt.smoothed();
-                let allowance = busy.allowance(is_paced, srtt, self.snd.mss, now);
+                let wanted = small(self.snd.unsent()).saturating_add(busy.board.lost());
+                let allowance = busy.allowance(is_paced, wanted, srtt, self.snd.mss, now);
                 self.next_data(busy, allowance, max_payload, now)
             }
             None => self.next_data_alone(max_payload, now),
@@ -312,7 +311,7 @@ impl Open {
             .min(room)
             .min(max_payload.max(mss));
         let is_tail = u64::from(len) == unsent;
-        if is_tail && self.may_send_tail(len % mss) {
+        if is_tail && self.may_send_tail(len) {
             return len;
         }
         if len >= mss {
@@ -328,14 +327,17 @@ impl Open {
         }
     }
 
-    /// Whether the last bytes of what is queued, `rest` of them beyond whole segments, may leave.
-    fn may_send_tail(&self, rest: u32) -> bool {
+    /// Whether the last `len` bytes of what is queued may leave.
+    fn may_send_tail(&self, len: u32) -> bool {
+        let mss = u32::from(self.snd.mss.get());
         // RFC 9293 section 3.7.4, Nagle: not while something is unacknowledged, unless switched
-        // off. After the end nothing can be added, so there is nothing to wait for.
-        if rest == 0 || self.facts.is_our_side_closed() {
+        // off; whole segments that leave with it are. After the end nothing can be added, so there
+        // is nothing to wait for.
+        if len.is_multiple_of(mss) || self.facts.is_our_side_closed() {
             return true;
         }
-        !self.snd.is_corked && (self.snd.is_nodelay || self.snd.flight == 0)
+        let is_alone = self.snd.flight == 0 && len < mss;
+        !self.snd.is_corked && (self.snd.is_nodelay || is_alone)
     }
 
     fn send_new(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {

@@ -28,6 +28,8 @@ pub(crate) struct Pacer {
     rate: Option<u64>,
     /// How much of the quantum may still follow.
     quantum_left: u32,
+    /// When this was worked out last.
+    asked_at: Instant,
 }
 
 /// How much may leave in one go at `rate` bytes per second: two segments at least, because the peer
@@ -45,26 +47,41 @@ impl Pacer {
             free_at: Instant::ZERO,
             rate: None,
             quantum_left: burst,
+            asked_at: Instant::ZERO,
         }
+    }
+
+    /// Whether `bytes` may leave without asking again: what is left of a quantum may leave in one
+    /// go, whatever the rate has become at the same moment.
+    pub(crate) fn covers(&self, bytes: u32, now: Instant) -> bool {
+        self.asked_at == now && self.rate.is_some() && self.quantum_left >= bytes
     }
 
     /// How many bytes may leave now, if `rate` is what it is from now on.
     pub(crate) fn allowance(&mut self, rate: Option<u64>, mss: Mss, now: Instant) -> u32 {
         self.rate = rate;
+        self.asked_at = now;
         let Some(rate) = rate else {
             return u32::MAX;
         };
         let quantum = quantum(rate, mss);
-        // Probes of the window and what a timeout sends again do not ask, and are counted all the
-        // same: no debt is greater than what may be sent in one go.
-        let debt = duration(quantum.saturating_add(u32::from(mss.get()) * BURST), rate);
-        self.free_at = self.free_at.min(now + debt);
+        if self.free_at > now {
+            // Probes of the window and what a timeout sends again do not ask, and are counted all
+            // the same: no debt is greater than what may be sent in one go.
+            let debt = duration(quantum.saturating_add(u32::from(mss.get()) * BURST), rate);
+            self.free_at = self.free_at.min(now + debt);
+        }
         if self.free_at <= now {
             self.quantum_left = self.quantum_left.max(quantum);
             // What a late timer missed is made good, up to one quantum.
             let most = duration(quantum, rate);
             self.free_at = now.earlier(now.since(self.free_at).min(most));
         }
+        self.quantum_left
+    }
+
+    /// How much of the quantum is left.
+    pub(crate) const fn quantum_left(&self) -> u32 {
         self.quantum_left
     }
 

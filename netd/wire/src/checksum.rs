@@ -353,14 +353,26 @@ pub enum Seal {
 impl Seal {
     /// The field's two bytes for a transport `header` (its own checksum field zero) with
     /// `payload_len` bytes behind it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn field(self, protocol: Protocol, header: &[u8], payload_len: usize) -> [u8; 2] {
+        let length = header.len().saturating_add(payload_len);
+        self.field_of(protocol, length, || sum(header))
+    }
+
+    /// The same when the sum of the header may be known; `length` counts header and payload.
+    #[inline(always)]
+    pub(crate) fn field_of(
+        self,
+        protocol: Protocol,
+        length: usize,
+        header: impl FnOnce() -> Sum,
+    ) -> [u8; 2] {
         // A length beyond 32 bits cannot be sent; the network header refuses it.
-        let length = u32::try_from(header.len().saturating_add(payload_len)).unwrap_or(u32::MAX);
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
         match self {
             Self::Full { pseudo, payload } => pseudo
                 .with(protocol, length)
-                .plus(sum(header))
+                .plus(header())
                 .plus(payload)
                 .finish(),
             Self::Partial { pseudo } => pseudo.with(protocol, length).partial(),

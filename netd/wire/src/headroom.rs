@@ -49,11 +49,20 @@ impl<'a> Headroom<'a> {
     /// [`NoRoom`] when fewer than `header.len()` bytes are left; nothing is written then.
     #[inline]
     pub fn prepend(&mut self, header: &[u8]) -> Result<(), NoRoom> {
-        let start = self.left().checked_sub(header.len()).ok_or(NoRoom)?;
-        let (front, slot) = mem::take(&mut self.front).split_at_mut(start);
-        slot.copy_from_slice(header);
-        self.front = front;
+        self.reserve(header.len())?.copy_from_slice(header);
         Ok(())
+    }
+
+    /// The place of a header of `len` bytes, directly in front of what has been written so far.
+    ///
+    /// # Errors
+    /// As [`Headroom::prepend`].
+    #[inline]
+    pub(crate) fn reserve(&mut self, len: usize) -> Result<&'a mut [u8], NoRoom> {
+        let start = self.left().checked_sub(len).ok_or(NoRoom)?;
+        let (front, slot) = mem::take(&mut self.front).split_at_mut(start);
+        self.front = front;
+        Ok(slot)
     }
 
     /// Bytes still free. When all headers are written, this is where the packet starts in the

@@ -28,15 +28,15 @@ const OFFSET: u16 = 0x1fff;
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Raw {
+pub(crate) struct Raw {
     version_and_words: u8,
     traffic_class: u8,
-    total_length: U16,
-    identification: U16,
+    pub(crate) total_length: U16,
+    pub(crate) identification: U16,
     fragment: U16,
     time_to_live: u8,
     protocol: u8,
-    checksum: [u8; 2],
+    pub(crate) checksum: [u8; 2],
     source: [u8; 4],
     destination: [u8; 4],
 }

@@ -25,14 +25,14 @@ pub const MAX_HEADER_LEN: usize = 60;
 
 #[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Raw {
+pub(crate) struct Raw {
     source_port: U16,
     destination_port: U16,
-    sequence: U32,
+    pub(crate) sequence: U32,
     acknowledgment: U32,
-    offset_and_flags: U16,
+    pub(crate) offset_and_flags: U16,
     window: U16,
-    checksum: [u8; 2],
+    pub(crate) checksum: [u8; 2],
     urgent: U16,
 }
 
@@ -40,7 +40,10 @@ const _: () = assert!(size_of::<Raw>() == HEADER_LEN);
 
 /// Room for a header where its sum needs no unaligned loads.
 #[repr(align(8))]
-struct Aligned([u8; MAX_HEADER_LEN]);
+struct Aligned<const N: usize>([u8; N]);
+
+/// Length in bytes of a header with timestamps and nothing else (RFC 7323 appendix A).
+const STAMPED_LEN: usize = 32;
 
 /// A TCP header. The data offset and the checksum follow from the rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,13 +149,38 @@ impl Header {
         payload_len: usize,
         seal: Seal,
     ) -> Result<(), NoRoom> {
-        let mut bytes = Aligned([0; MAX_HEADER_LEN]);
-        let header_len = self.header_len();
-        let header = bytes.0.get_mut(..header_len).ok_or(NoRoom)?;
+        // Nearly all headers have one of two lengths: what is known of the length is not computed.
+        match self.header_len() {
+            HEADER_LEN => {
+                let mut header = Aligned([0; HEADER_LEN]);
+                self.write(&mut header.0, room, payload_len, seal)
+            }
+            STAMPED_LEN => {
+                let mut header = Aligned([0; STAMPED_LEN]);
+                self.write(&mut header.0, room, payload_len, seal)
+            }
+            len => {
+                let mut bytes = Aligned([0; MAX_HEADER_LEN]);
+                let header = bytes.0.get_mut(..len).ok_or(NoRoom)?;
+                self.write(header, room, payload_len, seal)
+            }
+        }
+    }
+
+    /// Writes the header into `header`, which is zero and of its length, and puts it in place.
+    #[inline(always)]
+    fn write(
+        &self,
+        header: &mut [u8],
+        room: &mut Headroom<'_>,
+        payload_len: usize,
+        seal: Seal,
+    ) -> Result<(), NoRoom> {
         let (raw, options) = Raw::mut_from_prefix(header).map_err(|_| NoRoom)?;
+        let words = options.len().saturating_add(HEADER_LEN) >> 2;
         self.options.emit(options)?;
         // At most 60 / 4, which fits the four bits of the data offset.
-        let words = u16::try_from(header_len >> 2).map_err(|_| NoRoom)?;
+        let words = u16::try_from(words).map_err(|_| NoRoom)?;
         *raw = Raw {
             source_port: U16::new(self.src_port),
             destination_port: U16::new(self.dst_port),

@@ -91,6 +91,16 @@ impl Way {
     }
 }
 
+/// The identification of the next packet. It means nothing (RFC 6864 4.1), but some middle boxes
+/// dislike zero, and none should learn from it how much we send to others.
+#[inline]
+pub(crate) fn next_identification(state: &mut u64) -> u16 {
+    const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
+    *state = state.wrapping_mul(MULTIPLIER).wrapping_add(1);
+    let [.., low, high] = state.to_le_bytes();
+    u16::from_le_bytes([low, high]).max(1)
+}
+
 impl Stack {
     /// The way to an address, from a given one of ours if the caller is bound to one.
     pub(crate) fn path(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<Path> {
@@ -211,9 +221,7 @@ impl Stack {
         queued
     }
 
-    /// An IPv4 header for a packet of ours that will not be fragmented. Its identification means
-    /// nothing (RFC 6864 4.1), but some middle boxes dislike zero, and none should learn from it
-    /// how much we send to others.
+    /// An IPv4 header for a packet of ours that will not be fragmented.
     pub(crate) fn header(
         &mut self,
         path: &Path,
@@ -221,10 +229,7 @@ impl Stack {
         protocol: Protocol,
         ttl: u8,
     ) -> ipv4::Header {
-        const MULTIPLIER: u64 = 6_364_136_223_846_793_005;
-        self.identification = self.identification.wrapping_mul(MULTIPLIER).wrapping_add(1);
-        let [.., low, high] = self.identification.to_le_bytes();
-        let identification = u16::from_le_bytes([low, high]).max(1);
+        let identification = next_identification(&mut self.identification);
         ipv4::Header {
             identification,
             ..ipv4::Header::atomic(path.source, to, protocol, ttl)

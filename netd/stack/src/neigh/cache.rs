@@ -235,11 +235,13 @@ impl<A: Address> Cache<A> {
     #[inline]
     pub(crate) fn known(&self, interface: InterfaceId, address: A) -> Option<MacAddress> {
         let entry = self.get(self.last)?;
-        let is_it = entry.address == address
-            && entry.interface == interface
-            && entry.state == NeighbourState::Reachable
-            && self.order.last(USED) == Some(self.last);
-        is_it.then_some(entry.mac)
+        let is_it = entry.address == address && entry.interface == interface;
+        let is_known = match entry.state {
+            NeighbourState::Static => true,
+            NeighbourState::Reachable => self.order.last(USED) == Some(self.last),
+            _ => false,
+        };
+        (is_it && is_known).then_some(entry.mac)
     }
 
     /// Where to send a packet for `address`, and what to do first. A place that was taken from

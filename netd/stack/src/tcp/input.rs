@@ -367,6 +367,7 @@ impl Stack {
             self.early_over(early, was_reset, now);
         }
         self.timers.disarm(Timer::Connection(index));
+        self.forget_cut(index);
         self.senders
             .remove(self.numbering.number(Actor::Connection(index)));
         self.tcp.demux.remove(&tuple, Target::Connection(index));

@@ -1,7 +1,7 @@
 //! TCP: tables around the connections that `netd/tcp` is.
 //!
 //! [`connection`] owns what a connection has here (ends, requests, path), [`requests`] takes clients'
-//! calls, [`input`] and [`output`] move segments, [`half_open`] and [`time_wait`] keep what is not yet
+//! calls, [`input`] and [`output`] move segments, [`gather`] finds their bytes, [`cut`] makes several of one, [`half_open`] and [`time_wait`] keep what is not yet
 //! or no longer a connection, [`cookies`] what is not kept,
 //! [`cookie_cache`] what peers have kept with us, [`fast_open`]
 //! what is a connection already, [`listener`] accepts, [`events`] tells.
@@ -9,8 +9,10 @@
 pub(crate) mod connection;
 pub(crate) mod cookie_cache;
 pub(crate) mod cookies;
+pub(crate) mod cut;
 pub(crate) mod events;
 pub(crate) mod fast_open;
+pub(crate) mod gather;
 pub(crate) mod half_open;
 pub(crate) mod input;
 pub(crate) mod listener;

@@ -211,7 +211,6 @@ impl Stack {
         data: Data<'_>,
         buffer: u32,
         token: Token,
-        now: Instant,
     ) -> Result<(), SendError> {
         let limit = u32::from(self.config.requests_per_socket);
         let conn = self
@@ -273,12 +272,16 @@ impl Stack {
             return Err(SendError::TooMany);
         }
         conn.tcp.queue(length);
+        let may_send = conn.tcp.may_send();
         if length == 0
             && let Some(client) = conn.client()
         {
             self.tell(client, Actor::Connection(index));
         }
-        self.settle(index, now);
+        // More to send changes no timer, and ends nothing.
+        if may_send {
+            self.tcp_wake(index);
+        }
         Ok(())
     }
 

@@ -4,15 +4,16 @@
 //! silent neighbour does not hold up the socket's other datagrams.
 
 use crate::actors::Actor;
-use crate::config::{TransmitChecksum, TransmitMeta};
+use crate::config::TransmitMeta;
 use crate::error::SocketError;
 use crate::id::{ClientId, InterfaceId};
+use crate::interface::Summing;
 use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::requests::{Request, Send, To};
-use crate::sender::{Sent, Step, copy, copy_only};
+use crate::sender::{Sent, Step, Store};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use core::net::SocketAddrV4;
@@ -70,7 +71,7 @@ impl Stack {
         let (To::Peer(to), Some(local)) = (send.to, local) else {
             return self.udp_done(index, None);
         };
-        let Some(path) = self.udp_path(Some(local), to) else {
+        let Some(path) = self.udp_path(index, *to.ip()) else {
             return self.udp_done(index, Some(SocketError::NetworkUnreachable));
         };
         if path.interface != id {
@@ -116,34 +117,23 @@ impl Stack {
         let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN + HEADERS)?;
         let payload = rest.get_mut(..len)?;
         let (client, source) = (Some(parcel.client), parcel.send.source);
-        let (offloaded, device) = self.seal_for(&parcel.path, parcel.pseudo());
-        let seal = match offloaded {
-            Some(seal) => {
-                copy_only(&self.inline, client, source, 0, payload, memory)?;
-                seal
-            }
-            None => {
-                let sum = copy(&self.inline, client, source, 0, payload, memory)?;
-                Seal::Full {
-                    pseudo: parcel.pseudo(),
-                    payload: sum,
-                }
-            }
+        let summing = self
+            .interfaces
+            .get(parcel.path.interface.index())?
+            .summing();
+        let store = Store {
+            inline: &self.inline,
+            memory,
         };
-        self.stats.count(Counter::CopiesOut);
-        self.stats
-            .add(Counter::BytesCopiedOut, parcel.send.length.into());
+        let sum = store.copy(client, source, 0, payload, summing == Summing::Software)?;
+        let seal = summing.seal(parcel.pseudo(), sum);
+        self.stats.copied_out(len);
         let mut room = Headroom::new(front);
         parcel.header().emit(&mut room, len, seal).ok()?;
         let ip = self.datagram_header(parcel);
         ip.emit(&mut room, len + udp::HEADER_LEN).ok()?;
         self.stats.count(Counter::UdpSent);
-        let checksum = device.map_or(TransmitChecksum::Complete, |start| {
-            TransmitChecksum::Partial {
-                start,
-                offset: CHECKSUM_OFFSET,
-            }
-        });
+        let checksum = summing.told(CHECKSUM_OFFSET);
         Some((
             len + HEADERS,
             TransmitMeta {
@@ -174,14 +164,17 @@ impl Stack {
         };
         let ip = self.datagram_header(parcel);
         let waiting = self.queue_to_wait(neighbour);
-        let (inline, owner, next_hop) =
-            (&self.inline, Owner::Datagram(index), parcel.path.next_hop);
+        let (owner, next_hop) = (Owner::Datagram(index), parcel.path.next_hop);
+        let store = Store {
+            inline: &self.inline,
+            memory,
+        };
         let queued = self
             .packets
             .push(waiting, len + HEADERS, next_hop, owner, |bytes| {
                 let (front, payload) = bytes.split_at_mut_checked(HEADERS)?;
                 let (client, source) = (Some(parcel.client), parcel.send.source);
-                let sum = copy(inline, client, source, 0, payload, memory)?;
+                let sum = store.copy(client, source, 0, payload, true)?;
                 let seal = Seal::Full {
                     pseudo: parcel.pseudo(),
                     payload: sum,

@@ -12,7 +12,7 @@ use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Request, Room, Send, Source, To};
 use crate::stack::Stack;
-use crate::udp::socket::Holder;
+use crate::udp::socket::{Holder, KnownWay};
 use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use wire::{ipv4, udp};
 
@@ -142,8 +142,8 @@ impl Stack {
         if self.requests.len(&socket.sends) + self.requests.len(&socket.done) >= limit {
             return Err(SendError::TooMany);
         }
-        let (bound, broadcast) = (socket.local, socket.options.broadcast);
-        let path = self.udp_path(bound, to).ok_or(SendError::NoRoute)?;
+        let broadcast = socket.options.broadcast;
+        let path = self.udp_path(index, *to.ip()).ok_or(SendError::NoRoute)?;
         // RFC 1122 4.1.3.1 leaves broadcasts to who says so.
         if path.next_hop.is_broadcast() && !broadcast {
             return Err(SendError::BadAddress);
@@ -184,12 +184,23 @@ impl Stack {
         Ok(())
     }
 
-    /// The way a datagram takes, from where its socket is bound.
-    pub(crate) fn udp_path(&self, bound: Option<SocketAddrV4>, to: SocketAddrV4) -> Option<Path> {
-        let bound = bound
+    /// The way a socket's datagram takes, looked up again when routes or ends have changed.
+    pub(crate) fn udp_path(&mut self, index: u32, to: Ipv4Addr) -> Option<Path> {
+        let version = self.routes.version();
+        let socket = self.udp.sockets.at(index)?;
+        let bound = socket
+            .local
             .map(|local| *local.ip())
             .filter(|ip| !ip.is_unspecified());
-        self.path(*to.ip(), bound)
+        if let Some(known) = socket.way
+            && known.path.version == version
+            && (known.to, known.bound) == (to, bound)
+        {
+            return Some(known.path);
+        }
+        let path = self.path(to, bound)?;
+        self.udp.sockets.at_mut(index)?.way = Some(KnownWay { to, bound, path });
+        Some(path)
     }
 
     /// Takes room to receive into.

@@ -6,6 +6,7 @@
 use crate::bindings::Bindings;
 use crate::error::SocketError;
 use crate::id::{ClientId, SocketId, Token};
+use crate::ip::out::Path;
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
 use crate::rng::Rng;
@@ -21,6 +22,14 @@ pub(crate) enum Holder {
     Query(u16),
 }
 
+/// A way, as it was found for these two ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownWay {
+    pub(crate) to: Ipv4Addr,
+    pub(crate) bound: Option<Ipv4Addr>,
+    pub(crate) path: Path,
+}
+
 /// A datagram socket.
 #[derive(Debug)]
 pub(crate) struct Datagram {
@@ -29,6 +38,8 @@ pub(crate) struct Datagram {
     pub(crate) local: Option<SocketAddrV4>,
     pub(crate) remote: Option<SocketAddrV4>,
     pub(crate) options: SocketOptions,
+    /// The way that the last datagram took.
+    pub(crate) way: Option<KnownWay>,
     /// Datagrams to send.
     pub(crate) sends: Chain,
     /// Datagrams sent, not told of yet.
@@ -55,6 +66,7 @@ impl Datagram {
             local: None,
             remote: None,
             options,
+            way: None,
             sends: Chain::EMPTY,
             done: Chain::EMPTY,
             rooms: Chain::EMPTY,

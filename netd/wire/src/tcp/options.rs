@@ -250,6 +250,9 @@ impl Options {
     /// Fills `area`, which is [`emitted_len`](Self::emitted_len) bytes long.
     #[inline]
     pub(super) fn emit(&self, area: &mut [u8]) -> Result<(), NoRoom> {
+        if area.is_empty() {
+            return Ok(());
+        }
         let mut area = Area(area);
         if let Some(mss) = self.mss {
             let [a, b] = mss.to_be_bytes();

@@ -1,0 +1,209 @@
+//! Super-segments, cut where they leave: one decision of TCP becomes as many frames as the link needs.
+//!
+//! *Owns* what of a super-segment has not left yet, one for each link at most: each call writes the
+//! next frame. A cut segment is what TCP would have sent by itself, but for the time: number,
+//! acknowledgement and window are those of the moment of the decision.
+//! *Never* decides what is sent. What cannot leave any more (the connection is over, the way or the
+//! segment size has changed) is lost here as it could be anywhere on its way.
+//!
+//! Spec: RFC 3168 6.1.2 (CWR on the first segment), RFC 9293 3.9.1.2 (PSH).
+
+use crate::config::TransmitMeta;
+use crate::error::SocketError;
+use crate::id::InterfaceId;
+use crate::interface::Summing;
+use crate::ip::out::{Path, next_identification};
+use crate::memory::ClientMemory;
+use crate::sender::{Sent, Store};
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::tcp::connection::Conn;
+use crate::tcp::gather::Sends;
+use crate::tcp::output::CHECKSUM_OFFSET;
+use ::tcp::{Emit, Instant};
+use wire::tcp::{Flags, Header};
+use wire::{Headroom, MacAddress, Place, Pseudo, Series, ethernet, ipv4};
+
+/// Bytes of payload, at most, that one connection sends in its turn where software cuts.
+pub(crate) const LONGEST: u32 = 1 << 16;
+
+/// The flags that only the first segment has, and only the last.
+const FIRST: Flags = Flags::CWR;
+const LAST: Flags = Flags::PSH.union(Flags::FIN);
+
+/// The rest of a super-segment.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    /// Its index: [`Stack::forget_cut`] is called before it is another's.
+    connection: u32,
+    /// Of the routes, when it was begun.
+    version: u32,
+    mac: MacAddress,
+    series: Series,
+    /// What the next segment has besides, and the last.
+    next_flags: Flags,
+    last_flags: Flags,
+    /// Number and place in the stream of the next byte.
+    seq: u32,
+    next: u64,
+    /// Its end in the stream.
+    end: u64,
+    segment_len: u16,
+}
+
+impl Cut {
+    /// What is acknowledged need not leave: it was sent before, or a peer claims to have it.
+    fn skip_to(&mut self, acknowledged: u64) {
+        let count = acknowledged.saturating_sub(self.next);
+        self.pass(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// So many bytes have left.
+    fn pass(&mut self, count: u32) {
+        self.next = self.next.saturating_add(count.into());
+        self.seq = self.seq.wrapping_add(count);
+    }
+
+    /// The payload of the next segment.
+    fn len(&self) -> u32 {
+        let left = self.end.saturating_sub(self.next);
+        u32::try_from(left).map_or(self.segment_len.into(), |left| {
+            left.min(self.segment_len.into())
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        self.next >= self.end
+    }
+
+    /// Writes the next segment, from the network header on; its length from there.
+    fn write<M: ClientMemory>(
+        &mut self,
+        summing: Summing,
+        identification: u16,
+        conn: &mut Conn,
+        sends: &Sends<'_, M>,
+        frame: &mut [u8],
+    ) -> Option<usize> {
+        let len = self.len();
+        let payload_len = usize::try_from(len).ok()?;
+        let headers = self.series.header_len();
+        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN + headers)?;
+        let payload = rest.get_mut(..payload_len)?;
+        let sum = sends.gather(conn, self.next, payload, summing == Summing::Software)?;
+        let seq = self.seq;
+        self.pass(len);
+        let mut flags = core::mem::replace(&mut self.next_flags, Flags::NONE);
+        if self.is_over() {
+            flags |= self.last_flags;
+        }
+        let place = Place {
+            seq,
+            flags,
+            identification,
+        };
+        let seal = summing.seal(Pseudo::v4(conn.tuple.local, conn.tuple.remote), sum);
+        let mut room = Headroom::new(front);
+        self.series.emit(&mut room, place, payload_len, seal).ok()?;
+        Some(headers + payload_len)
+    }
+
+    /// Whether its connection still has it to send. When segments became smaller, all that was in
+    /// flight was taken for lost: it is sent anew.
+    fn is_good(&self, conn: &Conn, version: u32) -> bool {
+        self.version == version && conn.tcp.segment_len() >= self.segment_len
+    }
+}
+
+impl Stack {
+    /// Begins to cut a super-segment whose header has its ports: [`Stack::output_cut`] writes the
+    /// frames.
+    pub(crate) fn cut(
+        &mut self,
+        index: u32,
+        emit: &Emit,
+        ip: &ipv4::Header,
+        path: &Path,
+        mac: MacAddress,
+    ) -> Option<()> {
+        let header = &emit.header;
+        let flags = header.flags;
+        let common = Header {
+            flags: flags.without(FIRST).without(LAST),
+            ..*header
+        };
+        let cut = Cut {
+            connection: index,
+            version: path.version,
+            mac,
+            series: Series::new(ip, &common).ok()?,
+            next_flags: flags.without(common.flags).without(LAST),
+            last_flags: flags.without(common.flags).without(FIRST),
+            seq: header.seq,
+            next: emit.stream_offset,
+            end: emit.stream_offset.checked_add(emit.len.into())?,
+            segment_len: emit.segment_len,
+        };
+        self.interfaces.get_mut(path.interface.index())?.cut = Some(cut);
+        Some(())
+    }
+
+    /// The connection sends no more.
+    pub(crate) fn forget_cut(&mut self, index: u32) {
+        for interface in &mut self.interfaces {
+            interface.cut.take_if(|cut| cut.connection == index);
+        }
+    }
+
+    /// Writes the next frame of the super-segment that is being cut for this link, if there is one.
+    pub(crate) fn output_cut<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        frame: &mut [u8],
+        memory: &M,
+        now: Instant,
+    ) -> Option<Sent> {
+        let interface = self.interfaces.get_mut(id.index())?;
+        let summing = interface.summing();
+        let cut = interface.cut.as_mut()?;
+        let conn = self.tcp.connections.at_mut(cut.connection);
+        let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.routes.version())) else {
+            interface.cut = None;
+            return None;
+        };
+        cut.skip_to(conn.acked());
+        if cut.is_over() {
+            interface.cut = None;
+            return None;
+        }
+        let sends = Sends {
+            requests: &self.requests,
+            store: Store {
+                inline: &self.inline,
+                memory,
+            },
+        };
+        let identification = next_identification(&mut self.identification);
+        let Some(len) = cut.write(summing, identification, conn, &sends, frame) else {
+            let index = cut.connection;
+            interface.cut = None;
+            self.tcp_abort(index, Some(SocketError::BadMemory), now);
+            return None;
+        };
+        let mac = cut.mac;
+        self.stats
+            .copied_out(len.saturating_sub(cut.series.header_len()));
+        self.stats.count(Counter::TcpSent);
+        if cut.is_over() {
+            interface.cut = None;
+        }
+        Some(Sent {
+            len,
+            mac,
+            meta: TransmitMeta {
+                checksum: summing.told(CHECKSUM_OFFSET),
+                segment: 0,
+            },
+        })
+    }
+}

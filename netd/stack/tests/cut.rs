@@ -1,0 +1,400 @@
+//! Super-segments that software cuts: on the wire there is nothing to see of them.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+use stack::{AddressPlan, ClientId, Data, Ending, Instant, Range, SocketId, Stack, Token};
+use std::time::Duration;
+use wire::ipv4::Packet;
+use wire::tcp::{Flags, Header, Options, Segment, Timestamps};
+use wire::{Check, Ecn, icmp4};
+use world::craft::{Peer, Seen, plain, seen};
+use world::{ARENA, Host, at, config, facts, ip, mac, plan};
+
+/// What a client sends: no two places near each other are alike.
+fn pattern(from: usize, len: usize) -> Vec<u8> {
+    (from..from + len)
+        .map(|n| (n * 7 + n / 251) as u8)
+        .collect()
+}
+
+/// A host with a connection to a peer made by hand.
+struct Sender {
+    host: Host,
+    client: ClientId,
+    socket: SocketId,
+    peer: Peer,
+    isn: u32,
+    /// Bytes queued.
+    queued: usize,
+    now: Instant,
+}
+
+impl Sender {
+    /// `device_cuts`: segments are not cut by software, and neither summed up.
+    fn new(device_cuts: bool, mss: u16, has_stamps: bool) -> Self {
+        let mut now = Instant::from_secs(1);
+        let mut stack = Stack::new(config(), [3; 32], now);
+        let facts = stack::LinkFacts {
+            checksum_transmit: device_cuts,
+            ..facts(3)
+        };
+        let plan = AddressPlan::Static(plan(3));
+        let link = stack.add_interface(facts, plan, now).expect("interface");
+        if device_cuts {
+            stack.offload_segments(link, u32::MAX);
+        }
+        stack
+            .add_neighbour(link, ip(9).into(), mac(9), now)
+            .expect("neighbour");
+        let mut host = Host {
+            stack,
+            memory: world::Arenas::default(),
+            link,
+            events: Vec::new(),
+            deaf: false,
+        };
+        let client = host.client();
+        let socket = host.stream(client);
+        host.stack
+            .connect(client, socket, at(9, 80), Token(1), now)
+            .expect("connect");
+        let mut this = Self {
+            host,
+            client,
+            socket,
+            peer: Peer::neighbour(9, 80, 3, 0),
+            isn: 0,
+            queued: 0,
+            now,
+        };
+        // The claim of the address takes a while.
+        let syn = loop {
+            if let Some((syn, _)) = this.frame() {
+                break syn;
+            }
+            now = now + Duration::from_secs(1);
+            this.now = now;
+            this.host.stack.fire(&mut this.host.memory, now);
+        };
+        let (_, syn) = unverified(&syn);
+        this.peer.host.set_port(syn.header.src_port);
+        this.isn = syn.header.seq;
+        let options = Options {
+            mss: Some(mss),
+            timestamps: has_stamps.then_some(Timestamps { value: 5, echo: 0 }),
+            ..Options::NONE
+        };
+        let answer = Header {
+            options,
+            ..plain(
+                Flags::SYN | Flags::ACK | Flags::ECE,
+                99,
+                this.isn.wrapping_add(1),
+            )
+        };
+        this.input(answer);
+        while this.frame().is_some() {}
+        this
+    }
+
+    fn input(&mut self, header: Header) {
+        let frame = self.peer.frame(header, &[]);
+        self.host.input(&frame, self.now);
+    }
+
+    /// The peer acknowledges so many bytes.
+    fn ack(&mut self, bytes: u32, window: u16, flags: Flags) {
+        let ack = self.isn.wrapping_add(1).wrapping_add(bytes);
+        let stamps = Timestamps { value: 6, echo: 0 };
+        self.input(Header {
+            window,
+            options: Options {
+                timestamps: Some(stamps),
+                ..Options::NONE
+            },
+            ..plain(Flags::ACK | flags, 100, ack)
+        });
+    }
+
+    /// The client sends bytes: short ones inline.
+    fn send(&mut self, len: usize) {
+        let bytes = pattern(self.queued, len);
+        let token = Token(9);
+        let (client, socket) = (self.client, self.socket);
+        let place = (self.queued % (ARENA / 2)) as u64;
+        let data = if len < 100 {
+            Data::Inline(&bytes)
+        } else {
+            self.host.memory.put(client, place, &bytes);
+            Data::Arena(Range::new(place, len as u32))
+        };
+        let sent = self
+            .host
+            .stack
+            .send(client, socket, data, None, token, self.now);
+        if sent.is_ok() {
+            self.queued += len;
+        }
+    }
+
+    /// The next frame with a segment, and what the device is to cut it into.
+    fn frame(&mut self) -> Option<(Vec<u8>, u16)> {
+        let mut frame = vec![0xaa; 70_000];
+        loop {
+            let host = &mut self.host;
+            let written = host
+                .stack
+                .output(host.link, &mut frame, &mut host.memory, self.now);
+            let (len, meta) = written?;
+            if frame[12..14] == [8, 0] && frame[23] == 6 {
+                return Some((frame[..len].to_vec(), meta.segment));
+            }
+        }
+    }
+
+    fn segment(&mut self) -> Option<Seen> {
+        let (frame, cut) = self.frame()?;
+        assert_eq!(cut, 0, "software cuts");
+        assert!(frame.len() >= 60, "a short frame was not padded");
+        let segment = seen(&frame).expect("a segment");
+        self.check(&segment);
+        Some(segment)
+    }
+
+    /// The payload is what was queued, in its place.
+    fn check(&self, segment: &Seen) {
+        let place = segment.header.seq.wrapping_sub(self.isn.wrapping_add(1)) as usize;
+        let len = segment.payload.len();
+        assert!(place + len <= self.queued || len == 0);
+        assert!(segment.payload == pattern(place, len), "wrong bytes");
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.host.stack.fire(&mut self.host.memory, self.now);
+        self.host.publish(self.now);
+    }
+
+    fn place(&self, segment: &Seen) -> u32 {
+        segment.header.seq.wrapping_sub(self.isn.wrapping_add(1))
+    }
+}
+
+/// A segment whose checksum may be left to a device.
+fn unverified(frame: &[u8]) -> (Packet<'_>, Segment<'_>) {
+    let packet = Packet::parse(&frame[14..]).expect("sound");
+    let segment = Segment::parse(packet.payload, Check::Trusted).expect("sound");
+    (packet, segment)
+}
+
+/// What TCP asks a device to do with a long segment.
+fn cut_by_device(frame: &[u8], size: u16) -> Vec<(Header, Ecn, Vec<u8>)> {
+    let (packet, whole) = unverified(frame);
+    let size = if size == 0 { 70_000 } else { usize::from(size) };
+    let count = whole.payload.len().div_ceil(size).max(1);
+    let pieces = (0..count).map(|number| {
+        let start = number * size;
+        let end = (start + size).min(whole.payload.len());
+        let mut header = whole.header;
+        header.seq = header.seq.wrapping_add(start as u32);
+        if number > 0 {
+            header.flags = header.flags.without(Flags::CWR);
+        }
+        if number + 1 < count {
+            header.flags = header.flags.without(Flags::PSH | Flags::FIN);
+        }
+        let payload = whole.payload[start..end].to_vec();
+        (header, packet.header.ecn, payload)
+    });
+    pieces.collect()
+}
+
+/// A stack that cuts and one that leaves it to a device, with the same seed, the same client and the
+/// same peer: both ways of cutting are the same on the wire.
+#[test]
+fn software_cuts_as_a_device_would() {
+    let mut state = 1_u32;
+    let mut random = move |below: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) % below
+    };
+    let mut longest = 0;
+    for (mss, has_stamps) in [(1_460, true), (1_000, false), (537, true), (1_459, false)] {
+        let mut both = [true, false].map(|device| Sender::new(device, mss, has_stamps));
+        let (mut acked, mut sent) = (0, 0);
+        for step in 0..400 {
+            match random(8) {
+                0..=2 => {
+                    let most = [90, 20_000][random(2) as usize];
+                    let len = 1 + random(most) as usize;
+                    both.iter_mut().for_each(|sender| sender.send(len));
+                }
+                3 | 4 => {
+                    acked += random(sent - acked + 1);
+                    let window = random(60_000) as u16;
+                    let flags = Flags::from_bits([0, Flags::ECE.bits()][random(2) as usize]);
+                    both.iter_mut()
+                        .for_each(|sender| sender.ack(acked, window, flags));
+                }
+                5 => {
+                    // Three duplicates: something is lost.
+                    for _ in 0..4 {
+                        let same = |sender: &mut Sender| sender.ack(acked, 50_000, Flags::NONE);
+                        both.iter_mut().for_each(same);
+                    }
+                }
+                6 if step > 380 => both.iter_mut().for_each(|sender| {
+                    let (client, socket, now) = (sender.client, sender.socket, sender.now);
+                    let stack = &mut sender.host.stack;
+                    let _ = stack.shutdown(client, socket, stack::Half::Send, now);
+                }),
+                _ => {
+                    let time = Duration::from_millis(random(100).pow(2).into());
+                    both.iter_mut().for_each(|sender| sender.wait(time));
+                }
+            }
+            let [device, software] = &mut both;
+            let mut wanted = Vec::new();
+            while let Some((frame, size)) = device.frame() {
+                wanted.extend(cut_by_device(&frame, size));
+            }
+            longest = longest.max(wanted.len());
+            let mut identification = 0;
+            for (header, ecn, payload) in wanted {
+                let segment = software.segment().expect("as many segments");
+                let places = [&segment.header, &header].map(|it| it.seq);
+                assert_eq!(
+                    (segment.header, segment.ip.ecn),
+                    (header, ecn),
+                    "{places:?}"
+                );
+                assert!(segment.payload == payload, "{step}");
+                assert_ne!(segment.ip.identification, identification);
+                identification = segment.ip.identification;
+                assert!(identification != 0 && segment.ip.dont_fragment);
+                sent = sent.max(software.place(&segment) + payload.len() as u32);
+            }
+            assert!(software.segment().is_none(), "no more segments");
+        }
+        assert!(sent > 30_000, "{sent}");
+    }
+    assert!(longest > 10, "{longest}");
+}
+
+/// A sender that has written the first three of many segments.
+fn begun() -> (Sender, u32) {
+    let mut sender = Sender::new(false, 1_000, false);
+    sender.send(10_000);
+    let mut place = 0;
+    for _ in 0..3 {
+        let segment = sender.segment().expect("a segment");
+        assert_eq!(sender.place(&segment), place);
+        place += segment.payload.len() as u32;
+    }
+    assert_eq!(place, 3_000);
+    (sender, place)
+}
+
+#[test]
+fn what_the_peer_claims_to_have_does_not_leave() {
+    let (mut sender, _) = begun();
+    // Bytes that have not left, as far as the peer can know.
+    sender.ack(5_500, 50_000, Flags::NONE);
+    let next = sender.segment().expect("a segment");
+    assert_eq!(sender.place(&next), 5_500);
+    assert!(!next.header.flags.contains(Flags::PSH));
+    sender.ack(10_000, 50_000, Flags::NONE);
+    assert!(sender.segment().is_none());
+    // The client has its memory back, and the connection goes on.
+    sender.send(10);
+    let next = sender.segment().expect("a segment");
+    assert_eq!((sender.place(&next), next.payload.len()), (10_000, 10));
+}
+
+#[test]
+fn what_is_over_sends_no_more() {
+    let (mut sender, _) = begun();
+    let (client, socket, now) = (sender.client, sender.socket, sender.now);
+    sender
+        .host
+        .stack
+        .close(client, socket, Ending::Abort, Token(2), now)
+        .expect("a socket");
+    let reset = sender.segment().expect("a reset");
+    assert!(reset.header.flags.contains(Flags::RST) && reset.payload.is_empty());
+    assert!(sender.segment().is_none());
+
+    let (mut sender, _) = begun();
+    sender.input(plain(Flags::RST, 100, 0));
+    assert!(sender.segment().is_none());
+}
+
+#[test]
+fn memory_that_is_gone_ends_the_connection() {
+    let (mut sender, _) = begun();
+    sender.host.memory.close(sender.client);
+    let reset = sender.segment().expect("a reset");
+    assert!(reset.header.flags.contains(Flags::RST));
+    assert!(sender.segment().is_none());
+}
+
+#[test]
+fn a_path_that_becomes_narrow_is_sent_smaller_segments_at_once() {
+    let mut sender = Sender::new(false, 1_400, false);
+    sender.send(10_000);
+    let (first, _) = sender.frame().expect("a frame");
+    assert_eq!(seen(&first).expect("a segment").payload.len(), 1_400);
+    let narrow = icmp4::Header::Unreachable(icmp4::Unreachable::FragmentationNeeded { mtu: 1_000 });
+    let error = sender.peer.error(narrow, &first);
+    sender.host.input(&error, sender.now);
+    let mut place = 0;
+    while let Some(segment) = sender.segment() {
+        assert_eq!(sender.place(&segment), place, "from the beginning");
+        assert!(segment.payload.len() <= 960);
+        place += segment.payload.len() as u32;
+        sender.ack(place, 50_000, Flags::NONE);
+    }
+    assert_eq!(place, 10_000);
+}
+
+#[test]
+fn a_link_that_was_down_sends_nothing_old() {
+    let (mut sender, _) = begun();
+    let link = sender.host.link;
+    sender.host.stack.link_changed(link, false, sender.now);
+    assert!(sender.segment().is_none());
+    sender.host.stack.link_changed(link, true, sender.now);
+    assert!(sender.segment().is_none(), "lost on its way");
+    sender.wait(Duration::from_secs(2));
+    let again = sender.segment().expect("the retransmission");
+    assert_eq!(sender.place(&again), 0);
+}
+
+#[test]
+fn who_sends_much_gives_way() {
+    let (mut sender, place) = begun();
+    let about = sender.peer;
+    // A question comes meanwhile: the answer does not wait for the rest.
+    let message = icmp4::Header::EchoRequest {
+        identifier: 1,
+        sequence: 1,
+    };
+    let request = about.error(message, &[0; 62]);
+    sender.host.input(&request, sender.now);
+    let mut frame = [0; 1_600];
+    let host = &mut sender.host;
+    let kinds = [0; 2].map(|_| {
+        let written = host
+            .stack
+            .output(host.link, &mut frame, &mut host.memory, sender.now);
+        written.expect("a frame");
+        frame[23]
+    });
+    assert!(kinds.contains(&1) && kinds.contains(&6), "{kinds:?}");
+    let next = sender.segment().expect("a segment");
+    assert_eq!(sender.place(&next), place + 1_000);
+}
