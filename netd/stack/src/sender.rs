@@ -93,7 +93,9 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
-        if let Some(sent) = self.output_cut(id, frame, memory, now) {
+        if self.is_cutting(id)
+            && let Some(sent) = self.output_cut(id, frame, memory, now)
+        {
             return Some(sent);
         }
         let queue = Self::ready_queue(id);

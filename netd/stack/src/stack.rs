@@ -353,9 +353,12 @@ impl Stack {
         }
         // Neither a flood of pings nor a bulk transfer keeps the other from the link.
         self.senders_first = !self.senders_first;
+        let queue = Self::ready_queue(id);
         for senders in [self.senders_first, !self.senders_first] {
             if !senders {
-                if let Some(len) = self.output_packet(id, frame, now) {
+                if !self.packets.is_empty(queue)
+                    && let Some(len) = self.output_packet(id, frame, now)
+                {
                     return Some((len, complete));
                 }
             } else if let Some(sent) = self.output_sender(id, frame, memory, now) {
@@ -372,11 +375,7 @@ impl Stack {
     #[must_use]
     pub fn has_output(&self, id: InterfaceId) -> bool {
         let queue = Self::ready_queue(id);
-        let is_cutting = self
-            .interfaces
-            .get(id.index())
-            .is_some_and(|interface| interface.cut.is_some());
-        is_cutting
+        self.is_cutting(id)
             || !self.senders.is_empty(queue)
             || !self.packets.is_empty(queue)
             || self.has_questions(id)

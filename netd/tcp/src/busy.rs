@@ -79,7 +79,7 @@ impl Busy {
     /// `flight` bytes were sent without this part; nobody knows when, or how often.
     pub(crate) fn adopt(&mut self, flight: u32, now: Instant) {
         let departure = self.delivered.depart(true, now);
-        self.board.depart(flight, departure, Duration::ZERO);
+        self.board.depart(flight, departure, || Duration::ZERO);
         let _range = self.board.resend_last(flight, departure);
     }
 
@@ -172,8 +172,9 @@ impl Busy {
         let departure = self.departure(flight, now);
         self.charge(len, now);
         // Within 1/32 of a round trip, the time of leaving need not be exact.
-        let while_short = self.recovery.min_rtt() / 32;
-        self.board.depart(len, departure, while_short);
+        let recovery = &self.recovery;
+        self.board
+            .depart(len, departure, || recovery.min_rtt() / 32);
         if let Frto::TryingNew { left } = &mut self.recovery.suspicion.frto {
             let segments = len.div_ceil(mss.get().into());
             *left = left.saturating_sub(u8::try_from(segments).unwrap_or(u8::MAX));

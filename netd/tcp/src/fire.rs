@@ -215,10 +215,13 @@ impl Open {
     /// New bytes have left. A timer that runs is not set again (RFC 6298 section 5.1), but for the
     /// probe of the tail, which is due earlier (RFC 8985 section 7.2).
     pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, now: Instant) {
+        if self.timers.purpose() == Purpose::Tail {
+            return;
+        }
         let is_running = self.timers.awaits_answer();
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
         let is_early = wait < self.snd.rtt.rto().duration();
-        if may_probe_tail && is_early && self.timers.purpose() != Purpose::Tail {
+        if may_probe_tail && is_early {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else if !is_running {
             self.timers.disarm();

@@ -74,8 +74,8 @@ impl Delivered {
         }
         Departure {
             at: now,
-            since_delivery: microseconds(now.since(self.at)),
-            since_first: microseconds(now.since(self.first_sent_at)),
+            since_delivery: microseconds(self.at, now),
+            since_first: microseconds(self.first_sent_at, now),
             delivered: low_half(self.bytes),
             is_app_limited: self.limited_until > self.bytes,
         }
@@ -129,8 +129,10 @@ impl Delivered {
     }
 }
 
-fn microseconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+/// From one instant to a later one.
+fn microseconds(from: Instant, to: Instant) -> u32 {
+    let nanoseconds = to.as_nanos().saturating_sub(from.as_nanos());
+    u32::try_from(nanoseconds / 1_000).unwrap_or(u32::MAX)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]

@@ -155,6 +155,13 @@ impl Stack {
         }
     }
 
+    /// Whether part of a super-segment is still to leave by this link.
+    #[inline]
+    pub(crate) fn is_cutting(&self, id: InterfaceId) -> bool {
+        let interface = self.interfaces.get(id.index());
+        interface.is_some_and(|interface| interface.cut.is_some())
+    }
+
     /// Writes the next frame of the super-segment that is being cut for this link, if there is one.
     pub(crate) fn output_cut<M: ClientMemory>(
         &mut self,

@@ -191,7 +191,12 @@ impl Scoreboard {
     }
 
     /// `len` new positions left; those within `while_short` may share a record.
-    pub(crate) fn depart(&mut self, len: u32, departure: Departure, while_short: Duration) {
+    pub(crate) fn depart(
+        &mut self,
+        len: u32,
+        departure: Departure,
+        while_short: impl FnOnce() -> Duration,
+    ) {
         let count = self.records().len();
         let start = self.start_of(count);
         let record = Record {
@@ -202,16 +207,14 @@ impl Scoreboard {
             condition: Condition::InFlight,
             was_resent: false,
         };
-        let is_crowded = count >= Self::CROWDED;
         let is_full = count >= Self::CAPACITY - Self::RESERVE;
-        let before = count
-            .checked_sub(2)
-            .and_then(|place| self.records().get(place));
-        let is_short =
-            before.is_some_and(|before| departure.at.since(before.departure.at) <= while_short);
+        let is_short = count >= Self::CROWDED && {
+            let before = self.records().get(count.saturating_sub(2));
+            before.is_some_and(|it| departure.at.since(it.departure.at) <= while_short())
+        };
         if let Some(last) = self.records_mut().last_mut() {
-            let can_share = last.is_nearly_like(&record) && (is_full || (is_crowded && is_short));
-            if last.is_like(&record) || can_share {
+            let can_share = (is_full || is_short) && last.is_nearly_like(&record);
+            if can_share || last.is_like(&record) {
                 last.absorb(&record);
                 return;
             }

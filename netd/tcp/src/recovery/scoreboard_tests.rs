@@ -15,7 +15,7 @@ fn board(lens: &[u32]) -> Scoreboard {
     let mut board = Scoreboard::new();
     board.reset(0);
     for (time, len) in lens.iter().enumerate() {
-        board.depart(*len, left(time as u64), Duration::ZERO);
+        board.depart(*len, left(time as u64), || Duration::ZERO);
     }
     board
 }
@@ -74,7 +74,7 @@ proptest! {
             let end = (start + len).min(nxt);
             match action {
                 0 | 1 => {
-                    board.depart(len as u32, left(time as u64 / 3), Duration::ZERO);
+                    board.depart(len as u32, left(time as u64 / 3), || Duration::ZERO);
                     bytes.conditions.resize(nxt + len, Condition::InFlight);
                 }
                 2 if start < end => {
@@ -127,10 +127,10 @@ proptest! {
 fn what_leaves_together_is_one_record() {
     let mut board = board(&[]);
     for _ in 0..10 {
-        board.depart(1_000, left(5), Duration::ZERO);
+        board.depart(1_000, left(5), || Duration::ZERO);
     }
     assert_eq!(board.records().len(), 1);
-    board.depart(1_000, left(6), Duration::ZERO);
+    board.depart(1_000, left(6), || Duration::ZERO);
     assert_eq!(board.records().len(), 2);
 }
 
@@ -143,7 +143,7 @@ fn a_long_flight_fits_and_keeps_its_times() {
     let mut delivered = Delivered::new(Instant::ZERO);
     for place in 0..1_724 {
         let departure = delivered.depart(false, Instant::from_nanos(place * 11_600));
-        board.depart(1_448, departure, while_short);
+        board.depart(1_448, departure, || while_short);
     }
     assert!(board.has_room());
     assert!(board.records().len() <= 128, "{}", board.records().len());
