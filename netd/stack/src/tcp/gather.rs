@@ -31,38 +31,36 @@ impl<M: ClientMemory> Sends<'_, M> {
         // The resolver's questions are all inline: they need no client's memory.
         let client = conn.client();
         let queued = conn.queued();
+        let at = |place| self.requests.send_at(place);
         // From where the last segment was read, unless this one comes before.
-        let reaches = |place| {
-            let send = self.requests.send_at(place);
-            send.is_some_and(|send| send.begin(queued) <= offset)
-        };
-        let mut at = if reaches(conn.cursor) {
-            conn.cursor
-        } else {
-            self.requests.start(&conn.sends)
-        };
+        let mut place = conn.cursor;
+        let mut found = at(place).filter(|send| send.begin(queued) <= offset);
+        if found.is_none() {
+            place = self.requests.start(&conn.sends);
+            found = at(place);
+        }
         let mut odd = false;
         loop {
-            let send = self.requests.send_at(at)?;
+            let send = found?;
             let end = send.end(queued);
-            if offset >= end {
-                at = self.requests.next(&conn.sends, at);
-                continue;
+            if offset < end {
+                conn.cursor = place;
+                let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
+                let here = usize::try_from(end - offset)
+                    .unwrap_or(usize::MAX)
+                    .min(into.len());
+                let (now, later) = into.split_at_mut_checked(here)?;
+                let piece = self.store.copy(client, send.source, skip, now, summed)?;
+                sum = sum.plus(if odd { piece.swapped() } else { piece });
+                if later.is_empty() {
+                    return Some(sum);
+                }
+                odd ^= here % 2 == 1;
+                into = later;
+                offset = end;
             }
-            conn.cursor = at;
-            let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
-            let here = usize::try_from(end - offset)
-                .unwrap_or(usize::MAX)
-                .min(into.len());
-            let (now, later) = into.split_at_mut_checked(here)?;
-            let piece = self.store.copy(client, send.source, skip, now, summed)?;
-            sum = sum.plus(if odd { piece.swapped() } else { piece });
-            odd ^= here % 2 == 1;
-            if later.is_empty() {
-                return Some(sum);
-            }
-            into = later;
-            offset = end;
+            place = self.requests.next(&conn.sends, place);
+            found = at(place);
         }
     }
 }
