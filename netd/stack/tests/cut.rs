@@ -250,7 +250,8 @@ fn software_cuts_as_a_device_would() {
                 6 if step > 380 => both.iter_mut().for_each(|sender| {
                     let (client, socket, now) = (sender.client, sender.socket, sender.now);
                     let stack = &mut sender.host.stack;
-                    let _ = stack.shutdown(client, socket, stack::Half::Send, now);
+                    let shut = stack.shutdown(client, socket, stack::Half::Send, now);
+                    shut.expect("a connection");
                 }),
                 _ => {
                     let time = Duration::from_millis(random(100).pow(2).into());
