@@ -166,3 +166,17 @@ fn marks_take_the_place_of_losses() {
         "the queue stays short: {rtt:?}"
     );
 }
+
+#[test]
+fn originals_that_a_repair_overtakes_are_not_thrown_away() {
+    // Later than RACK first allows for, and the queue overflows: repairs carry newer timestamps
+    // than originals that are still under way.
+    let mut late = path(1_000, 20, 2_500_000);
+    for by in [3, 5, 10] {
+        late.late = (10_000, Duration::from_millis(by));
+        for algorithm in Algorithm::ALL {
+            let got = goodput(algorithm, late, 2, 8);
+            assert!(got >= 850, "{algorithm:?}, {by} ms: {got} Mbit/s");
+        }
+    }
+}

@@ -26,6 +26,8 @@ pub(crate) struct Ranges {
     list: [Range; Self::CAPACITY],
     len: usize,
     fin: Option<u64>,
+    /// The timestamp of the last bytes before the holes, and where these bytes ended.
+    before: (u32, u64),
     /// Where the ranges that grew last begin, the latest first.
     recent: [Option<u64>; Self::RECENT],
 }
@@ -40,8 +42,27 @@ impl Ranges {
         list: [Range { start: 0, end: 0 }; Self::CAPACITY],
         len: 0,
         fin: None,
+        before: (0, 0),
         recent: [None; Self::RECENT],
     };
+
+    /// How many bytes of the stream the timestamp from before the holes is good for.
+    const STAMP_SPAN: u64 = 1 << 30;
+
+    /// Notes the timestamp of what is in order up to `position`, unless one is known that is still
+    /// good: what is missing behind was not sent earlier.
+    pub(crate) fn note_stamp(&mut self, stamp: u32, position: u64) {
+        if self.is_empty() || self.stamp_before(position).is_none() {
+            self.before = (stamp, position);
+        }
+    }
+
+    /// A timestamp that is not younger than any of what is missing, with everything in order up to
+    /// `position`.
+    pub(crate) fn stamp_before(&self, position: u64) -> Option<u32> {
+        let (stamp, noted_at) = self.before;
+        (position.saturating_sub(noted_at) <= Self::STAMP_SPAN).then_some(stamp)
+    }
 
     /// The ranges, in order.
     pub(crate) fn as_slice(&self) -> &[Range] {

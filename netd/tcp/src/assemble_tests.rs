@@ -169,3 +169,21 @@ fn what_is_held_already_is_found() {
     assert_eq!(overlap(15, 35), Some((15, 20)));
     assert_eq!(overlap(25, 99), Some((30, 40)));
 }
+
+#[test]
+fn the_timestamp_before_the_holes_is_good_for_a_gibibyte() {
+    const FAR: u64 = Ranges::STAMP_SPAN;
+    let mut ranges = Ranges::EMPTY;
+    ranges.note_stamp(7, 100);
+    ranges.insert(200, 300).unwrap();
+    // A hole that is there all the time, with ever newer timestamps before it.
+    ranges.note_stamp(8, 150);
+    assert_eq!(ranges.stamp_before(100 + FAR), Some(7));
+    assert_eq!(ranges.stamp_before(101 + FAR), None);
+    ranges.note_stamp(9, 101 + FAR);
+    assert_eq!(ranges.stamp_before(101 + FAR), Some(9));
+    // New holes.
+    ranges.clear();
+    ranges.note_stamp(10, 102 + FAR);
+    assert_eq!(ranges.stamp_before(102 + FAR), Some(10));
+}

@@ -7,7 +7,9 @@ use super::Processing;
 use crate::seq::Seq;
 
 impl Processing<'_> {
-    /// Protection against wrapped sequence numbers.
+    /// Protection against wrapped sequence numbers. RFC 7323 section 5.3 R1, loosened for what was
+    /// overtaken: a segment sent again to fill a hole moves TS.Recent beyond the timestamps of
+    /// originals that are still on their way behind the hole.
     pub(super) fn check_timestamp(&mut self) -> Result<(), Drop> {
         // RFC 7323 section 5.3 R1: a reset is not held up.
         let Some(stamps) = self.open.stamps.filter(|_| !self.arrival.has(Flags::RST)) else {
@@ -16,12 +18,25 @@ impl Processing<'_> {
         match self.arrival.header.options.timestamps {
             // RFC 7323 section 3.2: once agreed, every segment but a reset must carry them.
             None => Err(Drop::TcpNoTimestamp),
-            Some(theirs) if stamps.is_old(theirs.value, self.now) => {
+            Some(theirs)
+                if stamps.is_old(theirs.value, self.now) && !self.is_overtaken(theirs.value) =>
+            {
                 self.open.challenge(self.shared, self.now);
                 Err(Drop::TcpOldTimestamp)
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// Whether there are holes, and the timestamp is not older than what came in order before them.
+    /// That one was sent at most a gibibyte of the stream ago, and windows are no larger: whatever is
+    /// not older is of this turn of the sequence numbers.
+    fn is_overtaken(&self, stamp: u32) -> bool {
+        let rcv = &self.open.rcv;
+        let holes = rcv.holes.as_ref();
+        let holes = holes.and_then(|slot| self.shared.holes.get(slot));
+        let before = holes.and_then(|ranges| ranges.stamp_before(rcv.nxt));
+        before.is_some_and(|before| !Seq::new(stamp).is_before(Seq::new(before)))
     }
 
     /// RFC 7323 section 4.3: the timestamp to echo.

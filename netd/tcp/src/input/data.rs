@@ -7,7 +7,7 @@ use wire::Drop;
 use wire::tcp::Flags;
 
 use super::Processing;
-use crate::assemble::{Range, TooManyRanges};
+use crate::assemble::{Range, Ranges, TooManyRanges};
 use crate::outcome::{Events, Place};
 use crate::state::Cause;
 
@@ -101,17 +101,7 @@ impl Processing<'_> {
     fn take_early(&mut self, range: Range) -> Result<(), Drop> {
         // RFC 5681 section 4.2: an out-of-order segment is acknowledged at once.
         self.open.rcv.want_ack();
-        let pool = &mut self.shared.holes;
-        if self.open.rcv.holes.is_none() {
-            self.open.rcv.holes = pool.take();
-        }
-        let ranges = self
-            .open
-            .rcv
-            .holes
-            .as_ref()
-            .and_then(|slot| pool.get_mut(slot));
-        let ranges = ranges.ok_or(TooManyRanges)?;
+        let ranges = self.borrow_holes().ok_or(TooManyRanges)?;
         let twice = ranges.overlap(range.start, range.end);
         ranges.insert(range.start, range.end)?;
         if let Some(twice) = twice {
@@ -120,6 +110,19 @@ impl Processing<'_> {
             self.open.rcv.note_duplicate(start, len);
         }
         Ok(())
+    }
+
+    /// The list of what came early, if there is one left to borrow.
+    pub(super) fn borrow_holes(&mut self) -> Option<&mut Ranges> {
+        let (rcv, pool) = (&mut self.open.rcv, &mut self.shared.holes);
+        if rcv.holes.is_none() {
+            rcv.holes = pool.take();
+        }
+        let ranges = pool.get_mut(rcv.holes.as_ref()?)?;
+        if let Some(stamps) = self.open.stamps {
+            ranges.note_stamp(stamps.recent, rcv.nxt);
+        }
+        Some(ranges)
     }
 
     /// The segment begins with bytes that came before. The peer is told, as far as they are below

@@ -46,17 +46,7 @@ impl Processing<'_> {
     }
 
     fn note_early(&mut self, position: u64) {
-        let pool = &mut self.shared.holes;
-        if self.open.rcv.holes.is_none() {
-            self.open.rcv.holes = pool.take();
-        }
-        if let Some(ranges) = self
-            .open
-            .rcv
-            .holes
-            .as_ref()
-            .and_then(|slot| pool.get_mut(slot))
-        {
+        if let Some(ranges) = self.borrow_holes() {
             ranges.note_fin(position);
         }
         self.open.rcv.want_ack();

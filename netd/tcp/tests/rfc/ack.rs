@@ -119,6 +119,32 @@ fn wrapped_sequence_numbers_are_found_by_their_timestamp() {
     assert_eq!(lab.input(seg(Flags::RST, 10, 0)).drop, None);
 }
 
+/// RFC 7323 section 5.3 R1, loosened: what a repair has overtaken is not of another turn.
+#[test]
+fn what_a_repair_overtakes_is_taken_while_there_are_holes() {
+    let mut lab = with_timestamps();
+    let stamped = |lab: &mut Lab, value, start: i64| {
+        lab.timestamps = Some(Timestamps { value, echo: 5 });
+        let drop = lab.take(data(start, 10, 0)).drop;
+        assert_eq!(
+            lab.sent().len(),
+            1,
+            "what is acknowledged decides what is echoed"
+        );
+        drop
+    };
+    assert_eq!(stamped(&mut lab, 1_000, 0), None);
+    // What stands at 10 is lost, at 30 late; 20 and 40 arrive.
+    assert_eq!(stamped(&mut lab, 1_012, 20), None);
+    assert_eq!(stamped(&mut lab, 1_014, 40), None);
+    assert_eq!(stamped(&mut lab, 1_030, 10), None, "the repair");
+    assert_eq!(stamped(&mut lab, 999, 30), Some(Drop::TcpOldTimestamp));
+    assert_eq!(stamped(&mut lab, 1_013, 30), None, "the original");
+    // All is here: nothing older than the repair is missing any more.
+    assert_eq!(stamped(&mut lab, 1_015, 50), Some(Drop::TcpOldTimestamp));
+    assert_eq!(stamped(&mut lab, 1_031, 50), None);
+}
+
 #[test]
 fn the_newest_timestamp_is_echoed() {
     let mut lab = with_timestamps();
