@@ -55,7 +55,8 @@ pub enum EventKind {
         length: u32,
         /// Who sent the datagram; `None` for streams.
         from: Option<SocketAddr>,
-        /// The receive goes on: more completions will carry its token.
+        /// The receive goes on: more completions will carry its token. If not, its room is the
+        /// client's again: full, or with a rest that is too small to be offered to the peer.
         more: bool,
     },
     /// The peer will send no more; answers one waiting receive, every later one too.

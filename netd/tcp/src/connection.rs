@@ -113,6 +113,22 @@ impl Connection {
         }
     }
 
+    /// Whether the room ends in a rest that is too small for a window, and not on offer: while the
+    /// user gives no more, the peer cannot fill it, and [`Connection::drop_rest_of_room`] may be
+    /// called when all before is published.
+    #[must_use]
+    pub fn has_stranded_room(&self) -> bool {
+        matches!(self, Self::Open(open) if open.rcv.has_stranded_rest())
+    }
+
+    /// The user takes back what is left of the room and is not on offer; what it gives next follows
+    /// what was received.
+    pub fn drop_rest_of_room(&mut self) {
+        if let Self::Open(open) = self {
+            open.rcv.drop_rest();
+        }
+    }
+
     /// The user wants `bytes` more to be sent, behind those queued before. After
     /// [`Connection::close`] it does nothing.
     pub fn queue(&mut self, bytes: u32) {

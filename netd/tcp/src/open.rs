@@ -212,9 +212,12 @@ impl Open {
     }
 
     /// RFC 9293 section 3.8.6.3: at least every second full segment is acknowledged at once, the
-    /// rest after a short delay; at the start nothing is delayed, so that the peer's window grows.
+    /// rest after a short delay; at the start nothing is delayed, so that the peer's window grows, nor
+    /// when a second segment cannot come.
     fn acknowledge_soon(&mut self, now: Instant) {
-        if self.rcv.segments >= 2 || self.rcv.quick > 0 || self.rcv.is_quick_ack {
+        let rcv = &self.rcv;
+        let is_urgent = rcv.segments >= 2 || rcv.quick > 0 || rcv.is_quick_ack;
+        if is_urgent || rcv.is_nearly_used_up() {
             self.rcv.want_ack();
         } else if self.rcv.need == AckNeed::None {
             self.timers.delay_ack(ACK_DELAY, now);

@@ -189,10 +189,43 @@ impl Receiver {
     /// By how much the right edge could be moved now, in bytes.
     pub(crate) fn possible_gain(&self) -> u64 {
         let published = self.published();
-        let room = self.room.saturating_sub(published);
-        let field = self.scale.floor(room.min(self.limit().into()));
-        let edge = published.saturating_add(u64::from(self.scale.apply(field)));
-        edge.saturating_sub(self.edge)
+        let room = self.wanted(self.room.saturating_sub(published));
+        let whole = self.whole_units(room);
+        // A room that is less than a unit is told as one: what it does not hold comes again.
+        let window = if whole == 0 { room } else { whole };
+        published.saturating_add(window).saturating_sub(self.edge)
+    }
+
+    /// How much of `room` the user wants to be offered.
+    fn wanted(&self, room: u64) -> u64 {
+        room.min(self.limit().into())
+    }
+
+    /// The largest window in whole units of the scale that is no more than `bytes`.
+    fn whole_units(&self, bytes: u64) -> u64 {
+        self.scale.apply(self.scale.floor(bytes)).into()
+    }
+
+    /// Whether the room ends in a rest that the peer has not been offered, and that is too small to be
+    /// offered once all that is here is published: more room would have to come first.
+    pub(crate) fn has_stranded_rest(&self) -> bool {
+        let rest = self.room.saturating_sub(self.nxt);
+        rest > 0
+            && self.edge <= self.nxt
+            && self.holes.is_none()
+            && !self.is_fin_seen
+            && !self.is_worth(self.whole_units(self.wanted(rest)))
+    }
+
+    /// The user takes the rest of the room back, which the peer was never offered.
+    pub(crate) fn drop_rest(&mut self) {
+        self.room = self.room.min(self.nxt.max(self.edge));
+    }
+
+    /// Whether the peer has less than a full segment left of what it was offered: it cannot send
+    /// the second one that an acknowledgement would wait for.
+    pub(crate) fn is_nearly_used_up(&self) -> bool {
+        self.edge.saturating_sub(self.nxt) < self.mss.get().into()
     }
 
     /// RFC 9293 section 3.8.6.2.2 (MUST-39): whether moving the edge by `gain` is worth it:
@@ -280,6 +313,37 @@ mod tests {
         assert_eq!(receiver.offer_window(), 0);
         receiver.give_room(1);
         assert_eq!(receiver.offer_window(), 50);
+    }
+
+    #[test]
+    fn the_end_of_a_room_is_stranded_when_it_is_too_small_to_be_offered() {
+        // Units of 32 bytes: the last 4 of 100 are less.
+        let mut receiver = receiver(5);
+        receiver.give_room(100);
+        assert_eq!(receiver.offer_window(), 3);
+        receiver.advance_to(90);
+        assert!(!receiver.has_stranded_rest(), "six bytes are on offer");
+        receiver.advance_to(96);
+        assert!(receiver.has_stranded_rest());
+        receiver.drop_rest();
+        assert!(!receiver.has_stranded_rest());
+        receiver.unpublished = 0;
+        receiver.give_room(20);
+        // A room that is less than a unit is offered as one, in the end.
+        receiver.need = AckNeed::WithSmallWindow;
+        assert_eq!((receiver.room, receiver.offer_window()), (116, 1));
+        receiver.advance_to(116);
+        assert!(!receiver.has_stranded_rest());
+    }
+
+    #[test]
+    fn a_room_beyond_what_the_limit_allows_is_not_stranded() {
+        let mut receiver = receiver(5);
+        receiver.limit = 1;
+        receiver.give_room(65_000);
+        assert_eq!(receiver.offer_window(), 32);
+        receiver.advance_to(1_024);
+        assert!(!receiver.has_stranded_rest());
     }
 
     #[test]

@@ -125,7 +125,12 @@ impl Stack {
             let left = room.range.length.saturating_sub(room.used);
             let news = u32::try_from(arrived.saturating_sub(told)).unwrap_or(u32::MAX);
             let length = news.min(left);
-            let more = length < left;
+            // The last room is given back when what is left of it is too little to be offered.
+            let is_rest_stranded = length == news
+                && length < left
+                && self.requests.len(&conn.rooms) == 1
+                && conn.tcp.has_stranded_room();
+            let more = length < left && !is_rest_stranded;
             let kind = EventKind::Received {
                 offset: room.range.offset.saturating_add(room.used.into()),
                 length,
@@ -136,6 +141,9 @@ impl Stack {
                 return false;
             }
             conn.publish(told.saturating_add(length.into()), now);
+            if is_rest_stranded {
+                conn.tcp.drop_rest_of_room();
+            }
             if more {
                 let used = room.used.saturating_add(length);
                 self.requests.use_first_room(&conn.rooms, used);

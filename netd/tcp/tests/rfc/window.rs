@@ -197,3 +197,15 @@ fn a_peer_at_the_edge_of_a_full_window_is_heard() {
     // It has sent everything it may, so its acknowledgements carry the number at the edge.
     assert_eq!(lab.input(seg(PSH, 10_000, 10)).acked, 10);
 }
+
+/// RFC 9293 section 3.8.6.3: an acknowledgement waits for a second segment, if one can come.
+#[test]
+fn a_window_without_place_for_a_second_segment_is_acknowledged_at_once() {
+    let mut lab = Lab::settled();
+    let _ = lab.take(data(16, 1_000, 0));
+    assert_eq!(lab.sent(), [], "delayed");
+    let _ = lab.take(data(1_016, 8_100, 0));
+    assert_eq!(lab.sent(), [seg(ACK, 0, 9_116).window(884)]);
+    let _ = lab.take(data(9_116, 100, 0));
+    assert_eq!(lab.sent(), [seg(ACK, 0, 9_216).window(784)], "not delayed");
+}
