@@ -318,9 +318,11 @@ impl Open {
             // RFC 9293 section 3.8.6.2.1 (1): whole segments.
             return len.saturating_sub(len % mss);
         }
-        // (3): a good part of the largest window that the peer ever offered.
+        // (3): a good part of the largest window that the peer ever offered, which its scale may
+        // have rounded up.
+        let largest = snd.max_window.saturating_sub(snd.scale().unit() - 1);
         let is_window_limited = len == usable;
-        if is_window_limited && len > 0 && len >= snd.max_window / 2 {
+        if is_window_limited && len > 0 && len >= largest / 2 {
             len
         } else {
             0
