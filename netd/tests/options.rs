@@ -94,7 +94,9 @@ fn the_window_grows_with_the_pace_within_the_quota() {
                 stream.flush().await.unwrap();
             });
             let (mut buffer, mut received, mut largest) = (vec![0; 8_192], 0, 0);
-            for reads in 0.. {
+            for reads in 0_u64.. {
+                // A program that takes 8 KiB every 0.1 ms.
+                rt::clock::stand_at(reads * 100_000);
                 received += peer.read(&mut buffer).await.unwrap();
                 if reads % 8 == 0 {
                     largest = windows(&server).await.into_iter().fold(largest, u32::max);

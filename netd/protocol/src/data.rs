@@ -63,6 +63,8 @@ layout! {
         more: bool => at::Flag<{ flag::MORE }>,
         /// The peer has finished.
         end: bool => at::Flag<{ flag::END }>,
+        /// Streams: the smoothed round-trip time in microseconds; zero: not known.
+        round_trip: u32 => at::Argument,
     }
 
     /// Makes the memory whose handle is queued with tag `AREN` the session's arena, once.

@@ -263,6 +263,7 @@ fn only_successful_replies_with_more_are_followed() {
         from: None,
         more: true,
         end: false,
+        round_trip: 0,
     };
     let mut message = completion::<Receive>(1, &Ok(received));
     assert!(!is_final(&message));

@@ -94,6 +94,7 @@ pub fn completion_of(event: &Event) -> Message {
             length,
             from,
             more,
+            round_trip,
         } => {
             let piece = Range { offset, length };
             let received = Received {
@@ -102,6 +103,7 @@ pub fn completion_of(event: &Event) -> Message {
                 from,
                 more,
                 end: false,
+                round_trip,
             };
             completion::<Receive>(request, &Ok(received))
         }
@@ -113,6 +115,7 @@ pub fn completion_of(event: &Event) -> Message {
                 from: None,
                 more: false,
                 end: true,
+                round_trip: 0,
             };
             completion::<Receive>(request, &Ok(received))
         }

@@ -58,6 +58,9 @@ pub enum EventKind {
         /// The receive goes on: more completions will carry its token. If not, its room is the
         /// client's again: full, or with a rest that is too small to be offered to the peer.
         more: bool,
+        /// Streams: the smoothed round-trip time in microseconds; zero: not known. What the client
+        /// takes within one is what it should give room for, twice.
+        round_trip: u32,
     },
     /// The peer will send no more; answers one waiting receive, every later one too.
     Eof,

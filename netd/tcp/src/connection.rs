@@ -113,6 +113,15 @@ impl Connection {
         }
     }
 
+    /// The smoothed round-trip time in microseconds; zero: not measured yet.
+    #[must_use]
+    pub const fn round_trip(&self) -> u32 {
+        match self {
+            Self::Opening(_) => 0,
+            Self::Open(open) => open.snd.rtt.smoothed_us(),
+        }
+    }
+
     /// Whether the room ends in a rest that is too small for a window, and not on offer: while the
     /// user gives no more, the peer cannot fill it, and [`Connection::drop_rest_of_room`] may be
     /// called when all before is published.

@@ -133,7 +133,13 @@ impl Rtt {
     /// The smoothed round-trip time, once there is one.
     #[must_use]
     pub fn smoothed(&self) -> Option<Duration> {
-        (self.smoothed_8 != 0).then(|| Duration::from_micros(u64::from(self.smoothed_8 / 8)))
+        (self.smoothed_8 != 0).then(|| Duration::from_micros(self.smoothed_us().into()))
+    }
+
+    /// The same in microseconds; zero while there is none.
+    #[must_use]
+    pub const fn smoothed_us(&self) -> u32 {
+        self.smoothed_8 / 8
     }
 
     /// The mean deviation, once there is one.

@@ -40,6 +40,29 @@ pub struct RawClient {
     life: Rc<()>,
 }
 
+/// A client with an arena of so many bytes, and its server's end.
+pub fn client_and_peer(slots: usize, bytes: usize) -> (TestPeer, RawClient) {
+    let (link, theirs) = Link::pair(slots);
+    let (arena, seen) = Arena::shared(bytes);
+    let life = Rc::new(());
+    let peer = TestPeer {
+        link: theirs,
+        arena: Some(seen),
+        client: Rc::downgrade(&life),
+    };
+    (peer, RawClient { link, arena, life })
+}
+
+impl RawClient {
+    /// The same as programs see it, and its life.
+    pub async fn open(self) -> (Net, Rc<()>) {
+        let size = u32::try_from(self.arena.len()).expect("fits");
+        let net = Net::over(self.link, self.arena);
+        net.call(AttachArena { size }).await.expect("an arena");
+        (net, self.life)
+    }
+}
+
 impl Peer for TestPeer {
     fn link(&mut self) -> &mut Link {
         if self.client.strong_count() == 0 {
@@ -124,29 +147,17 @@ impl World {
 
     /// A new client. Dropped, it is a process that has ended.
     pub fn raw_client(&self, admin: bool, slots: usize) -> RawClient {
-        let (link, theirs) = Link::pair(slots);
-        let (arena, seen) = Arena::shared(ARENA);
-        let life = Rc::new(());
-        let client = Rc::downgrade(&life);
-        let peer = TestPeer {
-            link: theirs,
-            arena: Some(seen),
-            client,
-        };
+        let (peer, client) = client_and_peer(slots, ARENA);
         assert!(
             self.server.borrow_mut().connect(peer, admin, self.now()),
             "there is a place"
         );
-        RawClient { link, arena, life }
+        client
     }
 
     /// A client as programs see it, and its life.
     pub async fn client(&self, admin: bool) -> (Net, Rc<()>) {
-        let RawClient { link, arena, life } = self.raw_client(admin, 32);
-        let net = Net::over(link, arena);
-        let size = u32::try_from(ARENA).expect("fits");
-        net.call(AttachArena { size }).await.expect("an arena");
-        (net, life)
+        self.raw_client(admin, 32).open().await
     }
 
     /// Runs a test with the server beside it.

@@ -19,6 +19,7 @@
 
 extern crate alloc;
 
+mod appetite;
 pub mod blocking;
 mod blocks;
 mod datagram;

@@ -224,16 +224,15 @@ impl Net {
         }
     }
 
-    /// Bytes of rooms that netd may still fill.
-    pub(crate) fn unfilled<'a>(&self, rooms: impl IntoIterator<Item = &'a Pending>) -> u32 {
+    /// Bytes of rooms that netd may still fill, or that the program has not taken.
+    pub(crate) fn untaken<'a>(&self, rooms: impl IntoIterator<Item = &'a Pending>) -> u32 {
         let mut session = self.session.borrow_mut();
         let mut bytes = 0;
         for pending in rooms {
             if let Some(slot) = session.slot(pending.id)
                 && let Some(room) = &slot.room
-                && room.end.is_none()
             {
-                bytes += room.block.length - room.filled;
+                bytes += room.untaken();
             }
         }
         bytes

@@ -40,6 +40,8 @@ pub struct Room {
     pub filled: u32,
     /// Streams: bytes of them that the program has taken.
     pub taken: u32,
+    /// Streams: the round-trip time that was told with the latest of them, in microseconds.
+    pub round_trip: u32,
     /// Datagrams that the program has not taken.
     pub datagrams: VecDeque<Datagram>,
     /// How it ended, once it has.
@@ -413,9 +415,21 @@ impl Room {
             block,
             filled: 0,
             taken: 0,
+            round_trip: 0,
             datagrams: VecDeque::new(),
             end: None,
         }
+    }
+
+    /// Streams: bytes that netd may still fill, or that the program has not taken.
+    pub fn untaken(&self) -> u32 {
+        let most = self.end.map_or(self.block.length, |_| self.filled);
+        most - self.taken
+    }
+
+    /// Bytes that came, and the round-trip time in microseconds that was told with the latest.
+    pub const fn measured(&self) -> (u32, u32) {
+        (self.filled, self.round_trip)
     }
 
     /// Takes one completion; `false` when it does not fit the room.
@@ -436,6 +450,7 @@ impl Room {
                 return false;
             }
             self.filled += piece.length;
+            self.round_trip = received.round_trip;
         }
         if received.end {
             self.end = Some(End::Finished);

@@ -1,7 +1,7 @@
 //! TCP connections.
 //!
 //! *Owns* the rooms and sends of one connection. Receiving: a few rooms are posted, so that the
-//! peer's window stays open while the program reads; they grow with the connection's pace. Sending:
+//! peer's window stays open while the program reads; how much, its appetite tells. Sending:
 //! bytes are copied into the arena once and stay there until the peer has acknowledged them; how
 //! much may be under way is bounded.
 
@@ -17,20 +17,22 @@ use protocol::{
     SocketOption, outcome,
 };
 
+use crate::appetite::Appetite;
+use crate::blocks::UNIT;
 use crate::error::Error;
 use crate::net::{Net, Pending};
-use crate::session::{End, Slot};
+use crate::session::{End, Room, Slot};
 
 /// Bytes of window that a connection begins with which the program opens.
 const CONNECT_WINDOW: u32 = 16 * 1024;
 /// Bytes of window that a connection begins with which is accepted: there may be thousands.
 const ACCEPT_WINDOW: u32 = 4 * 1024;
-/// Bytes of window that a busy connection grows to.
-const LARGEST_WINDOW: u32 = 256 * 1024;
+/// Bytes of window that a busy connection grows to: what netd offers at most, if not told otherwise.
+const LARGEST_WINDOW: u32 = 2 << 20;
 /// Bytes of a room or a send when the arena is nearly used up.
 const SMALLEST_BLOCK: u32 = 2 * 1024;
 /// Rooms posted at most.
-const MOST_ROOMS: usize = 4;
+const MOST_ROOMS: usize = 8;
 /// Bytes of one send.
 const LARGEST_SEND: u32 = 32 * 1024;
 /// Bytes that may wait for their acknowledgement.
@@ -66,9 +68,8 @@ struct Shared {
     local: Cell<SocketAddr>,
     remote: SocketAddr,
     rooms: RefCell<VecDeque<Pending>>,
-    window: Cell<u32>,
-    /// What the window may grow to, and how much may wait for its acknowledgement.
-    largest_window: Cell<u32>,
+    appetite: Cell<Appetite>,
+    /// How much may wait for its acknowledgement.
     send_bound: Cell<u32>,
     /// How reading ended; stays.
     read_end: Cell<Option<End>>,
@@ -153,8 +154,7 @@ impl TcpStream {
             local: Cell::new(local),
             remote,
             rooms: RefCell::new(VecDeque::new()),
-            window: Cell::new(window),
-            largest_window: Cell::new(LARGEST_WINDOW),
+            appetite: Cell::new(Appetite::new(window, LARGEST_WINDOW)),
             send_bound: Cell::new(SEND_BOUND),
             read_end: Cell::new(None),
             sends: RefCell::new(VecDeque::new()),
@@ -307,33 +307,34 @@ impl Shared {
             // Its own bounds follow, so that nothing is sent or posted in vain.
             SocketOption::SendBuffer if bytes > 0 => self.send_bound.set(bytes),
             SocketOption::SendBuffer => self.send_bound.set(SEND_BOUND),
-            SocketOption::ReceiveBuffer if bytes > 0 => {
-                self.largest_window.set(bytes);
-                self.window.set(bytes);
-            }
-            SocketOption::ReceiveBuffer => self.largest_window.set(LARGEST_WINDOW),
+            SocketOption::ReceiveBuffer => self.want(|appetite| appetite.fix(bytes)),
             _ => {}
         }
         Ok(())
     }
 
-    /// Opens the window again when half of it is used up, as wide as wanted, or as is fair.
+    fn want(&self, change: impl FnOnce(&mut Appetite)) {
+        let mut appetite = self.appetite.get();
+        change(&mut appetite);
+        self.appetite.set(appetite);
+    }
+
+    /// Opens the window again when a quarter of it is used up, as wide as wanted, or as is fair. (By
+    /// halves, one half would wait for a last piece that a peer with a closed window does not send.)
     fn post_rooms(&self) {
         let mut rooms = self.rooms.borrow_mut();
-        let mut open = self.net.unfilled(rooms.iter());
-        if open > self.window.get() / 2 {
-            return;
-        }
-        let window = self.window.get().min(self.net.fair_share());
-        let size = (window / 2).max(SMALLEST_BLOCK);
-        while (open <= window / 2 || rooms.is_empty())
+        let mut open = self.net.untaken(rooms.iter());
+        let window = self.appetite.get().window().min(self.net.fair_share());
+        let size = (window / 4 / UNIT * UNIT).max(SMALLEST_BLOCK);
+        while (open.saturating_add(size) <= window || rooms.is_empty())
             && rooms.len() < MOST_ROOMS
             && self.read_end.get().is_none()
         {
-            // Short of arena, a small room keeps a connection going.
-            let small = || self.net.take_room(SMALLEST_BLOCK);
-            let room = self.net.take_room(size);
-            let Some(room) = room.or_else(|| rooms.is_empty().then(small)?) else {
+            // Short of arena, a smaller room keeps a connection going.
+            let smaller = |size: &u32| Some(size / 2).filter(|_| rooms.is_empty());
+            let mut sizes = core::iter::successors(Some(size), smaller)
+                .take_while(|size| *size >= SMALLEST_BLOCK);
+            let Some(room) = sizes.find_map(|size| self.net.take_room(size)) else {
                 return;
             };
             let receive = Receive {
@@ -344,7 +345,7 @@ impl Shared {
                 Ok(pending) => rooms.push_back(pending),
                 Err(error) => self.read_end.set(Some(End::Failed(error))),
             }
-            open = open.saturating_add(size);
+            open = open.saturating_add(room.length);
         }
     }
 
@@ -419,14 +420,11 @@ impl Shared {
     /// The first room is done with and read.
     fn end_room(&self, rooms: &mut VecDeque<Pending>, end: End) {
         if end == End::Full {
-            rooms.pop_front();
-            // It was filled to the end: the peer is fast, give it more.
-            self.window.set(
-                self.window
-                    .get()
-                    .saturating_mul(2)
-                    .min(self.largest_window.get()),
-            );
+            let told = |slot: &mut Slot| slot.room.as_ref().map(Room::measured);
+            let measured = rooms.pop_front().and_then(|room| room.with(told)?);
+            let (bytes, round_trip) = measured.unwrap_or_default();
+            let now = rt::clock::now();
+            self.want(|appetite| appetite.take(bytes, round_trip, now));
         } else {
             self.read_end.set(Some(end));
             rooms.clear();

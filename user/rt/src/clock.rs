@@ -14,6 +14,12 @@ pub fn now() -> u64 {
     counter::nanoseconds(counter::read())
 }
 
+/// On a host: from now on it is so late for this thread, and time stands still, for simulations.
+#[cfg(not(target_os = "none"))]
+pub fn stand_at(nanoseconds: u64) {
+    counter::TOLD.set(Some(nanoseconds));
+}
+
 /// Seconds since 1970, if there is a real-time clock.
 #[must_use]
 pub fn wall() -> Option<u64> {
@@ -95,9 +101,17 @@ mod counter {
 
 #[cfg(not(target_os = "none"))]
 mod counter {
-    use std::{sync::OnceLock, time::Instant};
+    use std::{cell::Cell, sync::OnceLock, time::Instant};
+
+    std::thread_local! {
+        /// What this thread was told, in nanoseconds.
+        pub static TOLD: Cell<Option<u64>> = const { Cell::new(None) };
+    }
 
     pub fn read() -> u64 {
+        if let Some(told) = TOLD.get() {
+            return told;
+        }
         static START: OnceLock<Instant> = OnceLock::new();
         let elapsed = START.get_or_init(Instant::now).elapsed();
         u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)

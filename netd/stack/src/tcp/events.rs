@@ -136,6 +136,7 @@ impl Stack {
                 length,
                 from: None,
                 more,
+                round_trip: conn.tcp.round_trip(),
             };
             if !telling.tell(socket, room.token, kind) {
                 return false;

@@ -31,6 +31,7 @@ impl Stack {
                 length: arrival.length,
                 from: arrival.from.map(SocketAddr::V4),
                 more: arrival.more,
+                round_trip: 0,
             };
             if !telling.tell(id, arrival.token, kind) {
                 return false;
