@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stack::Instant;
+use wire::ethernet;
 
 use crate::random::Random;
 use crate::weather::{Loss, Weather};
@@ -25,6 +26,8 @@ pub enum Fault {
     Flipped(u64),
     /// A router marks it instead of dropping it.
     Marked,
+    /// A router drops it and says that packets of so many bytes would pass.
+    Refused(u16),
 }
 
 /// The faults of one direction of a link, by the number of the frame.
@@ -76,6 +79,25 @@ impl Judge {
     /// Notes what befell a frame without chance: its queue was full, or long.
     pub(crate) fn note(&mut self, frame: u64, fault: Fault) {
         self.noted.entry(frame).or_default().push(fault);
+    }
+
+    /// What befalls frame number `frame`, which is too long.
+    pub(crate) fn refuse(&mut self, frame: u64, weather: &Weather) -> Fault {
+        let most = weather.longest_frame.saturating_sub(ethernet::HEADER_LEN);
+        let most = u16::try_from(most).unwrap_or(u16::MAX);
+        let is_told = match &self.source {
+            Source::List(list) => list
+                .get(&frame)
+                .is_some_and(|faults| faults.contains(&Fault::Refused(most))),
+            Source::Chance => self.random.chance(weather.refusals),
+        };
+        let fault = if is_told {
+            Fault::Refused(most)
+        } else {
+            Fault::Lost
+        };
+        self.note(frame, fault);
+        fault
     }
 
     /// What befalls frame number `frame`.

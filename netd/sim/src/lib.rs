@@ -18,6 +18,7 @@ mod oracle;
 mod pcapng;
 mod program;
 mod random;
+mod router;
 mod text;
 mod trace;
 mod weather;

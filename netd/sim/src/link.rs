@@ -12,6 +12,7 @@ use wire::{Ecn, ethernet};
 use crate::codel::Codel;
 use crate::fault::{Fault, Faults, Judge};
 use crate::random::Random;
+use crate::router;
 use crate::weather::{Discipline, Weather};
 
 /// One direction of a link.
@@ -26,6 +27,8 @@ pub struct Line {
     pub sent: u64,
     /// Frames that came to nothing.
     pub lost: u64,
+    /// What a router had to say of the last frame, and when that is heard.
+    refusal: Option<(Instant, Vec<u8>)>,
 }
 
 /// What the queue does with a frame.
@@ -49,6 +52,7 @@ impl Line {
             busy_until: Instant::ZERO,
             sent: 0,
             lost: 0,
+            refusal: None,
         }
     }
 
@@ -71,14 +75,31 @@ impl Line {
         arrivals
     }
 
+    /// What a router has to say to the sender of the frame that went in last.
+    pub(crate) fn refusal(&mut self) -> Option<(Instant, Vec<u8>)> {
+        self.refusal.take()
+    }
+
     fn pass(&mut self, number: u64, frame: &[u8], now: Instant) -> Vec<(Instant, Vec<u8>)> {
-        if !self.weather.is_up || frame.len() > self.weather.longest_frame {
+        if !self.weather.is_up {
             self.judge.note(number, Fault::Lost);
             return Vec::new();
         }
-        let faults = self.judge.decide(number, &self.weather, now);
-        if faults.contains(&Fault::Lost) {
-            return Vec::new();
+        let faults = if frame.len() > self.weather.longest_frame {
+            vec![self.judge.refuse(number, &self.weather)]
+        } else {
+            self.judge.decide(number, &self.weather, now)
+        };
+        for fault in &faults {
+            match fault {
+                Fault::Lost => return Vec::new(),
+                Fault::Refused(mtu) => {
+                    let heard = now + self.weather.delay * 2;
+                    self.refusal = router::too_big(frame, *mtu).map(|word| (heard, word));
+                    return Vec::new();
+                }
+                _ => {}
+            }
         }
         let mut frame = frame.to_vec();
         let leaves = match self.admit(&frame, now) {
@@ -97,7 +118,7 @@ impl Line {
         let mut copy = None;
         for fault in faults {
             match fault {
-                Fault::Lost => {}
+                Fault::Lost | Fault::Refused(_) => {}
                 Fault::Late(by) => late = by,
                 Fault::Copied(by) => copy = Some(by),
                 Fault::Flipped(bit) => flip(&mut frame, bit),

@@ -4,16 +4,19 @@
 //! read off the wire, and states by their names.
 
 mod diagram;
+mod paths;
 mod segments;
 
-use stack::{SocketInfo, Stack};
+use stack::{Instant, SocketInfo, Stack};
 
 use diagram::States;
+use paths::Paths;
 use segments::Segments;
 
 /// Follows one station.
 pub(crate) struct Watch {
     segments: Segments,
+    paths: Paths,
     states: States,
 }
 
@@ -22,21 +25,24 @@ impl Watch {
     pub(crate) fn new(name: &str, has_cookies: bool) -> Self {
         Self {
             segments: Segments::new(name, has_cookies),
+            paths: Paths::default(),
             states: States::new(name),
         }
     }
 
     /// A frame was handed to the station.
-    pub(crate) fn received(&mut self, frame: &[u8]) {
+    pub(crate) fn received(&mut self, frame: &[u8], now: Instant) {
         self.segments.received(frame);
+        self.paths.received(frame, now);
     }
 
     /// The station has sent a frame.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(crate) fn sent(&mut self, frame: &[u8]) -> Result<(), String> {
-        self.segments.sent(frame)
+    pub(crate) fn sent(&mut self, frame: &[u8], now: Instant) -> Result<(), String> {
+        self.segments.sent(frame)?;
+        self.paths.sent(frame, now)
     }
 
     /// The connections that the station has now.

@@ -67,6 +67,9 @@ pub struct Weather {
     pub corruption: u32,
     /// Frames longer than this never arrive, whatever the hosts believe.
     pub longest_frame: usize,
+    /// Of those, so many in a million a router refuses by saying so (RFC 1191); the others come to
+    /// nothing without a word.
+    pub refusals: u32,
     /// Whether anything passes at all.
     pub is_up: bool,
 }
@@ -85,6 +88,7 @@ impl Weather {
         duplication: 0,
         corruption: 0,
         longest_frame: usize::MAX,
+        refusals: 0,
         is_up: true,
     };
 
@@ -136,6 +140,7 @@ impl Weather {
             loss: Loss::Never,
             duplication: 0,
             corruption: 0,
+            refusals: 0,
             ..self
         }
     }

@@ -276,7 +276,7 @@ impl World {
                 }
                 match &mut station.body {
                     Body::Host(host) => {
-                        station.watch.received(&frame);
+                        station.watch.received(&frame, now);
                         host.input(&frame, now);
                     }
                     Body::Device(device) => {
@@ -313,7 +313,7 @@ impl World {
             if let Some(meddler) = &mut station.meddler {
                 sound = sound.and_then(|()| meddler(frame));
             }
-            sound = sound.and_then(|()| station.watch.sent(frame));
+            sound = sound.and_then(|()| station.watch.sent(frame, now));
         }
         sound = sound.and_then(|()| station.watch.states(host.stack.sockets()));
         if let Some(broken) = host.verdicts().find_map(Verdict::complaint) {
@@ -339,6 +339,9 @@ impl World {
             }
             let arrivals = station.line.carry(&frame, self.now);
             let wire = station.wire;
+            if let Some((at, frame)) = station.line.refusal() {
+                self.schedule(at, Happening::Arrival { to: from, frame });
+            }
             for (at, frame) in arrivals {
                 let hears = |to: &usize| *to != from && self.stations[*to].wire == wire;
                 let mut others: Vec<_> = (0..self.stations.len()).filter(hears).collect();

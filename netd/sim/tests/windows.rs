@@ -51,6 +51,7 @@ impl Pair {
                 None,
                 None,
                 None,
+                None,
             ],
         }
     }

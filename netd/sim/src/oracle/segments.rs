@@ -45,12 +45,15 @@ struct Begun {
     window: u16,
 }
 
+/// From where a segment is and where it goes.
+pub(super) type TcpEnds = (SocketAddrV4, SocketAddrV4);
+
 /// All connections of one station.
 pub(super) struct Segments {
     name: String,
     /// It may answer SYNs by cookies.
     has_cookies: bool,
-    flows: BTreeMap<(SocketAddrV4, SocketAddrV4), Flow>,
+    flows: BTreeMap<TcpEnds, Flow>,
 }
 
 impl Segments {
@@ -62,7 +65,7 @@ impl Segments {
         }
     }
 
-    fn flow(&mut self, ends: (SocketAddrV4, SocketAddrV4)) -> &mut Flow {
+    fn flow(&mut self, ends: TcpEnds) -> &mut Flow {
         let has_cookies = self.has_cookies;
         self.flows
             .entry(ends)
@@ -91,7 +94,7 @@ impl Segments {
     }
 }
 
-fn parse(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, Segment<'_>)> {
+pub(super) fn parse(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, Segment<'_>)> {
     let frame = ethernet::Frame::parse(frame).ok()?;
     if frame.header.ethertype != EtherType::IPV4 {
         return None;
@@ -247,7 +250,9 @@ impl Flow {
         let end = start + i64::try_from(segment.payload.len()).unwrap_or(i64::MAX);
         // RFC 9293 section 3.8.6.1: a probe is one byte beyond.
         let is_probe = segment.payload.len() == 1 && start <= self.their_edge;
-        let is_allowed = end <= self.their_edge || is_probe;
+        // RFC 7413 section 4.2.1: what goes with a SYN goes before any window is known.
+        let is_early = segment.header.options.fast_open.is_some();
+        let is_allowed = end <= self.their_edge || is_probe || is_early;
         is_allowed
             .then_some(())
             .ok_or("more than the peer's window allows")
@@ -282,7 +287,9 @@ impl Flow {
         let edge = ack + (i64::from(header.window) << scale);
         // The rounding of the scale may move the edge by less than one unit.
         let shrunk = self.our_edge - edge;
-        if shrunk >= 1 << self.scales().0 && !self.has_fin {
+        // Who takes a SYN has heard of no other window, though with Fast Open more may have left.
+        let is_first = header.flags.contains(Flags::SYN);
+        if shrunk >= 1 << self.scales().0 && !self.has_fin && !is_first {
             return Err("a window is taken back");
         }
         // What a cookie has offered the station does not know any more.

@@ -73,6 +73,7 @@ impl Program for DatagramEcho {
             length,
             from,
             more,
+            ..
         } = event.kind
         {
             if let Some(from) = from {
@@ -173,6 +174,7 @@ impl Program for DatagramClient {
                 length,
                 from,
                 more,
+                ..
             } => {
                 if from.is_some() {
                     let bytes = desk.read(offset, length);

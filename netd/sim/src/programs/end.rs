@@ -59,7 +59,7 @@ pub struct Manner {
 }
 
 /// Options of a socket, as many as are chosen.
-pub type Options = [Option<SocketOption>; 5];
+pub type Options = [Option<SocketOption>; 6];
 
 impl Manner {
     /// The options that are chosen.

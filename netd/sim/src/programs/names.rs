@@ -89,6 +89,7 @@ impl Program for NameServer {
             length,
             from,
             more,
+            ..
         } = event.kind
         {
             if let Some(from) = from

@@ -63,7 +63,7 @@ impl Stream {
             closes_second: habits.closes_second,
             pauses: (Duration::ZERO, Duration::ZERO),
             aborts_after: None,
-            options: [None; 5],
+            options: [None; 6],
         };
         Self {
             role,

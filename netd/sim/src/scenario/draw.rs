@@ -76,8 +76,10 @@ impl Plan {
             let others = plan.hosts.len() - 1;
             let server = (client + 1 + random.index(others)) % plan.hosts.len();
             let style = random.pick(&STYLES);
-            plan.may_fail |= matches!(style, Style::Abort);
             let talk = talk(style, (client, server), port, &mut random);
+            // What goes with a SYN may come as two connections (RFC 7413 section 2.1).
+            let opens_fast = talk.visits.manner.options[FAST_OPEN].is_some();
+            plan.may_fail |= matches!(style, Style::Abort) || opens_fast;
             plan.talks.push(talk);
         }
         for host in &mut plan.hosts {
@@ -123,6 +125,7 @@ fn changes(hosts: &[HostPlan], random: &mut Random) -> (Vec<Change>, bool) {
             },
             1 => Weather {
                 longest_frame: random.pick(&[400, 700, 1_200]),
+                refusals: random.pick(&[0, 500_000, 1_000_000]),
                 ..usual
             },
             2 => Weather {
@@ -139,7 +142,7 @@ fn changes(hosts: &[HostPlan], random: &mut Random) -> (Vec<Change>, bool) {
                 weather,
                 ..hosts[host]
             });
-        // Narrow for ever, without a word from anybody (RFC 8899): it must be found out.
+        // Narrow for ever, perhaps without a word from anybody (RFC 8899): it must be found out.
         let stays = kind == 1 && weather.longest_frame >= LEAST_PASSAGE && random.chance(400_000);
         // Both ways, or only one.
         for host in [
@@ -192,6 +195,8 @@ fn talk(style: Style, hosts: (usize, usize), port: u16, random: &mut Random) -> 
     client.closes_second = second == Some(0);
     server.closes_second = second == Some(1);
     bend(style, &mut shape, &mut client, &mut server, random);
+    let opens_fast = random.pick(&[None, None, Some(SocketOption::FastOpen(true))]);
+    (client.options[FAST_OPEN], server.options[FAST_OPEN]) = (opens_fast, opens_fast);
     let bytes = shape.bytes;
     (client.bytes, server.bytes) = (bytes, (bytes.1, bytes.0));
     server.flows = (client.flows.1, client.flows.0);
@@ -289,7 +294,10 @@ fn hasty(random: &mut Random) -> Option<SocketOption> {
     random.pick(&[None, Some(SocketOption::NoDelay(true))])
 }
 
-/// Options of all kinds; the first place is kept for the style's own.
+/// Which place of the options is kept for Fast Open, which both ends must want.
+const FAST_OPEN: usize = 5;
+
+/// Options of all kinds; the first place is kept for the style's own, the last for the talk's.
 fn options(random: &mut Random) -> Options {
     let congestion = random.pick(&[
         None,
@@ -317,6 +325,7 @@ fn options(random: &mut Random) -> Options {
             Some(SocketOption::QuickAck(true)),
             Some(SocketOption::TellUserTimeout(true)),
         ]),
+        None,
     ]
 }
 

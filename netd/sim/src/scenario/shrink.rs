@@ -387,7 +387,7 @@ fn at_once(talk: &mut Talk) {
         .flatten()
     {
         manner.speaks = crate::programs::Speaks::AtOnce;
-        manner.options = [None; 5];
+        manner.options = [None; 6];
     }
 }
 

@@ -170,7 +170,7 @@ impl Stage {
 
     /// A frame reaches the stack.
     pub(super) fn input(&mut self, frame: &[u8]) -> Result<(), String> {
-        self.watch.received(frame);
+        self.watch.received(frame, self.now);
         let meta = ReceiveMeta::default();
         self.stack
             .input(self.link, frame, meta, &mut self.memory, self.now);
@@ -270,7 +270,7 @@ impl Stage {
             if let Some(meddler) = &mut self.meddler {
                 meddler(&mut frame)?;
             }
-            self.watch.sent(&frame)?;
+            self.watch.sent(&frame, self.now)?;
             if let Some(sent) = peer::read(&frame) {
                 self.note_sent(sent)?;
             }
