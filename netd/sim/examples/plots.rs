@@ -146,8 +146,8 @@ fn charts_of_path(title: &str, path: Bottleneck, time: Duration) -> Vec<Chart> {
     charts.into()
 }
 
-/// Two flows of one algorithm on one line, the second from the tenth second on.
-fn chart_of_two(algorithm: Algorithm, title: &'static str) -> Chart {
+/// Two flows on one line, the second from the tenth second on.
+fn chart_of_two(algorithms: [Algorithm; 2], title: &'static str) -> Chart {
     let path = Bottleneck {
         rate: 50_000_000,
         round_trip: Duration::from_millis(20),
@@ -157,7 +157,7 @@ fn chart_of_two(algorithm: Algorithm, title: &'static str) -> Chart {
         late: (0, Duration::ZERO),
     };
     let mut bulk = Bulk::new(path, 1);
-    bulk.flow(algorithm);
+    bulk.flow(algorithms[0]);
     let mut lines: Vec<Line> = [("first", COLOURS[1]), ("second", COLOURS[0])]
         .map(|(name, colour)| Line {
             name,
@@ -169,7 +169,7 @@ fn chart_of_two(algorithm: Algorithm, title: &'static str) -> Chart {
     let mut before = [0, 0];
     for round in 0..200 {
         if round == 34 {
-            bulk.flow(algorithm);
+            bulk.flow(algorithms[1]);
         }
         bulk.run(step);
         for flow in 0..if round < 34 { 1 } else { 2 } {
@@ -242,9 +242,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", file.display());
     }
     let shares = [
-        chart_of_two(Algorithm::NewReno, "two flows, NewReno"),
-        chart_of_two(Algorithm::Cubic, "two flows, CUBIC"),
-        chart_of_two(Algorithm::Bbr, "two flows, BBR"),
+        chart_of_two([Algorithm::NewReno; 2], "two flows, NewReno"),
+        chart_of_two([Algorithm::Cubic; 2], "two flows, CUBIC"),
+        chart_of_two([Algorithm::Bbr; 2], "two flows, BBR"),
+        chart_of_two([Algorithm::Cubic, Algorithm::Bbr], "CUBIC, then BBR"),
     ];
     let file = directory.join("fairness.svg");
     draw(

@@ -150,6 +150,27 @@ fn two_flows_share() {
     }
 }
 
+/// What BBR costs others: the losses that it makes in a queue of a tenth of the product, and what it
+/// leaves to CUBIC in one of a whole product.
+#[test]
+fn bbr_loses_little_and_leaves_something_to_others() {
+    let mut bulk = Bulk::new(path(50, 20, 25_000), 1);
+    for _ in 0..2 {
+        bulk.flow(Algorithm::Bbr);
+    }
+    bulk.run(Duration::from_secs(10));
+    let (before, lost) = ([0, 1].map(|flow| bulk.received(flow)), bulk.lost());
+    bulk.run(Duration::from_secs(30));
+    let got: u64 = [0, 1]
+        .map(|flow| bulk.received(flow) - before[flow])
+        .iter()
+        .sum();
+    let lost = (bulk.lost() - lost) * 1_448 * 1_000 / got;
+    assert!(lost < 40, "{lost} in a thousand, where version 1 loses 100");
+    let index = fairness([Algorithm::Cubic, Algorithm::Bbr], path(50, 20, 125_000));
+    assert!(index > 0.75, "{index:.3}, where version 1 has 0.63");
+}
+
 #[test]
 fn marks_take_the_place_of_losses() {
     let mut marking = path(50, 20, 500_000);

@@ -1,28 +1,35 @@
-//! BBR: a model of the path instead of a reaction to loss (draft-cardwell-iccrg-bbr-congestion-
-//! control-00, the first version).
+//! BBR: a model of the path instead of a reaction to each loss (draft-ietf-ccwg-bbr, version 3).
 //!
-//! *Owns* the model (the greatest delivery rate of ten rounds, the least round trip of ten seconds)
-//! and the modes that keep it true. The rate paces what is sent; the window, twice the product of
-//! the two, only bounds what may go wrong. *Never* takes a loss for a sign of anything but that loss.
-//! Marks of routers would have to count (RFC 3168 section 6.1), so its segments ask for none.
+//! *Owns* the model (the greatest delivery rate of two cycles, the least round trip of ten seconds), the
+//! bounds that losses set, and the modes that keep both true. The rate paces what is sent; the window,
+//! twice the product of rate and round trip, bounds what may go wrong. *Never* takes a loss of up to
+//! 2 % of a flight for more than chance. Marks of routers would have to count (RFC 3168 section 6.1),
+//! so its segments ask for none.
 //!
 //! | mode | pacing gain | until |
 //! | --- | --- | --- |
-//! | startup | 2.89 | the rate has not grown by a quarter in three rounds |
+//! | startup | 2.77 | the rate has not grown by a quarter in three rounds, or too much is lost |
 //! | drain | 0.35 | the queue that startup made is gone |
-//! | probe bandwidth | 1.25, 0.75, then 1 six times | for ever, a round trip each |
-//! | probe round trip | 1 | the window was small for 200 ms |
+//! | down | 0.9 | the queue of a probe is gone, and a part of what the path holds is left free |
+//! | cruise | 1 | it is time to look for more |
+//! | refill | 1 | the pipe is full again: one round |
+//! | up | 1.25 | the rate does not grow any more, or too much is lost |
+//! | probe round trip | 1 | the window was small for 200 ms; every five seconds |
 //!
-//! Differences from the draft: probing for the round trip keeps half of the product in flight, as
-//! later versions do, not four segments. The first round of recovery does not send less: on a path
-//! that always loses some, every round is the first of a recovery, and pacing bounds the harm. The
-//! detector of policers is left out.
+//! Differences from the draft: losses are judged by rounds, not by packets ([`bounds`]); a round that
+//! loses by chance does not lower the bounds for the moment, so that a path that always loses a little
+//! is not used less and less; the window is not cut to what is delivered in the first round of recovery;
+//! the extra window for aggregated acknowledgements is a fixed one.
 
+mod bounds;
+mod cycle;
 mod gain;
 mod model;
 
 use core::time::Duration;
 
+use self::bounds::{Bounds, UNBOUNDED};
+use self::cycle::Cycle;
 use self::gain::Gain;
 use self::model::Model;
 use super::{AckSample, MAX_WINDOW, Remembered, bytes_per_second, initial_window};
@@ -42,11 +49,10 @@ const LEAST_SEGMENTS: u32 = 4;
 enum Mode {
     Startup,
     Drain,
-    /// Probing for bandwidth: the phase of the cycle, and when it began.
-    ProbeBandwidth {
-        phase: u8,
-        since: Instant,
-    },
+    Down,
+    Cruise,
+    Refill,
+    Up,
     /// Probing for the round trip: when to end it, known once little enough is in flight, and
     /// whether a whole round has passed since.
     ProbeRoundTrip {
@@ -55,20 +61,67 @@ enum Mode {
     },
 }
 
+impl Mode {
+    /// Whether it is one of the search for bandwidth.
+    const fn is_search(self) -> bool {
+        matches!(self, Self::Down | Self::Cruise | Self::Refill | Self::Up)
+    }
+
+    /// Whether more is sent than is known to get through, so that losses say nothing new.
+    const fn is_probe(self) -> bool {
+        matches!(self, Self::Startup | Self::Refill | Self::Up)
+    }
+}
+
+/// Whether the pipe is full: the rate grows no more, however much is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Full {
+    /// The rate at which the pipe last seemed to grow, and for how many rounds it has not.
+    rate: u64,
+    rounds: u8,
+    is_now: bool,
+    /// It was, once.
+    was_ever: bool,
+}
+
+impl Full {
+    fn restart(&mut self, rate: u64) {
+        *self = Self {
+            rate,
+            was_ever: self.was_ever,
+            ..Self::default()
+        };
+    }
+
+    fn take(&mut self, rate: u64, is_round: bool) {
+        if self.is_now {
+            return;
+        }
+        if rate >= self.rate.saturating_add(self.rate / 4) {
+            self.restart(rate);
+        } else if is_round {
+            self.rounds = self.rounds.saturating_add(1);
+            self.is_now = self.rounds >= FULL_ROUNDS;
+            self.was_ever |= self.is_now;
+        }
+    }
+}
+
 /// The state of BBR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bbr {
     mode: Mode,
     model: Model,
+    bounds: Bounds,
+    cycle: Cycle,
+    full: Full,
     window: u32,
     /// The window to come back to, after recovery or probing for the round trip.
     prior_window: u32,
     /// Bytes per second; zero before anything is known.
     pacing_rate: u64,
-    /// The rate at which the pipe last seemed to grow, and for how many rounds it has not.
-    full_rate: u64,
-    full_rounds: u8,
-    is_pipe_full: bool,
+    /// The application, not the path, is the limit.
+    is_limited: bool,
     /// Nothing was in flight for a while.
     is_restarting: bool,
 }
@@ -78,12 +131,13 @@ impl Bbr {
         Self {
             mode: Mode::Startup,
             model: Model::new(now),
+            bounds: Bounds::new(),
+            cycle: Cycle::new(now),
+            full: Full::default(),
             window: remembered.window,
             prior_window: 0,
             pacing_rate: 0,
-            full_rate: 0,
-            full_rounds: 0,
-            is_pipe_full: false,
+            is_limited: false,
             is_restarting: false,
         }
     }
@@ -94,7 +148,7 @@ impl Bbr {
 
     /// The model is forgotten: what is left of it is its product, which is no queue.
     pub(super) fn remember(&self) -> Remembered {
-        let product = self.model.product(Gain::ONE);
+        let product = self.product(Gain::ONE);
         if product == 0 {
             return Remembered {
                 window: self.window,
@@ -115,18 +169,36 @@ impl Bbr {
             return self.pacing_rate;
         }
         let rtt = srtt.unwrap_or(Duration::from_millis(1));
-        Gain::HIGH.of(bytes_per_second(self.window.into(), rtt))
+        Gain::STARTUP.of(bytes_per_second(self.window.into(), rtt))
     }
 
     pub(super) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
-        let is_probing = matches!(self.mode, Mode::ProbeRoundTrip { .. });
-        let is_round_start = self.model.take_rate(sample, is_probing);
-        self.advance_cycle(sample);
-        self.look_for_full_pipe(sample, is_round_start);
-        self.drain(sample, mss);
-        self.watch_round_trip(sample, is_round_start, mss);
+        let seen = sample.rate.map_or(0, |rate| {
+            bytes_per_second(rate.delivered.into(), rate.interval)
+        });
+        let is_slow = matches!(self.mode, Mode::ProbeRoundTrip { .. });
+        let is_round = self.model.take_rate(sample, seen, is_slow);
+        self.is_limited = sample.rate.is_none_or(|rate| rate.is_app_limited);
+        self.bounds.take(sample, seen);
+        if is_round {
+            self.cycle.note_round();
+            if !self.mode.is_probe() {
+                self.bounds.lower(self.window, self.model.rate());
+            }
+        }
+        if !self.is_limited {
+            self.full.take(seen, is_round);
+        }
+        self.leave_startup(sample, is_round, mss);
+        if self.full.was_ever {
+            self.search(sample, seen, is_round, mss);
+        }
+        self.watch_round_trip(sample, is_round, mss);
         if sample.delivered > 0 {
             self.is_restarting = false;
+        }
+        if is_round {
+            self.bounds.end_round(sample, seen);
         }
         self.set_pacing_rate();
         self.set_window(sample, mss);
@@ -147,111 +219,56 @@ impl Bbr {
         if is_first {
             self.save_window();
         }
-        self.full_rate = 0;
-        self.full_rounds = 0;
+        self.full.restart(0);
         self.window = u32::from(mss.get());
     }
 
     pub(super) fn on_spurious(&mut self) {
-        self.full_rate = 0;
-        self.full_rounds = 0;
+        self.full.restart(0);
+        self.bounds.forget_low();
         self.on_recovered();
     }
 
     /// After a pause: at the known rate, not faster, so that the pause does not end in a burst.
     pub(super) fn on_idle(&mut self) {
         self.is_restarting = true;
-        if matches!(self.mode, Mode::ProbeBandwidth { .. }) {
-            self.pacing_rate = paced(self.model.rate());
+        if self.mode.is_search() {
+            self.pacing_rate = paced(self.rate());
         }
     }
 
-    fn pacing_gain(&self) -> Gain {
-        match self.mode {
-            Mode::Startup => Gain::HIGH,
-            Mode::Drain => Gain::DRAIN,
-            Mode::ProbeBandwidth { phase: 0, .. } => Gain::UP,
-            Mode::ProbeBandwidth { phase: 1, .. } => Gain::DOWN,
-            Mode::ProbeBandwidth { .. } | Mode::ProbeRoundTrip { .. } => Gain::ONE,
-        }
+    /// Bytes per second that the path carries now.
+    fn rate(&self) -> u64 {
+        self.model.rate().min(self.bounds.rate_low())
     }
 
-    fn window_gain(&self) -> Gain {
-        match self.mode {
-            Mode::Startup | Mode::Drain => Gain::HIGH,
-            Mode::ProbeBandwidth { .. } => Gain::TWO,
-            Mode::ProbeRoundTrip { .. } => Gain::HALF,
-        }
+    /// The bandwidth-delay product times `gain`, in bytes.
+    fn product(&self, gain: Gain) -> u32 {
+        self.model.product(self.rate(), gain)
     }
 
-    /// Section 4.3.4.3: on to the next phase of the cycle?
-    fn advance_cycle(&mut self, sample: &AckSample) {
-        let Mode::ProbeBandwidth { phase, since } = self.mode else {
-            return;
-        };
-        let is_long = sample.now.since(since) > self.model.min_rtt();
-        let is_over = match phase {
-            // Up: a round trip, and until the rate was really put to the test.
-            0 => {
-                let target = self.model.product(Gain::UP);
-                is_long && (sample.lost > 0 || sample.prior_in_flight >= target)
-            }
-            // Down: no longer than the queue lasts.
-            1 => is_long || sample.prior_in_flight <= self.model.product(Gain::ONE),
-            _ => is_long,
-        };
-        if is_over {
-            self.mode = Mode::ProbeBandwidth {
-                phase: (phase + 1) % 8,
-                since: sample.now,
-            };
+    /// After startup its queue is emptied.
+    fn leave_startup(&mut self, sample: &AckSample, is_round: bool, mss: Mss) {
+        if self.mode == Mode::Startup && is_round && self.bounds.ends_startup() {
+            self.full.was_ever = true;
+            self.bounds
+                .bound_startup(self.product(Gain::ONE).max(least(mss)));
         }
-    }
-
-    /// Section 4.3.2.2: three rounds without a quarter more.
-    fn look_for_full_pipe(&mut self, sample: &AckSample, is_round_start: bool) {
-        let is_app_limited = sample.rate.is_none_or(|rate| rate.is_app_limited);
-        if self.is_pipe_full || !is_round_start || is_app_limited {
-            return;
-        }
-        if self.model.rate() >= self.full_rate.saturating_add(self.full_rate / 4) {
-            self.full_rate = self.model.rate();
-            self.full_rounds = 0;
-            return;
-        }
-        self.full_rounds = self.full_rounds.saturating_add(1);
-        self.is_pipe_full = self.full_rounds >= FULL_ROUNDS;
-    }
-
-    /// Section 4.3.3: after startup the queue is emptied.
-    fn drain(&mut self, sample: &AckSample, mss: Mss) {
-        if self.mode == Mode::Startup && self.is_pipe_full {
+        if self.mode == Mode::Startup && self.full.was_ever {
             self.mode = Mode::Drain;
         }
         if self.mode == Mode::Drain && sample.in_flight <= self.target(Gain::ONE, mss) {
-            self.probe_bandwidth(sample);
+            self.slow_down(sample);
         }
     }
 
-    /// The cycle begins anywhere but with the phase that drains, so that flows that began together
-    /// do not probe together.
-    fn probe_bandwidth(&mut self, sample: &AckSample) {
-        let noise = sample.now.as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        let phase = match noise % 7 {
-            0 => 0,
-            other => u8::try_from(other).unwrap_or(0) + 1,
-        };
-        self.mode = Mode::ProbeBandwidth {
-            phase,
-            since: sample.now,
-        };
-    }
-
-    /// Section 4.3.5: once the least round trip is ten seconds old, the path is emptied to see it.
-    fn watch_round_trip(&mut self, sample: &AckSample, is_round_start: bool, mss: Mss) {
-        let is_old = self.model.take_round_trip(sample);
-        if is_old && !self.is_restarting && !matches!(self.mode, Mode::ProbeRoundTrip { .. }) {
+    /// Section 5.3.4: every five seconds the path is emptied to see the least round trip.
+    fn watch_round_trip(&mut self, sample: &AckSample, is_round: bool, mss: Mss) {
+        let is_due = self.model.take_round_trip(sample);
+        if is_due && !self.is_restarting && !matches!(self.mode, Mode::ProbeRoundTrip { .. }) {
             self.save_window();
+            self.cycle.end_probe();
+            self.model.begin_round();
             self.mode = Mode::ProbeRoundTrip {
                 until: None,
                 was_round: false,
@@ -260,7 +277,7 @@ impl Bbr {
         let Mode::ProbeRoundTrip { until, was_round } = self.mode else {
             return;
         };
-        let was_round = was_round || (is_round_start && until.is_some());
+        let was_round = was_round || (is_round && until.is_some());
         let (until, was_round) = match until {
             Some(until) if was_round && sample.now > until => {
                 self.end_probe(sample);
@@ -279,37 +296,71 @@ impl Bbr {
     fn end_probe(&mut self, sample: &AckSample) {
         self.model.renew_round_trip(sample.now);
         self.model.distrust(sample);
+        self.bounds.forget_low();
         self.window = self.window.max(self.prior_window);
-        if self.is_pipe_full {
-            self.probe_bandwidth(sample);
+        if self.full.was_ever {
+            self.slow_down(sample);
+            // There is no queue to be emptied.
+            self.mode = Mode::Cruise;
         } else {
             self.mode = Mode::Startup;
         }
     }
 
-    /// Section 4.2.1: one percent below the estimate, so that queues do not grow by inaccuracy. In
+    const fn pacing_gain(&self) -> Gain {
+        match self.mode {
+            Mode::Startup => Gain::STARTUP,
+            Mode::Drain => Gain::DRAIN,
+            Mode::Down => Gain::DOWN,
+            Mode::Up => Gain::UP,
+            Mode::Cruise | Mode::Refill | Mode::ProbeRoundTrip { .. } => Gain::ONE,
+        }
+    }
+
+    const fn window_gain(&self) -> Gain {
+        match self.mode {
+            Mode::Up => Gain::UP_WINDOW,
+            Mode::ProbeRoundTrip { .. } => Gain::HALF,
+            Mode::Startup | Mode::Drain | Mode::Down | Mode::Cruise | Mode::Refill => Gain::TWO,
+        }
+    }
+
+    /// Section 5.6.2: one percent below the estimate, so that queues do not grow by inaccuracy. In
     /// startup the rate never falls.
     fn set_pacing_rate(&mut self) {
-        let rate = paced(self.pacing_gain().of(self.model.rate()));
-        if rate > 0 && (self.is_pipe_full || rate > self.pacing_rate) {
+        let rate = paced(self.pacing_gain().of(self.rate()));
+        if rate > 0 && (self.full.was_ever || rate > self.pacing_rate) {
             self.pacing_rate = rate;
         }
     }
 
-    /// Section 4.2.3.
+    /// Section 5.6.4.
     fn set_window(&mut self, sample: &AckSample, mss: Mss) {
         self.window = self.window.saturating_sub(sample.lost);
         let target = self.target(self.window_gain(), mss);
         let grown = self.window.saturating_add(sample.delivered);
-        if self.is_pipe_full {
+        if self.full.was_ever {
             self.window = grown.min(target);
         } else if self.window < target || self.model.delivered() < initial_window(mss).into() {
             self.window = grown;
         }
-        self.window = self.window.clamp(least(mss), MAX_WINDOW);
-        if matches!(self.mode, Mode::ProbeRoundTrip { .. }) {
-            self.window = self.window.min(self.probe_window(mss));
-        }
+        let most = self.bound(mss).clamp(least(mss), MAX_WINDOW);
+        self.window = self.window.clamp(least(mss), most);
+    }
+
+    /// What losses, or the mode, allow to be in flight.
+    fn bound(&self, mss: Mss) -> u32 {
+        let segment = mss.get().into();
+        let high = match self.mode {
+            Mode::Startup | Mode::Drain => UNBOUNDED,
+            Mode::Down | Mode::Refill | Mode::Up => self.bounds.high,
+            Mode::Cruise => self.bounds.high_with_headroom(segment),
+            Mode::ProbeRoundTrip { .. } => {
+                let most = self.bounds.high_with_headroom(segment);
+                most.min(self.probe_window(mss))
+            }
+        };
+        high.min(self.bounds.low())
     }
 
     /// The product of the model times `gain`, and what pacing and delayed acknowledgements hold.
@@ -318,11 +369,11 @@ impl Bbr {
             return gain.of_window(initial_window(mss));
         }
         let quanta = quantum(self.pacing_rate, mss).saturating_mul(3);
-        self.model.product(gain).saturating_add(quanta)
+        self.product(gain).saturating_add(quanta)
     }
 
     fn probe_window(&self, mss: Mss) -> u32 {
-        self.model.product(Gain::HALF).max(least(mss))
+        self.product(Gain::HALF).max(least(mss))
     }
 
     /// Remembers the window, unless it is a small one for a while anyway.
@@ -336,7 +387,7 @@ impl Bbr {
 }
 
 /// 99 % of a rate.
-fn paced(rate: u64) -> u64 {
+const fn paced(rate: u64) -> u64 {
     rate - rate / 100
 }
 

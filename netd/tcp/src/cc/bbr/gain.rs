@@ -7,14 +7,19 @@
 pub(super) struct Gain(u32);
 
 impl Gain {
-    /// 2/ln 2: the least that doubles what is delivered in each round.
-    pub(super) const HIGH: Self = Self(739);
-    /// The inverse: what startup queued in one round is gone after one more.
+    /// 4 ln 2: the least that doubles what is delivered in each round.
+    pub(super) const STARTUP: Self = Self(710);
+    /// What startup queued in one round is gone after one more.
     pub(super) const DRAIN: Self = Self(88);
-    /// Looking for more bandwidth.
+    /// Looking for more bandwidth, and the window for it.
     pub(super) const UP: Self = Self(320);
+    pub(super) const UP_WINDOW: Self = Self(576);
     /// Taking back the queue that this made.
-    pub(super) const DOWN: Self = Self(192);
+    pub(super) const DOWN: Self = Self(230);
+    /// What is left of a bound when too much is lost: 0.7.
+    pub(super) const BETA: Self = Self(179);
+    /// What is left free for others: 0.15.
+    pub(super) const HEADROOM: Self = Self(38);
     pub(super) const HALF: Self = Self(128);
     pub(super) const ONE: Self = Self(256);
     pub(super) const TWO: Self = Self(512);

@@ -1,29 +1,34 @@
-//! BBR's model of the path: how fast, how far, and which round it is.
+//! BBR's model of the path: how fast, how far, and when a round begins.
 //!
-//! *Owns* the two filters (draft-cardwell-iccrg-bbr section 4.1) and the count of rounds. *Never*
-//! decides what to send.
+//! *Owns* the two filters (sections 5.5.5 and 5.5.7 of the draft). *Never* decides what to send.
 
 use core::time::Duration;
 
 use super::super::max_filter::MaxFilter;
-use super::super::{AckSample, MAX_WINDOW, bytes_per_second};
+use super::super::{AckSample, MAX_WINDOW};
 use super::gain::Gain;
 use crate::time::Instant;
 
-/// Rounds for which a rate counts.
-const RATE_ROUNDS: u32 = 10;
+/// How many more cycles a rate counts after its own.
+const RATE_CYCLES: u32 = 1;
 /// How long the least round trip is believed.
 const ROUND_TRIP_TIME: Duration = Duration::from_secs(10);
+/// How often the path is emptied to see it.
+const PROBE_TIME: Duration = Duration::from_secs(5);
 
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Model {
-    /// BtlBw, bytes per second.
+    /// `BBR.max_bw`, bytes per second.
     rate: MaxFilter,
-    /// RTprop; [`Duration::MAX`] while unknown.
+    /// Cycles of the search for bandwidth.
+    cycle: u32,
+    /// `BBR.min_rtt`; [`Duration::MAX`] while unknown.
     min_rtt: Duration,
     min_rtt_at: Instant,
-    round: u32,
+    /// The least round trip since the path was to be emptied last.
+    recent_rtt: Duration,
+    recent_rtt_at: Instant,
     /// The round ends when a segment arrives before whose departure so much was delivered.
     round_end: u64,
     delivered: u64,
@@ -34,10 +39,12 @@ pub(super) struct Model {
 impl Model {
     pub(super) const fn new(now: Instant) -> Self {
         Self {
-            rate: MaxFilter::new(RATE_ROUNDS),
+            rate: MaxFilter::new(RATE_CYCLES),
+            cycle: 0,
             min_rtt: Duration::MAX,
             min_rtt_at: now,
-            round: 0,
+            recent_rtt: Duration::MAX,
+            recent_rtt_at: now,
             round_end: 0,
             delivered: 0,
             distrusted: 0,
@@ -49,6 +56,7 @@ impl Model {
         self.rate.get()
     }
 
+    #[cfg(test)]
     pub(super) const fn min_rtt(&self) -> Duration {
         self.min_rtt
     }
@@ -63,19 +71,19 @@ impl Model {
         self.rate() > 0 && self.min_rtt != Duration::MAX
     }
 
-    /// The bandwidth-delay product times `gain`, in bytes.
-    pub(super) fn product(&self, gain: Gain) -> u32 {
+    /// What `rate` holds in flight, times `gain`, in bytes.
+    pub(super) fn product(&self, rate: u64, gain: Gain) -> u32 {
         if !self.is_known() {
             return 0;
         }
         let microseconds = u64::try_from(self.min_rtt.as_micros()).unwrap_or(u64::MAX);
-        let bytes = self.rate().saturating_mul(microseconds) / 1_000_000;
+        let bytes = rate.saturating_mul(microseconds) / 1_000_000;
         u32::try_from(gain.of(bytes)).map_or(MAX_WINDOW, |bytes| bytes.min(MAX_WINDOW))
     }
 
-    /// Takes a delivery rate (section 4.1.1.3). Returns whether a round begins. `is_slow`: less than
-    /// the path can carry is sent on purpose.
-    pub(super) fn take_rate(&mut self, sample: &AckSample, is_slow: bool) -> bool {
+    /// Takes a delivery rate: `seen`. Returns whether a round begins. `is_slow`: less than the path
+    /// can carry is sent on purpose.
+    pub(super) fn take_rate(&mut self, sample: &AckSample, seen: u64, is_slow: bool) -> bool {
         let Some(taken) = sample.rate else {
             return false;
         };
@@ -83,19 +91,22 @@ impl Model {
         let is_round_start = taken.prior_delivered >= self.round_end;
         if is_round_start {
             self.round_end = self.delivered;
-            self.round = self.round.wrapping_add(1);
         }
-        let seen = bytes_per_second(taken.delivered.into(), taken.interval);
         let is_limited = is_slow || taken.is_app_limited || taken.prior_delivered < self.distrusted;
-        // Section 4.1.1.4: what the sender held back says nothing, unless it is a new record.
+        // What the sender held back says nothing, unless it is a new record.
         if !is_limited || seen >= self.rate.get() {
-            self.rate.update(self.round, seen);
+            self.rate.update(self.cycle, seen);
         }
         is_round_start
     }
 
+    /// A cycle of the search is over; what the one before it saw is forgotten.
+    pub(super) const fn end_cycle(&mut self) {
+        self.cycle = self.cycle.wrapping_add(1);
+    }
+
     /// A round begins with what is sent from now on.
-    pub(super) fn begin_round(&mut self) {
+    pub(super) const fn begin_round(&mut self) {
         self.round_end = self.delivered;
     }
 
@@ -104,20 +115,26 @@ impl Model {
         self.distrusted = self.delivered.saturating_add(sample.in_flight.into());
     }
 
-    /// Takes a round trip (section 4.1.2.3). Returns whether the least one has become old.
+    /// Takes a round trip. Returns whether the path should be emptied to see the least one.
     pub(super) fn take_round_trip(&mut self, sample: &AckSample) -> bool {
-        let is_old = sample.now.since(self.min_rtt_at) > ROUND_TRIP_TIME;
+        let is_due = sample.now.since(self.recent_rtt_at) > PROBE_TIME;
         if let Some(rtt) = sample.rtt
-            && (rtt <= self.min_rtt || is_old)
+            // Who sees the least one again need not empty the path for it.
+            && (rtt <= self.recent_rtt || is_due)
         {
-            self.min_rtt = rtt;
-            self.min_rtt_at = sample.now;
+            self.recent_rtt = rtt;
+            self.recent_rtt_at = sample.now;
         }
-        is_old
+        let is_old = sample.now.since(self.min_rtt_at) > ROUND_TRIP_TIME;
+        if self.recent_rtt < self.min_rtt || is_old {
+            self.min_rtt = self.recent_rtt;
+            self.min_rtt_at = self.recent_rtt_at;
+        }
+        is_due
     }
 
     /// The path was emptied: what was seen is the least.
-    pub(super) fn renew_round_trip(&mut self, now: Instant) {
-        self.min_rtt_at = now;
+    pub(super) const fn renew_round_trip(&mut self, now: Instant) {
+        self.recent_rtt_at = now;
     }
 }

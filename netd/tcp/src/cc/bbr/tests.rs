@@ -30,18 +30,23 @@ fn usage(line: &mut Line, flows: &mut [Flow], time: Duration) -> u64 {
 fn the_modes_follow_each_other_and_the_queue_is_drained() {
     let mut line = Line::new(80, 20, 10_000_000);
     let (mut modes, mut flows) = (Vec::new(), [flow()]);
-    line.run(&mut flows, START, Duration::from_secs(1), |_, flows| {
+    line.run(&mut flows, START, Duration::from_secs(4), |_, flows| {
         let mode = match bbr(&flows[0]).mode {
             Mode::Startup => "startup",
             Mode::Drain => "drain",
-            Mode::ProbeBandwidth { .. } => "probe",
+            Mode::Down => "down",
+            Mode::Cruise => "cruise",
+            Mode::Refill => "refill",
+            Mode::Up => "up",
             Mode::ProbeRoundTrip { .. } => "round trip",
         };
         if modes.last() != Some(&mode) {
             modes.push(mode);
         }
     });
-    assert_eq!(modes, ["startup", "drain", "probe"]);
+    // Nothing is left to be slower for, at first.
+    assert_eq!(modes[..3], ["startup", "drain", "cruise"]);
+    assert_eq!(modes[3..7], ["refill", "up", "down", "cruise"]);
     let bbr = bbr(&flows[0]);
     let rate = bbr.model.rate();
     assert!(rate.abs_diff(line.rate) < line.rate / 50, "{rate}");
@@ -61,7 +66,7 @@ fn the_modes_follow_each_other_and_the_queue_is_drained() {
 
 #[test]
 fn losses_by_chance_cost_only_themselves() {
-    for (loss, least) in [(1_000, 98), (10_000, 96), (50_000, 88)] {
+    for (loss, least) in [(1_000, 98), (10_000, 96), (15_000, 90)] {
         let mut line = Line::new(1_000, 20, 2_500_000);
         line.loss = loss;
         let usage = usage(&mut line, &mut [flow()], Duration::from_secs(10));
@@ -70,17 +75,25 @@ fn losses_by_chance_cost_only_themselves() {
 }
 
 #[test]
+fn what_loses_more_than_chance_explains_is_taken_for_full() {
+    let mut line = Line::new(1_000, 20, 2_500_000);
+    line.loss = 100_000;
+    let usage = usage(&mut line, &mut [flow()], Duration::from_secs(10));
+    assert!(usage < 50, "{usage} %");
+}
+
+#[test]
 fn a_shallow_queue_is_enough() {
     let mut line = Line::new(100, 20, 25_000);
     let mut flows = [flow()];
     let usage = usage(&mut line, &mut flows, Duration::from_secs(20));
     assert!(usage >= 97, "{usage} %");
-    let lost = flows[0].lost * 100 / flows[0].delivered;
-    assert!(lost < 8, "{lost} % are lost");
+    let lost = flows[0].lost * 1_000 / flows[0].delivered;
+    assert!(lost < 15, "{lost} in a thousand are lost");
 }
 
 #[test]
-fn the_round_trip_is_looked_for_every_ten_seconds() {
+fn the_round_trip_is_looked_for_when_the_least_was_not_seen_for_five_seconds() {
     let mut line = Line::new(80, 20, 10_000_000);
     let mut flows = [flow()];
     let warm = line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
@@ -107,7 +120,7 @@ fn more_bandwidth_is_found_and_less_is_noticed() {
     let mut line = Line::new(20, 20, 10_000_000);
     let mut flows = [flow()];
     let mut at = line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
-    for (megabits, seconds) in [(80, 2), (20, 3)] {
+    for (megabits, seconds) in [(80, 12), (20, 9)] {
         line.rate = megabits * 125_000;
         at = line.run(&mut flows, at, Duration::from_secs(seconds), |_, _| {});
         let rate = bbr(&flows[0]).model.rate();
@@ -171,8 +184,52 @@ fn what_is_left_of_the_model_is_its_product() {
 #[test]
 fn before_the_first_measurement_the_initial_window_is_paced() {
     let bbr = Bbr::new(Remembered::initial(MSS), START);
-    // 10,000 bytes in 100 ms, 2.89 times as fast.
+    // 10,000 bytes in 100 ms, 2.77 times as fast.
     let rate = bbr.pacing_rate(Some(Duration::from_millis(100)));
-    assert!((288_000..289_000).contains(&rate), "{rate}");
-    assert!(bbr.pacing_rate(None) > 28_000_000);
+    assert!((277_000..278_000).contains(&rate), "{rate}");
+    assert!(bbr.pacing_rate(None) > 27_000_000);
+}
+
+#[test]
+fn a_bound_is_found_where_the_queue_overflows_and_room_is_left_free() {
+    let mut line = Line::new(100, 20, 50_000);
+    let mut flows = [flow()];
+    let at = line.run(&mut flows, START, Duration::from_secs(20), |_, _| {});
+    // The path holds 250,000 bytes, and its queue 50,000.
+    let high = bbr(&flows[0]).bounds.high;
+    assert!((250_000..400_000).contains(&high), "{high}");
+    let mut most = 0;
+    line.run(&mut flows, at, Duration::from_secs(10), |_, flows| {
+        if bbr(&flows[0]).mode == Mode::Cruise {
+            most = most.max(bbr(&flows[0]).window());
+        }
+    });
+    assert!(most <= high * 9 / 10, "{most} of {high}");
+}
+
+#[test]
+fn too_many_losses_end_startup() {
+    // Each flight loses its end: the queue is next to nothing.
+    let mut line = Line::new(100, 20, 5_000);
+    let mut flows = [flow()];
+    line.run(&mut flows, START, Duration::from_millis(400), |_, _| {});
+    let bbr = bbr(&flows[0]);
+    assert_ne!(bbr.mode, Mode::Startup);
+    assert_ne!(bbr.bounds.high, UNBOUNDED);
+}
+
+#[test]
+fn what_is_lost_for_the_moment_is_found_again_by_the_next_probe() {
+    let mut line = Line::new(100, 20, 500_000);
+    let mut flows = [flow()];
+    let at = line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
+    line.loss = 200_000;
+    let at = line.run(&mut flows, at, Duration::from_millis(300), |_, _| {});
+    let low = bbr(&flows[0]).bounds.rate_low();
+    assert!(low < line.rate * 95 / 100, "{low}");
+    line.loss = 0;
+    line.run(&mut flows, at, Duration::from_secs(6), |_, _| {});
+    assert_eq!(bbr(&flows[0]).bounds.rate_low(), u64::MAX);
+    let rate = bbr(&flows[0]).model.rate();
+    assert!(rate > line.rate * 95 / 100, "{rate}");
 }
