@@ -132,6 +132,7 @@ fn a_datagram_may_be_empty_and_has_the_life_that_was_chosen() {
         length: 0,
         from: Some(local),
         more: true,
+        round_trip: 0,
     };
     assert_eq!(world.b.take(5), [expected]);
     let (_, datagram) = world.log.last().expect("the datagram");

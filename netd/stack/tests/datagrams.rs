@@ -45,6 +45,7 @@ fn the_first_datagram_waits_for_its_neighbour() {
                 length,
                 from: Some(from),
                 more: true,
+                ..
             } => {
                 assert_eq!(from.ip(), IpAddr::V4(ip(1)));
                 (*offset, *length)

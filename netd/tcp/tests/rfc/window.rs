@@ -44,15 +44,15 @@ fn new_room_is_told_at_once_if_it_matters() {
 #[test]
 fn new_room_does_not_wait_for_a_delayed_acknowledgement() {
     let mut lab = Lab::settled();
-    let _ = lab.take(data(16, 9_000, 0));
-    assert_eq!(lab.sent(), [seg(ACK, 0, 9_016).window(984)]);
-    let _ = lab.take(data(9_016, 600, 0));
+    let _ = lab.take(data(16, 8_000, 0));
+    assert_eq!(lab.sent(), [seg(ACK, 0, 8_016).window(1_984)]);
+    let _ = lab.take(data(8_016, 600, 0));
     assert_eq!(lab.sent(), []);
     // A byte of room is not worth a segment, a whole segment is.
     lab.connection.give_room(1, lab.now);
     assert_eq!(lab.sent(), []);
     lab.connection.give_room(2_000, lab.now);
-    assert_eq!(lab.sent(), [seg(ACK, 0, 9_616).window(2_401)]);
+    assert_eq!(lab.sent(), [seg(ACK, 0, 8_616).window(3_401)]);
     assert_eq!(lab.connection.next_deadline(&lab.shared), None);
 }
 
