@@ -36,7 +36,7 @@ pub enum Algorithm {
     /// RFC 9438 with HyStart++ (RFC 9406): grows by the time since the last loss.
     #[default]
     Cubic,
-    /// Models bandwidth and round trip, and paces; a loss means nothing to it.
+    /// Models bandwidth and round trip, and paces; losses bound it when they are more than chance.
     Bbr,
 }
 
