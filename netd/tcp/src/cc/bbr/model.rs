@@ -16,6 +16,9 @@ const ROUND_TRIP_TIME: Duration = Duration::from_secs(10);
 /// How often the path is emptied to see it.
 const PROBE_TIME: Duration = Duration::from_secs(5);
 
+/// A round trip is the least one again when it is longer by one part in so many.
+const SAME_PART: u32 = 64;
+
 /// The model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Model {
@@ -118,12 +121,14 @@ impl Model {
     /// Takes a round trip. Returns whether the path should be emptied to see the least one.
     pub(super) fn take_round_trip(&mut self, sample: &AckSample) -> bool {
         let is_due = sample.now.since(self.recent_rtt_at) > PROBE_TIME;
-        if let Some(rtt) = sample.rtt
-            // Who sees the least one again need not empty the path for it.
-            && (rtt <= self.recent_rtt || is_due)
-        {
-            self.recent_rtt = rtt;
-            self.recent_rtt_at = sample.now;
+        if let Some(rtt) = sample.rtt {
+            if rtt < self.recent_rtt || is_due {
+                self.recent_rtt = rtt;
+                self.recent_rtt_at = sample.now;
+            } else if rtt - self.recent_rtt <= self.recent_rtt / SAME_PART {
+                // Who sees the least one again need not empty the path for it.
+                self.recent_rtt_at = sample.now;
+            }
         }
         let is_old = sample.now.since(self.min_rtt_at) > ROUND_TRIP_TIME;
         if self.recent_rtt < self.min_rtt || is_old {
