@@ -1,4 +1,8 @@
 //! Programs at the two ends of a long fat path: how much room they give, and what gets through.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod common;
 
