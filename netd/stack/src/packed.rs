@@ -99,6 +99,24 @@ impl From<Room> for Packed {
     }
 }
 
+impl From<Arrival> for Packed {
+    #[inline]
+    fn from(arrival: Arrival) -> Self {
+        let range = |length| Range::new(arrival.offset, length);
+        match arrival.from {
+            Some(from) => Self {
+                more: from.ip().to_bits(),
+                ..Self::ranged(
+                    Kind::Arrival { more: arrival.more },
+                    arrival.token,
+                    range(pair(arrival.length, from.port())),
+                )
+            },
+            None => Self::ranged(Kind::RoomDone, arrival.token, range(0)),
+        }
+    }
+}
+
 impl From<Request> for Packed {
     fn from(request: Request) -> Self {
         match request {
@@ -117,7 +135,7 @@ impl From<Request> for Packed {
                 more: listener.map_or(0, SocketId::raw),
                 ..Self::ranged(Kind::Accepted, token, range)
             },
-            Request::Arrival(arrival) => Self::arrival(&arrival),
+            Request::Arrival(arrival) => arrival.into(),
             Request::Notice(Notice { token, error }) => {
                 Self::ranged(Kind::Notice(error), token, Range::default())
             }
@@ -137,21 +155,6 @@ impl Packed {
             token: halves(token.0),
             length: range.length,
             more: 0,
-        }
-    }
-
-    fn arrival(arrival: &Arrival) -> Self {
-        let range = |length| Range::new(arrival.offset, length);
-        match arrival.from {
-            Some(from) => Self {
-                more: from.ip().to_bits(),
-                ..Self::ranged(
-                    Kind::Arrival { more: arrival.more },
-                    arrival.token,
-                    range(pair(arrival.length, from.port())),
-                )
-            },
-            None => Self::ranged(Kind::RoomDone, arrival.token, range(0)),
         }
     }
 
@@ -211,6 +214,50 @@ impl Packed {
         }
     }
 
+    #[inline]
+    fn datagram_arrival(&self, more: bool) -> Arrival {
+        let (length, from) = self.datagram();
+        Arrival {
+            token: self.token(),
+            offset: self.range().offset,
+            length,
+            from: Some(from),
+            more,
+        }
+    }
+
+    fn room_done(&self) -> Arrival {
+        Arrival {
+            token: self.token(),
+            offset: self.range().offset,
+            length: 0,
+            from: None,
+            more: false,
+        }
+    }
+
+    /// The request, if it is a datagram that came.
+    #[inline]
+    fn arrival(&self) -> Option<Arrival> {
+        match self.kind {
+            Kind::Arrival { more } => Some(self.datagram_arrival(more)),
+            Kind::RoomDone => Some(self.room_done()),
+            _ => None,
+        }
+    }
+
+    /// The request, if it has ended with an error.
+    #[inline]
+    fn notice(&self) -> Option<Notice> {
+        match self.kind {
+            Kind::Notice(error) => Some(Notice {
+                token: self.token(),
+                error,
+            }),
+            _ => None,
+        }
+    }
+
     /// The request, if it is a send.
     #[inline]
     fn send(&self) -> Option<Send> {
@@ -255,23 +302,8 @@ impl Packed {
                 listener: SocketId::from_raw(self.more),
                 range: self.range(),
             }),
-            Kind::Arrival { more } => {
-                let (length, from) = self.datagram();
-                Request::Arrival(Arrival {
-                    token,
-                    offset: self.range().offset,
-                    length,
-                    from: Some(from),
-                    more,
-                })
-            }
-            Kind::RoomDone => Request::Arrival(Arrival {
-                token,
-                offset: self.range().offset,
-                length: 0,
-                from: None,
-                more: false,
-            }),
+            Kind::Arrival { more } => Request::Arrival(self.datagram_arrival(more)),
+            Kind::RoomDone => Request::Arrival(self.room_done()),
             Kind::Notice(error) => Request::Notice(Notice { token, error }),
         }
     }
@@ -339,6 +371,18 @@ impl Requests {
     #[inline]
     pub(crate) fn first_room(&self, chain: &Chain) -> Option<Room> {
         self.0.first(chain)?.room()
+    }
+
+    /// The first request, if it is a datagram that came.
+    #[inline]
+    pub(crate) fn first_arrival(&self, chain: &Chain) -> Option<Arrival> {
+        self.0.first(chain)?.arrival()
+    }
+
+    /// The first request, if it has ended with an error.
+    #[inline]
+    pub(crate) fn first_notice(&self, chain: &Chain) -> Option<Notice> {
+        self.0.first(chain)?.notice()
     }
 
     /// So many bytes of the first request, which is a room, are used.

@@ -113,10 +113,10 @@ impl Stack {
             return true;
         };
         let mut told = true;
-        while let Some(Request::Notice(notice)) = self.requests.first(&notices).filter(|_| told) {
+        while let Some(notice) = self.requests.first_notice(&notices).filter(|_| told) {
             told = telling.tell(None, notice.token, EventKind::Closed);
             if told {
-                self.requests.pop(&mut notices);
+                self.requests.discard(&mut notices);
             }
         }
         self.clients.put_notices(client, notices);

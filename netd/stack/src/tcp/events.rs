@@ -159,13 +159,8 @@ impl Stack {
         // After a close they are cancelled.
         let is_closing = matches!(conn.holder, Holder::Closing(..));
         let ended = !is_closing && (conn.at_eof() || conn.is(Fact::ReceiveClosed));
-        while let Some(token) = self
-            .requests
-            .first(&conn.rooms)
-            .filter(|request| ended && matches!(request, Request::Room(_)))
-            .map(|request| request.token())
-        {
-            if !telling.tell(socket, token, EventKind::Eof) {
+        while ended && let Some(room) = self.requests.first_room(&conn.rooms) {
+            if !telling.tell(socket, room.token, EventKind::Eof) {
                 return false;
             }
             self.requests.discard(&mut conn.rooms);

@@ -225,11 +225,11 @@ impl Stack {
             return true;
         };
         let id = listener.socket;
-        while let Some(Request::Notice(notice)) = self.requests.first(&listener.notices) {
+        while let Some(notice) = self.requests.first_notice(&listener.notices) {
             if !telling.tell(id, notice.token, EventKind::Error(notice.error)) {
                 return false;
             }
-            self.requests.pop(&mut listener.notices);
+            self.requests.discard(&mut listener.notices);
         }
         if let Some(token) = listener.closing {
             if !telling.tell(id, token, EventKind::Closed) {

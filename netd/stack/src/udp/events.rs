@@ -25,7 +25,7 @@ impl Stack {
             }
             socket.connected = None;
         }
-        while let Some(Request::Arrival(arrival)) = self.requests.first(&socket.arrivals) {
+        while let Some(arrival) = self.requests.first_arrival(&socket.arrivals) {
             let kind = EventKind::Received {
                 offset: arrival.offset,
                 length: arrival.length,
@@ -48,11 +48,11 @@ impl Stack {
                 socket.error = None;
             }
         }
-        while let Some(Request::Notice(notice)) = self.requests.first(&socket.notices) {
+        while let Some(notice) = self.requests.first_notice(&socket.notices) {
             if !telling.tell(id, notice.token, EventKind::Error(notice.error)) {
                 return false;
             }
-            self.requests.pop(&mut socket.notices);
+            self.requests.discard(&mut socket.notices);
         }
         while let Some(send) = self.requests.first_send(&socket.done) {
             if !telling.tell(id, send.token, EventKind::Sent { bytes: send.length }) {

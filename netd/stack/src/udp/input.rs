@@ -111,9 +111,7 @@ impl Stack {
             memory
                 .write(socket.client, offset, payload)
                 .map_err(|_| Drop::ClientMemoryGone)?;
-            let pushed = self
-                .requests
-                .push(&mut socket.arrivals, owner, Request::Arrival(arrival));
+            let pushed = self.requests.push(&mut socket.arrivals, owner, arrival);
             pushed.map_err(|_| Drop::UdpQueueFull)?;
             if more {
                 self.requests.use_first_room(&socket.rooms, used);
