@@ -34,14 +34,23 @@ pub(super) fn run(lines: &[Line], meddler: Option<Meddler>) -> Result<(), Failur
     let mut stage = Stage::new(setup);
     stage.meddler = meddler;
     let mut last = 0;
-    for line in lines {
+    for (place, line) in lines.iter().enumerate() {
         last = line.number;
-        perform(&mut stage, line).map_err(|what| Failure {
+        let is_answered = lines.get(place + 1).is_some_and(is_answer);
+        perform(&mut stage, line, is_answered).map_err(|what| Failure {
             line: line.number,
             what,
         })?;
     }
     nothing_left(&stage, Duration::ZERO).map_err(|what| Failure { line: last, what })
+}
+
+/// Whether a statement behind a segment of the peer is what the client calls when it is told.
+fn is_answer(line: &Line) -> bool {
+    matches!(
+        (&line.statement, line.time),
+        (Statement::Calls(_), Time::Now)
+    )
 }
 
 /// Nothing may have been sent earlier than `play` ago, and not been expected.
@@ -75,7 +84,7 @@ fn seen<'a>(stage: &Stage, sent: &'a Sent) -> Seen<'a> {
     }
 }
 
-fn perform(stage: &mut Stage, line: &Line) -> Result<(), String> {
+fn perform(stage: &mut Stage, line: &Line, is_answered: bool) -> Result<(), String> {
     let (at, play) = match line.time {
         Time::Now => (stage.now, Duration::ZERO),
         Time::After(time, play) => (stage.now + time, play),
@@ -108,7 +117,12 @@ fn perform(stage: &mut Stage, line: &Line) -> Result<(), String> {
         Statement::Inject(segment) => {
             let numbers = stage.peer_numbers();
             let frame = peer::frame(segment, numbers, stage.flow().ports);
-            stage.input(&frame)
+            stage.input(&frame)?;
+            if is_answered {
+                stage.tell().map(drop)
+            } else {
+                stage.settle()
+            }
         }
         Statement::InjectError(error) => inject_error(stage, error),
         Statement::Calls(calls) => {
@@ -188,7 +202,8 @@ fn inject_error(stage: &mut Stage, error: &icmp::Error) -> Result<(), String> {
     let base = stage.peer_numbers().ack;
     let low = u32::try_from(error.seq.rem_euclid(1 << 32)).unwrap_or(0);
     let frame = peer::error_frame(error, base.wrapping_add(low), stage.flow().ports);
-    stage.input(&frame)
+    stage.input(&frame)?;
+    stage.settle()
 }
 
 fn event(stage: &mut Stage, wanted: &str) -> Result<(), String> {

@@ -168,20 +168,20 @@ impl Stage {
         Ok(())
     }
 
-    /// A frame reaches the stack.
+    /// A frame reaches the stack, and what follows has not happened yet.
     pub(super) fn input(&mut self, frame: &[u8]) -> Result<(), String> {
         self.watch.received(frame, self.now);
         let meta = ReceiveMeta::default();
         self.stack
             .input(self.link, frame, meta, &mut self.memory, self.now);
-        self.settle()
+        Ok(())
     }
 
     /// Does everything that can be done now.
     pub(super) fn settle(&mut self) -> Result<(), String> {
         for _ in 0..10_000 {
             self.stack.fire(&mut self.memory, self.now);
-            let is_quiet = !self.publish()? & !self.output()?;
+            let is_quiet = !self.tell()? & !self.output()?;
             let is_due = self.stack.next_deadline().is_some_and(|at| at <= self.now);
             if is_quiet && !is_due {
                 self.watch.states(self.stack.sockets())?;
@@ -191,7 +191,8 @@ impl Stage {
         Err("the stack never comes to rest".into())
     }
 
-    fn publish(&mut self) -> Result<bool, String> {
+    /// The client is told what there is to tell. Returns whether there was something.
+    pub(super) fn tell(&mut self) -> Result<bool, String> {
         let mut events = Vec::new();
         let is_deaf = self.is_deaf;
         self.stack.publish(self.now, &mut |_, event| {

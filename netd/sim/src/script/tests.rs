@@ -46,6 +46,19 @@ fn what_is_expected_and_not_sent_is_a_failure() {
 }
 
 #[test]
+fn a_call_behind_a_segment_comes_before_what_the_stack_answers() {
+    let ends = "open passive mss 1000\n< FIN seq 1 ack 1\n";
+    let play = |text: &str| parse(text).unwrap()[0].run();
+    assert!(play(&format!("{ends}shutdown send\n> FIN seq 1 ack 2")).is_ok());
+    assert!(
+        play(&format!(
+            "{ends}> seq 1 ack 2\nshutdown send\n> FIN seq 1 ack 2"
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
 fn times_are_exact() {
     let resent = |time: &str| format!("connect\n> SYN seq 0\n{time} > SYN seq 0");
     for right in ["+1s", "@1s", "+950ms~50ms"] {
