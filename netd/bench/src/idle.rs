@@ -107,42 +107,62 @@ fn their_segment(count: usize, rounds: usize) -> f64 {
     median(&mut values)
 }
 
+/// What was measured with so many connections.
+struct Measured {
+    count: usize,
+    /// Nanoseconds for a segment of one of them, of any of them, and of smoltcp's.
+    one: f64,
+    any: f64,
+    theirs: Option<f64>,
+    /// Bytes that each of them takes.
+    each: f64,
+}
+
+fn crowd(count: usize) -> Measured {
+    let limit = u32::try_from(count).expect("fewer than that");
+    // What the far end keeps of its connections is not the server's.
+    let before = resident();
+    let mut crowd = Crowd::new(limit);
+    crowd.grow(count);
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let each = (resident() - before) / count as f64 - Crowd::KEPT;
+    let rounds = (200_000 / (count + 100)).clamp(10, 2_000);
+    Measured {
+        count,
+        one: segment(&mut crowd, 2_000, Busy::One),
+        any: segment(&mut crowd, 2_000, Busy::Any),
+        theirs: (count <= 10_000).then(|| their_segment(count, rounds)),
+        each,
+    }
+}
+
 /// All rows of this group.
 pub fn measure(effort: Effort) -> Vec<Figure> {
     let counts: &[usize] = match effort {
         Effort::Quick => &[10, 1_000, 100_000],
         Effort::Full => &[10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000],
     };
+    let largest = counts.iter().copied().max();
+    // The largest first, while nothing that was given back can be taken again: only so does the
+    // process grow by what they weigh.
+    let measured: Vec<_> = counts.iter().rev().map(|count| crowd(*count)).collect();
+    let ten = measured.last().map_or(f64::NAN, |crowd| crowd.one);
     let mut figures = Vec::new();
-    let mut first = None;
-    for count in counts.iter().copied() {
-        let limit = u32::try_from(count).expect("fewer than that");
-        // What the far end keeps of its connections is not the server's.
-        let before = resident();
-        let mut crowd = Crowd::new(limit);
-        crowd.grow(count);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-        let each = (resident() - before) / count as f64 - Crowd::KEPT;
-        let one = segment(&mut crowd, 2_000, Busy::One);
-        let any = segment(&mut crowd, 2_000, Busy::Any);
-        drop(crowd);
+    for crowd in measured.into_iter().rev() {
+        let count = crowd.count;
         let name = format!("segment received, {count} connections");
-        let mut figure = Figure::alone(name, one, "ns").point("the same one again", count);
-        if count <= 10_000 {
-            let rounds = (200_000 / (count + 100)).clamp(10, 2_000);
-            figure.theirs = Some(their_segment(count, rounds));
-        }
-        let ten = *first.get_or_insert(one);
+        let mut figure = Figure::alone(name, crowd.one, "ns").point("the same one again", count);
+        figure.theirs = crowd.theirs;
         figures.push(match count {
             10 => figure.aim(Aim::AtMost(200.0)),
             10_000_000 => figure.aim(Aim::AtMost((ten * 1.5).round())),
             _ => figure,
         });
         let name = format!("the same, any of {count} connections");
-        figures.push(Figure::alone(name, any, "ns").point("any one", count));
-        if count >= 100_000 {
+        figures.push(Figure::alone(name, crowd.any, "ns").point("any one", count));
+        if largest == Some(count) {
             let name = format!("memory of an idle connection, {count} of them");
-            figures.push(Figure::alone(name, each, "bytes").aim(Aim::AtMost(256.0)));
+            figures.push(Figure::alone(name, crowd.each, "bytes").aim(Aim::AtMost(256.0)));
         }
     }
     figures
