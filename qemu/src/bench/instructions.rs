@@ -14,6 +14,8 @@ use crate::paths;
 
 const LIMIT: Duration = Duration::from_secs(120);
 const ECHOES: u16 = 1000;
+/// Long enough for the guest to fall asleep.
+const PAUSE: Duration = Duration::from_millis(1);
 
 pub fn measure() -> Result<Vec<Figure>> {
     let cable = Cable::new("bench-instructions")?;
@@ -32,14 +34,15 @@ pub fn measure() -> Result<Vec<Figure>> {
     }
     figures
         .push(Figure::new("ICMP echo", icmp(&mut guest, &cable)?, "instructions").at_most(5000.0));
-    figures.push(
-        Figure::new(
-            "TCP echo of 64 bytes",
-            tcp(&mut guest, &cable)?,
-            "instructions",
-        )
-        .at_most(12_000.0),
-    );
+    let mut client = Client::connect(&cable, 20_000, 7)?;
+    client.echo(b"warm")?;
+    for (name, pause) in [
+        ("TCP echo of 64 bytes", Duration::ZERO),
+        ("TCP echo of 64 bytes, asleep between", PAUSE),
+    ] {
+        let value = tcp(&mut guest, &mut client, pause)?;
+        figures.push(Figure::new(name, value, "instructions").at_most(12_000.0));
+    }
     Ok(figures)
 }
 
@@ -95,8 +98,10 @@ fn icmp(guest: &mut Guest, cable: &Cable) -> Result<f64> {
     })
 }
 
-fn tcp(guest: &mut Guest, cable: &Cable) -> Result<f64> {
-    let mut client = Client::connect(cable, 20_000, 7)?;
-    client.echo(b"warm")?;
-    count(guest, |_| client.echo(&[0x5a; 64]))
+/// Echoes with a pause before each.
+fn tcp(guest: &mut Guest, client: &mut Client<'_>, pause: Duration) -> Result<f64> {
+    count(guest, |_| {
+        std::thread::sleep(pause);
+        client.echo(&[0x5a; 64])
+    })
 }
