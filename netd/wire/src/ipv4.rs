@@ -26,19 +26,19 @@ const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET: u16 = 0x1fff;
 
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Raw {
-    version_and_words: u8,
-    traffic_class: u8,
+    pub(crate) version_and_words: u8,
+    pub(crate) traffic_class: u8,
     pub(crate) total_length: U16,
     pub(crate) identification: U16,
-    fragment: U16,
-    time_to_live: u8,
-    protocol: u8,
+    pub(crate) fragment: U16,
+    pub(crate) time_to_live: u8,
+    pub(crate) protocol: u8,
     pub(crate) checksum: [u8; 2],
-    source: [u8; 4],
-    destination: [u8; 4],
+    pub(crate) source: [u8; 4],
+    pub(crate) destination: [u8; 4],
 }
 
 const _: () = assert!(size_of::<Raw>() == HEADER_LEN);

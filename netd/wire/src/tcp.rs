@@ -23,17 +23,17 @@ pub const HEADER_LEN: usize = 20;
 /// Length in bytes of a header with all the options that fit.
 pub const MAX_HEADER_LEN: usize = 60;
 
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Raw {
-    source_port: U16,
-    destination_port: U16,
+    pub(crate) source_port: U16,
+    pub(crate) destination_port: U16,
     pub(crate) sequence: U32,
-    acknowledgment: U32,
+    pub(crate) acknowledgment: U32,
     pub(crate) offset_and_flags: U16,
-    window: U16,
+    pub(crate) window: U16,
     pub(crate) checksum: [u8; 2],
-    urgent: U16,
+    pub(crate) urgent: U16,
 }
 
 const _: () = assert!(size_of::<Raw>() == HEADER_LEN);

@@ -21,23 +21,8 @@ use crate::{Check, Ecn, Protocol, Pseudo, Sum, checksum, ethernet, ipv4, tcp};
 #[repr(C)]
 struct Headers {
     link: [u8; ethernet::HEADER_LEN],
-    version_and_words: u8,
-    traffic_class: u8,
-    total_length: U16,
-    identification: U16,
-    fragment: U16,
-    time_to_live: u8,
-    protocol: u8,
-    checksum: [u8; 2],
-    source: [u8; 4],
-    destination: [u8; 4],
-    ports: [u8; 4],
-    sequence: U32,
-    acknowledgment: U32,
-    offset_and_flags: U16,
-    window: U16,
-    transport_checksum: [u8; 2],
-    urgent: U16,
+    network: ipv4::Raw,
+    transport: tcp::Raw,
 }
 
 /// Where the IPv4 header begins, and the TCP header, in every frame of a train.
@@ -54,67 +39,76 @@ const STAMPS_START: [u8; 4] = [1, 1, 8, 10];
 
 impl Headers {
     fn flags(&self) -> Flags {
-        Flags::from_bits(self.offset_and_flags.get())
+        Flags::from_bits(self.transport.offset_and_flags.get())
     }
 
     /// Data offset and flags, but for PSH.
     fn shape(&self) -> u16 {
-        self.offset_and_flags.get() & !Flags::PSH.bits()
+        self.transport.offset_and_flags.get() & !Flags::PSH.bits()
     }
 
     /// Bytes from the frame's start to its payload.
     fn len(&self) -> usize {
-        SEGMENT.saturating_add(usize::from(self.offset_and_flags.get() >> 12 << 2))
+        let words = self.transport.offset_and_flags.get() >> 12;
+        SEGMENT.saturating_add(usize::from(words << 2))
     }
 
     fn pseudo(&self) -> Pseudo {
         Pseudo::v4(
-            Ipv4Addr::from(self.source),
-            Ipv4Addr::from(self.destination),
+            Ipv4Addr::from(self.network.source),
+            Ipv4Addr::from(self.network.destination),
         )
     }
 
     /// These, with zeros for all that each frame has for itself.
     fn common(&self) -> Self {
         Self {
-            total_length: U16::ZERO,
-            identification: U16::ZERO,
-            checksum: [0; 2],
-            sequence: U32::ZERO,
-            offset_and_flags: U16::ZERO,
-            transport_checksum: [0; 2],
+            network: ipv4::Raw {
+                total_length: U16::ZERO,
+                identification: U16::ZERO,
+                checksum: [0; 2],
+                ..self.network
+            },
+            transport: tcp::Raw {
+                sequence: U32::ZERO,
+                offset_and_flags: U16::ZERO,
+                checksum: [0; 2],
+                ..self.transport
+            },
             ..*self
         }
     }
 
     /// What of the IPv4 checksum is not common.
     fn packet_sum(&self) -> Sum {
-        Sum::word(self.total_length.get())
-            .plus(Sum::word(self.identification.get()))
-            .plus(Sum::word(u16::from_be_bytes(self.checksum)))
+        Sum::word(self.network.total_length.get())
+            .plus(Sum::word(self.network.identification.get()))
+            .plus(Sum::word(u16::from_be_bytes(self.network.checksum)))
     }
 
     /// What of the TCP checksum, but for length and data, is not common.
     fn segment_sum(&self) -> Sum {
-        Sum::double(self.sequence.get())
-            .plus(Sum::word(self.offset_and_flags.get()))
-            .plus(Sum::word(u16::from_be_bytes(self.transport_checksum)))
+        Sum::double(self.transport.sequence.get())
+            .plus(Sum::word(self.transport.offset_and_flags.get()))
+            .plus(Sum::word(u16::from_be_bytes(self.transport.checksum)))
     }
 
     /// Whether these are another segment's of the same train, but for its options.
     fn agree(&self, other: &Self) -> bool {
-        self.ports == other.ports
-            && self.acknowledgment == other.acknowledgment
+        let (network, transport) = (&self.network, &self.transport);
+        transport.source_port == other.transport.source_port
+            && transport.destination_port == other.transport.destination_port
+            && transport.acknowledgment == other.transport.acknowledgment
             && self.shape() == other.shape()
-            && self.window == other.window
-            && self.urgent == other.urgent
-            && self.source == other.source
-            && self.destination == other.destination
-            && self.version_and_words == other.version_and_words
-            && self.traffic_class == other.traffic_class
-            && self.fragment == other.fragment
-            && self.time_to_live == other.time_to_live
-            && self.protocol == other.protocol
+            && transport.window == other.transport.window
+            && transport.urgent == other.transport.urgent
+            && network.source == other.network.source
+            && network.destination == other.network.destination
+            && network.version_and_words == other.network.version_and_words
+            && network.traffic_class == other.network.traffic_class
+            && network.fragment == other.network.fragment
+            && network.time_to_live == other.network.time_to_live
+            && network.protocol == other.network.protocol
             && self.link == other.link
     }
 }
@@ -177,9 +171,9 @@ impl Train {
     #[must_use]
     pub fn behind(frame: &[u8]) -> Option<Self> {
         let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-        let is_plain = headers.version_and_words == VERSION_AND_WORDS
-            && Protocol(headers.protocol) == Protocol::TCP
-            && Ecn::from_bits(headers.traffic_class) != Ecn::Congested
+        let is_plain = headers.network.version_and_words == VERSION_AND_WORDS
+            && Protocol(headers.network.protocol) == Protocol::TCP
+            && Ecn::from_bits(headers.network.traffic_class) != Ecn::Congested
             && headers.flags().union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
         let options = frame.get(OPTIONS..headers.len())?;
         let stamps = options.as_array::<STAMPS_LEN>().copied();
@@ -193,7 +187,7 @@ impl Train {
             first: *headers,
             stamps,
             sums: None,
-            next: headers.sequence.get().wrapping_add(payload),
+            next: headers.transport.sequence.get().wrapping_add(payload),
         })
     }
 
@@ -202,7 +196,7 @@ impl Train {
     #[must_use]
     pub fn follow<'a>(&mut self, frame: &'a [u8]) -> Option<Follower<'a>> {
         let (headers, mut behind) = Headers::ref_from_prefix(frame).ok()?;
-        if headers.sequence.get() != self.next || !headers.agree(&self.first) {
+        if headers.transport.sequence.get() != self.next || !headers.agree(&self.first) {
             return None;
         }
         if let Some(stamps) = &self.stamps {
@@ -245,7 +239,7 @@ impl Train {
         let segment = whole.get(SEGMENT..len)?;
         let mut header = Segment::parse(segment, Check::Trusted).ok()?.header;
         header.seq = self.next.wrapping_sub(bytes);
-        Some((header, Ecn::from_bits(self.first.traffic_class)))
+        Some((header, Ecn::from_bits(self.first.network.traffic_class)))
     }
 }
 
@@ -253,7 +247,7 @@ impl Train {
 #[inline]
 fn payload_len(headers: &Headers) -> Option<u32> {
     let before = headers.len().checked_sub(PACKET)?;
-    let len = usize::from(headers.total_length.get()).checked_sub(before)?;
+    let len = usize::from(headers.network.total_length.get()).checked_sub(before)?;
     u32::try_from(len).ok()
 }
 
