@@ -3,6 +3,7 @@
 use core::fmt;
 
 use abi::PAGE_SIZE;
+use device::Offloads;
 use rt::GivenDevice;
 use rt::handle::Interrupt;
 use virtio::{InitError, MmioTransport, WINDOW_BYTES};
@@ -48,10 +49,11 @@ impl fmt::Display for Trouble {
 
 impl Hardware {
     /// The first device of those given that works.
-    pub fn find(env: &mut rt::Env) -> Option<Self> {
+    /// `offloads` are those that it may do, if it can.
+    pub fn find(env: &mut rt::Env, offloads: Offloads) -> Option<Self> {
         while let Some(given) = env.take_device() {
             let physical = given.physical;
-            match Self::open(env, given) {
+            match Self::open(env, given, offloads) {
                 Ok(hardware) => return Some(hardware),
                 Err(trouble) => log::error!("network device at {physical:#x}: {trouble}"),
             }
@@ -59,7 +61,7 @@ impl Hardware {
         None
     }
 
-    fn open(env: &mut rt::Env, given: GivenDevice) -> Result<Self, Trouble> {
+    fn open(env: &mut rt::Env, given: GivenDevice, offloads: Offloads) -> Result<Self, Trouble> {
         let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
         // Several windows share a page; ours begins within it.
         let start = usize::try_from(given.physical).map_err(|_| Trouble::Window)? % PAGE_SIZE;
@@ -72,6 +74,7 @@ impl Hardware {
         // machine's.
         let [first, second, third, fourth, fifth, ..] = env.seed;
         let config = Config {
+            offloads,
             fallback_mac: [0x02, first, second, third, fourth, fifth],
             ..Config::default()
         };

@@ -79,10 +79,13 @@ fn run(mut env: rt::Env) -> i32 {
     if let Some(complaint) = settings.complaint {
         log::warn!("command line: bad {complaint} in ip=, using DHCP");
     }
+    if settings.is_nic_unclear {
+        log::warn!("command line: nic= has a word that means nothing");
+    }
     if !env.seeded {
         log::warn!("no entropy: sequence numbers and ports can be guessed");
     }
-    let (device, interrupt) = match Hardware::find(&mut env) {
+    let (device, interrupt) = match Hardware::find(&mut env, settings.offloads) {
         Some(hardware) => (Some(hardware.device), Some(hardware.interrupt)),
         None => {
             log::warn!("no network device: loopback only");

@@ -9,7 +9,7 @@ use alloc::string::String;
 use core::net::{IpAddr, Ipv4Addr};
 
 use abi::Signals;
-use device::Device;
+use device::{Device, Offload, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
@@ -53,6 +53,8 @@ pub struct Facts {
     pub malformed: u64,
     pub sleeps: u64,
     pub device_faults: u64,
+    /// What the device does for us.
+    pub offloads: Offloads,
 }
 
 impl Facts {
@@ -98,6 +100,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
         let nic = device.and_then(|device| attach(&mut stack, device, settings.plan, now));
+        let offloads = nic.as_ref().map_or(Offloads::NONE, Nic::offloads);
         Self {
             stack,
             nic,
@@ -115,6 +118,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                 malformed: 0,
                 sleeps: 0,
                 device_faults: 0,
+                offloads,
             },
             generation: 0,
             known_address: None,
@@ -421,7 +425,7 @@ fn attach<D: Device>(
         mac: MacAddress(facts.mac),
         mtu: facts.mtu,
         up: device.link_up(),
-        checksum_transmit: facts.checksum_transmit,
+        checksum_transmit: facts.offloads.has(Offload::ChecksumOut),
     };
     match stack.add_interface(link, plan, now) {
         Ok(interface) => Some(Nic::new(device, interface)),

@@ -6,12 +6,17 @@
 //! ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353
 //! dns=10.0.2.2:5353                              (a word of its own, for a static address)
 //! hostname=skerry
+//! nic=plain                                      (the device does nothing for us)
+//! nic=-large-receive,-event-index                (all that it offers but these)
 //! ```
+//!
+//! What can be turned off are the names of [`device::Offload`].
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use alloc::string::String;
 
+use device::{Offload, Offloads};
 use stack::{AddressPlan, NAME_SERVERS, StaticPlan};
 
 /// Port of name servers (RFC 1035 4.2).
@@ -28,6 +33,10 @@ pub struct Settings {
     pub hostname: String,
     /// Why `ip=` was not understood, and DHCP is used instead.
     pub complaint: Option<&'static str>,
+    /// What the network device is to do for us, if it can.
+    pub offloads: Offloads,
+    /// A word of `nic=` was not understood, and has no effect.
+    pub is_nic_unclear: bool,
 }
 
 impl Settings {
@@ -47,12 +56,30 @@ impl Settings {
         let hostname = option("hostname")
             .filter(|name| is_host_name(name))
             .unwrap_or(HOSTNAME);
+        let (offloads, is_nic_unclear) = offloads(option("nic").unwrap_or_default());
         Self {
             plan,
             hostname: hostname.into(),
             complaint,
+            offloads,
+            is_nic_unclear,
         }
     }
+}
+
+/// What `nic=` leaves of all offloads, and whether some of it was not understood.
+fn offloads(text: &str) -> (Offloads, bool) {
+    if text == "plain" {
+        return (Offloads::NONE, false);
+    }
+    let (mut left, mut is_unclear) = (Offloads::ALL, false);
+    for word in text.split(',').filter(|word| !word.is_empty()) {
+        match word.strip_prefix('-').and_then(Offload::named) {
+            Some(offload) => left = left.without(offload),
+            None => is_unclear = true,
+        }
+    }
+    (left, is_unclear)
 }
 
 /// One label of RFC 1123 2.1: letters, digits, hyphens within.
@@ -169,6 +196,31 @@ mod tests {
         assert_eq!(found.name_servers[0].to_string(), "10.0.2.2:5353");
         let found = plan("ip=198.18.0.2");
         assert_eq!((found.prefix, found.gateway), (24, None));
+    }
+
+    #[test]
+    fn what_the_device_does_can_be_turned_off() {
+        for line in ["", "nic=", "ip=none"] {
+            let settings = parse(line);
+            assert_eq!(settings.offloads, Offloads::ALL, "{line}");
+            assert!(!settings.is_nic_unclear);
+        }
+        assert_eq!(parse("nic=plain").offloads, Offloads::NONE);
+        for offload in Offload::ALL {
+            let line = std::format!("nic=-{}", offload.name());
+            let settings = parse(&line);
+            assert_eq!(settings.offloads, Offloads::ALL.without(offload));
+            assert!(!settings.is_nic_unclear);
+        }
+        let both = parse("nic=-checksum-in,-indirect").offloads;
+        assert!(!both.has(Offload::ChecksumIn) && !both.has(Offload::Indirect));
+        for line in ["nic=-tso", "nic=quiet", "nic=-quiet,plain", "nic=--quiet"] {
+            let settings = parse(line);
+            assert!(settings.is_nic_unclear, "{line}");
+            let quiet = line != "nic=-quiet,plain";
+            assert_eq!(settings.offloads.has(Offload::Quiet), quiet, "{line}");
+            assert!(settings.offloads.has(Offload::ChecksumIn), "{line}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use common::{TestPeer, client_and_peer, small};
-use device::{Checksum, Device, Facts, Filled, ReceiveMeta, Received, Verified};
+use device::{Checksum, Device, Facts, Filled, Offloads, ReceiveMeta, Received, Verified};
 use net::protocol::SocketOption;
 use net::{Net, TcpListener, TcpStream};
 use netd::{Server, Settings, Turn};
@@ -67,8 +67,7 @@ impl Device for End {
         Facts {
             mac: [2, 0, 0, 0, 0, if self.number == 0 { 1 } else { 2 }],
             mtu: MTU,
-            checksum_receive: false,
-            checksum_transmit: false,
+            offloads: Offloads::NONE,
         }
     }
 
@@ -83,9 +82,13 @@ impl Device for End {
         let count = due.min(budget);
         for (_, frame) in line.frames.drain(..count) {
             let checksum = Verified::No;
-            let meta = ReceiveMeta { checksum };
+            let meta = ReceiveMeta {
+                checksum,
+                segment: 0,
+            };
             visit(Received {
                 frame: &frame,
+                rest: &[],
                 meta,
             });
         }

@@ -9,6 +9,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod offload;
+
+pub use offload::{Offload, Offloads};
+
 /// What the device can do; fixed between resets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -16,10 +20,8 @@ pub struct Facts {
     pub mac: [u8; 6],
     /// Largest IP packet in bytes.
     pub mtu: u16,
-    /// The device verifies transport checksums of received frames where it says so per frame.
-    pub checksum_receive: bool,
-    /// The device completes a transport checksum when asked ([`Checksum::Partial`]).
-    pub checksum_transmit: bool,
+    /// What it does for us, as agreed.
+    pub offloads: Offloads,
 }
 
 /// Transport checksum of a received frame.
@@ -36,6 +38,9 @@ pub enum Verified {
 pub struct ReceiveMeta {
     /// Whether the transport checksum is known to be right.
     pub checksum: Verified,
+    /// The frame stands for several segments with so many bytes of payload each, but for the last,
+    /// which may have less. Zero: it is one ([`Offload::LargeReceive`]).
+    pub segment: u16,
 }
 
 /// Transport checksum of a frame to send.
@@ -44,7 +49,7 @@ pub enum Checksum {
     /// Complete in the frame.
     Complete,
     /// The device sums from `start` to the end and stores at `start + offset` (bytes); the field
-    /// holds the pseudo-header's sum. Only if [`Facts::checksum_transmit`].
+    /// holds the pseudo-header's sum. Only with [`Offload::ChecksumOut`].
     Partial {
         /// Where the sum starts, from the first byte of the frame.
         start: u16,
@@ -64,11 +69,19 @@ pub struct TransmitMeta {
 /// know of it. `None`: nothing, the buffer stays free.
 pub type Filled = Option<(usize, TransmitMeta)>;
 
+/// Bytes that lie in one piece at the start of every frame that is longer, so that its headers do.
+pub const FIRST_PIECE: usize = 1024;
+/// Bytes of the longest frame: the longest packet, Ethernet header and one VLAN tag.
+pub const LONGEST_FRAME: usize = 65_535 + 18;
+
 /// A frame given to [`Device::reap_receive`]'s visitor.
 #[derive(Debug)]
 pub struct Received<'a> {
-    /// The frame's bytes, valid during the visit: payload is copied out exactly once.
+    /// The frame's bytes, valid during the visit: payload is copied out exactly once. All of them,
+    /// or at least [`FIRST_PIECE`].
     pub frame: &'a [u8],
+    /// What is behind them, in order ([`Offload::MergedBuffers`]).
+    pub rest: &'a [&'a [u8]],
     /// What the device knows of it.
     pub meta: ReceiveMeta,
 }

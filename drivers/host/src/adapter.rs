@@ -150,8 +150,10 @@ impl<P: Port> Device for Adapter<P> {
             for buffer in buffers.iter().take(received) {
                 visit(Received {
                     frame: buffer.frame(),
+                    rest: &[],
                     meta: ReceiveMeta {
                         checksum: buffer.checksum,
+                        segment: 0,
                     },
                 });
             }

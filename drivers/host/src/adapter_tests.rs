@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use device::TransmitMeta;
+use device::{Offloads, TransmitMeta};
 
 use super::*;
 
@@ -29,8 +29,7 @@ impl Port for Scripted {
         Facts {
             mac: [2; 6],
             mtu: 1_500,
-            checksum_receive: false,
-            checksum_transmit: false,
+            offloads: Offloads::NONE,
         }
     }
 

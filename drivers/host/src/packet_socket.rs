@@ -8,7 +8,7 @@ use std::io;
 use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use device::{Facts, Verified};
+use device::{Facts, Offload, Offloads, Verified};
 
 use crate::adapter::{BATCH, Buffer, Port};
 use crate::interface::{self, checked};
@@ -58,8 +58,7 @@ impl PacketSocket {
             facts: Facts {
                 mac,
                 mtu,
-                checksum_receive: true,
-                checksum_transmit: false,
+                offloads: Offloads::NONE.with(Offload::ChecksumIn),
             },
         })
     }

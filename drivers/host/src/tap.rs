@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use device::{Facts, Verified};
+use device::{Facts, Offloads, Verified};
 
 use crate::adapter::{Buffer, Port};
 use crate::interface;
@@ -49,8 +49,7 @@ impl Tap {
             facts: Facts {
                 mac,
                 mtu,
-                checksum_receive: false,
-                checksum_transmit: false,
+                offloads: Offloads::NONE,
             },
         })
     }

@@ -3,6 +3,7 @@
 //! *Invariant* each buffer is laid out so that the IP header behind the Ethernet header begins on
 //! a 16-byte boundary, whichever VirtIO header stands in front.
 
+use device::Offloads;
 use virtio::queue_bytes;
 
 /// Bytes of an Ethernet header.
@@ -25,10 +26,8 @@ pub struct Config {
     pub transmit_buffers: u16,
     /// Largest MTU to agree to, in bytes: buffers are that large.
     pub largest_mtu: u16,
-    /// Accept checksum offload, both ways.
-    pub checksum: bool,
-    /// Accept the event index, which saves notifications and interrupts.
-    pub event_index: bool,
+    /// What to accept of what the device offers.
+    pub offloads: Offloads,
     /// Hardware address to use when the device has none.
     pub fallback_mac: [u8; 6],
 }
@@ -39,8 +38,7 @@ impl Default for Config {
             receive_buffers: 256,
             transmit_buffers: 256,
             largest_mtu: USUAL_MTU,
-            checksum: true,
-            event_index: true,
+            offloads: Offloads::ALL,
             // Locally administered, unicast.
             fallback_mac: [0x02, 0, 0, 0, 0, 0x01],
         }
@@ -51,11 +49,17 @@ impl Config {
     /// Bytes of memory that hold all rings and buffers, wherever the memory begins.
     #[must_use]
     pub const fn memory(&self) -> usize {
-        let buffers = self.receive_buffers as usize + self.transmit_buffers as usize;
+        let frame = cell_bytes(self.largest_mtu);
+        let receive = if frame > MERGED_CELL {
+            frame
+        } else {
+            MERGED_CELL
+        };
         ring_memory(self.receive_buffers)
             + ring_memory(self.transmit_buffers)
             + CELL_ALIGNMENT
-            + buffers * cell_bytes(self.largest_mtu)
+            + self.receive_buffers as usize * receive
+            + self.transmit_buffers as usize * frame
     }
 }
 
@@ -70,6 +74,10 @@ const fn ring_memory(buffers: u16) -> usize {
     };
     queue_bytes(size) + 4096
 }
+
+/// Bytes of a receive cell when a frame may take several: the longest frame takes 17, and the usual
+/// one is not spread.
+pub(crate) const MERGED_CELL: usize = 4096;
 
 /// Bytes of a cell: room in front, header, frame.
 pub(crate) const fn cell_bytes(mtu: u16) -> usize {
@@ -88,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_packet_is_aligned_behind_both_headers() {
-        for format in [Format::Legacy, Format::Modern] {
+        for format in [Format::Short, Format::Long] {
             let header = format.bytes();
             assert_eq!((cell_front(header) + header + 14) % 16, 0);
         }
@@ -97,6 +105,6 @@ mod tests {
     #[test]
     fn the_usual_frame_fills_its_cell() {
         assert_eq!(cell_bytes(1500), 1536);
-        assert!(Config::default().memory() < 1 << 20);
+        assert!(Config::default().memory() < 3 << 19);
     }
 }

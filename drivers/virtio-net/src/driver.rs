@@ -5,14 +5,16 @@
 //! same facts; one that does so twice without having moved a frame between is given up, and the
 //! link is down for good.
 
-use crate::config::{CELL_ALIGNMENT, Config, LINK_BYTES, USUAL_MTU, cell_bytes, cell_front};
-use crate::features::{CHECKSUM, GUEST_CHECKSUM, features};
+use crate::config::{
+    CELL_ALIGNMENT, Config, LINK_BYTES, MERGED_CELL, USUAL_MTU, cell_bytes, cell_front,
+};
+use crate::features::{CHECKSUM, MERGED_BUFFERS, features, offloads};
 use crate::header::Format;
 use crate::receive::{self, Receive};
 use crate::space::{self, Stated};
 use crate::transmit::{self, Transmit};
 use alloc::vec::Vec;
-use device::{Device, Facts, Filled, Received};
+use device::{Device, Facts, Filled, Offload, Received};
 use hardware::Dma;
 use virtio::{
     ANY_LAYOUT, DeviceStatus, DeviceType, Direction, EVENT_INDEX, Fault, Faults, InitError,
@@ -66,10 +68,11 @@ impl<T: Transport> VirtioNet<T> {
         let facts = facts(&transport, accepted, &config, &mut faults);
 
         let modern = accepted & VERSION_1 != 0;
-        let format = if modern {
-            Format::Modern
+        let merged = accepted & MERGED_BUFFERS != 0;
+        let format = if modern || merged {
+            Format::Long
         } else {
-            Format::Legacy
+            Format::Short
         };
         let whole = modern || accepted & ANY_LAYOUT != 0;
         let plan = |index, buffers, direction| Plan {
@@ -78,6 +81,9 @@ impl<T: Transport> VirtioNet<T> {
             direction,
             event_index: accepted & EVENT_INDEX != 0,
             header: if whole { 0 } else { format.bytes() },
+            pieces: 0,
+            indirect: false,
+            quiet: facts.offloads.has(Offload::Quiet),
         };
         let inward = plan(
             receive::QUEUE,
@@ -92,19 +98,20 @@ impl<T: Transport> VirtioNet<T> {
         let inward = SplitQueue::new(&mut transport, inward, &mut memory, &reset)?;
         let outward = SplitQueue::new(&mut transport, outward, &mut memory, &reset)?;
 
-        let mut cells = Cells::new(memory, facts.mtu, format)?;
-        let outward_cells = cells.take(outward.capacity().min(cells.count() / 2));
-        let inward_cells = cells.take(inward.capacity());
+        let mut cells = Cells::new(memory)?;
+        let frame = Shape::frame(facts.mtu, format);
+        let outward_cells = cells.take(frame, outward.capacity().min(cells.count(frame) / 2));
+        let part = if merged { Shape::part(format) } else { frame };
+        let inward_cells = cells.take(part, inward.capacity());
         if outward_cells.len() < FEWEST || inward_cells.len() < FEWEST {
             return Err(InitError::TooLittleMemory);
         }
-        let vouches = accepted & GUEST_CHECKSUM != 0;
         let completes = accepted & CHECKSUM != 0;
         let mut driver = Self {
             transport,
             accepted,
             facts,
-            receive: Receive::new(inward, format, vouches, inward_cells),
+            receive: Receive::new(inward, format, accepted, inward_cells),
             transmit: Transmit::new(outward, format, completes, outward_cells),
             link: Link::Down,
             faults,
@@ -218,42 +225,63 @@ fn facts<T: Transport>(
         mac,
         // It may have changed since it was agreed on.
         mtu: mtu.min(config.largest_mtu),
-        checksum_receive: accepted & GUEST_CHECKSUM != 0,
-        checksum_transmit: accepted & CHECKSUM != 0,
+        offloads: offloads(accepted, config.offloads),
     }
 }
 
-/// Memory cut into buffers.
-struct Cells {
-    memory: Dma,
+/// How a buffer lies in its cell.
+#[derive(Clone, Copy)]
+struct Shape {
+    /// Bytes of the cell.
     cell: usize,
+    /// Bytes left free in front.
     front: usize,
+    /// Bytes of the buffer.
     buffer: usize,
 }
 
-impl Cells {
-    fn new(mut memory: Dma, mtu: u16, format: Format) -> Result<Self, InitError> {
-        if !memory.align_to(CELL_ALIGNMENT) {
-            return Err(InitError::TooLittleMemory);
-        }
-        Ok(Self {
-            memory,
+impl Shape {
+    /// One header and one frame.
+    fn frame(mtu: u16, format: Format) -> Self {
+        Self {
             cell: cell_bytes(mtu),
             front: cell_front(format.bytes()),
             buffer: format.bytes() + LINK_BYTES + usize::from(mtu),
-        })
+        }
     }
 
-    fn count(&self) -> usize {
-        self.memory.len() / self.cell
+    /// As much as the cell holds, of a frame that takes as many of them as it needs.
+    fn part(format: Format) -> Self {
+        let front = cell_front(format.bytes());
+        Self {
+            cell: MERGED_CELL,
+            front,
+            buffer: MERGED_CELL - front,
+        }
+    }
+}
+
+/// Memory to be cut into buffers.
+struct Cells(Dma);
+
+impl Cells {
+    fn new(mut memory: Dma) -> Result<Self, InitError> {
+        if !memory.align_to(CELL_ALIGNMENT) {
+            return Err(InitError::TooLittleMemory);
+        }
+        Ok(Self(memory))
     }
 
-    /// Cuts at most `most` buffers off: each exactly one header and one frame.
-    fn take(&mut self, most: usize) -> Vec<Dma> {
+    fn count(&self, shape: Shape) -> usize {
+        self.0.len() / shape.cell
+    }
+
+    /// Cuts at most `most` buffers off.
+    fn take(&mut self, shape: Shape, most: usize) -> Vec<Dma> {
         let one = |_| {
-            let mut cell = self.memory.split_to(self.cell)?;
-            let _front = cell.split_to(self.front)?;
-            cell.split_to(self.buffer)
+            let mut cell = self.0.split_to(shape.cell)?;
+            let _front = cell.split_to(shape.front)?;
+            cell.split_to(shape.buffer)
         };
         (0..most).map_while(one).collect()
     }

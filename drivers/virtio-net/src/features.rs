@@ -1,9 +1,25 @@
 //! Which of the offered features are accepted.
 //!
+//! *Owns* the bits, and what each [`Offload`] takes of them. *Invariant* what is accepted is offered,
+//! wanted, and complete by the rules of 5.1.3.1 (features that others require).
 //! *Spec* 5.1.3 (feature bits), 6 (reserved feature bits).
+//!
+//! | offload | bits | only with |
+//! | --- | --- | --- |
+//! | checksum-out | CSUM | |
+//! | checksum-in | GUEST_CSUM | |
+//! | merged-buffers | MRG_RXBUF | VERSION_1 or ANY_LAYOUT |
+//! | large-receive | GUEST_TSO4, GUEST_TSO6, GUEST_ECN | checksum-in, merged-buffers |
+//! | event-index | EVENT_IDX | |
+//! | indirect | INDIRECT_DESC | |
+//!
+//! Large frames are only taken in merged buffers: without, every buffer would have to be as long as
+//! the longest frame (5.1.6.3.1). Datagrams that a device joins (GUEST_USO) would have to be taken
+//! apart again, and are not accepted.
 
 use crate::config::Config;
-use virtio::{ANY_LAYOUT, EVENT_INDEX, VERSION_1};
+use device::{Offload, Offloads};
+use virtio::{ANY_LAYOUT, EVENT_INDEX, INDIRECT, VERSION_1};
 
 /// The device completes checksums of frames to send.
 pub const CHECKSUM: u64 = 1 << 0;
@@ -13,67 +29,160 @@ pub const GUEST_CHECKSUM: u64 = 1 << 1;
 pub const MTU: u64 = 1 << 3;
 /// The device says its hardware address.
 pub const MAC: u64 = 1 << 5;
+/// The device may hand over large TCP segments in IPv4 packets.
+pub const GUEST_SEGMENTS_4: u64 = 1 << 7;
+/// The device may hand over large TCP segments in IPv6 packets.
+pub const GUEST_SEGMENTS_6: u64 = 1 << 8;
+/// Either.
+const GUEST_SEGMENTS: u64 = GUEST_SEGMENTS_4 | GUEST_SEGMENTS_6;
+/// The large segments may have CWR on their first one only.
+pub const GUEST_ECN: u64 = 1 << 9;
+/// A received frame may take several buffers.
+pub const MERGED_BUFFERS: u64 = 1 << 15;
 /// The device says whether the link is up.
 pub const STATUS: u64 = 1 << 16;
+
+/// What each offload takes.
+const TAKES: [(Offload, u64); 6] = [
+    (Offload::ChecksumOut, CHECKSUM),
+    (Offload::ChecksumIn, GUEST_CHECKSUM),
+    (Offload::LargeReceive, GUEST_SEGMENTS | GUEST_ECN),
+    (Offload::MergedBuffers, MERGED_BUFFERS),
+    (Offload::EventIndex, EVENT_INDEX),
+    (Offload::Indirect, INDIRECT),
+];
 
 /// What to accept of `offered`. `mtu_fits`: the device's MTU is possible and within our buffers.
 #[must_use]
 pub fn features(offered: u64, config: &Config, mtu_fits: bool) -> u64 {
     let mut wanted = VERSION_1 | ANY_LAYOUT | MAC | STATUS;
-    if config.checksum {
-        wanted |= CHECKSUM | GUEST_CHECKSUM;
-    }
-    if config.event_index {
-        wanted |= EVENT_INDEX;
+    for (offload, bits) in TAKES {
+        if config.offloads.has(offload) {
+            wanted |= bits;
+        }
     }
     // 5.1.4.2: whoever accepts an MTU supplies buffers of that size.
     if mtu_fits {
         wanted |= MTU;
     }
-    offered & wanted
+    complete(offered & wanted)
+}
+
+/// `accepted` without what lacks something that it needs.
+fn complete(mut accepted: u64) -> u64 {
+    let has = |accepted: u64, bits| accepted & bits == bits;
+    // The header of a frame would be a descriptor of its own in each of its buffers.
+    if accepted & (VERSION_1 | ANY_LAYOUT) == 0 {
+        accepted &= !MERGED_BUFFERS;
+    }
+    if !has(accepted, GUEST_CHECKSUM | MERGED_BUFFERS) {
+        accepted &= !GUEST_SEGMENTS;
+    }
+    if accepted & GUEST_SEGMENTS == 0 {
+        accepted &= !GUEST_ECN;
+    }
+    accepted
+}
+
+/// What has been agreed on by accepting features, of what was wanted.
+#[must_use]
+pub fn offloads(accepted: u64, wanted: Offloads) -> Offloads {
+    let mut offloads = Offloads::NONE;
+    for (offload, bits) in TAKES {
+        if accepted & bits != 0 {
+            offloads = offloads.with(offload);
+        }
+    }
+    // 2.7.7, 2.7.10: every device heeds the flags of the rings; there is nothing to agree on.
+    if wanted.has(Offload::Quiet) {
+        offloads = offloads.with(Offload::Quiet);
+    }
+    offloads
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHECKSUM, GUEST_CHECKSUM, MAC, MTU, STATUS, features};
+    use super::{
+        CHECKSUM, GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS, MAC, MERGED_BUFFERS, MTU, STATUS,
+        features, offloads,
+    };
     use crate::config::Config;
-    use virtio::{EVENT_INDEX, VERSION_1};
+    use device::{Offload, Offloads};
+    use virtio::{ANY_LAYOUT, EVENT_INDEX, INDIRECT, VERSION_1};
+
+    fn without(offload: Offload) -> Config {
+        Config {
+            offloads: Offloads::ALL.without(offload),
+            ..Config::default()
+        }
+    }
 
     #[test]
     fn only_what_is_offered_and_known() {
         let config = Config::default();
         assert_eq!(features(0, &config, true), 0);
         let all = features(u64::MAX, &config, true);
-        assert_eq!(all & (1 << 15), 0, "merged buffers are not handled");
-        assert_eq!(
-            all & (1 << 7 | 1 << 11 | 1 << 17),
-            0,
-            "nor TSO, nor a control queue"
-        );
+        let control_and_joined_datagrams = 1 << 17 | 1 << 10 | 1 << 54 | 1 << 55;
+        assert_eq!(all & control_and_joined_datagrams, 0);
         for known in [
             CHECKSUM,
             GUEST_CHECKSUM,
+            GUEST_SEGMENTS,
+            GUEST_ECN,
+            MERGED_BUFFERS,
             MAC,
             MTU,
             STATUS,
             EVENT_INDEX,
+            INDIRECT,
             VERSION_1,
         ] {
-            assert_ne!(all & known, 0);
+            assert_eq!(all & known, known);
         }
     }
 
     #[test]
-    fn switches() {
-        let config = Config {
-            checksum: false,
-            event_index: false,
-            ..Config::default()
-        };
-        let accepted = features(u64::MAX, &config, false);
-        assert_eq!(
-            accepted & (CHECKSUM | GUEST_CHECKSUM | EVENT_INDEX | MTU),
-            0
-        );
+    fn each_has_a_switch() {
+        let large = GUEST_SEGMENTS | GUEST_ECN;
+        for (offload, bits) in [
+            (Offload::ChecksumOut, CHECKSUM),
+            (Offload::ChecksumIn, GUEST_CHECKSUM | large),
+            (Offload::MergedBuffers, MERGED_BUFFERS | large),
+            (Offload::LargeReceive, large),
+            (Offload::EventIndex, EVENT_INDEX),
+            (Offload::Indirect, INDIRECT),
+            (Offload::Quiet, 0),
+        ] {
+            let all = features(u64::MAX, &Config::default(), true);
+            let accepted = features(u64::MAX, &without(offload), true);
+            assert_eq!(accepted, all & !bits, "{}", offload.name());
+            let agreed = offloads(accepted, without(offload).offloads);
+            assert!(!agreed.has(offload), "{}", offload.name());
+            assert!(offloads(all, Offloads::ALL).has(offload));
+        }
+        assert_eq!(features(u64::MAX, &Config::default(), false) & MTU, 0);
+    }
+
+    #[test]
+    fn each_may_be_missing_at_the_device() {
+        let large = GUEST_SEGMENTS | GUEST_ECN;
+        for (missing, gone) in [
+            (CHECKSUM, CHECKSUM),
+            (GUEST_CHECKSUM, GUEST_CHECKSUM | large),
+            (MERGED_BUFFERS, MERGED_BUFFERS | large),
+            (GUEST_SEGMENTS, large),
+            (1 << 7, 1 << 7),
+            (1 << 8, 1 << 8),
+            (EVENT_INDEX, EVENT_INDEX),
+            (INDIRECT, INDIRECT),
+            (
+                VERSION_1 | ANY_LAYOUT,
+                VERSION_1 | ANY_LAYOUT | MERGED_BUFFERS | large,
+            ),
+        ] {
+            let all = features(u64::MAX, &Config::default(), true);
+            let accepted = features(!missing, &Config::default(), true);
+            assert_eq!(accepted, all & !gone, "{missing:#x}");
+        }
     }
 }

@@ -5,12 +5,13 @@
 //! | bytes | what |
 //! | --- | --- |
 //! | 0 | flags |
-//! | 1 | segmentation; always none here |
-//! | 2..4, 4..6 | header length and segment size, for segmentation only |
+//! | 1 | segmentation: of which protocol, if it is a large frame |
+//! | 2..4, 4..6 | header length (a hint) and payload of a segment, for large frames only |
 //! | 6..8 | where the checksum starts |
 //! | 8..10 | where it goes, from there |
 //! | 10..12 | buffers of the frame; absent in the legacy form |
 
+use crate::features::{GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS_4, GUEST_SEGMENTS_6};
 use device::{Checksum, ReceiveMeta, TransmitMeta, Verified};
 
 /// The checksum has to be completed.
@@ -18,21 +19,30 @@ const NEEDS_CHECKSUM: u8 = 1;
 /// The device has verified the checksum.
 const DATA_VALID: u8 = 2;
 
+/// No segmentation.
+const ONE: u8 = 0;
+/// A large TCP segment in an IPv4 packet.
+const SEGMENTS_4: u8 = 1;
+/// A large TCP segment in an IPv6 packet.
+const SEGMENTS_6: u8 = 4;
+/// With CWR on its first segment only.
+const CONGESTION: u8 = 0x80;
+
 /// Which form of the header is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Ten bytes: legacy interface without merged buffers.
-    Legacy,
-    /// Twelve bytes: with VERSION_1 (5.1.6.1).
-    Modern,
+    Short,
+    /// Twelve bytes: with VERSION_1 or merged buffers (5.1.6.1).
+    Long,
 }
 
 impl Format {
     /// Bytes of the header.
     pub const fn bytes(self) -> usize {
         match self {
-            Self::Legacy => 10,
-            Self::Modern => 12,
+            Self::Short => 10,
+            Self::Long => 12,
         }
     }
 
@@ -44,33 +54,26 @@ impl Format {
     }
 }
 
-/// What a received header says about its frame; `None` if it cannot be true. Without
-/// `GUEST_CSUM` (`vouches` false) flags mean nothing (5.1.6.4).
-pub fn received(header: &[u8; 10], frame: &[u8], vouches: bool) -> Option<ReceiveMeta> {
-    let [
-        flags,
-        segmentation,
-        _,
-        _,
-        _,
-        _,
-        start_low,
-        start_high,
-        offset_low,
-        offset_high,
-    ] = *header;
-    // No segmentation was negotiated, so none may come.
-    if segmentation != 0 {
-        return None;
-    }
-    let checksum = if !vouches {
+/// How many buffers the frame takes that begins in this one, of which a whole header was written;
+/// for merged buffers.
+pub fn buffers(buffer: &[u8]) -> usize {
+    let count = buffer.get(10..12).and_then(<[u8]>::as_array);
+    count.map_or(0, |count| u16::from_le_bytes(*count).into())
+}
+
+/// What a received header says about its frame of `length` bytes; `None` if it cannot be true, or
+/// `accepted` does not allow it. Without `GUEST_CSUM` flags mean nothing (5.1.6.4).
+pub fn received(header: &[u8; 10], length: usize, accepted: u64) -> Option<ReceiveMeta> {
+    let [flags, segmentation, _, _, size @ .., _, _, _, _] = *header;
+    let [_, _, _, _, _, _, start @ .., _, _] = *header;
+    let [_, _, _, _, _, _, _, _, offset @ ..] = *header;
+    let checksum = if accepted & GUEST_CHECKSUM == 0 {
         Verified::No
     } else if flags & NEEDS_CHECKSUM != 0 {
         // The frame comes from the host itself and its checksum was never completed: the bytes
         // are right, the field is not. Only if the field is inside.
-        let start = u16::from_le_bytes([start_low, start_high]);
-        let offset = u16::from_le_bytes([offset_low, offset_high]);
-        if !field_is_inside(start, offset, frame.len()) {
+        let (start, offset) = (u16::from_le_bytes(start), u16::from_le_bytes(offset));
+        if !field_is_inside(start, offset, length) {
             return None;
         }
         Verified::Yes
@@ -79,7 +82,20 @@ pub fn received(header: &[u8; 10], frame: &[u8], vouches: bool) -> Option<Receiv
     } else {
         Verified::No
     };
-    Some(ReceiveMeta { checksum })
+    // 5.1.6.4.1: only what was negotiated, and how long the segments are must be said.
+    let needed = match segmentation & !CONGESTION {
+        SEGMENTS_4 => GUEST_SEGMENTS_4,
+        SEGMENTS_6 => GUEST_SEGMENTS_6,
+        ONE if segmentation == ONE => {
+            let segment = 0;
+            return Some(ReceiveMeta { checksum, segment });
+        }
+        _ => return None,
+    };
+    let is_allowed = segmentation & CONGESTION == 0 || accepted & GUEST_ECN != 0;
+    let segment = u16::from_le_bytes(size);
+    (accepted & needed != 0 && is_allowed && segment > 0)
+        .then_some(ReceiveMeta { checksum, segment })
 }
 
 /// Writes the header of a frame of `length` bytes. `header` is what this function left there, or
@@ -114,43 +130,77 @@ fn field_is_inside(start: u16, offset: u16, length: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, received, to_send};
+    use super::{Format, buffers, received, to_send};
+    use crate::features::{GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS_4, GUEST_SEGMENTS_6};
     use device::{Checksum, TransmitMeta, Verified};
 
-    const FRAME: [u8; 60] = [0; 60];
+    const LARGE: u64 = GUEST_CHECKSUM | GUEST_SEGMENTS_4 | GUEST_SEGMENTS_6 | GUEST_ECN;
 
-    fn verdict(header: [u8; 10], vouches: bool) -> Option<Verified> {
-        received(&header, &FRAME, vouches).map(|meta| meta.checksum)
+    fn verdict(header: [u8; 10], accepted: u64) -> Option<Verified> {
+        received(&header, 60, accepted).map(|meta| meta.checksum)
     }
 
     #[test]
     fn flags_count_only_when_negotiated() {
         let valid = [2, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let partial = [1, 0, 0, 0, 0, 0, 34, 0, 16, 0];
-        assert_eq!(verdict([0; 10], true), Some(Verified::No));
-        assert_eq!(verdict(valid, true), Some(Verified::Yes));
-        assert_eq!(verdict(valid, false), Some(Verified::No));
-        assert_eq!(verdict(partial, true), Some(Verified::Yes));
-        assert_eq!(verdict(partial, false), Some(Verified::No));
+        assert_eq!(verdict([0; 10], GUEST_CHECKSUM), Some(Verified::No));
+        assert_eq!(verdict(valid, GUEST_CHECKSUM), Some(Verified::Yes));
+        assert_eq!(verdict(valid, 0), Some(Verified::No));
+        assert_eq!(verdict(partial, GUEST_CHECKSUM), Some(Verified::Yes));
+        assert_eq!(verdict(partial, 0), Some(Verified::No));
     }
 
     #[test]
     fn impossible_headers() {
-        assert_eq!(verdict([1, 0, 0, 0, 0, 0, 58, 0, 1, 0], true), None);
-        assert_eq!(verdict([1, 0, 0, 0, 0, 0, 255, 255, 255, 255], true), None);
-        assert_eq!(verdict([0, 1, 0, 0, 0, 0, 0, 0, 0, 0], true), None);
-        assert_eq!(verdict([0, 1, 0, 0, 0, 0, 0, 0, 0, 0], false), None);
+        assert_eq!(verdict([1, 0, 0, 0, 0, 0, 58, 0, 1, 0], LARGE), None);
+        assert_eq!(verdict([1, 0, 0, 0, 0, 0, 255, 255, 255, 255], LARGE), None);
+    }
+
+    #[test]
+    fn large_frames_are_what_was_agreed_on() {
+        let segment = |kind, size: u8, accepted| {
+            let header = [1, kind, 0, 0, size, 5, 34, 0, 16, 0];
+            received(&header, 60, accepted).map(|meta| meta.segment)
+        };
+        for (kind, without) in [(1, GUEST_SEGMENTS_4), (4, GUEST_SEGMENTS_6)] {
+            assert_eq!(segment(kind, 168, LARGE), Some(1448));
+            assert_eq!(segment(kind, 168, LARGE & !without), None);
+            assert_eq!(segment(kind | 0x80, 168, LARGE), Some(1448));
+            assert_eq!(segment(kind | 0x80, 168, LARGE & !GUEST_ECN), None);
+            let nothing = [1, kind, 0, 0, 0, 0, 34, 0, 16, 0];
+            assert!(
+                received(&nothing, 60, LARGE).is_none(),
+                "segments of no bytes"
+            );
+        }
+        assert_eq!(segment(0, 168, LARGE), Some(0), "not looked at");
+        // Fragments and datagrams, two bits at once, congestion of nothing, rubbish.
+        for kind in [2, 3, 5, 6, 0x7f, 0x80, 0x83, 0xff] {
+            assert_eq!(segment(kind, 168, LARGE), None, "{kind:#x}");
+        }
+        for kind in 1..=255 {
+            assert_eq!(segment(kind, 168, GUEST_CHECKSUM), None);
+        }
+    }
+
+    #[test]
+    fn the_number_of_buffers_is_behind_the_rest() {
+        let mut buffer = [0; 64];
+        buffer[10..12].copy_from_slice(&[0x34, 0x12]);
+        assert_eq!(buffers(&buffer), 0x1234);
+        assert_eq!(buffers(&buffer[..11]), 0);
     }
 
     #[test]
     fn a_buffer_shorter_than_the_header_is_none() {
         let buffer = [0; 64];
-        assert!(Format::Modern.split(&buffer, 11).is_none());
-        assert!(Format::Legacy.split(&buffer, 9).is_none());
-        assert!(Format::Modern.split(&buffer, 65).is_none());
-        let (_, frame) = Format::Modern.split(&buffer, 12).unwrap();
+        assert!(Format::Long.split(&buffer, 11).is_none());
+        assert!(Format::Short.split(&buffer, 9).is_none());
+        assert!(Format::Long.split(&buffer, 65).is_none());
+        let (_, frame) = Format::Long.split(&buffer, 12).unwrap();
         assert!(frame.is_empty());
-        let (_, frame) = Format::Legacy.split(&buffer, 64).unwrap();
+        let (_, frame) = Format::Short.split(&buffer, 64).unwrap();
         assert_eq!(frame.len(), 54);
     }
 

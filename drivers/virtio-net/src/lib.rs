@@ -14,8 +14,9 @@
 //! | `receive`, `transmit` | the four motions: provide and reap, each way |
 //! | `driver` | the device object |
 //!
-//! Offloads: checksums both ways when offered. Not accepted: segmentation and merged receive
-//! buffers (a frame is one buffer), control and further queue pairs.
+//! Offloads are accepted as offered and wanted (`features` has the table): checksums both ways, large
+//! frames received in merged buffers, event index. Not accepted: datagrams that the device joins,
+//! control and further queue pairs.
 #![no_std]
 #![forbid(unsafe_code)]
 

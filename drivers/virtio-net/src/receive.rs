@@ -2,34 +2,51 @@
 //!
 //! *Owns* the receive buffers: each is with the device, but for the moment of its visit.
 //! *Invariant* a buffer that comes back goes to the device again, whatever was in it, and the
-//! device is told: a drained ring fills up again.
+//! device is told: a drained ring fills up again. *Never* shows a byte that the device has not
+//! written: buffers still hold what came before.
 //! *Spec* 5.1.6.3 (setting up receive buffers), 5.1.6.4 (processing of incoming packets).
 
-use crate::header::{Format, received};
+use crate::features::MERGED_BUFFERS;
+use crate::header::{Format, buffers, received};
 use alloc::vec::Vec;
-use device::Received;
+use device::{FIRST_PIECE, LONGEST_FRAME, Received};
 use hardware::Dma;
 use virtio::{Fault, Faults, Reset, SplitQueue, Transport, Used};
 
 /// Number of the receive queue.
 pub(crate) const QUEUE: u16 = 0;
+/// Most buffers of a frame: twice what the longest needs, because a device need not fill all.
+const MOST: usize = 34;
 
 pub(crate) struct Receive {
     pub queue: SplitQueue,
     format: Format,
-    /// The device vouches for checksums.
-    vouches: bool,
+    /// Features that were agreed on.
+    accepted: u64,
     /// Buffers on their way to the device; empty but during (re)starts.
     spare: Vec<Dma>,
+    /// Buffers of the frame that is being visited, if it has several, and the bytes written in each.
+    held: Vec<(Dma, usize)>,
+}
+
+/// What was found in a buffer.
+enum Opened {
+    /// A frame, which was shown.
+    Frame,
+    /// The first of so many buffers of a frame.
+    Several(usize),
+    /// Nothing.
+    Fault(Fault),
 }
 
 impl Receive {
-    pub fn new(queue: SplitQueue, format: Format, vouches: bool, buffers: Vec<Dma>) -> Self {
+    pub fn new(queue: SplitQueue, format: Format, accepted: u64, buffers: Vec<Dma>) -> Self {
         let mut receive = Self {
             queue,
             format,
-            vouches,
+            accepted,
             spare: buffers,
+            held: Vec::with_capacity(MOST),
         };
         receive.provide();
         receive
@@ -43,6 +60,14 @@ impl Receive {
                 self.spare.push(buffer);
                 return;
             }
+        }
+    }
+
+    /// Gives a buffer back to the device.
+    fn give_back(&mut self, buffer: Dma) {
+        let length = buffer.len();
+        if let Err(buffer) = self.queue.provide(buffer, length) {
+            self.spare.push(buffer);
         }
     }
 
@@ -68,29 +93,114 @@ impl Receive {
             };
             // A length beyond the buffer was counted by the queue; the buffer itself is back.
             if let Some(written) = written {
-                match self.open(&buffer, written) {
-                    Ok(frame) => {
-                        frames += 1;
-                        visit(frame);
+                match self.open(&buffer, written, visit) {
+                    Opened::Frame => frames += 1,
+                    Opened::Several(count) => {
+                        let is_frame = self.merge((buffer, written), count, faults, visit);
+                        frames += usize::from(is_frame);
+                        continue;
                     }
-                    Err(fault) => faults.count(fault),
+                    Opened::Fault(fault) => faults.count(fault),
                 }
             }
-            let length = buffer.len();
-            if let Err(buffer) = self.queue.provide(buffer, length) {
-                self.spare.push(buffer);
-            }
+            self.give_back(buffer);
         }
         self.publish(transport);
         frames
     }
 
-    /// The frame in a buffer.
-    fn open<'a>(&self, buffer: &'a Dma, written: usize) -> Result<Received<'a>, Fault> {
-        let split = self.format.split(buffer.bytes(), written);
+    /// Shows the frame in a buffer.
+    #[inline]
+    fn open(&self, buffer: &Dma, written: usize, visit: &mut dyn FnMut(Received<'_>)) -> Opened {
+        let Some((header, frame)) = self.format.split(buffer.bytes(), written) else {
+            return Opened::Fault(Fault::Length);
+        };
+        if self.accepted & MERGED_BUFFERS != 0 {
+            match buffers(buffer.bytes()) {
+                1 => {}
+                0 => return Opened::Fault(Fault::Buffers),
+                count => return Opened::Several(count),
+            }
+        }
+        let Some(meta) = received(&header, frame.len(), self.accepted) else {
+            return Opened::Fault(Fault::Header);
+        };
+        visit(Received {
+            frame,
+            rest: &[],
+            meta,
+        });
+        Opened::Frame
+    }
+
+    /// Takes the other buffers of a frame of `count` and shows it. Returns whether it was one.
+    #[inline(never)]
+    fn merge(
+        &mut self,
+        first: (Dma, usize),
+        count: usize,
+        faults: &mut Faults,
+        visit: &mut dyn FnMut(Received<'_>),
+    ) -> bool {
+        // 5.1.6.4.1: a device shows all buffers of a frame at once. If it has not, nobody knows where
+        // the next frame begins.
+        if self.queue.ready(faults) < count - 1 {
+            faults.count(Fault::Buffers);
+            self.give_back(first.0);
+            self.queue.give_up();
+            return false;
+        }
+        let mut is_sound = count <= MOST;
+        if !is_sound {
+            faults.count(Fault::Buffers);
+        }
+        self.held.push(first);
+        for _ in 1..count {
+            // What is no buffer, or too long, was counted by the queue.
+            let Some(Used { buffer, written }) = self.queue.reap_one(faults) else {
+                is_sound = false;
+                continue;
+            };
+            match written.filter(|_| is_sound) {
+                Some(written) => self.held.push((buffer, written)),
+                None => {
+                    is_sound = false;
+                    self.give_back(buffer);
+                }
+            }
+        }
+        if is_sound && let Err(fault) = self.show(visit) {
+            faults.count(fault);
+            is_sound = false;
+        }
+        let mut held = core::mem::take(&mut self.held);
+        for (buffer, _) in held.drain(..) {
+            self.give_back(buffer);
+        }
+        self.held = held;
+        is_sound
+    }
+
+    /// Shows the frame in the buffers that are held.
+    fn show(&self, visit: &mut dyn FnMut(Received<'_>)) -> Result<(), Fault> {
+        let mut pieces: [&[u8]; MOST] = [&[]; MOST];
+        let mut length = 0;
+        for (piece, (buffer, written)) in pieces.iter_mut().zip(&self.held) {
+            *piece = buffer.bytes().get(..*written).ok_or(Fault::Length)?;
+            length += written;
+        }
+        let pieces = pieces.get(..self.held.len()).unwrap_or_default();
+        let (first, rest) = pieces.split_first().ok_or(Fault::Buffers)?;
+        let split = self.format.split(first, first.len());
         let (header, frame) = split.ok_or(Fault::Length)?;
-        let meta = received(&header, frame, self.vouches).ok_or(Fault::Header)?;
-        Ok(Received { frame, meta })
+        let length = length - self.format.bytes();
+        // Whoever reads headers finds them in one piece.
+        if frame.len() < FIRST_PIECE || length > LONGEST_FRAME {
+            return Err(Fault::Length);
+        }
+        let meta = received(&header, length, self.accepted).ok_or(Fault::Header)?;
+        visit(Received { frame, rest, meta });
+        Ok(())
     }
 
     /// Takes all buffers back from a device that has been reset; [`Self::resume`] gives them out

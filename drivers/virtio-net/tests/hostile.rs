@@ -76,7 +76,7 @@ fn ids_that_are_not_in_flight() {
     rig.net.flush();
     used(&rig, TRANSMIT, 1, 0);
     assert_eq!(rig.net.reap_transmit(), 0);
-    assert_eq!(rig.net.fault_counters().of(Fault::Id), 1);
+    assert_eq!(rig.net.fault_counters().of(Fault::NotInFlight), 2);
     is_alive(&mut rig);
 }
 

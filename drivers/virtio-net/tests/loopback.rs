@@ -3,7 +3,7 @@
 mod common;
 
 use common::{ANY_LAYOUT, RECEIVE, Random, Rig, TRANSMIT, USUAL, rig, small};
-use device::{Checksum, Device, TransmitMeta, Verified};
+use device::{Checksum, Device, Offload, TransmitMeta, Verified};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use virtio::EVENT_INDEX;
 
@@ -229,7 +229,8 @@ fn what_cannot_be_sent_gives_its_buffer_back() {
 fn checksums_are_offloaded_when_agreed() {
     let offered = USUAL | common::CHECKSUM | common::GUEST_CHECKSUM;
     let mut rig = rig(false, offered, small());
-    assert!(rig.net.facts().checksum_receive && rig.net.facts().checksum_transmit);
+    let offloads = rig.net.facts().offloads;
+    assert!(offloads.has(Offload::ChecksumIn) && offloads.has(Offload::ChecksumOut));
     let checksum = Checksum::Partial {
         start: 34,
         offset: 16,

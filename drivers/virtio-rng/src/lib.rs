@@ -74,6 +74,9 @@ impl<T: Transport> Entropy<T> {
             direction: Direction::FromDevice,
             event_index: false,
             header: 0,
+            pieces: 0,
+            indirect: false,
+            quiet: true,
         };
         let queue = SplitQueue::new(&mut transport, plan, &mut memory, &reset)?;
         let buffer = memory.split_to(BLOCK).ok_or(InitError::TooLittleMemory)?;

@@ -14,6 +14,8 @@ pub enum Fault {
     Length,
     /// A header contradicts its frame.
     Header,
+    /// A frame has no buffer, more than any has, or more than have come.
+    Buffers,
     /// The configuration space kept changing while it was read, or holds an impossible value.
     Configuration,
     /// The device said that it needs a reset, or was given up.
@@ -22,7 +24,7 @@ pub enum Fault {
 
 impl Fault {
     /// How many kinds there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
     /// All kinds, in the order of their counters.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Index,
@@ -30,6 +32,7 @@ impl Fault {
         Self::NotInFlight,
         Self::Length,
         Self::Header,
+        Self::Buffers,
         Self::Configuration,
         Self::NeedsReset,
     ];
@@ -43,6 +46,7 @@ impl Fault {
             Self::NotInFlight => "not-in-flight",
             Self::Length => "length",
             Self::Header => "header",
+            Self::Buffers => "buffers",
             Self::Configuration => "configuration",
             Self::NeedsReset => "needs-reset",
         }
@@ -91,6 +95,6 @@ mod tests {
             }
         }
         assert_eq!(faults.of(Fault::Id), 2);
-        assert_eq!(faults.total(), 1 + 2 + 3 + 4 + 5 + 6 + 7);
+        assert_eq!(faults.total(), 36);
     }
 }

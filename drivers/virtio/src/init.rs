@@ -12,6 +12,8 @@ use virtio_drivers::transport::{DeviceStatus, DeviceType, Transport};
 
 /// `VIRTIO_F_ANY_LAYOUT` (legacy): headers need no descriptor of their own.
 pub const ANY_LAYOUT: u64 = 1 << 27;
+/// `VIRTIO_F_INDIRECT_DESC`: chains may lie in tables of their own (2.7.5.3).
+pub const INDIRECT: u64 = 1 << 28;
 /// `VIRTIO_F_EVENT_IDX`: notifications by event index (2.7.7).
 pub const EVENT_INDEX: u64 = 1 << 29;
 /// `VIRTIO_F_VERSION_1`: the standard, not the legacy interface (6.1).

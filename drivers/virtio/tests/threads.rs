@@ -105,6 +105,9 @@ fn run(event_index: bool) {
         direction: Direction::FromDevice,
         event_index,
         header: 0,
+        pieces: 0,
+        indirect: false,
+        quiet: true,
     };
     let mut queue = SplitQueue::new(&mut transport, plan, &mut dma, &reset).unwrap();
     go(&mut transport, reset);

@@ -59,8 +59,8 @@ pub use message::{
 };
 pub use names::{ANSWER_ADDRESSES, AnswerBody, NAME_BYTES, RecordKind, Resolve, Resolved};
 pub use observe::{
-    Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, Ping,
-    PingBody, PingOutcome, Pong, PongBody, Source, Stats, StatsBody, StatsReply, Subscribe,
+    Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, OFFLOADS,
+    Ping, PingBody, PingOutcome, Pong, PongBody, Source, Stats, StatsBody, StatsReply, Subscribe,
     VERSION, link,
 };
 pub use operation::{Answers, Operation, Who, completion, is_final, outcome, refusal, request};

@@ -116,6 +116,19 @@ pub mod link {
     pub const CONFIGURED: u8 = 4;
 }
 
+/// Names of the bits of [`InfoBody::offloads`], from the lowest on; also what turns each off on the
+/// kernel's command line.
+pub const OFFLOADS: [&str; 8] = [
+    "checksum-out",
+    "checksum-in",
+    "segmentation",
+    "large-receive",
+    "merged-buffers",
+    "event-index",
+    "indirect",
+    "quiet",
+];
+
 word_enum! {
     /// Where the address is from.
     Source {
@@ -145,8 +158,8 @@ fixed! {
         pub source: u8,
         /// [`VERSION`].
         pub version: U16,
-        /// Zero.
-        pub reserved: U32,
+        /// What the device does for the stack: bits, named by [`OFFLOADS`].
+        pub offloads: U32,
         /// First address and its prefix length.
         pub address: Address,
         /// Default gateway.

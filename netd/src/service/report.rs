@@ -78,7 +78,7 @@ pub fn info(stack: &Stack, facts: &Facts) -> InfoBody {
         state: 0,
         source: Source::None as u8,
         version: VERSION.into(),
-        reserved: 0.into(),
+        offloads: u32::from(facts.offloads.bits()).into(),
         address: Address::NONE,
         gateway: Address::NONE,
         name_servers: [Address::NONE; 3],
@@ -311,10 +311,20 @@ pub fn counters(stack: &Stack, cursor: u32) -> Rows<CounterRow> {
 
 #[cfg(test)]
 mod tests {
+    use device::{Offload, Offloads};
+
     use super::*;
     use alloc::string::String;
     use core::net::{IpAddr, Ipv4Addr};
     use stack::InterfaceId;
+
+    #[test]
+    fn offloads_have_the_same_names_on_both_sides() {
+        assert_eq!(Offload::ALL.map(Offload::name), protocol::OFFLOADS);
+        for (place, offload) in Offload::ALL.into_iter().enumerate() {
+            assert_eq!(Offloads::NONE.with(offload).bits(), 1 << place);
+        }
+    }
 
     #[test]
     fn only_the_address_of_the_plan_is_a_fallback() {
@@ -328,6 +338,7 @@ mod tests {
             malformed: 0,
             sleeps: 0,
             device_faults: 0,
+            offloads: Offloads::NONE,
         };
         let address = |address: Ipv4Addr, origin| stack::AddressInfo {
             interface: InterfaceId::LOOPBACK,

@@ -16,7 +16,7 @@ use virtio::{Kind, Probe, WINDOW_BYTES};
 use crate::manifest::Devices as Wanted;
 
 /// Memory of a network driver, for its rings and buffers.
-const NETWORK_MEMORY: usize = 1024 * 1024;
+const NETWORK_MEMORY: usize = 1536 * 1024;
 
 /// Handles for a new process, each with its tag.
 pub type Handles = Vec<(u64, OwnedHandle)>;

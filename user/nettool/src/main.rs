@@ -127,6 +127,9 @@ async fn summary(net: &Net) -> Result<(), Error> {
     };
     println!("host    {}", text_of(&info.hostname));
     println!("link    {} {state} mtu {}", rows::mac(info.mac), info.mtu);
+    if info.state & link::PRESENT != 0 {
+        println!("nic     {}", rows::offloads(info.offloads.get()));
+    }
     println!(
         "address {} {}",
         rows::network(&info.address),

@@ -1,12 +1,27 @@
 //! Rows of netd's tables as lines for people.
 
-use alloc::{format, string::String};
+use alloc::{format, string::String, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
 use net::protocol::{
     Address, AddressRow, ConnectionRow, CounterRow, InterfaceRow, NeighbourRow, NeighbourState,
-    RouteRow, SocketKind, SocketRow, Source, State, Word, agreed, text_of,
+    OFFLOADS, RouteRow, SocketKind, SocketRow, Source, State, Word, agreed, text_of,
 };
+
+/// What the network device does for the stack.
+pub fn offloads(bits: u32) -> String {
+    let is_set = |place: usize| (bits >> place) & 1 == 1;
+    let names = OFFLOADS.iter().enumerate();
+    let set: Vec<_> = names
+        .filter(|(place, _)| is_set(*place))
+        .map(|(_, name)| *name)
+        .collect();
+    if set.is_empty() {
+        "plain".into()
+    } else {
+        set.join(" ")
+    }
+}
 
 /// An interface and its traffic.
 pub fn link(row: &InterfaceRow) -> String {
@@ -198,7 +213,14 @@ fn endpoint(address: &Address) -> String {
 mod tests {
     use net::protocol::{Address, ConnectionRow, CounterRow, RouteRow, State, agreed, fixed_text};
 
-    use super::{connection, counter, endpoint, mac, route};
+    use super::{connection, counter, endpoint, mac, offloads, route};
+
+    #[test]
+    fn offloads_are_told_by_name() {
+        assert_eq!(offloads(0), "plain");
+        assert_eq!(offloads(0b1001_0001), "checksum-out merged-buffers quiet");
+        assert_eq!(offloads(1 << 8), "plain", "of a later version");
+    }
 
     #[test]
     fn a_connection_takes_four_lines() {

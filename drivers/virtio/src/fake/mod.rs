@@ -9,7 +9,7 @@ mod queue;
 pub use memory::{GuestMemory, memory};
 pub use queue::{Chain, DeviceQueue, Segment};
 
-use crate::init::{EVENT_INDEX, VERSION_1};
+use crate::init::VERSION_1;
 use std::boxed::Box;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::vec::Vec;
@@ -242,9 +242,8 @@ impl Transport for FakeTransport {
             assert_eq!(device_area, end.next_multiple_of(4096));
         }
         let size = u16::try_from(size).expect("at most 32,768");
-        let event_index = state.accepted & EVENT_INDEX != 0;
         let at = [descriptors, driver_area, device_area];
-        let new = DeviceQueue::new(self.0.memory, size, at, event_index);
+        let new = DeviceQueue::new(self.0.memory, size, at, state.accepted);
         let old = state.queues[index].replace(new);
         assert!(old.is_none(), "queue set twice");
     }

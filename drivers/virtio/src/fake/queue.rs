@@ -1,6 +1,7 @@
 //! The device's side of a split queue, written independently of the driver's.
 
 use super::memory::GuestMemory;
+use crate::init::{EVENT_INDEX, INDIRECT};
 use core::sync::atomic::{Ordering, fence};
 use std::vec::Vec;
 
@@ -40,6 +41,10 @@ pub struct DeviceQueue {
     pub(super) available: u64,
     pub(super) used: u64,
     pub(super) event_index: bool,
+    /// Descriptors may lie in tables of their own.
+    pub(super) indirect: bool,
+    /// Chains taken that did.
+    pub tables: u64,
     /// Chains taken.
     pub taken: u16,
     /// Chains returned.
@@ -50,7 +55,7 @@ pub struct DeviceQueue {
 }
 
 impl DeviceQueue {
-    pub(super) fn new(memory: GuestMemory, size: u16, at: [u64; 3], event_index: bool) -> Self {
+    pub(super) fn new(memory: GuestMemory, size: u16, at: [u64; 3], accepted: u64) -> Self {
         let [descriptors, available, used] = at;
         Self {
             memory,
@@ -58,7 +63,9 @@ impl DeviceQueue {
             descriptors,
             available,
             used,
-            event_index,
+            event_index: accepted & EVENT_INDEX != 0,
+            indirect: accepted & INDIRECT != 0,
+            tables: 0,
             taken: 0,
             returned: 0,
             signalled: None,
@@ -87,25 +94,53 @@ impl DeviceQueue {
         let id = self.memory.load16(self.available + 4 + 2 * entry);
         self.taken = self.taken.wrapping_add(1);
         self.total += 1;
-        let mut segments = Vec::new();
-        let mut next = id;
+        assert!(id < self.size, "a chain leaves the table");
+        let (address, length, flags, _) = self.descriptor(self.descriptors, id);
+        let (table, entries, first) = if flags & 4 == 0 {
+            (self.descriptors, self.size, id)
+        } else {
+            // 2.7.5.3.1: only if agreed on, never with NEXT, and a table has no tables.
+            assert!(
+                self.indirect && flags & 1 == 0,
+                "an indirect table out of place"
+            );
+            assert!(
+                length > 0 && length.is_multiple_of(16),
+                "{length} bytes of a table"
+            );
+            self.tables += 1;
+            (
+                address,
+                u16::try_from(length / 16).expect("a small table"),
+                0,
+            )
+        };
+        let (mut segments, mut next) = (Vec::new(), first);
         loop {
-            assert!(next < self.size, "a chain leaves the table");
-            assert!(segments.len() < usize::from(self.size), "a chain is a ring");
-            let at = self.descriptors + 16 * u64::from(next);
-            let rest = self.memory.load64(at + 8).to_le_bytes();
-            let [length @ .., flags, _, next_low, next_high] = rest;
-            let length = u32::from_le_bytes(length);
+            assert!(next < entries, "a chain leaves the table");
+            assert!(segments.len() < usize::from(entries), "a chain is a ring");
+            let (address, length, flags, after) = self.descriptor(table, next);
+            assert_eq!(flags & 4, 0, "a table in a chain");
             segments.push(Segment {
-                address: self.memory.load64(at),
-                length: usize::try_from(length).expect("not a 16-bit host"),
+                address,
+                length,
                 writable: flags & 2 != 0,
             });
             if flags & 1 == 0 {
                 return Some(Chain { id, segments });
             }
-            next = u16::from_le_bytes([next_low, next_high]);
+            next = after;
         }
+    }
+
+    /// Address, length, flags and next of a descriptor.
+    fn descriptor(&self, table: u64, number: u16) -> (u64, usize, u8, u16) {
+        let at = table + 16 * u64::from(number);
+        let rest = self.memory.load64(at + 8).to_le_bytes();
+        let [length @ .., flags, _, next_low, next_high] = rest;
+        let length = usize::try_from(u32::from_le_bytes(length)).expect("not a 16-bit host");
+        let next = u16::from_le_bytes([next_low, next_high]);
+        (self.memory.load64(at), length, flags, next)
     }
 
     /// Reads the whole of a chain that the driver filled.

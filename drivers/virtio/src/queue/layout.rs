@@ -14,7 +14,7 @@ pub(crate) const PAGE: usize = 4096;
 /// Most entries of a split queue (2.7).
 pub(crate) const MAX_SIZE: u16 = 1 << 15;
 
-const DESCRIPTOR_BYTES: usize = 16;
+pub(super) const DESCRIPTOR_BYTES: usize = 16;
 const AVAILABLE_HEADER: usize = 4;
 const USED_HEADER: usize = 4;
 const USED_ELEMENT: usize = 8;
@@ -35,6 +35,50 @@ const fn used_offset(size: u16) -> usize {
 #[must_use]
 pub const fn queue_bytes(size: u16) -> usize {
     used_offset(size) + USED_HEADER + USED_ELEMENT * size as usize + EVENT_BYTES
+}
+
+/// Bytes of the indirect tables of a queue of `size` entries, `most` descriptors each (2.7.5.3).
+#[must_use]
+pub const fn table_bytes(size: u16, most: u16) -> usize {
+    DESCRIPTOR_BYTES * size as usize * most as usize
+}
+
+/// Indirect tables: one for each descriptor of the ring.
+pub(crate) struct Tables {
+    /// As in [`Parts`], one table after the other.
+    descriptors: &'static [AtomicU64],
+    /// Physical address of the first.
+    physical: u64,
+    /// Descriptors of each.
+    most: u16,
+}
+
+impl Tables {
+    /// Takes the memory of the tables off the front of `memory`. `None` if there is not enough.
+    pub fn take(memory: &mut Dma, size: u16, most: u16) -> Option<Self> {
+        if !memory.align_to(DESCRIPTOR_BYTES) {
+            return None;
+        }
+        let tables = memory.split_to(table_bytes(size, most))?;
+        let physical = tables.physical();
+        Some(Self {
+            descriptors: tables.into_shared()?,
+            physical,
+            most,
+        })
+    }
+
+    /// Whether so many descriptors fit into one.
+    pub fn hold(&self, count: usize) -> bool {
+        count <= usize::from(self.most)
+    }
+
+    /// Where a device finds the table of this descriptor, and the cells of it.
+    pub fn of(&self, number: u16) -> (u64, &'static [AtomicU64]) {
+        let at = usize::from(number) * usize::from(self.most);
+        let cells = self.descriptors.get(2 * at..).unwrap_or_default();
+        (self.physical + (DESCRIPTOR_BYTES * at) as u64, cells)
+    }
 }
 
 /// The parts of a queue. What the driver writes and what the device writes are apart, and all of

@@ -1,5 +1,8 @@
 //! The split virtqueue: memory, notification arithmetic, and the queue itself.
 
+mod chains;
+#[cfg(test)]
+mod chains_tests;
 mod event;
 mod layout;
 mod split;
@@ -7,5 +10,5 @@ mod split;
 mod tests;
 
 pub use event::passed;
-pub use layout::queue_bytes;
-pub use split::{Direction, Plan, SplitQueue, Used};
+pub use layout::{queue_bytes, table_bytes};
+pub use split::{Direction, Piece, Plan, SplitQueue, Used};

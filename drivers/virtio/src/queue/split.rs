@@ -13,19 +13,15 @@
 //! between an own index and the look at the other side's wish, in [`SplitQueue::publish`] and
 //! [`SplitQueue::arm`].
 
+use super::chains::Chains;
 use super::event::passed;
-use super::layout::{MAX_SIZE, PAGE, Parts};
+use super::layout::{MAX_SIZE, PAGE, Parts, Tables};
 use crate::faults::{Fault, Faults};
 use crate::init::{InitError, Reset};
-use alloc::boxed::Box;
 use core::sync::atomic::{AtomicU16, Ordering, fence};
 use hardware::Dma;
 use virtio_drivers::transport::Transport;
 
-/// Descriptor continues in `next` (2.7.5).
-const NEXT: u64 = 1;
-/// Descriptor is written by the device.
-const WRITE: u64 = 2;
 /// In the available ring's flags: no interrupts, please (2.7.6).
 const NO_INTERRUPT: u16 = 1;
 /// In the used ring's flags: no notifications, please (2.7.8).
@@ -34,8 +30,6 @@ const NO_NOTIFY: u16 = 1;
 const FLAGS: usize = 0;
 const INDEX: usize = 1;
 const ENTRIES: usize = 2;
-/// No slot.
-const NONE: u16 = u16::MAX;
 
 /// Who writes the buffers of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +55,30 @@ pub struct Plan {
     /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.7.4, legacy interface).
     /// Zero for none.
     pub header: usize,
+    /// Most pieces that [`SplitQueue::provide_gathered`] is to give beside a buffer.
+    pub pieces: u16,
+    /// `VIRTIO_F_INDIRECT_DESC` was negotiated: a buffer with pieces takes one descriptor of the
+    /// ring.
+    pub indirect: bool,
+    /// Neither side is told what it has asked not to be told (2.7.7, 2.7.10). Without it each is told
+    /// everything.
+    pub quiet: bool,
 }
 
 impl Plan {
-    /// Descriptors of one buffer, as a power of two.
+    /// Descriptors of a buffer of one piece, as a power of two.
     const fn chain(&self) -> u32 {
         if self.header == 0 { 0 } else { 1 }
     }
+}
+
+/// A run of memory that a device reads behind a buffer's bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// Where the device finds it.
+    pub physical: u64,
+    /// Bytes, more than zero.
+    pub length: u32,
 }
 
 /// A buffer that has come back.
@@ -80,24 +91,11 @@ pub struct Used {
     pub written: Option<usize>,
 }
 
-/// What the driver knows of a descriptor chain; there are as many slots as buffers in flight.
-struct Slot {
-    /// The buffer while the device has it.
-    buffer: Option<Dma>,
-    /// Bytes of it that the device may use.
-    length: u32,
-    /// Next free slot.
-    next: u16,
-}
-
 /// A split virtqueue.
 pub struct SplitQueue {
     parts: Parts,
     plan: Plan,
-    slots: Box<[Slot]>,
-    /// First free slot, and how many there are.
-    free: u16,
-    room: u16,
+    chains: Chains,
     /// Entries of the ring minus one; the ring has a power of two of them.
     mask: u16,
     /// Available index as far as buffers have been written.
@@ -144,17 +142,17 @@ impl SplitQueue {
             return Err(InitError::NoQueue { index });
         }
         let parts = Parts::take(memory, size).ok_or(InitError::TooLittleMemory)?;
-        let slot = |_| Slot {
-            buffer: None,
-            length: 0,
-            next: NONE,
+        let tables = if plan.indirect && plan.pieces > 0 {
+            let most = plan.pieces.saturating_add(1);
+            let tables = Tables::take(memory, size, most);
+            Some(tables.ok_or(InitError::TooLittleMemory)?)
+        } else {
+            None
         };
         let mut queue = Self {
+            chains: Chains::new(&plan, &parts, tables, size, buffers),
             parts,
             plan,
-            slots: (0..buffers).map(slot).collect(),
-            free: NONE,
-            room: 0,
             mask: size - 1,
             provided: 0,
             published: 0,
@@ -187,15 +185,7 @@ impl SplitQueue {
         if transport.requires_legacy_layout() && descriptors / PAGE as u64 > u64::from(u32::MAX) {
             return Err(InitError::OutOfReach);
         }
-        for (number, slot) in (0..).zip(self.slots.iter_mut()) {
-            slot.buffer = None;
-            slot.next = number + 1;
-        }
-        if let Some(last) = self.slots.last_mut() {
-            last.next = NONE;
-        }
-        self.free = 0;
-        self.room = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
+        self.chains.clear();
         (self.provided, self.published, self.reaped, self.seen) = (0, 0, 0, 0);
         self.broken = false;
         for cell in self.parts.available.iter().chain(self.parts.used) {
@@ -209,19 +199,19 @@ impl SplitQueue {
 
     /// Takes one buffer back from a device that has been reset.
     pub fn recall(&mut self, _: &Reset) -> Option<Dma> {
-        self.slots.iter_mut().find_map(|slot| slot.buffer.take())
+        self.chains.recall()
     }
 
     /// Buffers that can be provided.
     #[must_use]
     pub fn room(&self) -> usize {
-        usize::from(self.room)
+        usize::from(self.chains.room())
     }
 
     /// Buffers that the device has, also those that it will never return.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.slots.len() - usize::from(self.room)
+        usize::from(self.chains.in_flight())
     }
 
     /// Buffers that the device was shown and can still return.
@@ -233,7 +223,7 @@ impl SplitQueue {
     /// Buffers in flight at most.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        usize::from(self.chains.most())
     }
 
     /// Whether the device broke the ring and must be reset.
@@ -251,46 +241,41 @@ impl SplitQueue {
     /// most the buffer's.
     #[inline]
     pub fn provide(&mut self, buffer: Dma, length: usize) -> Result<(), Dma> {
-        let header = self.plan.header;
-        let Ok(bytes) = u32::try_from(length) else {
-            return Err(buffer);
-        };
-        if length <= header || length > buffer.len() {
+        if length <= self.plan.header {
             return Err(buffer);
         }
-        let number = self.free;
-        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
-            return Err(buffer);
-        };
-        let physical = buffer.physical();
-        self.free = slot.next;
-        slot.buffer = Some(buffer);
-        slot.length = bytes;
-        self.room -= 1;
-        let write = match self.plan.direction {
-            Direction::ToDevice => 0,
-            Direction::FromDevice => WRITE,
-        };
-        let head = number << self.plan.chain();
-        if header == 0 {
-            self.describe(head, physical, length as u64, write, 0);
-        } else {
-            self.describe(head, physical, header as u64, write | NEXT, head + 1);
-            let rest = (length - header) as u64;
-            self.describe(head + 1, physical + header as u64, rest, write, 0);
-        }
-        let entry = ENTRIES + usize::from(self.provided & self.mask);
-        self.parts.available[entry].store(head.to_le(), Ordering::Relaxed);
-        self.provided = self.provided.wrapping_add(1);
+        let head = self.chains.put(buffer, length)?;
+        self.offer(head);
         Ok(())
     }
 
-    /// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
-    fn describe(&self, number: u16, address: u64, length: u64, flags: u64, next: u16) {
-        let cell = usize::from(number) * 2;
-        let rest = length | flags << 32 | u64::from(next) << 48;
-        self.parts.descriptors[cell].store(address.to_le(), Ordering::Relaxed);
-        self.parts.descriptors[cell + 1].store(rest.to_le(), Ordering::Relaxed);
+    /// The same with `pieces` of other memory behind those bytes, which must stay as they are until
+    /// the buffer has come back; of a queue [`Direction::ToDevice`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the buffer back when there is no room, `length` is not at least the header and at most
+    /// the buffer's, or a piece is empty.
+    pub fn provide_gathered(
+        &mut self,
+        buffer: Dma,
+        length: usize,
+        pieces: &[Piece],
+    ) -> Result<(), Dma> {
+        if self.plan.direction == Direction::FromDevice || pieces.len() > self.plan.pieces.into() {
+            return Err(buffer);
+        }
+        let head = self.chains.put_gathered(buffer, length, pieces)?;
+        self.offer(head);
+        Ok(())
+    }
+
+    /// The next entry of the available ring.
+    #[inline]
+    fn offer(&mut self, head: u16) {
+        let entry = ENTRIES + usize::from(self.provided & self.mask);
+        self.parts.available[entry].store(head.to_le(), Ordering::Relaxed);
+        self.provided = self.provided.wrapping_add(1);
     }
 
     /// Shows the device everything provided so far and returns whether it wants to be notified.
@@ -303,6 +288,9 @@ impl SplitQueue {
         // 2.7.13.3.1: descriptors and ring entries must be visible before the index: release.
         self.parts.available[INDEX].store(new.to_le(), Ordering::Release);
         self.published = new;
+        if !self.plan.quiet {
+            return true;
+        }
         // 2.7.13.4.1: the index must be visible before the device's wish is read, or both sides
         // look before either has spoken: a full fence, no less.
         fence(Ordering::SeqCst);
@@ -318,16 +306,39 @@ impl SplitQueue {
     #[inline]
     pub fn reap(&mut self, faults: &mut Faults) -> Option<Used> {
         while self.next_used(faults) {
-            let element = 2 * usize::from(self.reaped & self.mask);
-            self.reaped = self.reaped.wrapping_add(1);
-            let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
-            let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
-            let used = self.take_back(id, written, faults);
+            let used = self.reap_one(faults);
             if used.is_some() {
                 return used;
             }
         }
         None
+    }
+
+    /// Takes what the next used element names, of those that [`Self::ready`] has counted; `None` if
+    /// that is no buffer (counted).
+    #[inline]
+    pub fn reap_one(&mut self, faults: &mut Faults) -> Option<Used> {
+        if self.reaped == self.seen {
+            return None;
+        }
+        let element = 2 * usize::from(self.reaped & self.mask);
+        self.reaped = self.reaped.wrapping_add(1);
+        let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
+        let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
+        self.take_back(id, written, faults)
+    }
+
+    /// How many used elements are there to take.
+    pub fn ready(&mut self, faults: &mut Faults) -> usize {
+        self.look(faults);
+        usize::from(self.seen.wrapping_sub(self.reaped))
+    }
+
+    /// The owner found that the device's used elements make no sense: nothing more is read until
+    /// the device is reset.
+    pub fn give_up(&mut self) {
+        self.broken = true;
+        self.seen = self.reaped;
     }
 
     /// Whether there is a used element to take.
@@ -351,32 +362,20 @@ impl SplitQueue {
         }
         self.seen = index;
         if self.plan.event_index && !self.armed {
-            // Keep the event just behind, or it would come round again after 65,536 buffers.
-            self.set_event(index.wrapping_sub(1));
+            self.rest_event(index);
         }
         self.reaped != index
     }
 
-    /// Checks an id and frees its slot. (Not a `Result`: the error in place of a buffer's address
-    /// makes the compiler move buffers byte by byte.)
+    /// Checks an id and frees its chain.
     #[inline]
     fn take_back(&mut self, id: u32, written: u32, faults: &mut Faults) -> Option<Used> {
-        let chain = self.plan.chain();
-        let number = u16::try_from(id >> chain).unwrap_or(NONE);
-        let slot = self.slots.get_mut(usize::from(number));
-        // An odd id of a chain of two names its second descriptor.
-        let Some(slot) = slot.filter(|_| id & chain == 0) else {
-            self.miss(Fault::Id, faults);
+        let mut fault = None;
+        let Some((buffer, length)) = self.chains.take(id, &mut fault) else {
+            self.miss(fault.unwrap_or(Fault::Id), faults);
             return None;
         };
-        let Some(buffer) = slot.buffer.take() else {
-            self.miss(Fault::NotInFlight, faults);
-            return None;
-        };
-        slot.next = self.free;
-        self.free = number;
-        self.room += 1;
-        let written = if written <= slot.length {
+        let written = if written <= length {
             Some(written as usize)
         } else {
             faults.count(Fault::Length);
@@ -416,10 +415,17 @@ impl SplitQueue {
     pub fn disarm(&mut self) {
         self.armed = false;
         if self.plan.event_index {
-            self.set_event(self.reaped.wrapping_sub(1));
+            self.rest_event(self.reaped);
         } else {
-            self.set_flags(NO_INTERRUPT);
+            self.set_flags(if self.plan.quiet { NO_INTERRUPT } else { 0 });
         }
+    }
+
+    /// The event while no interrupt is wanted: just behind `index`, or it would come round again after
+    /// 65,536 buffers.
+    fn rest_event(&self, index: u16) {
+        let behind = u16::from(self.plan.quiet);
+        self.set_event(index.wrapping_sub(behind));
     }
 
     fn set_flags(&self, flags: u16) {

@@ -50,6 +50,9 @@ fn plan(buffers: u16, event_index: bool) -> Plan {
         direction: Direction::FromDevice,
         event_index,
         header: 0,
+        pieces: 0,
+        indirect: false,
+        quiet: true,
     }
 }
 
@@ -151,7 +154,7 @@ fn a_header_gets_a_descriptor_of_its_own() {
     });
     assert_eq!(bench.reap(), Some(Some(64)));
     assert_eq!(bench.reap(), None);
-    assert_eq!(bench.faults.of(Fault::Id), 1);
+    assert_eq!(bench.faults.of(Fault::NotInFlight), 1);
 }
 
 #[test]

@@ -1,0 +1,295 @@
+//! Descriptor chains: which descriptors a buffer in flight takes, and what they say.
+//!
+//! *Owns* the buffers that the device has, and a private list of the free descriptors, which the
+//! device cannot reach. *Never* reads what it has written: the device may have changed it.
+//! *Spec* 2.7.5 (the descriptor table), 2.7.5.3 (indirect descriptors).
+//!
+//! A chain is popped off the free list as a whole, so the list's own links lead from its first
+//! descriptor to its last until it is put back as a whole.
+
+use super::layout::{Parts, Tables};
+use super::split::{Direction, Piece, Plan};
+use crate::faults::Fault;
+use alloc::boxed::Box;
+use core::sync::atomic::{AtomicU64, Ordering};
+use hardware::Dma;
+
+/// Descriptor continues in `next` (2.7.5).
+const NEXT: u64 = 1;
+/// Descriptor is written by the device.
+const WRITE: u64 = 2;
+/// Descriptor is a table of descriptors.
+const TABLE: u64 = 4;
+/// No descriptor.
+const NONE: u16 = u16::MAX;
+
+/// What the driver knows of a descriptor.
+struct Slot {
+    /// The buffer whose chain begins here, while the device has it.
+    buffer: Option<Dma>,
+    /// Bytes that the device may use, all of the chain's.
+    length: u32,
+    /// Last descriptor of that chain.
+    last: u16,
+    /// How many descriptors it has.
+    count: u16,
+    /// The next of the free ones, or of the chain.
+    next: u16,
+}
+
+/// All chains of a queue.
+pub(super) struct Chains {
+    descriptors: &'static [AtomicU64],
+    tables: Option<Tables>,
+    slots: Box<[Slot]>,
+    /// First free descriptor, and how many there are.
+    free: u16,
+    unused: u16,
+    /// Buffers that the device has, and most that it may.
+    in_flight: u16,
+    most: u16,
+    header: usize,
+    write: u64,
+}
+
+impl Chains {
+    /// No chain yet, at most `most` at a time.
+    pub fn new(plan: &Plan, parts: &Parts, tables: Option<Tables>, size: u16, most: u16) -> Self {
+        let slot = |_| Slot {
+            buffer: None,
+            length: 0,
+            last: NONE,
+            count: 0,
+            next: NONE,
+        };
+        let mut chains = Self {
+            descriptors: parts.descriptors,
+            tables,
+            slots: (0..size).map(slot).collect(),
+            free: NONE,
+            unused: 0,
+            in_flight: 0,
+            most,
+            header: plan.header,
+            write: match plan.direction {
+                Direction::ToDevice => 0,
+                Direction::FromDevice => WRITE,
+            },
+        };
+        chains.clear();
+        chains
+    }
+
+    /// Forgets all chains.
+    pub fn clear(&mut self) {
+        for (number, slot) in (0..).zip(self.slots.iter_mut()) {
+            slot.buffer = None;
+            slot.next = number + 1;
+        }
+        if let Some(last) = self.slots.last_mut() {
+            last.next = NONE;
+        }
+        self.free = 0;
+        self.unused = u16::try_from(self.slots.len()).unwrap_or(u16::MAX);
+        self.in_flight = 0;
+    }
+
+    /// Takes any buffer out.
+    pub fn recall(&mut self) -> Option<Dma> {
+        self.slots.iter_mut().find_map(|slot| slot.buffer.take())
+    }
+
+    /// Buffers that the device has.
+    pub fn in_flight(&self) -> u16 {
+        self.in_flight
+    }
+
+    /// Buffers in flight at most.
+    pub fn most(&self) -> u16 {
+        self.most
+    }
+
+    /// Buffers of one piece that can be put in.
+    pub fn room(&self) -> u16 {
+        let each = 1 + u16::from(self.header > 0);
+        (self.most - self.in_flight).min(self.unused / each)
+    }
+
+    /// Writes a chain of the first `length` bytes of a buffer. Returns its first descriptor, or
+    /// gives the buffer back.
+    #[inline]
+    pub fn put(&mut self, buffer: Dma, length: usize) -> Result<u16, Dma> {
+        let Some(bytes) = self.usable(&buffer, length) else {
+            return Err(buffer);
+        };
+        let (header, physical) = (self.header, buffer.physical());
+        if header > 0 {
+            let rest = Piece {
+                physical: physical + header as u64,
+                length: bytes - u32::try_from(header).unwrap_or(bytes),
+            };
+            return self.link(buffer, header, &[rest]);
+        }
+        let Some(head) = self.claim(1) else {
+            return Err(buffer);
+        };
+        describe(
+            self.descriptors,
+            head,
+            physical,
+            length as u64,
+            self.write,
+            0,
+        );
+        self.keep(head, buffer, bytes);
+        Ok(head)
+    }
+
+    /// Writes a chain of the first `length` bytes of a buffer and what is elsewhere in memory.
+    pub fn put_gathered(
+        &mut self,
+        buffer: Dma,
+        length: usize,
+        pieces: &[Piece],
+    ) -> Result<u16, Dma> {
+        if pieces.is_empty() {
+            return self.put(buffer, length);
+        }
+        if self.usable(&buffer, length).is_none() || self.header > 0 && self.header != length {
+            return Err(buffer);
+        }
+        self.link(buffer, length, pieces)
+    }
+
+    /// The length as the device counts, if it is more than a header and not more than the buffer.
+    #[inline]
+    fn usable(&self, buffer: &Dma, length: usize) -> Option<u32> {
+        let is_usable = length > 0 && length >= self.header && length <= buffer.len();
+        u32::try_from(length).ok().filter(|_| is_usable)
+    }
+
+    /// Writes a chain of two descriptors and more.
+    fn link(&mut self, buffer: Dma, length: usize, pieces: &[Piece]) -> Result<u16, Dma> {
+        let mut total = length as u64;
+        for piece in pieces {
+            total += u64::from(piece.length);
+        }
+        let Ok(bytes) = u32::try_from(total) else {
+            return Err(buffer);
+        };
+        if pieces.iter().any(|piece| piece.length == 0) {
+            return Err(buffer);
+        }
+        let count = pieces.len() + 1;
+        let table = self.tables.as_ref().is_some_and(|it| it.hold(count));
+        let Some(head) = self.claim(if table { 1 } else { count }) else {
+            return Err(buffer);
+        };
+        let first = (buffer.physical(), length as u64);
+        let rest = pieces.iter().map(|it| (it.physical, u64::from(it.length)));
+        let runs = core::iter::once(first).chain(rest);
+        let left = (0..count).rev();
+        match self.tables.as_ref().filter(|_| table) {
+            Some(tables) => {
+                let (physical, cells) = tables.of(head);
+                for ((number, left), (address, length)) in (0..).zip(left).zip(runs) {
+                    let next = if left > 0 { NEXT } else { 0 };
+                    describe(
+                        cells,
+                        number,
+                        address,
+                        length,
+                        self.write | next,
+                        number + 1,
+                    );
+                }
+                let length = (super::layout::DESCRIPTOR_BYTES * count) as u64;
+                describe(self.descriptors, head, physical, length, TABLE, 0);
+            }
+            None => {
+                let mut number = head;
+                for (left, (address, length)) in left.zip(runs) {
+                    let follower = self
+                        .slots
+                        .get(usize::from(number))
+                        .map_or(NONE, |it| it.next);
+                    let (flags, next) = if left > 0 { (NEXT, follower) } else { (0, 0) };
+                    describe(
+                        self.descriptors,
+                        number,
+                        address,
+                        length,
+                        self.write | flags,
+                        next,
+                    );
+                    number = follower;
+                }
+            }
+        }
+        self.keep(head, buffer, bytes);
+        Ok(head)
+    }
+
+    /// Takes so many descriptors off the free list; the first of them.
+    #[inline]
+    fn claim(&mut self, count: usize) -> Option<u16> {
+        let count = u16::try_from(count).ok()?;
+        if self.in_flight >= self.most || count > self.unused {
+            return None;
+        }
+        let head = self.free;
+        let mut last = head;
+        for _ in 1..count {
+            last = self.slots.get(usize::from(last))?.next;
+        }
+        self.free = self.slots.get(usize::from(last))?.next;
+        self.unused -= count;
+        let slot = self.slots.get_mut(usize::from(head))?;
+        (slot.last, slot.count) = (last, count);
+        Some(head)
+    }
+
+    /// A buffer is with the device from now on.
+    #[inline]
+    fn keep(&mut self, head: u16, buffer: Dma, length: u32) {
+        if let Some(slot) = self.slots.get_mut(usize::from(head)) {
+            slot.buffer = Some(buffer);
+            slot.length = length;
+            self.in_flight += 1;
+        }
+    }
+
+    /// Takes the buffer out whose chain begins at this descriptor, by the device's word; with the
+    /// bytes that the device could have used. (Not a `Result`: the error in place of a buffer's
+    /// address makes the compiler move buffers byte by byte.)
+    #[inline]
+    pub fn take(&mut self, id: u32, fault: &mut Option<Fault>) -> Option<(Dma, u32)> {
+        let number = u16::try_from(id).unwrap_or(NONE);
+        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
+            *fault = Some(Fault::Id);
+            return None;
+        };
+        let Some(buffer) = slot.buffer.take() else {
+            *fault = Some(Fault::NotInFlight);
+            return None;
+        };
+        let (length, last, count) = (slot.length, slot.last, slot.count);
+        if let Some(last) = self.slots.get_mut(usize::from(last)) {
+            last.next = self.free;
+        }
+        self.free = number;
+        self.unused += count;
+        self.in_flight -= 1;
+        Some((buffer, length))
+    }
+}
+
+/// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
+fn describe(table: &[AtomicU64], number: u16, address: u64, length: u64, flags: u64, next: u16) {
+    let cell = usize::from(number) * 2;
+    let rest = length | flags << 32 | u64::from(next) << 48;
+    if let Some([first, second]) = table.get(cell..cell + 2) {
+        first.store(address.to_le(), Ordering::Relaxed);
+        second.store(rest.to_le(), Ordering::Relaxed);
+    }
+}
