@@ -102,6 +102,8 @@ impl Open {
     fn fire_tail(&mut self, shared: &mut Shared, now: Instant) {
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
         let Some(busy) = self.snd.busy_in(&mut shared.busy) else {
+            // A FIN alone is its own probe.
+            self.snd.is_resend_due = self.snd.flight > 0;
             return self.arm_retransmit(now);
         };
         let due = busy.last_sent_at + wait;

@@ -235,7 +235,8 @@ impl Open {
     pub(crate) fn orphan(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         self.is_orphan = true;
         self.publish(self.rcv.nxt, now);
-        let outcome = self.publish_fin(shared, now).followed_by(self.close());
+        let mut outcome = self.publish_fin(shared, now);
+        outcome.step(self.facts.change(Cause::UserClosed));
         self.watch_orphan(&shared.limits, now);
         outcome
     }

@@ -49,7 +49,8 @@ impl Open {
         if self.fate() != Fate::Continues {
             return None;
         }
-        if self.has_something_to_send() {
+        // A FIN alone is one segment, and the last: it needs none of it.
+        if self.snd.una < self.snd.end {
             self.snd.borrow_busy(shared, now);
         }
         let mut emit = if self.watch.is_some() {
@@ -91,7 +92,7 @@ impl Open {
     /// Whether [`Open::output`] may do anything. What is in flight may have to be sent again.
     #[inline]
     pub(crate) fn may_send(&self) -> bool {
-        self.has_something_to_send()
+        (self.has_something_to_send() && !self.awaits_fin_alone())
             || self.rcv.need != AckNeed::None
             || self.is_probe_due
             || self.watch.is_some()
@@ -100,6 +101,12 @@ impl Open {
     /// Whether there are bytes, or a FIN, that were not acknowledged yet.
     fn has_something_to_send(&self) -> bool {
         self.snd.una < self.snd.end || self.facts.ours() == OurFin::Queued
+    }
+
+    /// Whether our FIN alone is in flight, and needs not leave again yet.
+    fn awaits_fin_alone(&self) -> bool {
+        let snd = &self.snd;
+        snd.una == snd.end && snd.flight > 0 && snd.busy.is_none() && !snd.is_resend_due
     }
 
     fn next_segment(
@@ -230,7 +237,7 @@ impl Open {
         let part = self.new_part(mss, max_payload)?;
         self.snd.flight = part.positions();
         self.timers.disarm();
-        self.arm_retransmit(now);
+        self.await_answer_to_new(self.has_sack && part.len == 0, now);
         Some(self.emit(part, now))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::lab::{ACK, Lab, data, seg};
+use crate::lab::{ACK, FIN, Lab, data, seg};
 
 /// Four segments in flight, and no more.
 fn four() -> Lab {
@@ -89,4 +89,40 @@ fn a_segment_that_leaves_later_starts_the_wait_again() {
     assert_eq!(lab.sent_data(), []);
     lab.pass(5);
     assert_eq!(lab.sent_data(), [(4_000, 1_000)]);
+}
+
+#[test]
+fn an_end_alone_is_its_own_probe_and_borrows_nothing() {
+    let mut lab = Lab::selective();
+    // The path is long, and what was sent over it long ago.
+    for _ in 0..2 {
+        let end = lab.connection.queued() + 1_000;
+        lab.connection.queue(1_000);
+        assert_eq!(lab.sent_data().len(), 1);
+        lab.pass(400);
+        let _ = lab.report(i64::try_from(end).unwrap(), &[]);
+    }
+    lab.come_to_rest();
+    let end = 2_000;
+    let _ = lab.connection.close();
+    assert_eq!(lab.sent(), [seg(FIN, end, 0)]);
+    assert_eq!(lab.shared.busy_parts_in_use(), 0);
+    // Nothing is asked of it while its answer is waited for.
+    assert!(!lab.connection.may_send());
+    // A lone segment may be acknowledged late (section 7.2).
+    let smoothed = Duration::from_micros(lab.connection.round_trip().into());
+    let (waited, _) = lab.next_timer();
+    assert_eq!(waited, smoothed * 2 + Duration::from_millis(200));
+    assert!(lab.connection.may_send());
+    assert_eq!(lab.sent(), [seg(FIN, end, 0)]);
+    // Once; then it is the retransmission timer's turn, which backs off.
+    let (first, _) = lab.next_timer();
+    assert_eq!(lab.sent(), [seg(FIN, end, 0)]);
+    let (second, _) = lab.next_timer();
+    assert_eq!(second, first * 2);
+    assert_eq!(lab.sent(), [seg(FIN, end, 0)]);
+    assert_eq!(lab.connection.retransmits(), 3);
+    let _ = lab.input(seg(ACK, 0, end + 1));
+    assert_eq!(lab.state(), tcp::State::FinWait2);
+    assert_eq!(lab.shared.busy_parts_in_use(), 0);
 }
