@@ -4,8 +4,9 @@
 //! [`Slab`]'s [`Key`] is good for one life of one place, and may come from anybody. *Never* grows:
 //! the limit is fixed at construction.
 //!
-//! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; places
-//! are reused oldest first, so that this takes as long as it can. No key is zero.
+//! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; a slab's
+//! places are reused oldest first, so that this takes as long as it can. A table's are reused youngest
+//! first: what was used last is still in the processor's caches. No key is zero.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -48,7 +49,7 @@ impl<T> Place<T> {
 #[derive(Debug)]
 pub(crate) struct Table<T> {
     places: Vec<Place<T>>,
-    /// The free places, the one that has been free for longest first.
+    /// The free places, in the order in which they are used.
     first_free: u32,
     last_free: u32,
     used: usize,
@@ -106,18 +107,35 @@ impl<T> Table<T> {
         self.places.get_mut(index as usize)?.entry_mut()
     }
 
-    /// Takes the entry at a place out.
+    /// Takes the entry at a place out; the place is the next to be used.
+    #[inline]
     pub(crate) fn remove_at(&mut self, index: u32) -> Option<T> {
-        let place = self.places.get_mut(index as usize)?;
-        place.entry()?;
-        let removed = core::mem::replace(place, Place::Free { next: NONE });
-        self.used -= 1;
+        let next = self.first_free;
+        let removed = self.free(index, next)?;
+        self.first_free = index;
+        if next == NONE {
+            self.last_free = index;
+        }
+        Some(removed)
+    }
+
+    /// Takes the entry at a place out; the place is used again when all other free ones were.
+    fn retire_at(&mut self, index: u32) -> Option<T> {
+        let removed = self.free(index, NONE)?;
         match self.places.get_mut(self.last_free as usize) {
             Some(last) => *last = Place::Free { next: index },
             None => self.first_free = index,
         }
         self.last_free = index;
-        match removed {
+        Some(removed)
+    }
+
+    #[inline]
+    fn free(&mut self, index: u32, next: u32) -> Option<T> {
+        let place = self.places.get_mut(index as usize)?;
+        place.entry()?;
+        self.used -= 1;
+        match core::mem::replace(place, Place::Free { next }) {
             Place::Entry(entry) => Some(entry),
             Place::Free { .. } => None,
         }
@@ -222,7 +240,7 @@ impl<T> Slab<T> {
     /// Takes an entry out; its key is dead from now on.
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let index = self.place(key)?;
-        let entry = self.table.remove_at(index)?;
+        let entry = self.table.retire_at(index)?;
         if let Some(generation) = self.generations.get_mut(index as usize) {
             let largest = u32::MAX >> self.index_bits;
             *generation = if *generation >= largest {
@@ -274,7 +292,20 @@ mod tests {
     }
 
     #[test]
-    fn places_are_reused_oldest_first() {
+    fn a_tables_places_are_reused_youngest_first() {
+        let mut table = Table::new(3);
+        let places: std::vec::Vec<u32> = (0..3).map(|n| table.insert(n).unwrap()).collect();
+        assert_eq!(table.insert(3), None);
+        assert_eq!(table.remove_at(places[2]), Some(2));
+        assert_eq!(table.remove_at(places[0]), Some(0));
+        assert_eq!(table.remove_at(places[0]), None);
+        assert_eq!(table.insert(4), Some(places[0]));
+        assert_eq!(table.insert(5), Some(places[2]));
+        assert_eq!((table.insert(6), table.len()), (None, 3));
+    }
+
+    #[test]
+    fn a_slabs_places_are_reused_oldest_first() {
         let mut slab = Slab::new(3);
         let keys: std::vec::Vec<Key> = (0..3).map(|n| slab.insert(n).unwrap()).collect();
         slab.remove(keys[1]);
