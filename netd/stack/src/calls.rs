@@ -155,15 +155,20 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), ConnectError> {
-        let role = self
-            .role(client, socket)
+        let entry = self
+            .clients
+            .socket(client, socket)
             .map_err(|_| ConnectError::BadSocket)?;
         let SocketAddr::V4(remote) = remote else {
             return Err(ConnectError::AddressFamily);
         };
-        match role {
+        match entry.role {
             Role::Datagram(index) => self.udp_connect(index, remote, token),
-            Role::Stream { .. } => self.tcp_connect(client, socket, remote, token, now),
+            Role::Stream { bound } => {
+                let options = self.clients.option_sets.get(entry.options);
+                let from = (client, socket, bound);
+                self.tcp_connect(from, remote, &options, token, now)
+            }
             Role::Listener(_) | Role::Connection { .. } => Err(ConnectError::WrongState),
         }
     }
@@ -297,8 +302,10 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), BadSocket> {
-        let role = self.role(client, socket)?;
-        let resets = self.options(client, socket)?.reset_on_close;
+        let entry = self.clients.socket(client, socket)?;
+        let role = entry.role;
+        // Only streams have this option.
+        let resets = self.clients.option_sets.get(entry.options).reset_on_close;
         let ending = if resets { Ending::Abort } else { ending };
         match role {
             Role::Stream { .. } => self.client_notice(client, token)?,

@@ -118,8 +118,7 @@ impl Demux {
         None
     }
 
-    /// Adds a conversation. One that takes the place of another is added first; the other is removed
-    /// then, before anybody looks.
+    /// Adds a conversation.
     pub(crate) fn insert<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
         let hash = self.spread.tuple(tuple);
         let mut place = self.home(hash);
@@ -135,20 +134,37 @@ impl Demux {
         debug_assert!(false, "more conversations than there can be");
     }
 
-    /// Removes a conversation if it leads to this target.
-    pub(crate) fn remove<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
-        let wanted = Slot::new(self.spread.tuple(tuple), target);
+    /// Where a slot is.
+    #[inline]
+    fn place_of(&self, wanted: Slot) -> Option<usize> {
         let mut place = self.home(wanted.hash);
         for _ in 0..self.slots.len() {
             let slot = self.slot(place);
-            if slot == EMPTY {
-                return;
-            }
             if slot == wanted {
-                self.close_gap(place);
-                return;
+                return Some(place);
+            }
+            if slot == EMPTY {
+                return None;
             }
             place = self.after(place);
+        }
+        None
+    }
+
+    /// A conversation that led to one target leads to another from now on.
+    pub(crate) fn turn<A: Address>(&mut self, tuple: &Tuple<A>, from: Target, to: Target) {
+        let hash = self.spread.tuple(tuple);
+        let place = self.place_of(Slot::new(hash, from));
+        debug_assert!(place.is_some(), "a conversation that is there");
+        if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
+            *slot = Slot::new(hash, to);
+        }
+    }
+
+    /// Removes a conversation if it leads to this target.
+    pub(crate) fn remove<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
+        if let Some(place) = self.place_of(Slot::new(self.spread.tuple(tuple), target)) {
+            self.close_gap(place);
         }
     }
 
@@ -207,8 +223,7 @@ mod tests {
         demux.insert(&tuple(1), half_open);
         demux.insert(&tuple(2), Target::TimeWait(8));
         assert_eq!(find(&demux, 1, half_open), Some(half_open));
-        demux.insert(&tuple(1), open);
-        demux.remove(&tuple(1), half_open);
+        demux.turn(&tuple(1), half_open, open);
         assert_eq!(find(&demux, 1, open), Some(open));
         assert_eq!(find(&demux, 1, half_open), None);
         demux.remove(&tuple(2), Target::TimeWait(7));

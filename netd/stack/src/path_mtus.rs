@@ -27,6 +27,7 @@ struct Entry<A> {
 pub(crate) struct PathMtus<A> {
     entries: Vec<Option<Entry<A>>>,
     spread: Spread,
+    is_empty: bool,
 }
 
 impl<A: Address> PathMtus<A> {
@@ -35,7 +36,14 @@ impl<A: Address> PathMtus<A> {
         Self {
             entries: alloc::vec![None; limit.max(1)],
             spread: Spread::new(rng),
+            is_empty: true,
         }
+    }
+
+    /// Whether no router has ever said anything.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     fn place(&self, destination: A) -> usize {
@@ -54,6 +62,7 @@ impl<A: Address> PathMtus<A> {
     /// A router said that no larger packet gets there.
     pub(crate) fn learn(&mut self, destination: A, mtu: u16, now: Instant) {
         let place = self.place(destination);
+        self.is_empty = false;
         if let Some(entry) = self.entries.get_mut(place) {
             *entry = Some(Entry {
                 destination,
@@ -75,7 +84,9 @@ mod tests {
     fn words_age() {
         let mut mtus = PathMtus::new(8, &mut Rng::new([1; 32]));
         let start = Instant::from_secs(50);
+        assert!(mtus.is_empty());
         mtus.learn(ONE, 1_400, start);
+        assert!(!mtus.is_empty());
         assert_eq!(mtus.get(ONE, start), Some(1_400));
         assert_eq!(mtus.get(Ipv4Addr::BROADCAST, start), None);
         assert_eq!(mtus.get(ONE, start + MEMORY), None);

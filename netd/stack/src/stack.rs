@@ -311,7 +311,7 @@ impl Stack {
                 Timer::Neighbour(index) => self.fire_neighbour(index, now),
                 Timer::Connection(index) => self.fire_connection(index, now),
                 Timer::HalfOpen(index) => self.fire_half_open(index, now),
-                Timer::TimeWait(index) => self.forget_time_wait(index),
+                Timer::TimeWait => self.fire_time_wait(now),
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
             }

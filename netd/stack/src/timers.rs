@@ -19,10 +19,10 @@ pub(crate) enum Timer {
     Neighbour(u32),
     /// A half-open passive connection.
     HalfOpen(u32),
-    /// A TIME-WAIT record.
-    TimeWait(u32),
     /// A ping that waits for its answer.
     Ping(u32),
+    /// TIME-WAIT records, all together.
+    TimeWait,
     /// Name look-ups, all together.
     Resolver,
     /// A TCP connection.
@@ -45,8 +45,8 @@ impl Timers {
             u32::from(config.interfaces),
             config.neighbours,
             config.half_open,
-            config.time_waits,
             config.pings,
+            1,
             1,
         ];
         let mut end = 0u32;
@@ -67,17 +67,17 @@ impl Timers {
             interfaces,
             neighbours,
             half_open,
-            time_waits,
             pings,
+            time_wait,
             resolver,
         ] = self.ends;
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
             Timer::Neighbour(index) => (interfaces, index),
             Timer::HalfOpen(index) => (neighbours, index),
-            Timer::TimeWait(index) => (half_open, index),
-            Timer::Ping(index) => (time_waits, index),
-            Timer::Resolver => (pings, 0),
+            Timer::Ping(index) => (half_open, index),
+            Timer::TimeWait => (pings, 0),
+            Timer::Resolver => (time_wait, 0),
             Timer::Connection(index) => (resolver, index),
         };
         start.saturating_add(index)
@@ -88,16 +88,16 @@ impl Timers {
             interfaces,
             neighbours,
             half_open,
-            time_waits,
             pings,
+            time_wait,
             resolver,
         ] = self.ends;
         match index {
             _ if index < interfaces => Timer::Interface(index),
             _ if index < neighbours => Timer::Neighbour(index - interfaces),
             _ if index < half_open => Timer::HalfOpen(index - neighbours),
-            _ if index < time_waits => Timer::TimeWait(index - half_open),
-            _ if index < pings => Timer::Ping(index - time_waits),
+            _ if index < pings => Timer::Ping(index - half_open),
+            _ if index < time_wait => Timer::TimeWait,
             _ if index < resolver => Timer::Resolver,
             _ => Timer::Connection(index - resolver),
         }
@@ -151,7 +151,6 @@ mod tests {
             neighbours: 3,
             connections: 4,
             half_open: 5,
-            time_waits: 6,
             pings: 7,
             ..Config::default()
         };
@@ -160,9 +159,8 @@ mod tests {
             .map(Timer::Interface)
             .chain((0..3).map(Timer::Neighbour))
             .chain((0..5).map(Timer::HalfOpen))
-            .chain((0..6).map(Timer::TimeWait))
             .chain((0..7).map(Timer::Ping))
-            .chain([Timer::Resolver])
+            .chain([Timer::TimeWait, Timer::Resolver])
             .chain((0..4).map(Timer::Connection));
         for (place, timer) in all.enumerate() {
             assert_eq!(timers.index(timer) as usize, place);

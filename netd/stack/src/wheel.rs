@@ -34,6 +34,8 @@ pub(crate) struct Wheel {
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything has been fired.
     present: u64,
+    /// No occupied slot begins before this tick.
+    quiet_until: u64,
 }
 
 /// The first tick that does not begin before the deadline.
@@ -49,6 +51,7 @@ impl Wheel {
             lists: vec![0; limit],
             occupied: [0; LEVELS as usize],
             present: now.as_nanos() >> TICK_BITS,
+            quiet_until: u64::MAX,
         }
     }
 
@@ -111,6 +114,7 @@ impl Wheel {
 
     fn place(&mut self, timer: u32, tick: u64) {
         if tick <= self.present {
+            self.quiet_until = 0;
             self.put(DUE, timer);
             return;
         }
@@ -124,6 +128,9 @@ impl Wheel {
         let slot = ((self.present >> shift) + ahead) % u64::from(SLOTS);
         let slot = u32::try_from(slot).unwrap_or(0);
         self.put(level * SLOTS + slot, timer);
+        self.quiet_until = self
+            .quiet_until
+            .min(((self.present >> shift) + ahead) << shift);
         if let Some(occupied) = self.occupied.get_mut(level as usize) {
             *occupied |= 1 << slot;
         }
@@ -175,6 +182,10 @@ impl Wheel {
         deadline: impl Fn(u32) -> Option<Instant>,
     ) -> Option<u32> {
         let now = now.as_nanos() >> TICK_BITS;
+        if now < self.quiet_until {
+            self.present = self.present.max(now);
+            return None;
+        }
         loop {
             if let Some(timer) = self.queues.pop(DUE) {
                 return Some(timer);
@@ -194,8 +205,9 @@ impl Wheel {
                         }
                     }
                 }
-                _ => {
+                next => {
                     self.present = self.present.max(now);
+                    self.quiet_until = next.map_or(u64::MAX, |(tick, _)| tick);
                     return None;
                 }
             }

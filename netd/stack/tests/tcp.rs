@@ -8,6 +8,8 @@ mod world;
 
 use stack::{Data, EventKind, Half, Range, SendError, SocketError, Token};
 use std::time::Duration;
+use wire::tcp::Flags;
+use world::craft::last_of;
 use world::{Host, World, at};
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -209,6 +211,29 @@ fn half_close_and_close() {
     );
     world.a.assert_balance();
     world.b.assert_balance();
+}
+
+#[test]
+fn what_is_over_is_forgotten_in_its_own_time() {
+    let mut world = World::new();
+    let mut ends = Vec::new();
+    for port in [80, 81] {
+        let pair = world.connected_with(port, None, &[]);
+        world.b.close(pair.server, pair.peer, 12, world.now);
+        world.run(Duration::from_secs(1));
+        world.a.close(pair.client, pair.socket, 5, world.now);
+        world.run(Duration::from_secs(19));
+        ends.push(last_of(&world, Flags::FIN));
+    }
+    let waiting = |world: &World| world.b.stack.totals().time_waits;
+    assert_eq!(waiting(&world), 2);
+    // The first one's end comes again: its time begins anew, 20 seconds after the second's.
+    world.b.input(&ends[0], world.now);
+    for (seconds, left) in [(40, 2), (5, 1), (14, 1), (6, 0)] {
+        world.run(Duration::from_secs(seconds));
+        assert_eq!(waiting(&world), left);
+    }
+    assert_eq!(world.b.stack.next_deadline(), None);
 }
 
 #[test]

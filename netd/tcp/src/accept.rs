@@ -56,6 +56,12 @@ impl<T> AcceptQueue<T> {
     }
 
     /// The connection that has waited longest.
+    #[must_use]
+    pub fn first(&self) -> Option<&T> {
+        self.ready.front()
+    }
+
+    /// Takes out the connection that has waited longest.
     pub fn pop(&mut self) -> Option<T> {
         self.ready.pop_front()
     }
@@ -111,6 +117,7 @@ mod tests {
             (queue.waiting(), queue.half_open(), queue.overflows()),
             (2, 0, 2)
         );
+        assert_eq!(queue.first(), Some(&'a'));
         assert_eq!(
             (queue.pop(), queue.pop(), queue.pop()),
             (Some('a'), Some('b'), None)

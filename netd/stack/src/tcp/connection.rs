@@ -235,9 +235,9 @@ pub(crate) struct Tcp {
     pub(crate) bindings: Bindings<Ipv4Addr, SocketId>,
     /// Listening sockets by port.
     pub(crate) listening: Bindings<Ipv4Addr, u32>,
-    /// The secret of initial sequence numbers (RFC 6528), and that of timestamps (RFC 7323 5.4).
-    pub(crate) isn_secret: Hasher,
-    pub(crate) stamp_secret: Hasher,
+    /// The secret of what a connection begins with: its initial sequence number (RFC 6528), and what
+    /// its timestamps count from (RFC 7323 5.4).
+    pub(crate) secret: Hasher,
     pub(crate) cookies: Cookies,
     pub(crate) fast_opens: FastOpens,
     pub(crate) cookie_cache: CookieCache<Ipv4Addr>,
@@ -274,8 +274,7 @@ impl Tcp {
             demux: Demux::new(connections + half_open + time_waits, rng),
             bindings: Bindings::new(config.sockets as usize, rng),
             listening: Bindings::new(listeners, rng),
-            isn_secret: Hasher::new(rng),
-            stamp_secret: Hasher::new(rng),
+            secret: Hasher::new(rng),
             cookies: Cookies::new(rng, HANDSHAKE),
             fast_opens: FastOpens::new(rng, config.fast_opens),
             cookie_cache: CookieCache::new(config.fast_open_peers as usize, rng),

@@ -147,6 +147,9 @@ impl Tcp {
     /// The connection whose SYN-ACK a half-open record is for, if it is one already.
     pub(crate) fn early_connection(&self, half_open: u32) -> Option<u32> {
         let record = self.half_open.at(half_open)?;
+        if record.listener != NO_LISTENER {
+            return None;
+        }
         match self.find(&record.tuple)? {
             Target::Connection(index) => {
                 let early = self.connections.at(index)?.early?.index();
@@ -222,7 +225,7 @@ impl Stack {
             .insert(record)
             .ok_or(Drop::TcpSynOverflow)?;
         self.tcp.half_open_order.push(0, early);
-        let connection = self.establish(listener, tuple, entry.open_at_once(now), now);
+        let connection = self.establish(listener, tuple, None, entry.open_at_once(now), now);
         let Ok(index) = connection else {
             self.forget_half_open(early);
             return connection.map(|_| ());

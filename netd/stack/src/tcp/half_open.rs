@@ -9,6 +9,7 @@
 use crate::demux::Target;
 use crate::error::SocketError;
 use crate::hash::Tuple;
+use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
@@ -49,14 +50,15 @@ impl Stack {
             0 => mss,
             chosen => mss.min(chosen),
         };
-        let own = ::tcp::isn(now, self.tcp.isn_secret.tuple(tuple));
-        let stamp = self.tcp.stamp_secret.tuple(tuple);
+        // One hash is enough for both: that of another pair of ends has nothing to do with it.
+        let hash = self.tcp.secret.tuple(tuple);
+        let own = ::tcp::isn(now, hash);
         Setup {
             // RFC 6191: beyond everything that the old connection can have sent.
             isn: after.map_or(own, |after| after.plus(1 << 16)),
             mss: Mss::at_least(u16::try_from(mss).unwrap_or(u16::MAX)),
             peer_mss: Mss::DEFAULT_V4,
-            timestamps: u32::try_from(stamp >> 32).ok(),
+            timestamps: u32::try_from(hash >> 32).ok(),
             sack: true,
             ecn: options.congestion_notification,
             tuning: options.tuning(),
@@ -128,7 +130,7 @@ impl Stack {
         }
         self.tcp.half_open_order.push(0, index);
         self.tcp.demux.insert(&tuple, Target::HalfOpen(index));
-        self.half_open_output(index, now);
+        self.half_open_output(index, Some(path), now);
         Ok(())
     }
 
@@ -186,11 +188,12 @@ impl Stack {
             Some(_) => Counter::CookiesValid,
             None => Counter::CookiesInvalid,
         });
-        Some(self.establish(listener, tuple, entry?.open(now), now))
+        Some(self.establish(listener, tuple, None, entry?.open(now), now))
     }
 
-    /// Sends what a half-open connection has to send, and arms its timer.
-    pub(crate) fn half_open_output(&mut self, index: u32, now: Instant) {
+    /// Sends what a half-open connection has to send, and arms its timer. `path`: the way to the peer,
+    /// if it is known.
+    fn half_open_output(&mut self, index: u32, path: Option<Path>, now: Instant) {
         let Some(half_open) = self.tcp.half_open.at_mut(index) else {
             return;
         };
@@ -203,7 +206,9 @@ impl Stack {
         } else if let Some(header) = self.syn_answer(index, now) {
             let chosen = self.tcp.listeners.at(listener).map(|it| it.options);
             let chosen = chosen.map_or((self.config.ttl, 0), |it| (it.ttl, it.dscp));
-            self.send_bare_as(chosen, &tuple, header);
+            if let Some(path) = path.or_else(|| self.path(tuple.remote, Some(tuple.local))) {
+                self.send_bare_by(&path, chosen, &tuple, header);
+            }
         }
     }
 
@@ -217,23 +222,27 @@ impl Stack {
             self.stats.count(Counter::TcpFailedOpens);
             self.end_half_open(index, now);
         } else {
-            self.half_open_output(index, now);
+            self.half_open_output(index, None, now);
         }
     }
 
     /// A half-open connection came to nothing.
     pub(crate) fn forget_half_open(&mut self, index: u32) {
-        let Some(half_open) = self.tcp.half_open.remove_at(index) else {
-            return;
-        };
+        if let Some(half_open) = self.take_half_open(index) {
+            let target = Target::HalfOpen(index);
+            self.tcp.demux.remove(&half_open.tuple, target);
+        }
+    }
+
+    /// Takes a half-open connection out of all tables but that of conversations.
+    fn take_half_open(&mut self, index: u32) -> Option<HalfOpen> {
+        let half_open = self.tcp.half_open.remove_at(index)?;
         self.tcp.half_open_order.remove(index);
-        self.tcp
-            .demux
-            .remove(&half_open.tuple, Target::HalfOpen(index));
         self.timers.disarm(Timer::HalfOpen(index));
         if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
             listener.half_open = listener.half_open.saturating_sub(1);
         }
+        Some(half_open)
     }
 
     /// A segment for a half-open connection.
@@ -254,7 +263,7 @@ impl Stack {
         {
             SynOutcome::Complete => self.half_open_complete(index, segment, memory, now),
             SynOutcome::Drop(reason) => {
-                self.half_open_output(index, now);
+                self.half_open_output(index, None, now);
                 Err(reason)
             }
             SynOutcome::Reply(header, reason) => {
@@ -281,12 +290,12 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let (entry, tuple, listener) = (half_open.entry, half_open.tuple, half_open.listener);
-        let connection = self.establish(listener, tuple, entry.open(now), now)?;
-        self.forget_half_open(index);
+        let connection = self.establish(listener, tuple, Some(index), entry.open(now), now)?;
+        self.take_half_open(index);
         self.welcome(listener, connection, segment, memory, now)
     }
 
-    /// Makes a connection of a half-open one and puts it into the accept queue.
+    /// Makes a connection, of this half-open one if it was kept, and puts it into the accept queue.
     ///
     /// # Errors
     /// The client is behind, or there is no place: the entry stays (a cookie does so anyway), and
@@ -295,6 +304,7 @@ impl Stack {
         &mut self,
         listener: u32,
         tuple: Tuple<Ipv4Addr>,
+        half_open: Option<u32>,
         open: Open,
         now: Instant,
     ) -> Result<u32, Drop> {
@@ -316,9 +326,11 @@ impl Stack {
             .insert(conn)
             .ok_or(Drop::TcpAcceptOverflow)?;
         at.queue.complete(connection);
-        self.tcp
-            .demux
-            .insert(&tuple, Target::Connection(connection));
+        let (demux, target) = (&mut self.tcp.demux, Target::Connection(connection));
+        match half_open {
+            Some(half_open) => demux.turn(&tuple, Target::HalfOpen(half_open), target),
+            None => demux.insert(&tuple, target),
+        }
         self.stats.count(Counter::TcpPassiveOpens);
         self.heed_path(connection, now);
         Ok(connection)

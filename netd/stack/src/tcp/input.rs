@@ -12,6 +12,7 @@ use crate::error::SocketError;
 use crate::hash::Tuple;
 use crate::icmp::input::Verdict;
 use crate::interface::Scope;
+use crate::ip::out::Path;
 use crate::ip::v4_in::Incoming;
 use crate::memory::{ClientMemory, Gone};
 use crate::packets::Owner;
@@ -87,13 +88,23 @@ impl Stack {
     /// 3.9.1.9: of all segments of its connection). Ports are filled in here.
     pub(crate) fn send_bare_as(
         &mut self,
+        chosen: (u8, u8),
+        tuple: &Tuple<Ipv4Addr>,
+        header: Header,
+    ) {
+        if let Some(path) = self.path(tuple.remote, Some(tuple.local)) {
+            self.send_bare_by(&path, chosen, tuple, header);
+        }
+    }
+
+    /// The same, by a way that is known.
+    pub(crate) fn send_bare_by(
+        &mut self,
+        path: &Path,
         (ttl, dscp): (u8, u8),
         tuple: &Tuple<Ipv4Addr>,
         mut header: Header,
     ) {
-        let Some(path) = self.path(tuple.remote, Some(tuple.local)) else {
-            return;
-        };
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
         let pseudo = Pseudo::v4(tuple.local, tuple.remote);
@@ -103,10 +114,10 @@ impl Stack {
         };
         let ip = ipv4::Header {
             dscp,
-            ..self.header(&path, tuple.remote, Protocol::TCP, ttl)
+            ..self.header(path, tuple.remote, Protocol::TCP, ttl)
         };
         let len = header.header_len();
-        if self.queue_packet(&path, &ip, len, Owner::None, |space| {
+        if self.queue_packet(path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
         }) {
             self.stats.count(Counter::TcpSent);
@@ -370,9 +381,9 @@ impl Stack {
         self.forget_cut(index);
         self.senders
             .remove(self.numbering.number(Actor::Connection(index)));
-        self.tcp.demux.remove(&tuple, Target::Connection(index));
-        if let Some(record) = record {
-            self.time_wait_start(record, tuple);
+        match record {
+            Some(record) => self.time_wait_start(record, &tuple, index),
+            None => self.tcp.demux.remove(&tuple, Target::Connection(index)),
         }
         match holder {
             Holder::Nobody => self.tcp_forget(index),
@@ -411,12 +422,13 @@ impl Stack {
         let number = self.numbering.number(Actor::Connection(index));
         self.senders.remove(number);
         self.dirty.remove(number);
-        let Some(mut conn) = self.tcp.connections.remove_at(index) else {
+        let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
-        for chain in [&mut conn.sends, &mut conn.rooms] {
-            self.forget_requests(chain);
-        }
+        let (mut sends, mut rooms) = (conn.sends, conn.rooms);
+        self.tcp.connections.remove_at(index);
+        self.forget_requests(&mut sends);
+        self.forget_requests(&mut rooms);
     }
 
     /// A connection's timer fired.

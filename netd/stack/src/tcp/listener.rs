@@ -66,30 +66,23 @@ impl Stack {
             let Some(listener) = self.tcp.listeners.at_mut(index) else {
                 return;
             };
-            if listener.queue.waiting() == 0 {
+            let Some(connection) = listener.queue.first().copied() else {
                 return;
-            }
+            };
             let Some(Request::Accept(accept)) = self.requests.first(&listener.accepts) else {
                 return;
             };
-            let (accept, client, options) = (accept, listener.client, listener.options);
-            let name = listener.socket;
-            // The socket's role gets its connection at once: both are here.
-            let role = Role::Stream { bound: None };
+            let (client, options, name) = (listener.client, listener.options, listener.socket);
+            let role = Role::Connection {
+                index: connection,
+                bound: None,
+            };
             let set = name.and_then(|name| self.clients.socket(client, name).ok());
             let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
             let Ok(socket) = self.clients.create(client, role, set) else {
                 return;
             };
-            let Some(connection) = listener.queue.pop() else {
-                return;
-            };
-            if let Ok(entry) = self.clients.socket_mut(client, socket) {
-                entry.role = Role::Connection {
-                    index: connection,
-                    bound: None,
-                };
-            }
+            listener.queue.pop();
             let Some(conn) = self.tcp.connections.at_mut(connection) else {
                 return;
             };
@@ -108,6 +101,11 @@ impl Stack {
                 conn.tcp.give_room(accepted.range.length, now);
             }
             self.tell(client, Actor::Connection(connection));
+            if set == OptionSet::INITIAL {
+                // It has begun with these.
+                self.settle(connection, now);
+                continue;
+            }
             // A connection that cannot be watched as wished is still one.
             if self.connection_options(connection, options, now).is_err() {
                 self.stats.count(Counter::TcpUnwatched);

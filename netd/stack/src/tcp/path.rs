@@ -39,6 +39,9 @@ impl Stack {
 
     /// What is known of the path to the peer holds for this connection.
     pub(crate) fn heed_path(&mut self, index: u32, now: Instant) {
+        if self.tcp.path_mtus.is_empty() {
+            return;
+        }
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };

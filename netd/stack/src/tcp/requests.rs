@@ -14,6 +14,7 @@ use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::Chain;
+use crate::options::SocketOptions;
 use crate::requests::{Request, Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
@@ -67,23 +68,15 @@ impl Stack {
         Ok(local)
     }
 
-    /// Starts a connection.
+    /// Starts a connection of this client's socket, which may be bound.
     pub(crate) fn tcp_connect(
         &mut self,
-        client: ClientId,
-        socket: SocketId,
+        (client, socket, bound): (ClientId, SocketId, Option<Bound>),
         remote: SocketAddrV4,
+        options: &SocketOptions,
         token: Token,
         now: Instant,
     ) -> Result<(), ConnectError> {
-        let entry = self
-            .clients
-            .socket(client, socket)
-            .map_err(|_| ConnectError::BadSocket)?;
-        let Role::Stream { bound } = entry.role else {
-            return Err(ConnectError::WrongState);
-        };
-        let options = self.clients.option_sets.get(entry.options);
         let end = bound.map(Bound::end);
         let to = *remote.ip();
         if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
@@ -118,7 +111,7 @@ impl Stack {
             .ok_or(ConnectError::NoFreePort)?,
         };
         let tuple = tuple(local_port);
-        let setup = self.setup(&tuple, path.mtu, &options, None, now);
+        let setup = self.setup(&tuple, path.mtu, options, None, now);
         let mut connection = Connection::connect(setup, &self.tcp.shared, now);
         if let Some(algorithm) = options.congestion_control {
             connection.set_congestion_control(algorithm, &mut self.tcp.shared, now);

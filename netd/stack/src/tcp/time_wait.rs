@@ -1,7 +1,8 @@
 //! TIME-WAIT: small records of connections that are over, so that their last segments meet a friend.
 //!
 //! *Owns* the records; the oldest makes way when there are too many, which is safe enough: its
-//! remaining time only guards against segments older than itself.
+//! remaining time only guards against segments older than itself. All wait equally long, so they are
+//! over in the order in which their time began, and one timer is enough for all.
 
 use crate::demux::Target;
 use crate::hash::Tuple;
@@ -22,32 +23,55 @@ pub(crate) struct TimeWaiting {
 
 impl Stack {
     /// A connection is over but for late segments.
-    pub(crate) fn time_wait_start(&mut self, record: TimeWait, tuple: Tuple<Ipv4Addr>) {
+    pub(crate) fn time_wait_start(
+        &mut self,
+        record: TimeWait,
+        tuple: &Tuple<Ipv4Addr>,
+        connection: u32,
+    ) {
         if self.tcp.time_waits.len() >= self.tcp.time_waits.limit()
             && let Some(oldest) = self.tcp.time_wait_order.first(0)
         {
             self.stats.count(Counter::TimeWaitOverflows);
             self.forget_time_wait(oldest);
         }
-        let deadline = record.deadline();
+        let (deadline, tuple) = (record.deadline(), *tuple);
+        let was = Target::Connection(connection);
         let Some(index) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
-            return;
+            return self.tcp.demux.remove(&tuple, was);
         };
+        self.tcp.demux.turn(&tuple, was, Target::TimeWait(index));
+        if self.tcp.time_wait_order.is_empty(0) {
+            self.timers.set(Timer::TimeWait, Some(deadline));
+        }
         self.tcp.time_wait_order.push(0, index);
-        self.tcp.demux.insert(&tuple, Target::TimeWait(index));
-        self.timers.set(Timer::TimeWait(index), Some(deadline));
+    }
+
+    /// The time of the oldest may be over.
+    pub(crate) fn fire_time_wait(&mut self, now: Instant) {
+        while let Some(oldest) = self.tcp.time_wait_order.first(0) {
+            let deadline = self
+                .tcp
+                .time_waits
+                .at(oldest)
+                .map(|it| it.record.deadline());
+            if let Some(deadline) = deadline.filter(|deadline| *deadline > now) {
+                return self.timers.set(Timer::TimeWait, Some(deadline));
+            }
+            self.forget_time_wait(oldest);
+        }
     }
 
     /// The time is over.
-    pub(crate) fn forget_time_wait(&mut self, index: u32) {
-        let Some(record) = self.tcp.time_waits.remove_at(index) else {
-            return;
-        };
+    fn forget_time_wait(&mut self, index: u32) {
         self.tcp.time_wait_order.remove(index);
-        self.tcp
-            .demux
-            .remove(&record.tuple, Target::TimeWait(index));
-        self.timers.disarm(Timer::TimeWait(index));
+        if let Some(waiting) = self.tcp.time_waits.remove_at(index) {
+            let target = Target::TimeWait(index);
+            self.tcp.demux.remove(&waiting.tuple, target);
+        }
+        if self.tcp.time_wait_order.is_empty(0) {
+            self.timers.disarm(Timer::TimeWait);
+        }
     }
 
     /// A segment for a connection that is over. `Ok` with a sequence number: it opens a new one
@@ -63,11 +87,15 @@ impl Stack {
         };
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         let tuple = waiting.tuple;
+        let before = waiting.record.deadline();
         let outcome = waiting
             .record
             .input(&mut self.tcp.shared, &segment.header, len, now);
-        let (deadline, next) = (waiting.record.deadline(), waiting.record.snd_nxt());
-        self.timers.set(Timer::TimeWait(index), Some(deadline));
+        let next = waiting.record.snd_nxt();
+        if waiting.record.deadline() != before {
+            // Its time has begun anew: it is the youngest.
+            self.tcp.time_wait_order.push(0, index);
+        }
         match outcome {
             TimeWaitOutcome::Drop(reason) => Err(reason),
             TimeWaitOutcome::Reply(header, reason) => {
