@@ -16,6 +16,7 @@ mod host_tests;
 mod image;
 mod machine;
 mod malformed;
+mod namespace;
 mod paths;
 mod peers;
 mod run;
@@ -57,6 +58,8 @@ fn run_command() -> Result<()> {
         "run" => run::run(),
         "debug" => run::debug(),
         "test" => tests::run(argument.as_deref()),
+        // What a test runs where it may make interfaces.
+        "inside" => tests::offload::inside(argument.as_deref().unwrap_or_default()),
         "bench" => bench::run(),
         "check" => checks::run(),
         "conformance" => checks::conformance::write(),

@@ -78,7 +78,7 @@ fn to_first_byte() -> Result<f64> {
 
 /// Asks for the page and waits for its first byte, but not for long.
 pub fn first_byte(port: u16) -> Result<()> {
-    let mut stream = traffic::connect(port, Duration::from_millis(40))?;
+    let mut stream = traffic::connect(traffic::forward(port), Duration::from_millis(40))?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: guest\r\n\r\n")?;
     stream.read_exact(&mut [0])?;
     Ok(())

@@ -52,7 +52,7 @@ fn megabits(bytes: usize, since: Instant) -> f64 {
 }
 
 fn into(port: u16) -> Result<f64> {
-    let mut stream = traffic::connect(port, LIMIT)?;
+    let mut stream = traffic::connect(traffic::forward(port), LIMIT)?;
     let chunk = vec![0x5a; CHUNK];
     let started = Instant::now();
     let mut sent = 0;
@@ -66,7 +66,7 @@ fn into(port: u16) -> Result<f64> {
 }
 
 fn out_of(port: u16) -> Result<f64> {
-    let mut stream = traffic::connect(port, LIMIT)?;
+    let mut stream = traffic::connect(traffic::forward(port), LIMIT)?;
     let mut chunk = vec![0; CHUNK];
     let started = Instant::now();
     let mut received = 0;
@@ -83,7 +83,7 @@ fn out_of(port: u16) -> Result<f64> {
 fn requests(port: u16, connections: usize) -> Result<f64> {
     let mut streams = Vec::new();
     for _ in 0..connections {
-        let mut stream = traffic::connect(port, LIMIT)?;
+        let mut stream = traffic::connect(traffic::forward(port), LIMIT)?;
         request(&mut stream)?;
         streams.push(stream);
     }

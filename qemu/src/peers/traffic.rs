@@ -1,14 +1,21 @@
-//! Plain traffic from the host to the guest's echo, discard and source services.
+//! Plain traffic from the host to the guest's echo, discard and source services: by a forwarded port
+//! of the loopback address, or wherever the guest is.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-/// A connection to a forwarded port.
-pub fn connect(port: u16, limit: Duration) -> Result<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).context("the forward is closed")?;
+/// Where a forward leads from.
+pub fn forward(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}
+
+/// A connection.
+pub fn connect(to: SocketAddr, limit: Duration) -> Result<TcpStream> {
+    let stream =
+        TcpStream::connect_timeout(&to, limit).with_context(|| format!("{to} is closed"))?;
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     stream.set_nodelay(true)?;
@@ -16,8 +23,8 @@ pub fn connect(port: u16, limit: Duration) -> Result<TcpStream> {
 }
 
 /// Sends bytes while it reads what comes back, until the far end closes; gives what came.
-pub fn echo(port: u16, bytes: &[u8], limit: Duration) -> Result<Vec<u8>> {
-    let mut stream = connect(port, limit)?;
+pub fn echo(to: SocketAddr, bytes: &[u8], limit: Duration) -> Result<Vec<u8>> {
+    let mut stream = connect(to, limit)?;
     let mut sender = stream.try_clone()?;
     std::thread::scope(|scope| {
         let sending = scope.spawn(move || {
@@ -37,8 +44,8 @@ pub fn echo(port: u16, bytes: &[u8], limit: Duration) -> Result<Vec<u8>> {
 }
 
 /// Sends all bytes and waits until the far end, having taken them, closes.
-pub fn discard(port: u16, bytes: &[u8], limit: Duration) -> Result<()> {
-    let mut stream = connect(port, limit)?;
+pub fn discard(to: SocketAddr, bytes: &[u8], limit: Duration) -> Result<()> {
+    let mut stream = connect(to, limit)?;
     stream.write_all(bytes).context("sending")?;
     stream.shutdown(Shutdown::Write)?;
     let mut rest = Vec::new();
@@ -50,17 +57,17 @@ pub fn discard(port: u16, bytes: &[u8], limit: Duration) -> Result<()> {
 }
 
 /// Reads that many bytes from a service that sends without being asked.
-pub fn source(port: u16, length: usize, limit: Duration) -> Result<Vec<u8>> {
-    let mut stream = connect(port, limit)?;
+pub fn source(to: SocketAddr, length: usize, limit: Duration) -> Result<Vec<u8>> {
+    let mut stream = connect(to, limit)?;
     let mut bytes = vec![0; length];
     stream.read_exact(&mut bytes).context("reading")?;
     Ok(bytes)
 }
 
-/// Sends a datagram to a forwarded UDP port and waits for one back, asking again as UDP users do.
-pub fn datagram(port: u16, payload: &[u8]) -> Result<Vec<u8>> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
-    socket.connect(("127.0.0.1", port))?;
+/// Sends a datagram and waits for one back, asking again as UDP users do.
+pub fn datagram(to: SocketAddr, payload: &[u8]) -> Result<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    socket.connect(to)?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     let mut buffer = vec![0; 65_536];
     for _ in 0..5 {

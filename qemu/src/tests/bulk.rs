@@ -40,10 +40,10 @@ fn stage() -> Result<Stage> {
         cards: vec![Card::new(link)],
         ..Machine::default()
     })?;
-    let port = guest.port(7)?;
+    let to = traffic::forward(guest.port(7)?);
     let deadline = Instant::now() + Duration::from_secs(20);
     // The forward accepts before the guest listens; only a byte that comes back counts.
-    while traffic::echo(port, b"?", Duration::from_secs(1))
+    while traffic::echo(to, b"?", Duration::from_secs(1))
         .ok()
         .as_deref()
         != Some(b"?")
@@ -56,19 +56,27 @@ fn stage() -> Result<Stage> {
 
 fn ten_megabytes_through_echo(stage: &mut Stage) -> Result<()> {
     let bytes = noise(7, TEN_MEGABYTES);
-    let back = traffic::echo(stage.guest.port(7)?, &bytes, LIMIT)?;
+    let back = traffic::echo(traffic::forward(stage.guest.port(7)?), &bytes, LIMIT)?;
     ensure!(back.len() == bytes.len(), "{} bytes came back", back.len());
     ensure!(digest(&back) == digest(&bytes), "they were changed");
     Ok(())
 }
 
 fn ten_megabytes_into_discard(stage: &mut Stage) -> Result<()> {
-    traffic::discard(stage.guest.port(9)?, &noise(9, TEN_MEGABYTES), LIMIT)
+    traffic::discard(
+        traffic::forward(stage.guest.port(9)?),
+        &noise(9, TEN_MEGABYTES),
+        LIMIT,
+    )
 }
 
 /// The bytes are a pattern that repeats; what comes must be that pattern, unbroken.
 fn ten_megabytes_from_source(stage: &mut Stage) -> Result<()> {
-    let bytes = traffic::source(stage.guest.port(19)?, TEN_MEGABYTES, LIMIT)?;
+    let bytes = traffic::source(
+        traffic::forward(stage.guest.port(19)?),
+        TEN_MEGABYTES,
+        LIMIT,
+    )?;
     let period = (1..=65_536)
         .find(|period| bytes[*period..period + 4096] == bytes[..4096])
         .context("no pattern")?;
@@ -85,7 +93,7 @@ fn ten_megabytes_from_source(stage: &mut Stage) -> Result<()> {
 
 fn one_byte_at_a_time(stage: &mut Stage) -> Result<()> {
     use std::io::{Read, Write};
-    let mut stream = traffic::connect(stage.guest.port(7)?, LIMIT)?;
+    let mut stream = traffic::connect(traffic::forward(stage.guest.port(7)?), LIMIT)?;
     for byte in noise(1, 200) {
         stream.write_all(&[byte])?;
         let mut back = [0];
@@ -96,13 +104,13 @@ fn one_byte_at_a_time(stage: &mut Stage) -> Result<()> {
 }
 
 fn four_echoes_at_once(stage: &mut Stage) -> Result<()> {
-    let port = stage.guest.port(7)?;
+    let to = traffic::forward(stage.guest.port(7)?);
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..4)
             .map(|seed| {
                 scope.spawn(move || {
                     let bytes = noise(seed, 1 << 20);
-                    let back = traffic::echo(port, &bytes, LIMIT)?;
+                    let back = traffic::echo(to, &bytes, LIMIT)?;
                     ensure!(back == bytes, "stream {seed} was changed");
                     Ok(())
                 })
@@ -125,7 +133,7 @@ fn udp_echo(stage: &mut Stage) -> Result<()> {
     for size in [1, 100, 200, 201, 1400] {
         let payload = noise(size as u64, size);
         ensure!(
-            traffic::datagram(port, &payload)? == payload,
+            traffic::datagram(traffic::forward(port), &payload)? == payload,
             "{size} bytes changed"
         );
     }

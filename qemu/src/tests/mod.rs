@@ -24,6 +24,7 @@ mod fetch;
 mod isolation;
 mod kernel;
 mod names;
+pub mod offload;
 mod packets;
 mod pages;
 mod ping;
@@ -131,6 +132,7 @@ pub fn groups() -> Vec<Group> {
         bulk::group(),
         boot::group(),
         ethernet::group(),
+        offload::group(),
         isolation::group(),
         tables::group(),
         kernel::group(),

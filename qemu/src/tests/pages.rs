@@ -90,7 +90,10 @@ fn open_connections_are_counted(stage: &mut Stage) -> Result<()> {
         .context("no figure")?;
     let mut held = Vec::new();
     for _ in 0..5 {
-        let mut stream = traffic::connect(stage.guest.port(80)?, Duration::from_secs(10))?;
+        let mut stream = traffic::connect(
+            traffic::forward(stage.guest.port(80)?),
+            Duration::from_secs(10),
+        )?;
         std::io::Write::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")?;
         std::io::Read::read_exact(&mut stream, &mut [0])?;
         held.push(stream);
@@ -196,7 +199,10 @@ fn slow_clients_do_not_stop_others(stage: &mut Stage) -> Result<()> {
     use std::io::Write;
     let mut slow = Vec::new();
     for _ in 0..20 {
-        let mut stream = traffic::connect(stage.guest.port(80)?, Duration::from_secs(30))?;
+        let mut stream = traffic::connect(
+            traffic::forward(stage.guest.port(80)?),
+            Duration::from_secs(30),
+        )?;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: slow")?;
         slow.push(stream);
     }
@@ -212,7 +218,10 @@ fn rubbish_is_a_bad_request(stage: &mut Stage) -> Result<()> {
         b"GET / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nno colon here\r\n\r\n",
     ] {
-        let mut stream = traffic::connect(stage.guest.port(80)?, Duration::from_secs(30))?;
+        let mut stream = traffic::connect(
+            traffic::forward(stage.guest.port(80)?),
+            Duration::from_secs(30),
+        )?;
         stream.write_all(request)?;
         stream.shutdown(std::net::Shutdown::Write)?;
         let mut answer = Vec::new();

@@ -1,0 +1,55 @@
+//! A network namespace of our own, where interfaces may be made without being root.
+//!
+//! *Owns* the way in: this tool runs itself again inside, with other words. *Never* changes anything
+//! of the host's network.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::tests::Skip;
+
+/// The TAP interface, and its address as the host's kernel has it.
+pub const TAP: &str = "tap0";
+
+fn unshare() -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--net"]);
+    command
+}
+
+/// Runs this tool again with these words, in a namespace.
+///
+/// # Errors
+/// [`Skip`] where none can be made; what it has printed if it fails there.
+pub fn run_inside(words: &[&str]) -> Result<()> {
+    let probe = unshare()
+        .args(["ip", "tuntap", "add", "dev", "probe", "mode", "tap"])
+        .output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        return Err(Skip("no namespace with TAP interfaces can be made here".into()).into());
+    }
+    let own = std::env::current_exe().context("this program")?;
+    let run = unshare().arg(own).args(words).output()?;
+    ensure!(
+        run.status.success(),
+        "failed in its namespace:\n{}{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr)
+    );
+    Ok(())
+}
+
+/// Makes a TAP interface with this address whose frames carry what a card has to know of them.
+pub fn make_tap(address: &str) -> Result<()> {
+    for words in [
+        "link set lo up",
+        &format!("tuntap add dev {TAP} mode tap vnet_hdr"),
+        &format!("addr add {address} dev {TAP}"),
+        &format!("link set {TAP} up"),
+    ] {
+        let status = Command::new("ip").args(words.split(' ')).status()?;
+        ensure!(status.success(), "ip {words} failed");
+    }
+    Ok(())
+}
