@@ -19,6 +19,7 @@ pub fn group() -> Group {
         name: "isolation",
         stage,
         tests: tests![Shared:
+            memory_is_copied_as_it_is,
             faults_end_only_the_program,
             all_memory_taken_comes_back,
             all_handles_taken_come_back,
@@ -54,6 +55,13 @@ fn stage() -> Result<Stage> {
     stage.guest.command("rogue")?;
     stage.guest.must("net")?;
     Ok(stage)
+}
+
+/// Copies of all lengths, apart and overlapping: the program compares each byte.
+fn memory_is_copied_as_it_is(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.command_within("bench copy", LIMIT)?.success()?;
+    ensure!(text.contains("copy: "), "{text}");
+    Ok(())
 }
 
 /// Free memory of the guest in KiB.

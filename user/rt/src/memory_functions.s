@@ -68,16 +68,30 @@ memmove:
     ldp     q16, q17, [x4, #-64]
     ldp     q18, q19, [x4, #-32]
     mov     x6, x0
-51: ldp     q0, q1, [x1]
+    subs    x2, x2, #192            // but for the end, and 128 bytes ahead
+    b.lo    52f
+51: ldp     q0, q1, [x1], #128
+    ldp     q2, q3, [x1, #-96]
+    ldp     q4, q5, [x1, #-64]
+    ldp     q6, q7, [x1, #-32]
+    stp     q0, q1, [x6], #128
+    stp     q2, q3, [x6, #-96]
+    stp     q4, q5, [x6, #-64]
+    stp     q6, q7, [x6, #-32]
+    subs    x2, x2, #128
+    b.hs    51b
+52: tbz     x2, #6, 53f             // 0 to 127 are left before the end
+    ldp     q0, q1, [x1], #64
+    ldp     q2, q3, [x1, #-32]
+    stp     q0, q1, [x6], #64
+    stp     q2, q3, [x6, #-32]
+53: tst     x2, #63
+    b.eq    54f
+    ldp     q0, q1, [x1]
     ldp     q2, q3, [x1, #32]
     stp     q0, q1, [x6]
     stp     q2, q3, [x6, #32]
-    add     x1, x1, #64
-    add     x6, x6, #64
-    sub     x2, x2, #64
-    cmp     x2, #64
-    b.hi    51b
-    stp     q16, q17, [x5, #-64]
+54: stp     q16, q17, [x5, #-64]
     stp     q18, q19, [x5, #-32]
     ret
 60: ldp     q16, q17, [x1]
