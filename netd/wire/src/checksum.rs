@@ -37,6 +37,15 @@ impl Sum {
         Self(value.to_be() as u64)
     }
 
+    /// The sum of some 32-bit numbers as they stand in memory: of a header that is in registers still.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn words<const N: usize>(words: &[u32; N]) -> Self {
+        // 2^32 of them would have to be added before the sum overflows.
+        let add = |sum: u64, word: &u32| sum.wrapping_add(u64::from(*word));
+        Self(words.iter().fold(0, add))
+    }
+
     /// This piece, moved to an odd offset (RFC 1071 section 2 B: swap the bytes).
     #[inline]
     #[must_use]
@@ -351,17 +360,10 @@ pub enum Seal {
 }
 
 impl Seal {
-    /// The field's two bytes for a transport `header` (its own checksum field zero) with
-    /// `payload_len` bytes behind it.
+    /// The field's two bytes for a transport header with this sum, its own checksum field zero;
+    /// `length` counts header and payload.
     #[inline(always)]
-    pub(crate) fn field(self, protocol: Protocol, header: &[u8], payload_len: usize) -> [u8; 2] {
-        let length = header.len().saturating_add(payload_len);
-        self.field_of(protocol, length, || sum(header))
-    }
-
-    /// The same when the sum of the header may be known; `length` counts header and payload.
-    #[inline(always)]
-    pub(crate) fn field_of(
+    pub(crate) fn field(
         self,
         protocol: Protocol,
         length: usize,

@@ -12,6 +12,7 @@
 use super::kind::{
     END, FAST_OPEN, MSS, NO_OPERATION, SACK, SACK_PERMITTED, TIMESTAMPS, USER_TIMEOUT, WINDOW_SCALE,
 };
+use crate::headroom::word;
 use crate::list::Blank;
 use crate::{Drop, List, NoRoom};
 
@@ -103,6 +104,29 @@ impl Blank for SackBlock {
 
 /// Up to four ranges, the most recent first: the most that fit in a header (RFC 2018 section 3).
 pub type SackBlocks = List<SackBlock, 4>;
+
+/// What options look like: nearly all are one of the first two.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layout {
+    /// There are none.
+    None,
+    /// Timestamps and nothing else (RFC 7323 appendix A).
+    Timestamps(Timestamps),
+    /// Any others.
+    Other,
+}
+
+impl Timestamps {
+    /// The option where it is the only one, in words as they stand in memory.
+    #[inline(always)]
+    pub(super) fn words(self) -> [u32; 3] {
+        [
+            word([NO_OPERATION; 2], [TIMESTAMPS, 10]),
+            self.value.to_be(),
+            self.echo.to_be(),
+        ]
+    }
+}
 
 impl Options {
     /// No options.
@@ -200,8 +224,29 @@ impl Options {
         Ok(())
     }
 
-    /// How many bytes [`emit`](Self::emit) writes: a multiple of four, at most 40.
+    /// What has to be written.
     #[inline]
+    pub(super) fn layout(&self) -> Layout {
+        let Self {
+            mss: None,
+            window_scale: None,
+            sack_permitted: false,
+            timestamps,
+            sack,
+            user_timeout: None,
+            fast_open: None,
+        } = self
+        else {
+            return Layout::Other;
+        };
+        match timestamps {
+            _ if !sack.is_empty() => Layout::Other,
+            Some(stamps) => Layout::Timestamps(*stamps),
+            None => Layout::None,
+        }
+    }
+
+    /// How many bytes [`emit`](Self::emit) writes: a multiple of four, at most 40.
     #[must_use]
     pub(super) fn emitted_len(&self) -> usize {
         self.len_without_sack()
@@ -211,7 +256,6 @@ impl Options {
             })
     }
 
-    #[inline]
     fn len_without_sack(&self) -> usize {
         let mss: usize = if self.mss.is_some() { 4 } else { 0 };
         let scale = if self.window_scale.is_some() { 4 } else { 0 };
@@ -238,7 +282,6 @@ impl Options {
 
     /// How many SACK blocks fit beside the other options: three with timestamps (RFC 2018
     /// section 3).
-    #[inline]
     fn fitting_sack(&self) -> usize {
         if self.sack.is_empty() {
             return 0;
@@ -248,7 +291,6 @@ impl Options {
     }
 
     /// Fills `area`, which is [`emitted_len`](Self::emitted_len) bytes long.
-    #[inline]
     pub(super) fn emit(&self, area: &mut [u8]) -> Result<(), NoRoom> {
         if area.is_empty() {
             return Ok(());
