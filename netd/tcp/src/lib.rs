@@ -90,7 +90,7 @@ pub use options::Setup;
 pub use outcome::{Emit, Events, Fate, Outcome, Place};
 pub use record::{BadRecord, Record};
 pub use rtt::{Rto, Rtt};
-pub use segment::refuse;
+pub use segment::{Reset, refuse};
 pub use seq::Seq;
 pub use shared::{Limits, Shared};
 pub use state::{Cause, State, Step, Steps};

@@ -314,8 +314,8 @@ impl Stack {
         if has(Events::ESTABLISHED) && !was_established {
             self.stats.count(Counter::TcpActiveOpens);
         }
-        if let Some(header) = outcome.reply {
-            self.send_bare_as(chosen, &tuple, header);
+        if let Some(reset) = outcome.reply {
+            self.send_bare_as(chosen, &tuple, reset.header());
         }
     }
 
@@ -411,8 +411,8 @@ impl Stack {
         conn.error = conn.error.or(error);
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
-        if let Some(header) = outcome.reply {
-            self.send_bare(&tuple, header);
+        if let Some(reset) = outcome.reply {
+            self.send_bare(&tuple, reset.header());
         }
         self.tcp_finish(index, now);
     }

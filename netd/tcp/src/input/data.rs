@@ -145,7 +145,7 @@ impl Processing<'_> {
     fn refuse_data(&mut self) -> Drop {
         self.outcome.reply = Some(self.open.reset());
         self.open
-            .cut(Cause::UserAborted, self.shared, &mut self.outcome);
+            .cut(Cause::UserAborted, self.shared, self.outcome);
         Drop::TcpNobodyReads
     }
 }
