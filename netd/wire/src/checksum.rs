@@ -257,7 +257,9 @@ pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> Sum {
     let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) else {
         return Sum::ZERO;
     };
-    if HAS_VECTORS && len >= LEAST {
+    if len < LEAST {
+        copy_and_sum_by_words(to, from)
+    } else if HAS_VECTORS {
         copy_and_sum_by_lanes(to, from)
     } else {
         copy_and_sum_by_pieces(to, from)
@@ -271,6 +273,21 @@ fn copy_and_sum_by_lanes(to: &mut [u8], from: &[u8]) -> Sum {
     to_rest.copy_from_slice(rest);
     let rest = sum_by_words(rest);
     Lanes::of_copied(blocks, to_blocks).finish().plus(rest)
+}
+
+/// What is short is stored word by word while it is in a register to be added: what was just stored
+/// by larger pieces would be waited for.
+#[inline]
+fn copy_and_sum_by_words(to: &mut [u8], from: &[u8]) -> Sum {
+    let mut words = Words::default();
+    let (to_eights, to_rest) = to.as_chunks_mut();
+    let (eights, rest) = from.as_chunks();
+    for (to, eight) in to_eights.iter_mut().zip(eights) {
+        words.add(u64::from_ne_bytes(*eight));
+        *to = *eight;
+    }
+    to_rest.copy_from_slice(rest);
+    words.finish().plus(sum_by_words(rest))
 }
 
 /// The copying is the platform's `memcpy`; it goes by pieces that are still in the first-level cache

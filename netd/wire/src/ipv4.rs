@@ -200,7 +200,7 @@ impl Header {
         self.more_fragments || self.fragment_offset != 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn from_raw(raw: &Raw) -> Self {
         let fragment = raw.fragment.get();
         Self {

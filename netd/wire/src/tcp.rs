@@ -81,6 +81,33 @@ impl<'a> Segment<'a> {
     /// [`Drop::TcpOption`].
     #[inline]
     pub fn parse(bytes: &'a [u8], check: Check) -> Result<Self, Drop> {
+        let mut segment = Self::EMPTY;
+        segment.read(bytes, check)?;
+        Ok(segment)
+    }
+
+    /// Nothing, to [`read`](Self::read) a segment into.
+    pub const EMPTY: Self = Self {
+        header: Header {
+            src_port: 0,
+            dst_port: 0,
+            seq: 0,
+            ack: 0,
+            flags: Flags::NONE,
+            window: 0,
+            urgent: 0,
+            options: Options::NONE,
+        },
+        payload: &[],
+    };
+
+    /// Reads a segment as [`parse`](Self::parse) does, in place: it is too long to be moved at once
+    /// when it has just been written. With an error, what stands here means nothing.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    #[inline]
+    pub fn read(&mut self, bytes: &'a [u8], check: Check) -> Result<(), Drop> {
         let (raw, rest) = Raw::ref_from_prefix(bytes).map_err(|_| Drop::TcpShort)?;
         let offset_and_flags = raw.offset_and_flags.get();
         // RFC 9293 section 3.1: the data offset counts 32-bit words, the fixed header included.
@@ -98,21 +125,21 @@ impl<'a> Segment<'a> {
                 return Err(Drop::TcpChecksum);
             }
         }
-        let header = Header {
-            src_port: raw.source_port.get(),
-            dst_port: raw.destination_port.get(),
-            seq: raw.sequence.get(),
-            ack: raw.acknowledgment.get(),
-            flags: Flags::from_bits(offset_and_flags),
-            window: raw.window.get(),
-            urgent: raw.urgent.get(),
-            options: Options::parse(options)?,
-        };
+        let header = &mut self.header;
+        header.src_port = raw.source_port.get();
+        header.dst_port = raw.destination_port.get();
+        header.seq = raw.sequence.get();
+        header.ack = raw.acknowledgment.get();
+        header.flags = Flags::from_bits(offset_and_flags);
+        header.window = raw.window.get();
+        header.urgent = raw.urgent.get();
+        header.options.read(options)?;
+        self.payload = payload;
         // Port zero is reserved (RFC 6335 section 6) and cannot be told from "any".
-        if header.src_port == 0 || header.dst_port == 0 {
+        if self.header.src_port == 0 || self.header.dst_port == 0 {
             return Err(Drop::TcpPort);
         }
-        Ok(Self { header, payload })
+        Ok(())
     }
 
     /// SEG.LEN: how many sequence numbers the segment occupies, SYN and FIN included (RFC 9293

@@ -39,7 +39,8 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
         }
-        let segment = Segment::parse(incoming.packet.payload, incoming.check())?;
+        let mut segment = Segment::EMPTY;
+        segment.read(incoming.packet.payload, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
         let mark = incoming.packet.header.ecn;
         let tuple = Tuple {

@@ -6,7 +6,7 @@
 //! *Never*: decides in which segments an option may stand.
 //!
 //! *Invariant*: what [`Options::emit`] writes is a multiple of four bytes, at most 40, and
-//! parses back to the same value. The layouts are the customary ones: [`Options::parse`] knows
+//! parses back to the same value. The layouts are the customary ones: [`Options::read`] knows
 //! the two that nearly all segments have by their bytes.
 
 use super::kind::{
@@ -146,9 +146,10 @@ impl Options {
     /// [`Drop::TcpOption`] for an option that is cut off or has a length that is not its kind's
     /// (RFC 9293 section 3.1, MUST-7). Unknown kinds are skipped (MUST-6).
     #[inline]
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Drop> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Drop> {
+        *self = Self::NONE;
         match *bytes {
-            [] => Ok(Self::NONE),
+            [] => Ok(()),
             // RFC 7323 appendix A: how nearly all segments of a connection with timestamps look.
             [
                 NO_OPERATION,
@@ -163,19 +164,18 @@ impl Options {
                 f,
                 g,
                 h,
-            ] => Ok(Self {
-                timestamps: Some(Timestamps {
+            ] => {
+                self.timestamps = Some(Timestamps {
                     value: u32::from_be_bytes([a, b, c, d]),
                     echo: u32::from_be_bytes([e, f, g, h]),
-                }),
-                ..Self::NONE
-            }),
-            _ => Self::walk(bytes),
+                });
+                Ok(())
+            }
+            _ => self.walk(bytes),
         }
     }
 
-    fn walk(mut bytes: &[u8]) -> Result<Self, Drop> {
-        let mut options = Self::NONE;
+    fn walk(&mut self, mut bytes: &[u8]) -> Result<(), Drop> {
         while let [kind, rest @ ..] = bytes {
             bytes = match (*kind, rest) {
                 (END, _) => break,
@@ -184,13 +184,13 @@ impl Options {
                     let (option, behind) = bytes
                         .split_at_checked(usize::from(*length))
                         .ok_or(Drop::TcpOption)?;
-                    options.take(option)?;
+                    self.take(option)?;
                     behind
                 }
                 _ => return Err(Drop::TcpOption),
             };
         }
-        Ok(options)
+        Ok(())
     }
 
     /// Takes over one option, given from its kind to its end.
