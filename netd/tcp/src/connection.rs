@@ -21,6 +21,7 @@ use crate::opening::{Opening, Progress};
 use crate::options::Setup;
 use crate::outcome::{Emit, Fate, Outcome};
 use crate::record::Record;
+use crate::resume::{Contradiction, Recollection};
 use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::state::State;
@@ -419,11 +420,23 @@ impl Connection {
     }
 
     /// What must outlive a crash; `None` while nothing was promised, that is, before it is open.
+    /// Everything before `kept`, of what was received in order, is where the user will find it.
     #[must_use]
-    pub fn record(&self) -> Option<Record> {
+    pub fn record(&self, kept: u64) -> Option<Record> {
         match self {
             Self::Opening(_) => None,
-            Self::Open(open) => Some(Record::of(open)),
+            Self::Open(open) => Some(Record::of(open, kept)),
+        }
+    }
+
+    /// The user of a connection that was restored says where its streams stand, and it goes on.
+    ///
+    /// # Errors
+    /// That cannot be; nothing has changed.
+    pub fn resume(&mut self, user: &Recollection, now: Instant) -> Result<(), Contradiction> {
+        match self {
+            Self::Opening(_) => Err(Contradiction),
+            Self::Open(open) => open.resume(user, now),
         }
     }
 }

@@ -39,7 +39,7 @@ struct Processing<'a> {
     shared: &'a mut Shared,
     arrival: Arrival<'a>,
     now: Instant,
-    outcome: &'a mut Outcome,
+    outcome: Outcome,
 }
 
 impl Open {
@@ -56,17 +56,15 @@ impl Open {
             mark,
             ..self.measure(header, len)
         };
-        let mut outcome = Outcome::default();
         let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
-            outcome: &mut outcome,
+            outcome: Outcome::default(),
         };
         let end = processing.run();
-        processing.finish(end);
-        outcome
+        processing.finish(end)
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK
@@ -79,21 +77,19 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
-        let mut outcome = Outcome::default();
         let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
-            outcome: &mut outcome,
+            outcome: Outcome::default(),
         };
         processing.note_urgent();
         let end = processing.take_data().map_err(Stop::Dropped);
         if end.is_ok() {
             processing.take_fin();
         }
-        processing.finish(end);
-        outcome
+        processing.finish(end)
     }
 }
 
@@ -123,10 +119,12 @@ impl Processing<'_> {
         Ok(())
     }
 
-    fn finish(self, end: Result<(), Stop>) {
+    fn finish(self, end: Result<(), Stop>) -> Outcome {
+        let mut outcome = self.outcome;
         if let Err(Stop::Dropped(reason)) = end {
-            self.outcome.drop = Some(reason);
+            outcome.drop = Some(reason);
         }
-        self.open.finish(self.shared, self.outcome);
+        self.open.finish(self.shared, &mut outcome);
+        outcome
     }
 }

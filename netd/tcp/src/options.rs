@@ -34,7 +34,7 @@ pub struct Setup {
 }
 
 /// Options bytes in every segment once timestamps are agreed (RFC 7323 appendix A).
-const TIMESTAMPS_LEN: u16 = 12;
+pub(crate) const TIMESTAMPS_LEN: u16 = 12;
 
 /// What a SYN said. Twelve bytes, because half-open connections hold one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

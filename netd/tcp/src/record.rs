@@ -5,23 +5,27 @@
 //! those). Addresses and the place in the client's memory are the owner's, who keeps them beside.
 //!
 //! *Invariant*: the record is committed before anything that depends on it leaves: before an
-//! acknowledgement, a window, a byte or a completion.
+//! acknowledgement, a window, a byte or a completion. So that this is once for everything that
+//! arrived together, and not once a segment, it says what the connection *may* have promised before
+//! it is written again: all that is in the user's memory counts as acknowledged, all that window and
+//! queue let out as sent, all room as offered. Whoever goes on from it is bound by no less than what
+//! the peer was told.
 //!
 //! All numbers are little endian. Positions count bytes from the start of a stream.
 //!
 //! | offset | size | what |
 //! | --- | --- | --- |
 //! | 0 | 1 | version: 1 |
-//! | 1 | 1 | bits 0-1: our FIN (0 not queued, 1 queued, 2 acknowledged); bits 2-3: the peer's FIN, published (0 no, 1 before ours was queued, 2 after); bit 4: no delay; bit 5: the user has left; bit 6: timestamps are in use; bit 7: zero |
+//! | 1 | 1 | bits 0-1: our FIN (0 not queued, 1 queued, 2 acknowledged); bits 2-3: the peer's FIN (0 none, 1 before ours was queued, 2 after); bit 4: no delay; bit 5: the user has left; bit 6: timestamps are in use; bit 7: zero |
 //! | 2 | 1 | window scales: low half the peer's, high half ours |
 //! | 3 | 1 | bit 0: selective acknowledgements are in use; bit 1: explicit congestion notification is; bits 2-3: the congestion control that the user chose (0 none, 1 NewReno, 2 CUBIC, 3 BBR); the rest zero |
 //! | 4 | 2 | largest payload we send |
 //! | 6 | 2 | largest payload the peer was told to send |
 //! | 8 | 8 | SND.UNA, position |
-//! | 16 | 4 | SND.NXT - SND.UNA |
+//! | 16 | 4 | the furthest that SND.NXT may have come - SND.UNA |
 //! | 20 | 4 | end of what the user queued - SND.UNA |
-//! | 24 | 8 | RCV.NXT, position: everything before is published and may have been acknowledged |
-//! | 32 | 4 | right edge of the offered window - RCV.NXT |
+//! | 24 | 8 | RCV.NXT, position: everything before is in the user's memory and may have been acknowledged |
+//! | 32 | 4 | the furthest right edge that may have been offered - RCV.NXT |
 //! | 36 | 4 | right edge of the user's room - RCV.NXT |
 //! | 40 | 4 | number of send position 0: ISS + 1 |
 //! | 44 | 4 | number of receive position 0: IRS + 1 |
@@ -33,9 +37,10 @@
 use crate::cc::Algorithm;
 use crate::open::{Handshake, Open};
 use crate::options::{Agreed, Stamps};
+use crate::receive::Receiver;
 use crate::rtt::Rtt;
 use crate::seq::Seq;
-use crate::state::{Facts, OurFin, TheirFin};
+use crate::state::{Cause, Facts, OurFin, State, TheirFin};
 use crate::time::Instant;
 use crate::window::{Mss, WindowScale};
 
@@ -105,14 +110,19 @@ impl Record {
         Self(bytes)
     }
 
-    /// What `open` has promised.
-    pub(crate) fn of(open: &Open) -> Self {
+    /// What `open` may promise before the next record. `kept`: every byte before is where the user
+    /// will find it, and, at the end of the stream, so is that end.
+    pub(crate) fn of(open: &Open, kept: u64) -> Self {
         let (snd, rcv) = (&open.snd, &open.rcv);
-        let published = rcv.published();
+        let kept = kept.min(rcv.nxt);
+        let mut facts = open.facts;
+        if rcv.is_fin_seen && kept == rcv.nxt {
+            facts.change(Cause::FinArrived);
+        }
         let flag = |is_set, bit| if is_set { bit } else { 0 };
         Self::encode(&Fields {
-            state: open.facts.ours() as u8
-                | (open.facts.theirs() as u8) << 2
+            state: facts.ours() as u8
+                | (facts.theirs() as u8) << 2
                 | flag(open.snd.is_nodelay, NODELAY)
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
@@ -123,11 +133,11 @@ impl Record {
             send_mss: snd.mss.get(),
             receive_mss: rcv.mss.get(),
             una: snd.una,
-            flight: snd.flight,
+            flight: furthest_flight(open),
             queued: small(snd.end.saturating_sub(snd.una)),
-            received: published,
-            offered: small(rcv.edge.saturating_sub(published)),
-            room: small(rcv.room.saturating_sub(published)),
+            received: kept,
+            offered: small(furthest_edge(rcv, kept).saturating_sub(kept)),
+            room: small(rcv.room.saturating_sub(kept)),
             send_base: snd.base().get(),
             receive_base: rcv.base().get(),
             window: snd.window,
@@ -136,8 +146,10 @@ impl Record {
         })
     }
 
-    /// The connection goes on: everything in flight is sent again, slowly at first, and the peer is
-    /// told where we are.
+    /// The connection goes on: everything that may be in flight is sent again, slowly at first, and
+    /// the peer is told where we are. What the user knows of it is [`Connection::resume`]'s.
+    ///
+    /// [`Connection::resume`]: crate::Connection::resume
     ///
     /// # Errors
     /// The record is not believed; the connection is to be reset.
@@ -177,8 +189,14 @@ impl Record {
         open.rcv.room = fields.received;
         open.rcv.give_room(fields.room);
         open.rcv.is_fin_seen = facts.is_their_side_closed();
-        open.rcv.want_ack();
+        open.rcv.ack_sent = open.rcv.ack_number(facts.is_their_side_closed());
+        if !matches!(open.state(), State::TimeWait | State::Closed) {
+            open.rcv.want_ack();
+        }
+        // Once our FIN is acknowledged, SND.UNA stands one beyond the last byte.
+        let fin = u64::from(facts.ours() == OurFin::Acknowledged);
         let end = fields.una.saturating_add(u64::from(fields.queued));
+        let end = end.saturating_sub(fin);
         open.snd
             .restore(fields.una, fields.flight, end, fields.window);
         Ok(open)
@@ -280,7 +298,7 @@ impl Fields {
             && self.una <= MAX_POSITION
             && self.received <= MAX_POSITION
             && self.flight <= self.queued.saturating_add(fin)
-            && (!is_fin_acknowledged || (self.flight == 0 && self.queued == 0))
+            && (!is_fin_acknowledged || (self.flight == 0 && self.queued == 0 && self.una > 0))
             && self.offered <= MAX_WINDOW.saturating_add(1 << max_scale)
             && self.window <= MAX_WINDOW;
         if is_sound {
@@ -289,6 +307,27 @@ impl Fields {
             Err(BadRecord::Contradiction)
         }
     }
+}
+
+/// How much may be in flight before the next record: what is, or what window and queue let out. A
+/// probe is one byte beyond, a FIN behind the last byte needs no window.
+fn furthest_flight(open: &Open) -> u32 {
+    let snd = &open.snd;
+    let queued = small(snd.end.saturating_sub(snd.una));
+    let flight = snd.flight.max(queued.min(snd.window.max(1)));
+    let is_fin_next = open.facts.ours() == OurFin::Queued && flight >= queued;
+    if is_fin_next {
+        queued.saturating_add(1)
+    } else {
+        flight
+    }
+}
+
+/// How far the window may be opened before the next record, once everything before `kept` is
+/// acknowledged.
+fn furthest_edge(rcv: &Receiver, kept: u64) -> u64 {
+    let largest = u64::from(rcv.scale().apply(u16::MAX));
+    rcv.edge.max(rcv.room.min(kept.saturating_add(largest)))
 }
 
 const fn algorithm_bits(algorithm: Algorithm) -> u8 {

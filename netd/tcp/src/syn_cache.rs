@@ -13,10 +13,12 @@ use wire::Drop;
 use wire::tcp::{Flags, Header};
 
 use crate::open::{Handshake, Open};
-use crate::options::{Agreed, Offer, Setup, syn_header};
+use crate::options::{Agreed, Offer, Setup, TIMESTAMPS_LEN, syn_header};
+use crate::record::{BadRecord, Record};
 use crate::rtt::{Rto, Rtt};
 use crate::seq::Seq;
 use crate::shared::Shared;
+use crate::state::State;
 use crate::time::Instant;
 use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
@@ -133,6 +135,56 @@ impl SynEntry {
         })
     }
 
+    /// What must outlive a crash once the SYN-ACK leaves: that of the connection that it may become.
+    #[must_use]
+    pub fn record(&self, now: Instant) -> Record {
+        Record::of(&self.open(now), 0)
+    }
+
+    /// The entry again, whose SYN-ACK may have left.
+    ///
+    /// # Errors
+    /// The record is not believed, or is of a connection that was more.
+    pub fn restore(record: &Record, now: Instant) -> Result<Self, BadRecord> {
+        let open = record.restore(now)?;
+        let (snd, rcv) = (&open.snd, &open.rcv);
+        let is_fresh = snd.una == 0 && snd.end == 0 && snd.flight == 0 && rcv.nxt == 0;
+        let window = u16::try_from(rcv.edge);
+        let (Ok(window), Ok(offered), true, State::Established) =
+            (window, u16::try_from(snd.window), is_fresh, open.state())
+        else {
+            return Err(BadRecord::Contradiction);
+        };
+        let is_scaled = snd.scale() != WindowScale::NONE || rcv.scale() != WindowScale::NONE;
+        let options = if open.stamps.is_some() {
+            TIMESTAMPS_LEN
+        } else {
+            0
+        };
+        let whole = |mss: Mss| Mss::at_least(mss.get().saturating_add(options));
+        Ok(Self {
+            next_at: now + Rto::INITIAL.duration(),
+            sent_at: 0,
+            irs: rcv.base().plus(u32::MAX),
+            isn: snd.base().plus(u32::MAX),
+            stamp_offset: open.stamps.map_or(0, |stamps| stamps.offset),
+            offer: Offer::new(whole(snd.mss), offered, is_scaled.then(|| snd.scale()))
+                .with_timestamp(open.stamps.map(|stamps| stamps.recent))
+                .with_sack(open.has_sack)
+                .with_ecn(open.notice.is_agreed()),
+            mss: whole(rcv.mss),
+            window,
+            scale: rcv.scale(),
+            retries: 0,
+            has_stamps: open.stamps.is_some(),
+            has_sack: open.has_sack,
+            has_ecn: open.notice.is_agreed(),
+            is_due: false,
+            is_untimed: true,
+            tells_fast_open: false,
+        })
+    }
+
     fn setup(&self) -> Setup {
         Setup {
             isn: self.isn,
@@ -227,7 +279,7 @@ impl SynEntry {
             return SynOutcome::Drop(Drop::TcpNoAck);
         }
         if Seq::new(header.ack) != self.isn.plus(1) {
-            let reply = crate::segment::Reset::at(Seq::new(header.ack)).header();
+            let reply = crate::segment::reset_at(Seq::new(header.ack));
             return SynOutcome::Reply(reply, Drop::TcpBadHandshake);
         }
         SynOutcome::Complete

@@ -188,6 +188,8 @@ reasons! {
     TcpAcceptOverflow = "tcp.accept_overflow",
     /// For a connection that is over, and answered as such.
     TcpTimeWait = "tcp.time_wait",
+    /// A segment for nobody, while those that it may be for are still coming back after a crash.
+    TcpAdoption = "tcp.adoption",
 
     // DHCP.
     /// Shorter than its fixed part.

@@ -10,8 +10,7 @@ use core::net::Ipv4Addr;
 use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::headroom::word;
-use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Sum, checksum};
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, checksum};
 
 /// Length in bytes of a header without options, the only kind that is sent.
 pub const HEADER_LEN: usize = 20;
@@ -200,7 +199,7 @@ impl Header {
         self.more_fragments || self.fragment_offset != 0
     }
 
-    #[inline(always)]
+    #[inline]
     fn from_raw(raw: &Raw) -> Self {
         let fragment = raw.fragment.get();
         Self {
@@ -230,21 +229,20 @@ impl Header {
         } else {
             0
         };
-        let total_length = u16::try_from(total_length).map_err(|_| NoRoom)?;
-        let fragment = dont_fragment | more_fragments | self.fragment_offset & OFFSET;
-        let traffic_class = self.dscp << 2 | self.ecn.bits();
-        let halves = [total_length, self.identification, fragment];
-        let [total_length, identification, fragment] = halves.map(u16::to_be_bytes);
-        let words = |checksum| {
-            [
-                word([0x45, traffic_class], total_length),
-                word(identification, fragment),
-                word([self.ttl, self.protocol.0], checksum),
-                u32::from_ne_bytes(self.source.octets()),
-                u32::from_ne_bytes(self.destination.octets()),
-            ]
+        let mut raw = Raw {
+            version_and_words: 0x45,
+            traffic_class: self.dscp << 2 | self.ecn.bits(),
+            total_length: U16::new(u16::try_from(total_length).map_err(|_| NoRoom)?),
+            identification: U16::new(self.identification),
+            fragment: U16::new(dont_fragment | more_fragments | self.fragment_offset & OFFSET),
+            time_to_live: self.ttl,
+            protocol: self.protocol.0,
+            checksum: [0; 2],
+            source: self.source.octets(),
+            destination: self.destination.octets(),
         };
-        room.prepend_words(words(Sum::words(&words([0; 2])).finish()))
+        raw.checksum = checksum::sum(raw.as_bytes()).finish();
+        room.prepend(raw.as_bytes())
     }
 }
 

@@ -407,7 +407,7 @@ fn fire(lab: &mut Lab, watch: &mut Watch) {
 
 /// The durable record is always one that can be believed.
 fn forget(lab: &mut Lab) {
-    if let Some(record) = lab.connection.record() {
+    if let Some(record) = lab.connection.record(lab.connection.published()) {
         let restored = Record::from_bytes(*record.as_bytes()).restore(lab.now);
         assert!(restored.is_ok(), "{restored:?}");
     }

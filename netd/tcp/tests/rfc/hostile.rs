@@ -148,7 +148,7 @@ fn act(random: &mut Random, lab: &mut Lab, streams: &mut Streams) {
             streams.outcome(&outcome, 0);
         }
         29 => {
-            if let Some(record) = lab.connection.record() {
+            if let Some(record) = lab.connection.record(lab.connection.published()) {
                 let restored = Record::from_bytes(*record.as_bytes()).restore(lab.now);
                 assert!(restored.is_ok(), "our own record is refused: {restored:?}");
             }

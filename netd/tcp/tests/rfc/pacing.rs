@@ -90,7 +90,10 @@ fn the_choice_outlives_a_crash() {
         let mut lab = Lab::established();
         lab.connection
             .set_congestion_control(algorithm, &mut lab.shared, lab.now);
-        let record = lab.connection.record().expect("it is open");
+        let record = lab
+            .connection
+            .record(lab.connection.published())
+            .expect("it is open");
         let again = Record::from_bytes(*record.as_bytes());
         let open = again.restore(lab.now).expect("it is sound");
         let info = tcp::Connection::from(open).info(&Shared::new(limits()));

@@ -17,12 +17,12 @@ fn busy() -> Lab {
 
 /// The netd of `lab` dies, another takes over.
 fn restart(lab: &mut Lab) {
-    let record = lab.connection.record().unwrap();
+    let record = lab.connection.record(lab.connection.published()).unwrap();
     let record = Record::from_bytes(*record.as_bytes());
     lab.shared = Shared::new(limits());
     lab.connection = Connection::from(record.restore(lab.now).unwrap());
     assert_eq!(
-        lab.connection.record(),
+        lab.connection.record(lab.connection.published()),
         Some(record),
         "the same record again"
     );
@@ -112,7 +112,7 @@ fn the_layout_is_fixed() {
     let _ = lab.take(data(0, 0x123, 0));
     lab.connection.queue(0x456);
     assert_eq!(lab.sent().len(), 2);
-    let record = lab.connection.record().unwrap();
+    let record = lab.connection.record(lab.connection.published()).unwrap();
     let bytes = record.as_bytes();
     assert_eq!(bytes[..4], [1, 1 << 4, 0, 0]);
     assert_eq!(bytes[4..8], [0xe8, 3, 0xe8, 3]);
@@ -136,7 +136,11 @@ fn the_layout_is_fixed() {
 #[test]
 fn any_flipped_bit_is_found() {
     let lab = busy();
-    let record = *lab.connection.record().unwrap().as_bytes();
+    let record = *lab
+        .connection
+        .record(lab.connection.published())
+        .unwrap()
+        .as_bytes();
     for bit in 0..Record::LEN * 8 {
         let mut bytes = record;
         bytes[bit / 8] ^= 1 << (bit % 8);

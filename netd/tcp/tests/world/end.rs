@@ -308,7 +308,7 @@ impl End {
             self.ending = Some(Ending::TimedOut);
         }
         self.drops.extend(outcome.drop);
-        self.reply(outcome.reply.map(tcp::Reset::header));
+        self.reply(outcome.reply);
     }
 
     fn reply(&mut self, header: Option<Header>) {
