@@ -19,7 +19,7 @@ use crate::tcp::connection::{Fact, Holder};
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
 use core::net::SocketAddr;
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroU32};
 
 impl Stack {
     /// A new client.
@@ -27,7 +27,16 @@ impl Stack {
     /// # Errors
     /// See [`ClientError`].
     pub fn client_open(&mut self) -> Result<ClientId, ClientError> {
-        self.clients.open()
+        self.clients.open(None)
+    }
+
+    /// A client with a number that outlives the stack: its connections are recorded, where records
+    /// are kept ([`Stack::keep_records`]), and it can come back for them under it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub fn client_open_as(&mut self, number: NonZeroU32) -> Result<ClientId, ClientError> {
+        self.clients.open(Some(number))
     }
 
     /// The client is gone with its memory: connections with unsent bytes are reset, others are

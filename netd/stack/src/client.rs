@@ -11,7 +11,7 @@ use crate::option_sets::{OptionSet, OptionSets};
 use crate::options::SocketOptions;
 use crate::slab::Slab;
 use core::net::{Ipv4Addr, SocketAddrV4};
-use core::num::NonZeroU16;
+use core::num::{NonZeroU16, NonZeroU32};
 
 /// What a stream socket is bound to: an address, unspecified for all, and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,11 +70,15 @@ const _: () = assert!(size_of::<Socket>() <= 12);
 
 /// A socket names its client in two bytes.
 const MOST_CLIENTS: u32 = u16::MAX as u32;
+/// The place of no client.
+const NOBODY: u16 = u16::MAX;
 
 /// A client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Client {
     sockets: u32,
+    /// What it is called also by whoever comes after this stack.
+    number: Option<NonZeroU32>,
     /// Closes of sockets that nothing remains of.
     notices: Chain,
 }
@@ -102,12 +106,27 @@ impl Clients {
         }
     }
 
-    pub(crate) fn open(&mut self) -> Result<ClientId, ClientError> {
+    pub(crate) fn open(&mut self, number: Option<NonZeroU32>) -> Result<ClientId, ClientError> {
+        let is_taken = |number| self.numbers().any(|taken| taken == number);
+        if number.is_some_and(is_taken) {
+            return Err(ClientError::NumberTaken);
+        }
         let key = self.clients.insert(Client {
             sockets: 0,
+            number,
             notices: Chain::EMPTY,
         });
         key.map(ClientId).ok_or(ClientError::TooManyClients)
+    }
+
+    fn numbers(&self) -> impl Iterator<Item = NonZeroU32> + '_ {
+        let places = 0..u32::try_from(self.clients.limit()).unwrap_or(u32::MAX);
+        places.filter_map(|place| self.clients.at(place)?.number)
+    }
+
+    /// What a client is called also by whoever comes after this stack.
+    pub(crate) fn number(&self, client: ClientId) -> Option<NonZeroU32> {
+        self.clients.get(client.0)?.number
     }
 
     pub(crate) fn remove(&mut self, client: ClientId) -> bool {
@@ -172,6 +191,41 @@ impl Clients {
         owner.sockets += 1;
         self.option_sets.share(options);
         Ok(SocketId(key))
+    }
+
+    /// A connection's socket has this name, as it had before the stack came anew; nobody has it until
+    /// [`Clients::give`]. `false` if another has the place.
+    pub(crate) fn put(&mut self, id: SocketId, connection: u32) -> bool {
+        let socket = Socket {
+            role: Role::Connection {
+                index: connection,
+                bound: None,
+            },
+            client: NOBODY,
+            options: self.option_sets.share(OptionSet::INITIAL),
+        };
+        self.sockets.put(id.0, socket)
+    }
+
+    /// What was put is in its place: others may follow.
+    pub(crate) fn relink(&mut self) {
+        self.sockets.relink();
+    }
+
+    /// The client has the socket from now on.
+    pub(crate) fn give(&mut self, client: ClientId, id: SocketId) -> Result<(), CreateError> {
+        let place = self.place(client).map_err(|_| CreateError::BadClient)?;
+        let place = u16::try_from(place).map_err(|_| CreateError::BadClient)?;
+        let owner = self.clients.get_mut(client.0);
+        let owner = owner.ok_or(CreateError::BadClient)?;
+        if owner.sockets >= self.sockets_per_client {
+            return Err(CreateError::ClientLimit);
+        }
+        let socket = self.sockets.get_mut(id.0);
+        let socket = socket.filter(|socket| socket.client == NOBODY);
+        socket.ok_or(CreateError::BadClient)?.client = place;
+        owner.sockets += 1;
+        Ok(())
     }
 
     /// The place of a client that is there.
@@ -273,7 +327,7 @@ mod tests {
             ..Config::default()
         };
         let mut clients = Clients::new(&config);
-        let (one, other) = (clients.open().unwrap(), clients.open().unwrap());
+        let (one, other) = (clients.open(None).unwrap(), clients.open(None).unwrap());
         let role = Role::Stream { bound: None };
         let id = clients.create(one, role, OPTIONS).unwrap();
         assert_eq!(
@@ -286,7 +340,7 @@ mod tests {
         assert_eq!(clients.socket(one, id).err(), Some(BadSocket));
         assert!(clients.create(one, role, OPTIONS).is_ok());
         clients.remove(one);
-        let successor = clients.open().unwrap();
+        let successor = clients.open(None).unwrap();
         assert_eq!(clients.index(successor), clients.index(one));
         assert!(
             clients.socket(one, id).is_err(),

@@ -8,6 +8,45 @@
 pub enum ClientError {
     /// All places for clients are taken.
     TooManyClients,
+    /// Another client has the number.
+    NumberTaken,
+}
+
+/// Why a record is not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdoptError {
+    /// It is not believed.
+    Record(::tcp::BadRecord),
+    /// There is no such slot, or it is taken.
+    Slot,
+    /// Nobody can be connected so, or another has the same ends.
+    Ends,
+    /// Another has the socket's name.
+    Name,
+}
+
+impl From<::tcp::BadRecord> for AdoptError {
+    fn from(bad: ::tcp::BadRecord) -> Self {
+        Self::Record(bad)
+    }
+}
+
+/// Why a client does not get a connection back. It still waits, where nothing else is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResumeError {
+    /// It is not one of this client's that waits for it.
+    BadSurvivor,
+    /// Not a listener of this client.
+    NotListening,
+    /// A place in an arena, or a payload, is not possible.
+    BadRange,
+    /// As many sockets, requests or connections to be accepted are there as may.
+    TooMany,
+    /// The client was told otherwise than the record says, or gives less than was sent or received.
+    /// The connection is reset.
+    Contradiction,
+    /// Another connection has the same ends; this one is gone.
+    Taken,
 }
 
 /// Why an interface cannot be added.

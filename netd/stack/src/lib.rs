@@ -32,6 +32,7 @@ extern crate std;
 
 mod actors;
 mod admin;
+mod adopt;
 mod autoconf;
 mod bindings;
 mod burst;
@@ -63,6 +64,7 @@ mod path_mtus;
 mod publish;
 mod queues;
 mod record;
+mod records;
 mod report;
 mod request;
 mod requests;
@@ -79,15 +81,16 @@ mod udp;
 mod wheel;
 
 pub use ::tcp::{Algorithm, BadRecord, Instant};
+pub use adopt::{Resumption, Survivor};
 pub use burst::Burst;
 pub use config::{
     AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
     ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{
-    AcceptError, AdminError, BadSocket, BindError, CancelError, ClientError, ConnectError,
-    CreateError, InterfaceError, ListenError, OptionError, PingError, ReceiveError, ResolveError,
-    SendError, ShutdownError, SocketError,
+    AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
+    ConnectError, CreateError, InterfaceError, ListenError, OptionError, PingError, ReceiveError,
+    ResolveError, ResumeError, SendError, ShutdownError, SocketError,
 };
 pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
@@ -97,7 +100,8 @@ pub use info::{
 };
 pub use memory::{ClientMemory, Gone, Range};
 pub use options::{SocketOption, SocketOptions};
-pub use record::Record;
+pub use record::{Owner, Record};
+pub use records::Records;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};

@@ -277,6 +277,7 @@ impl Stack {
             return Ok(());
         }
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
+        conn.note_change();
         let default = self.tcp.shared.limits().congestion_control;
         let algorithm = options.congestion_control.unwrap_or(default);
         conn.tcp

@@ -1,9 +1,8 @@
 //! The durable record of a connection: what a netd that starts anew needs of it, in 128 bytes.
 //!
 //! *Owns* the layout, version 1. The first half is [`tcp::Record`], which has its own check; this is
-//! what the connection core does not know: who talks to whom, for whom, and where in the client's
-//! memory the streams stand. *Never* holds what the client knows as well: sends and rooms beyond the
-//! ones in progress are asked of it again.
+//! what the connection core does not know: who talks to whom, and what the client calls it. *Never*
+//! holds what the client knows as well: sends and rooms are asked of it again.
 //!
 //! *Invariant*: like its first half, it is committed before anything that depends on it leaves.
 //!
@@ -18,22 +17,40 @@
 //! | 98 | 2 | the peer's port |
 //! | 100 | 1 | family: 4 or 6 |
 //! | 101 | 1 | time to live of packets sent; zero: the default |
-//! | 102 | 2 | zero |
-//! | 104 | 4 | the client, by the number that outlives netd |
-//! | 108 | 4 | the client's name for the socket |
-//! | 112 | 4 | place of byte RCV.NXT in the client's arena |
-//! | 116 | 4 | place of byte SND.UNA in the client's arena |
+//! | 102 | 1 | differentiated services codepoint of packets sent |
+//! | 103 | 1 | what the client has of it: 0 nothing, 1 nothing yet: it waits to be accepted, 2 a socket, 3 a close that has not completed, 4 a socket that it is being told of |
+//! | 104 | 4 | the client, by the number that outlives netd; zero for nobody's |
+//! | 108 | 4 | the name of the socket; else zero |
+//! | 112 | 8 | the token of the close; else zero |
 //! | 120 | 4 | zero |
 //! | 124 | 4 | check: a hash of bytes 64 to 123 |
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::id::{SocketId, Token};
 use ::tcp::BadRecord;
 
 /// Bytes of the owner's half.
 const HALF: usize = 64;
-/// Where the check stands in the owner's half.
-const CHECK_AT: usize = HALF - 4;
+/// Largest differentiated services codepoint (RFC 2474 section 3).
+const MAX_DSCP: u8 = 63;
+
+/// What a client has of a connection, by names that outlive a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Nothing: it has left, or knows already that the connection is closed.
+    Nobody,
+    /// Nothing yet: the connection waits to be accepted, at whichever of the client's listeners has
+    /// its port.
+    Waiting,
+    /// A socket that the client is being told of: if it does not know it, the connection still waits
+    /// to be accepted.
+    Offered(SocketId),
+    /// A socket.
+    Socket(SocketId),
+    /// A close that has not completed.
+    Closing(Token),
+}
 
 /// A connection as it is kept for a netd that starts anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,14 +63,12 @@ pub struct Record {
     pub remote: SocketAddr,
     /// Time to live of packets sent; zero: the default.
     pub ttl: u8,
-    /// The client, by the number that outlives netd.
+    /// Differentiated services codepoint of packets sent.
+    pub dscp: u8,
+    /// The client, by the number that outlives netd; zero for nobody's.
     pub client: u32,
-    /// The client's name for the socket.
-    pub socket: u32,
-    /// Place of byte RCV.NXT in the client's arena.
-    pub receive_at: u32,
-    /// Place of byte SND.UNA in the client's arena.
-    pub send_at: u32,
+    /// What the client has of it.
+    pub owner: Owner,
 }
 
 impl Record {
@@ -77,10 +92,12 @@ impl Record {
         put(&octets(self.remote.ip()));
         put(&self.local.port().to_be_bytes());
         put(&self.remote.port().to_be_bytes());
-        put(&[if self.local.is_ipv4() { 4 } else { 6 }, self.ttl, 0, 0]);
-        for word in [self.client, self.socket, self.receive_at, self.send_at, 0] {
-            put(&word.to_le_bytes());
-        }
+        let (kind, name, token) = self.owner.parts();
+        let family = if self.local.is_ipv4() { 4 } else { 6 };
+        put(&[family, self.ttl, self.dscp, kind]);
+        put(&self.client.to_le_bytes());
+        put(&name.to_le_bytes());
+        put(&token.to_le_bytes());
         let check = check(&half);
         if let Some(place) = half.last_chunk_mut() {
             *place = check.to_le_bytes();
@@ -107,11 +124,15 @@ impl Record {
         let (local, remote): ([u8; 16], [u8; 16]) = (take(&mut rest)?, take(&mut rest)?);
         let local_port = u16::from_be_bytes(take(&mut rest)?);
         let remote_port = u16::from_be_bytes(take(&mut rest)?);
-        let [family, ttl, zero, zero_too] = take(&mut rest)?;
-        let mut word = || take(&mut rest).map(u32::from_le_bytes);
-        let (client, socket, receive_at, send_at) = (word()?, word()?, word()?, word()?);
-        let is_sound = local_port != 0 && remote_port != 0 && word()? == 0;
-        if !is_sound || zero != 0 || zero_too != 0 {
+        let [family, ttl, dscp, kind] = take(&mut rest)?;
+        let client = u32::from_le_bytes(take(&mut rest)?);
+        let name = u32::from_le_bytes(take(&mut rest)?);
+        let token = u64::from_le_bytes(take(&mut rest)?);
+        let zero = u32::from_le_bytes(take(&mut rest)?);
+        let owner = Owner::from_parts(kind, name, token).ok_or(BadRecord::Contradiction)?;
+        let has_ports = local_port != 0 && remote_port != 0;
+        let is_owned = (client != 0) == (owner != Owner::Nobody);
+        if !has_ports || !is_owned || dscp > MAX_DSCP || zero != 0 {
             return Err(BadRecord::Contradiction);
         }
         Ok(Self {
@@ -119,11 +140,34 @@ impl Record {
             local: SocketAddr::new(address(family, local)?, local_port),
             remote: SocketAddr::new(address(family, remote)?, remote_port),
             ttl,
+            dscp,
             client,
-            socket,
-            receive_at,
-            send_at,
+            owner,
         })
+    }
+}
+
+impl Owner {
+    /// Kind, name and token as they are written.
+    fn parts(self) -> (u8, u32, u64) {
+        match self {
+            Self::Nobody => (0, 0, 0),
+            Self::Waiting => (1, 0, 0),
+            Self::Socket(socket) => (2, socket.raw(), 0),
+            Self::Closing(token) => (3, 0, token.0),
+            Self::Offered(socket) => (4, socket.raw(), 0),
+        }
+    }
+
+    fn from_parts(kind: u8, name: u32, token: u64) -> Option<Self> {
+        match (kind, name, token) {
+            (0, 0, 0) => Some(Self::Nobody),
+            (1, 0, 0) => Some(Self::Waiting),
+            (2, name, 0) => SocketId::from_raw(name).map(Self::Socket),
+            (3, 0, _) => Some(Self::Closing(Token(token))),
+            (4, name, 0) => SocketId::from_raw(name).map(Self::Offered),
+            _ => None,
+        }
     }
 }
 
@@ -153,17 +197,37 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], BadRecord> {
     Ok(*front)
 }
 
-/// FNV-1a over all but the check itself: it finds torn and stray writes, not forgeries.
+/// A fast hash of all but the check itself: it finds torn and stray writes, not forgeries.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "both halves of the hash are in the lower"
+)]
 fn check(half: &[u8; HALF]) -> u32 {
-    half.iter().take(CHECK_AT).fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let (words, _) = half.as_chunks::<8>();
+    let last = words.len() - 1;
+    let hash = (0..).zip(words).fold(!FACTOR, |hash, (place, word)| {
+        let word = u64::from_le_bytes(*word);
+        // The last word's upper half is the check itself.
+        let mask = if place == last {
+            u64::from(u32::MAX)
+        } else {
+            u64::MAX
+        };
+        (hash ^ word & mask).wrapping_mul(FACTOR).rotate_left(29)
+    });
+    (hash ^ hash >> 32) as u32
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Record;
+    use super::{Owner, Record};
+    use crate::id::{SocketId, Token};
     use ::tcp::BadRecord;
+
+    fn name(raw: u32) -> SocketId {
+        SocketId::from_raw(raw).unwrap()
+    }
 
     fn record(local: &str, remote: &str) -> Record {
         Record {
@@ -171,10 +235,9 @@ mod tests {
             local: local.parse().unwrap(),
             remote: remote.parse().unwrap(),
             ttl: 64,
+            dscp: 10,
             client: 7,
-            socket: 0x0102_0304,
-            receive_at: 0x0010_0000,
-            send_at: 0x0020_0001,
+            owner: Owner::Socket(name(0x0102_0304)),
         }
     }
 
@@ -184,8 +247,21 @@ mod tests {
             ("10.0.2.15:80", "10.0.2.2:40000"),
             ("[fd00::2]:80", "[fd00::1]:40000"),
         ] {
-            let record = record(local, remote);
-            assert_eq!(Record::parse(&record.emit()), Ok(record));
+            for (client, owner) in [
+                (0, Owner::Nobody),
+                (1, Owner::Waiting),
+                (u32::MAX, Owner::Socket(name(1))),
+                (3, Owner::Closing(Token(u64::MAX))),
+                (3, Owner::Closing(Token(0))),
+                (3, Owner::Offered(name(u32::MAX))),
+            ] {
+                let record = Record {
+                    client,
+                    owner,
+                    ..record(local, remote)
+                };
+                assert_eq!(Record::parse(&record.emit()), Ok(record));
+            }
         }
     }
 
@@ -198,9 +274,19 @@ mod tests {
             [10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         );
         assert_eq!(bytes[80..84], [10, 0, 2, 2]);
-        assert_eq!(bytes[96..104], [0, 80, 0x9c, 0x40, 4, 64, 0, 0]);
+        assert_eq!(bytes[96..104], [0, 80, 0x9c, 0x40, 4, 64, 10, 2]);
         assert_eq!(bytes[104..112], [7, 0, 0, 0, 4, 3, 2, 1]);
-        assert_eq!(bytes[112..124], [0, 0, 0x10, 0, 1, 0, 0x20, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[112..124], [0; 12]);
+        let closing = Record {
+            owner: Owner::Closing(Token(0x0102_0304_0506_0708)),
+            ..record("10.0.2.15:80", "10.0.2.2:40000")
+        };
+        let bytes = closing.emit();
+        assert_eq!(bytes[103], 3);
+        assert_eq!(
+            bytes[108..124],
+            [0, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0]
+        );
     }
 
     #[test]
@@ -224,6 +310,18 @@ mod tests {
             ("10.0.2.15:80", "[fd00::1]:40000"),
         ] {
             let bytes = record(local, remote).emit();
+            assert_eq!(Record::parse(&bytes), Err(BadRecord::Contradiction));
+        }
+        let whole = record("10.0.2.15:80", "10.0.2.2:40000");
+        for strange in [
+            Record { client: 0, ..whole },
+            Record {
+                owner: Owner::Nobody,
+                ..whole
+            },
+            Record { dscp: 64, ..whole },
+        ] {
+            let bytes = strange.emit();
             assert_eq!(Record::parse(&bytes), Err(BadRecord::Contradiction));
         }
     }

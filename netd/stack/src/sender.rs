@@ -24,23 +24,20 @@ pub(crate) struct Sent {
     pub(crate) meta: TransmitMeta,
 }
 
-/// Whose turn it is: a number in the queue of a link.
+/// What a sender did when it was its turn.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn {
-    pub(crate) link: InterfaceId,
-    pub(crate) number: u32,
-}
-
-/// When a sender's next turn comes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Next {
-    /// After those of the others.
-    Later,
-    /// When it has something to send again.
+pub(crate) enum Step {
+    /// It has written a packet, and may have more.
+    Sent(Sent),
+    /// It has written a packet, and has no more for now.
+    Last(Sent),
+    /// It has written nothing, but may have more.
+    Again,
+    /// It has nothing to send now.
     Idle,
-    /// By another link, by which its next packet leaves.
+    /// Its next packet leaves by another link.
     Elsewhere(InterfaceId),
-    /// When this neighbour is known.
+    /// It waits for this neighbour.
     Waits(u32),
 }
 
@@ -104,37 +101,34 @@ impl Stack {
         let queue = Self::ready_queue(id);
         loop {
             let number = self.senders.first(queue)?;
-            let turn = Turn { link: id, number };
-            let sent = match self.numbering.actor(number) {
-                Actor::Connection(index) => self.tcp_output(index, turn, frame, memory, now),
-                Actor::Datagram(index) => self.udp_output(index, turn, frame, memory, now),
+            let step = match self.numbering.actor(number) {
+                Actor::Connection(index) => self.tcp_output(index, id, frame, memory, now),
+                Actor::Datagram(index) => self.udp_output(index, id, frame, memory, now),
                 Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
-                    self.end_turn(turn, Next::Idle)
+                    Step::Idle
                 }
             };
-            if sent.is_some() {
-                return sent;
+            match step {
+                Step::Sent(sent) => {
+                    // To the end of the queue: the others come first now.
+                    self.senders.push(queue, number);
+                    return Some(sent);
+                }
+                Step::Last(sent) => {
+                    self.senders.remove(number);
+                    return Some(sent);
+                }
+                Step::Again => {}
+                Step::Idle => {
+                    self.senders.remove(number);
+                }
+                Step::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
+                Step::Waits(neighbour) => {
+                    let waiting = self.waiting_queue(neighbour);
+                    self.senders.push(waiting, number);
+                }
             }
         }
-    }
-
-    /// A sender says when its next turn comes. One that does not, and has sent nothing, is asked
-    /// again at once. (Gives nothing, for those that have nothing to send.)
-    #[inline]
-    pub(crate) fn end_turn(&mut self, turn: Turn, next: Next) -> Option<Sent> {
-        let number = turn.number;
-        match next {
-            Next::Later => self.senders.push(Self::ready_queue(turn.link), number),
-            Next::Idle => {
-                self.senders.remove(number);
-            }
-            Next::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
-            Next::Waits(neighbour) => {
-                let waiting = self.waiting_queue(neighbour);
-                self.senders.push(waiting, number);
-            }
-        }
-        None
     }
 
     /// The bytes of a send are done with.

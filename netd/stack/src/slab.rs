@@ -95,6 +95,33 @@ impl<T> Table<T> {
         Some(index)
     }
 
+    /// Puts an entry at a place of its own; `false` if there is none or it is taken. Before anything
+    /// else, [`Table::relink`] is to be called.
+    pub(crate) fn put(&mut self, index: u32, entry: T) -> bool {
+        match self.places.get_mut(index as usize) {
+            Some(place @ Place::Free { .. }) => *place = Place::Entry(entry),
+            Some(Place::Entry(_)) | None => return false,
+        }
+        self.used += 1;
+        true
+    }
+
+    /// Finds the free places again, in their order.
+    pub(crate) fn relink(&mut self) {
+        (self.first_free, self.last_free) = (NONE, NONE);
+        let mut index = u32::try_from(self.places.len()).unwrap_or(NONE);
+        for place in self.places.iter_mut().rev() {
+            index = index.saturating_sub(1);
+            if let Place::Free { next } = place {
+                *next = self.first_free;
+                self.first_free = index;
+                if self.last_free == NONE {
+                    self.last_free = index;
+                }
+            }
+        }
+    }
+
     /// The entry at a place.
     #[inline]
     pub(crate) fn at(&self, index: u32) -> Option<&T> {
@@ -205,6 +232,24 @@ impl<T> Slab<T> {
         (*generation == key.get() >> self.index_bits).then_some(index)
     }
 
+    /// Puts an entry where it has this name; `false` if there is no such place or it is taken. Before
+    /// anything else, [`Slab::relink`] is to be called.
+    pub(crate) fn put(&mut self, key: Key, entry: T) -> bool {
+        let index = self.index(key);
+        if !self.table.put(index, entry) {
+            return false;
+        }
+        if let Some(generation) = self.generations.get_mut(index as usize) {
+            *generation = key.get() >> self.index_bits;
+        }
+        true
+    }
+
+    /// See [`Table::relink`].
+    pub(crate) fn relink(&mut self) {
+        self.table.relink();
+    }
+
     /// Takes in an entry; `None` when the table is full.
     pub(crate) fn insert(&mut self, entry: T) -> Option<Key> {
         let index = self.table.insert(entry)?;
@@ -312,6 +357,38 @@ mod tests {
         slab.remove(keys[0]);
         let next = slab.insert(9).unwrap();
         assert_eq!(slab.index(next), slab.index(keys[1]));
+    }
+
+    #[test]
+    fn entries_at_places_of_their_own_leave_the_others_free() {
+        let mut table = Table::new(5);
+        assert!(table.put(3, 'd') && table.put(0, 'a'));
+        assert!(!table.put(3, 'x') && !table.put(5, 'x'));
+        table.relink();
+        assert_eq!((table.len(), table.at(3)), (2, Some(&'d')));
+        let places = ['b', 'c', 'e', 'f'].map(|entry| table.insert(entry));
+        assert_eq!(places, [Some(1), Some(2), Some(4), None]);
+        assert_eq!(
+            (table.remove_at(3), table.insert('g')),
+            (Some('d'), Some(3))
+        );
+    }
+
+    #[test]
+    fn an_entry_is_put_where_it_has_its_old_name() {
+        let mut before = Slab::new(3);
+        let keys = [(); 7].map(|()| {
+            let key = before.insert('x').unwrap();
+            before.remove(key);
+            key
+        });
+        let mut slab = Slab::new(3);
+        assert!(slab.put(keys[5], 'y') && !slab.put(keys[2], 'z'));
+        slab.relink();
+        assert_eq!((slab.get(keys[5]), slab.get(keys[2])), (Some(&'y'), None));
+        assert_eq!(slab.remove(keys[5]), Some('y'));
+        let names: std::vec::Vec<Key> = (0..3).filter_map(|_| slab.insert('w')).collect();
+        assert!(names.len() == 3 && !names.contains(&keys[5]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! (configuration), `report.rs` (snapshots), `publish.rs` (events), `icmp/ping.rs`.
 
 use crate::actors::Numbering;
+use crate::adopt::Adoption;
 use crate::autoconf::Autoconf;
 use crate::burst::Landing;
 use crate::client::Clients;
@@ -22,6 +23,7 @@ use crate::neigh::cache::Cache;
 use crate::packed::Requests;
 use crate::packets::{Owner, Packets};
 use crate::queues::Queues;
+use crate::records::Records;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stats::Stats;
@@ -29,6 +31,7 @@ use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::Udp;
 use ::tcp::Instant;
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
@@ -77,6 +80,8 @@ pub struct Stack {
     pub(crate) generation: u64,
     /// Senders and packets of our own take turns: whose it is.
     senders_first: bool,
+    pub(crate) records: Option<Box<dyn Records>>,
+    pub(crate) adoption: Adoption,
 }
 
 impl Stack {
@@ -131,6 +136,8 @@ impl Stack {
             identification: rng.u64(),
             generation: 0,
             senders_first: false,
+            records: None,
+            adoption: Adoption::default(),
             numbering,
             rng,
             config,

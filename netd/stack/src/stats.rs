@@ -92,6 +92,12 @@ counters! {
     PathMtusLearnt = "tcp.path_mtus_learnt",
     /// Connections opened anew from what was in TIME-WAIT (RFC 6191).
     TimeWaitReuses = "tcp.time_wait_reuses",
+    /// Durable records written.
+    RecordsCommitted = "record.committed",
+    /// Connections taken over by their records.
+    RecordsAdopted = "record.adopted",
+    /// Records that were not believed.
+    RecordsRefused = "record.refused",
     /// Segments that were taken in together with those before them.
     TcpCoalesced = "tcp.coalesced",
     /// Bytes of payload copied into clients' memory.

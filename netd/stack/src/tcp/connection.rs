@@ -38,6 +38,8 @@ pub(crate) enum Holder {
     Closing(ClientId, Token),
     /// A question to a name server, by this number.
     Query(u16),
+    /// A client that has not come back for it.
+    Absent,
     /// Nobody.
     Nobody,
 }
@@ -65,6 +67,10 @@ pub(crate) enum Fact {
     ErrorTold,
     /// Where the urgent bytes end has moved, and the client has not been told.
     UrgentIsNews,
+    /// It has a durable record, or will have.
+    Recorded,
+    /// What a record would say may have changed since it was written.
+    Changed,
 }
 
 /// A connection.
@@ -149,14 +155,18 @@ impl Conn {
     pub(crate) fn client(&self) -> Option<ClientId> {
         match self.holder {
             Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
-            Holder::Listener(_) | Holder::Query(_) | Holder::Nobody => None,
+            Holder::Listener(_) | Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
         }
     }
 
     pub(crate) fn socket(&self) -> Option<SocketId> {
         match self.holder {
             Holder::Socket(_, socket) => Some(socket),
-            Holder::Listener(_) | Holder::Closing(..) | Holder::Query(_) | Holder::Nobody => None,
+            Holder::Listener(_)
+            | Holder::Closing(..)
+            | Holder::Query(_)
+            | Holder::Absent
+            | Holder::Nobody => None,
         }
     }
 

@@ -16,6 +16,7 @@ use ::tcp::Instant;
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
     pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        self.commit(index);
         let before = telling.published();
         let told = self.tell_beginning(index, telling)
             && self.tell_remarks(index, telling)
@@ -82,6 +83,9 @@ impl Stack {
             _ => return true,
         }
         conn.set(Fact::Untold, false);
+        conn.note_change();
+        // From now on its bytes are the client's to find.
+        self.commit(index);
         true
     }
 

@@ -35,8 +35,8 @@ const SECRET: u64 = 6 * 3_600;
 /// victim's resets must not make place for more of what the attacker sends in its name.
 const RESET_COUNTS: Duration = Duration::from_secs(60);
 
-/// The listener of half-open records whose connections have left it.
-const NO_LISTENER: u32 = u32::MAX;
+/// The listener of half-open records whose connections have left it, or whose stack has.
+pub(crate) const NO_LISTENER: u32 = u32::MAX;
 
 /// Where the half-open record of a connection opened at once is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

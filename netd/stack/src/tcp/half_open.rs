@@ -12,10 +12,11 @@ use crate::hash::Tuple;
 use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::options::SocketOptions;
+use crate::records::Entry;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Fact, Holder};
-use crate::tcp::fast_open::Way;
+use crate::tcp::fast_open::{NO_LISTENER, Way};
 use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Open, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
@@ -128,10 +129,19 @@ impl Stack {
         if let Some(at) = self.tcp.listeners.at_mut(listener) {
             at.half_open += 1;
         }
-        self.tcp.half_open_order.push(0, index);
-        self.tcp.demux.insert(&tuple, Target::HalfOpen(index));
+        self.half_open_begins(index);
+        self.commit_half_open(index, now);
         self.half_open_output(index, Some(path), now);
         Ok(())
+    }
+
+    /// Segments find it.
+    pub(crate) fn half_open_begins(&mut self, index: u32) {
+        if let Some(half_open) = self.tcp.half_open.at(index) {
+            let target = Target::HalfOpen(index);
+            self.tcp.demux.insert(&half_open.tuple, target);
+            self.tcp.half_open_order.push(0, index);
+        }
     }
 
     /// Makes room for one more half-open connection: the oldest goes.
@@ -193,7 +203,7 @@ impl Stack {
 
     /// Sends what a half-open connection has to send, and arms its timer. `path`: the way to the peer,
     /// if it is known.
-    fn half_open_output(&mut self, index: u32, path: Option<Path>, now: Instant) {
+    pub(crate) fn half_open_output(&mut self, index: u32, path: Option<Path>, now: Instant) {
         let Some(half_open) = self.tcp.half_open.at_mut(index) else {
             return;
         };
@@ -239,6 +249,7 @@ impl Stack {
         let half_open = self.tcp.half_open.remove_at(index)?;
         self.tcp.half_open_order.remove(index);
         self.timers.disarm(Timer::HalfOpen(index));
+        self.put_record(Entry::HalfOpen(index), None);
         if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
             listener.half_open = listener.half_open.saturating_sub(1);
         }
@@ -290,7 +301,15 @@ impl Stack {
             return Err(Drop::TcpNoSocket);
         };
         let (entry, tuple, listener) = (half_open.entry, half_open.tuple, half_open.listener);
+        // One that was taken over knows only where it came to.
+        let listener = if listener == NO_LISTENER {
+            let found = self.tcp.listening.find(tuple.local, tuple.local_port);
+            found.ok_or(Drop::TcpNoSocket)?
+        } else {
+            listener
+        };
         let connection = self.establish(listener, tuple, Some(index), entry.open(now), now)?;
+        self.commit(connection);
         self.take_half_open(index);
         self.welcome(listener, connection, segment, memory, now)
     }
@@ -309,6 +328,7 @@ impl Stack {
         now: Instant,
     ) -> Result<u32, Drop> {
         let path = self.path(tuple.remote, Some(tuple.local));
+        let is_recorded = self.is_recorded(Holder::Listener(listener));
         let Some(at) = self.tcp.listeners.at_mut(listener) else {
             return Err(Drop::TcpNoSocket);
         };
@@ -319,6 +339,8 @@ impl Stack {
         let mut conn = Conn::new(Connection::from(open), tuple, path);
         conn.holder = Holder::Listener(listener);
         conn.note(Fact::Established);
+        conn.note_change();
+        conn.set(Fact::Recorded, is_recorded);
         (conn.ttl, conn.dscp) = (at.options.ttl, at.options.dscp);
         let connection = self
             .tcp

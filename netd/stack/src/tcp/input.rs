@@ -39,8 +39,7 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
         }
-        let mut segment = Segment::EMPTY;
-        segment.read(incoming.packet.payload, incoming.check())?;
+        let segment = Segment::parse(incoming.packet.payload, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
         let mark = incoming.packet.header.ecn;
         let tuple = Tuple {
@@ -74,6 +73,9 @@ impl Stack {
         segment: &Segment<'_>,
     ) -> Result<(), Drop> {
         let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        if self.adoption.is_under_way {
+            return Err(Drop::TcpAdoption);
+        }
         if let Some(header) = ::tcp::refuse(&segment.header, len) {
             self.send_bare(&tuple, header);
         }
@@ -242,6 +244,7 @@ impl Stack {
             conn.soft_error = None;
             conn.set(Fact::DoubtTold, false);
         }
+        conn.note_change();
         let (receive_closed, holder) = (conn.is(Fact::ReceiveClosed), conn.holder);
         if receive_closed {
             conn.publish(conn.arrived(), now);
@@ -315,8 +318,8 @@ impl Stack {
         if has(Events::ESTABLISHED) && !was_established {
             self.stats.count(Counter::TcpActiveOpens);
         }
-        if let Some(reset) = outcome.reply {
-            self.send_bare_as(chosen, &tuple, reset.header());
+        if let Some(header) = outcome.reply {
+            self.send_bare_as(chosen, &tuple, header);
         }
     }
 
@@ -370,6 +373,7 @@ impl Stack {
         );
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
         conn.note(Fact::Over);
+        conn.note_change();
         let again = conn.tcp.retransmits();
         self.stats.add(Counter::TcpRetransmits, again.into());
         if !conn.is(Fact::Established) {
@@ -387,7 +391,7 @@ impl Stack {
             None => self.tcp.demux.remove(&tuple, Target::Connection(index)),
         }
         match holder {
-            Holder::Nobody => self.tcp_forget(index),
+            Holder::Absent | Holder::Nobody => self.tcp_forget(index),
             Holder::Query(query) => self.query_refused(query, now),
             Holder::Listener(listener) => {
                 if let Some(listener) = self.tcp.listeners.at_mut(listener) {
@@ -412,8 +416,8 @@ impl Stack {
         conn.error = conn.error.or(error);
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
-        if let Some(reset) = outcome.reply {
-            self.send_bare(&tuple, reset.header());
+        if let Some(header) = outcome.reply {
+            self.send_bare(&tuple, header);
         }
         self.tcp_finish(index, now);
     }
@@ -427,6 +431,7 @@ impl Stack {
             return;
         };
         let (mut sends, mut rooms) = (conn.sends, conn.rooms);
+        self.forget_record(index);
         self.tcp.connections.remove_at(index);
         self.forget_requests(&mut sends);
         self.forget_requests(&mut rooms);

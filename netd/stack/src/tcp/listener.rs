@@ -97,6 +97,7 @@ impl Stack {
             self.requests
                 .move_first(&mut listener.accepts, &mut conn.rooms, change);
             conn.note(Fact::Untold);
+            conn.note_change();
             if accepted.range.length > 0 {
                 conn.tcp.give_room(accepted.range.length, now);
             }

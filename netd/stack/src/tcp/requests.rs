@@ -125,6 +125,7 @@ impl Stack {
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.holder = Holder::Socket(client, socket);
         conn.note(Fact::Untold);
+        conn.set(Fact::Recorded, self.is_recorded(conn.holder));
         let (mut rooms, owner) = (Chain::EMPTY, self.clients.index(client));
         self.requests
             .push(&mut rooms, owner, Request::Connect(token))
@@ -265,6 +266,7 @@ impl Stack {
             return Err(SendError::TooMany);
         }
         conn.tcp.queue(length);
+        conn.note_change();
         let may_send = conn.tcp.may_send();
         if length == 0
             && let Some(client) = conn.client()
@@ -313,6 +315,7 @@ impl Stack {
         pushed.map_err(|_| ReceiveError::TooMany)?;
         if !conn.is(Fact::Over) {
             conn.tcp.give_room(room.length, now);
+            conn.note_change();
         }
         if conn.is(Fact::PeerFin)
             && let Some(client) = conn.client()
@@ -406,6 +409,8 @@ impl Stack {
             self.forget_requests(&mut sends);
             self.forget_requests(&mut rooms);
             self.apply_outcome(index, &outcome, now);
+            // It goes on without its client.
+            self.commit(index);
         }
     }
 }

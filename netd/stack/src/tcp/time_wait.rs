@@ -6,6 +6,7 @@
 
 use crate::demux::Target;
 use crate::hash::Tuple;
+use crate::records::Entry;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::timers::Timer;
@@ -35,14 +36,24 @@ impl Stack {
             self.stats.count(Counter::TimeWaitOverflows);
             self.forget_time_wait(oldest);
         }
-        let (deadline, tuple) = (record.deadline(), *tuple);
         let was = Target::Connection(connection);
+        let (durable, tuple) = (self.time_wait_record(connection), *tuple);
         let Some(index) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
             return self.tcp.demux.remove(&tuple, was);
         };
         self.tcp.demux.turn(&tuple, was, Target::TimeWait(index));
+        self.time_wait_begins(index);
+        if durable.is_some() {
+            self.put_record(Entry::TimeWait(index), durable.as_ref());
+        }
+    }
+
+    /// Its time runs.
+    pub(crate) fn time_wait_begins(&mut self, index: u32) {
+        let waiting = self.tcp.time_waits.at(index);
+        let deadline = waiting.map(|waiting| waiting.record.deadline());
         if self.tcp.time_wait_order.is_empty(0) {
-            self.timers.set(Timer::TimeWait, Some(deadline));
+            self.timers.set(Timer::TimeWait, deadline);
         }
         self.tcp.time_wait_order.push(0, index);
     }
@@ -68,6 +79,7 @@ impl Stack {
         if let Some(waiting) = self.tcp.time_waits.remove_at(index) {
             let target = Target::TimeWait(index);
             self.tcp.demux.remove(&waiting.tuple, target);
+            self.put_record(Entry::TimeWait(index), None);
         }
         if self.tcp.time_wait_order.is_empty(0) {
             self.timers.disarm(Timer::TimeWait);

@@ -13,7 +13,7 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::requests::{Request, Send, To};
-use crate::sender::{Next, Sent, Store, Turn};
+use crate::sender::{Sent, Step, Store};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use core::net::SocketAddrV4;
@@ -55,17 +55,16 @@ impl Stack {
     pub(crate) fn udp_output<M: ClientMemory>(
         &mut self,
         index: u32,
-        turn: Turn,
+        id: InterfaceId,
         frame: &mut [u8],
         memory: &mut M,
         now: Instant,
-    ) -> Option<Sent> {
-        let id = turn.link;
+    ) -> Step {
         let Some(socket) = self.udp.sockets.at(index) else {
-            return self.end_turn(turn, Next::Idle);
+            return Step::Idle;
         };
         let Some(send) = self.requests.first_send(&socket.sends) else {
-            return self.end_turn(turn, Next::Idle);
+            return Step::Idle;
         };
         let (send, client, local) = (send, socket.client, socket.local);
         let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
@@ -76,7 +75,7 @@ impl Stack {
             return self.udp_done(index, Some(SocketError::NetworkUnreachable));
         };
         if path.interface != id {
-            return self.end_turn(turn, Next::Elsewhere(path.interface));
+            return Step::Elsewhere(path.interface);
         }
         let from = SocketAddrV4::new(path.source, local.port());
         let parcel = Parcel {
@@ -96,10 +95,8 @@ impl Stack {
             Found::Known(mac) => {
                 let written = self.udp_write(&parcel, frame, memory);
                 let error = written.is_none().then_some(SocketError::BadMemory);
-                self.udp_done(index, error);
-                let (len, meta) = written?;
-                self.end_turn(turn, Next::Later);
-                Some(Sent { len, mac, meta })
+                let done = self.udp_done(index, error);
+                written.map_or(done, |(len, meta)| Step::Sent(Sent { len, mac, meta }))
             }
             Found::Wait(neighbour) => {
                 self.udp_park(index, &parcel, neighbour, memory);
@@ -195,9 +192,10 @@ impl Stack {
     }
 
     /// The socket's first send is over: with an error, or as well as datagrams can be.
-    /// (Gives nothing, for who has sent nothing and is to be asked again.)
-    fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Option<Sent> {
-        let socket = self.udp.sockets.at_mut(index)?;
+    fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Step {
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return Step::Idle;
+        };
         let client = socket.client;
         if let Some(send) = self.requests.first_send(&socket.sends) {
             match error {
@@ -214,6 +212,6 @@ impl Stack {
             self.release(send.source);
         }
         self.tell(client, Actor::Datagram(index));
-        None
+        Step::Again
     }
 }

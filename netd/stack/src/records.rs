@@ -1,0 +1,245 @@
+//! Durable records: when they are written, and where.
+//!
+//! *Owns* the one place through which everything goes that depends on a record: a connection that
+//! is about to send ([`Stack::output`]) or to tell its client something ([`Stack::publish`]) passes
+//! [`Stack::commit`] first, so no call of the owner can come too late or be forgotten. *Never*
+//! writes more often than a turn needs: what a record says holds for everything that arrived
+//! together, and for all that may leave because of it (see [`::tcp::Record`]).
+//!
+//! | slots | what |
+//! | --- | --- |
+//! | below [`Config::connections`] | connections, by their place in the table, as long as they have one |
+//! | behind them, [`Config::time_waits`] | connections in TIME-WAIT |
+//! | behind them, [`Config::half_open`] | half-open connections, as the connections that they may become |
+//!
+//! A connection has a record if its client has a number that outlives the stack
+//! ([`Stack::client_open_as`]). Where nobody keeps records this costs two bits of each connection,
+//! and a look at them.
+
+use crate::config::Config;
+use crate::record::{Owner, Record};
+use crate::requests::Request;
+use crate::stack::Stack;
+use crate::stats::Counter;
+use crate::tcp::connection::{Conn, Fact, Holder};
+use ::tcp::Instant;
+use alloc::boxed::Box;
+use core::num::NonZeroU32;
+
+/// Where records are kept: memory that outlives the stack.
+pub trait Records: core::fmt::Debug + Send {
+    /// The record of `slot`, which is below [`Config::record_slots`], is this from now on. When the
+    /// call returns, whoever comes after a crash finds it; when it does not, the one before or this.
+    fn commit(&mut self, slot: u32, record: &[u8; Record::LEN]);
+
+    /// `slot` has no record any more.
+    fn forget(&mut self, slot: u32);
+}
+
+/// What a record is of, by its place in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Connection(u32),
+    TimeWait(u32),
+    HalfOpen(u32),
+}
+
+impl Config {
+    /// How many slots records need.
+    #[must_use]
+    pub const fn record_slots(&self) -> u32 {
+        let before = self.connections.saturating_add(self.time_waits);
+        before.saturating_add(self.half_open)
+    }
+
+    /// Which entry a slot is of.
+    pub(crate) const fn entry_of(&self, slot: u32) -> Entry {
+        let Some(behind) = slot.checked_sub(self.connections) else {
+            return Entry::Connection(slot);
+        };
+        match behind.checked_sub(self.time_waits) {
+            None => Entry::TimeWait(behind),
+            Some(index) => Entry::HalfOpen(index),
+        }
+    }
+
+    /// The slot of an entry.
+    const fn slot_of(&self, entry: Entry) -> u32 {
+        match entry {
+            Entry::Connection(index) => index,
+            Entry::TimeWait(index) => self.connections.saturating_add(index),
+            Entry::HalfOpen(index) => {
+                let before = self.connections.saturating_add(self.time_waits);
+                before.saturating_add(index)
+            }
+        }
+    }
+}
+
+impl Conn {
+    /// The record, if there is one, may not be what it should any more.
+    #[inline]
+    pub(crate) fn note_change(&mut self) {
+        self.note(Fact::Changed);
+    }
+
+    /// Whether it must have a record before anything leaves.
+    #[inline]
+    fn is_uncommitted(&self) -> bool {
+        self.is(Fact::Recorded) && self.is(Fact::Changed)
+    }
+}
+
+impl Stack {
+    /// From now on the connections of clients with numbers are recorded there.
+    pub fn keep_records(&mut self, records: Box<dyn Records>) {
+        self.records = Some(records);
+    }
+
+    /// Called before anything leaves that a connection has decided.
+    #[inline]
+    pub(crate) fn commit(&mut self, index: u32) {
+        let conn = self.tcp.connections.at(index);
+        if conn.is_some_and(Conn::is_uncommitted) {
+            self.write_record(index);
+        }
+    }
+
+    #[cold]
+    fn write_record(&mut self, index: u32) {
+        let Some(conn) = self.tcp.connections.at(index) else {
+            return;
+        };
+        let record = self.record(conn);
+        if let Some(conn) = self.tcp.connections.at_mut(index) {
+            conn.set(Fact::Changed, false);
+        }
+        self.put_record(Entry::Connection(index), record.as_ref());
+    }
+
+    /// Whether the connections of `holder` are recorded.
+    pub(crate) fn is_recorded(&self, holder: Holder) -> bool {
+        let client = match holder {
+            Holder::Listener(listener) => self.tcp.listeners.at(listener).map(|it| it.client),
+            Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
+            Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
+        };
+        self.records.is_some() && client.is_some_and(|it| self.clients.number(it).is_some())
+    }
+
+    /// What a stack that starts anew needs of a connection; `None` if nothing was promised yet, or
+    /// it has ended so that there is nothing to go on with.
+    fn record(&self, conn: &Conn) -> Option<Record> {
+        // The peer of one that was opened at once may not have heard of it yet.
+        if conn.early.is_some() || conn.error.is_some() {
+            return None;
+        }
+        let is_untold = conn.is(Fact::Untold);
+        let (client, owner) = self.owner(conn, is_untold)?;
+        // Whose client knows nothing of it gets its bytes again.
+        let kept = if is_untold {
+            conn.told()
+        } else {
+            conn.arrived()
+        };
+        Some(Record {
+            tcp: conn.tcp.record(kept)?,
+            client,
+            owner,
+            ..ends(conn)
+        })
+    }
+
+    /// The number of a connection's client, and what it calls the connection.
+    fn owner(&self, conn: &Conn, is_untold: bool) -> Option<(u32, Owner)> {
+        let (client, owner) = match conn.holder {
+            Holder::Listener(listener) => (self.tcp.listeners.at(listener)?.client, Owner::Waiting),
+            Holder::Socket(client, socket) => {
+                let first = self.requests.first(&conn.rooms).filter(|_| is_untold);
+                match first {
+                    Some(Request::Accepted(_)) => (client, Owner::Offered(socket)),
+                    _ => (client, Owner::Socket(socket)),
+                }
+            }
+            // Its client hears that it is closed, and needs it no more.
+            Holder::Closing(..) if conn.is(Fact::OurFinAcked) => return Some((0, Owner::Nobody)),
+            Holder::Closing(client, token) => (client, Owner::Closing(token)),
+            Holder::Nobody => return Some((0, Owner::Nobody)),
+            Holder::Query(_) | Holder::Absent => return None,
+        };
+        Some((self.clients.number(client)?.get(), owner))
+    }
+
+    /// A connection is about to leave the table.
+    pub(crate) fn forget_record(&mut self, index: u32) {
+        let conn = self.tcp.connections.at(index);
+        if conn.is_some_and(|conn| conn.is(Fact::Recorded)) {
+            self.put_record(Entry::Connection(index), None);
+        }
+    }
+
+    /// What a connection leaves in TIME-WAIT.
+    pub(crate) fn time_wait_record(&self, index: u32) -> Option<Record> {
+        let conn = self.tcp.connections.at(index)?;
+        let is_kept = conn.is(Fact::Recorded) && self.records.is_some();
+        Some(Record {
+            tcp: conn.tcp.record(conn.arrived()).filter(|_| is_kept)?,
+            client: 0,
+            owner: Owner::Nobody,
+            ..ends(conn)
+        })
+    }
+
+    /// The SYN-ACK of a half-open connection is about to leave.
+    pub(crate) fn commit_half_open(&mut self, index: u32, now: Instant) {
+        let Some(half_open) = self.tcp.half_open.at(index) else {
+            return;
+        };
+        let holder = Holder::Listener(half_open.listener);
+        if !self.is_recorded(holder) {
+            return;
+        }
+        let client = self
+            .tcp
+            .listeners
+            .at(half_open.listener)
+            .map(|it| it.client);
+        let number = client.and_then(|client| self.clients.number(client));
+        let record = Record {
+            tcp: half_open.entry.record(now),
+            local: half_open.tuple.local_end(),
+            remote: half_open.tuple.remote_end(),
+            ttl: 0,
+            dscp: 0,
+            client: number.map_or(0, NonZeroU32::get),
+            owner: Owner::Waiting,
+        };
+        self.put_record(Entry::HalfOpen(index), Some(&record));
+    }
+
+    /// The entry has this record from now on, or none.
+    pub(crate) fn put_record(&mut self, entry: Entry, record: Option<&Record>) {
+        let slot = self.config.slot_of(entry);
+        match (&mut self.records, record) {
+            (Some(records), Some(record)) => {
+                records.commit(slot, &record.emit());
+                self.stats.count(Counter::RecordsCommitted);
+            }
+            (Some(records), None) => records.forget(slot),
+            (None, _) => {}
+        }
+    }
+}
+
+/// A record that says who talks to whom.
+fn ends(conn: &Conn) -> Record {
+    Record {
+        tcp: ::tcp::Record::from_bytes([0; ::tcp::Record::LEN]),
+        local: conn.local(),
+        remote: conn.remote(),
+        ttl: conn.ttl,
+        dscp: conn.dscp,
+        client: 0,
+        owner: Owner::Nobody,
+    }
+}
