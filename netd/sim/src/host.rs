@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, LinkFacts,
-    MacAddress, Offer, ReceiveMeta, Stack,
+    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, MacAddress,
+    Offer, ReceiveMeta, Stack,
 };
 
 use crate::program::{Desk, Program, Verdict};
 use crate::random::Random;
+use crate::restart::{Life, number_of};
 use crate::trace::{Moment, Trace};
 
 /// What a host is made of.
@@ -51,7 +52,7 @@ impl HostSetup {
 }
 
 /// The hardware address of a host with this number.
-fn mac(number: u8) -> MacAddress {
+pub(crate) fn mac(number: u8) -> MacAddress {
     MacAddress([2, 0, 0, 0, 0, number])
 }
 
@@ -97,6 +98,16 @@ impl Arenas {
         self.0.remove(&client.raw());
     }
 
+    /// All arenas, of clients whose names mean nothing any more.
+    pub(crate) fn take(&mut self) -> BTreeMap<u32, Vec<u8>> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// The arena of a client that has got another name.
+    pub(crate) fn put_back(&mut self, client: ClientId, arena: Vec<u8>) {
+        self.0.insert(client.raw(), arena);
+    }
+
     /// Bytes of an arena.
     pub(crate) fn bytes(&self, client: ClientId, offset: u64, length: u32) -> Vec<u8> {
         let mut bytes = vec![0; usize::try_from(length).expect("a length in memory")];
@@ -135,9 +146,9 @@ impl ClientMemory for Arenas {
 }
 
 /// A program in its place.
-struct Seat {
-    client: Option<ClientId>,
-    program: Box<dyn Program>,
+pub(crate) struct Seat {
+    pub(crate) client: Option<ClientId>,
+    pub(crate) program: Box<dyn Program>,
     wake_at: Option<Instant>,
 }
 
@@ -147,14 +158,16 @@ pub struct Host {
     pub name: &'static str,
     /// The stack, to look at.
     pub stack: Stack,
-    memory: Arenas,
-    link: InterfaceId,
-    seats: Vec<Seat>,
-    random: Random,
-    deafness: u32,
-    lateness: Duration,
+    pub(crate) setup: HostSetup,
+    pub(crate) memory: Arenas,
+    pub(crate) link: InterfaceId,
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) random: Random,
+    pub(crate) life: Life,
+    /// Neighbours that it knows from the start.
+    pub(crate) introduced: Vec<(std::net::Ipv4Addr, u8)>,
     /// Something was refused: publish again then.
-    retry_at: Option<Instant>,
+    pub(crate) retry_at: Option<Instant>,
     frame: Vec<u8>,
     pub(crate) trace: Trace,
 }
@@ -169,28 +182,22 @@ impl Host {
     /// If the setup is not one that a stack takes.
     #[must_use]
     pub fn new(setup: HostSetup, random: &mut Random, now: Instant) -> Self {
-        let mut stack = Stack::new(setup.config, random.seed(), now);
-        let facts = LinkFacts {
-            mac: setup.mac,
-            mtu: setup.mtu,
-            up: true,
-            checksum_transmit: false,
-        };
-        let link = stack
-            .add_interface(facts, setup.plan, now)
-            .expect("the first interface");
+        let life = Life::default();
+        let seed = random.seed();
+        let (stack, link) = life.stack(&setup, setup.plan, seed, now);
         Self {
             name: setup.name,
             stack,
+            life,
+            introduced: Vec::new(),
             memory: Arenas::default(),
             link,
             seats: Vec::new(),
             random: random.fork(),
-            deafness: setup.deafness,
-            lateness: setup.lateness,
             retry_at: None,
             trace: Trace::default(),
             frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
+            setup,
         }
     }
 
@@ -201,7 +208,7 @@ impl Host {
     pub fn install(&mut self, program: Box<dyn Program>, now: Instant) {
         let client = self
             .stack
-            .client_open()
+            .client_open_as(number_of(self.seats.len()))
             .expect("a place for one more client");
         self.memory.open(client);
         self.seats.push(Seat {
@@ -213,7 +220,7 @@ impl Host {
         self.with_seat(last, now, |program, desk| program.begin(desk));
     }
 
-    fn with_seat(
+    pub(crate) fn with_seat(
         &mut self,
         place: usize,
         now: Instant,
@@ -244,6 +251,7 @@ impl Host {
 
     /// It knows a neighbour with this number.
     pub(crate) fn introduce(&mut self, address: std::net::Ipv4Addr, number: u8, now: Instant) {
+        self.introduced.push((address, number));
         self.stack
             .add_neighbour(self.link, address.into(), mac(number), now)
             .expect("a place for one more neighbour");
@@ -256,6 +264,9 @@ impl Host {
 
     /// A frame has come; `checksum_verified` as in [`ReceiveMeta`].
     pub fn receive(&mut self, frame: &[u8], checksum_verified: bool, now: Instant) {
+        if self.life.is_dead() {
+            return;
+        }
         self.trace.note(now, || Moment::In(frame.to_vec()));
         let meta = ReceiveMeta { checksum_verified };
         self.stack
@@ -267,9 +278,13 @@ impl Host {
     /// # Panics
     /// If it never comes to rest.
     pub fn settle(&mut self, now: Instant) -> Vec<Vec<u8>> {
+        self.rise_if_due(now);
         let mut frames = Vec::new();
         for round in 0.. {
             assert!(round < 10_000, "{} never comes to rest", self.name);
+            if self.life.burn(now) {
+                return frames;
+            }
             self.stack.fire(&mut self.memory, now);
             self.wake(now);
             let events = self.publish(now);
@@ -284,16 +299,19 @@ impl Host {
                 }
             }
             let before = frames.len();
-            while let Some((len, _)) =
-                self.stack
-                    .output(self.link, &mut self.frame, &mut self.memory, now)
+            while !self.life.is_dead()
+                && let Some((len, _)) =
+                    self.stack
+                        .output(self.link, &mut self.frame, &mut self.memory, now)
             {
                 let frame = self.frame[..len].to_vec();
                 self.trace.note(now, || Moment::Out(frame.clone()));
                 frames.push(frame);
+                self.life.burn(now);
             }
             let is_due = self.stack.next_deadline().is_some_and(|at| at <= now);
-            if is_quiet && frames.len() == before && !is_due {
+            if is_quiet && frames.len() == before && !is_due || self.life.is_dead() {
+                self.life.turn_ends();
                 return frames;
             }
         }
@@ -314,14 +332,16 @@ impl Host {
             return Vec::new();
         }
         let mut events = Vec::new();
-        let (random, deafness) = (&mut self.random, self.deafness);
+        let (random, deafness) = (&mut self.random, self.setup.deafness);
         let mut is_refused = false;
+        let life = &mut self.life;
         self.stack.publish(now, &mut |_, event| {
-            if random.chance(deafness) {
+            if life.is_dead() || random.chance(deafness) {
                 is_refused = true;
                 return Offer::Full;
             }
             events.push(*event);
+            life.burn(now);
             Offer::Published
         });
         let was_refused = self.retry_at.is_some();
@@ -335,6 +355,9 @@ impl Host {
     /// When the host wants to be looked at without a frame for it.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
+        if let Some(at) = self.life.rises_at() {
+            return Some(at);
+        }
         let stack = self
             .stack
             .next_deadline()
@@ -345,7 +368,7 @@ impl Host {
 
     /// How late the host is for a deadline: by chance, but always the same for the same.
     fn lateness_for(&self, deadline: Instant) -> Duration {
-        let most = u64::try_from(self.lateness.as_nanos()).unwrap_or(u64::MAX);
+        let most = u64::try_from(self.setup.lateness.as_nanos()).unwrap_or(u64::MAX);
         let late = Random::new(deadline.as_nanos()).below(most.saturating_add(1));
         Duration::from_nanos(late)
     }

@@ -45,6 +45,12 @@ impl Watch {
         self.paths.sent(frame, now)
     }
 
+    /// The station's stack is another: its connections need not have kept the names of their states
+    /// (one that has heard of a FIN, but not told of it, has not heard of it again).
+    pub(crate) fn restarted(&mut self) {
+        self.states.forget();
+    }
+
     /// The connections that the station has now.
     ///
     /// # Errors

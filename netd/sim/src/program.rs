@@ -7,10 +7,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use stack::{
     ClientId, ClientMemory, ConnectError, Data, Ending, Event, Half, Instant, Kind, Range,
-    ReceiveError, SendError, SocketId, SocketOption, Stack, Token,
+    ReceiveError, ResumeError, Resumption, SendError, SocketId, SocketOption, Stack, Survivor,
+    Token,
 };
 
 use crate::host::Arenas;
+use crate::programs::Held;
 use crate::random::Random;
 use crate::script::setting;
 use crate::trace::{Moment, Trace};
@@ -48,6 +50,15 @@ pub trait Program {
 
     /// The time has come that it asked for.
     fn wake(&mut self, _desk: &mut Desk<'_>) {}
+
+    /// There was no stack for a while, and there is another now: whatever it asked of the one before
+    /// is to be asked again, and its connections are to be taken back.
+    ///
+    /// # Panics
+    /// If it is a program that cannot do that.
+    fn come_back(&mut self, _desk: &mut Desk<'_>) {
+        panic!("a program that does not come back");
+    }
 
     /// What it thinks.
     fn verdict(&self) -> Verdict;
@@ -249,6 +260,29 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Takes a connection back, of which so much was told, and all this is still held.
+    ///
+    /// # Errors
+    /// What the stack says.
+    pub(crate) fn resume(
+        &mut self,
+        survivor: &Survivor,
+        received: u64,
+        sent: u64,
+        held: &Held,
+    ) -> Result<(), ResumeError> {
+        let in_arena = |(range, token): &(Range, Token)| (Data::Arena(*range), *token);
+        let sends: Vec<_> = held.sends.iter().map(in_arena).collect();
+        let rooms: Vec<_> = held.rooms.iter().copied().collect();
+        let held = Resumption {
+            received,
+            rooms: &rooms,
+            sent,
+            sends: &sends,
+        };
+        self.stack.resume(self.client, survivor, &held, self.now)
+    }
+
     /// Ends the sending half. It may just have been reset: then an event says so.
     pub fn shutdown_send(&mut self, socket: SocketId) {
         let shut = self
@@ -275,7 +309,7 @@ impl Desk<'_> {
     ///
     /// # Panics
     /// If the stack does not know them.
-    fn set(&mut self, socket: SocketId, options: &[SocketOption]) {
+    pub(crate) fn set(&mut self, socket: SocketId, options: &[SocketOption]) {
         for option in options {
             self.stack
                 .set_option(self.client, socket, *option, self.now)

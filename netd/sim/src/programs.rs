@@ -8,6 +8,8 @@ mod pinger;
 mod server;
 mod stream;
 
+pub(crate) use end::Held;
+
 pub use client::{Client, Visits};
 pub use datagrams::{DatagramClient, DatagramEcho};
 pub use end::{Manner, Options, Speaks};

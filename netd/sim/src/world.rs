@@ -204,6 +204,33 @@ impl World {
         self.stations[with.0].meddler = Some(meddler);
     }
 
+    /// The stack of a host dies after so many steps (something leaves it, or a turn begins), and all
+    /// that is in it is lost; after `outage` another takes over from the durable records.
+    ///
+    /// # Panics
+    /// If the station is no host.
+    pub fn crash(&mut self, on: StationId, steps: u64, outage: Duration) {
+        self.host_mut(on).life.end_after(steps, outage);
+    }
+
+    /// Whether a crash of this host is still to come.
+    ///
+    /// # Panics
+    /// If the station is no host.
+    #[must_use]
+    pub fn is_to_crash(&self, host: StationId) -> bool {
+        self.look(host).life.is_to_end()
+    }
+
+    /// From now on the durable records of a host are written when everything has left that depends
+    /// on them: the mistake that the oracles must find.
+    ///
+    /// # Panics
+    /// If the station is no host.
+    pub fn commit_late(&mut self, on: StationId) {
+        self.host_mut(on).life.shelf.be_late();
+    }
+
     /// Changes the weather for what a station sends.
     pub fn change_weather(&mut self, from: StationId, weather: Weather) {
         self.stations[from.0].line.weather = weather;
@@ -271,6 +298,9 @@ impl World {
         let place = match happening {
             Happening::Arrival { to, frame } => {
                 let station = &mut self.stations[to];
+                if matches!(&station.body, Body::Host(host) if host.life.is_dead()) {
+                    return;
+                }
                 if let Some(capture) = &mut self.capture {
                     capture.frame(station.capture, now, Way::In, &frame);
                 }
@@ -306,7 +336,11 @@ impl World {
         let Body::Host(host) = &mut station.body else {
             return;
         };
+        let restarts = host.life.restarts;
         let mut frames = host.settle(now);
+        if host.life.restarts > restarts {
+            station.watch.restarted();
+        }
         let wake = host.next_deadline().map(|at| at.max(now));
         let mut sound = crate::oracle::frames_balance(&host.stack);
         for frame in &mut frames {
@@ -316,6 +350,9 @@ impl World {
             sound = sound.and_then(|()| station.watch.sent(frame, now));
         }
         sound = sound.and_then(|()| station.watch.states(host.stack.sockets()));
+        if let Some(refused) = host.life.complaint.take() {
+            sound = sound.and(Err(refused));
+        }
         if let Some(broken) = host.verdicts().find_map(Verdict::complaint) {
             sound = sound.and(Err(broken));
         }

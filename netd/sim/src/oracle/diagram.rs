@@ -36,6 +36,11 @@ impl States {
         }
     }
 
+    /// Nothing is known of what they were.
+    pub(super) fn forget(&mut self) {
+        self.seen.clear();
+    }
+
     /// Looks at all connections. Between two looks a connection may have taken several steps; one
     /// that is gone may come again from the start.
     pub(super) fn note(&mut self, sockets: impl Iterator<Item = SocketInfo>) -> Result<(), String> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use stack::{Event, EventKind, Instant, SocketError};
+use stack::{ConnectError, Event, EventKind, Instant, SocketError, SocketId};
 
 use super::end::{End, Manner};
 use crate::program::{Desk, Program, Verdict};
@@ -62,14 +62,18 @@ impl Client {
             let base = free_base(&self.ends, self.visits.manner.span());
             let mut end = End::new(self.visits.manner, self.opened, base);
             self.opened += 1;
-            let options = self.visits.manner.chosen();
-            match desk.connect(self.visits.to, end.token(), &options) {
+            match self.connect(&end, desk) {
                 Ok(socket) => end.take_socket(socket),
                 Err(error) => end.complain(format!("connect: {error:?}")),
             }
             end.act(desk);
             self.ends.push(end);
         }
+    }
+
+    fn connect(&self, end: &End, desk: &mut Desk<'_>) -> Result<SocketId, ConnectError> {
+        let options = self.visits.manner.chosen();
+        desk.connect(self.visits.to, end.token(), &options)
     }
 
     /// Takes leave of the ends that are over, and keeps the worst of their verdicts.
@@ -136,6 +140,21 @@ impl Program for Client {
             end.take(&event.kind, event.token, desk);
             end.act(desk);
         }
+        self.settle(desk);
+    }
+
+    fn come_back(&mut self, desk: &mut Desk<'_>) {
+        let mut ends = std::mem::take(&mut self.ends);
+        for end in &mut ends {
+            if !end.come_back(desk) {
+                match self.connect(end, desk) {
+                    Ok(socket) => end.begin_again(socket, desk),
+                    Err(error) => end.complain(format!("connect again: {error:?}")),
+                }
+            }
+            end.act(desk);
+        }
+        self.ends = ends;
         self.settle(desk);
     }
 

@@ -3,11 +3,12 @@
 //! *Owns* a part of its program's arena, the bytes in both directions, each checked against its
 //! pattern, and the verdict. *Never* opens a connection: a client or a server hands it a socket.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use stack::{
-    Ending, EventKind, Instant, Range, ReceiveError, SendError, SocketError, SocketId,
-    SocketOption, Token,
+    Ending, EventKind, Instant, Owner, Range, ReceiveError, SendError, SocketError, SocketId,
+    SocketOption, Survivor, Token,
 };
 
 use super::pattern;
@@ -83,6 +84,13 @@ const KIND: u64 = 7 << 32;
 /// Where in a token the end's number stands.
 const NUMBER: u32 = 40;
 
+/// What waits to be sent, and to be received into, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) sends: VecDeque<(Range, Token)>,
+    pub(crate) rooms: VecDeque<(Range, Token)>,
+}
+
 /// One end.
 pub(super) struct End {
     manner: Manner,
@@ -99,6 +107,9 @@ pub(super) struct End {
     received: u64,
     send_from: Instant,
     room_from: Instant,
+    /// What it has handed over and not got back; of the first room what is left of it.
+    held: Held,
+    is_connected: bool,
     has_end: bool,
     has_shut: bool,
     is_closing: bool,
@@ -121,6 +132,8 @@ impl End {
             received: 0,
             send_from: Instant::ZERO,
             room_from: Instant::ZERO,
+            held: Held::default(),
+            is_connected: false,
             has_end: false,
             has_shut: false,
             is_closing: false,
@@ -160,14 +173,27 @@ impl End {
         self.failure
     }
 
+    /// Its socket is one that was accepted.
+    pub(super) fn take_accepted(&mut self, socket: SocketId) {
+        self.socket = Some(socket);
+        self.is_connected = true;
+    }
+
     /// Its socket exists; it need not be connected yet.
     pub(super) fn take_socket(&mut self, socket: SocketId) {
         self.socket = Some(socket);
     }
 
     /// A room for the first bytes, given before there is a socket.
-    pub(super) fn first_room(&mut self) -> Range {
-        self.next_room().0
+    pub(super) fn first_room(&mut self, token: Token) -> Range {
+        let (room, _) = self.next_room();
+        self.held.rooms.push_back((room, token));
+        room
+    }
+
+    /// That room, if there is one.
+    pub(super) fn prepared_room(&self) -> Option<Range> {
+        self.held.rooms.front().map(|(room, _)| *room)
     }
 
     fn next_room(&mut self) -> (Range, Token) {
@@ -217,6 +243,7 @@ impl End {
                 }
                 return;
             }
+            self.held.rooms.push_back((room, token));
         }
     }
 
@@ -270,6 +297,7 @@ impl End {
                 }
                 return;
             }
+            self.held.sends.push_back((range, token));
             self.sends.0 += 1;
             self.queued += len;
             self.send_from = desk.now + self.manner.pauses.0;
@@ -297,7 +325,7 @@ impl End {
     /// Takes what one of its requests came to.
     pub(super) fn take(&mut self, kind: &EventKind, token: Token, desk: &Desk<'_>) {
         match *kind {
-            EventKind::Connected { .. } => {}
+            EventKind::Connected { .. } => self.is_connected = true,
             EventKind::Received {
                 offset,
                 length,
@@ -305,6 +333,7 @@ impl End {
                 ..
             } => self.take_received(desk, offset, length, more),
             EventKind::Sent { bytes } => {
+                self.held.sends.pop_front();
                 self.sends.1 += 1;
                 self.sent += u64::from(bytes);
             }
@@ -333,9 +362,75 @@ impl End {
         if self.received > self.manner.bytes.1 {
             self.complain("more bytes than were sent");
         }
+        if let Some((room, _)) = self.held.rooms.front_mut() {
+            room.offset += u64::from(length);
+            room.length -= length;
+        }
         if !more {
+            self.held.rooms.pop_front();
             self.rooms.1 += 1;
             self.room_from = desk.now + self.manner.pauses.1;
+        }
+    }
+
+    /// Takes its connection back from the stack that has come after the one that had it. `false` if
+    /// it is to be opened again: nobody was told that it ever was.
+    pub(super) fn come_back(&mut self, desk: &mut Desk<'_>) -> bool {
+        let Some(socket) = self.socket.filter(|_| !self.is_closed) else {
+            return true;
+        };
+        let close = Token(self.token().0 | CLOSE);
+        let is_mine = |survivor: &Survivor| match survivor.owner {
+            Owner::Socket(name) | Owner::Offered(name) => name == socket,
+            Owner::Closing(token) => self.is_closing && token == close,
+            Owner::Waiting | Owner::Nobody => false,
+        };
+        let survivor = desk.stack.survivors(desk.client).find(is_mine);
+        let Some(survivor) = survivor else {
+            if self.is_closing {
+                // It was closed, or about to be: there is nothing left of it.
+                self.is_closed = true;
+            } else if self.is_connected {
+                self.failure = self.failure.or(Some(SocketError::Closed));
+            }
+            return self.is_closing || self.is_connected;
+        };
+        if let Err(error) = desk.resume(&survivor, self.received, self.sent, &self.held) {
+            self.complain(format!("resume: {error:?}"));
+            return true;
+        }
+        self.is_connected = true;
+        if matches!(survivor.owner, Owner::Closing(_)) {
+            return true;
+        }
+        desk.set(socket, &self.manner.chosen());
+        if self.has_shut {
+            desk.shutdown_send(socket);
+        }
+        if self.is_closing {
+            let ending = if self.manner.aborts_after.is_some() {
+                Ending::Abort
+            } else {
+                Ending::Graceful
+            };
+            desk.close(socket, ending, close);
+        }
+        true
+    }
+
+    /// Its socket is another, and knows nothing of what it has asked before.
+    pub(super) fn begin_again(&mut self, socket: SocketId, desk: &mut Desk<'_>) {
+        self.socket = Some(socket);
+        for (room, token) in &self.held.rooms {
+            let given = desk.receive(socket, *room, *token);
+            given.expect("a place for a room that had one");
+        }
+        for (bytes, token) in &self.held.sends {
+            let queued = desk.send(socket, *bytes, *token);
+            queued.expect("a place for a send that had one");
+        }
+        if self.has_shut {
+            desk.shutdown_send(socket);
         }
     }
 

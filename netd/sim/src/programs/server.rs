@@ -61,6 +61,13 @@ impl Server {
         }
     }
 
+    fn listen(&mut self, desk: &mut Desk<'_>) -> SocketId {
+        let options = self.serves.manner.chosen();
+        let listener = desk.listen(self.serves.port, self.serves.backlog, &options);
+        self.listener = Some(listener);
+        listener
+    }
+
     fn ask(&mut self, desk: &mut Desk<'_>) {
         let Some(listener) = self.listener.filter(|_| self.next.is_none()) else {
             return;
@@ -77,7 +84,10 @@ impl Server {
         }
         let base = free_base(&self.ends, span);
         let mut end = End::new(self.serves.manner, self.asked, base);
-        let room = self.serves.is_prepared.then(|| end.first_room());
+        let room = self
+            .serves
+            .is_prepared
+            .then(|| end.first_room(Token(ACCEPT)));
         self.asked += 1;
         self.next = Some(end);
         desk.accept(listener, room, Token(ACCEPT));
@@ -111,8 +121,29 @@ impl Server {
 
 impl Program for Server {
     fn begin(&mut self, desk: &mut Desk<'_>) {
-        let options = self.serves.manner.chosen();
-        self.listener = Some(desk.listen(self.serves.port, self.serves.backlog, &options));
+        self.listen(desk);
+        self.settle(desk);
+    }
+
+    fn come_back(&mut self, desk: &mut Desk<'_>) {
+        let listener = self.listen(desk);
+        if let Some(next) = &self.next {
+            desk.accept(listener, next.prepared_room(), Token(ACCEPT));
+        }
+        for end in &mut self.ends {
+            end.come_back(desk);
+            end.act(desk);
+        }
+        // What is left is nobody's yet.
+        let waiting: Vec<_> = desk.stack.survivors(desk.client).collect();
+        for survivor in waiting {
+            let queued = desk
+                .stack
+                .requeue(desk.client, &survivor, listener, desk.now);
+            if let Err(error) = queued {
+                self.verdict = Verdict::Broken(format!("requeue: {error:?}"));
+            }
+        }
         self.settle(desk);
     }
 
@@ -120,7 +151,7 @@ impl Program for Server {
         if let EventKind::Accepted { socket, remote, .. } = event.kind {
             desk.note_peer(socket, remote);
             if let Some(mut end) = self.next.take() {
-                end.take_socket(socket);
+                end.take_accepted(socket);
                 end.act(desk);
                 self.ends.push(end);
             }
