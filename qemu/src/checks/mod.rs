@@ -4,7 +4,6 @@ mod carried;
 pub mod conformance;
 mod documents;
 mod features;
-mod reasons;
 mod sources;
 
 use anyhow::{Result, ensure};
@@ -49,7 +48,6 @@ const CHECKS: &[Check] = &[
         "conformance_is_what_tests_say",
         conformance::conformance_is_what_tests_say,
     ),
-    ("growth_is_explained", reasons::growth_is_explained),
 ];
 
 /// Runs the checks as tests.

@@ -21,7 +21,6 @@ mod capture;
 mod dhcp;
 mod ethernet;
 mod fetch;
-mod instructions;
 mod isolation;
 mod kernel;
 mod names;
@@ -134,7 +133,6 @@ pub fn groups() -> Vec<Group> {
         boot::group(),
         ethernet::group(),
         offload::group(),
-        instructions::group(),
         isolation::group(),
         tables::group(),
         kernel::group(),
