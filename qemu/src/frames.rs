@@ -71,6 +71,11 @@ impl Cable {
         Ok(())
     }
 
+    /// Sends frames right after each other.
+    pub fn send_all(&self, frames: &[Vec<u8>]) -> Result<()> {
+        frames.iter().try_for_each(|frame| self.send(frame))
+    }
+
     /// The next frame from the guest, if one comes within the limit.
     pub fn receive(&self, limit: Duration) -> Result<Option<Vec<u8>>> {
         let limit = limit.max(Duration::from_millis(1));

@@ -14,8 +14,10 @@ mod frames;
 mod guest;
 mod host_tests;
 mod image;
+mod instructions;
 mod machine;
 mod malformed;
+mod monitor;
 mod namespace;
 mod paths;
 mod peers;
@@ -34,6 +36,7 @@ usage: cargo run -p qemu -- COMMAND
   debug           start stopped and wait for gdb
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
   bench           measure; table, and build/bench.json
+  counts [NAME]   count instructions and write them into docs/instructions.md
   check           rules of the tree that a machine can check
   conformance     write docs/conformance.md anew from the comments in tests
 
@@ -61,6 +64,7 @@ fn run_command() -> Result<()> {
         // What a test runs where it may make interfaces.
         "inside" => tests::offload::inside(argument.as_deref().unwrap_or_default()),
         "bench" => bench::run(),
+        "counts" => instructions::write(argument.as_deref().unwrap_or_default()),
         "check" => checks::run(),
         "conformance" => checks::conformance::write(),
         _ => bail!("{USAGE}"),

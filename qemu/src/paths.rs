@@ -21,3 +21,8 @@ pub fn build() -> PathBuf {
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
+
+/// What operations cost in guest instructions, as it is written down.
+pub fn record() -> PathBuf {
+    root().join("docs/instructions.md")
+}

@@ -24,20 +24,23 @@ pub(crate) struct Sent {
     pub(crate) meta: TransmitMeta,
 }
 
-/// What a sender did when it was its turn.
+/// Whose turn it is: a number in the queue of a link.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
-    /// It has written a packet, and may have more.
-    Sent(Sent),
-    /// It has written a packet, and has no more for now.
-    Last(Sent),
-    /// It has written nothing, but may have more.
-    Again,
-    /// It has nothing to send now.
+pub(crate) struct Turn {
+    pub(crate) link: InterfaceId,
+    pub(crate) number: u32,
+}
+
+/// When a sender's next turn comes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Next {
+    /// After those of the others.
+    Later,
+    /// When it has something to send again.
     Idle,
-    /// Its next packet leaves by another link.
+    /// By another link, by which its next packet leaves.
     Elsewhere(InterfaceId),
-    /// It waits for this neighbour.
+    /// When this neighbour is known.
     Waits(u32),
 }
 
@@ -101,34 +104,37 @@ impl Stack {
         let queue = Self::ready_queue(id);
         loop {
             let number = self.senders.first(queue)?;
-            let step = match self.numbering.actor(number) {
-                Actor::Connection(index) => self.tcp_output(index, id, frame, memory, now),
-                Actor::Datagram(index) => self.udp_output(index, id, frame, memory, now),
+            let turn = Turn { link: id, number };
+            let sent = match self.numbering.actor(number) {
+                Actor::Connection(index) => self.tcp_output(index, turn, frame, memory, now),
+                Actor::Datagram(index) => self.udp_output(index, turn, frame, memory, now),
                 Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
-                    Step::Idle
+                    self.end_turn(turn, Next::Idle)
                 }
             };
-            match step {
-                Step::Sent(sent) => {
-                    // To the end of the queue: the others come first now.
-                    self.senders.push(queue, number);
-                    return Some(sent);
-                }
-                Step::Last(sent) => {
-                    self.senders.remove(number);
-                    return Some(sent);
-                }
-                Step::Again => {}
-                Step::Idle => {
-                    self.senders.remove(number);
-                }
-                Step::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
-                Step::Waits(neighbour) => {
-                    let waiting = self.waiting_queue(neighbour);
-                    self.senders.push(waiting, number);
-                }
+            if sent.is_some() {
+                return sent;
             }
         }
+    }
+
+    /// A sender says when its next turn comes. One that does not, and has sent nothing, is asked
+    /// again at once. (Gives nothing, for those that have nothing to send.)
+    #[inline]
+    pub(crate) fn end_turn(&mut self, turn: Turn, next: Next) -> Option<Sent> {
+        let number = turn.number;
+        match next {
+            Next::Later => self.senders.push(Self::ready_queue(turn.link), number),
+            Next::Idle => {
+                self.senders.remove(number);
+            }
+            Next::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
+            Next::Waits(neighbour) => {
+                let waiting = self.waiting_queue(neighbour);
+                self.senders.push(waiting, number);
+            }
+        }
+        None
     }
 
     /// The bytes of a send are done with.

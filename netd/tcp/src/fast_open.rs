@@ -13,7 +13,7 @@ use wire::tcp::{FastOpenCookie, Flags, Header};
 use crate::connection::Connection;
 use crate::open::Open;
 use crate::outcome::{Emit, Outcome};
-use crate::segment::reset_at;
+use crate::segment::Reset;
 use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::time::Instant;
@@ -129,7 +129,7 @@ impl Open {
         let ahead = Seq::new(header.ack).distance_from(self.snd.base());
         match u32::try_from(ahead) {
             Ok(ahead) if ahead <= self.snd.flight => EarlySegment::Completes,
-            _ => EarlySegment::Refused(reset_at(Seq::new(header.ack))),
+            _ => EarlySegment::Refused(Reset::at(Seq::new(header.ack)).header()),
         }
     }
 

@@ -39,7 +39,7 @@ struct Processing<'a> {
     shared: &'a mut Shared,
     arrival: Arrival<'a>,
     now: Instant,
-    outcome: Outcome,
+    outcome: &'a mut Outcome,
 }
 
 impl Open {
@@ -56,15 +56,17 @@ impl Open {
             mark,
             ..self.measure(header, len)
         };
+        let mut outcome = Outcome::default();
         let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
-            outcome: Outcome::default(),
+            outcome: &mut outcome,
         };
         let end = processing.run();
-        processing.finish(end)
+        processing.finish(end);
+        outcome
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK
@@ -77,19 +79,21 @@ impl Open {
         now: Instant,
     ) -> Outcome {
         let arrival = self.measure(header, len);
+        let mut outcome = Outcome::default();
         let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
-            outcome: Outcome::default(),
+            outcome: &mut outcome,
         };
         processing.note_urgent();
         let end = processing.take_data().map_err(Stop::Dropped);
         if end.is_ok() {
             processing.take_fin();
         }
-        processing.finish(end)
+        processing.finish(end);
+        outcome
     }
 }
 
@@ -119,12 +123,10 @@ impl Processing<'_> {
         Ok(())
     }
 
-    fn finish(self, end: Result<(), Stop>) -> Outcome {
-        let mut outcome = self.outcome;
+    fn finish(self, end: Result<(), Stop>) {
         if let Err(Stop::Dropped(reason)) = end {
-            outcome.drop = Some(reason);
+            self.outcome.drop = Some(reason);
         }
-        self.open.finish(self.shared, &mut outcome);
-        outcome
+        self.open.finish(self.shared, self.outcome);
     }
 }

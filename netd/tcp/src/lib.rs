@@ -92,7 +92,7 @@ pub use outcome::{Emit, Events, Fate, Outcome, Place};
 pub use record::{BadRecord, Record};
 pub use resume::{Contradiction, Recollection};
 pub use rtt::{Rto, Rtt};
-pub use segment::refuse;
+pub use segment::{Reset, refuse};
 pub use seq::Seq;
 pub use shared::{Limits, Shared};
 pub use state::{Cause, State, Step, Steps};

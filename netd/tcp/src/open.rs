@@ -15,7 +15,7 @@ use crate::outcome::{Events, Fate, Outcome};
 use crate::pool::Slot;
 use crate::receive::{AckNeed, Receiver};
 use crate::rtt::Rtt;
-use crate::segment::{Arrival, bare};
+use crate::segment::{Arrival, Reset};
 use crate::send::Sender;
 use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
@@ -259,10 +259,11 @@ impl Open {
     }
 
     /// A reset that the peer believes: it carries exactly the number that it expects, SND.NXT.
-    pub(crate) fn reset(&self) -> Header {
-        let seq = self.snd.base().at(self.snd.nxt());
-        let ack = self.rcv.ack_number(self.facts.is_their_side_closed());
-        bare(seq, ack, Flags::RST.union(Flags::ACK), 0)
+    pub(crate) fn reset(&self) -> Reset {
+        Reset {
+            seq: self.snd.base().at(self.snd.nxt()),
+            ack: Some(self.rcv.ack_number(self.facts.is_their_side_closed())),
+        }
     }
 
     /// Ends the connection at once.

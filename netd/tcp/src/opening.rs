@@ -14,7 +14,7 @@ use crate::open::{Handshake, Open};
 use crate::options::{Agreed, Offer, Setup, syn_header};
 use crate::outcome::{Emit, Events, Outcome};
 use crate::rtt::{Rto, Rtt};
-use crate::segment::{bare, reset_at};
+use crate::segment::Reset;
 use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::state::{Cause, State, Step};
@@ -182,8 +182,10 @@ impl Opening {
         let mut outcome = Outcome::default();
         if let Some((irs, _)) = self.crossed {
             // RFC 9293 section 3.10.5: SYN-RECEIVED has a peer that must know.
-            let flags = Flags::RST.union(Flags::ACK);
-            outcome.reply = Some(bare(self.setup.isn.plus(1), irs.plus(1), flags, 0));
+            outcome.reply = Some(Reset {
+                seq: self.setup.isn.plus(1),
+                ack: Some(irs.plus(1)),
+            });
         }
         self.cut(Cause::UserAborted, &mut outcome);
         outcome
@@ -237,7 +239,7 @@ impl Opening {
         let acks_us = acked.is_some();
         if has(Flags::ACK) && !acks_us {
             if !has(Flags::RST) {
-                outcome.reply = Some(reset_at(Seq::new(header.ack)));
+                outcome.reply = Some(Reset::at(Seq::new(header.ack)));
             }
             return Err(Drop::TcpBadHandshake);
         }
@@ -323,7 +325,7 @@ impl Opening {
         }
         if !acks_us {
             if has(Flags::ACK) {
-                outcome.reply = Some(reset_at(Seq::new(header.ack)));
+                outcome.reply = Some(Reset::at(Seq::new(header.ack)));
             }
             return Err(Drop::TcpBadHandshake);
         }

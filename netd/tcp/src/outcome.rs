@@ -6,6 +6,7 @@
 use wire::tcp::Header;
 use wire::{Drop, Ecn};
 
+use crate::segment::Reset;
 use crate::state::{Step, Steps};
 
 /// Where the owner must copy a part of the segment's payload to.
@@ -86,8 +87,8 @@ pub struct Outcome {
     pub urgent: u16,
     /// What the user may want to know.
     pub events: Events,
-    /// A segment without payload to send at once; its ports are to be filled in.
-    pub reply: Option<Header>,
+    /// To be sent at once.
+    pub reply: Option<Reset>,
     /// The segment, or all of its payload, was discarded for this reason.
     pub drop: Option<Drop>,
     /// The changes of state.

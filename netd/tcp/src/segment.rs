@@ -52,9 +52,29 @@ pub(crate) const fn bare(seq: Seq, ack: Seq, flags: Flags, window: u16) -> Heade
     }
 }
 
-/// A reset that carries this sequence number and acknowledges nothing.
-pub(crate) const fn reset_at(seq: Seq) -> Header {
-    bare(seq, Seq::new(0), Flags::RST, 0)
+/// A reset: a header alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// SEG.SEQ.
+    pub seq: Seq,
+    /// SEG.ACK, if it acknowledges anything.
+    pub ack: Option<Seq>,
+}
+
+impl Reset {
+    /// A reset that carries this sequence number and acknowledges nothing.
+    pub(crate) const fn at(seq: Seq) -> Self {
+        Self { seq, ack: None }
+    }
+
+    /// Its header; the ports are to be filled in.
+    #[must_use]
+    pub const fn header(self) -> Header {
+        match self.ack {
+            Some(ack) => bare(self.seq, ack, Flags::RST.union(Flags::ACK), 0),
+            None => bare(self.seq, Seq::new(0), Flags::RST, 0),
+        }
+    }
 }
 
 /// The answer to a segment that belongs to no connection and no listener: a reset, unless it was
@@ -65,12 +85,13 @@ pub fn refuse(header: &Header, payload_len: u32) -> Option<Header> {
         return None;
     }
     if header.flags.contains(Flags::ACK) {
-        return Some(reset_at(Seq::new(header.ack)));
+        return Some(Reset::at(Seq::new(header.ack)).header());
     }
     let control = u32::from(header.flags.contains(Flags::SYN))
         .wrapping_add(u32::from(header.flags.contains(Flags::FIN)));
     let ack = Seq::new(header.seq).plus(payload_len).plus(control);
-    Some(bare(Seq::new(0), ack, Flags::RST.union(Flags::ACK), 0))
+    let (seq, ack) = (Seq::new(0), Some(ack));
+    Some(Reset { seq, ack }.header())
 }
 
 #[cfg(test)]

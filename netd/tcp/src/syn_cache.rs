@@ -279,7 +279,7 @@ impl SynEntry {
             return SynOutcome::Drop(Drop::TcpNoAck);
         }
         if Seq::new(header.ack) != self.isn.plus(1) {
-            let reply = crate::segment::reset_at(Seq::new(header.ack));
+            let reply = crate::segment::Reset::at(Seq::new(header.ack)).header();
             return SynOutcome::Reply(reply, Drop::TcpBadHandshake);
         }
         SynOutcome::Complete

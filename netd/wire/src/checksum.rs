@@ -37,6 +37,15 @@ impl Sum {
         Self(value.to_be() as u64)
     }
 
+    /// The sum of some 32-bit numbers as they stand in memory: of a header that is in registers still.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) fn words<const N: usize>(words: &[u32; N]) -> Self {
+        // 2^32 of them would have to be added before the sum overflows.
+        let add = |sum: u64, word: &u32| sum.wrapping_add(u64::from(*word));
+        Self(words.iter().fold(0, add))
+    }
+
     /// This piece, moved to an odd offset (RFC 1071 section 2 B: swap the bytes).
     #[inline]
     #[must_use]
@@ -248,7 +257,9 @@ pub fn copy_and_sum(to: &mut [u8], from: &[u8]) -> Sum {
     let (Some(to), Some(from)) = (to.get_mut(..len), from.get(..len)) else {
         return Sum::ZERO;
     };
-    if HAS_VECTORS && len >= LEAST {
+    if len < LEAST {
+        copy_and_sum_by_words(to, from)
+    } else if HAS_VECTORS {
         copy_and_sum_by_lanes(to, from)
     } else {
         copy_and_sum_by_pieces(to, from)
@@ -262,6 +273,21 @@ fn copy_and_sum_by_lanes(to: &mut [u8], from: &[u8]) -> Sum {
     to_rest.copy_from_slice(rest);
     let rest = sum_by_words(rest);
     Lanes::of_copied(blocks, to_blocks).finish().plus(rest)
+}
+
+/// What is short is stored word by word while it is in a register to be added: what was just stored
+/// by larger pieces would be waited for.
+#[inline]
+fn copy_and_sum_by_words(to: &mut [u8], from: &[u8]) -> Sum {
+    let mut words = Words::default();
+    let (to_eights, to_rest) = to.as_chunks_mut();
+    let (eights, rest) = from.as_chunks();
+    for (to, eight) in to_eights.iter_mut().zip(eights) {
+        words.add(u64::from_ne_bytes(*eight));
+        *to = *eight;
+    }
+    to_rest.copy_from_slice(rest);
+    words.finish().plus(sum_by_words(rest))
 }
 
 /// The copying is the platform's `memcpy`; it goes by pieces that are still in the first-level cache
@@ -351,17 +377,10 @@ pub enum Seal {
 }
 
 impl Seal {
-    /// The field's two bytes for a transport `header` (its own checksum field zero) with
-    /// `payload_len` bytes behind it.
+    /// The field's two bytes for a transport header with this sum, its own checksum field zero;
+    /// `length` counts header and payload.
     #[inline(always)]
-    pub(crate) fn field(self, protocol: Protocol, header: &[u8], payload_len: usize) -> [u8; 2] {
-        let length = header.len().saturating_add(payload_len);
-        self.field_of(protocol, length, || sum(header))
-    }
-
-    /// The same when the sum of the header may be known; `length` counts header and payload.
-    #[inline(always)]
-    pub(crate) fn field_of(
+    pub(crate) fn field(
         self,
         protocol: Protocol,
         length: usize,

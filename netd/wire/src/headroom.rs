@@ -37,6 +37,12 @@ impl fmt::Display for NoRoom {
 
 impl Error for NoRoom {}
 
+/// Two fields of two bytes each as one word, as it stands in memory.
+#[inline(always)]
+pub(crate) const fn word([a, b]: [u8; 2], [c, d]: [u8; 2]) -> u32 {
+    u32::from_ne_bytes([a, b, c, d])
+}
+
 impl<'a> Headroom<'a> {
     /// All of `front` is free; the packet so far begins where `front` ends.
     pub fn new(front: &'a mut [u8]) -> Self {
@@ -50,6 +56,22 @@ impl<'a> Headroom<'a> {
     #[inline]
     pub fn prepend(&mut self, header: &[u8]) -> Result<(), NoRoom> {
         self.reserve(header.len())?.copy_from_slice(header);
+        Ok(())
+    }
+
+    /// Puts a header of 32-bit words, as they stand in memory, in front of what has been written so
+    /// far. Headers that are made of words and summed up as words pass from registers to their place;
+    /// made of fields and summed up in memory, they would be waited for where they were just stored.
+    ///
+    /// # Errors
+    /// As [`Headroom::prepend`].
+    #[inline(always)]
+    pub(crate) fn prepend_words<const N: usize>(&mut self, words: [u32; N]) -> Result<(), NoRoom> {
+        let slot = self.reserve(size_of::<[u32; N]>())?;
+        let (places, _) = slot.as_chunks_mut();
+        for (place, word) in places.iter_mut().zip(words) {
+            *place = word.to_ne_bytes();
+        }
         Ok(())
     }
 

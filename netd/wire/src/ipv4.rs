@@ -10,7 +10,8 @@ use core::net::Ipv4Addr;
 use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, checksum};
+use crate::headroom::word;
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Sum, checksum};
 
 /// Length in bytes of a header without options, the only kind that is sent.
 pub const HEADER_LEN: usize = 20;
@@ -199,7 +200,7 @@ impl Header {
         self.more_fragments || self.fragment_offset != 0
     }
 
-    #[inline]
+    #[inline(always)]
     fn from_raw(raw: &Raw) -> Self {
         let fragment = raw.fragment.get();
         Self {
@@ -229,20 +230,21 @@ impl Header {
         } else {
             0
         };
-        let mut raw = Raw {
-            version_and_words: 0x45,
-            traffic_class: self.dscp << 2 | self.ecn.bits(),
-            total_length: U16::new(u16::try_from(total_length).map_err(|_| NoRoom)?),
-            identification: U16::new(self.identification),
-            fragment: U16::new(dont_fragment | more_fragments | self.fragment_offset & OFFSET),
-            time_to_live: self.ttl,
-            protocol: self.protocol.0,
-            checksum: [0; 2],
-            source: self.source.octets(),
-            destination: self.destination.octets(),
+        let total_length = u16::try_from(total_length).map_err(|_| NoRoom)?;
+        let fragment = dont_fragment | more_fragments | self.fragment_offset & OFFSET;
+        let traffic_class = self.dscp << 2 | self.ecn.bits();
+        let halves = [total_length, self.identification, fragment];
+        let [total_length, identification, fragment] = halves.map(u16::to_be_bytes);
+        let words = |checksum| {
+            [
+                word([0x45, traffic_class], total_length),
+                word(identification, fragment),
+                word([self.ttl, self.protocol.0], checksum),
+                u32::from_ne_bytes(self.source.octets()),
+                u32::from_ne_bytes(self.destination.octets()),
+            ]
         };
-        raw.checksum = checksum::sum(raw.as_bytes()).finish();
-        room.prepend(raw.as_bytes())
+        room.prepend_words(words(Sum::words(&words([0; 2])).finish()))
     }
 }
 

@@ -107,7 +107,7 @@ impl Series {
         transport.offset_and_flags |= U16::new(flags);
         transport.sequence = U32::new(place.seq);
         let length = total.saturating_sub(ipv4::HEADER_LEN);
-        transport.checksum = seal.field_of(Protocol::TCP, length, || {
+        transport.checksum = seal.field(Protocol::TCP, length, || {
             self.transport
                 .plus(Sum::double(place.seq))
                 .plus(Sum::word(added))

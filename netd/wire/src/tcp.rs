@@ -12,10 +12,12 @@ mod options;
 pub use flags::Flags;
 pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps, UserTimeout};
 
+use options::Layout;
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::{Check, Drop, Headroom, NoRoom, Protocol, Seal, checksum};
+use crate::headroom::word;
+use crate::{Check, Drop, Headroom, NoRoom, Protocol, Seal, Sum, checksum};
 
 /// Length in bytes of a header without options.
 pub const HEADER_LEN: usize = 20;
@@ -37,10 +39,6 @@ pub(crate) struct Raw {
 }
 
 const _: () = assert!(size_of::<Raw>() == HEADER_LEN);
-
-/// Room for a header where its sum needs no unaligned loads.
-#[repr(align(8))]
-struct Aligned<const N: usize>([u8; N]);
 
 /// Length in bytes of a header with timestamps and nothing else (RFC 7323 appendix A).
 const STAMPED_LEN: usize = 32;
@@ -83,6 +81,33 @@ impl<'a> Segment<'a> {
     /// [`Drop::TcpOption`].
     #[inline]
     pub fn parse(bytes: &'a [u8], check: Check) -> Result<Self, Drop> {
+        let mut segment = Self::EMPTY;
+        segment.read(bytes, check)?;
+        Ok(segment)
+    }
+
+    /// Nothing, to [`read`](Self::read) a segment into.
+    pub const EMPTY: Self = Self {
+        header: Header {
+            src_port: 0,
+            dst_port: 0,
+            seq: 0,
+            ack: 0,
+            flags: Flags::NONE,
+            window: 0,
+            urgent: 0,
+            options: Options::NONE,
+        },
+        payload: &[],
+    };
+
+    /// Reads a segment as [`parse`](Self::parse) does, in place: it is too long to be moved at once
+    /// when it has just been written. With an error, what stands here means nothing.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    #[inline]
+    pub fn read(&mut self, bytes: &'a [u8], check: Check) -> Result<(), Drop> {
         let (raw, rest) = Raw::ref_from_prefix(bytes).map_err(|_| Drop::TcpShort)?;
         let offset_and_flags = raw.offset_and_flags.get();
         // RFC 9293 section 3.1: the data offset counts 32-bit words, the fixed header included.
@@ -100,21 +125,21 @@ impl<'a> Segment<'a> {
                 return Err(Drop::TcpChecksum);
             }
         }
-        let header = Header {
-            src_port: raw.source_port.get(),
-            dst_port: raw.destination_port.get(),
-            seq: raw.sequence.get(),
-            ack: raw.acknowledgment.get(),
-            flags: Flags::from_bits(offset_and_flags),
-            window: raw.window.get(),
-            urgent: raw.urgent.get(),
-            options: Options::parse(options)?,
-        };
+        let header = &mut self.header;
+        header.src_port = raw.source_port.get();
+        header.dst_port = raw.destination_port.get();
+        header.seq = raw.sequence.get();
+        header.ack = raw.acknowledgment.get();
+        header.flags = Flags::from_bits(offset_and_flags);
+        header.window = raw.window.get();
+        header.urgent = raw.urgent.get();
+        header.options.read(options)?;
+        self.payload = payload;
         // Port zero is reserved (RFC 6335 section 6) and cannot be told from "any".
-        if header.src_port == 0 || header.dst_port == 0 {
+        if self.header.src_port == 0 || self.header.dst_port == 0 {
             return Err(Drop::TcpPort);
         }
-        Ok(Self { header, payload })
+        Ok(())
     }
 
     /// SEG.LEN: how many sequence numbers the segment occupies, SYN and FIN included (RFC 9293
@@ -135,7 +160,11 @@ impl Header {
     #[inline]
     #[must_use]
     pub fn header_len(&self) -> usize {
-        HEADER_LEN.saturating_add(self.options.emitted_len())
+        match self.options.layout() {
+            Layout::None => HEADER_LEN,
+            Layout::Timestamps(_) => STAMPED_LEN,
+            Layout::Other => HEADER_LEN.saturating_add(self.options.emitted_len()),
+        }
     }
 
     /// Puts the header in front of a payload of `payload_len` bytes.
@@ -149,49 +178,65 @@ impl Header {
         payload_len: usize,
         seal: Seal,
     ) -> Result<(), NoRoom> {
-        // Nearly all headers have one of two lengths: what is known of the length is not computed.
-        match self.header_len() {
-            HEADER_LEN => {
-                let mut header = Aligned([0; HEADER_LEN]);
-                self.write(&mut header.0, room, payload_len, seal)
+        match self.options.layout() {
+            Layout::None => {
+                let words = |checksum| self.fixed(HEADER_LEN, checksum);
+                let sum = || Sum::words(&words([0; 2]));
+                let length = HEADER_LEN.saturating_add(payload_len);
+                room.prepend_words(words(seal.field(Protocol::TCP, length, sum)))
             }
-            STAMPED_LEN => {
-                let mut header = Aligned([0; STAMPED_LEN]);
-                self.write(&mut header.0, room, payload_len, seal)
+            Layout::Timestamps(stamps) => {
+                let words = |checksum| {
+                    let [a, b, c, d, e] = self.fixed(STAMPED_LEN, checksum);
+                    let [f, g, h] = stamps.words();
+                    [a, b, c, d, e, f, g, h]
+                };
+                let sum = || Sum::words(&words([0; 2]));
+                let length = STAMPED_LEN.saturating_add(payload_len);
+                room.prepend_words(words(seal.field(Protocol::TCP, length, sum)))
             }
-            len => {
-                let mut bytes = Aligned([0; MAX_HEADER_LEN]);
-                let header = bytes.0.get_mut(..len).ok_or(NoRoom)?;
-                self.write(header, room, payload_len, seal)
-            }
+            Layout::Other => self.emit_long(room, payload_len, seal),
         }
     }
 
-    /// Writes the header into `header`, which is zero and of its length, and puts it in place.
+    /// The fixed part of a header that is `len` bytes long, in words as they stand in memory.
     #[inline(always)]
-    fn write(
+    fn fixed(&self, len: usize, checksum: [u8; 2]) -> [u32; 5] {
+        [
+            word(self.src_port.to_be_bytes(), self.dst_port.to_be_bytes()),
+            self.seq.to_be(),
+            self.ack.to_be(),
+            word(
+                self.offset_and_flags(len).to_be_bytes(),
+                self.window.to_be_bytes(),
+            ),
+            word(checksum, self.urgent.to_be_bytes()),
+        ]
+    }
+
+    #[inline(always)]
+    fn offset_and_flags(&self, len: usize) -> u16 {
+        // At most 60 / 4, which fits the four bits of the data offset.
+        let words = u16::try_from(len >> 2).unwrap_or(0);
+        words << 12 | self.flags.bits()
+    }
+
+    /// A header with other options than nearly all have.
+    #[inline(never)]
+    fn emit_long(
         &self,
-        header: &mut [u8],
         room: &mut Headroom<'_>,
         payload_len: usize,
         seal: Seal,
     ) -> Result<(), NoRoom> {
-        let (raw, options) = Raw::mut_from_prefix(header).map_err(|_| NoRoom)?;
-        let words = options.len().saturating_add(HEADER_LEN) >> 2;
+        let len = self.header_len();
+        let mut bytes = [0; MAX_HEADER_LEN];
+        let header = bytes.get_mut(..len).ok_or(NoRoom)?;
+        let (fixed, options) = header.split_first_chunk_mut::<HEADER_LEN>().ok_or(NoRoom)?;
         self.options.emit(options)?;
-        // At most 60 / 4, which fits the four bits of the data offset.
-        let words = u16::try_from(words).map_err(|_| NoRoom)?;
-        *raw = Raw {
-            source_port: U16::new(self.src_port),
-            destination_port: U16::new(self.dst_port),
-            sequence: U32::new(self.seq),
-            acknowledgment: U32::new(self.ack),
-            offset_and_flags: U16::new(words << 12 | self.flags.bits()),
-            window: U16::new(self.window),
-            checksum: [0; 2],
-            urgent: U16::new(self.urgent),
-        };
-        let checksum = seal.field(Protocol::TCP, header, payload_len);
+        *fixed = zerocopy::transmute!(self.fixed(len, [0; 2]));
+        let length = len.saturating_add(payload_len);
+        let checksum = seal.field(Protocol::TCP, length, || checksum::sum(header));
         let (raw, _) = Raw::mut_from_prefix(header).map_err(|_| NoRoom)?;
         raw.checksum = checksum;
         room.prepend(header)

@@ -7,7 +7,8 @@
 use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use crate::{Check, Drop, Headroom, NoRoom, Protocol, Seal, checksum};
+use crate::headroom::word;
+use crate::{Check, Drop, Headroom, NoRoom, Protocol, Seal, Sum, checksum};
 
 /// Length of the header in bytes.
 pub const HEADER_LEN: usize = 8;
@@ -98,18 +99,16 @@ impl Header {
         seal: Seal,
     ) -> Result<(), NoRoom> {
         let length = payload_len.checked_add(HEADER_LEN).ok_or(NoRoom)?;
-        let mut raw = Raw {
-            source_port: U16::new(self.src_port),
-            destination_port: U16::new(self.dst_port),
-            length: U16::new(u16::try_from(length).map_err(|_| NoRoom)?),
-            checksum: [0; 2],
-        };
-        raw.checksum = match (seal.field(Protocol::UDP, raw.as_bytes(), payload_len), seal) {
+        let length = u16::try_from(length).map_err(|_| NoRoom)?;
+        let ports = word(self.src_port.to_be_bytes(), self.dst_port.to_be_bytes());
+        let words = |checksum| [ports, word(length.to_be_bytes(), checksum)];
+        let sum = || Sum::words(&words([0; 2]));
+        let checksum = match (seal.field(Protocol::UDP, length.into(), sum), seal) {
             // RFC 768: a computed checksum of zero is sent as all ones.
             ([0, 0], Seal::Full { .. }) => [0xff; 2],
             (field, _) => field,
         };
-        room.prepend(raw.as_bytes())
+        room.prepend_words(words(checksum))
     }
 }
 

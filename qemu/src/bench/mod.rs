@@ -6,15 +6,13 @@
 //! clock on the host at hand. The stack alone is measured on the host, native, beside smoltcp.
 
 mod host;
-mod instructions;
-mod segments;
 mod start;
 mod throughput;
 
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{image, paths};
+use crate::{image, instructions, paths};
 
 /// One measured value.
 pub struct Figure {

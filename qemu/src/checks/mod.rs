@@ -4,6 +4,7 @@ mod carried;
 pub mod conformance;
 mod documents;
 mod features;
+mod reasons;
 mod sources;
 
 use anyhow::{Result, ensure};
@@ -48,6 +49,7 @@ const CHECKS: &[Check] = &[
         "conformance_is_what_tests_say",
         conformance::conformance_is_what_tests_say,
     ),
+    ("growth_is_explained", reasons::growth_is_explained),
 ];
 
 /// Runs the checks as tests.

@@ -21,6 +21,7 @@ mod capture;
 mod dhcp;
 mod ethernet;
 mod fetch;
+mod instructions;
 mod isolation;
 mod kernel;
 mod names;
@@ -133,6 +134,7 @@ pub fn groups() -> Vec<Group> {
         boot::group(),
         ethernet::group(),
         offload::group(),
+        instructions::group(),
         isolation::group(),
         tables::group(),
         kernel::group(),

@@ -39,7 +39,8 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
         }
-        let segment = Segment::parse(incoming.packet.payload, incoming.check())?;
+        let mut segment = Segment::EMPTY;
+        segment.read(incoming.packet.payload, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
         let mark = incoming.packet.header.ecn;
         let tuple = Tuple {
@@ -318,8 +319,8 @@ impl Stack {
         if has(Events::ESTABLISHED) && !was_established {
             self.stats.count(Counter::TcpActiveOpens);
         }
-        if let Some(header) = outcome.reply {
-            self.send_bare_as(chosen, &tuple, header);
+        if let Some(reset) = outcome.reply {
+            self.send_bare_as(chosen, &tuple, reset.header());
         }
     }
 
@@ -416,8 +417,8 @@ impl Stack {
         conn.error = conn.error.or(error);
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
-        if let Some(header) = outcome.reply {
-            self.send_bare(&tuple, header);
+        if let Some(reset) = outcome.reply {
+            self.send_bare(&tuple, reset.header());
         }
         self.tcp_finish(index, now);
     }

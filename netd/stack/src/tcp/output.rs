@@ -5,19 +5,17 @@
 
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
-use crate::hash::Tuple;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::{Path, Way};
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
-use crate::sender::{Sent, Step, Store};
+use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::gather::Sends;
 use crate::timers::Timer;
 use ::tcp::{Emit, Fate, Instant, State};
-use core::net::Ipv4Addr;
 use wire::tcp::Flags;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, ethernet, ipv4};
 
@@ -31,70 +29,68 @@ impl Stack {
     pub(crate) fn tcp_output<M: ClientMemory>(
         &mut self,
         index: u32,
-        id: InterfaceId,
+        turn: Turn,
         frame: &mut [u8],
         memory: &mut M,
         now: Instant,
-    ) -> Step {
+    ) -> Option<Sent> {
+        let id = turn.link;
         let Some(path) = self.tcp_path(index) else {
-            return self.tcp_lost(index, now);
+            return self.tcp_lost(index, turn, now);
         };
         if path.interface != id {
-            return Step::Elsewhere(path.interface);
+            return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
         let mac = if id == InterfaceId::LOOPBACK {
             Some(MacAddress::ZERO)
         } else {
             match self.link_address(id, path.next_hop, now) {
                 Found::Known(mac) => Some(mac),
-                Found::Wait(neighbour) => return Step::Waits(neighbour),
+                Found::Wait(neighbour) => return self.end_turn(turn, Next::Waits(neighbour)),
                 Found::Unreachable => None,
             }
         };
         self.commit(index);
         let early = self.early_output(index, now);
+        let interface = self.interfaces.get(id.index());
         let Some(conn) = self.tcp.connections.at_mut(index) else {
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         };
         if mac.is_none() && conn.tcp.state() == State::SynSent {
             self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         }
         let room = u32::try_from(frame.len().saturating_sub(HEADERS)).unwrap_or(u32::MAX);
-        let most = self
-            .interfaces
-            .get(id.index())
-            .map_or(0, |it| it.longest(room));
-        let emit = early.or_else(|| conn.tcp.output(&mut self.tcp.shared, most, now));
-        let (tuple, fate) = (conn.tuple, conn.tcp.fate());
-        self.timers.set(
-            Timer::Connection(index),
-            conn.tcp.next_deadline(&self.tcp.shared),
-        );
-        let Some(mut emit) = emit else {
-            if fate != Fate::Continues {
-                self.tcp_finish(index, now);
-            }
-            return Step::Idle;
+        let most = interface.map_or(0, |it| it.longest(room));
+        let mut emit = match early {
+            None => conn.tcp.output(&mut self.tcp.shared, most, now),
+            early => early,
         };
-        let written = match mac {
-            Some(mac) => self
-                .tcp_write(index, &mut emit, &path, &tuple, mac, frame, memory, now)
-                .map(if emit.is_last { Step::Last } else { Step::Sent }),
-            // The neighbour does not answer: the segment is lost, as it could be anywhere on its
-            // way, and the retransmission timer decides what that means.
-            None => {
+        let is_over = conn.tcp.fate() != Fate::Continues;
+        let deadline = conn.tcp.next_deadline(&self.tcp.shared);
+        self.timers.set(Timer::Connection(index), deadline);
+        let sent = match (&mut emit, mac) {
+            (Some(emit), Some(mac)) => {
+                let is_last = emit.is_last;
+                self.end_turn(turn, if is_last { Next::Idle } else { Next::Later });
+                let sent = self.tcp_write(index, emit, &path, mac, frame, memory, now);
+                if sent.is_none() {
+                    self.tcp_abort(index, Some(SocketError::BadMemory), now);
+                }
+                sent
+            }
+            (Some(_), None) => {
+                // The neighbour does not answer: the segment is lost, as it could be anywhere on its
+                // way, and the retransmission timer decides what that means.
                 self.stats.drop_sent(Drop::NeighbourUnreachable);
-                Some(Step::Again)
+                None
             }
+            (None, _) => self.end_turn(turn, Next::Idle),
         };
-        if fate != Fate::Continues {
+        if is_over {
             self.tcp_finish(index, now);
         }
-        written.unwrap_or_else(|| {
-            self.tcp_abort(index, Some(SocketError::BadMemory), now);
-            Step::Idle
-        })
+        sent
     }
 
     /// The way to the peer, looked up again when routes have changed.
@@ -116,13 +112,13 @@ impl Stack {
     }
 
     /// No way leads to the peer any more: who is not connected yet is told, who is waits.
-    fn tcp_lost(&mut self, index: u32, now: Instant) -> Step {
+    fn tcp_lost(&mut self, index: u32, turn: Turn, now: Instant) -> Option<Sent> {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         };
         if conn.tcp.state() == State::SynSent {
             self.tcp_abort(index, Some(SocketError::NetworkUnreachable), now);
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         }
         let lost = conn.tcp.output(&mut self.tcp.shared, 0, now).is_some();
         let fate = conn.tcp.fate();
@@ -132,13 +128,13 @@ impl Stack {
         );
         if fate != Fate::Continues {
             self.tcp_finish(index, now);
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         }
         if !lost {
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         }
         self.stats.drop_sent(Drop::NoRoute);
-        Step::Again
+        None
     }
 
     /// Writes a segment into a frame, from the network header on; of a super-segment that the device
@@ -149,17 +145,16 @@ impl Stack {
         index: u32,
         emit: &mut Emit,
         path: &Path,
-        tuple: &Tuple<Ipv4Addr>,
         mac: MacAddress,
         frame: &mut [u8],
         memory: &M,
         now: Instant,
     ) -> Option<Sent> {
+        let conn = self.tcp.connections.at(index)?;
+        let (tuple, ttl, dscp) = (conn.tuple, conn.ttl, conn.dscp);
         let header = &mut emit.header;
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
-        let conn = self.tcp.connections.at(index)?;
-        let (ttl, dscp) = (conn.ttl, conn.dscp);
         let ip = ipv4::Header {
             // RFC 9293 3.9.1.9 (SHLD-22): as it was chosen.
             dscp,

@@ -13,7 +13,7 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::requests::{Request, Send, To};
-use crate::sender::{Sent, Step, Store};
+use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use core::net::SocketAddrV4;
@@ -55,16 +55,17 @@ impl Stack {
     pub(crate) fn udp_output<M: ClientMemory>(
         &mut self,
         index: u32,
-        id: InterfaceId,
+        turn: Turn,
         frame: &mut [u8],
         memory: &mut M,
         now: Instant,
-    ) -> Step {
+    ) -> Option<Sent> {
+        let id = turn.link;
         let Some(socket) = self.udp.sockets.at(index) else {
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         };
         let Some(send) = self.requests.first_send(&socket.sends) else {
-            return Step::Idle;
+            return self.end_turn(turn, Next::Idle);
         };
         let (send, client, local) = (send, socket.client, socket.local);
         let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
@@ -75,7 +76,7 @@ impl Stack {
             return self.udp_done(index, Some(SocketError::NetworkUnreachable));
         };
         if path.interface != id {
-            return Step::Elsewhere(path.interface);
+            return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
         let from = SocketAddrV4::new(path.source, local.port());
         let parcel = Parcel {
@@ -95,8 +96,10 @@ impl Stack {
             Found::Known(mac) => {
                 let written = self.udp_write(&parcel, frame, memory);
                 let error = written.is_none().then_some(SocketError::BadMemory);
-                let done = self.udp_done(index, error);
-                written.map_or(done, |(len, meta)| Step::Sent(Sent { len, mac, meta }))
+                self.udp_done(index, error);
+                let (len, meta) = written?;
+                self.end_turn(turn, Next::Later);
+                Some(Sent { len, mac, meta })
             }
             Found::Wait(neighbour) => {
                 self.udp_park(index, &parcel, neighbour, memory);
@@ -192,10 +195,9 @@ impl Stack {
     }
 
     /// The socket's first send is over: with an error, or as well as datagrams can be.
-    fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Step {
-        let Some(socket) = self.udp.sockets.at_mut(index) else {
-            return Step::Idle;
-        };
+    /// (Gives nothing, for who has sent nothing and is to be asked again.)
+    fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Option<Sent> {
+        let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
         if let Some(send) = self.requests.first_send(&socket.sends) {
             match error {
@@ -212,6 +214,6 @@ impl Stack {
             self.release(send.source);
         }
         self.tell(client, Actor::Datagram(index));
-        Step::Again
+        None
     }
 }

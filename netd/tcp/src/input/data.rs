@@ -144,8 +144,7 @@ impl Processing<'_> {
     /// data is lost).
     fn refuse_data(&mut self) -> Drop {
         self.outcome.reply = Some(self.open.reset());
-        self.open
-            .cut(Cause::UserAborted, self.shared, &mut self.outcome);
+        self.open.cut(Cause::UserAborted, self.shared, self.outcome);
         Drop::TcpNobodyReads
     }
 }

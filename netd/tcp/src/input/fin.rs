@@ -25,7 +25,7 @@ impl Processing<'_> {
             if self.open.is_orphan {
                 // There is nobody left to tell.
                 let told = self.open.publish_fin(self.shared, self.now);
-                self.outcome = core::mem::take(&mut self.outcome).followed_by(told);
+                *self.outcome = core::mem::take(self.outcome).followed_by(told);
             }
         } else if let Some(position) = here.filter(|position| *position > nxt) {
             self.note_early(position);

@@ -22,7 +22,7 @@ impl Processing<'_> {
         if seq == expected || seq == rcv.ack_number(fin_told) {
             self.outcome.events.insert(Events::RESET);
             self.open
-                .cut(Cause::ResetArrived, self.shared, &mut self.outcome);
+                .cut(Cause::ResetArrived, self.shared, self.outcome);
             return Err(Stop::Done);
         }
         // The first check: what begins outside of the window is dropped without a word.

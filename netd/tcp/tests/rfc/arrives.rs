@@ -134,7 +134,7 @@ fn reaction(lab: &mut Lab, outcome: &Outcome) -> Reaction {
     let mut answers: Vec<Answer> = outcome
         .reply
         .iter()
-        .map(|header| answer(&seen(header, 0)))
+        .map(|reset| answer(&seen(&reset.header(), 0)))
         .collect();
     answers.extend(lab.sent().iter().map(answer));
     assert!(answers.len() <= 1, "{answers:?}");

@@ -169,7 +169,7 @@ fn data_for_a_user_who_has_left_is_refused() {
     assert_eq!(lab.sent(), [seg(FIN, 0, 0)]);
     let outcome = lab.input(data(0, 100, 1));
     assert_eq!(outcome.drop, Some(Drop::TcpNobodyReads));
-    let reply = seen(&outcome.reply.unwrap(), 0);
+    let reply = seen(&outcome.reply.unwrap().header(), 0);
     assert_eq!((reply.flags, reply.seq), (RST | ACK, 1));
     assert!(outcome.events.contains(Events::OVER));
     assert_eq!(lab.connection.fate(), Fate::Closed);

@@ -146,7 +146,7 @@ fn what_does_not_belong_into_a_handshake() {
         let mut lab = Lab::connecting();
         assert_eq!(lab.sent().len(), 1);
         let outcome = lab.input(segment);
-        let got = outcome.reply.map(|header| seen(&header, 0));
+        let got = outcome.reply.map(|reset| seen(&reset.header(), 0));
         assert_eq!(got, reply.map(|reply| reply.window(0)), "{segment:?}");
         assert_eq!(outcome.drop, Some(reason), "{segment:?}");
         assert_eq!((lab.state(), lab.sent()), (State::SynSent, vec![]));
@@ -203,7 +203,7 @@ fn aborting_tells_only_a_peer_that_knows_us() {
     let _ = lab.input(seg(SYN, -1, 0));
     let outcome = lab.connection.abort(&mut lab.shared);
     assert_eq!(
-        seen(&outcome.reply.unwrap(), 0),
+        seen(&outcome.reply.unwrap().header(), 0),
         seg(RST | ACK, 0, 0).window(0)
     );
     assert_eq!(lab.connection.fate(), Fate::Closed);

@@ -105,7 +105,7 @@ fn abort_sends_a_reset_that_is_exact() {
     assert_eq!(lab.sent().len(), 2);
     let _ = lab.take(data(0, 10, 0));
     let outcome = lab.connection.abort(&mut lab.shared);
-    let reset = seen(&outcome.reply.unwrap(), 0);
+    let reset = seen(&outcome.reply.unwrap().header(), 0);
     assert_eq!((reset.flags, reset.seq, reset.ack), (RST | ACK, 2_000, 10));
     assert_eq!((lab.connection.fate(), lab.sent()), (Fate::Closed, vec![]));
 }

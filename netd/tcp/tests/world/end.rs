@@ -308,7 +308,7 @@ impl End {
             self.ending = Some(Ending::TimedOut);
         }
         self.drops.extend(outcome.drop);
-        self.reply(outcome.reply);
+        self.reply(outcome.reply.map(tcp::Reset::header));
     }
 
     fn reply(&mut self, header: Option<Header>) {

@@ -64,7 +64,11 @@ fn every_alignment_and_short_length() {
             let copied = copy_and_sum_by_lanes(&mut copy, piece);
             assert_eq!(copy, piece);
             let pieces = copy_and_sum_by_pieces(&mut copy, piece);
-            for sum in [sum_by_lanes(piece), sum_by_words(piece), copied, pieces] {
+            copy.fill(0);
+            let words = copy_and_sum_by_words(&mut copy, piece);
+            assert_eq!(copy, piece);
+            let sums = [sum_by_lanes(piece), sum_by_words(piece)];
+            for sum in sums.into_iter().chain([copied, pieces, words]) {
                 assert_eq!(
                     sum.finish(),
                     by_the_book(piece).to_be_bytes(),

@@ -6,12 +6,13 @@
 //! *Never*: decides in which segments an option may stand.
 //!
 //! *Invariant*: what [`Options::emit`] writes is a multiple of four bytes, at most 40, and
-//! parses back to the same value. The layouts are the customary ones: [`Options::parse`] knows
+//! parses back to the same value. The layouts are the customary ones: [`Options::read`] knows
 //! the two that nearly all segments have by their bytes.
 
 use super::kind::{
     END, FAST_OPEN, MSS, NO_OPERATION, SACK, SACK_PERMITTED, TIMESTAMPS, USER_TIMEOUT, WINDOW_SCALE,
 };
+use crate::headroom::word;
 use crate::list::Blank;
 use crate::{Drop, List, NoRoom};
 
@@ -104,6 +105,29 @@ impl Blank for SackBlock {
 /// Up to four ranges, the most recent first: the most that fit in a header (RFC 2018 section 3).
 pub type SackBlocks = List<SackBlock, 4>;
 
+/// What options look like: nearly all are one of the first two.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Layout {
+    /// There are none.
+    None,
+    /// Timestamps and nothing else (RFC 7323 appendix A).
+    Timestamps(Timestamps),
+    /// Any others.
+    Other,
+}
+
+impl Timestamps {
+    /// The option where it is the only one, in words as they stand in memory.
+    #[inline(always)]
+    pub(super) fn words(self) -> [u32; 3] {
+        [
+            word([NO_OPERATION; 2], [TIMESTAMPS, 10]),
+            self.value.to_be(),
+            self.echo.to_be(),
+        ]
+    }
+}
+
 impl Options {
     /// No options.
     pub const NONE: Self = Self {
@@ -122,9 +146,10 @@ impl Options {
     /// [`Drop::TcpOption`] for an option that is cut off or has a length that is not its kind's
     /// (RFC 9293 section 3.1, MUST-7). Unknown kinds are skipped (MUST-6).
     #[inline]
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Drop> {
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<(), Drop> {
+        *self = Self::NONE;
         match *bytes {
-            [] => Ok(Self::NONE),
+            [] => Ok(()),
             // RFC 7323 appendix A: how nearly all segments of a connection with timestamps look.
             [
                 NO_OPERATION,
@@ -139,19 +164,18 @@ impl Options {
                 f,
                 g,
                 h,
-            ] => Ok(Self {
-                timestamps: Some(Timestamps {
+            ] => {
+                self.timestamps = Some(Timestamps {
                     value: u32::from_be_bytes([a, b, c, d]),
                     echo: u32::from_be_bytes([e, f, g, h]),
-                }),
-                ..Self::NONE
-            }),
-            _ => Self::walk(bytes),
+                });
+                Ok(())
+            }
+            _ => self.walk(bytes),
         }
     }
 
-    fn walk(mut bytes: &[u8]) -> Result<Self, Drop> {
-        let mut options = Self::NONE;
+    fn walk(&mut self, mut bytes: &[u8]) -> Result<(), Drop> {
         while let [kind, rest @ ..] = bytes {
             bytes = match (*kind, rest) {
                 (END, _) => break,
@@ -160,13 +184,13 @@ impl Options {
                     let (option, behind) = bytes
                         .split_at_checked(usize::from(*length))
                         .ok_or(Drop::TcpOption)?;
-                    options.take(option)?;
+                    self.take(option)?;
                     behind
                 }
                 _ => return Err(Drop::TcpOption),
             };
         }
-        Ok(options)
+        Ok(())
     }
 
     /// Takes over one option, given from its kind to its end.
@@ -200,8 +224,29 @@ impl Options {
         Ok(())
     }
 
-    /// How many bytes [`emit`](Self::emit) writes: a multiple of four, at most 40.
+    /// What has to be written.
     #[inline]
+    pub(super) fn layout(&self) -> Layout {
+        let Self {
+            mss: None,
+            window_scale: None,
+            sack_permitted: false,
+            timestamps,
+            sack,
+            user_timeout: None,
+            fast_open: None,
+        } = self
+        else {
+            return Layout::Other;
+        };
+        match timestamps {
+            _ if !sack.is_empty() => Layout::Other,
+            Some(stamps) => Layout::Timestamps(*stamps),
+            None => Layout::None,
+        }
+    }
+
+    /// How many bytes [`emit`](Self::emit) writes: a multiple of four, at most 40.
     #[must_use]
     pub(super) fn emitted_len(&self) -> usize {
         self.len_without_sack()
@@ -211,7 +256,6 @@ impl Options {
             })
     }
 
-    #[inline]
     fn len_without_sack(&self) -> usize {
         let mss: usize = if self.mss.is_some() { 4 } else { 0 };
         let scale = if self.window_scale.is_some() { 4 } else { 0 };
@@ -238,7 +282,6 @@ impl Options {
 
     /// How many SACK blocks fit beside the other options: three with timestamps (RFC 2018
     /// section 3).
-    #[inline]
     fn fitting_sack(&self) -> usize {
         if self.sack.is_empty() {
             return 0;
@@ -248,7 +291,6 @@ impl Options {
     }
 
     /// Fills `area`, which is [`emitted_len`](Self::emitted_len) bytes long.
-    #[inline]
     pub(super) fn emit(&self, area: &mut [u8]) -> Result<(), NoRoom> {
         if area.is_empty() {
             return Ok(());

@@ -1,5 +1,6 @@
 //! User timeout and Fast Open.
 
+use super::tests::parse;
 use super::*;
 use std::vec;
 use std::vec::Vec;
@@ -24,11 +25,11 @@ fn user_timeouts_are_seconds_or_minutes() {
             ..Options::NONE
         };
         assert_eq!(emitted(&options), bytes);
-        assert_eq!(Options::parse(&bytes), Ok(options));
+        assert_eq!(parse(&bytes), Ok(options));
         let parsed = options.user_timeout.map(UserTimeout::seconds);
         assert_eq!(parsed, Some(back), "{seconds} s");
     }
-    assert_eq!(Options::parse(&[28, 3, 0, 1]), Err(Drop::TcpOption));
+    assert_eq!(parse(&[28, 3, 0, 1]), Err(Drop::TcpOption));
 }
 
 #[test]
@@ -42,13 +43,13 @@ fn cookies_of_all_lengths() {
         };
         let bytes = emitted(&options);
         assert_eq!(bytes.len() % 4, 0);
-        assert_eq!(Options::parse(&bytes), Ok(options), "{length}");
+        assert_eq!(parse(&bytes), Ok(options), "{length}");
     }
     // RFC 7413 section 4.1.1: other lengths are ignored.
     for length in [1_u8, 2, 3, 5, 7, 17, 18, 20] {
         let mut bytes = vec![34, length + 2];
         bytes.extend(0..length);
-        assert_eq!(Options::parse(&bytes), Ok(Options::NONE), "{length}");
+        assert_eq!(parse(&bytes), Ok(Options::NONE), "{length}");
     }
 }
 
@@ -69,10 +70,10 @@ fn what_does_not_fit_is_left_out() {
         user_timeout: None,
         ..options
     };
-    assert_eq!(Options::parse(&bytes), Ok(without));
+    assert_eq!(parse(&bytes), Ok(without));
     let shorter = Options {
         fast_open: FastOpenCookie::from_slice(&[7; 8]),
         ..options
     };
-    assert_eq!(Options::parse(&emitted(&shorter)), Ok(shorter));
+    assert_eq!(parse(&emitted(&shorter)), Ok(shorter));
 }

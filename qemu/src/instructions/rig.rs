@@ -1,0 +1,134 @@
+//! A machine whose clock counts instructions, with us at the other end of its cable.
+//!
+//! With `-icount shift=0` QEMU's clock advances one nanosecond for each guest instruction, so the
+//! guest's processor time is the number of them. That alone is not enough for the same count each time:
+//! it matters how many frames the guest finds when it looks, and that depends on how quick the host is.
+//! So QEMU holds back what we send (`filter-buffer`) and lets all of it go at once, with the beat of
+//! a clock: what we send together arrives together, and the guest has slept before.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use regex::Regex;
+use serde_json::{Value, json};
+
+use crate::frames::{ADDRESS, Cable};
+use crate::guest::Guest;
+use crate::machine::{Card, Machine};
+use crate::monitor::{self, Monitor};
+use crate::paths;
+
+/// Plenty for what the guest measures by itself.
+const LIMIT: Duration = Duration::from_secs(120);
+
+pub struct Rig {
+    guest: Guest,
+    pub cable: Cable,
+    monitor: Monitor,
+    /// Where QEMU writes down exceptions while it is asked to.
+    log: PathBuf,
+    /// The next connection's port on our side: none is used twice.
+    port: u16,
+}
+
+impl Rig {
+    /// Boots it; `name` is unique within a run.
+    pub fn boot(name: &str) -> Result<Self> {
+        let cable = Cable::new(name)?;
+        let control = monitor::path(name);
+        let log = std::env::temp_dir().join(format!("skerry-{}-{name}.log", std::process::id()));
+        let filter = "filter-buffer,id=beat,netdev=net0,queue=tx,interval=1000,status=off";
+        let mut extra = vec![
+            "-initrd".into(),
+            paths::build().join("test.cpio").display().to_string(),
+            "-icount".into(),
+            "shift=0".into(),
+            "-object".into(),
+            filter.into(),
+        ];
+        extra.extend(monitor::words(&control));
+        let guest = Guest::boot(Machine {
+            kernel: paths::build().join("skerry.img"),
+            cards: vec![Card::new(cable.link())],
+            append: ADDRESS.into(),
+            extra,
+            ..Machine::default()
+        })?;
+        let monitor = Monitor::connect(&control)?;
+        let rig = Self {
+            guest,
+            cable,
+            monitor,
+            log,
+            port: 20_000,
+        };
+        rig.cable.introduce()?;
+        Ok(rig)
+    }
+
+    /// Holds back what we send until the next beat; so many microseconds between two. Lets everything
+    /// through at once without.
+    pub fn set_beat(&mut self, microseconds: Option<u32>) -> Result<()> {
+        if let Some(microseconds) = microseconds {
+            self.set("interval", &json!(microseconds))?;
+        }
+        let status = if microseconds.is_some() { "on" } else { "off" };
+        self.set("status", &json!(status))
+    }
+
+    fn set(&mut self, property: &str, value: &Value) -> Result<()> {
+        let arguments = json!({"path": "/objects/beat", "property": property, "value": value});
+        self.monitor.execute("qom-set", &arguments)?;
+        Ok(())
+    }
+
+    /// So many ports of ours that nobody has used yet; the first of them.
+    pub const fn ports(&mut self, count: u16) -> u16 {
+        let first = self.port;
+        self.port += count;
+        first
+    }
+
+    /// The number that a command of the guest prints after a colon.
+    pub fn figure(&mut self, command: &str) -> Result<f64> {
+        let text = self.guest.command_within(command, LIMIT)?.success()?;
+        let found = Regex::new(r"(?m)^\w+: ([0-9.]+)")?
+            .captures(&text)
+            .with_context(|| format!("no figure in {text:?}"))?;
+        Ok(found[1].parse()?)
+    }
+
+    /// Instructions that the guest has executed, idling not counted.
+    fn busy(&mut self) -> Result<f64> {
+        self.figure("bench busy")
+    }
+
+    /// Instructions for each of the operations whose number `run` returns, without what asking costs.
+    pub fn count(&mut self, run: impl FnOnce(&Cable) -> Result<f64>) -> Result<f64> {
+        let first = self.busy()?;
+        let second = self.busy()?;
+        let operations = run(&self.cable)?;
+        let third = self.busy()?;
+        Ok(((third - second) - (second - first)) / operations)
+    }
+
+    /// Entries of the kernel (system calls, interrupts, faults) for each operation.
+    pub fn entries(&mut self, run: impl FnOnce(&Cable) -> Result<f64>) -> Result<f64> {
+        std::fs::remove_file(&self.log).ok();
+        let file = format!("logfile {}", self.log.display());
+        self.monitor.human(&file)?;
+        self.monitor.human("log int")?;
+        let operations = run(&self.cable);
+        self.monitor.human("log none")?;
+        let log = std::fs::read_to_string(&self.log).context("QEMU's log")?;
+        let entries = log.matches("Taking exception").count();
+        Ok(f64::from(u32::try_from(entries)?) / operations?)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.log).ok();
+    }
+}

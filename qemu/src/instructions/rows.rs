@@ -1,0 +1,365 @@
+//! What is counted, one function for each row of the record.
+
+use anyhow::{Context, Result, ensure};
+
+use super::peer::{ANSWER, Connection, QUIET, SEGMENT, Segment};
+use super::rig::Rig;
+use crate::frames::{Cable, OUR_MAC, US, as_echo_reply, as_udp, echo_request, udp};
+
+/// Echoes of which each waits for the one before.
+const ECHOES: u16 = 500;
+/// Datagrams and connections under way at a time.
+const PARALLEL: u16 = 32;
+/// Rounds of so many in parallel.
+const ROUNDS: u16 = 20;
+/// Segments that come together: 64 KiB, what a sender hands to its device at a time.
+const BURST: usize = 44;
+/// Bursts that are counted, and those before, in which windows grow.
+const BURSTS: usize = 80;
+const WARM: usize = 30;
+
+/// Between two beats, in microseconds: longer than the guest needs for what it gets, and than we need to
+/// send it, be it one frame or many.
+const BEAT: u32 = 1_000;
+const BURST_BEAT: u32 = 5_000;
+
+const ECHO: u16 = 7;
+const DISCARD: u16 = 9;
+const SOURCE: u16 = 19;
+const HTTP: u16 = 80;
+
+/// Counts one thing.
+pub type Count = fn(&mut Rig) -> Result<f64>;
+
+/// The rows in the order of the record: name and how it is counted.
+pub const ROWS: &[(&str, Count)] = &[
+    ("null system call", |rig| rig.figure("bench null")),
+    ("doorbell to a waiting process", |rig| {
+        rig.figure("bench doorbell")
+    }),
+    ("message and answer, two processes", |rig| {
+        rig.figure("bench message")
+    }),
+    ("ICMP echo", icmp),
+    ("UDP echo, one at a time", udp_alone),
+    ("UDP echo, 32 in flight", udp_together),
+    ("TCP echo, 64 bytes", tcp_asleep),
+    ("TCP echo, 64 bytes, as soon as possible", tcp_awake),
+    ("TCP receive, 1,448 bytes, no offload", receive),
+    ("TCP send, 1,448 bytes, no offload", send),
+    ("connection opened and closed, 32 at a time", connections),
+    ("HTTP request, connection kept", requests),
+    ("HTTP request, own connection, 32 at a time", visits),
+    ("kernel entries, 1,448 bytes received", entries_receiving),
+    ("kernel entries, 1,448 bytes sent", entries_sending),
+];
+
+fn icmp(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BEAT))?;
+    rig.count(|cable| {
+        for sequence in 0..ECHOES {
+            cable.send(&echo_request(0xbe, sequence, &[0x5a; 56]))?;
+            cable.expect("echo reply", ANSWER, |frame| {
+                as_echo_reply(frame).filter(|(_, found, _)| *found == sequence)
+            })?;
+        }
+        Ok(f64::from(ECHOES))
+    })
+}
+
+/// Rounds of datagrams that go together and come back.
+fn datagrams(cable: &Cable, port: u16, rounds: u16, together: u16) -> Result<f64> {
+    for _ in 0..rounds {
+        let frames: Vec<_> = (0..together)
+            .map(|number| udp(port + number, ECHO, &[0x5a; 64]))
+            .collect();
+        cable.send_all(&frames)?;
+        for _ in 0..together {
+            let back = cable.expect("datagram", ANSWER, as_udp)?;
+            ensure!(back.payload == [0x5a; 64], "the echo was changed");
+        }
+    }
+    Ok(f64::from(rounds) * f64::from(together))
+}
+
+fn udp_alone(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BEAT))?;
+    let port = rig.ports(1);
+    datagrams(&rig.cable, port, 1, 1)?;
+    rig.count(|cable| datagrams(cable, port, ECHOES, 1))
+}
+
+fn udp_together(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BURST_BEAT))?;
+    let port = rig.ports(PARALLEL);
+    datagrams(&rig.cable, port, 2, PARALLEL)?;
+    rig.count(|cable| datagrams(cable, port, ROUNDS, PARALLEL))
+}
+
+/// Echoes of 64 bytes on one connection, each after the one before.
+fn tcp(rig: &mut Rig) -> Result<f64> {
+    let port = rig.ports(50);
+    let mut connection = Connection::open(&rig.cable, port, ECHO)?;
+    let echo = |cable: &Cable, connection: &mut Connection| -> Result<()> {
+        cable.send(&connection.say(&[0x5a; 64])?)?;
+        let until = connection.expected.wrapping_add(64);
+        while connection.expected != until {
+            connection.hear(cable)?;
+        }
+        Ok(())
+    };
+    for _ in 0..WARM {
+        echo(&rig.cable, &mut connection)?;
+    }
+    let count = rig.count(|cable| {
+        for _ in 0..ECHOES {
+            echo(cable, &mut connection)?;
+        }
+        Ok(f64::from(ECHOES))
+    })?;
+    close(&rig.cable, &mut connection)?;
+    Ok(count)
+}
+
+fn tcp_asleep(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BEAT))?;
+    tcp(rig)
+}
+
+fn tcp_awake(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(None)?;
+    tcp(rig)
+}
+
+/// Ends both directions.
+fn close(cable: &Cable, connection: &mut Connection) -> Result<()> {
+    cable.send(&connection.fin()?)?;
+    while !connection.hear(cable)?.fin {}
+    cable.send(&connection.acknowledgment()?)
+}
+
+/// What 1,448 bytes of so many are.
+fn per_segment(bytes: usize) -> Result<f64> {
+    Ok(f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(SEGMENT)?))
+}
+
+/// Bursts to a service that swallows them.
+fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f64> {
+    let mut bytes = 0;
+    for _ in 0..count {
+        let segments = connection.await_room(cable, BURST)?;
+        cable.send_all(&connection.burst(segments)?)?;
+        connection.await_acknowledgment(cable)?;
+        bytes += segments * SEGMENT;
+    }
+    per_segment(bytes)
+}
+
+/// Opens a connection to that service, and gives it the time to offer more room than a burst takes.
+fn discarding(rig: &mut Rig) -> Result<Connection> {
+    rig.set_beat(Some(BURST_BEAT))?;
+    let port = rig.ports(50);
+    let mut connection = Connection::open(&rig.cable, port, DISCARD)?;
+    let mut count = 0;
+    while connection.window < 8 * BURST * SEGMENT {
+        bursts(&rig.cable, &mut connection, 1)?;
+        count += 1;
+        ensure!(count < 500, "a window of {} bytes", connection.window);
+    }
+    Ok(connection)
+}
+
+fn receive(rig: &mut Rig) -> Result<f64> {
+    let mut connection = discarding(rig)?;
+    let count = rig.count(|cable| bursts(cable, &mut connection, BURSTS))?;
+    close(&rig.cable, &mut connection)?;
+    Ok(count)
+}
+
+fn entries_receiving(rig: &mut Rig) -> Result<f64> {
+    let mut connection = discarding(rig)?;
+    let count = rig.entries(|cable| bursts(cable, &mut connection, BURSTS))?;
+    close(&rig.cable, &mut connection)?;
+    Ok(count)
+}
+
+/// Takes windows full of bytes from a service that sends without end. What it has sent is
+/// acknowledged when the window is full, two segments at a time: so the guest always finds the same.
+fn windows(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f64> {
+    let mut bytes = 0;
+    for _ in 0..count {
+        let (mut came, mut marks) = (0, Vec::new());
+        let mut owed = 0;
+        while came < connection.room {
+            let Some(segment) = next(cable, connection)? else {
+                break;
+            };
+            came += segment;
+            owed += segment;
+            if owed > SEGMENT {
+                marks.push(came);
+                owed = 0;
+            }
+        }
+        marks.push(came);
+        marks.dedup();
+        let acknowledgments: Result<Vec<_>> = marks
+            .iter()
+            .map(|mark| connection.acknowledgment_without(came - mark))
+            .collect();
+        cable.send_all(&acknowledgments?)?;
+        bytes += came;
+    }
+    per_segment(bytes)
+}
+
+/// Payload of the next segment, if the guest does not fall silent before.
+fn next(cable: &Cable, connection: &mut Connection) -> Result<Option<usize>> {
+    let Some(frame) = cable.receive(QUIET)? else {
+        return Ok(None);
+    };
+    cable.answer_arp(&frame, US, OUR_MAC)?;
+    let Some(segment) = Segment::parse(&frame).filter(|segment| connection.owns(segment)) else {
+        return Ok(Some(0));
+    };
+    Ok(Some(connection.take(&segment)?.unwrap_or(0)))
+}
+
+/// Opens a connection to that service, until it fills the window.
+fn sourcing(rig: &mut Rig) -> Result<Connection> {
+    rig.set_beat(Some(BEAT))?;
+    let port = rig.ports(50);
+    let mut connection = Connection::open(&rig.cable, port, SOURCE)?;
+    let room = connection.room;
+    connection.room = 8 * room;
+    windows(&rig.cable, &mut connection, WARM)?;
+    connection.room = room;
+    windows(&rig.cable, &mut connection, 2)?;
+    Ok(connection)
+}
+
+fn send(rig: &mut Rig) -> Result<f64> {
+    let mut connection = sourcing(rig)?;
+    let count = rig.count(|cable| windows(cable, &mut connection, BURSTS))?;
+    rig.cable.send(&connection.reset()?)?;
+    Ok(count)
+}
+
+fn entries_sending(rig: &mut Rig) -> Result<f64> {
+    let mut connection = sourcing(rig)?;
+    let count = rig.entries(|cable| windows(cable, &mut connection, BURSTS))?;
+    rig.cable.send(&connection.reset()?)?;
+    Ok(count)
+}
+
+/// Rounds of connections that live at the same time: opened together, asked for what `request` says,
+/// and ended by both sides.
+fn lives(cable: &Cable, first: u16, rounds: u16, service: u16, request: &[u8]) -> Result<f64> {
+    for round in 0..rounds {
+        let first = first + round * PARALLEL;
+        let mut all: Vec<Connection> = (0..PARALLEL)
+            .map(|number| Connection::new(first + number, service))
+            .collect();
+        let requests: Result<Vec<_>> = all.iter_mut().map(Connection::syn).collect();
+        cable.send_all(&requests?)?;
+        let mut ended = 0;
+        while ended < PARALLEL {
+            let segment = cable
+                .expect("segment", ANSWER, Segment::parse)
+                .context("connections")?;
+            let Some(connection) = all.iter_mut().find(|one| one.owns(&segment)) else {
+                continue;
+            };
+            ensure!(!segment.rst, "a connection was refused");
+            if connection.take(&segment)?.is_none() {
+                continue;
+            }
+            ended += u16::from(segment.fin);
+            cable.send_all(&answer(connection, &segment, request)?)?;
+        }
+    }
+    Ok(f64::from(rounds) * f64::from(PARALLEL))
+}
+
+/// What a client says to a segment: to the first, that it has come; its request, when there is room; an
+/// acknowledgement now and then; and its end, after the other's if it has asked for something.
+fn answer(connection: &mut Connection, segment: &Segment, request: &[u8]) -> Result<Vec<Vec<u8>>> {
+    let mut out = Vec::new();
+    if segment.syn {
+        out.push(connection.acknowledgment()?);
+        if request.is_empty() {
+            out.push(connection.fin()?);
+        }
+    }
+    if !request.is_empty() && connection.has_said_nothing() && connection.window >= request.len() {
+        out.push(connection.say(request)?);
+    }
+    out.extend(connection.delayed_acknowledgment()?);
+    if segment.fin && request.is_empty() {
+        out.push(connection.acknowledgment()?);
+    } else if segment.fin {
+        out.push(connection.fin()?);
+    }
+    Ok(out)
+}
+
+fn connections(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BURST_BEAT))?;
+    let port = rig.ports(PARALLEL * (ROUNDS + 1));
+    lives(&rig.cable, port, 1, ECHO, &[])?;
+    let first = port + PARALLEL;
+    rig.count(|cable| lives(cable, first, ROUNDS, ECHO, &[]))
+}
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\n\r\n";
+const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\nConnection: close\r\n\r\n";
+
+fn visits(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BURST_BEAT))?;
+    let port = rig.ports(PARALLEL * (ROUNDS + 1));
+    lives(&rig.cable, port, 1, HTTP, LAST_REQUEST)?;
+    let first = port + PARALLEL;
+    rig.count(|cable| lives(cable, first, ROUNDS, HTTP, LAST_REQUEST))
+}
+
+/// One request and the whole answer. Its last bytes are acknowledged with the next request.
+fn request(cable: &Cable, connection: &mut Connection) -> Result<()> {
+    cable.send(&connection.say(REQUEST)?)?;
+    let mut answer = Vec::new();
+    loop {
+        answer.extend(connection.hear(cable)?.payload);
+        if let Some(acknowledgment) = connection.delayed_acknowledgment()? {
+            cable.send(&acknowledgment)?;
+        }
+        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            continue;
+        };
+        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+        ensure!(head.starts_with("http/1.1 200"), "answer {head:?}");
+        let length: usize = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length:"))
+            .and_then(|value| value.trim().parse().ok())
+            .context("no length")?;
+        if answer.len() >= end + 4 + length {
+            return Ok(());
+        }
+    }
+}
+
+fn requests(rig: &mut Rig) -> Result<f64> {
+    rig.set_beat(Some(BEAT))?;
+    let port = rig.ports(50);
+    let mut connection = Connection::open(&rig.cable, port, HTTP)?;
+    for _ in 0..WARM {
+        request(&rig.cable, &mut connection)?;
+    }
+    let count = rig.count(|cable| {
+        for _ in 0..ECHOES {
+            request(cable, &mut connection)?;
+        }
+        Ok(f64::from(ECHOES))
+    })?;
+    close(&rig.cable, &mut connection)?;
+    Ok(count)
+}
