@@ -61,8 +61,14 @@ fn run_command() -> Result<()> {
         "run" => run::run(),
         "debug" => run::debug(),
         "test" => tests::run(argument.as_deref()),
-        // What a test runs where it may make interfaces.
-        "inside" => tests::offload::inside(argument.as_deref().unwrap_or_default()),
+        // What tests run where they may make interfaces.
+        "inside" => match argument.as_deref() {
+            Some(instructions::INSIDE) => {
+                let mut next = || words.next().unwrap_or_default();
+                instructions::inside(&next(), &next())
+            }
+            name => tests::offload::inside(name.unwrap_or_default()),
+        },
         "bench" => bench::run(),
         "counts" => instructions::write(argument.as_deref().unwrap_or_default()),
         "check" => checks::run(),

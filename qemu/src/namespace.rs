@@ -18,11 +18,11 @@ fn unshare() -> Command {
     command
 }
 
-/// Runs this tool again with these words, in a namespace.
+/// Runs this tool again with these words, in a namespace. Gives what it prints.
 ///
 /// # Errors
 /// [`Skip`] where none can be made; what it has printed if it fails there.
-pub fn run_inside(words: &[&str]) -> Result<()> {
+pub fn run_inside(words: &[&str]) -> Result<String> {
     let probe = unshare()
         .args(["ip", "tuntap", "add", "dev", "probe", "mode", "tap"])
         .output();
@@ -37,7 +37,7 @@ pub fn run_inside(words: &[&str]) -> Result<()> {
         String::from_utf8_lossy(&run.stdout),
         String::from_utf8_lossy(&run.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8_lossy(&run.stdout).into_owned())
 }
 
 /// Makes a TAP interface with this address whose frames carry what a card has to know of them.

@@ -1,4 +1,4 @@
-//! A machine whose clock counts instructions, with us at the other end of its cable.
+//! A machine whose clock counts instructions.
 //!
 //! With `-icount shift=0` QEMU's clock advances one nanosecond for each guest instruction, so the
 //! guest's processor time is the number of them. That alone is not enough for the same count each time:
@@ -13,9 +13,9 @@ use anyhow::{Context, Result};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::frames::{ADDRESS, Cable};
+use crate::frames::ADDRESS;
 use crate::guest::Guest;
-use crate::machine::{Card, Machine};
+use crate::machine::{Card, Link, Machine};
 use crate::monitor::{self, Monitor};
 use crate::paths;
 
@@ -24,18 +24,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Rig {
     guest: Guest,
-    pub cable: Cable,
     monitor: Monitor,
     /// Where QEMU writes down exceptions while it is asked to.
     log: PathBuf,
-    /// The next connection's port on our side: none is used twice.
-    port: u16,
 }
 
 impl Rig {
-    /// Boots it; `name` is unique within a run.
-    pub fn boot(name: &str) -> Result<Self> {
-        let cable = Cable::new(name)?;
+    /// Boots it with its card on that link; `name` is unique within a run.
+    pub fn boot(name: &str, link: Link) -> Result<Self> {
         let control = monitor::path(name);
         let log = std::env::temp_dir().join(format!("skerry-{}-{name}.log", std::process::id()));
         let filter = "filter-buffer,id=beat,netdev=net0,queue=tx,interval=1000,status=off";
@@ -50,21 +46,17 @@ impl Rig {
         extra.extend(monitor::words(&control));
         let guest = Guest::boot(Machine {
             kernel: paths::build().join("skerry.img"),
-            cards: vec![Card::new(cable.link())],
+            cards: vec![Card::new(link)],
             append: ADDRESS.into(),
             extra,
             ..Machine::default()
         })?;
         let monitor = Monitor::connect(&control)?;
-        let rig = Self {
+        Ok(Self {
             guest,
-            cable,
             monitor,
             log,
-            port: 20_000,
-        };
-        rig.cable.introduce()?;
-        Ok(rig)
+        })
     }
 
     /// Holds back what we send until the next beat; so many microseconds between two. Lets everything
@@ -83,13 +75,6 @@ impl Rig {
         Ok(())
     }
 
-    /// So many ports of ours that nobody has used yet; the first of them.
-    pub const fn ports(&mut self, count: u16) -> u16 {
-        let first = self.port;
-        self.port += count;
-        first
-    }
-
     /// The number that a command of the guest prints after a colon.
     pub fn figure(&mut self, command: &str) -> Result<f64> {
         let text = self.guest.command_within(command, LIMIT)?.success()?;
@@ -105,21 +90,21 @@ impl Rig {
     }
 
     /// Instructions for each of the operations whose number `run` returns, without what asking costs.
-    pub fn count(&mut self, run: impl FnOnce(&Cable) -> Result<f64>) -> Result<f64> {
+    pub fn count(&mut self, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
         let first = self.busy()?;
         let second = self.busy()?;
-        let operations = run(&self.cable)?;
+        let operations = run()?;
         let third = self.busy()?;
         Ok(((third - second) - (second - first)) / operations)
     }
 
     /// Entries of the kernel (system calls, interrupts, faults) for each operation.
-    pub fn entries(&mut self, run: impl FnOnce(&Cable) -> Result<f64>) -> Result<f64> {
+    pub fn entries(&mut self, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
         std::fs::remove_file(&self.log).ok();
         let file = format!("logfile {}", self.log.display());
         self.monitor.human(&file)?;
         self.monitor.human("log int")?;
-        let operations = run(&self.cable);
+        let operations = run();
         self.monitor.human("log none")?;
         let log = std::fs::read_to_string(&self.log).context("QEMU's log")?;
         let entries = log.matches("Taking exception").count();

@@ -1,7 +1,8 @@
-//! What is counted, one function for each row of the record.
+//! What is counted on a cable whose other end is ours, one function for each row of the record.
 
 use anyhow::{Context, Result, ensure};
 
+use super::Row;
 use super::peer::{ANSWER, Connection, QUIET, SEGMENT, Segment};
 use super::rig::Rig;
 use crate::frames::{Cable, OUR_MAC, US, as_echo_reply, as_udp, echo_request, udp};
@@ -28,17 +29,43 @@ const DISCARD: u16 = 9;
 const SOURCE: u16 = 19;
 const HTTP: u16 = 80;
 
-/// Counts one thing.
-pub type Count = fn(&mut Rig) -> Result<f64>;
+/// A guest and its peer.
+pub struct Bench {
+    rig: Rig,
+    cable: Cable,
+    /// The next connection's port on our side: none is used twice.
+    port: u16,
+}
+
+impl Bench {
+    /// Boots the guest; `name` is unique within a run.
+    pub fn boot(name: &str) -> Result<Self> {
+        let cable = Cable::new(name)?;
+        let rig = Rig::boot(name, cable.link())?;
+        cable.introduce()?;
+        Ok(Self {
+            rig,
+            cable,
+            port: 20_000,
+        })
+    }
+
+    /// So many ports of ours that nobody has used yet; the first of them.
+    const fn ports(&mut self, count: u16) -> u16 {
+        let first = self.port;
+        self.port += count;
+        first
+    }
+}
 
 /// The rows in the order of the record: name and how it is counted.
-pub const ROWS: &[(&str, Count)] = &[
-    ("null system call", |rig| rig.figure("bench null")),
-    ("doorbell to a waiting process", |rig| {
-        rig.figure("bench doorbell")
+pub const ROWS: &[Row<Bench>] = &[
+    ("null system call", |bench| bench.rig.figure("bench null")),
+    ("doorbell to a waiting process", |bench| {
+        bench.rig.figure("bench doorbell")
     }),
-    ("message and answer, two processes", |rig| {
-        rig.figure("bench message")
+    ("message and answer, two processes", |bench| {
+        bench.rig.figure("bench message")
     }),
     ("ICMP echo", icmp),
     ("UDP echo, one at a time", udp_alone),
@@ -54,12 +81,14 @@ pub const ROWS: &[(&str, Count)] = &[
     ("kernel entries, 1,448 bytes sent", entries_sending),
 ];
 
-fn icmp(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BEAT))?;
-    rig.count(|cable| {
+fn icmp(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BEAT))?;
+    bench.rig.count(|| {
         for sequence in 0..ECHOES {
-            cable.send(&echo_request(0xbe, sequence, &[0x5a; 56]))?;
-            cable.expect("echo reply", ANSWER, |frame| {
+            bench
+                .cable
+                .send(&echo_request(0xbe, sequence, &[0x5a; 56]))?;
+            bench.cable.expect("echo reply", ANSWER, |frame| {
                 as_echo_reply(frame).filter(|(_, found, _)| *found == sequence)
             })?;
         }
@@ -82,24 +111,26 @@ fn datagrams(cable: &Cable, port: u16, rounds: u16, together: u16) -> Result<f64
     Ok(f64::from(rounds) * f64::from(together))
 }
 
-fn udp_alone(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BEAT))?;
-    let port = rig.ports(1);
-    datagrams(&rig.cable, port, 1, 1)?;
-    rig.count(|cable| datagrams(cable, port, ECHOES, 1))
+fn udp_alone(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BEAT))?;
+    let port = bench.ports(1);
+    datagrams(&bench.cable, port, 1, 1)?;
+    bench.rig.count(|| datagrams(&bench.cable, port, ECHOES, 1))
 }
 
-fn udp_together(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BURST_BEAT))?;
-    let port = rig.ports(PARALLEL);
-    datagrams(&rig.cable, port, 2, PARALLEL)?;
-    rig.count(|cable| datagrams(cable, port, ROUNDS, PARALLEL))
+fn udp_together(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BURST_BEAT))?;
+    let port = bench.ports(PARALLEL);
+    datagrams(&bench.cable, port, 2, PARALLEL)?;
+    bench
+        .rig
+        .count(|| datagrams(&bench.cable, port, ROUNDS, PARALLEL))
 }
 
 /// Echoes of 64 bytes on one connection, each after the one before.
-fn tcp(rig: &mut Rig) -> Result<f64> {
-    let port = rig.ports(50);
-    let mut connection = Connection::open(&rig.cable, port, ECHO)?;
+fn tcp(bench: &mut Bench) -> Result<f64> {
+    let port = bench.ports(50);
+    let mut connection = Connection::open(&bench.cable, port, ECHO)?;
     let echo = |cable: &Cable, connection: &mut Connection| -> Result<()> {
         cable.send(&connection.say(&[0x5a; 64])?)?;
         let until = connection.expected.wrapping_add(64);
@@ -109,26 +140,26 @@ fn tcp(rig: &mut Rig) -> Result<f64> {
         Ok(())
     };
     for _ in 0..WARM {
-        echo(&rig.cable, &mut connection)?;
+        echo(&bench.cable, &mut connection)?;
     }
-    let count = rig.count(|cable| {
+    let count = bench.rig.count(|| {
         for _ in 0..ECHOES {
-            echo(cable, &mut connection)?;
+            echo(&bench.cable, &mut connection)?;
         }
         Ok(f64::from(ECHOES))
     })?;
-    close(&rig.cable, &mut connection)?;
+    close(&bench.cable, &mut connection)?;
     Ok(count)
 }
 
-fn tcp_asleep(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BEAT))?;
-    tcp(rig)
+fn tcp_asleep(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BEAT))?;
+    tcp(bench)
 }
 
-fn tcp_awake(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(None)?;
-    tcp(rig)
+fn tcp_awake(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(None)?;
+    tcp(bench)
 }
 
 /// Ends both directions.
@@ -156,30 +187,34 @@ fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f6
 }
 
 /// Opens a connection to that service, and gives it the time to offer more room than a burst takes.
-fn discarding(rig: &mut Rig) -> Result<Connection> {
-    rig.set_beat(Some(BURST_BEAT))?;
-    let port = rig.ports(50);
-    let mut connection = Connection::open(&rig.cable, port, DISCARD)?;
+fn discarding(bench: &mut Bench) -> Result<Connection> {
+    bench.rig.set_beat(Some(BURST_BEAT))?;
+    let port = bench.ports(50);
+    let mut connection = Connection::open(&bench.cable, port, DISCARD)?;
     let mut count = 0;
     while connection.window < 8 * BURST * SEGMENT {
-        bursts(&rig.cable, &mut connection, 1)?;
+        bursts(&bench.cable, &mut connection, 1)?;
         count += 1;
         ensure!(count < 500, "a window of {} bytes", connection.window);
     }
     Ok(connection)
 }
 
-fn receive(rig: &mut Rig) -> Result<f64> {
-    let mut connection = discarding(rig)?;
-    let count = rig.count(|cable| bursts(cable, &mut connection, BURSTS))?;
-    close(&rig.cable, &mut connection)?;
+fn receive(bench: &mut Bench) -> Result<f64> {
+    let mut connection = discarding(bench)?;
+    let count = bench
+        .rig
+        .count(|| bursts(&bench.cable, &mut connection, BURSTS))?;
+    close(&bench.cable, &mut connection)?;
     Ok(count)
 }
 
-fn entries_receiving(rig: &mut Rig) -> Result<f64> {
-    let mut connection = discarding(rig)?;
-    let count = rig.entries(|cable| bursts(cable, &mut connection, BURSTS))?;
-    close(&rig.cable, &mut connection)?;
+fn entries_receiving(bench: &mut Bench) -> Result<f64> {
+    let mut connection = discarding(bench)?;
+    let count = bench
+        .rig
+        .entries(|| bursts(&bench.cable, &mut connection, BURSTS))?;
+    close(&bench.cable, &mut connection)?;
     Ok(count)
 }
 
@@ -226,29 +261,33 @@ fn next(cable: &Cable, connection: &mut Connection) -> Result<Option<usize>> {
 }
 
 /// Opens a connection to that service, until it fills the window.
-fn sourcing(rig: &mut Rig) -> Result<Connection> {
-    rig.set_beat(Some(BEAT))?;
-    let port = rig.ports(50);
-    let mut connection = Connection::open(&rig.cable, port, SOURCE)?;
+fn sourcing(bench: &mut Bench) -> Result<Connection> {
+    bench.rig.set_beat(Some(BEAT))?;
+    let port = bench.ports(50);
+    let mut connection = Connection::open(&bench.cable, port, SOURCE)?;
     let room = connection.room;
     connection.room = 8 * room;
-    windows(&rig.cable, &mut connection, WARM)?;
+    windows(&bench.cable, &mut connection, WARM)?;
     connection.room = room;
-    windows(&rig.cable, &mut connection, 2)?;
+    windows(&bench.cable, &mut connection, 2)?;
     Ok(connection)
 }
 
-fn send(rig: &mut Rig) -> Result<f64> {
-    let mut connection = sourcing(rig)?;
-    let count = rig.count(|cable| windows(cable, &mut connection, BURSTS))?;
-    rig.cable.send(&connection.reset()?)?;
+fn send(bench: &mut Bench) -> Result<f64> {
+    let mut connection = sourcing(bench)?;
+    let count = bench
+        .rig
+        .count(|| windows(&bench.cable, &mut connection, BURSTS))?;
+    bench.cable.send(&connection.reset()?)?;
     Ok(count)
 }
 
-fn entries_sending(rig: &mut Rig) -> Result<f64> {
-    let mut connection = sourcing(rig)?;
-    let count = rig.entries(|cable| windows(cable, &mut connection, BURSTS))?;
-    rig.cable.send(&connection.reset()?)?;
+fn entries_sending(bench: &mut Bench) -> Result<f64> {
+    let mut connection = sourcing(bench)?;
+    let count = bench
+        .rig
+        .entries(|| windows(&bench.cable, &mut connection, BURSTS))?;
+    bench.cable.send(&connection.reset()?)?;
     Ok(count)
 }
 
@@ -303,23 +342,27 @@ fn answer(connection: &mut Connection, segment: &Segment, request: &[u8]) -> Res
     Ok(out)
 }
 
-fn connections(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BURST_BEAT))?;
-    let port = rig.ports(PARALLEL * (ROUNDS + 1));
-    lives(&rig.cable, port, 1, ECHO, &[])?;
+fn connections(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BURST_BEAT))?;
+    let port = bench.ports(PARALLEL * (ROUNDS + 1));
+    lives(&bench.cable, port, 1, ECHO, &[])?;
     let first = port + PARALLEL;
-    rig.count(|cable| lives(cable, first, ROUNDS, ECHO, &[]))
+    bench
+        .rig
+        .count(|| lives(&bench.cable, first, ROUNDS, ECHO, &[]))
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\n\r\n";
 const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\nConnection: close\r\n\r\n";
 
-fn visits(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BURST_BEAT))?;
-    let port = rig.ports(PARALLEL * (ROUNDS + 1));
-    lives(&rig.cable, port, 1, HTTP, LAST_REQUEST)?;
+fn visits(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BURST_BEAT))?;
+    let port = bench.ports(PARALLEL * (ROUNDS + 1));
+    lives(&bench.cable, port, 1, HTTP, LAST_REQUEST)?;
     let first = port + PARALLEL;
-    rig.count(|cable| lives(cable, first, ROUNDS, HTTP, LAST_REQUEST))
+    bench
+        .rig
+        .count(|| lives(&bench.cable, first, ROUNDS, HTTP, LAST_REQUEST))
 }
 
 /// One request and the whole answer. Its last bytes are acknowledged with the next request.
@@ -347,19 +390,19 @@ fn request(cable: &Cable, connection: &mut Connection) -> Result<()> {
     }
 }
 
-fn requests(rig: &mut Rig) -> Result<f64> {
-    rig.set_beat(Some(BEAT))?;
-    let port = rig.ports(50);
-    let mut connection = Connection::open(&rig.cable, port, HTTP)?;
+fn requests(bench: &mut Bench) -> Result<f64> {
+    bench.rig.set_beat(Some(BEAT))?;
+    let port = bench.ports(50);
+    let mut connection = Connection::open(&bench.cable, port, HTTP)?;
     for _ in 0..WARM {
-        request(&rig.cable, &mut connection)?;
+        request(&bench.cable, &mut connection)?;
     }
-    let count = rig.count(|cable| {
+    let count = bench.rig.count(|| {
         for _ in 0..ECHOES {
-            request(cable, &mut connection)?;
+            request(&bench.cable, &mut connection)?;
         }
         Ok(f64::from(ECHOES))
     })?;
-    close(&rig.cable, &mut connection)?;
+    close(&bench.cable, &mut connection)?;
     Ok(count)
 }

@@ -53,19 +53,19 @@ pub fn inside(name: &str) -> Result<()> {
 }
 
 fn large_segments_are_received_whole() -> Result<()> {
-    namespace::run_inside(&["inside", "whole"])
+    namespace::run_inside(&["inside", "whole"]).map(drop)
 }
 
 fn each_can_be_turned_off_in_the_guest() -> Result<()> {
-    namespace::run_inside(&["inside", "turned-off"])
+    namespace::run_inside(&["inside", "turned-off"]).map(drop)
 }
 
 fn each_can_be_missing_at_the_card() -> Result<()> {
-    namespace::run_inside(&["inside", "missing"])
+    namespace::run_inside(&["inside", "missing"]).map(drop)
 }
 
 fn a_card_of_before_the_standard() -> Result<()> {
-    namespace::run_inside(&["inside", "legacy"])
+    namespace::run_inside(&["inside", "legacy"]).map(drop)
 }
 
 /// A guest on the TAP interface, with these properties of its card and words for its kernel.
