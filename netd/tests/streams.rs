@@ -7,7 +7,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{ARENA, Random, World, alone, between, connect, listen, loopback, read_all, small};
+use common::{
+    ARENA, Random, World, alone, between, connect, listen, loopback, polled, read_all, small,
+    within_turns,
+};
 use net::protocol::{
     Drops, EventKind, Interfaces, Neighbours, Routes, SocketKind, Sockets, State, ready,
 };
@@ -210,8 +213,7 @@ fn dropped_futures_and_sockets_give_everything_back() {
             if round % 5 == 0 {
                 // A read that is given up.
                 let mut buffer = [0; 10];
-                let read = Box::pin(stream.read(&mut buffer));
-                let _ = poll_once(read).await;
+                let _ = polled(1, stream.read(&mut buffer)).await;
             }
             if round % 2 == 0 {
                 peer.write_all(b"y").await.unwrap();
@@ -223,21 +225,6 @@ fn dropped_futures_and_sockets_give_everything_back() {
         }
         assert_eq!(client.arena_free(), free);
     });
-}
-
-/// Polls a future once and drops it.
-async fn poll_once<T>(future: impl std::future::Future<Output = T> + Unpin) -> Option<T> {
-    let mut future = Some(future);
-    std::future::poll_fn(move |context| {
-        let taken = future
-            .take()
-            .map(|mut future| std::pin::Pin::new(&mut future).poll(context));
-        std::task::Poll::Ready(match taken {
-            Some(std::task::Poll::Ready(value)) => Some(value),
-            Some(std::task::Poll::Pending) | None => None,
-        })
-    })
-    .await
 }
 
 #[test]
@@ -362,24 +349,6 @@ fn the_arena_is_the_limit_and_not_the_end() {
         let mut byte = [0; 1];
         assert_eq!(stream.read(&mut byte).await, Ok(1));
     });
-}
-
-/// A bound in turns instead of time.
-async fn within_turns<T>(future: impl std::future::Future<Output = T>) -> Option<T> {
-    let mut future = std::pin::pin!(future);
-    for _ in 0..10_000 {
-        let polled = std::future::poll_fn(|context| {
-            std::task::Poll::Ready(match future.as_mut().poll(context) {
-                std::task::Poll::Ready(value) => Some(value),
-                std::task::Poll::Pending => None,
-            })
-        });
-        if let Some(value) = polled.await {
-            return Some(value);
-        }
-        rt::executor::yield_now().await;
-    }
-    None
 }
 
 #[test]

@@ -3,9 +3,11 @@
 
 mod random;
 mod sockets;
+mod turns;
 
 pub use random::Random;
 pub use sockets::{alone, between, connect, connected, listen, loopback, read_all};
+pub use turns::{polled, settle, within_turns};
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

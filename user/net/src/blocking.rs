@@ -1,12 +1,16 @@
-//! The same for programs without tasks: each call waits, with everything else of the program.
+//! The same for programs without tasks: each call waits, with everything else of the program, and for
+//! as long as it is given.
 
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use rt::executor::block_on;
 
+use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
 use crate::net::{Net, within};
+use crate::poller::{Key, Pollable, Ready, Registration};
 
 /// Connects to netd.
 ///
@@ -37,12 +41,44 @@ impl TcpStream {
         block_on(within(limit, self.0.read(into)))
     }
 
-    /// As [`crate::TcpStream::write_all`].
+    /// As [`crate::TcpStream::read_chunk`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`], after which reading can go on.
+    pub fn read_chunk(&mut self, most: usize, limit: Duration) -> Result<Option<Chunk>, Error> {
+        block_on(within(limit, self.0.read_chunk(most)))
+    }
+
+    /// As [`crate::TcpStream::write`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`], and nothing was written.
+    pub fn write(&mut self, from: &[u8], limit: Duration) -> Result<usize, Error> {
+        block_on(within(limit, self.0.write(from)))
+    }
+
+    /// As [`crate::TcpStream::write_all`], for as long as the peer takes.
     ///
     /// # Errors
     /// As there.
     pub fn write_all(&mut self, from: &[u8]) -> Result<(), Error> {
         block_on(self.0.write_all(from))
+    }
+
+    /// As [`crate::TcpStream::reserve`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`].
+    pub fn reserve(&mut self, bytes: usize, limit: Duration) -> Result<Buffer, Error> {
+        block_on(within(limit, self.0.reserve(bytes)))
+    }
+
+    /// As [`crate::TcpStream::send`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`], and the bytes were not sent.
+    pub fn send(&mut self, bytes: impl Into<Outgoing>, limit: Duration) -> Result<(), Error> {
+        block_on(within(limit, self.0.send(bytes)))
     }
 
     /// As [`crate::TcpStream::close`].
@@ -51,5 +87,125 @@ impl TcpStream {
     /// As there.
     pub fn close(self) -> Result<(), Error> {
         block_on(self.0.close())
+    }
+}
+
+/// A listening socket whose calls wait.
+pub struct TcpListener(crate::TcpListener);
+
+impl TcpListener {
+    /// As [`crate::TcpListener::bind`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<Self, Error> {
+        block_on(crate::TcpListener::bind(net, local, backlog)).map(Self)
+    }
+
+    /// The address, with the port chosen.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.0.local()
+    }
+
+    /// As [`crate::TcpListener::accept`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`].
+    pub fn accept(&self, limit: Duration) -> Result<TcpStream, Error> {
+        block_on(within(limit, self.0.accept())).map(TcpStream)
+    }
+}
+
+/// A UDP socket whose calls wait.
+pub struct UdpSocket(crate::UdpSocket);
+
+impl UdpSocket {
+    /// As [`crate::UdpSocket::bind`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind(net: &Net, local: SocketAddr) -> Result<Self, Error> {
+        block_on(crate::UdpSocket::bind(net, local)).map(Self)
+    }
+
+    /// Own address.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.0.local()
+    }
+
+    /// As [`crate::UdpSocket::send_to`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_to(&self, from: &[u8], to: SocketAddr) -> Result<(), Error> {
+        block_on(self.0.send_to(from, to))
+    }
+
+    /// As [`crate::UdpSocket::receive_from`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`].
+    pub fn receive_from(
+        &self,
+        into: &mut [u8],
+        limit: Duration,
+    ) -> Result<(usize, SocketAddr), Error> {
+        block_on(within(limit, self.0.receive_from(into)))
+    }
+}
+
+/// As [`crate::Poller`].
+pub struct Poller(crate::Poller);
+
+impl Poller {
+    /// As [`crate::Poller::new`].
+    #[must_use]
+    pub fn new(sockets: usize) -> Self {
+        Self(crate::Poller::new(sockets))
+    }
+
+    /// As [`crate::Poller::register`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn register(&mut self, socket: &impl Pollable, wanted: Ready) -> Result<Key, Error> {
+        self.0.register(socket, wanted)
+    }
+
+    /// As [`crate::Poller::deregister`].
+    pub fn deregister(&mut self, key: Key) {
+        self.0.deregister(key);
+    }
+
+    /// As [`crate::Poller::wait`], within a time.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`].
+    pub fn wait(&mut self, events: &mut Vec<(Key, Ready)>, limit: Duration) -> Result<(), Error> {
+        let wait = self.0.wait(events);
+        block_on(within(limit, async {
+            wait.await;
+            Ok(())
+        }))
+    }
+}
+
+impl Pollable for TcpStream {
+    fn registration(&self) -> Registration {
+        self.0.registration()
+    }
+}
+
+impl Pollable for TcpListener {
+    fn registration(&self) -> Registration {
+        self.0.registration()
+    }
+}
+
+impl Pollable for UdpSocket {
+    fn registration(&self) -> Registration {
+        self.0.registration()
     }
 }

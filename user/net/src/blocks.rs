@@ -62,6 +62,11 @@ impl Blocks {
         self.used.len() / 8
     }
 
+    /// Bytes that rooms leave alone.
+    pub const fn reserved_bytes(&self) -> usize {
+        self.reserve() * UNIT as usize
+    }
+
     /// Bytes that rooms may still take.
     pub const fn spare_bytes(&self) -> usize {
         self.free.saturating_sub(self.reserve()) * UNIT as usize

@@ -1,16 +1,20 @@
 //! UDP sockets.
 
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
 use protocol::{Bind, Connect, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption};
 
+use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
-use crate::net::{Net, Pending};
-use crate::session::{Datagram, End};
+use crate::net::Net;
+use crate::pending::Pending;
+use crate::poller::{Pollable, Ready, Registration, Source};
+use crate::slot::{Datagram, End};
 
 /// Bytes of a room; several datagrams share one.
 const LARGEST_ROOM: u32 = 16 * 1024;
@@ -22,9 +26,20 @@ const ROOMS: usize = 2;
 
 /// A UDP socket.
 pub struct UdpSocket {
+    shared: Rc<Shared>,
+    local: SocketAddr,
+}
+
+/// What becomes of a datagram that was looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    Taken,
+    Left,
+}
+
+struct Shared {
     net: Net,
     socket: SocketId,
-    local: SocketAddr,
     rooms: RefCell<VecDeque<Pending>>,
 }
 
@@ -42,18 +57,18 @@ impl UdpSocket {
             })
             .await?
             .socket;
-        let mut udp = Self {
+        // From here on the socket is closed whatever happens.
+        let shared = Rc::new(Shared {
             net: net.clone(),
             socket,
-            local,
             rooms: RefCell::default(),
-        };
-        udp.local = net.call_on(socket, Bind { socket, local }).await?.local;
-        udp.post()?;
-        if udp.rooms.borrow().len() < ROOMS {
+        });
+        let local = net.call_on(socket, Bind { socket, local }).await?.local;
+        shared.post()?;
+        if shared.rooms.borrow().len() < ROOMS {
             return Err(Error::NoMemory);
         }
-        Ok(udp)
+        Ok(Self { shared, local })
     }
 
     /// Fixes the peer: only its datagrams are received, and its errors are told.
@@ -61,12 +76,9 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::NoRoute`], ...
     pub async fn connect(&mut self, remote: SocketAddr) -> Result<(), Error> {
-        let socket = self.socket;
-        self.local = self
-            .net
-            .call_on(socket, Connect { socket, remote })
-            .await?
-            .local;
+        let socket = self.shared.socket;
+        let connect = Connect { socket, remote };
+        self.local = self.shared.net.call_on(socket, connect).await?.local;
         Ok(())
     }
 
@@ -81,8 +93,8 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn set_broadcast(&self, on: bool) -> Result<(), Error> {
-        self.net
-            .set_option(self.socket, SocketOption::Broadcast, on.into())
+        let Shared { net, socket, .. } = &*self.shared;
+        net.set_option(*socket, SocketOption::Broadcast, on.into())
             .await
     }
 
@@ -91,7 +103,7 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::Unreachable`], [`Error::NoRoute`], `Other(TooBig)`, ...
     pub async fn send_to(&self, from: &[u8], to: SocketAddr) -> Result<(), Error> {
-        self.transmit(from, Some(to)).await
+        self.send_buffer(self.filled(from).await?, Some(to)).await
     }
 
     /// Sends a datagram to the fixed peer and waits until it has left.
@@ -99,7 +111,36 @@ impl UdpSocket {
     /// # Errors
     /// As [`Self::send_to`]; [`Error::Refused`] when an earlier one was.
     pub async fn send(&self, from: &[u8]) -> Result<(), Error> {
-        self.transmit(from, None).await
+        self.send_buffer(self.filled(from).await?, None).await
+    }
+
+    /// A place in the arena for a datagram of at most `bytes` bytes, to be filled and
+    /// [sent](Self::send_buffer).
+    ///
+    /// # Errors
+    /// `Other(TooBig)`.
+    pub async fn reserve(&self, bytes: usize) -> Result<Buffer, Error> {
+        match u32::try_from(bytes) {
+            Ok(bytes) if bytes <= u32::from(u16::MAX) => self.shared.net.reserve(bytes).await,
+            _ => Err(Error::Other(protocol::Code::TooBig)),
+        }
+    }
+
+    /// Sends a datagram that lies in the arena, without copying it: a [`Buffer`] that was filled, or
+    /// a [`Chunk`] that has come in. Waits until it has left.
+    ///
+    /// # Errors
+    /// As [`Self::send_to`]; `Other(BadArena)` for bytes of another session.
+    pub async fn send_buffer(
+        &self,
+        bytes: impl Into<Outgoing>,
+        to: Option<SocketAddr>,
+    ) -> Result<(), Error> {
+        let Shared { net, socket, .. } = &*self.shared;
+        net.room().await;
+        let (piece, source) = bytes.into().give_to(net)?;
+        let pending = net.send(*socket, piece, source, to)?;
+        pending.reply::<Send>().await.map(drop)
     }
 
     /// Takes the oldest datagram: its length and sender. What does not fit `into` is lost.
@@ -107,49 +148,89 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::Refused`] when the fixed peer has refused one, [`Error::ServerRestarted`], ...
     pub async fn receive_from(&self, into: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
-        let datagram = poll_fn(|context| self.poll_datagram(context)).await?;
-        let length = into.len().min(datagram.piece.length as usize);
-        let session = self.net.session.borrow();
-        let read = session
-            .arena
-            .read(datagram.piece.offset, &mut into[..length]);
-        drop(session);
-        self.tidy();
-        read.map_err(|_| Error::NoMemory)?;
-        Ok((length, datagram.from.unwrap_or(self.local)))
+        let (chunk, from) = self.receive_chunk().await?;
+        Ok((chunk.copy_to(into), from))
     }
 
-    async fn transmit(&self, from: &[u8], to: Option<SocketAddr>) -> Result<(), Error> {
-        self.net.room().await;
-        let pending = self.net.send_bytes(self.socket, from, to).await?;
-        pending.reply::<Send>().await.map(drop)
+    /// Takes the oldest datagram without copying it, and tells its sender. It stays in the arena until
+    /// the chunk is dropped or sent.
+    ///
+    /// # Errors
+    /// As [`Self::receive_from`].
+    pub async fn receive_chunk(&self) -> Result<(Chunk, SocketAddr), Error> {
+        let (chunk, from) = poll_fn(|context| self.shared.poll_chunk(Some(context))).await?;
+        self.shared.tidy();
+        Ok((chunk, from.unwrap_or(self.local)))
     }
 
-    fn poll_datagram(&self, context: &Context<'_>) -> Poll<Result<Datagram, Error>> {
+    /// As [`Self::receive_from`], without waiting; `None` when nothing has come.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_receive_from(&self, into: &mut [u8]) -> Result<Option<(usize, SocketAddr)>, Error> {
+        match self.shared.poll_chunk(None) {
+            Poll::Ready(found) => {
+                let (chunk, from) = found?;
+                self.shared.tidy();
+                Ok(Some((chunk.copy_to(into), from.unwrap_or(self.local))))
+            }
+            Poll::Pending => Ok(None),
+        }
+    }
+
+    async fn filled(&self, from: &[u8]) -> Result<Buffer, Error> {
+        let mut buffer = self.reserve(from.len()).await?;
+        buffer.append(from);
+        Ok(buffer)
+    }
+}
+
+impl Shared {
+    fn poll_chunk(
+        &self,
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<(Chunk, Option<SocketAddr>), Error>> {
+        let (id, datagram) = ready!(self.poll_datagram(Taking::Taken, context))?;
+        self.net.session().lend(id);
+        let chunk = Chunk::new(self.net.clone(), id, datagram.piece);
+        Poll::Ready(Ok((chunk, datagram.from)))
+    }
+
+    /// The oldest datagram, and the receive whose room it is in.
+    fn poll_datagram(
+        &self,
+        taking: Taking,
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<(u32, Datagram), Error>> {
         loop {
             self.post()?;
             let mut rooms = self.rooms.borrow_mut();
             let Some(front) = rooms.front() else {
-                if self.net.poll_room(SMALLEST_ROOM, context).is_pending() {
-                    return Poll::Pending;
-                }
+                ready!(self.net.poll_room(SMALLEST_ROOM, context))?;
                 continue;
             };
             let found = front.poll(context, |slot| {
                 let room = slot.room.as_mut()?;
-                match room.datagrams.pop_front() {
+                let oldest = match taking {
+                    Taking::Taken => room.datagrams.pop_front(),
+                    Taking::Left => room.datagrams.front().copied(),
+                };
+                match oldest {
                     Some(datagram) => Some(Ok(datagram)),
                     None => room.end.map(Err),
                 }
             });
             match found {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(datagram)) => return Poll::Ready(Ok(datagram)),
+                Poll::Ready(Ok(datagram)) => return Poll::Ready(Ok((front.id(), datagram))),
                 Poll::Ready(Err(end)) => {
-                    rooms.pop_front();
                     if let End::Failed(error) = end {
+                        if taking == Taking::Taken {
+                            rooms.pop_front();
+                        }
                         return Poll::Ready(Err(error));
                     }
+                    rooms.pop_front();
                 }
             }
         }
@@ -190,7 +271,25 @@ impl UdpSocket {
     }
 }
 
-impl Drop for UdpSocket {
+impl Source for Shared {
+    fn poll_ready(&self, wanted: Ready, context: Option<&Context<'_>>) -> Ready {
+        // A datagram waits for arena at most, which there is for bytes to go.
+        let mut found = wanted & Ready::WRITABLE;
+        if wanted.contains(Ready::READABLE) && self.poll_datagram(Taking::Left, context).is_ready()
+        {
+            found |= Ready::READABLE;
+        }
+        found
+    }
+}
+
+impl Pollable for UdpSocket {
+    fn registration(&self) -> Registration {
+        Registration::of(&self.shared)
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         self.net.close(self.socket, false);
         self.rooms.borrow_mut().drain(..).for_each(Pending::leave);

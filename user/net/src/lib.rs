@@ -9,8 +9,10 @@
 //!
 //! A program opens one session ([`Net`]) and makes any number of sockets from it. The session has
 //! an arena that netd maps too: what is written is copied there once and sent from there, what
-//! arrives netd puts there. All futures can be dropped at any time; a dropped socket is closed in
-//! order. For time limits there is [`within`].
+//! arrives netd puts there. Without a copy, a program fills a [`Buffer`] in the arena and sends that,
+//! and takes what has come as a [`Chunk`], which it can send on. All futures can be dropped at any
+//! time; a dropped socket is closed in order. For time limits there is [`within`], for waiting in one
+//! place for many sockets a [`Poller`], and for programs without tasks [`blocking`].
 //!
 //! When netd ends, every call fails with [`Error::ServerRestarted`]; [`Net::connect`] finds the
 //! next one.
@@ -22,19 +24,28 @@ extern crate alloc;
 mod appetite;
 pub mod blocking;
 mod blocks;
+mod buffer;
 mod datagram;
 mod embedded;
 mod error;
 mod listener;
 mod net;
+mod pending;
+mod poller;
+mod pump;
 mod query;
+mod receiving;
+mod sending;
 mod session;
+mod slot;
 mod stream;
 
+pub use buffer::{Buffer, Chunk, Outgoing};
 pub use datagram::UdpSocket;
 pub use error::Error;
 pub use listener::TcpListener;
 pub use net::{ARENA_BYTES, Net, SERVICE, within};
+pub use poller::{Key, Pollable, Poller, Ready, Registration};
 pub use protocol::{self, Code, PingOutcome, RecordKind, Side, SocketOption};
 pub use query::{Answer, Events, PingOptions, PingReply};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

@@ -1,15 +1,19 @@
 //! Taking connections.
 
 use alloc::collections::VecDeque;
+use alloc::rc::Rc;
 use core::cell::RefCell;
 use core::future::poll_fn;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, ready};
 
-use protocol::{Accept, Accepted, Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
+use protocol::{Accept, Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
 
 use crate::error::Error;
-use crate::net::{Net, Pending};
+use crate::net::Net;
+use crate::pending::Pending;
+use crate::poller::{Pollable, Ready, Registration, Source};
+use crate::slot::Slot;
 use crate::stream::TcpStream;
 
 /// Accepts that are posted ahead, so that a burst of connections needs no round trip each.
@@ -19,9 +23,13 @@ const FIRST_ROOM: u32 = 4 * 1024;
 
 /// A listening socket. Dropped, it is closed; connections that were not taken are reset.
 pub struct TcpListener {
+    shared: Rc<Shared>,
+    local: SocketAddr,
+}
+
+struct Shared {
     net: Net,
     socket: SocketId,
-    local: SocketAddr,
     posted: RefCell<VecDeque<Pending>>,
 }
 
@@ -37,18 +45,18 @@ impl TcpListener {
             })
             .await?
             .socket;
-        let mut listener = Self {
+        // From here on the socket is closed whatever happens.
+        let shared = Rc::new(Shared {
             net: net.clone(),
             socket,
-            local,
             posted: RefCell::new(VecDeque::new()),
-        };
+        });
         net.set_option(socket, SocketOption::ReuseAddress, 1)
             .await?;
-        listener.local = net.call_on(socket, Bind { socket, local }).await?.local;
+        let local = net.call_on(socket, Bind { socket, local }).await?.local;
         net.call_on(socket, Listen { socket, backlog }).await?;
-        listener.post()?;
-        Ok(listener)
+        shared.post()?;
+        Ok(Self { shared, local })
     }
 
     /// Chooses how the connections behave that are accepted from now on.
@@ -56,7 +64,8 @@ impl TcpListener {
     /// # Errors
     /// As [`TcpStream::set_option`].
     pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
-        self.net.set_option(self.socket, option, value).await
+        let Shared { net, socket, .. } = &*self.shared;
+        net.set_option(*socket, option, value).await
     }
 
     /// Reads an option back.
@@ -64,7 +73,7 @@ impl TcpListener {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
-        self.net.option(self.socket, option).await
+        self.shared.net.option(self.shared.socket, option).await
     }
 
     /// The address, with the port chosen.
@@ -78,45 +87,57 @@ impl TcpListener {
     /// # Errors
     /// [`Error::ServerRestarted`], [`Error::Closed`].
     pub async fn accept(&self) -> Result<TcpStream, Error> {
-        poll_fn(|context| self.poll_accept(context)).await
+        poll_fn(|context| self.shared.poll_accept(Some(context))).await
     }
 
-    fn poll_accept(&self, context: &Context<'_>) -> Poll<Result<TcpStream, Error>> {
-        self.post()?;
-        if self.posted.borrow().is_empty() {
-            // Every block of the arena is with a connection: wait for one, then post it.
-            if self.net.poll_room(FIRST_ROOM, context).is_pending() {
-                return Poll::Pending;
-            }
-            self.post()?;
+    /// As [`Self::accept`], without waiting; `None` when no connection has come.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_accept(&self) -> Result<Option<TcpStream>, Error> {
+        match self.shared.poll_accept(None) {
+            Poll::Ready(accepted) => accepted.map(Some),
+            Poll::Pending => Ok(None),
         }
-        let Some((index, accepted)) = self.find_accepted(context) else {
-            return Poll::Pending;
-        };
+    }
+}
+
+impl Shared {
+    fn poll_accept(&self, context: Option<&Context<'_>>) -> Poll<Result<TcpStream, Error>> {
+        let index = ready!(self.poll_posted(context))?;
         let pending = self.posted.borrow_mut().remove(index);
-        let (Ok(accepted), Some(room)) = (accepted, pending) else {
-            return Poll::Ready(Err(accepted.err().unwrap_or(Error::Closed)));
+        let Some(room) = pending else {
+            return Poll::Ready(Err(Error::Closed));
         };
+        // Taken: the connection is no longer the request's to close.
+        let accepted = room.with(|slot| {
+            let accepted = slot.accepted();
+            slot.reply = None;
+            accepted
+        });
+        let accepted = accepted.flatten().unwrap_or(Err(Error::Closed))?;
         self.post()?;
         let addresses = (accepted.socket, accepted.local, accepted.remote);
         Poll::Ready(Ok(TcpStream::accepted(self.net.clone(), addresses, room)))
     }
 
-    /// The first posted accept that is done, or has failed.
-    fn find_accepted(&self, context: &Context<'_>) -> Option<(usize, Result<Accepted, Error>)> {
+    /// Where the first posted accept is that is done, or has failed.
+    fn poll_posted(&self, context: Option<&Context<'_>>) -> Poll<Result<usize, Error>> {
+        self.post()?;
+        if self.posted.borrow().is_empty() {
+            // Every block of the arena is with a connection: wait for one, then post it.
+            ready!(self.net.poll_room(FIRST_ROOM, context))?;
+            self.post()?;
+        }
         let posted = self.posted.borrow();
-        posted.iter().enumerate().find_map(|(index, pending)| {
-            let found = pending.poll(context, |slot| {
-                let accepted = slot.accepted()?;
-                // Taken: the connection is no longer the request's to close.
-                slot.reply = None;
-                Some(accepted)
-            });
-            match found {
-                Poll::Ready(accepted) => Some((index, accepted)),
-                Poll::Pending => None,
-            }
-        })
+        let mut looks = posted.iter().map(|pending| {
+            let is_done = |slot: &mut Slot| slot.reply.is_some().then_some(());
+            pending.poll(context, is_done).is_ready()
+        });
+        match looks.position(|is_done| is_done) {
+            Some(index) => Poll::Ready(Ok(index)),
+            None => Poll::Pending,
+        }
     }
 
     /// Posts accepts until enough wait, or the arena is used up.
@@ -136,7 +157,23 @@ impl TcpListener {
     }
 }
 
-impl Drop for TcpListener {
+impl Source for Shared {
+    fn poll_ready(&self, wanted: Ready, context: Option<&Context<'_>>) -> Ready {
+        let wanted = wanted & Ready::READABLE;
+        if wanted.is_empty() || self.poll_posted(context).is_pending() {
+            return Ready::empty();
+        }
+        wanted
+    }
+}
+
+impl Pollable for TcpListener {
+    fn registration(&self) -> Registration {
+        Registration::of(&self.shared)
+    }
+}
+
+impl Drop for Shared {
     fn drop(&mut self) {
         self.net.close(self.socket, false);
         self.posted.borrow_mut().drain(..).for_each(Pending::leave);

@@ -3,25 +3,27 @@
 //! *Owns* the pump task and the futures of requests. Dropping a future cancels its request; the
 //! arena it uses stays reserved until netd says that it is done with it.
 
-use alloc::rc::{Rc, Weak};
-use core::cell::RefCell;
+use alloc::rc::Rc;
+use core::cell::{RefCell, RefMut};
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
-use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use abi::{Handle, Signals};
 use protocol::{
     ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Payload, Range,
-    Send, SocketId, SocketOption, Table, outcome,
+    Send, SocketId, SocketOption, Table,
 };
 use ring::Arena;
 use rt::handle::Memory;
 use rt::link::Link;
 
+use crate::buffer::Buffer;
 use crate::error::Error;
-use crate::session::{Session, Slot, Turn};
+use crate::pending::Pending;
+use crate::pump::pump;
+use crate::session::Session;
+use crate::slot::Source;
 
 /// The name under which netd is found.
 pub const SERVICE: &str = "NETD:";
@@ -34,7 +36,19 @@ pub const ARENA_BYTES: usize = 4 << 20;
 /// sockets made from it.
 #[derive(Clone)]
 pub struct Net {
-    pub(crate) session: Rc<RefCell<Session>>,
+    shared: Rc<Shared>,
+}
+
+/// What all clones have in common.
+pub(crate) struct Shared {
+    arena: Arena,
+    session: RefCell<Session>,
+}
+
+impl Shared {
+    pub fn session(&self) -> RefMut<'_, Session> {
+        self.session.borrow_mut()
+    }
 }
 
 impl Net {
@@ -68,9 +82,23 @@ impl Net {
     /// and for programs that bring their own netd.
     #[must_use]
     pub fn over(link: Link, arena: Arena) -> Self {
-        let session = Rc::new(RefCell::new(Session::new(link, arena)));
-        rt::spawn(pump(Rc::downgrade(&session))).detach();
-        Self { session }
+        let session = RefCell::new(Session::new(link, arena.len()));
+        let shared = Rc::new(Shared { arena, session });
+        rt::spawn(pump(Rc::downgrade(&shared))).detach();
+        Self { shared }
+    }
+
+    pub(crate) fn session(&self) -> RefMut<'_, Session> {
+        self.shared.session()
+    }
+
+    pub(crate) fn arena(&self) -> &Arena {
+        &self.shared.arena
+    }
+
+    /// Whether both are the same session, with the same arena.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Any operation that has one completion.
@@ -141,95 +169,103 @@ impl Net {
         operation: &O,
         socket: SocketId,
         room: Option<Range>,
-        block: Option<Range>,
+        source: Option<Source>,
     ) -> Result<Pending, Error> {
-        let id = self
-            .session
-            .borrow_mut()
-            .submit(operation, socket, room, block)?;
-        Ok(Pending {
-            net: self.clone(),
-            id,
-        })
+        let id = self.session().submit(operation, socket, room, source)?;
+        Ok(Pending::new(self.clone(), id))
     }
 
-    /// Copies bytes into the arena, as soon as there is some, and asks netd to send them from there.
-    pub(crate) async fn send_bytes(
+    /// Asks netd to send bytes that lie in the arena, in `piece`, which is its until it is done.
+    pub(crate) fn send(
         &self,
         socket: SocketId,
-        bytes: &[u8],
+        piece: Range,
+        source: Source,
         to: Option<SocketAddr>,
     ) -> Result<Pending, Error> {
-        let length = u32::try_from(bytes.len()).map_err(|_| Error::NoMemory)?;
-        let block = poll_fn(|context| self.poll_block(length, context)).await;
-        let written = self.session.borrow().arena.write(block.offset, bytes);
-        if written.is_err() {
-            self.session.borrow_mut().blocks.give(block);
-            return Err(Error::NoMemory);
-        }
-        let payload = Payload::Arena(Range {
-            offset: block.offset,
-            length,
-        });
         let send = Send {
             socket,
-            payload,
+            payload: Payload::Arena(piece),
             to,
         };
-        self.submit(&send, socket, None, Some(block))
+        self.submit(&send, socket, None, Some(source))
+    }
+
+    /// A place in the arena for `bytes` bytes to be sent, as soon as there is one.
+    pub(crate) async fn reserve(&self, bytes: u32) -> Result<Buffer, Error> {
+        let block = poll_fn(|context| self.poll_block(bytes, Some(context))).await?;
+        Ok(Buffer::new(self.clone(), block, bytes))
     }
 
     /// Waits until requests fit the ring.
     pub(crate) async fn room(&self) {
         poll_fn(|context| {
-            let mut session = self.session.borrow_mut();
+            let mut session = self.session();
             if session.has_room() {
                 return Poll::Ready(());
             }
-            session.wait_room(context.waker());
+            session.wait_room(Some(context));
             Poll::Pending
         })
         .await;
     }
 
     /// Takes arena, waiting until there is some.
-    pub(crate) fn poll_block(&self, bytes: u32, context: &Context<'_>) -> Poll<Range> {
-        let mut session = self.session.borrow_mut();
-        match session.blocks.take(bytes) {
-            Some(block) => Poll::Ready(block),
-            None => {
-                session.wait_room(context.waker());
-                Poll::Pending
-            }
+    pub(crate) fn poll_block(
+        &self,
+        bytes: u32,
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<Range, Error>> {
+        let mut session = self.session();
+        if let Some(block) = session.blocks.take(bytes) {
+            return Poll::Ready(Ok(block));
         }
+        Self::wait_arena(&mut session, context)
+    }
+
+    /// Takes arena, if there is some.
+    pub(crate) fn take_block(&self, bytes: u32) -> Option<Range> {
+        self.session().blocks.take(bytes)
+    }
+
+    fn wait_arena<T>(
+        session: &mut Session,
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<T, Error>> {
+        if session.is_broken() {
+            return Poll::Ready(Err(Error::ServerRestarted));
+        }
+        session.wait_room(context);
+        Poll::Pending
     }
 
     /// Takes a part of the arena for bytes to come; `None` when only what sends need is left.
     pub(crate) fn take_room(&self, bytes: u32) -> Option<Range> {
-        self.session.borrow_mut().blocks.take_room(bytes)
+        self.session().blocks.take_room(bytes)
     }
 
     /// Waits until a room of so many bytes can be taken.
-    pub(crate) fn poll_room(&self, bytes: u32, context: &Context<'_>) -> Poll<()> {
-        let mut session = self.session.borrow_mut();
+    pub(crate) fn poll_room(
+        &self,
+        bytes: u32,
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        let mut session = self.session();
         match session.blocks.take_room(bytes) {
             Some(block) => {
                 session.blocks.give(block);
-                Poll::Ready(())
+                Poll::Ready(Ok(()))
             }
-            None => {
-                session.wait_room(context.waker());
-                Poll::Pending
-            }
+            None => Self::wait_arena(&mut session, context),
         }
     }
 
     /// Bytes of rooms that netd may still fill, or that the program has not taken.
     pub(crate) fn untaken<'a>(&self, rooms: impl IntoIterator<Item = &'a Pending>) -> u32 {
-        let mut session = self.session.borrow_mut();
+        let mut session = self.session();
         let mut bytes = 0;
         for pending in rooms {
-            if let Some(slot) = session.slot(pending.id)
+            if let Some(slot) = session.slot(pending.id())
                 && let Some(room) = &slot.room
             {
                 bytes += room.untaken();
@@ -241,89 +277,45 @@ impl Net {
     /// Closes a socket whose program is done with it.
     pub(crate) fn close(&self, socket: SocketId, abort: bool) {
         let close = Close { socket, abort };
-        self.session.borrow_mut().submit_and_forget(&close, socket);
+        self.session().submit_and_forget(&close, socket);
     }
 
-    /// Bytes that one side of one socket may use now: a part of what is free, so that however many
-    /// want more than there is, something is left for the next.
+    /// Bytes that one socket may give room for now: a part of what is free, so that however many want
+    /// more than there is, something is left for the next.
     pub(crate) fn fair_share(&self) -> u32 {
         u32::try_from(self.arena_free() / 8).unwrap_or(u32::MAX)
     }
 
+    /// Bytes that one stream may have under way now: a part of what is free, but for what is left to
+    /// rooms, so that peers who do not read keep no others out; and however much the others have, its
+    /// part of what rooms leave alone.
+    pub(crate) fn send_share(&self) -> u32 {
+        let session = self.session();
+        let reserved = session.blocks.reserved_bytes();
+        let spare = session.blocks.spare_bytes().saturating_sub(reserved);
+        let share = (spare / 8).max(reserved / session.streams.max(1));
+        u32::try_from(share).unwrap_or(u32::MAX)
+    }
+
     /// Bytes that a room may have which stays, as those of datagrams do: a part of what rooms may use.
     pub(crate) fn fair_room(&self) -> u32 {
-        let spare = self.session.borrow().blocks.spare_bytes();
+        let spare = self.session().blocks.spare_bytes();
         u32::try_from(spare / 16).unwrap_or(u32::MAX)
     }
 
     /// Bytes of the arena that nobody uses.
     #[must_use]
     pub fn arena_free(&self) -> usize {
-        self.session.borrow().blocks.free_bytes()
+        self.session().blocks.free_bytes()
     }
 }
 
 impl Drop for Net {
     fn drop(&mut self) {
         // The last one wakes the pump, which then ends.
-        if Rc::strong_count(&self.session) == 1 {
-            self.session.borrow_mut().wake_pump();
+        if Rc::strong_count(&self.shared) == 1 {
+            self.session().wake_pump();
         }
-    }
-}
-
-/// A request under way. Dropping it cancels it.
-pub(crate) struct Pending {
-    net: Net,
-    id: u32,
-}
-
-impl Pending {
-    /// Waits for the only completion.
-    pub async fn reply<O: Operation>(self) -> Result<O::Reply, Error> {
-        let reply = self.until(|slot| slot.reply.take()).await;
-        outcome::<O>(&reply).map_err(Error::from)
-    }
-
-    /// Waits until `ready` finds in the slot what it wants; asked after each completion.
-    pub async fn until<T>(&self, mut ready: impl FnMut(&mut Slot) -> Option<T>) -> T {
-        poll_fn(|context| self.poll(context, &mut ready)).await
-    }
-
-    /// As [`Self::until`], one look.
-    pub fn poll<T>(
-        &self,
-        context: &Context<'_>,
-        ready: impl FnOnce(&mut Slot) -> Option<T>,
-    ) -> Poll<T> {
-        let mut session = self.net.session.borrow_mut();
-        let Some(slot) = session.slot(self.id) else {
-            return Poll::Pending;
-        };
-        if let Some(found) = ready(slot) {
-            return Poll::Ready(found);
-        }
-        slot.wait(context.waker());
-        Poll::Pending
-    }
-
-    /// Looks at the slot without waiting.
-    pub fn with<T>(&self, look: impl FnOnce(&mut Slot) -> T) -> Option<T> {
-        self.net.session.borrow_mut().slot(self.id).map(look)
-    }
-}
-
-impl Pending {
-    /// The request ends by itself, because its socket is being closed.
-    pub fn leave(self) {
-        // Dropping a request that is left already does nothing more.
-        self.net.session.borrow_mut().leave(self.id);
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        self.net.session.borrow_mut().abandon(self.id);
     }
 }
 
@@ -339,68 +331,4 @@ pub async fn within<T>(
         Ok(outcome) => outcome,
         Err(rt::time::TimedOut) => Err(Error::TimedOut),
     }
-}
-
-/// Takes completions in and rings doorbells, for as long as the session lives.
-async fn pump(session: Weak<RefCell<Session>>) {
-    let handle = session
-        .upgrade()
-        .map_or(Handle::NONE, |shared| shared.borrow().handle());
-    let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
-    let mut signal = pin!(rt::signalled(handle, wanted));
-    loop {
-        let Some(shared) = session.upgrade() else {
-            return;
-        };
-        let turn = shared.borrow_mut().turn();
-        match turn {
-            Turn::Broken => return,
-            Turn::Taken => {
-                // Those who were woken run first: what they ask for leaves with one doorbell, and
-                // one sleep is announced instead of two.
-                drop(shared);
-                rt::executor::yield_now().await;
-                continue;
-            }
-            Turn::Idle => {}
-        }
-        let more = shared.borrow_mut().announce_sleep();
-        drop(shared);
-        if more {
-            continue;
-        }
-        let seen = if handle == Handle::NONE {
-            // Both ends in one process: no doorbell, let the other end run.
-            rt::executor::yield_now().await;
-            Signals::empty()
-        } else {
-            sleep(&session, signal.as_mut()).await
-        };
-        let Some(shared) = session.upgrade() else {
-            return;
-        };
-        shared.borrow_mut().awake(seen);
-    }
-}
-
-/// Sleeps until netd rings or a task has something to tell.
-async fn sleep(
-    session: &Weak<RefCell<Session>>,
-    mut signal: Pin<&mut impl Future<Output = Signals>>,
-) -> Signals {
-    let mut slept = false;
-    poll_fn(|context| {
-        if let Poll::Ready(seen) = signal.as_mut().poll(context) {
-            return Poll::Ready(seen);
-        }
-        if core::mem::replace(&mut slept, true) {
-            return Poll::Ready(Signals::empty());
-        }
-        let Some(session) = session.upgrade() else {
-            return Poll::Ready(Signals::empty());
-        };
-        session.borrow_mut().pump_sleeps(context.waker());
-        Poll::Pending
-    })
-    .await
 }

@@ -10,7 +10,9 @@ use protocol::{
 };
 
 use crate::error::Error;
-use crate::net::{Net, Pending};
+use crate::net::Net;
+use crate::pending::Pending;
+use crate::slot::Source;
 
 /// The answer to a question for addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +100,10 @@ impl Net {
         server: Option<SocketAddr>,
     ) -> Result<Pending, Error> {
         let length = u32::try_from(name.len()).map_err(|_| Error::NoSuchName)?;
-        let mut session = self.session.borrow_mut();
+        let mut session = self.session();
         let block = session.blocks.take(length).ok_or(Error::NoMemory)?;
-        if session.arena.write(block.offset, name.as_bytes()).is_err() {
-            session.blocks.give(block);
+        if self.arena().write(block.offset, name.as_bytes()).is_err() {
+            session.give(block);
             return Err(Error::NoMemory);
         }
         drop(session);
@@ -113,7 +115,7 @@ impl Net {
             &Resolve { name, kind, server },
             SocketId(0),
             None,
-            Some(block),
+            Some(Source::Block(block)),
         )
     }
 

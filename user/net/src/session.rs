@@ -1,82 +1,29 @@
 //! The program's session with netd: one link, one arena, many requests under way.
 //!
-//! *Owns* the link, the arena and the table of requests. Each request has a slot until its last
-//! completion has come, also when nobody waits for it any more: only then is its part of the arena
-//! free. One task, the pump, takes completions out of the ring, puts them into their slots and
-//! wakes who waits. *Never* trusts a completion: what fits no slot is ignored, a piece outside of
+//! *Owns* the link, who has what of the arena, and the table of requests. Each request has a slot
+//! until its last completion has come, also when nobody waits for it any more: only then is its part
+//! of the arena free, and not before the pieces that were lent of it have come back. One task, the
+//! pump, takes completions out of the ring, puts them into their slots and wakes who waits.
+//! *Never* trusts a completion: what fits no slot is ignored, a piece outside of
 //! its room counts as a broken link.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
-use core::task::Waker;
+use core::task::{Context, Waker};
 
 use protocol::{
-    Accept, Accepted, Cancel, Close, Code, Message, Operation, OperationBody, Range, Receive,
-    Received, SocketId, is_final, outcome, request,
+    Accept, Cancel, Close, Code, Message, Operation, OperationBody, Range, SocketCreate, SocketId,
+    is_final, outcome, request,
 };
-use ring::Arena;
 use rt::link::Link;
 
 use crate::blocks::Blocks;
 use crate::error::Error;
+use crate::slot::{Room, Slot, Source};
 
 /// Bits of a request id that name the slot; the others count its uses.
 const SLOT_BITS: u32 = 20;
-
-/// A datagram in a room.
-#[derive(Clone, Copy, Debug)]
-pub struct Datagram {
-    pub piece: Range,
-    pub from: Option<SocketAddr>,
-}
-
-/// A receive room and what has come into it.
-#[derive(Debug)]
-pub struct Room {
-    pub block: Range,
-    /// Streams: bytes filled from the start.
-    pub filled: u32,
-    /// Streams: bytes of them that the program has taken.
-    pub taken: u32,
-    /// Streams: the round-trip time that was told with the latest of them, in microseconds.
-    pub round_trip: u32,
-    /// Datagrams that the program has not taken.
-    pub datagrams: VecDeque<Datagram>,
-    /// How it ended, once it has.
-    pub end: Option<End>,
-}
-
-/// Why a room gets nothing more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It is used up.
-    Full,
-    /// The peer has finished.
-    Finished,
-    /// The socket has failed.
-    Failed(Error),
-}
-
-/// A request under way.
-pub struct Slot {
-    generation: u32,
-    used: bool,
-    operation: u16,
-    socket: SocketId,
-    /// The completion of requests that have one, the first of accepts.
-    pub reply: Option<Message>,
-    /// Completions of event streams.
-    pub events: VecDeque<Message>,
-    /// Receives, and accepts with a room.
-    pub room: Option<Room>,
-    /// Sends: the bytes.
-    block: Option<Range>,
-    finished: bool,
-    abandoned: bool,
-    waker: Option<Waker>,
-}
 
 /// What a turn of the pump found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +39,9 @@ pub enum Turn {
 /// What the session shares between tasks.
 pub struct Session {
     link: Link,
-    pub arena: Arena,
     pub blocks: Blocks,
+    /// Streams that share it.
+    pub streams: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Where a completion is read; here but while the pump turns.
@@ -109,12 +57,12 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(link: Link, arena: Arena) -> Self {
-        let blocks = Blocks::new(arena.len());
+    pub fn new(link: Link, arena_bytes: usize) -> Self {
+        let blocks = Blocks::new(arena_bytes);
         Self {
             link,
-            arena,
             blocks,
+            streams: 0,
             slots: Vec::new(),
             free: Vec::new(),
             inbox: None,
@@ -126,17 +74,18 @@ impl Session {
         }
     }
 
-    /// Starts a request. Its block, if any, belongs to the slot until the last completion.
+    /// Starts a request. Its room and its source belong to the slot until the last completion.
     pub fn submit<O: Operation>(
         &mut self,
         operation: &O,
         socket: SocketId,
         room: Option<Range>,
-        block: Option<Range>,
+        source: Option<Source>,
     ) -> Result<u32, Error> {
         if self.broken {
-            for range in [room, block].into_iter().flatten() {
-                self.blocks.give(range);
+            self.free_source(source);
+            if let Some(room) = room {
+                self.give(room);
             }
             return Err(Error::ServerRestarted);
         }
@@ -152,7 +101,7 @@ impl Session {
         slot.operation = O::NUMBER;
         slot.socket = socket;
         slot.room = room.map(Room::new);
-        slot.block = block;
+        slot.source = source;
         let id = generation << SLOT_BITS | index;
         self.tell(request(operation, id));
         Ok(id)
@@ -169,7 +118,7 @@ impl Session {
 
     /// Sends now, or when there is room; the pump rings the doorbell.
     fn tell(&mut self, message: Message) {
-        if !self.outbox.is_empty() || self.link.push(slot(&message)).is_err() {
+        if !self.outbox.is_empty() || self.link.push(as_sent(&message)).is_err() {
             self.outbox.push_back(message);
         }
         self.wake_pump();
@@ -193,13 +142,21 @@ impl Session {
         }
     }
 
+    /// Whether netd is gone.
+    pub const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Whether a polite task may submit: nothing waits for room in the ring.
     pub fn has_room(&self) -> bool {
         self.outbox.is_empty() || self.broken
     }
 
-    /// Wakes the task when ring or arena may have room.
-    pub fn wait_room(&mut self, waker: &Waker) {
+    /// Wakes the task, if one waits, when ring or arena may have room.
+    pub fn wait_room(&mut self, context: Option<&Context<'_>>) {
+        let Some(waker) = context.map(Context::waker) else {
+            return;
+        };
         if !self.waiting.iter().any(|known| known.will_wake(waker)) {
             self.waiting.push(waker.clone());
         }
@@ -212,24 +169,63 @@ impl Session {
         live.then_some(slot)
     }
 
-    /// The program is done with a finished request: its slot and its part of the arena are free.
+    /// The program is done with a finished request: its slot and its part of the arena are free, as
+    /// soon as no piece of its room is lent any more.
     pub fn release(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
-        slot.used = false;
-        let (block, room) = (slot.block.take(), slot.room.take());
         slot.waker = None;
+        slot.is_left_to_pieces = slot.lent > 0;
+        if slot.is_left_to_pieces {
+            return;
+        }
+        slot.used = false;
+        let (source, room) = (slot.source.take(), slot.room.take());
         slot.reply = None;
         slot.events.clear();
         slot.finished = false;
         slot.abandoned = false;
-        if let Some(block) = block {
-            self.blocks.give(block);
-        }
+        self.free_source(source);
         if let Some(room) = room {
             self.blocks.give(room.block);
         }
         self.free.push(id & ((1 << SLOT_BITS) - 1));
         self.wake_waiting();
+    }
+
+    /// The bytes of a send are no longer needed.
+    fn free_source(&mut self, source: Option<Source>) {
+        match source {
+            Some(Source::Block(block)) => self.blocks.give(block),
+            Some(Source::Room(id)) => self.take_back(id),
+            None => {}
+        }
+    }
+
+    /// Bytes that were held for nothing.
+    pub fn free(&mut self, source: Source) {
+        self.free_source(Some(source));
+        self.wake_waiting();
+    }
+
+    /// A block that was taken for nothing.
+    pub fn give(&mut self, block: Range) {
+        self.free(Source::Block(block));
+    }
+
+    /// Lends a piece of a room.
+    pub fn lend(&mut self, id: u32) {
+        if let Some(slot) = self.slot(id) {
+            slot.lent += 1;
+        }
+    }
+
+    /// A piece of a room comes back.
+    fn take_back(&mut self, id: u32) {
+        let Some(slot) = self.slot(id) else { return };
+        slot.lent = slot.lent.saturating_sub(1);
+        if slot.lent == 0 && slot.is_left_to_pieces {
+            self.release(id);
+        }
     }
 
     /// There may be room in the ring, or arena.
@@ -247,14 +243,16 @@ impl Session {
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         let (operation, socket) = (slot.operation, slot.socket);
-        if slot.finished && operation != Accept::NUMBER {
-            return self.release(id);
-        }
         if slot.abandoned || self.leave(id) {
             return;
         }
-        let endless = [protocol::Send::NUMBER, Close::NUMBER, Cancel::NUMBER];
-        if !endless.contains(&operation) {
+        let ends_by_itself = [
+            protocol::Send::NUMBER,
+            Close::NUMBER,
+            Cancel::NUMBER,
+            SocketCreate::NUMBER,
+        ];
+        if !ends_by_itself.contains(&operation) {
             let number = operation.into();
             let operation = OperationBody { number };
             let cancel = Cancel {
@@ -281,22 +279,20 @@ impl Session {
         finished
     }
 
-    /// Resets a connection that was accepted for a request that nobody waits for any more.
+    /// Closes a socket that was made for a request that nobody waits for any more.
     fn close_orphan(&mut self, id: u32) {
         let orphan = self.slot(id).and_then(|slot| {
-            let reply = slot.reply.take_if(|_| slot.operation == Accept::NUMBER)?;
-            outcome::<Accept>(&reply)
-                .ok()
-                .map(|accepted| accepted.socket)
+            let reply = match slot.operation {
+                Accept::NUMBER | SocketCreate::NUMBER => slot.reply.take()?,
+                _ => return None,
+            };
+            let accepted = outcome::<Accept>(&reply).map(|accepted| accepted.socket);
+            let created = outcome::<SocketCreate>(&reply).map(|created| created.socket);
+            accepted.ok().or(created.ok())
         });
         if let Some(socket) = orphan {
-            self.submit_and_forget(
-                &Close {
-                    socket,
-                    abort: true,
-                },
-                socket,
-            );
+            let abort = true;
+            self.submit_and_forget(&Close { socket, abort }, socket);
         }
     }
 
@@ -331,7 +327,7 @@ impl Session {
     fn flush(&mut self) {
         let before = self.outbox.len();
         while let Some(message) = self.outbox.front() {
-            if self.link.push(slot(message)).is_err() {
+            if self.link.push(as_sent(message)).is_err() {
                 break;
             }
             self.outbox.pop_front();
@@ -395,164 +391,25 @@ impl Session {
         }
         let finished = is_final(message);
         slot.finished = finished;
+        // What was sent is free, whenever the program looks: others may wait for arena.
+        let sent = slot.source.take_if(|_| finished);
         if !slot.abandoned {
             if let Some(waker) = slot.waker.take() {
                 waker.wake();
             }
-            return true;
-        }
-        self.close_orphan(id);
-        if finished {
-            self.release(id);
-        }
-        true
-    }
-}
-
-impl Room {
-    fn new(block: Range) -> Self {
-        Self {
-            block,
-            filled: 0,
-            taken: 0,
-            round_trip: 0,
-            datagrams: VecDeque::new(),
-            end: None,
-        }
-    }
-
-    /// Streams: bytes that netd may still fill, or that the program has not taken.
-    pub fn untaken(&self) -> u32 {
-        let most = self.end.map_or(self.block.length, |_| self.filled);
-        most - self.taken
-    }
-
-    /// Bytes that came, and the round-trip time in microseconds that was told with the latest.
-    pub const fn measured(&self) -> (u32, u32) {
-        (self.filled, self.round_trip)
-    }
-
-    /// Takes one completion; `false` when it does not fit the room.
-    fn take(&mut self, received: &Received) -> bool {
-        let piece = received.piece;
-        if received.from.is_some() {
-            let end = self.block.offset + u64::from(self.block.length);
-            if piece.offset < self.block.offset || !piece.fits(end) {
-                return false;
-            }
-            self.datagrams.push_back(Datagram {
-                piece,
-                from: received.from,
-            });
-        } else if piece.length > 0 {
-            let next = self.block.offset + u64::from(self.filled);
-            if piece.offset != next || piece.length > self.block.length - self.filled {
-                return false;
-            }
-            self.filled += piece.length;
-            self.round_trip = received.round_trip;
-        }
-        if received.end {
-            self.end = Some(End::Finished);
-        } else if !received.more {
-            self.end = Some(End::Full);
-        }
-        true
-    }
-}
-
-impl Slot {
-    const fn unused() -> Self {
-        Self {
-            generation: 0,
-            used: false,
-            operation: 0,
-            socket: SocketId(0),
-            reply: None,
-            events: VecDeque::new(),
-            room: None,
-            block: None,
-            finished: false,
-            abandoned: false,
-            waker: None,
-        }
-    }
-
-    /// Whether the last completion has come.
-    pub const fn is_finished(&self) -> bool {
-        self.finished
-    }
-
-    /// Wakes the task at the next completion.
-    pub fn wait(&mut self, waker: &Waker) {
-        if !self
-            .waker
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker))
-        {
-            self.waker = Some(waker.clone());
-        }
-    }
-
-    /// Takes one completion; `false` when it makes no sense.
-    fn take(&mut self, message: &Message) -> bool {
-        let number = message.header.operation.get();
-        let is_receive = number == Receive::NUMBER | protocol::REPLY;
-        if let Some(room) = self.room.as_mut().filter(|_| is_receive) {
-            return match outcome::<Receive>(message) {
-                Ok(received) => room.take(&received),
-                Err(error) => {
-                    room.end = Some(End::Failed(error.into()));
-                    true
-                }
-            };
-        }
-        if number != self.operation | protocol::REPLY {
-            return false;
-        }
-        if self.operation == protocol::Subscribe::NUMBER {
-            self.events.push_back(*message);
         } else {
-            self.reply = Some(*message);
-            if let Some(room) = self.room.as_mut() {
-                match outcome::<Accept>(message) {
-                    Ok(accepted) => {
-                        self.socket = accepted.socket;
-                        room.end = (!accepted.more).then_some(End::Full);
-                    }
-                    Err(error) => room.end = Some(End::Failed(error.into())),
-                }
+            self.close_orphan(id);
+            if finished {
+                self.release(id);
             }
+        }
+        if let Some(sent) = sent {
+            self.free(sent);
         }
         true
     }
-
-    /// The request ends without a completion.
-    fn fail(&mut self, code: Code) {
-        if self.finished {
-            return;
-        }
-        self.finished = true;
-        if self.reply.is_none() {
-            self.reply = Some(protocol::refusal(self.operation, 0, code));
-        }
-        if let Some(room) = self.room.as_mut()
-            && room.end.is_none()
-        {
-            room.end = Some(End::Failed(Error::from_code(code)));
-        }
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// The connection that an accept has got.
-    pub fn accepted(&self) -> Option<Result<Accepted, Error>> {
-        let reply = self.reply.as_ref()?;
-        Some(outcome::<Accept>(reply).map_err(Error::from))
-    }
 }
 
-fn slot(message: &Message) -> &ring::Message {
+fn as_sent(message: &Message) -> &ring::Message {
     ring::Message::view(message.words())
 }

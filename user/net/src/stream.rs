@@ -1,44 +1,28 @@
 //! TCP connections.
 //!
-//! *Owns* the rooms and sends of one connection. Receiving: a few rooms are posted, so that the
-//! peer's window stays open while the program reads; how much, its appetite tells. Sending:
-//! bytes are copied into the arena once and stay there until the peer has acknowledged them; how
-//! much may be under way is bounded.
+//! *Owns* the socket: dropped, it is closed. What comes in and what goes out are the concern of
+//! [`Receiving`] and [`Sending`], which know nothing of each other.
 
-use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 
-use protocol::{
-    Close, Connect, Range, Receive, Send, Shutdown, Side, SocketCreate, SocketId, SocketKind,
-    SocketOption, outcome,
-};
+use protocol::{Close, Connect, Shutdown, Side, SocketCreate, SocketId, SocketKind, SocketOption};
 
-use crate::appetite::Appetite;
-use crate::blocks::UNIT;
+use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
-use crate::net::{Net, Pending};
-use crate::session::{End, Room, Slot};
+use crate::net::Net;
+use crate::pending::Pending;
+use crate::poller::{Pollable, Ready, Registration, Source};
+use crate::receiving::Receiving;
+use crate::sending::Sending;
 
 /// Bytes of window that a connection begins with which the program opens.
 const CONNECT_WINDOW: u32 = 16 * 1024;
 /// Bytes of window that a connection begins with which is accepted: there may be thousands.
 const ACCEPT_WINDOW: u32 = 4 * 1024;
-/// Bytes of window that a busy connection grows to: what netd offers at most, if not told otherwise.
-const LARGEST_WINDOW: u32 = 2 << 20;
-/// Bytes of a room or a send when the arena is nearly used up.
-const SMALLEST_BLOCK: u32 = 2 * 1024;
-/// Rooms posted at most.
-const MOST_ROOMS: usize = 8;
-/// Bytes of one send.
-const LARGEST_SEND: u32 = 32 * 1024;
-/// Bytes that may wait for their acknowledgement.
-const SEND_BOUND: u32 = 256 * 1024;
-/// Sends that may wait for their acknowledgement.
-const MOST_SENDS: usize = 32;
 
 /// A connection. Dropped, it is closed in order: what was written still goes out.
 pub struct TcpStream {
@@ -55,27 +39,13 @@ pub struct WriteHalf {
     shared: Rc<Shared>,
 }
 
-/// What becomes of bytes that were read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Bytes {
-    Go,
-    Stay,
-}
-
 struct Shared {
     net: Net,
     socket: SocketId,
     local: Cell<SocketAddr>,
     remote: SocketAddr,
-    rooms: RefCell<VecDeque<Pending>>,
-    appetite: Cell<Appetite>,
-    /// How much may wait for its acknowledgement.
-    send_bound: Cell<u32>,
-    /// How reading ended; stays.
-    read_end: Cell<Option<End>>,
-    sends: RefCell<VecDeque<(Pending, u32)>>,
-    unacknowledged: Cell<u32>,
-    write_error: Cell<Option<Error>>,
+    receiving: Receiving,
+    sending: Sending,
     closed: Cell<bool>,
 }
 
@@ -126,15 +96,15 @@ impl TcpStream {
             })
             .await?;
         let socket = created.socket;
-        net.room().await;
         // From here on the socket is closed whatever happens: the stream is dropped.
         let stream = Self::new(net.clone(), (socket, remote, remote), CONNECT_WINDOW);
+        net.room().await;
         for (option, value) in options {
             stream.set_option(*option, *value).await?;
         }
         let pending = net.submit(&Connect { socket, remote }, socket, None, None)?;
         // Rooms before the SYN leaves: it carries their window.
-        stream.shared.post_rooms();
+        stream.shared.receiving.post(net, socket);
         let written = stream.shared.write_all(first).await;
         // Why there is no connection says more than that it could not be written to.
         let connected = pending.reply::<Connect>().await?;
@@ -148,18 +118,14 @@ impl TcpStream {
         (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
         window: u32,
     ) -> Self {
+        net.session().streams += 1;
         let shared = Shared {
             net,
             socket,
             local: Cell::new(local),
             remote,
-            rooms: RefCell::new(VecDeque::new()),
-            appetite: Cell::new(Appetite::new(window, LARGEST_WINDOW)),
-            send_bound: Cell::new(SEND_BOUND),
-            read_end: Cell::new(None),
-            sends: RefCell::new(VecDeque::new()),
-            unacknowledged: Cell::new(0),
-            write_error: Cell::new(None),
+            receiving: Receiving::new(window),
+            sending: Sending::new(),
             closed: Cell::new(false),
         };
         Self {
@@ -174,7 +140,7 @@ impl TcpStream {
         room: Pending,
     ) -> Self {
         let stream = Self::new(net, addresses, ACCEPT_WINDOW);
-        stream.shared.rooms.borrow_mut().push_back(room);
+        stream.shared.receiving.adopt(room);
         stream
     }
 
@@ -203,7 +169,93 @@ impl TcpStream {
     /// # Errors
     /// As [`Self::read`].
     pub async fn peek(&mut self, into: &mut [u8]) -> Result<usize, Error> {
-        poll_fn(|context| self.shared.poll_read(into, Bytes::Stay, context)).await
+        let Shared {
+            net,
+            socket,
+            receiving,
+            ..
+        } = &*self.shared;
+        poll_fn(|context| receiving.poll_peek(net, *socket, into, Some(context))).await
+    }
+
+    /// As [`Self::read`], into one place after the other.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_vectored(&mut self, into: &mut [&mut [u8]]) -> Result<usize, Error> {
+        let Some(first) = into.iter().position(|place| !place.is_empty()) else {
+            return Ok(0);
+        };
+        let mut count = self.read(into[first]).await?;
+        let mut is_full = count == into[first].len();
+        for place in &mut into[first + 1..] {
+            // What there is not yet, the next call waits for; an end or an error stays.
+            if !is_full || place.is_empty() {
+                continue;
+            }
+            match self.shared.poll_read(place, None) {
+                Poll::Ready(Ok(more)) => {
+                    count += more;
+                    is_full = more == place.len();
+                }
+                Poll::Ready(Err(_)) | Poll::Pending => break,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Reads what there is without copying it: at least one byte, at most `most`; `None` at the end
+    /// of the stream. The bytes stay in the arena until the chunk is dropped or sent.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_chunk(&mut self, most: usize) -> Result<Option<Chunk>, Error> {
+        self.shared.read_chunk(most).await
+    }
+
+    /// Reads what there is without waiting; `None` when nothing has come.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn try_read(&mut self, into: &mut [u8]) -> Result<Option<usize>, Error> {
+        if into.is_empty() {
+            return Ok(Some(0));
+        }
+        now(self.shared.poll_read(into, None))
+    }
+
+    /// Writes without waiting; `None` when too much is under way.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn try_write(&mut self, from: &[u8]) -> Result<Option<usize>, Error> {
+        now(self.shared.poll_write(&[from], None))
+    }
+
+    /// As [`Self::write`], from one place after the other, as one.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn write_vectored(&mut self, from: &[&[u8]]) -> Result<usize, Error> {
+        poll_fn(|context| self.shared.poll_write(from, Some(context))).await
+    }
+
+    /// A place in the arena for at most `bytes` bytes, to be filled and [sent](Self::send). Waits
+    /// while too much is under way.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn reserve(&mut self, bytes: usize) -> Result<Buffer, Error> {
+        self.shared.reserve(bytes).await
+    }
+
+    /// Sends what lies in the arena, without copying it: a [`Buffer`] that was filled, or a [`Chunk`]
+    /// that has come in, here or at another socket of the session. Waits while too much is under way.
+    ///
+    /// # Errors
+    /// As [`Self::write`]; `Other(BadArena)` for bytes of another session. The bytes are given back.
+    pub async fn send(&mut self, bytes: impl Into<Outgoing>) -> Result<(), Error> {
+        self.shared.send(bytes.into()).await
     }
 
     /// Writes at least one byte and returns how many; they go out by themselves. Waits while too
@@ -228,7 +280,7 @@ impl TcpStream {
     /// # Errors
     /// As [`Self::write`].
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.shared.flush().await
+        self.shared.sending.flush().await
     }
 
     /// Ends sending, receiving or both; what was written before still goes out.
@@ -245,7 +297,7 @@ impl TcpStream {
     /// [`Error::Reset`], [`Error::TimedOut`], ... when it has not.
     pub async fn close(self) -> Result<(), Error> {
         let shared = &self.shared;
-        let flushed = shared.flush().await;
+        let flushed = shared.sending.flush().await;
         let socket = shared.socket;
         let close = Close {
             socket,
@@ -305,156 +357,46 @@ impl Shared {
         let bytes = u32::try_from(value).unwrap_or(u32::MAX);
         match option {
             // Its own bounds follow, so that nothing is sent or posted in vain.
-            SocketOption::SendBuffer if bytes > 0 => self.send_bound.set(bytes),
-            SocketOption::SendBuffer => self.send_bound.set(SEND_BOUND),
-            SocketOption::ReceiveBuffer => self.want(|appetite| appetite.fix(bytes)),
+            SocketOption::SendBuffer => self.sending.set_bound(bytes),
+            SocketOption::ReceiveBuffer => self.receiving.fix_window(bytes),
             _ => {}
         }
         Ok(())
     }
 
-    fn want(&self, change: impl FnOnce(&mut Appetite)) {
-        let mut appetite = self.appetite.get();
-        change(&mut appetite);
-        self.appetite.set(appetite);
-    }
-
-    /// Opens the window again when a quarter of it is used up, as wide as wanted, or as is fair. (By
-    /// halves, one half would wait for a last piece that a peer with a closed window does not send.)
-    fn post_rooms(&self) {
-        let mut rooms = self.rooms.borrow_mut();
-        let mut open = self.net.untaken(rooms.iter());
-        let window = self.appetite.get().window().min(self.net.fair_share());
-        let size = (window / 4 / UNIT * UNIT).max(SMALLEST_BLOCK);
-        while (open.saturating_add(size) <= window || rooms.is_empty())
-            && rooms.len() < MOST_ROOMS
-            && self.read_end.get().is_none()
-        {
-            // Short of arena, a smaller room keeps a connection going.
-            let smaller = |size: &u32| Some(size / 2).filter(|_| rooms.is_empty());
-            let mut sizes = core::iter::successors(Some(size), smaller)
-                .take_while(|size| *size >= SMALLEST_BLOCK);
-            let Some(room) = sizes.find_map(|size| self.net.take_room(size)) else {
-                return;
-            };
-            let receive = Receive {
-                socket: self.socket,
-                room,
-            };
-            match self.net.submit(&receive, self.socket, Some(room), None) {
-                Ok(pending) => rooms.push_back(pending),
-                Err(error) => self.read_end.set(Some(End::Failed(error))),
-            }
-            open = open.saturating_add(room.length);
-        }
+    fn poll_read(
+        &self,
+        into: &mut [u8],
+        context: Option<&Context<'_>>,
+    ) -> Poll<Result<usize, Error>> {
+        self.receiving
+            .poll_read(&self.net, self.socket, into, context)
     }
 
     async fn read(&self, into: &mut [u8]) -> Result<usize, Error> {
         if into.is_empty() {
             return Ok(0);
         }
-        poll_fn(|context| self.poll_read(into, Bytes::Go, context)).await
+        poll_fn(|context| self.poll_read(into, Some(context))).await
     }
 
-    fn poll_read(
+    async fn read_chunk(&self, most: usize) -> Result<Option<Chunk>, Error> {
+        let most = u32::try_from(most.max(1)).unwrap_or(u32::MAX);
+        let (net, socket) = (&self.net, self.socket);
+        poll_fn(|context| self.receiving.poll_chunk(net, socket, most, Some(context))).await
+    }
+
+    fn poll_write(
         &self,
-        into: &mut [u8],
-        bytes: Bytes,
-        context: &Context<'_>,
+        pieces: &[&[u8]],
+        context: Option<&Context<'_>>,
     ) -> Poll<Result<usize, Error>> {
-        loop {
-            // Rooms follow what is read; here, only when there is none at all.
-            if self.rooms.borrow().is_empty() {
-                self.post_rooms();
-            }
-            let mut rooms = self.rooms.borrow_mut();
-            let Some(front) = rooms.front() else {
-                return match self.read_end.get() {
-                    Some(End::Failed(error)) => Poll::Ready(Err(error)),
-                    Some(End::Finished | End::Full) => Poll::Ready(Ok(0)),
-                    // No arena for even one room.
-                    None if self.net.poll_room(SMALLEST_BLOCK, context).is_pending() => {
-                        Poll::Pending
-                    }
-                    None => continue,
-                };
-            };
-            let found = front.poll(context, |slot| {
-                let room = slot.room.as_mut()?;
-                let length =
-                    (room.filled - room.taken).min(u32::try_from(into.len()).unwrap_or(u32::MAX));
-                let piece = Range {
-                    offset: room.block.offset + u64::from(room.taken),
-                    length,
-                };
-                if bytes == Bytes::Go {
-                    room.taken += length;
-                }
-                let end = room.end.filter(|_| room.taken == room.filled);
-                (length > 0 || end.is_some()).then_some((piece, end))
-            });
-            let Poll::Ready((piece, end)) = found else {
-                return Poll::Pending;
-            };
-            let length = piece.length as usize;
-            let copied = self
-                .net
-                .session
-                .borrow()
-                .arena
-                .read(piece.offset, &mut into[..length]);
-            if let Some(end) = end {
-                self.end_room(&mut rooms, end);
-            }
-            drop(rooms);
-            if copied.is_err() {
-                return Poll::Ready(Err(Error::NoMemory));
-            }
-            self.post_rooms();
-            if length > 0 {
-                return Poll::Ready(Ok(length));
-            }
-        }
-    }
-
-    /// The first room is done with and read.
-    fn end_room(&self, rooms: &mut VecDeque<Pending>, end: End) {
-        if end == End::Full {
-            let told = |slot: &mut Slot| slot.room.as_ref().map(Room::measured);
-            let measured = rooms.pop_front().and_then(|room| room.with(told)?);
-            let (bytes, round_trip) = measured.unwrap_or_default();
-            let now = rt::clock::now();
-            self.want(|appetite| appetite.take(bytes, round_trip, now));
-        } else {
-            self.read_end.set(Some(end));
-            rooms.clear();
-        }
+        self.sending
+            .poll_write(&self.net, self.socket, pieces, context)
     }
 
     async fn write(&self, from: &[u8]) -> Result<usize, Error> {
-        if from.is_empty() {
-            return Ok(0);
-        }
-        poll_fn(|context| {
-            // One send may always be under way.
-            let bound = self.send_bound.get().min(self.net.fair_share()).max(1);
-            self.poll_sent(context, MOST_SENDS - 1, bound)
-        })
-        .await?;
-        let most = LARGEST_SEND.min(self.net.fair_share());
-        // One send may exceed the bound, several together may not.
-        let most = match self.unacknowledged.get() {
-            0 => most.max(SMALLEST_BLOCK),
-            waiting => most
-                .min(self.send_bound.get().saturating_sub(waiting))
-                .max(1),
-        };
-        let length = u32::try_from(from.len()).unwrap_or(u32::MAX).min(most);
-        let bytes = &from[..length as usize];
-        let pending = self.net.send_bytes(self.socket, bytes, None).await?;
-        self.sends.borrow_mut().push_back((pending, length));
-        self.unacknowledged.set(self.unacknowledged.get() + length);
-        Ok(length as usize)
+        poll_fn(|context| self.poll_write(&[from], Some(context))).await
     }
 
     async fn write_all(&self, mut from: &[u8]) -> Result<(), Error> {
@@ -465,40 +407,12 @@ impl Shared {
         Ok(())
     }
 
-    /// Ready when at most `most` sends with fewer than `bound` bytes are under way.
-    fn poll_sent(&self, context: &Context<'_>, most: usize, bound: u32) -> Poll<Result<(), Error>> {
-        let mut sends = self.sends.borrow_mut();
-        loop {
-            if let Some(error) = self.write_error.get() {
-                return Poll::Ready(Err(error));
-            }
-            let enough = sends.len() <= most && self.unacknowledged.get() < bound;
-            let Some((oldest, length)) = sends.front() else {
-                return Poll::Ready(Ok(()));
-            };
-            let ended = |slot: &mut Slot| slot.reply.as_ref().map(outcome::<Send>);
-            let ended = if enough {
-                // Only tidy up.
-                match oldest.with(ended).flatten() {
-                    Some(ended) => ended,
-                    None => return Poll::Ready(Ok(())),
-                }
-            } else {
-                match oldest.poll(context, ended) {
-                    Poll::Ready(ended) => ended,
-                    Poll::Pending => return Poll::Pending,
-                }
-            };
-            self.unacknowledged.set(self.unacknowledged.get() - length);
-            if let Err(error) = ended {
-                self.write_error.set(Some(error.into()));
-            }
-            sends.pop_front();
-        }
+    async fn reserve(&self, bytes: usize) -> Result<Buffer, Error> {
+        poll_fn(|context| self.sending.poll_reserve(&self.net, bytes, Some(context))).await
     }
 
-    async fn flush(&self) -> Result<(), Error> {
-        poll_fn(|context| self.poll_sent(context, 0, 1)).await
+    async fn send(&self, bytes: Outgoing) -> Result<(), Error> {
+        self.sending.send(&self.net, self.socket, bytes).await
     }
 
     async fn shutdown(&self, side: Side) -> Result<(), Error> {
@@ -517,14 +431,48 @@ impl Shared {
     /// The socket is closed, which ends its requests: no need to cancel each.
     fn leave(&self) {
         self.closed.set(true);
-        self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
-        let mut sends = self.sends.borrow_mut();
-        sends.drain(..).for_each(|(pending, _)| pending.leave());
+        self.receiving.leave();
+        self.sending.leave();
+    }
+}
+
+impl Source for Shared {
+    fn poll_ready(&self, wanted: Ready, context: Option<&Context<'_>>) -> Ready {
+        let mut found = Ready::empty();
+        if wanted.contains(Ready::READABLE)
+            && self
+                .receiving
+                .poll_readable(&self.net, self.socket, context)
+                .is_ready()
+        {
+            found |= Ready::READABLE;
+        }
+        if wanted.contains(Ready::WRITABLE)
+            && self.sending.poll_reserve(&self.net, 1, context).is_ready()
+        {
+            found |= Ready::WRITABLE;
+        }
+        found
+    }
+}
+
+/// What is there without waiting.
+fn now<T>(found: Poll<Result<T, Error>>) -> Result<Option<T>, Error> {
+    match found {
+        Poll::Ready(outcome) => outcome.map(Some),
+        Poll::Pending => Ok(None),
+    }
+}
+
+impl Pollable for TcpStream {
+    fn registration(&self) -> Registration {
+        Registration::of(&self.shared)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.net.session().streams -= 1;
         self.close(false);
     }
 }
@@ -536,6 +484,14 @@ impl ReadHalf {
     /// As there.
     pub async fn read(&mut self, into: &mut [u8]) -> Result<usize, Error> {
         self.shared.read(into).await
+    }
+
+    /// As [`TcpStream::read_chunk`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn read_chunk(&mut self, most: usize) -> Result<Option<Chunk>, Error> {
+        self.shared.read_chunk(most).await
     }
 }
 
@@ -556,12 +512,28 @@ impl WriteHalf {
         self.shared.write_all(from).await
     }
 
+    /// As [`TcpStream::reserve`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn reserve(&mut self, bytes: usize) -> Result<Buffer, Error> {
+        self.shared.reserve(bytes).await
+    }
+
+    /// As [`TcpStream::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send(&mut self, bytes: impl Into<Outgoing>) -> Result<(), Error> {
+        self.shared.send(bytes.into()).await
+    }
+
     /// As [`TcpStream::flush`].
     ///
     /// # Errors
     /// As there.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.shared.flush().await
+        self.shared.sending.flush().await
     }
 
     /// Ends sending.

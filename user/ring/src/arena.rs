@@ -1,11 +1,11 @@
 //! Memory that a client shares with a server for payload.
 //!
 //! *Owns* the bounds check of every offset and length that comes out of a message. *Never* hands
-//! out a reference: the other process may write at any time, so bytes are copied out and only then
-//! looked at.
+//! out a reference to plain bytes: the other process may write at any time, so bytes are copied out
+//! and only then looked at, or looked at where they lie, each on its own, as what may change.
 
 use alloc::{boxed::Box, sync::Arc, vec};
-use core::ptr::NonNull;
+use core::{ptr::NonNull, sync::atomic::AtomicU8};
 
 use crate::region::Keeper;
 
@@ -121,6 +121,20 @@ impl Arena {
         // the arena exists, so they do not overlap.
         unsafe { into.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
         Ok(())
+    }
+
+    /// The bytes where they lie. Each may change while it is not being looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfArena`] if the range does not lie within the arena.
+    pub fn bytes(&self, offset: u64, length: usize) -> Result<&[AtomicU8], OutOfArena> {
+        let start = self.at(offset, length)?.cast::<AtomicU8>();
+        let bytes = NonNull::slice_from_raw_parts(start, length);
+        // SAFETY: `at` checked that the range is mapped, which it stays for as long as `self` is
+        // borrowed. An atomic byte is laid out as a byte, needs no alignment, allows writes by
+        // anyone meanwhile, and excludes no copy to or from the same place.
+        Ok(unsafe { bytes.as_ref() })
     }
 
     /// Gives the mapping up; every later access is [`OutOfArena`].

@@ -1,0 +1,237 @@
+//! A request under way, and what has come of it.
+//!
+//! *Owns* nothing of the arena but knows what belongs to the request: the room that netd fills, the
+//! bytes that netd sends. *Never* trusts a completion: a piece outside of its room makes no sense.
+
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+use core::task::{Context, Waker};
+
+use protocol::{
+    Accept, Accepted, Code, Message, Operation, Range, Receive, Received, SocketId, outcome,
+};
+
+use crate::error::Error;
+
+/// A datagram in a room.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram {
+    pub piece: Range,
+    pub from: Option<SocketAddr>,
+}
+
+/// A receive room and what has come into it.
+#[derive(Debug)]
+pub struct Room {
+    pub block: Range,
+    /// Streams: bytes filled from the start.
+    pub filled: u32,
+    /// Streams: bytes of them that the program has taken.
+    pub taken: u32,
+    /// Streams: the round-trip time that was told with the latest of them, in microseconds.
+    pub round_trip: u32,
+    /// Datagrams that the program has not taken.
+    pub datagrams: VecDeque<Datagram>,
+    /// How it ended, once it has.
+    pub end: Option<End>,
+}
+
+/// Why a room gets nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is used up.
+    Full,
+    /// The peer has finished.
+    Finished,
+    /// The socket has failed.
+    Failed(Error),
+}
+
+/// A request under way.
+pub struct Slot {
+    pub generation: u32,
+    pub used: bool,
+    pub operation: u16,
+    pub socket: SocketId,
+    /// The completion of requests that have one, the first of accepts.
+    pub reply: Option<Message>,
+    /// Completions of event streams.
+    pub events: VecDeque<Message>,
+    /// Receives, and accepts with a room.
+    pub room: Option<Room>,
+    /// Sends: where the bytes lie.
+    pub source: Option<Source>,
+    pub finished: bool,
+    pub abandoned: bool,
+    pub waker: Option<Waker>,
+    /// Pieces of the room that the program still looks at: the room is theirs as well.
+    pub lent: u32,
+    /// Nobody but them has to do with the request any more.
+    pub is_left_to_pieces: bool,
+}
+
+/// Where bytes that are being sent lie.
+#[derive(Clone, Copy, Debug)]
+pub enum Source {
+    /// In a block of their own.
+    Block(Range),
+    /// In the room of this receive, which has lent them.
+    Room(u32),
+}
+
+impl Room {
+    pub const fn new(block: Range) -> Self {
+        Self {
+            block,
+            filled: 0,
+            taken: 0,
+            round_trip: 0,
+            datagrams: VecDeque::new(),
+            end: None,
+        }
+    }
+
+    /// Streams: bytes that netd may still fill, or that the program has not taken.
+    pub fn untaken(&self) -> u32 {
+        let most = self.end.map_or(self.block.length, |_| self.filled);
+        most - self.taken
+    }
+
+    /// The bytes that come next, at most `most`.
+    pub fn next(&self, most: u32) -> Range {
+        Range {
+            offset: self.block.offset + u64::from(self.taken),
+            length: (self.filled - self.taken).min(most),
+        }
+    }
+
+    /// Bytes that came, and the round-trip time in microseconds that was told with the latest.
+    pub const fn measured(&self) -> (u32, u32) {
+        (self.filled, self.round_trip)
+    }
+
+    /// Takes one completion; `false` when it does not fit the room.
+    fn take(&mut self, received: &Received) -> bool {
+        let piece = received.piece;
+        if received.from.is_some() {
+            let end = self.block.offset + u64::from(self.block.length);
+            if piece.offset < self.block.offset || !piece.fits(end) {
+                return false;
+            }
+            self.datagrams.push_back(Datagram {
+                piece,
+                from: received.from,
+            });
+        } else if piece.length > 0 {
+            let next = self.block.offset + u64::from(self.filled);
+            if piece.offset != next || piece.length > self.block.length - self.filled {
+                return false;
+            }
+            self.filled += piece.length;
+            self.round_trip = received.round_trip;
+        }
+        if received.end {
+            self.end = Some(End::Finished);
+        } else if !received.more {
+            self.end = Some(End::Full);
+        }
+        true
+    }
+}
+
+impl Slot {
+    pub const fn unused() -> Self {
+        Self {
+            generation: 0,
+            used: false,
+            operation: 0,
+            socket: SocketId(0),
+            reply: None,
+            events: VecDeque::new(),
+            room: None,
+            source: None,
+            finished: false,
+            abandoned: false,
+            waker: None,
+            lent: 0,
+            is_left_to_pieces: false,
+        }
+    }
+
+    /// Whether the last completion has come.
+    pub const fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// Wakes the task, if one waits, at the next completion.
+    pub fn wait(&mut self, context: Option<&Context<'_>>) {
+        let Some(waker) = context.map(Context::waker) else {
+            return;
+        };
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(waker))
+        {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    /// Takes one completion; `false` when it makes no sense.
+    pub fn take(&mut self, message: &Message) -> bool {
+        let number = message.header.operation.get();
+        let is_receive = number == Receive::NUMBER | protocol::REPLY;
+        if let Some(room) = self.room.as_mut().filter(|_| is_receive) {
+            return match outcome::<Receive>(message) {
+                Ok(received) => room.take(&received),
+                Err(error) => {
+                    room.end = Some(End::Failed(error.into()));
+                    true
+                }
+            };
+        }
+        if number != self.operation | protocol::REPLY {
+            return false;
+        }
+        if self.operation == protocol::Subscribe::NUMBER {
+            self.events.push_back(*message);
+        } else {
+            self.reply = Some(*message);
+            if let Some(room) = self.room.as_mut() {
+                match outcome::<Accept>(message) {
+                    Ok(accepted) => {
+                        self.socket = accepted.socket;
+                        room.end = (!accepted.more).then_some(End::Full);
+                    }
+                    Err(error) => room.end = Some(End::Failed(error.into())),
+                }
+            }
+        }
+        true
+    }
+
+    /// The request ends without a completion.
+    pub fn fail(&mut self, code: Code) {
+        if self.finished {
+            return;
+        }
+        self.finished = true;
+        if self.reply.is_none() {
+            self.reply = Some(protocol::refusal(self.operation, 0, code));
+        }
+        if let Some(room) = self.room.as_mut()
+            && room.end.is_none()
+        {
+            room.end = Some(End::Failed(Error::from_code(code)));
+        }
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The connection that an accept has got.
+    pub fn accepted(&self) -> Option<Result<Accepted, Error>> {
+        let reply = self.reply.as_ref()?;
+        Some(outcome::<Accept>(reply).map_err(Error::from))
+    }
+}
