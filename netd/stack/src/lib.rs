@@ -51,7 +51,6 @@ mod info;
 mod inline;
 mod interface;
 mod ip;
-mod lists;
 mod memory;
 mod names;
 mod neigh;

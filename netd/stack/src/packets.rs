@@ -4,7 +4,7 @@
 //! is unknown: packets are here because they are ours (control messages) or because their
 //! neighbour does not answer yet. *Never* grows; a full pool is told to the caller.
 
-use crate::lists::Lists;
+use crate::queues::Queues;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -44,7 +44,7 @@ impl<A> Waiting<A> {
 #[derive(Debug)]
 pub(crate) struct Packets<A> {
     packets: Vec<Waiting<A>>,
-    queues: Lists,
+    queues: Queues,
     /// The last list: buffers that are free.
     free: u32,
     /// From this queue on, packets wait for others' answers: at most half of all may.
@@ -70,7 +70,7 @@ impl<A: Copy> Packets<A> {
                 owner: Owner::None,
             })
             .collect();
-        let mut lists = Lists::new(queues + 1, count);
+        let mut lists = Queues::new(queues + 1, count);
         let free = u32::try_from(queues).unwrap_or(u32::MAX);
         (0..count).for_each(|index| lists.push(free, u32::try_from(index).unwrap_or(u32::MAX)));
         Self {
@@ -102,7 +102,8 @@ impl<A: Copy> Packets<A> {
         owner: Owner,
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> Option<u32> {
-        let index = self.queues.first(self.free)?;
+        // The one that was given back last is still in the processor's caches.
+        let index = self.queues.last(self.free)?;
         if self.is_waiting(queue) && !self.may_wait() {
             return None;
         }

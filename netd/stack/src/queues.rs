@@ -1,64 +1,73 @@
 //! Queues of table indices: many first-in-first-out lists over one range of indices, in which each
 //! index is in at most one list.
 //!
-//! *Owns* the links, eight bytes per index, apart from the tables whose indices it links. *Never*
-//! allocates after construction; every operation but [`Queues::iter`] takes constant time.
-//! Ready queues, event queues, waiting queues and age orders are all this.
+//! *Owns* the links, apart from the tables whose indices they link. An index has four bytes here, and a
+//! link while it is in a list: most are in none. *Never* allocates after construction, when room for
+//! all links is reserved; one is touched for the first time when so many are needed at a time. Every
+//! operation but [`Queues::iter`] takes constant time.
+//! Ready queues, event queues, waiting queues, age orders and the timing wheel's slots are all this.
 //!
-//! A list is a ring through a link of its own, which stands behind those of the indices: so an index
-//! is taken out without anybody knowing which list it was in. Who must know takes
-//! [`crate::lists::Lists`].
+//! A list is a ring through a link of its own, which stands before those that are lent.
 //!
-//! *Invariants*: an index that is in no list links to nothing; an index or list beyond the limits is
-//! ignored.
+//! *Invariants*: an index or list beyond the limits is ignored; no index has a list's link, so that
+//! zero, which is the first list's, says that it has none.
 
 use alloc::vec::Vec;
 
-/// No index.
-const NONE: u32 = u32::MAX;
+/// No link.
+const NONE: u32 = 0;
 
+/// A place in a ring.
 #[derive(Clone, Copy, Debug)]
 struct Link {
+    /// Of a link that nobody has: the next of these.
     next: u32,
     previous: u32,
+    index: u32,
+    list: u32,
 }
-
-const FREE: Link = Link {
-    next: NONE,
-    previous: NONE,
-};
 
 /// Some number of lists over the indices below a limit.
 #[derive(Debug)]
 pub(crate) struct Queues {
-    /// Of all indices, then of all lists.
+    /// The link of each index.
+    places: Vec<u32>,
+    /// Those of all lists, then those that indices have or had.
     links: Vec<Link>,
-    indices: u32,
+    lists: u32,
+    /// The link that was given back last.
+    free: u32,
 }
 
 impl Queues {
-    /// `lists` empty lists over the indices `0..indices`.
+    /// `lists` empty lists, of which there is at least one, over the indices `0..indices`.
     pub(crate) fn new(lists: usize, indices: usize) -> Self {
-        let indices = u32::try_from(indices).unwrap_or(NONE);
-        let end = indices.saturating_add(u32::try_from(lists).unwrap_or(NONE));
-        let mut links = alloc::vec![FREE; end as usize];
-        for (list, link) in (indices..end).zip(links.iter_mut().skip(indices as usize)) {
-            *link = Link {
-                next: list,
-                previous: list,
-            };
+        let count = u32::try_from(lists.max(1)).unwrap_or(u32::MAX);
+        let mut links = Vec::with_capacity((count as usize).saturating_add(indices));
+        links.extend((0..count).map(|list| Link {
+            next: list,
+            previous: list,
+            index: u32::MAX,
+            list,
+        }));
+        Self {
+            places: alloc::vec![NONE; indices],
+            links,
+            lists: count,
+            free: NONE,
         }
-        Self { links, indices }
+    }
+
+    /// The link of an index that is in a list.
+    #[inline]
+    fn place(&self, index: u32) -> Option<u32> {
+        let place = self.places.get(index as usize).copied();
+        place.filter(|place| *place != NONE)
     }
 
     #[inline]
-    fn link(&self, at: u32) -> Link {
-        self.links.get(at as usize).copied().unwrap_or(FREE)
-    }
-
-    #[inline]
-    fn next(&self, at: u32) -> u32 {
-        self.links.get(at as usize).map_or(NONE, |link| link.next)
+    fn link(&self, at: u32) -> Option<&Link> {
+        self.links.get(at as usize)
     }
 
     #[inline]
@@ -73,50 +82,79 @@ impl Queues {
 
     /// The link of a list.
     #[inline]
-    fn ring(&self, list: u32) -> u32 {
-        self.indices.saturating_add(list)
+    fn ring(&self, list: u32) -> Option<&Link> {
+        self.link(list).filter(|_| list < self.lists)
     }
 
+    /// The index that has a link, if it is no list's.
     #[inline]
     fn index(&self, at: u32) -> Option<u32> {
-        (at < self.indices).then_some(at)
+        let link = self.link(at).filter(|_| at >= self.lists);
+        link.map(|link| link.index)
     }
 
     /// Whether some list has the index.
     #[inline]
     pub(crate) fn holds(&self, index: u32) -> bool {
-        index < self.indices && self.next(index) != NONE
+        self.place(index).is_some()
+    }
+
+    /// The list that has the index.
+    #[inline]
+    pub(crate) fn list_of(&self, index: u32) -> Option<u32> {
+        self.link(self.place(index)?).map(|link| link.list)
     }
 
     /// Whether the list has no index.
     #[inline]
     pub(crate) fn is_empty(&self, list: u32) -> bool {
-        self.first(list).is_none()
+        self.ring(list).is_none_or(|ring| ring.next == list)
     }
 
     /// The index that has been in the list for longest.
     #[inline]
     pub(crate) fn first(&self, list: u32) -> Option<u32> {
-        self.index(self.next(self.ring(list)))
+        self.index(self.ring(list)?.next)
     }
 
     /// The index that came to the list last.
     pub(crate) fn last(&self, list: u32) -> Option<u32> {
-        self.index(self.link(self.ring(list)).previous)
+        self.index(self.ring(list)?.previous)
     }
 
     /// Puts `index` at the end of `list`, out of whichever list it was in.
     pub(crate) fn push(&mut self, list: u32, index: u32) {
         self.remove(index);
-        let ring = self.ring(list);
-        if index >= self.indices || ring as usize >= self.links.len() {
+        let Some(last) = self.ring(list).map(|ring| ring.previous) else {
             return;
-        }
-        self.join(self.link(ring).previous, index);
-        self.join(index, ring);
+        };
+        let link = Link {
+            next: list,
+            previous: last,
+            index,
+            list,
+        };
+        let Some(place) = self.places.get_mut(index as usize) else {
+            return;
+        };
+        let at = match self.links.get_mut(self.free as usize) {
+            Some(free) if self.free != NONE => {
+                let at = self.free;
+                self.free = core::mem::replace(free, link).next;
+                at
+            }
+            _ => {
+                self.links.push(link);
+                u32::try_from(self.links.len() - 1).unwrap_or(NONE)
+            }
+        };
+        *place = at;
+        self.join(last, at);
+        self.join(at, list);
     }
 
     /// Puts `index` at the end of `list` unless it is in some list already.
+    #[inline]
     pub(crate) fn push_if_free(&mut self, list: u32, index: u32) {
         if !self.holds(index) {
             self.push(list, index);
@@ -132,13 +170,16 @@ impl Queues {
 
     /// Takes `index` out of its list; `false` if it was in none.
     pub(crate) fn remove(&mut self, index: u32) -> bool {
-        if !self.holds(index) {
+        let Some(at) = self.place(index) else {
             return false;
+        };
+        if let Some(place) = self.places.get_mut(index as usize) {
+            *place = NONE;
         }
-        let Link { next, previous } = self.link(index);
-        self.join(previous, next);
-        if let Some(link) = self.links.get_mut(index as usize) {
-            *link = FREE;
+        if let Some(link) = self.links.get_mut(at as usize) {
+            let (next, previous) = (link.next, link.previous);
+            link.next = core::mem::replace(&mut self.free, at);
+            self.join(previous, next);
         }
         true
     }
@@ -152,8 +193,12 @@ impl Queues {
 
     /// The indices of a list, oldest first.
     pub(crate) fn iter(&self, list: u32) -> impl Iterator<Item = u32> + '_ {
-        let first = self.first(list);
-        core::iter::successors(first, |index| self.index(self.next(*index)))
+        let mut at = self.ring(list).map_or(list, |ring| ring.next);
+        core::iter::from_fn(move || {
+            let index = self.index(at)?;
+            at = self.link(at)?.next;
+            Some(index)
+        })
     }
 }
 
@@ -181,6 +226,22 @@ mod tests {
             (Some(2), Some(3), None)
         );
         assert!(queues.is_empty(0) && queues.is_empty(1));
+    }
+
+    #[test]
+    fn there_are_no_more_links_than_were_needed_at_a_time() {
+        let mut queues = Queues::new(2, 1_000);
+        let room = queues.links.capacity();
+        for index in 0..1_000 {
+            queues.push(1, index);
+            queues.push(0, index);
+            queues.push_if_free(1, index);
+            assert_eq!(queues.first(1), None);
+            assert_eq!(queues.pop(0), Some(index));
+        }
+        assert_eq!(queues.links.len(), 3);
+        (0..1_000).for_each(|index| queues.push(1, index));
+        assert_eq!((queues.links.len(), queues.links.capacity()), (1_002, room));
     }
 
     #[test]
@@ -218,8 +279,9 @@ mod tests {
                     queues.remove(index);
                 }
             }
-            let queued = model.iter().any(|queue| queue.contains(&index));
-            assert_eq!(queues.holds(index), queued);
+            let queued = model.iter().position(|queue| queue.contains(&index));
+            assert_eq!(queues.holds(index), queued.is_some());
+            assert_eq!(queues.list_of(index), queued.map(|list| list as u32));
             for (list, queue) in model.iter().enumerate() {
                 assert_eq!(
                     content(&queues, list as u32),

@@ -11,9 +11,6 @@
 
 use crate::queues::Queues;
 use ::tcp::Instant;
-use alloc::vec;
-use alloc::vec::Vec;
-
 /// A tick is 2^14 ns.
 const TICK_BITS: u32 = 14;
 const SLOT_BITS: u32 = 6;
@@ -22,20 +19,16 @@ const LEVELS: u32 = 7;
 /// One list more than slots: what is due.
 const DUE: u32 = LEVELS * SLOTS;
 
-/// Lists have numbers of 16 bits.
-const _: () = assert!(DUE <= u16::MAX as u32);
-
 /// All timers.
 #[derive(Debug)]
 pub(crate) struct Wheel {
     queues: Queues,
-    /// The list of each timer that is armed.
-    lists: Vec<u16>,
     occupied: [u64; LEVELS as usize],
     /// The tick up to which everything has been fired.
     present: u64,
     /// No occupied slot begins before this tick.
     quiet_until: u64,
+    limit: usize,
 }
 
 /// The first tick that does not begin before the deadline.
@@ -48,20 +41,20 @@ impl Wheel {
     pub(crate) fn new(limit: usize, now: Instant) -> Self {
         Self {
             queues: Queues::new(DUE as usize + 1, limit),
-            lists: vec![0; limit],
             occupied: [0; LEVELS as usize],
             present: now.as_nanos() >> TICK_BITS,
             quiet_until: u64::MAX,
+            limit,
         }
     }
 
     /// The timer fires at `deadline`, and at no other time it may have been armed for.
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
-        if timer as usize >= self.lists.len() {
+        if timer as usize >= self.limit {
             return;
         }
         let tick = tick_of(deadline);
-        match self.slot_of(timer) {
+        match self.queues.list_of(timer) {
             // Connections arm their timer again with every segment, mostly for later than before:
             // it stays where it is, and is looked at again when its slot comes.
             Some(list) if list != DUE && tick >= self.start_of(list) => {}
@@ -83,7 +76,7 @@ impl Wheel {
 
     /// The timer does not fire.
     pub(crate) fn disarm(&mut self, timer: u32) {
-        if let Some(list) = self.slot_of(timer) {
+        if let Some(list) = self.queues.list_of(timer) {
             self.queues.remove(timer);
             self.note_emptied(list);
         }
@@ -98,24 +91,10 @@ impl Wheel {
         }
     }
 
-    /// The slot that holds a timer, or [`DUE`].
-    #[inline]
-    fn slot_of(&self, timer: u32) -> Option<u32> {
-        let list = *self.lists.get(timer as usize)?;
-        self.queues.holds(timer).then_some(list.into())
-    }
-
-    fn put(&mut self, list: u32, timer: u32) {
-        if let (Some(name), Ok(list)) = (self.lists.get_mut(timer as usize), u16::try_from(list)) {
-            *name = list;
-        }
-        self.queues.push(list, timer);
-    }
-
     fn place(&mut self, timer: u32, tick: u64) {
         if tick <= self.present {
             self.quiet_until = 0;
-            self.put(DUE, timer);
+            self.queues.push(DUE, timer);
             return;
         }
         // The level of the highest digit (in base 64) in which deadline and present differ.
@@ -127,7 +106,7 @@ impl Wheel {
         let ahead = ((tick >> shift) - (self.present >> shift)).min(u64::from(SLOTS) - 1);
         let slot = ((self.present >> shift) + ahead) % u64::from(SLOTS);
         let slot = u32::try_from(slot).unwrap_or(0);
-        self.put(level * SLOTS + slot, timer);
+        self.queues.push(level * SLOTS + slot, timer);
         self.quiet_until = self
             .quiet_until
             .min(((self.present >> shift) + ahead) << shift);
@@ -200,7 +179,7 @@ impl Wheel {
                             continue;
                         };
                         self.place(timer, tick_of(deadline));
-                        if self.slot_of(timer) == Some(list) {
+                        if self.queues.list_of(timer) == Some(list) {
                             break;
                         }
                     }

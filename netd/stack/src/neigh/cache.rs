@@ -13,7 +13,7 @@
 use crate::hash::{Address, Spread};
 use crate::id::InterfaceId;
 use crate::info::NeighbourState;
-use crate::lists::Lists;
+use crate::queues::Queues;
 use crate::rng::Rng;
 use ::tcp::Instant;
 use alloc::vec::Vec;
@@ -114,7 +114,7 @@ pub(crate) enum Heard {
 pub(crate) struct Cache<A> {
     entries: Vec<Option<Neighbour<A>>>,
     index: HashTable<u32>,
-    order: Lists,
+    order: Queues,
     /// The place found last: most packets go the way of the one before.
     last: u32,
     /// Entries that are incomplete.
@@ -125,7 +125,7 @@ pub(crate) struct Cache<A> {
 
 impl<A: Address> Cache<A> {
     pub(crate) fn new(limit: usize, reachable: Duration, rng: &mut Rng) -> Self {
-        let mut order = Lists::new(3, limit);
+        let mut order = Queues::new(3, limit);
         (0..limit).for_each(|index| order.push(FREE, u32::try_from(index).unwrap_or(u32::MAX)));
         Self {
             entries: (0..limit).map(|_| None).collect(),
