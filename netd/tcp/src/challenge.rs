@@ -68,23 +68,22 @@ fn random(state: &mut u64) -> u32 {
 /// How many challenges one connection gets in half a second.
 const PER_CONNECTION: u8 = 5;
 
-/// What one connection has had of them lately. Two bytes.
+/// What one connection has had of them lately, in one byte: how many, and above that the half second,
+/// counted modulo 32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Share {
-    /// The half second, counted modulo 256.
-    period: u8,
-    used: u8,
-}
+pub(crate) struct Share(u8);
 
 impl Share {
     /// Whether the connection may have one more.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
+        const USED: u8 = 0b111;
         let [period, ..] = (now.as_millis() / 512).to_le_bytes();
-        if period != self.period {
-            *self = Self { period, used: 0 };
+        let period = period << USED.count_ones();
+        if period != self.0 & !USED {
+            self.0 = period;
         }
-        let is_granted = self.used < PER_CONNECTION;
-        self.used = self.used.saturating_add(1);
+        let is_granted = self.0 & USED < PER_CONNECTION;
+        self.0 += u8::from(is_granted);
         is_granted
     }
 }

@@ -43,6 +43,9 @@ pub enum Connection {
     Open(Open),
 }
 
+// An opening one is no larger than an open one.
+const _: () = assert!(size_of::<Connection>() <= size_of::<Open>());
+
 impl From<Open> for Connection {
     fn from(open: Open) -> Self {
         Self::Open(open)

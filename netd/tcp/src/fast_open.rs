@@ -120,7 +120,7 @@ impl Open {
         // First: the sequence number. What does not begin between the SYN and the edge of the window
         // says nothing of the handshake. (The bytes of the SYN may come again.)
         let start = seq.position(self.rcv.base(), self.rcv.nxt);
-        let edge = self.rcv.edge.max(self.rcv.nxt);
+        let edge = self.rcv.edge().max(self.rcv.nxt);
         let is_within = u64::try_from(start).is_ok_and(|start| start <= edge);
         if has(Flags::RST) || !has(Flags::ACK) || !is_within {
             return EarlySegment::Other;

@@ -167,7 +167,7 @@ impl Open {
         if self.timers.purpose() == Purpose::Probe && (has_progress || self.snd.window > 0) {
             // The window opens, or what is left is another probe's matter: `output` decides.
             self.timers.disarm();
-            self.snd.is_resend_due |= self.snd.busy.is_none() && self.snd.flight > 0;
+            self.snd.is_resend_due |= !self.snd.is_busy() && self.snd.flight > 0;
         }
         if let Some(reaction) = reaction {
             self.await_answer(shared, reaction, now);
@@ -180,7 +180,7 @@ impl Open {
             // RFC 6298 section 5.2.
             if reaction.has_progress {
                 self.timers.disarm();
-                if self.snd.busy.is_some() {
+                if self.snd.is_busy() {
                     self.timers.arm(Purpose::Rest, self.snd.rtt.rto(), now);
                 }
                 self.watch_orphan(&shared.limits, now);

@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 
+use crate::cc::Remembered;
 use crate::open::Open;
 use crate::opening::Opening;
 use crate::shared::Shared;
@@ -94,7 +95,9 @@ impl Info {
     pub(crate) fn of_open(open: &Open, shared: &Shared) -> Self {
         let (snd, rcv) = (&open.snd, &open.rcv);
         let busy = open.busy(shared);
-        let offered = rcv.edge.saturating_sub(rcv.published());
+        let idle = snd.remembered();
+        let idle = idle.unwrap_or(Remembered::initial(snd.mss));
+        let offered = rcv.edge().saturating_sub(rcv.published());
         Self {
             state: open.state(),
             mss: snd.mss.get(),
@@ -105,9 +108,8 @@ impl Info {
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),
-            congestion_window: busy.map_or(snd.remembered.window, |busy| busy.window()),
-            slow_start_threshold: busy
-                .map_or(snd.remembered.threshold, |busy| busy.congestion.threshold()),
+            congestion_window: busy.map_or(idle.window, |busy| busy.window()),
+            slow_start_threshold: busy.map_or(idle.threshold, |busy| busy.congestion.threshold()),
             pacing_rate: busy.and_then(|busy| busy.pacer.rate()),
             send_window: snd.window,
             receive_window: u32::try_from(offered).unwrap_or(u32::MAX),

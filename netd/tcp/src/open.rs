@@ -16,7 +16,7 @@ use crate::pool::Slot;
 use crate::receive::{AckNeed, Receiver};
 use crate::rtt::Rtt;
 use crate::segment::{Arrival, Reset};
-use crate::send::Sender;
+use crate::send::{Sender, Small};
 use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::state::{Cause, Facts, OurFin, State};
@@ -46,7 +46,7 @@ pub struct Open {
 }
 
 // Ten million idle connections are to fit in a few gigabytes.
-const _: () = assert!(size_of::<Open>() <= 184);
+const _: () = assert!(size_of::<Open>() <= 168);
 
 /// Everything that is known when a handshake is complete.
 pub(crate) struct Handshake {
@@ -86,7 +86,7 @@ impl Open {
             is_orphan: false,
             is_probe_due: false,
         };
-        open.snd.is_nodelay = *is_nodelay;
+        open.snd.small = Small::new(*is_nodelay, false);
         open
     }
 
@@ -98,8 +98,7 @@ impl Open {
         shared: &mut Shared,
         now: Instant,
     ) -> bool {
-        self.snd.is_nodelay = tuning.is_nodelay;
-        self.snd.is_corked = tuning.is_corked;
+        self.snd.small = Small::new(tuning.is_nodelay, tuning.is_corked);
         self.rcv.set_tuning(tuning);
         if self.timers.purpose() == Purpose::KeepAlive {
             self.timers.disarm();
@@ -157,7 +156,7 @@ impl Open {
             return;
         }
         let gain = self.rcv.possible_gain();
-        let offered = self.rcv.edge.saturating_sub(self.rcv.nxt);
+        let offered = self.rcv.edge().saturating_sub(self.rcv.nxt);
         if self.rcv.is_worth(gain) {
             // RFC 9293 section 3.8.6.2.2: tell the peer when it matters. While it has a good part
             // of a window left, the next acknowledgement is early enough.
@@ -216,7 +215,7 @@ impl Open {
     /// when a second segment cannot come.
     fn acknowledge_soon(&mut self, now: Instant) {
         let rcv = &self.rcv;
-        let is_urgent = rcv.segments >= 2 || rcv.quick > 0 || rcv.is_quick_ack;
+        let is_urgent = rcv.segments >= 2 || rcv.quick > 0;
         if is_urgent || rcv.is_nearly_used_up() {
             self.rcv.want_ack();
         } else if self.rcv.need == AckNeed::None {
@@ -289,10 +288,7 @@ impl Open {
 
     /// What it has borrowed to send with.
     pub(crate) fn busy<'a>(&self, shared: &'a Shared) -> Option<&'a Busy> {
-        self.snd
-            .busy
-            .as_ref()
-            .and_then(|slot| shared.busy.get(slot))
+        self.snd.busy(&shared.busy)
     }
 
     /// RFC 5961 sections 3 to 5: a doubtful segment is answered by an acknowledgement, which makes

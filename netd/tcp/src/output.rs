@@ -106,7 +106,7 @@ impl Open {
     /// Whether our FIN alone is in flight, and needs not leave again yet.
     fn awaits_fin_alone(&self) -> bool {
         let snd = &self.snd;
-        snd.una == snd.end && snd.flight > 0 && snd.busy.is_none() && !snd.is_resend_due
+        snd.una == snd.end && snd.flight > 0 && !snd.is_busy() && !snd.is_resend_due
     }
 
     fn next_segment(
@@ -346,7 +346,8 @@ impl Open {
             return true;
         }
         let is_alone = self.snd.flight == 0 && len < mss;
-        !self.snd.is_corked && (self.snd.is_nodelay || is_alone)
+        let small = self.snd.small;
+        !small.are_held() && (small.are_sent_at_once() || is_alone)
     }
 
     fn send_new(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {

@@ -38,18 +38,17 @@ pub(crate) enum AckNeed {
 pub(crate) struct Receiver {
     /// Everything before is in the user's memory, in order.
     pub(crate) nxt: u64,
-    /// Right edge of the offered window: RCV.NXT + RCV.WND. Only grows.
-    pub(crate) edge: u64,
     /// Right edge of the room that the user gave. Only grows.
     pub(crate) room: u64,
+    /// Right edge of the offered window, RCV.NXT + RCV.WND, modulo 2³²: it is never farther from `nxt`
+    /// than a window. Only grows.
+    edge: u32,
     /// How many bytes before `nxt` are not published yet.
     pub(crate) unpublished: u32,
     /// The largest room there ever was: RCV.BUFF of RFC 9293 section 3.8.6.2.2.
     largest_room: u32,
     /// The most that the user wants to be offered, in KiB; zero: all.
     limit: u16,
-    /// No acknowledgement is delayed.
-    pub(crate) is_quick_ack: bool,
     /// The challenge acknowledgements that the connection has had lately.
     pub(crate) challenges: Share,
     /// The number of position 0: IRS + 1.
@@ -58,13 +57,14 @@ pub(crate) struct Receiver {
     pub(crate) ack_sent: Seq,
     pub(crate) holes: Option<Slot<Ranges>>,
     /// Bytes that came twice and that the peer is to be told of: their first number and how many.
-    duplicate: (Seq, u32),
+    duplicate: Seq,
+    duplicate_len: u16,
     /// What we told the peer to send at most in one segment.
     pub(crate) mss: Mss,
     scale: WindowScale,
     /// Full segments since the last acknowledgement, up to two.
     pub(crate) segments: u8,
-    /// So many acknowledgements are still sent without delay.
+    /// So many acknowledgements are still sent without delay; [`ALL_QUICK`]: none is ever delayed.
     pub(crate) quick: u8,
     pub(crate) need: AckNeed,
     /// The peer's FIN is the next thing after `nxt`. It counts, and is acknowledged, when the user
@@ -72,24 +72,30 @@ pub(crate) struct Receiver {
     pub(crate) is_fin_seen: bool,
 }
 
+// Every connection has one.
+const _: () = assert!(size_of::<Receiver>() <= 56);
+
 /// How many acknowledgements are not delayed at the start, while the peer's window is small.
 const QUICK_ACKS: u8 = 16;
+
+/// The user wants no acknowledgement to be delayed.
+const ALL_QUICK: u8 = u8::MAX;
 
 impl Receiver {
     pub(crate) fn new(irs: Seq, agreed: &Agreed, offered: u64) -> Self {
         Self {
             nxt: 0,
-            edge: offered,
             room: 0,
+            edge: low(offered),
             unpublished: 0,
             largest_room: 0,
             limit: 0,
-            is_quick_ack: false,
             challenges: Share::default(),
             base: irs.plus(1),
             ack_sent: irs.plus(1),
             holes: None,
-            duplicate: (Seq::new(0), 0),
+            duplicate: Seq::new(0),
+            duplicate_len: 0,
             mss: agreed.receive_mss,
             scale: agreed.receive_scale,
             segments: 0,
@@ -105,6 +111,13 @@ impl Receiver {
 
     pub(crate) const fn scale(&self) -> WindowScale {
         self.scale
+    }
+
+    /// Right edge of the offered window: RCV.NXT + RCV.WND.
+    #[inline]
+    pub(crate) fn edge(&self) -> u64 {
+        let ahead = self.edge.wrapping_sub(low(self.nxt)).cast_signed();
+        self.nxt.saturating_add_signed(ahead.into())
     }
 
     /// Everything before is published and may be acknowledged.
@@ -137,9 +150,11 @@ impl Receiver {
     }
 
     /// `len` bytes from number `start` on came although they were here, below the acknowledgement
-    /// or in a range that is reported. The next acknowledgement says so (RFC 2883 section 4).
+    /// or in a range that is reported. The next acknowledgement says so (RFC 2883 section 4), of no more
+    /// than 65,535.
     pub(crate) fn note_duplicate(&mut self, start: Seq, len: u32) {
-        self.duplicate = (start, len);
+        self.duplicate = start;
+        self.duplicate_len = u16::try_from(len).unwrap_or(u16::MAX);
     }
 
     /// What selective acknowledgements say now (RFC 2018 section 4): first bytes that came twice
@@ -150,7 +165,7 @@ impl Receiver {
             left: start.get(),
             right: start.plus(len).get(),
         };
-        let (start, len) = self.duplicate;
+        let (start, len) = (self.duplicate, self.duplicate_len.into());
         let twice = (len > 0).then(|| block(start, len));
         let list = self.holes.as_ref().filter(|_| self.unpublished == 0);
         let ranges = list.and_then(|slot| holes.get(slot));
@@ -176,7 +191,11 @@ impl Receiver {
     /// The user chooses; what was offered stands.
     pub(crate) fn set_tuning(&mut self, tuning: &Tuning) {
         self.limit = tuning.window_limit;
-        self.is_quick_ack = tuning.is_quick_ack;
+        if tuning.is_quick_ack {
+            self.quick = ALL_QUICK;
+        } else if self.quick == ALL_QUICK {
+            self.quick = 0;
+        }
     }
 
     fn limit(&self) -> u32 {
@@ -193,7 +212,7 @@ impl Receiver {
         let whole = self.whole_units(room);
         // A room that is less than a unit is told as one: what it does not hold comes again.
         let window = if whole == 0 { room } else { whole };
-        published.saturating_add(window).saturating_sub(self.edge)
+        published.saturating_add(window).saturating_sub(self.edge())
     }
 
     /// How much of `room` the user wants to be offered.
@@ -211,7 +230,7 @@ impl Receiver {
     pub(crate) fn has_stranded_rest(&self) -> bool {
         let rest = self.room.saturating_sub(self.nxt);
         rest > 0
-            && self.edge <= self.nxt
+            && self.edge() <= self.nxt
             && self.holes.is_none()
             && !self.is_fin_seen
             && !self.is_worth(self.whole_units(self.wanted(rest)))
@@ -219,13 +238,13 @@ impl Receiver {
 
     /// The user takes the rest of the room back, which the peer was never offered.
     pub(crate) fn drop_rest(&mut self) {
-        self.room = self.room.min(self.nxt.max(self.edge));
+        self.room = self.room.min(self.nxt.max(self.edge()));
     }
 
     /// Whether the peer has less than a full segment left of what it was offered: it cannot send
     /// the second one that an acknowledgement would wait for.
     pub(crate) fn is_nearly_used_up(&self) -> bool {
-        self.edge.saturating_sub(self.nxt) < self.mss.get().into()
+        self.edge().saturating_sub(self.nxt) < self.mss.get().into()
     }
 
     /// RFC 9293 section 3.8.6.2.2 (MUST-39): whether moving the edge by `gain` is worth it:
@@ -241,27 +260,34 @@ impl Receiver {
         let published = self.published();
         let gain = self.possible_gain();
         if self.is_worth(gain) || self.need == AckNeed::WithSmallWindow {
-            self.edge = self.edge.saturating_add(gain);
+            self.edge = low(self.edge().saturating_add(gain));
         }
         // What was offered stands (RFC 9293 section 3.8.6, SHLD-14). Where the scale forces us to
         // round we round up, and not for good, so that the difference never grows to a whole unit
         // (RFC 7323 section 2.4 describes the effect).
-        self.scale.ceil(self.edge.saturating_sub(published))
+        self.scale.ceil(self.edge().saturating_sub(published))
     }
 
     /// The furthest right edge that a peer can have computed from our windows.
     pub(crate) fn told_edge(&self) -> u64 {
-        self.edge.saturating_add(u64::from(self.scale.unit()) - 1)
+        self.edge().saturating_add(u64::from(self.scale.unit()) - 1)
     }
 
     /// The acknowledgement number `ack` was sent: nothing is owed.
     pub(crate) fn note_ack_sent(&mut self, ack: Seq) {
-        self.quick = self.quick.saturating_sub(u8::from(ack != self.ack_sent));
+        let counts = ack != self.ack_sent && self.quick != ALL_QUICK;
+        self.quick = self.quick.saturating_sub(u8::from(counts));
         self.ack_sent = ack;
         self.segments = 0;
         self.need = AckNeed::None;
-        self.duplicate.1 = 0;
+        self.duplicate_len = 0;
     }
+}
+
+/// What is kept of a position that is never far from another.
+#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]
+const fn low(position: u64) -> u32 {
+    position as u32
 }
 
 #[cfg(test)]
@@ -369,7 +395,7 @@ mod tests {
                 match action {
                     0 => receiver.give_room(amount),
                     1 => {
-                        let most = receiver.edge.min(receiver.room).saturating_sub(receiver.nxt);
+                        let most = receiver.edge().min(receiver.room).saturating_sub(receiver.nxt);
                         receiver.advance_to(receiver.nxt + most.min(u64::from(amount)));
                     }
                     _ => receiver.unpublished = 0,
@@ -378,7 +404,7 @@ mod tests {
                 let edge = receiver.published() + (u64::from(field) << scale);
                 prop_assert!(edge >= told && edge <= receiver.told_edge());
                 prop_assert!(edge < receiver.room.max(1) + (1 << scale));
-                told = receiver.edge;
+                told = receiver.edge();
             }
         }
     }

@@ -123,7 +123,7 @@ impl Record {
         Self::encode(&Fields {
             state: facts.ours() as u8
                 | (facts.theirs() as u8) << 2
-                | flag(open.snd.is_nodelay, NODELAY)
+                | flag(open.snd.small.are_sent_at_once(), NODELAY)
                 | flag(open.is_orphan, ORPHAN)
                 | flag(open.stamps.is_some(), STAMPS),
             scales: snd.scale().get() | rcv.scale().get() << 4,
@@ -327,7 +327,7 @@ fn furthest_flight(open: &Open) -> u32 {
 /// acknowledged.
 fn furthest_edge(rcv: &Receiver, kept: u64) -> u64 {
     let largest = u64::from(rcv.scale().apply(u16::MAX));
-    rcv.edge.max(rcv.room.min(kept.saturating_add(largest)))
+    rcv.edge().max(rcv.room.min(kept.saturating_add(largest)))
 }
 
 const fn algorithm_bits(algorithm: Algorithm) -> u8 {

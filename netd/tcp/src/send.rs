@@ -21,6 +21,7 @@ use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::time::Instant;
 use crate::window::{Mss, WindowScale};
+use core::num::NonZeroU32;
 
 /// The sending half.
 #[derive(Debug)]
@@ -43,20 +44,68 @@ pub(crate) struct Sender {
     pub(crate) rtt: Rtt,
     /// Without a busy part: the segment at SND.UNA is to be sent again.
     pub(crate) is_resend_due: bool,
-    /// What is needed only while something is sent.
-    pub(crate) busy: Option<Slot<Busy>>,
+    means: Means,
     /// The congestion control that the user chose.
     pub(crate) algorithm: Option<Algorithm>,
-    /// What congestion control had learnt when the busy part was given back last.
-    pub(crate) remembered: Remembered,
     pub(crate) mss: Mss,
     scale: WindowScale,
-    /// Small segments are sent at once.
-    pub(crate) is_nodelay: bool,
-    /// Small segments are held back.
-    pub(crate) is_corked: bool,
+    pub(crate) small: Small,
     /// Segments sent again, as far as can be counted.
     pub(crate) retransmits: u16,
+}
+
+// Every connection has one.
+const _: () = assert!(size_of::<Sender>() <= 64);
+
+/// What a connection sends with.
+#[derive(Debug)]
+enum Means {
+    /// What is needed only while something is sent.
+    Busy(Slot<Busy>),
+    /// Nothing. What congestion control had learnt when the busy part was given back last: the window,
+    /// and where slow start ends, which is nowhere near zero.
+    Idle { window: u32, threshold: NonZeroU32 },
+}
+
+const _: () = assert!(size_of::<Means>() <= 8);
+
+impl Means {
+    fn idle(Remembered { window, threshold }: Remembered) -> Self {
+        Self::Idle {
+            window,
+            threshold: NonZeroU32::new(threshold).unwrap_or(NonZeroU32::MIN),
+        }
+    }
+
+    const fn slot(&self) -> Option<&Slot<Busy>> {
+        match self {
+            Self::Busy(slot) => Some(slot),
+            Self::Idle { .. } => None,
+        }
+    }
+}
+
+/// What is done with segments that are not full (RFC 9293 section 3.7.4), in one byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Small(u8);
+
+impl Small {
+    const AT_ONCE: u8 = 1;
+    const HELD: u8 = 1 << 1;
+
+    pub(crate) const fn new(is_nodelay: bool, is_corked: bool) -> Self {
+        Self(if is_nodelay { Self::AT_ONCE } else { 0 } | if is_corked { Self::HELD } else { 0 })
+    }
+
+    /// They are sent at once: no Nagle algorithm.
+    pub(crate) const fn are_sent_at_once(self) -> bool {
+        self.0 & Self::AT_ONCE != 0
+    }
+
+    /// They are held back, whatever else was chosen.
+    pub(crate) const fn are_held(self) -> bool {
+        self.0 & Self::HELD != 0
+    }
 }
 
 impl Sender {
@@ -71,13 +120,11 @@ impl Sender {
             window_set_by: set_by,
             base: isn.plus(1),
             rtt,
-            busy: None,
+            means: Means::idle(Remembered::initial(agreed.send_mss)),
             algorithm: None,
-            remembered: Remembered::initial(agreed.send_mss),
             mss: agreed.send_mss,
             scale: agreed.send_scale,
-            is_nodelay: false,
-            is_corked: false,
+            small: Small::default(),
             retransmits: 0,
         }
     }
@@ -143,15 +190,18 @@ impl Sender {
 
     /// Borrows the busy part if it is not here and one is left.
     pub(crate) fn borrow_busy(&mut self, shared: &mut Shared, now: Instant) {
-        if self.busy.is_some() {
+        let Some(remembered) = self.remembered() else {
             return;
-        }
+        };
         let algorithm = self.algorithm_in(&shared.limits);
         let pool = &mut shared.busy;
-        self.busy = pool.take();
+        let Some(slot) = pool.take() else {
+            return;
+        };
+        self.means = Means::Busy(slot);
         let standing = self.standing(false, now);
         if let Some(busy) = self.busy_in(pool) {
-            let congestion = Congestion::new(algorithm, self.remembered, now);
+            let congestion = Congestion::new(algorithm, remembered, now);
             busy.begin(congestion, initial_window(self.mss), self.una, now);
             if self.flight > 0 {
                 busy.adopt(self.flight, now);
@@ -193,17 +243,39 @@ impl Sender {
         }
     }
 
+    /// Whether the busy part was borrowed.
+    pub(crate) const fn is_busy(&self) -> bool {
+        self.means.slot().is_some()
+    }
+
     /// The busy part, if it was borrowed.
     pub(crate) fn busy_in<'a>(&self, pool: &'a mut Pool<Busy>) -> Option<&'a mut Busy> {
-        self.busy.as_ref().and_then(|slot| pool.get_mut(slot))
+        pool.get_mut(self.means.slot()?)
+    }
+
+    /// The busy part, if it was borrowed.
+    pub(crate) fn busy<'a>(&self, pool: &'a Pool<Busy>) -> Option<&'a Busy> {
+        pool.get(self.means.slot()?)
+    }
+
+    /// Without a busy part: what congestion control had learnt when there was one last.
+    pub(crate) fn remembered(&self) -> Option<Remembered> {
+        match self.means {
+            Means::Busy(_) => None,
+            Means::Idle { window, threshold } => Some(Remembered {
+                window,
+                threshold: threshold.get(),
+            }),
+        }
     }
 
     /// Gives the busy part back, and remembers what it knew.
     pub(crate) fn give_back_busy(&mut self, pool: &mut Pool<Busy>) {
-        if let Some(slot) = self.busy.take() {
-            if let Some(busy) = pool.get(&slot) {
-                self.remembered = busy.congestion.remember();
-            }
+        let Some(busy) = self.busy(pool) else {
+            return;
+        };
+        let idle = Means::idle(busy.congestion.remember());
+        if let Means::Busy(slot) = core::mem::replace(&mut self.means, idle) {
             pool.give_back(slot);
         }
     }

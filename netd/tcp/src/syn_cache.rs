@@ -149,7 +149,7 @@ impl SynEntry {
         let open = record.restore(now)?;
         let (snd, rcv) = (&open.snd, &open.rcv);
         let is_fresh = snd.una == 0 && snd.end == 0 && snd.flight == 0 && rcv.nxt == 0;
-        let window = u16::try_from(rcv.edge);
+        let window = u16::try_from(rcv.edge());
         let (Ok(window), Ok(offered), true, State::Established) =
             (window, u16::try_from(snd.window), is_fresh, open.state())
         else {
