@@ -1,12 +1,15 @@
 //! Which conversation a segment belongs to: one keyed hash of both ends.
 //!
 //! *Owns* the table; connections, half-open ones and TIME-WAIT records are all in it, so that one
-//! look-up decides. A place holds only a hash and an index: who looks up compares the ends that the
-//! index leads to. *Never* grows: its size follows from the sum of the tables it points into.
+//! look-up decides. A place has four bytes: an index, and as many bits of the hash as that leaves; who
+//! looks up compares the ends that the index leads to, which with ten million conversations is in vain
+//! once in 64 times that a place is taken by another. *Never* grows: its size follows from the sum of
+//! the tables it points into.
 //!
 //! Open addressing with linear probing at a load of two thirds at most, so that a look-up mostly
 //! touches one cache line; removal moves later entries back, so that nothing is left that would have
-//! to be skipped (Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R).
+//! to be skipped (Knuth, The Art of Computer Programming, volume 3, section 6.4, algorithm R). Where
+//! they want to be is not kept: it is hashed again.
 
 use crate::hash::{Address, Spread, Tuple};
 use crate::rng::Rng;
@@ -24,57 +27,34 @@ pub(crate) enum Target {
     TimeWait(u32),
 }
 
-/// Bits of an index; the kind of the target is above them.
-const INDEX_BITS: u32 = 30;
-const INDEX: u32 = (1 << INDEX_BITS) - 1;
+/// The kind of the target is above all other bits.
+const KIND: u32 = 30;
 
-/// A place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot {
-    hash: u32,
-    /// Kind, never zero, and index; zero when the place is empty.
-    target: u32,
-}
+/// A place in the table: kind, never zero, some bits of the hash, and index; zero when it is empty.
+type Slot = u32;
 
-const EMPTY: Slot = Slot { hash: 0, target: 0 };
-
-impl Slot {
-    fn new(hash: u32, target: Target) -> Self {
-        let (kind, index) = match target {
-            Target::Connection(index) => (1, index),
-            Target::HalfOpen(index) => (2, index),
-            Target::TimeWait(index) => (3, index),
-        };
-        Self {
-            hash,
-            target: kind << INDEX_BITS | index & INDEX,
-        }
-    }
-
-    fn target(self) -> Option<Target> {
-        let index = self.target & INDEX;
-        match self.target >> INDEX_BITS {
-            1 => Some(Target::Connection(index)),
-            2 => Some(Target::HalfOpen(index)),
-            3 => Some(Target::TimeWait(index)),
-            _ => None,
-        }
-    }
-}
+const EMPTY: Slot = 0;
 
 /// All conversations.
 #[derive(Debug)]
 pub(crate) struct Demux {
     slots: Vec<Slot>,
+    /// Bits of an index.
+    index_bits: u32,
     spread: Spread,
 }
 
 impl Demux {
-    /// Room for `limit` conversations.
-    pub(crate) fn new(limit: usize, rng: &mut Rng) -> Self {
+    /// Room for as many conversations as the three tables have.
+    pub(crate) fn new(limits: [usize; 3], rng: &mut Rng) -> Self {
+        let limit = limits
+            .iter()
+            .fold(0usize, |sum, limit| sum.saturating_add(*limit));
         let size = limit.saturating_add(limit / 2).max(8);
+        let largest = limits.into_iter().max().unwrap_or(0);
         Self {
             slots: vec![EMPTY; size],
+            index_bits: (usize::BITS - largest.leading_zeros()).min(KIND),
             spread: Spread::new(rng),
         }
     }
@@ -97,6 +77,39 @@ impl Demux {
         self.slots.get(place).copied().unwrap_or(EMPTY)
     }
 
+    /// The bits of an index.
+    #[inline]
+    fn indices(&self) -> u32 {
+        (1 << self.index_bits) - 1
+    }
+
+    /// What a slot keeps of a hash: its lowest bits, for the highest decide where it is.
+    #[inline]
+    fn tag(&self, hash: u32) -> u32 {
+        (hash << self.index_bits) & ((1 << KIND) - 1)
+    }
+
+    #[inline]
+    fn filled(&self, hash: u32, target: Target) -> Slot {
+        let (kind, index) = match target {
+            Target::Connection(index) => (1, index),
+            Target::HalfOpen(index) => (2, index),
+            Target::TimeWait(index) => (3, index),
+        };
+        kind << KIND | self.tag(hash) | index & self.indices()
+    }
+
+    #[inline]
+    fn target(&self, slot: Slot) -> Option<Target> {
+        let index = slot & self.indices();
+        match slot >> KIND {
+            1 => Some(Target::Connection(index)),
+            2 => Some(Target::HalfOpen(index)),
+            3 => Some(Target::TimeWait(index)),
+            _ => None,
+        }
+    }
+
     /// The conversation between these ends; `is_same` says whether a target has them.
     #[inline]
     pub(crate) fn find<A: Address>(
@@ -105,12 +118,13 @@ impl Demux {
         is_same: impl Fn(Target) -> bool,
     ) -> Option<Target> {
         let hash = self.spread.tuple(tuple);
+        let (tag, tags) = (self.tag(hash), self.tag(u32::MAX));
         let mut place = self.home(hash);
         // There is always an empty place; the limit is for whoever reads this.
         for _ in 0..self.slots.len() {
             let slot = self.slot(place);
-            let target = slot.target()?;
-            if slot.hash == hash && is_same(target) {
+            let target = self.target(slot)?;
+            if slot & tags == tag && is_same(target) {
                 return Some(target);
             }
             place = self.after(place);
@@ -121,11 +135,12 @@ impl Demux {
     /// Adds a conversation.
     pub(crate) fn insert<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
         let hash = self.spread.tuple(tuple);
+        let filled = self.filled(hash, target);
         let mut place = self.home(hash);
         for _ in 0..self.slots.len() {
             if self.slot(place) == EMPTY {
                 if let Some(slot) = self.slots.get_mut(place) {
-                    *slot = Slot::new(hash, target);
+                    *slot = filled;
                 }
                 return;
             }
@@ -134,10 +149,11 @@ impl Demux {
         debug_assert!(false, "more conversations than there can be");
     }
 
-    /// Where a slot is.
+    /// Where the slot of a conversation is.
     #[inline]
-    fn place_of(&self, wanted: Slot) -> Option<usize> {
-        let mut place = self.home(wanted.hash);
+    fn place_of(&self, hash: u32, target: Target) -> Option<usize> {
+        let wanted = self.filled(hash, target);
+        let mut place = self.home(hash);
         for _ in 0..self.slots.len() {
             let slot = self.slot(place);
             if slot == wanted {
@@ -154,22 +170,27 @@ impl Demux {
     /// A conversation that led to one target leads to another from now on.
     pub(crate) fn turn<A: Address>(&mut self, tuple: &Tuple<A>, from: Target, to: Target) {
         let hash = self.spread.tuple(tuple);
-        let place = self.place_of(Slot::new(hash, from));
+        let (place, filled) = (self.place_of(hash, from), self.filled(hash, to));
         debug_assert!(place.is_some(), "a conversation that is there");
         if let Some(slot) = place.and_then(|place| self.slots.get_mut(place)) {
-            *slot = Slot::new(hash, to);
+            *slot = filled;
         }
     }
 
-    /// Removes a conversation if it leads to this target.
-    pub(crate) fn remove<A: Address>(&mut self, tuple: &Tuple<A>, target: Target) {
-        if let Some(place) = self.place_of(Slot::new(self.spread.tuple(tuple), target)) {
-            self.close_gap(place);
+    /// Removes a conversation if it leads to this target. `ends` gives the ends of others.
+    pub(crate) fn remove<A: Address>(
+        &mut self,
+        tuple: &Tuple<A>,
+        target: Target,
+        ends: impl Fn(Target) -> Option<Tuple<A>>,
+    ) {
+        if let Some(place) = self.place_of(self.spread.tuple(tuple), target) {
+            self.close_gap(place, ends);
         }
     }
 
     /// Moves back what stands behind a place because that place was taken.
-    fn close_gap(&mut self, mut gap: usize) {
+    fn close_gap<A: Address>(&mut self, mut gap: usize, ends: impl Fn(Target) -> Option<Tuple<A>>) {
         let size = self.slots.len();
         let distance = |from: usize, to: usize| {
             if to >= from {
@@ -182,11 +203,16 @@ impl Demux {
         loop {
             place = self.after(place);
             let slot = self.slot(place);
-            if slot == EMPTY || place == gap {
+            let Some(target) = self.target(slot).filter(|_| place != gap) else {
                 break;
-            }
+            };
+            let Some(other) = ends(target) else {
+                debug_assert!(false, "what is in the table has ends");
+                break;
+            };
+            let home = self.home(self.spread.tuple(&other));
             // It may move to the gap if that is no farther forward than where it wants to be.
-            if distance(self.home(slot.hash), place) >= distance(gap, place) {
+            if distance(home, place) >= distance(gap, place) {
                 if let Some(to) = self.slots.get_mut(gap) {
                     *to = slot;
                 }
@@ -217,7 +243,8 @@ mod tests {
 
     #[test]
     fn conversations_are_found_and_removed() {
-        let mut demux = Demux::new(4, &mut Rng::new([0; 32]));
+        let mut demux = Demux::new([10, 1, 2], &mut Rng::new([0; 32]));
+        let alone = |_| None;
         let find = |demux: &Demux, port, target| demux.find(&tuple(port), |it| it == target);
         let (half_open, open) = (Target::HalfOpen(7), Target::Connection(9));
         demux.insert(&tuple(1), half_open);
@@ -226,26 +253,36 @@ mod tests {
         demux.turn(&tuple(1), half_open, open);
         assert_eq!(find(&demux, 1, open), Some(open));
         assert_eq!(find(&demux, 1, half_open), None);
-        demux.remove(&tuple(2), Target::TimeWait(7));
+        demux.remove(&tuple(2), Target::TimeWait(7), alone);
         let waiting = Target::TimeWait(8);
         assert_eq!(find(&demux, 2, waiting), Some(waiting));
-        demux.remove(&tuple(2), waiting);
+        demux.remove(&tuple(2), waiting, alone);
         assert_eq!(find(&demux, 2, waiting), None);
     }
 
     #[test]
     fn agrees_with_a_naive_model_up_to_the_limit() {
         const LIMIT: usize = 100;
-        let mut demux = Demux::new(LIMIT, &mut Rng::new([3; 32]));
+        let mut demux = Demux::new([1 << 17, 0, 0], &mut Rng::new([3; 32]));
+        // As full as it gets, with few bits of hashes.
+        demux.slots.truncate(LIMIT + LIMIT / 2);
         let size = demux.slots.len();
         let mut model: HashMap<u16, u32> = HashMap::new();
+        let mut ports: HashMap<u32, u16> = HashMap::new();
         let mut rng = Rng::new([4; 32]);
         for round in 0..50_000 {
             let port = u16::try_from(rng.below(250)).unwrap();
             if let Some(index) = model.remove(&port) {
-                demux.remove(&tuple(port), Target::Connection(index));
+                demux.remove(&tuple(port), Target::Connection(index), |other| {
+                    let Target::Connection(other) = other else {
+                        return None;
+                    };
+                    ports.get(&other).map(|port| tuple(*port))
+                });
+                ports.remove(&index);
             } else if model.len() < LIMIT {
                 model.insert(port, round);
+                ports.insert(round, port);
                 demux.insert(&tuple(port), Target::Connection(round));
             }
             let port = u16::try_from(rng.below(250)).unwrap();
@@ -260,14 +297,18 @@ mod tests {
     #[test]
     fn a_full_table_is_searched_a_few_places_far() {
         const LIMIT: u32 = 40_000;
-        let mut demux = Demux::new(LIMIT as usize, &mut Rng::new([5; 32]));
+        let mut demux = Demux::new([LIMIT as usize, 0, 0], &mut Rng::new([5; 32]));
         // Ports in their order, as a flood or an honest crowd has them.
         for index in 0..LIMIT {
             let port = u16::try_from(index).unwrap();
             demux.insert(&tuple(port), Target::Connection(index));
         }
         let distance = |(place, slot): (usize, &Slot)| {
-            let home = demux.home(slot.hash);
+            let Some(Target::Connection(index)) = demux.target(*slot) else {
+                panic!("{slot}");
+            };
+            let port = u16::try_from(index).unwrap();
+            let home = demux.home(demux.spread.tuple(&tuple(port)));
             (place + demux.slots.len() - home) % demux.slots.len()
         };
         let used = demux.slots.iter().enumerate();

@@ -70,16 +70,6 @@ impl Queues {
         self.links.get(at as usize)
     }
 
-    #[inline]
-    fn join(&mut self, first: u32, second: u32) {
-        if let Some(link) = self.links.get_mut(first as usize) {
-            link.next = second;
-        }
-        if let Some(link) = self.links.get_mut(second as usize) {
-            link.previous = first;
-        }
-    }
-
     /// The link of a list.
     #[inline]
     fn ring(&self, list: u32) -> Option<&Link> {
@@ -125,7 +115,24 @@ impl Queues {
     /// Puts `index` at the end of `list`, out of whichever list it was in.
     pub(crate) fn push(&mut self, list: u32, index: u32) {
         self.remove(index);
+        self.enter(list, index);
+    }
+
+    /// Puts `index` at the end of `list` unless it is in some list already.
+    #[inline]
+    pub(crate) fn push_if_free(&mut self, list: u32, index: u32) {
+        if !self.holds(index) {
+            self.enter(list, index);
+        }
+    }
+
+    /// Puts an index that is in no list at the end of `list`.
+    #[inline]
+    fn enter(&mut self, list: u32, index: u32) {
         let Some(last) = self.ring(list).map(|ring| ring.previous) else {
+            return;
+        };
+        let Some(place) = self.places.get_mut(index as usize) else {
             return;
         };
         let link = Link {
@@ -134,30 +141,23 @@ impl Queues {
             index,
             list,
         };
-        let Some(place) = self.places.get_mut(index as usize) else {
-            return;
-        };
-        let at = match self.links.get_mut(self.free as usize) {
-            Some(free) if self.free != NONE => {
-                let at = self.free;
-                self.free = core::mem::replace(free, link).next;
-                at
+        let at = if self.free == NONE {
+            self.links.push(link);
+            u32::try_from(self.links.len() - 1).unwrap_or(NONE)
+        } else {
+            let at = self.free;
+            if let Some(free) = self.links.get_mut(at as usize) {
+                self.free = free.next;
+                *free = link;
             }
-            _ => {
-                self.links.push(link);
-                u32::try_from(self.links.len() - 1).unwrap_or(NONE)
-            }
+            at
         };
         *place = at;
-        self.join(last, at);
-        self.join(at, list);
-    }
-
-    /// Puts `index` at the end of `list` unless it is in some list already.
-    #[inline]
-    pub(crate) fn push_if_free(&mut self, list: u32, index: u32) {
-        if !self.holds(index) {
-            self.push(list, index);
+        if let Some(last) = self.links.get_mut(last as usize) {
+            last.next = at;
+        }
+        if let Some(ring) = self.links.get_mut(list as usize) {
+            ring.previous = at;
         }
     }
 
@@ -169,17 +169,25 @@ impl Queues {
     }
 
     /// Takes `index` out of its list; `false` if it was in none.
+    #[inline]
     pub(crate) fn remove(&mut self, index: u32) -> bool {
-        let Some(at) = self.place(index) else {
+        let Some(place) = self.places.get_mut(index as usize) else {
             return false;
         };
-        if let Some(place) = self.places.get_mut(index as usize) {
-            *place = NONE;
+        let at = core::mem::replace(place, NONE);
+        if at == NONE {
+            return false;
         }
-        if let Some(link) = self.links.get_mut(at as usize) {
-            let (next, previous) = (link.next, link.previous);
-            link.next = core::mem::replace(&mut self.free, at);
-            self.join(previous, next);
+        let Some(link) = self.links.get_mut(at as usize) else {
+            return false;
+        };
+        let (next, previous) = (link.next, link.previous);
+        link.next = core::mem::replace(&mut self.free, at);
+        if let Some(link) = self.links.get_mut(previous as usize) {
+            link.next = next;
+        }
+        if let Some(link) = self.links.get_mut(next as usize) {
+            link.previous = previous;
         }
         true
     }

@@ -188,7 +188,7 @@ pub(crate) struct Slab<T> {
     table: Table<T>,
     /// Which life of each place is the present or the next one; apart from the entries, whose
     /// alignment it would spoil.
-    generations: Vec<u32>,
+    generations: Vec<u16>,
     index_bits: u32,
 }
 
@@ -207,7 +207,7 @@ impl<T> Slab<T> {
 
     fn key(&self, index: u32) -> Option<Key> {
         let generation = self.generations.get(index as usize)?;
-        NonZeroU32::new((generation << self.index_bits) | index)
+        NonZeroU32::new((u32::from(*generation) << self.index_bits) | index)
     }
 
     /// How many entries there are.
@@ -229,18 +229,21 @@ impl<T> Slab<T> {
     fn place(&self, key: Key) -> Option<u32> {
         let index = self.index(key);
         let generation = self.generations.get(index as usize)?;
-        (*generation == key.get() >> self.index_bits).then_some(index)
+        (u32::from(*generation) == key.get() >> self.index_bits).then_some(index)
     }
 
-    /// Puts an entry where it has this name; `false` if there is no such place or it is taken. Before
-    /// anything else, [`Slab::relink`] is to be called.
+    /// Puts an entry where it has this name; `false` if there is no such name, or its place is taken.
+    /// Before anything else, [`Slab::relink`] is to be called.
     pub(crate) fn put(&mut self, key: Key, entry: T) -> bool {
         let index = self.index(key);
+        let Ok(life) = u16::try_from(key.get() >> self.index_bits) else {
+            return false;
+        };
         if !self.table.put(index, entry) {
             return false;
         }
         if let Some(generation) = self.generations.get_mut(index as usize) {
-            *generation = key.get() >> self.index_bits;
+            *generation = life;
         }
         true
     }
@@ -287,7 +290,7 @@ impl<T> Slab<T> {
         let index = self.place(key)?;
         let entry = self.table.retire_at(index)?;
         if let Some(generation) = self.generations.get_mut(index as usize) {
-            let largest = u32::MAX >> self.index_bits;
+            let largest = u16::try_from(u32::MAX >> self.index_bits).unwrap_or(u16::MAX);
             *generation = if *generation >= largest {
                 1
             } else {

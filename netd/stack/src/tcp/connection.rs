@@ -281,7 +281,7 @@ impl Tcp {
             time_waits: Table::new(time_waits),
             time_wait_order: Queues::new(1, time_waits),
             listeners: Table::new(listeners),
-            demux: Demux::new(connections + half_open + time_waits, rng),
+            demux: Demux::new([connections, half_open, time_waits], rng),
             bindings: Bindings::new(config.sockets as usize, rng),
             listening: Bindings::new(listeners, rng),
             secret: Hasher::new(rng),
@@ -322,6 +322,17 @@ impl Tcp {
             };
             ends == Some(*tuple)
         })
+    }
+
+    /// Segments between these ends are nobody's any more, if they were this one's.
+    pub(crate) fn part(&mut self, tuple: &Tuple<Ipv4Addr>, target: Target) {
+        let (connections, half_open) = (&self.connections, &self.half_open);
+        let time_waits = &self.time_waits;
+        self.demux.remove(tuple, target, |other| match other {
+            Target::Connection(index) => connections.at(index).map(|it| it.tuple),
+            Target::HalfOpen(index) => half_open.at(index).map(|it| it.tuple),
+            Target::TimeWait(index) => time_waits.at(index).map(|it| it.tuple),
+        });
     }
 }
 

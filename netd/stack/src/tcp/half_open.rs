@@ -240,7 +240,7 @@ impl Stack {
     pub(crate) fn forget_half_open(&mut self, index: u32) {
         if let Some(half_open) = self.take_half_open(index) {
             let target = Target::HalfOpen(index);
-            self.tcp.demux.remove(&half_open.tuple, target);
+            self.tcp.part(&half_open.tuple, target);
         }
     }
 

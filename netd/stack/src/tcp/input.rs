@@ -389,7 +389,7 @@ impl Stack {
             .remove(self.numbering.number(Actor::Connection(index)));
         match record {
             Some(record) => self.time_wait_start(record, &tuple, index),
-            None => self.tcp.demux.remove(&tuple, Target::Connection(index)),
+            None => self.tcp.part(&tuple, Target::Connection(index)),
         }
         match holder {
             Holder::Absent | Holder::Nobody => self.tcp_forget(index),

@@ -39,7 +39,7 @@ impl Stack {
         let was = Target::Connection(connection);
         let (durable, tuple) = (self.time_wait_record(connection), *tuple);
         let Some(index) = self.tcp.time_waits.insert(TimeWaiting { record, tuple }) else {
-            return self.tcp.demux.remove(&tuple, was);
+            return self.tcp.part(&tuple, was);
         };
         self.tcp.demux.turn(&tuple, was, Target::TimeWait(index));
         self.time_wait_begins(index);
@@ -78,7 +78,7 @@ impl Stack {
         self.tcp.time_wait_order.remove(index);
         if let Some(waiting) = self.tcp.time_waits.remove_at(index) {
             let target = Target::TimeWait(index);
-            self.tcp.demux.remove(&waiting.tuple, target);
+            self.tcp.part(&waiting.tuple, target);
             self.put_record(Entry::TimeWait(index), None);
         }
         if self.tcp.time_wait_order.is_empty(0) {
