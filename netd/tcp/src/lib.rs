@@ -16,7 +16,7 @@
 //! | --- | --- | --- |
 //! | [`SynEntry`] | SYN-RECEIVED, passive | at most 48 bytes, 64 in the table |
 //! | [`Opening`] | SYN-SENT, SYN-RECEIVED when opens cross | |
-//! | [`Open`] | ESTABLISHED to LAST-ACK | at most 192 bytes; [`Shared`] lends what only busy ones need |
+//! | [`Open`] | ESTABLISHED to LAST-ACK | at most 168 bytes; [`Shared`] lends what only busy ones need |
 //! | [`TimeWait`] | TIME-WAIT | at most 32 bytes |
 //!
 //! *Spec*: RFC 9293; 1337 `time_wait`; 2018, 2883 `receive`, `reports`; 3042, 3522, 3708, 5682, 6582,
