@@ -29,10 +29,10 @@ struct Slot {
     buffer: Option<Dma>,
     /// Bytes that the device may use, all of the chain's.
     length: u32,
-    /// Last descriptor of that chain.
-    last: u16,
-    /// How many descriptors it has.
+    /// How many descriptors that chain has.
     count: u16,
+    /// The last of them, if there are several.
+    last: u16,
     /// The next of the free ones, or of the chain.
     next: u16,
 }
@@ -130,18 +130,24 @@ impl Chains {
             };
             return self.link(buffer, header, &[rest]);
         }
-        let Some(head) = self.claim(1) else {
+        let head = self.free;
+        let slot = self.slots.get_mut(usize::from(head));
+        let Some(slot) = slot.filter(|_| self.in_flight < self.most) else {
             return Err(buffer);
         };
+        self.free = slot.next;
+        self.unused -= 1;
+        self.in_flight += 1;
+        slot.buffer = Some(buffer);
+        (slot.length, slot.count) = (bytes, 1);
         describe(
             self.descriptors,
             head,
             physical,
-            length as u64,
+            bytes.into(),
             self.write,
             0,
         );
-        self.keep(head, buffer, bytes);
         Ok(head)
     }
 
@@ -273,8 +279,10 @@ impl Chains {
             *fault = Some(Fault::NotInFlight);
             return None;
         };
-        let (length, last, count) = (slot.length, slot.last, slot.count);
-        if let Some(last) = self.slots.get_mut(usize::from(last)) {
+        let (length, count, last) = (slot.length, slot.count, slot.last);
+        if count == 1 {
+            slot.next = self.free;
+        } else if let Some(last) = self.slots.get_mut(usize::from(last)) {
             last.next = self.free;
         }
         self.free = number;
