@@ -68,7 +68,10 @@ impl<D: Device> Nic<D> {
         let joined = &mut self.joined;
         self.device.reap_receive(BURST, &mut |received| {
             let checksum_verified = received.meta.checksum == Verified::Yes;
-            let meta = ReceiveMeta { checksum_verified };
+            let meta = ReceiveMeta {
+                checksum_verified,
+                is_joined: received.meta.segment > 0,
+            };
             if received.rest.is_empty() {
                 burst.input(received.frame, meta);
             } else if let Some(frame) = join(joined, &received) {

@@ -127,6 +127,7 @@ impl Host {
             link,
             meta: ReceiveMeta {
                 checksum_verified: !setup.has_checksums,
+                is_joined: false,
             },
             now,
         };

@@ -268,7 +268,10 @@ impl Host {
             return;
         }
         self.trace.note(now, || Moment::In(frame.to_vec()));
-        let meta = ReceiveMeta { checksum_verified };
+        let meta = ReceiveMeta {
+            checksum_verified,
+            is_joined: false,
+        };
         self.stack
             .input(self.link, frame, meta, &mut self.memory, now);
     }

@@ -31,6 +31,8 @@ struct Run {
     connection: u32,
     /// Bytes of theirs.
     gathered: u32,
+    /// One of them is several itself.
+    is_joined: bool,
     /// Where the next ones go, as far as that was looked up.
     space: Space,
 }
@@ -131,7 +133,18 @@ impl Stack {
             outcome.drop.is_none() && outcome.place.is_some_and(|it| it.len == run.gathered),
             "a connection takes what it expects"
         );
+        if run.is_joined {
+            conn.tcp.note_joined();
+        }
         self.apply_outcome(run.connection, &outcome, now);
+    }
+
+    /// The connection that took a frame in learns that it was several segments.
+    pub(crate) fn note_joined(&mut self, landing: Landing) {
+        let connection = landing.and_then(|index| self.tcp.connections.at_mut(index));
+        if let Some(conn) = connection {
+            conn.tcp.note_joined();
+        }
     }
 }
 
@@ -153,6 +166,7 @@ impl<M: ClientMemory> Burst<'_, M> {
                 train: Train::behind(frame)?,
                 connection,
                 gathered: 0,
+                is_joined: false,
                 space: Space::NONE,
             })
         });
@@ -170,6 +184,7 @@ impl<M: ClientMemory> Burst<'_, M> {
         let run = self.run.as_mut()?;
         run.train.append(len);
         run.gathered = run.gathered.saturating_add(len);
+        run.is_joined |= meta.is_joined;
         run.space = space;
         let stats = &mut self.stack.stats;
         stats.count(Counter::TcpReceived);

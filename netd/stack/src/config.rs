@@ -226,6 +226,8 @@ impl StaticPlan {
 pub struct ReceiveMeta {
     /// The transport checksum is known to be right, or the frame never crossed a wire.
     pub checksum_verified: bool,
+    /// It stands for several segments, which the device or the peer's own host has joined.
+    pub is_joined: bool,
 }
 
 /// What the device must do with a frame to send.

@@ -255,7 +255,11 @@ impl Stack {
         } else {
             Err(Drop::InterfaceDown)
         };
-        self.account(id, result)
+        let landing = self.account(id, result);
+        if meta.is_joined {
+            self.note_joined(landing);
+        }
+        landing
     }
 
     /// Who is the frame for, and which protocol is it?

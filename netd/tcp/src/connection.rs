@@ -353,6 +353,14 @@ impl Connection {
         }
     }
 
+    /// What came last in order, and is not published, was several segments on its way: RFC 9293 section
+    /// 3.8.6.3 counts them, not what was made of them.
+    pub fn note_joined(&mut self) {
+        if let Self::Open(open) = self {
+            open.rcv.segments = 2;
+        }
+    }
+
     /// How many bytes behind [`Connection::received`] would be taken now if they came in order, and
     /// may be written before they are; zero when their place may hold others that came early. The
     /// owner may then hand several segments that follow each other to [`Connection::input_marked`]
