@@ -119,12 +119,15 @@ impl Stack {
 
     /// Whether the connections of `holder` are recorded.
     pub(crate) fn is_recorded(&self, holder: Holder) -> bool {
+        if self.records.is_none() {
+            return false;
+        }
         let client = match holder {
             Holder::Listener(listener) => self.tcp.listeners.at(listener).map(|it| it.client),
             Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
             Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
         };
-        self.records.is_some() && client.is_some_and(|it| self.clients.number(it).is_some())
+        client.is_some_and(|client| self.clients.number(client).is_some())
     }
 
     /// What a stack that starts anew needs of a connection; `None` if nothing was promised yet, or
@@ -181,9 +184,11 @@ impl Stack {
     /// What a connection leaves in TIME-WAIT.
     pub(crate) fn time_wait_record(&self, index: u32) -> Option<Record> {
         let conn = self.tcp.connections.at(index)?;
-        let is_kept = conn.is(Fact::Recorded) && self.records.is_some();
+        if !conn.is(Fact::Recorded) {
+            return None;
+        }
         Some(Record {
-            tcp: conn.tcp.record(conn.arrived()).filter(|_| is_kept)?,
+            tcp: conn.tcp.record(conn.arrived())?,
             client: 0,
             owner: Owner::Nobody,
             ..ends(conn)
@@ -219,14 +224,16 @@ impl Stack {
 
     /// The entry has this record from now on, or none.
     pub(crate) fn put_record(&mut self, entry: Entry, record: Option<&Record>) {
+        let Some(records) = &mut self.records else {
+            return;
+        };
         let slot = self.config.slot_of(entry);
-        match (&mut self.records, record) {
-            (Some(records), Some(record)) => {
+        match record {
+            Some(record) => {
                 records.commit(slot, &record.emit());
                 self.stats.count(Counter::RecordsCommitted);
             }
-            (Some(records), None) => records.forget(slot),
-            (None, _) => {}
+            None => records.forget(slot),
         }
     }
 }

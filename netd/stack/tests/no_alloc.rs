@@ -7,7 +7,8 @@
 mod world;
 
 use allocation_counter::measure;
-use stack::{EventKind, Offer, Range, ReceiveMeta};
+use stack::{ClientId, EventKind, Offer, Range, ReceiveMeta, Record, Records};
+use std::num::NonZeroU32;
 use std::time::Duration;
 use world::{Host, World, at, ping};
 
@@ -58,10 +59,37 @@ fn publish(host: &mut Host, now: stack::Instant) {
     host.events.extend(events.into_iter().flatten());
 }
 
+/// Records as netd would keep them, in memory that is there from the start.
+#[derive(Debug)]
+struct Slots(Vec<[u8; Record::LEN]>);
+
+impl Records for Slots {
+    fn commit(&mut self, slot: u32, record: &[u8; Record::LEN]) {
+        self.0[slot as usize] = *record;
+    }
+
+    fn forget(&mut self, slot: u32) {
+        self.0[slot as usize] = [0; Record::LEN];
+    }
+}
+
+/// A client whose connections are recorded.
+fn recorded(host: &mut Host) -> ClientId {
+    let slots = host.stack.config().record_slots() as usize;
+    let records = Slots(vec![[0; Record::LEN]; slots]);
+    host.stack.keep_records(Box::new(records));
+    let client = host
+        .stack
+        .client_open_as(NonZeroU32::MIN)
+        .expect("a client");
+    host.memory.open(client);
+    client
+}
+
 #[test]
 fn streams_datagrams_pings_and_connections_allocate_nothing() {
     let mut world = World::new();
-    let (client, server) = (world.a.client(), world.b.client());
+    let [client, server] = [&mut world.a, &mut world.b].map(recorded);
     let listener = world.b.listen(server, 80, 16);
     let echo = world.b.bound(server, 7);
     let datagram = world.a.datagram(client);
@@ -93,4 +121,7 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
     }
     assert_eq!(world.a.counter("tcp.active_opens"), 50);
     assert_eq!(world.b.counter("tcp.passive_opens"), 50);
+    for host in [&world.a, &world.b] {
+        assert!(host.counter("record.committed") > 50);
+    }
 }

@@ -373,6 +373,7 @@ impl Stack {
             return;
         };
         conn.holder = Holder::Closing(client, token);
+        conn.note_change();
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
         let unread = conn.told() < conn.arrived();
         if conn.is(Fact::Over) {
