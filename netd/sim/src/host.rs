@@ -309,6 +309,7 @@ impl Host {
             {
                 let frame = self.frame[..len].to_vec();
                 self.trace.note(now, || Moment::Out(frame.clone()));
+                self.life.watch(&frame);
                 frames.push(frame);
                 self.life.burn(now);
             }

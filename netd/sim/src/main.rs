@@ -92,6 +92,7 @@ struct Sums {
     seeds: AtomicU64,
     frames: AtomicU64,
     lost: AtomicU64,
+    restarts: AtomicU64,
     content: AtomicU64,
     gave_up: AtomicU64,
     sent_home: AtomicU64,
@@ -105,6 +106,7 @@ impl Sums {
             (&self.seeds, 1),
             (&self.frames, sent),
             (&self.lost, lost),
+            (&self.restarts, outcome.restarts),
             (&self.content, content),
             (&self.gave_up, gave_up),
             (&self.sent_home, sent_home),
@@ -114,18 +116,19 @@ impl Sums {
     }
 
     fn show(&self, begun: Instant, failed: usize) -> String {
-        let [seeds, frames, lost, content, gave_up, sent_home] = [
+        let [seeds, frames, lost, restarts, content, gave_up, sent_home] = [
             &self.seeds,
             &self.frames,
             &self.lost,
+            &self.restarts,
             &self.content,
             &self.gave_up,
             &self.sent_home,
         ]
         .map(|sum| sum.load(Ordering::Relaxed));
         format!(
-            "{seeds} seeds in {:.0?}: {frames} frames, {lost} lost; programs: {content} content, \
-             {gave_up} gave up, {sent_home} sent home; {failed} seeds failed",
+            "{seeds} seeds in {:.0?}: {frames} frames, {lost} lost; {restarts} stacks died; \
+             programs: {content} content, {gave_up} gave up, {sent_home} sent home; {failed} seeds failed",
             begun.elapsed()
         )
     }

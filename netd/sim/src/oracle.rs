@@ -5,9 +5,10 @@
 
 mod diagram;
 mod paths;
+mod promises;
 mod segments;
 
-use stack::{Instant, SocketInfo, Stack};
+use stack::{Instant, Record, SocketInfo, Stack};
 
 use diagram::States;
 use paths::Paths;
@@ -61,6 +62,17 @@ impl Watch {
     ) -> Result<(), String> {
         self.states.note(sockets)
     }
+}
+
+/// What a frame says is in the records that are there when it leaves.
+///
+/// # Errors
+/// What is not.
+pub(crate) fn frame_is_recorded(
+    frame: &[u8],
+    records: &[(u32, [u8; Record::LEN])],
+) -> Result<(), String> {
+    promises::check(frame, records)
 }
 
 /// Every received frame is delivered or counted as dropped, at any time.

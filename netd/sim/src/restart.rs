@@ -11,6 +11,7 @@ use std::time::Duration;
 use stack::{AddressPlan, Instant, InterfaceId, LinkFacts, Stack};
 
 use crate::host::{Host, HostSetup, mac};
+use crate::oracle;
 use crate::shelf::Shelf;
 
 /// The number of the client in a seat, which outlives the stack.
@@ -26,7 +27,11 @@ pub(crate) struct Life {
     fuse: Option<(u64, Duration)>,
     rises_at: Option<Instant>,
     pub(crate) restarts: u64,
-    /// What went wrong when it came after another.
+    /// Whether a stack before this one has answered SYNs by cookies.
+    pub(crate) has_sent_cookies: bool,
+    /// Frames are not compared with the records.
+    is_unwatched: bool,
+    /// What went wrong with records.
     pub(crate) complaint: Option<String>,
 }
 
@@ -84,6 +89,23 @@ impl Life {
         self.is_dead()
     }
 
+    /// From now on records come too late: the mistake that the oracles must find; and nobody looks
+    /// whether frames are in them, if only a crash is to show it.
+    pub(crate) fn commit_late(&mut self, is_watched: bool) {
+        self.shelf.be_late();
+        self.is_unwatched = !is_watched;
+    }
+
+    /// A frame leaves: what it says must be in the records.
+    pub(crate) fn watch(&mut self, frame: &[u8]) {
+        if !self.is_unwatched
+            && self.complaint.is_none()
+            && let Err(complaint) = oracle::frame_is_recorded(frame, &self.shelf.records())
+        {
+            self.complaint = Some(complaint);
+        }
+    }
+
     /// Nothing more leaves in this turn.
     pub(crate) fn turn_ends(&self) {
         self.shelf.catch_up();
@@ -91,6 +113,20 @@ impl Life {
 }
 
 impl Host {
+    /// Whether it has answered a SYN and kept nothing of it: if the peer's first segment is lost or
+    /// overtaken, whatever comes next means nothing to the host and is refused (RFC 4987 section 3.6).
+    pub(crate) fn has_sent_cookies(&self) -> bool {
+        let mut counters = self.stack.counters();
+        self.life.has_sent_cookies
+            || counters.any(|(name, count)| name == "tcp.cookies_sent" && count > 0)
+    }
+
+    /// How often a stack has come after a dead one.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.life.restarts
+    }
+
     /// A stack comes after the dead one, when it is time.
     pub(crate) fn rise_if_due(&mut self, now: Instant) {
         if self.life.rises_at.is_some_and(|at| at <= now) {
@@ -101,6 +137,7 @@ impl Host {
     fn rise(&mut self, now: Instant) {
         self.life.rises_at = None;
         self.life.restarts += 1;
+        self.life.has_sent_cookies |= self.has_sent_cookies();
         self.life.shelf = self.life.shelf.handed_on();
         let seed = self.random.seed();
         (self.stack, self.link) = self.life.stack(&self.setup, AddressPlan::None, seed, now);

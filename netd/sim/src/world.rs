@@ -223,12 +223,13 @@ impl World {
     }
 
     /// From now on the durable records of a host are written when everything has left that depends
-    /// on them: the mistake that the oracles must find.
+    /// on them: the mistake that the oracles must find. `is_watched`: as soon as it leaves; else only a
+    /// crash can show it.
     ///
     /// # Panics
     /// If the station is no host.
-    pub fn commit_late(&mut self, on: StationId) {
-        self.host_mut(on).life.shelf.be_late();
+    pub fn commit_late(&mut self, on: StationId, is_watched: bool) {
+        self.host_mut(on).life.commit_late(is_watched);
     }
 
     /// Changes the weather for what a station sends.
@@ -453,9 +454,13 @@ impl World {
             let left: Vec<_> = host.stack.sockets().collect();
             let clients = host.stack.totals().clients;
             let holdings = host.stack.holdings();
-            if !left.is_empty() || clients > 0 || holdings != Holdings::default() {
+            let records = host.life.shelf.records().len();
+            let is_empty = left.is_empty() && clients == 0 && records == 0;
+            if !is_empty || holdings != Holdings::default() {
                 let name = host.name;
-                let what = format!("{name} still has: {left:?}, {clients} clients, {holdings:?}");
+                let what = format!(
+                    "{name} still has: {left:?}, {clients} clients, {records} records, {holdings:?}"
+                );
                 let station = place;
                 self.complaint.get_or_insert(Complaint { station, what });
             }

@@ -81,7 +81,7 @@ fn talk(ends: Ends, death: Death) -> (World, [StationId; 2]) {
         (server, client)
     };
     if death.commits_late {
-        world.commit_late(dies);
+        world.commit_late(dies, false);
     }
     world.crash(dies, death.steps, OUTAGE);
     let visits = Visits {
@@ -163,6 +163,21 @@ fn at_any_moment_when_both_end_together() {
 #[test]
 fn at_any_moment_of_a_half_closed_connection() {
     die_everywhere(Ends::HalfClosed);
+}
+
+/// And so they are without any crash, as soon as something leaves that they do not say.
+#[test]
+fn a_segment_that_no_record_speaks_of_is_noticed() {
+    let death = Death {
+        client_dies: true,
+        steps: u64::MAX,
+        commits_late: false,
+    };
+    let (mut world, [client, _]) = talk(Ends::Together, death);
+    world.commit_late(client, true);
+    world.run_programs(Duration::from_secs(300));
+    let noticed = world.complaint().map_or("", |complaint| &complaint.what);
+    assert!(noticed.contains("is not in the record"), "{noticed}");
 }
 
 /// The oracles bite: records that are written when everything has left are found to be late.

@@ -43,6 +43,21 @@ fn chance_written_down_gives_the_same_frames() {
 }
 
 #[test]
+fn stacks_die_in_some_worlds_and_others_go_on() {
+    let plans = (0..100).map(Plan::of);
+    let with_crash = plans.filter(|plan| !plan.crashes.is_empty());
+    let outcomes: Vec<_> = with_crash
+        .map(|plan| plan.play(Keep::Nothing, None))
+        .collect();
+    assert!(
+        outcomes.iter().all(|it| it.complaint.is_none()),
+        "{outcomes:?}"
+    );
+    let restarts: u64 = outcomes.iter().map(|it| it.restarts).sum();
+    assert!(restarts > 10, "{restarts} of {} worlds", outcomes.len());
+}
+
+#[test]
 fn a_dissector_finds_nothing_wrong() {
     if Command::new("tshark").arg("--version").output().is_err() {
         println!("skipped: tshark is not installed");

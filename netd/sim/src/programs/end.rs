@@ -391,6 +391,8 @@ impl End {
                 // It was closed, or about to be: there is nothing left of it.
                 self.is_closed = true;
             } else if self.is_connected {
+                // Its name may be another's by now.
+                self.socket = None;
                 self.failure = self.failure.or(Some(SocketError::Closed));
             }
             return self.is_closing || self.is_connected;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use stack::{Algorithm, SocketOption};
 
-use super::plan::{Change, HostPlan, Plan, Talk, at};
+use super::plan::{Change, Crash, HostPlan, Plan, Talk, at};
 use crate::host::small_tables;
 use crate::programs::{Manner, Options, Serves, Speaks, Visits};
 use crate::random::Random;
@@ -68,6 +68,7 @@ impl Plan {
             may_fail: is_long || hosts.iter().any(is_harsh),
             talks: Vec::new(),
             changes,
+            crashes: Vec::new(),
             faults: None,
             hosts,
         };
@@ -85,8 +86,23 @@ impl Plan {
         for host in &mut plan.hosts {
             host.half_open = random.pick(&[1, 2, host.half_open, host.half_open]);
         }
+        plan.crashes = crashes(plan.hosts.len(), &mut random);
         plan
     }
+}
+
+/// In a quarter of all worlds stacks die; that is no reason for a connection to fail.
+fn crashes(hosts: usize, random: &mut Random) -> Vec<Crash> {
+    let count = random.pick(&[0, 0, 0, 0, 0, 0, 1, 3]);
+    let crash = |_| Crash {
+        at: random.up_to(Duration::from_secs(3)),
+        steps: random.below(100),
+        host: random.index(hosts),
+        outage: Duration::from_millis(random.pick(&[0, 1, 40, 400, 4_000])),
+    };
+    let mut crashes: Vec<_> = (0..count).map(crash).collect();
+    crashes.sort_by_key(|crash| crash.at);
+    crashes
 }
 
 fn host(random: &mut Random) -> HostPlan {

@@ -18,6 +18,8 @@ pub struct Plan {
     pub talks: Vec<Talk>,
     /// Weather changes, in the order of their times.
     pub changes: Vec<Change>,
+    /// Crashes, in the order of their times.
+    pub crashes: Vec<Crash>,
     /// What befalls the frames of each host, if nothing is left to chance.
     pub faults: Option<Vec<Faults>>,
     /// Something in it is reason enough for a connection to fail.
@@ -61,6 +63,19 @@ pub struct Change {
     pub host: usize,
     /// What it becomes.
     pub weather: Weather,
+}
+
+/// The stack of one host dies.
+#[derive(Clone, Copy, Debug)]
+pub struct Crash {
+    /// When, after the start, and how many steps later; see [`World::crash`](crate::World::crash).
+    pub at: Duration,
+    /// See `at`.
+    pub steps: u64,
+    /// Whose.
+    pub host: usize,
+    /// How long there is none.
+    pub outage: Duration,
 }
 
 /// The address of a host.

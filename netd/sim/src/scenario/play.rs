@@ -1,5 +1,6 @@
 //! Plays a plan to its end.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Outcome {
     pub frames: (u64, u64),
     /// Programs that were content, that gave up with a reason, and that had to be sent home.
     pub programs: (u64, u64, u64),
+    /// How many stacks died, and were followed by others.
+    pub restarts: u64,
     /// How much time passed in it.
     pub time: Duration,
     /// What happened at one host, if that was kept.
@@ -85,13 +88,9 @@ impl Plan {
         for talk in &self.talks {
             world.install(hosts[talk.hosts.0], Client::new(talk.visits));
         }
-        for change in &self.changes {
-            let until = (start + change.at).since(world.now());
-            world.run(until);
-            world.change_weather(hosts[change.host], change.weather);
-        }
+        self.befall(&mut world, &hosts);
         let has_ended = world.run_clients(PATIENCE) && world.run_programs(GRACE);
-        let may_fail = self.may_fail || hosts.iter().any(|id| has_sent_cookies(&world, *id));
+        let may_fail = self.may_fail || hosts.iter().any(|id| world.look(*id).has_sent_cookies());
         judge(&mut world, has_ended, may_fail);
         let programs = world.verdicts().fold((0, 0, 0), |sum, (_, verdict)| {
             let (content, gave_up, running) = sum;
@@ -110,12 +109,36 @@ impl Plan {
             capture: world.capture().to_vec(),
             frames: world.frames(),
             programs,
+            restarts: hosts.iter().map(|id| world.look(*id).restarts()).sum(),
             time: world.now().since(start),
             trace: match keep {
                 Keep::Trace(host) => world.look(hosts[host]).trace.moments().to_vec(),
                 Keep::Nothing | Keep::Capture => Vec::new(),
             },
         }
+    }
+
+    /// Changes of the weather, and crashes, each at its time.
+    fn befall(&self, world: &mut World, hosts: &[StationId]) {
+        let start = world.now();
+        let mut crashes = self.crashes.iter().peekable();
+        for at in self.times() {
+            world.run((start + at).since(world.now()));
+            for change in self.changes.iter().filter(|change| change.at == at) {
+                world.change_weather(hosts[change.host], change.weather);
+            }
+            while let Some(crash) = crashes.next_if(|crash| crash.at <= at) {
+                world.crash(hosts[crash.host], crash.steps, crash.outage);
+            }
+        }
+    }
+
+    /// When something happens to hosts or wires.
+    fn times(&self) -> BTreeSet<Duration> {
+        let changes = self.changes.iter().map(|change| change.at);
+        changes
+            .chain(self.crashes.iter().map(|crash| crash.at))
+            .collect()
     }
 
     /// The hosts, who know each other, with their addresses claimed.
@@ -158,13 +181,6 @@ impl Plan {
         }
         hosts
     }
-}
-
-/// Whether a host has answered a SYN and kept nothing of it: if the peer's first segment is lost or
-/// overtaken, whatever comes next means nothing to the host and is refused (RFC 4987 section 3.6).
-fn has_sent_cookies(world: &World, host: StationId) -> bool {
-    let mut counters = world.look(host).stack.counters();
-    counters.any(|(name, count)| name == "tcp.cookies_sent" && count > 0)
 }
 
 /// Nobody may have given up, or never come to an end, without a reason.

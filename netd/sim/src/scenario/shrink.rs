@@ -1,7 +1,7 @@
 //! Less of the same trouble: takes parts out of a plan for as long as it goes wrong in the same way.
 //!
 //! *Owns* the search. First nothing is left to chance: every fault that befell a frame becomes an
-//! entry of a list. Then talks, weather changes, the hosts' oddities, faults and bytes are taken
+//! entry of a list. Then talks, weather changes, crashes, the hosts' oddities, faults and bytes are taken
 //! out, by halves and then by ones (Zeller's delta debugging), again and again until nothing more
 //! can be taken out.
 
@@ -44,6 +44,7 @@ pub fn shrink(plan: &Plan, complaint: &Complaint, meddling: Meddling<'_>) -> Shr
         let before = search.size();
         search.drop_talks();
         search.drop_changes();
+        search.drop_crashes();
         search.calm_hosts();
         search.drop_faults();
         search.shorten_talks();
@@ -103,7 +104,9 @@ impl Search<'_> {
                 + usize::from(host.lateness > Duration::ZERO)
                 + usize::from(host.weather != Weather::FAIR)
         });
-        let parts = self.best.talks.len() + self.best.changes.len() + oddities.sum::<usize>();
+        let best = &self.best;
+        let events = best.talks.len() + best.changes.len() + best.crashes.len();
+        let parts = events + oddities.sum::<usize>();
         (
             parts,
             faults.len(),
@@ -212,6 +215,14 @@ impl Search<'_> {
         for place in (0..self.best.changes.len()).rev() {
             let mut plan = self.best.clone();
             plan.changes.remove(place);
+            self.accept(plan);
+        }
+    }
+
+    fn drop_crashes(&mut self) {
+        for place in (0..self.best.crashes.len()).rev() {
+            let mut plan = self.best.clone();
+            plan.crashes.remove(place);
             self.accept(plan);
         }
     }
