@@ -90,10 +90,9 @@ async fn echo(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
     }
 }
 
-/// RFC 863: what comes in is forgotten.
+/// RFC 863: what comes in is forgotten, where it lies.
 async fn discard(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
-    let mut buffer = vec![0; CHUNK];
-    while stream.read(&mut buffer).await? > 0 {}
+    while stream.read_chunk(usize::MAX).await?.is_some() {}
     stream.close().await
 }
 
@@ -107,8 +106,7 @@ async fn source(_net: Net, stream: TcpStream) -> Result<(), Error> {
         }
     };
     let receiving = async {
-        let mut buffer = vec![0; CHUNK];
-        while input.read(&mut buffer).await? > 0 {}
+        while input.read_chunk(usize::MAX).await?.is_some() {}
         Ok(())
     };
     match select(sending, receiving).await {
