@@ -11,7 +11,7 @@ use crate::header::{Format, buffers, received};
 use alloc::vec::Vec;
 use device::{FIRST_PIECE, LONGEST_FRAME, Received};
 use hardware::Dma;
-use virtio::{Fault, Faults, Reset, SplitQueue, Transport, Used};
+use virtio::{Fault, Faults, Reset, Returned, SplitQueue, Transport};
 
 /// Number of the receive queue.
 pub(crate) const QUEUE: u16 = 0;
@@ -25,8 +25,6 @@ pub(crate) struct Receive {
     accepted: u64,
     /// Buffers on their way to the device; empty but during (re)starts.
     spare: Vec<Dma>,
-    /// Buffers of the frame that is being visited, if it has several, and the bytes written in each.
-    held: Vec<(Dma, usize)>,
 }
 
 /// What was found in a buffer.
@@ -46,7 +44,6 @@ impl Receive {
             format,
             accepted,
             spare: buffers,
-            held: Vec::with_capacity(MOST),
         };
         receive.provide();
         receive
@@ -60,14 +57,6 @@ impl Receive {
                 self.spare.push(buffer);
                 return;
             }
-        }
-    }
-
-    /// Gives a buffer back to the device.
-    fn give_back(&mut self, buffer: Dma) {
-        let length = buffer.len();
-        if let Err(buffer) = self.queue.provide(buffer, length) {
-            self.spare.push(buffer);
         }
     }
 
@@ -88,22 +77,22 @@ impl Receive {
     ) -> usize {
         let mut frames = 0;
         while frames < budget {
-            let Some(Used { buffer, written }) = self.queue.reap(faults) else {
+            let Some(Returned { number, written }) = self.queue.look_next(faults) else {
                 break;
             };
             // A length beyond the buffer was counted by the queue; the buffer itself is back.
             if let Some(written) = written {
-                match self.open(&buffer, written, visit) {
+                match self.open(number, written, visit) {
                     Opened::Frame => frames += 1,
                     Opened::Several(count) => {
-                        let is_frame = self.merge((buffer, written), count, faults, visit);
+                        let is_frame = self.merge((number, written), count, faults, visit);
                         frames += usize::from(is_frame);
                         continue;
                     }
                     Opened::Fault(fault) => faults.count(fault),
                 }
             }
-            self.give_back(buffer);
+            self.queue.provide_again(number);
         }
         self.publish(transport);
         frames
@@ -111,12 +100,13 @@ impl Receive {
 
     /// Shows the frame in a buffer.
     #[inline]
-    fn open(&self, buffer: &Dma, written: usize, visit: &mut dyn FnMut(Received<'_>)) -> Opened {
-        let Some((header, frame)) = self.format.split(buffer.bytes(), written) else {
+    fn open(&self, number: u16, written: usize, visit: &mut dyn FnMut(Received<'_>)) -> Opened {
+        let buffer = self.queue.bytes(number);
+        let Some((header, frame)) = self.format.split(buffer, written) else {
             return Opened::Fault(Fault::Length);
         };
         if self.accepted & MERGED_BUFFERS != 0 {
-            match buffers(buffer.bytes()) {
+            match buffers(buffer) {
                 1 => {}
                 0 => return Opened::Fault(Fault::Buffers),
                 count => return Opened::Several(count),
@@ -137,7 +127,7 @@ impl Receive {
     #[inline(never)]
     fn merge(
         &mut self,
-        first: (Dma, usize),
+        first: (u16, usize),
         count: usize,
         faults: &mut Faults,
         visit: &mut dyn FnMut(Received<'_>),
@@ -146,7 +136,7 @@ impl Receive {
         // the next frame begins.
         if self.queue.ready(faults) < count - 1 {
             faults.count(Fault::Buffers);
-            self.give_back(first.0);
+            self.queue.provide_again(first.0);
             self.queue.give_up();
             return false;
         }
@@ -154,42 +144,48 @@ impl Receive {
         if !is_sound {
             faults.count(Fault::Buffers);
         }
-        self.held.push(first);
+        // The buffers, and the bytes written in each.
+        let (mut held, mut len) = ([first; MOST], 1);
         for _ in 1..count {
             // What is no buffer, or too long, was counted by the queue.
-            let Some(Used { buffer, written }) = self.queue.reap_one(faults) else {
+            let Some(Returned { number, written }) = self.queue.look_one(faults) else {
                 is_sound = false;
                 continue;
             };
-            match written.filter(|_| is_sound) {
-                Some(written) => self.held.push((buffer, written)),
-                None => {
-                    is_sound = false;
-                    self.give_back(buffer);
+            is_sound &= written.is_some();
+            match held.get_mut(len).filter(|_| is_sound) {
+                Some(place) => {
+                    *place = (number, written.unwrap_or(0));
+                    len += 1;
                 }
+                None => self.queue.provide_again(number),
             }
         }
-        if is_sound && let Err(fault) = self.show(visit) {
+        let held = held.get(..len).unwrap_or_default();
+        if is_sound && let Err(fault) = self.show(held, visit) {
             faults.count(fault);
             is_sound = false;
         }
-        let mut held = core::mem::take(&mut self.held);
-        for (buffer, _) in held.drain(..) {
-            self.give_back(buffer);
+        for (number, _) in held {
+            self.queue.provide_again(*number);
         }
-        self.held = held;
         is_sound
     }
 
-    /// Shows the frame in the buffers that are held.
-    fn show(&self, visit: &mut dyn FnMut(Received<'_>)) -> Result<(), Fault> {
+    /// Shows the frame in these buffers, of which so many bytes were written.
+    fn show(
+        &self,
+        held: &[(u16, usize)],
+        visit: &mut dyn FnMut(Received<'_>),
+    ) -> Result<(), Fault> {
         let mut pieces: [&[u8]; MOST] = [&[]; MOST];
         let mut length = 0;
-        for (piece, (buffer, written)) in pieces.iter_mut().zip(&self.held) {
-            *piece = buffer.bytes().get(..*written).ok_or(Fault::Length)?;
+        for (piece, (number, written)) in pieces.iter_mut().zip(held) {
+            let bytes = self.queue.bytes(*number);
+            *piece = bytes.get(..*written).ok_or(Fault::Length)?;
             length += written;
         }
-        let pieces = pieces.get(..self.held.len()).unwrap_or_default();
+        let pieces = pieces.get(..held.len()).unwrap_or_default();
         let (first, rest) = pieces.split_first().ok_or(Fault::Buffers)?;
         let split = self.format.split(first, first.len());
         let (header, frame) = split.ok_or(Fault::Length)?;

@@ -23,7 +23,9 @@ pub use init::{
     ANY_LAYOUT, EVENT_INDEX, INDIRECT, InitError, Reset, VERSION_1, give_up, go, negotiate,
     read_in_one_piece, reset_device,
 };
-pub use queue::{Direction, Piece, Plan, SplitQueue, Used, passed, queue_bytes, table_bytes};
+pub use queue::{
+    Direction, Piece, Plan, Returned, SplitQueue, Used, passed, queue_bytes, table_bytes,
+};
 pub use virtio_drivers::transport::mmio::MmioTransport;
 pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 pub use window::{Kind, Probe, Version, WINDOW_BYTES, probe, reset, transport};

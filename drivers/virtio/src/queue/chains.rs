@@ -25,8 +25,10 @@ const NONE: u16 = u16::MAX;
 
 /// What the driver knows of a descriptor.
 struct Slot {
-    /// The buffer whose chain begins here, while the device has it.
+    /// The buffer whose chain begins here.
     buffer: Option<Dma>,
+    /// The device has it: nobody else may.
+    is_lent: bool,
     /// Bytes that the device may use, all of the chain's.
     length: u32,
     /// How many descriptors that chain has.
@@ -57,6 +59,7 @@ impl Chains {
     pub fn new(plan: &Plan, parts: &Parts, tables: Option<Tables>, size: u16, most: u16) -> Self {
         let slot = |_| Slot {
             buffer: None,
+            is_lent: false,
             length: 0,
             last: NONE,
             count: 0,
@@ -84,6 +87,7 @@ impl Chains {
     pub fn clear(&mut self) {
         for (number, slot) in (0..).zip(self.slots.iter_mut()) {
             slot.buffer = None;
+            slot.is_lent = false;
             slot.next = number + 1;
         }
         if let Some(last) = self.slots.last_mut() {
@@ -139,6 +143,7 @@ impl Chains {
         self.unused -= 1;
         self.in_flight += 1;
         slot.buffer = Some(buffer);
+        slot.is_lent = true;
         (slot.length, slot.count) = (bytes, 1);
         describe(
             self.descriptors,
@@ -260,26 +265,32 @@ impl Chains {
     fn keep(&mut self, head: u16, buffer: Dma, length: u32) {
         if let Some(slot) = self.slots.get_mut(usize::from(head)) {
             slot.buffer = Some(buffer);
+            slot.is_lent = true;
             slot.length = length;
             self.in_flight += 1;
         }
     }
 
-    /// Takes the buffer out whose chain begins at this descriptor, by the device's word; with the
-    /// bytes that the device could have used. (Not a `Result`: the error in place of a buffer's
-    /// address makes the compiler move buffers byte by byte.)
+    /// The buffer whose chain begins at this descriptor, by the device's word, is no longer the
+    /// device's. Its descriptor, and the bytes that the device could have used.
     #[inline]
-    pub fn take(&mut self, id: u32, fault: &mut Option<Fault>) -> Option<(Dma, u32)> {
+    pub fn end(&mut self, id: u32) -> Result<(u16, u32), Fault> {
         let number = u16::try_from(id).unwrap_or(NONE);
-        let Some(slot) = self.slots.get_mut(usize::from(number)) else {
-            *fault = Some(Fault::Id);
-            return None;
-        };
-        let Some(buffer) = slot.buffer.take() else {
-            *fault = Some(Fault::NotInFlight);
-            return None;
-        };
-        let (length, count, last) = (slot.length, slot.count, slot.last);
+        let slot = self.slots.get_mut(usize::from(number)).ok_or(Fault::Id)?;
+        if !slot.is_lent {
+            return Err(Fault::NotInFlight);
+        }
+        slot.is_lent = false;
+        self.in_flight -= 1;
+        Ok((number, slot.length))
+    }
+
+    /// Takes a buffer out that is not the device's any more.
+    #[inline]
+    pub fn take(&mut self, number: u16) -> Option<Dma> {
+        let slot = self.slots.get_mut(usize::from(number))?;
+        let buffer = slot.buffer.take_if(|_| !slot.is_lent)?;
+        let (count, last) = (slot.count, slot.last);
         if count == 1 {
             slot.next = self.free;
         } else if let Some(last) = self.slots.get_mut(usize::from(last)) {
@@ -287,8 +298,29 @@ impl Chains {
         }
         self.free = number;
         self.unused += count;
-        self.in_flight -= 1;
-        Some((buffer, length))
+        Some(buffer)
+    }
+
+    /// The bytes of a buffer that is not the device's.
+    #[inline]
+    pub fn bytes(&self, number: u16) -> &[u8] {
+        let slot = self.slots.get(usize::from(number));
+        let slot = slot.filter(|slot| !slot.is_lent);
+        slot.and_then(|slot| slot.buffer.as_ref())
+            .map_or(&[], Dma::bytes)
+    }
+
+    /// Gives a buffer to the device again, all that it had of it, by the same chain. Whether there
+    /// is one that is not the device's.
+    #[inline]
+    pub fn lend_again(&mut self, number: u16) -> bool {
+        let slot = self.slots.get_mut(usize::from(number));
+        let Some(slot) = slot.filter(|slot| !slot.is_lent && slot.buffer.is_some()) else {
+            return false;
+        };
+        slot.is_lent = true;
+        self.in_flight += 1;
+        true
     }
 }
 

@@ -286,3 +286,32 @@ proptest! {
         prop_assert_eq!(bench.faults.total(), 0);
     }
 }
+
+#[test]
+fn a_buffer_is_looked_at_only_while_it_is_not_the_devices() {
+    let mut bench = bench(true);
+    assert!(bench.give(10, &[]).0 && bench.queue.publish());
+    for _ in 0..3 {
+        let (chain, _) = bench.take().unwrap();
+        assert!(bench.queue.bytes(chain.id).is_empty(), "the device has it");
+        bench.queue.provide_again(chain.id);
+        assert!(!bench.queue.publish(), "nor is it given twice");
+        bench
+            .fake
+            .queue(0, |device| device.give_back(chain.id.into(), 0));
+        let returned = bench.queue.look_next(&mut bench.faults).unwrap();
+        assert_eq!((returned.number, returned.written), (chain.id, Some(0)));
+        assert_eq!(bench.queue.bytes(chain.id).len(), BUFFER);
+        // It is not the device's, whatever that says.
+        bench.queue.provide_again(chain.id);
+        bench.queue.provide_again(chain.id);
+        assert!(bench.queue.publish());
+        assert_eq!(bench.fake.queue(0, |device| device.waiting()), 1);
+        assert_eq!(bench.queue.in_flight(), 1);
+    }
+    for nobody in [99, u16::MAX] {
+        bench.queue.provide_again(nobody);
+        assert!(bench.queue.bytes(nobody).is_empty());
+    }
+    assert!(!bench.queue.publish());
+}

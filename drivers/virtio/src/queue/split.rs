@@ -91,6 +91,15 @@ pub struct Used {
     pub written: Option<usize>,
 }
 
+/// A buffer that has come back, and is still in the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned {
+    /// Its first descriptor.
+    pub number: u16,
+    /// As in [`Used`].
+    pub written: Option<usize>,
+}
+
 /// A split virtqueue.
 pub struct SplitQueue {
     parts: Parts,
@@ -305,19 +314,28 @@ impl SplitQueue {
     /// `faults` and skipped.
     #[inline]
     pub fn reap(&mut self, faults: &mut Faults) -> Option<Used> {
+        let Returned { number, written } = self.look_next(faults)?;
+        let buffer = self.chains.take(number)?;
+        Some(Used { buffer, written })
+    }
+
+    /// The next buffer that the device has returned, which stays where it is: to be looked at by
+    /// [`Self::bytes`] and given back by [`Self::provide_again`].
+    #[inline]
+    pub fn look_next(&mut self, faults: &mut Faults) -> Option<Returned> {
         while self.next_used(faults) {
-            let used = self.reap_one(faults);
-            if used.is_some() {
-                return used;
+            let returned = self.look_one(faults);
+            if returned.is_some() {
+                return returned;
             }
         }
         None
     }
 
-    /// Takes what the next used element names, of those that [`Self::ready`] has counted; `None` if
-    /// that is no buffer (counted).
+    /// What the next used element names, of those that [`Self::ready`] has counted; `None` if that is
+    /// no buffer (counted).
     #[inline]
-    pub fn reap_one(&mut self, faults: &mut Faults) -> Option<Used> {
+    pub fn look_one(&mut self, faults: &mut Faults) -> Option<Returned> {
         if self.reaped == self.seen {
             return None;
         }
@@ -325,7 +343,35 @@ impl SplitQueue {
         self.reaped = self.reaped.wrapping_add(1);
         let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
         let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
-        self.take_back(id, written, faults)
+        let (number, length) = match self.chains.end(id) {
+            Ok(found) => found,
+            Err(fault) => {
+                self.miss(fault, faults);
+                return None;
+            }
+        };
+        let written = if written <= length {
+            Some(written as usize)
+        } else {
+            faults.count(Fault::Length);
+            None
+        };
+        Some(Returned { number, written })
+    }
+
+    /// The bytes of a buffer that was returned and not given back; none of any other.
+    #[inline]
+    #[must_use]
+    pub fn bytes(&self, number: u16) -> &[u8] {
+        self.chains.bytes(number)
+    }
+
+    /// Gives a buffer that was returned back to the device, as it was; nothing else is given.
+    #[inline]
+    pub fn provide_again(&mut self, number: u16) {
+        if self.chains.lend_again(number) {
+            self.offer(number);
+        }
     }
 
     /// How many used elements are there to take.
@@ -365,23 +411,6 @@ impl SplitQueue {
             self.rest_event(index);
         }
         self.reaped != index
-    }
-
-    /// Checks an id and frees its chain.
-    #[inline]
-    fn take_back(&mut self, id: u32, written: u32, faults: &mut Faults) -> Option<Used> {
-        let mut fault = None;
-        let Some((buffer, length)) = self.chains.take(id, &mut fault) else {
-            self.miss(fault.unwrap_or(Fault::Id), faults);
-            return None;
-        };
-        let written = if written <= length {
-            Some(written as usize)
-        } else {
-            faults.count(Fault::Length);
-            None
-        };
-        Some(Used { buffer, written })
     }
 
     /// Counts a used element that names no buffer. Instead of it some buffer will never come.
