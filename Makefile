@@ -5,7 +5,7 @@ STAMPS := build/.ready
 TOOL   := cargo run --quiet --package qemu --
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim bench counts plots debug image check fmt clean
+.PHONY: help run test sim bench counts profile plots debug image check fmt clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 
 counts: $(STAMPS)/run       ## count instructions and write them into docs/instructions.md; ROW=text only some
 	@$(TOOL) counts $(ROW)
+
+profile: $(STAMPS)/run      ## flame graph of the guest, build/profile.svg; LOAD=echo receive send http connect visit udp icmp
+	@$(TOOL) profile $(LOAD)
 
 plots: $(STAMPS)/run        ## congestion controls over simulated paths; build/plots/*.svg
 	@cargo run --quiet --release --package sim --example plots -- build/plots

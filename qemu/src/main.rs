@@ -21,6 +21,7 @@ mod monitor;
 mod namespace;
 mod paths;
 mod peers;
+mod profile;
 mod run;
 mod tests;
 
@@ -37,6 +38,7 @@ usage: cargo run -p qemu -- COMMAND
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
   bench           measure; table, and build/bench.json
   counts [NAME]   count instructions and write them into docs/instructions.md
+  profile [LOAD]  which functions the guest's instructions go to; build/profile.svg
   check           rules of the tree that a machine can check
   conformance     write docs/conformance.md anew from the comments in tests
 
@@ -71,6 +73,7 @@ fn run_command() -> Result<()> {
         },
         "bench" => bench::run(),
         "counts" => instructions::write(argument.as_deref().unwrap_or_default()),
+        "profile" => profile::run(argument.as_deref().unwrap_or("echo")),
         "check" => checks::run(),
         "conformance" => checks::conformance::write(),
         _ => bail!("{USAGE}"),

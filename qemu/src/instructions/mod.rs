@@ -6,6 +6,8 @@ pub mod record;
 mod rig;
 mod rows;
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 
 use crate::bench::Figure;
@@ -138,6 +140,16 @@ pub fn inside(how: &str, filter: &str) -> Result<()> {
             Err(error) => println!("{name}\t{error:#}"),
         },
     )
+}
+
+/// Runs what a row counts, and has QEMU write every block that is executed meanwhile into a file; how
+/// many operations that were.
+pub fn trace(row: &str, file: &Path) -> Result<f64> {
+    let mut bench = rows::Bench::boot("trace")?;
+    bench.rig.trace = Some(file.to_owned());
+    let row = rows::ROWS.iter().find(|(name, _)| *name == row);
+    let (_, run) = row.context("there is no such row")?;
+    run(&mut bench)
 }
 
 /// Counts everything; the aims are those of the record.

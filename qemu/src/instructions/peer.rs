@@ -26,8 +26,8 @@ pub const SEGMENT: usize = 1448;
 const SHIFT: u8 = 7;
 /// Our initial sequence number.
 const FIRST: u32 = 1000;
-/// Services may be starting still when the first connection is asked for.
-const ATTEMPTS: u16 = 50;
+/// Services may be starting still when the first connection is asked for. Each attempt takes a port.
+pub const ATTEMPTS: u16 = 50;
 
 /// A TCP segment from the guest.
 pub struct Segment {

@@ -6,7 +6,7 @@
 //! So QEMU holds back what we send (`filter-buffer`) and lets all of it go at once, with the beat of
 //! a clock: what we send together arrives together, and the guest has slept before.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -27,6 +27,8 @@ pub struct Rig {
     monitor: Monitor,
     /// Where QEMU writes down exceptions while it is asked to.
     log: PathBuf,
+    /// If set, what would be counted is traced instead: every block that is executed, into this file.
+    pub trace: Option<PathBuf>,
 }
 
 impl Rig {
@@ -56,6 +58,7 @@ impl Rig {
             guest,
             monitor,
             log,
+            trace: None,
         })
     }
 
@@ -91,6 +94,10 @@ impl Rig {
 
     /// Instructions for each of the operations whose number `run` returns, without what asking costs.
     pub fn count(&mut self, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
+        if let Some(file) = self.trace.clone() {
+            // Unchained, or the blocks that QEMU goes to directly would be missing.
+            return self.logged("exec,nochain", &file, run);
+        }
         let first = self.busy()?;
         let second = self.busy()?;
         let operations = run()?;
@@ -100,15 +107,26 @@ impl Rig {
 
     /// Entries of the kernel (system calls, interrupts, faults) for each operation.
     pub fn entries(&mut self, run: impl FnOnce() -> Result<f64>) -> Result<f64> {
-        std::fs::remove_file(&self.log).ok();
-        let file = format!("logfile {}", self.log.display());
-        self.monitor.human(&file)?;
-        self.monitor.human("log int")?;
-        let operations = run();
-        self.monitor.human("log none")?;
-        let log = std::fs::read_to_string(&self.log).context("QEMU's log")?;
+        let file = self.log.clone();
+        let operations = self.logged("int", &file, run)?;
+        let log = std::fs::read_to_string(&file).context("QEMU's log")?;
         let entries = log.matches("Taking exception").count();
-        Ok(f64::from(u32::try_from(entries)?) / operations?)
+        Ok(f64::from(u32::try_from(entries)?) / operations)
+    }
+
+    /// Runs something while QEMU writes down what happens.
+    fn logged(
+        &mut self,
+        items: &str,
+        file: &Path,
+        run: impl FnOnce() -> Result<f64>,
+    ) -> Result<f64> {
+        std::fs::remove_file(file).ok();
+        self.monitor.human(&format!("logfile {}", file.display()))?;
+        self.monitor.human(&format!("log {items}"))?;
+        let result = run();
+        self.monitor.human("log none")?;
+        result
     }
 }
 

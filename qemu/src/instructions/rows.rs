@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 
 use super::Row;
-use super::peer::{ANSWER, Connection, QUIET, SEGMENT, Segment};
+use super::peer::{ANSWER, ATTEMPTS, Connection, QUIET, SEGMENT, Segment};
 use super::rig::Rig;
 use crate::frames::{Cable, OUR_MAC, US, as_echo_reply, as_udp, echo_request, udp};
 
@@ -31,7 +31,7 @@ const HTTP: u16 = 80;
 
 /// A guest and its peer.
 pub struct Bench {
-    rig: Rig,
+    pub rig: Rig,
     cable: Cable,
     /// The next connection's port on our side: none is used twice.
     port: u16,
@@ -43,11 +43,20 @@ impl Bench {
         let cable = Cable::new(name)?;
         let rig = Rig::boot(name, cable.link())?;
         cable.introduce()?;
-        Ok(Self {
+        let mut bench = Self {
             rig,
             cable,
             port: 20_000,
-        })
+        };
+        // What starts with the system has started when it answers.
+        for service in [ECHO, HTTP] {
+            let port = bench.ports(ATTEMPTS);
+            close(
+                &bench.cable,
+                &mut Connection::open(&bench.cable, port, service)?,
+            )?;
+        }
+        Ok(bench)
     }
 
     /// So many ports of ours that nobody has used yet; the first of them.
@@ -129,7 +138,7 @@ fn udp_together(bench: &mut Bench) -> Result<f64> {
 
 /// Echoes of 64 bytes on one connection, each after the one before.
 fn tcp(bench: &mut Bench) -> Result<f64> {
-    let port = bench.ports(50);
+    let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, port, ECHO)?;
     let echo = |cable: &Cable, connection: &mut Connection| -> Result<()> {
         cable.send(&connection.say(&[0x5a; 64])?)?;
@@ -189,7 +198,7 @@ fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f6
 /// Opens a connection to that service, and gives it the time to offer more room than a burst takes.
 fn discarding(bench: &mut Bench) -> Result<Connection> {
     bench.rig.set_beat(Some(BURST_BEAT))?;
-    let port = bench.ports(50);
+    let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, port, DISCARD)?;
     let mut count = 0;
     while connection.window < 8 * BURST * SEGMENT {
@@ -263,7 +272,7 @@ fn next(cable: &Cable, connection: &mut Connection) -> Result<Option<usize>> {
 /// Opens a connection to that service, until it fills the window.
 fn sourcing(bench: &mut Bench) -> Result<Connection> {
     bench.rig.set_beat(Some(BEAT))?;
-    let port = bench.ports(50);
+    let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, port, SOURCE)?;
     let room = connection.room;
     connection.room = 8 * room;
@@ -392,7 +401,7 @@ fn request(cable: &Cable, connection: &mut Connection) -> Result<()> {
 
 fn requests(bench: &mut Bench) -> Result<f64> {
     bench.rig.set_beat(Some(BEAT))?;
-    let port = bench.ports(50);
+    let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, port, HTTP)?;
     for _ in 0..WARM {
         request(&bench.cable, &mut connection)?;
