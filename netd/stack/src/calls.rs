@@ -174,7 +174,7 @@ impl Stack {
         match entry.role {
             Role::Datagram(index) => self.udp_connect(index, remote, token),
             Role::Stream { bound } => {
-                let options = self.clients.option_sets.get(entry.options);
+                let options = *self.clients.option_sets.get(entry.options);
                 let from = (client, socket, bound);
                 self.tcp_connect(from, remote, &options, token, now)
             }

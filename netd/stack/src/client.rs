@@ -241,7 +241,7 @@ impl Clients {
         id: SocketId,
     ) -> Result<SocketOptions, BadSocket> {
         let socket = self.socket(client, id)?;
-        Ok(self.option_sets.get(socket.options))
+        Ok(*self.option_sets.get(socket.options))
     }
 
     /// The socket has these options from now on; `false`, and nothing changes, when no place for them

@@ -51,10 +51,10 @@ impl OptionSets {
     }
 
     /// The options of a set.
-    pub(crate) fn get(&self, set: OptionSet) -> SocketOptions {
+    pub(crate) fn get(&self, set: OptionSet) -> &SocketOptions {
         let place = set.0.checked_sub(1);
         let entry = place.and_then(|place| self.entries.get(usize::from(place)));
-        entry.map_or(self.initial, |entry| entry.options)
+        entry.map_or(&self.initial, |entry| &entry.options)
     }
 
     /// One more socket has the set.
@@ -128,8 +128,8 @@ mod tests {
         assert_eq!(sets.take(7, options(1)), Some(one));
         let other = sets.take(8, options(1)).unwrap();
         assert_ne!(one, other, "nobody lives of another's share");
-        assert_eq!((sets.get(one), sets.get(other)), (options(1), options(1)));
-        assert_eq!(sets.get(OptionSet::INITIAL), options(0));
+        assert_eq!((sets.get(one), sets.get(other)), (&options(1), &options(1)));
+        assert_eq!(sets.get(OptionSet::INITIAL), &options(0));
     }
 
     #[test]

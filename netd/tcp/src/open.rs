@@ -145,7 +145,8 @@ impl Open {
     }
 
     /// The name of the state.
-    pub(crate) const fn state(&self) -> State {
+    #[inline]
+    pub(crate) fn state(&self) -> State {
         self.facts.state()
     }
 

@@ -134,51 +134,22 @@ pub(crate) enum TheirFin {
     SeenAfterOurs = 2,
 }
 
-/// The two facts, and whether the connection was cut short.
+/// The two facts, and whether the connection was cut short: in one byte, because the state is asked for
+/// again and again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Facts {
-    ours: OurFin,
-    theirs: TheirFin,
-    is_cut: bool,
-}
+pub(crate) struct Facts(u8);
 
-impl Facts {
-    /// Rebuilds the facts from a durable record; `None` for the impossible combination.
-    pub(crate) const fn restore(ours: OurFin, theirs: TheirFin) -> Option<Self> {
-        match (ours, theirs) {
-            (OurFin::NotQueued, TheirFin::SeenAfterOurs) => None,
-            _ => Some(Self {
-                ours,
-                theirs,
-                is_cut: false,
-            }),
-        }
-    }
+/// Our FIN in the lowest bits, theirs in the next two.
+const FIN: u8 = 0b11;
+const THEIRS: u32 = 2;
+const CUT: u8 = 1 << 4;
 
-    pub(crate) const fn ours(self) -> OurFin {
-        self.ours
-    }
-
-    pub(crate) const fn theirs(self) -> TheirFin {
-        self.theirs
-    }
-
-    /// Whether our FIN was queued, now or earlier.
-    pub(crate) fn is_our_side_closed(self) -> bool {
-        self.ours != OurFin::NotQueued
-    }
-
-    /// Whether the peer's FIN was seen in order.
-    pub(crate) fn is_their_side_closed(self) -> bool {
-        self.theirs != TheirFin::NotSeen
-    }
-
-    /// The RFC's name for these facts.
-    pub(crate) const fn state(self) -> State {
-        if self.is_cut {
-            return State::Closed;
-        }
-        match (self.ours, self.theirs) {
+/// The RFC's names for all facts.
+const NAMES: [State; 32] = {
+    let mut names = [State::Closed; 32];
+    let mut facts = 0;
+    while facts < CUT {
+        let name = match (Facts(facts).ours(), Facts(facts).theirs()) {
             (OurFin::NotQueued, TheirFin::NotSeen) => State::Established,
             // The right-hand combination cannot arise; a peer that has finished is the nearest.
             (OurFin::NotQueued, TheirFin::SeenFirst | TheirFin::SeenAfterOurs) => State::CloseWait,
@@ -188,7 +159,59 @@ impl Facts {
             (OurFin::Acknowledged, TheirFin::NotSeen) => State::FinWait2,
             (OurFin::Acknowledged, TheirFin::SeenFirst) => State::Closed,
             (OurFin::Acknowledged, TheirFin::SeenAfterOurs) => State::TimeWait,
+        };
+        if let Some(place) = names.split_at_mut(facts as usize).1.first_mut() {
+            *place = name;
         }
+        facts += 1;
+    }
+    names
+};
+
+impl Facts {
+    const fn new(ours: OurFin, theirs: TheirFin) -> Self {
+        Self(ours as u8 | (theirs as u8) << THEIRS)
+    }
+
+    /// Rebuilds the facts from a durable record; `None` for the impossible combination.
+    pub(crate) const fn restore(ours: OurFin, theirs: TheirFin) -> Option<Self> {
+        match (ours, theirs) {
+            (OurFin::NotQueued, TheirFin::SeenAfterOurs) => None,
+            _ => Some(Self::new(ours, theirs)),
+        }
+    }
+
+    pub(crate) const fn ours(self) -> OurFin {
+        match self.0 & FIN {
+            0 => OurFin::NotQueued,
+            1 => OurFin::Queued,
+            _ => OurFin::Acknowledged,
+        }
+    }
+
+    pub(crate) const fn theirs(self) -> TheirFin {
+        match self.0 >> THEIRS & FIN {
+            0 => TheirFin::NotSeen,
+            1 => TheirFin::SeenFirst,
+            _ => TheirFin::SeenAfterOurs,
+        }
+    }
+
+    /// Whether our FIN was queued, now or earlier.
+    pub(crate) fn is_our_side_closed(self) -> bool {
+        self.ours() != OurFin::NotQueued
+    }
+
+    /// Whether the peer's FIN was seen in order.
+    pub(crate) fn is_their_side_closed(self) -> bool {
+        self.theirs() != TheirFin::NotSeen
+    }
+
+    /// The RFC's name for these facts.
+    #[inline]
+    pub(crate) fn state(self) -> State {
+        let name = NAMES.get(usize::from(self.0)).copied();
+        name.unwrap_or(State::Closed)
     }
 
     /// Changes the facts as `cause` demands and reports the step, if it was one. A cause that says
@@ -196,17 +219,20 @@ impl Facts {
     pub(crate) fn change(&mut self, cause: Cause) -> Option<Step> {
         let from = self.state();
         match cause {
-            Cause::UserClosed if self.ours == OurFin::NotQueued => self.ours = OurFin::Queued,
-            Cause::FinAcknowledged if self.ours == OurFin::Queued => {
-                self.ours = OurFin::Acknowledged;
+            Cause::UserClosed if self.ours() == OurFin::NotQueued => {
+                self.0 |= Self::new(OurFin::Queued, TheirFin::NotSeen).0;
             }
-            Cause::FinArrived if self.theirs == TheirFin::NotSeen => {
-                self.theirs = match self.ours {
+            Cause::FinAcknowledged if self.ours() == OurFin::Queued => {
+                self.0 = self.0 & !FIN | OurFin::Acknowledged as u8;
+            }
+            Cause::FinArrived if self.theirs() == TheirFin::NotSeen => {
+                let theirs = match self.ours() {
                     OurFin::NotQueued => TheirFin::SeenFirst,
                     OurFin::Queued | OurFin::Acknowledged => TheirFin::SeenAfterOurs,
                 };
+                self.0 |= Self::new(OurFin::NotQueued, theirs).0;
             }
-            Cause::ResetArrived | Cause::UserAborted | Cause::TimedOut => self.is_cut = true,
+            Cause::ResetArrived | Cause::UserAborted | Cause::TimedOut => self.0 |= CUT,
             Cause::UserClosed
             | Cause::FinAcknowledged
             | Cause::FinArrived

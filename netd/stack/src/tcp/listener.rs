@@ -72,7 +72,7 @@ impl Stack {
             let Some(Request::Accept(accept)) = self.requests.first(&listener.accepts) else {
                 return;
             };
-            let (client, options, name) = (listener.client, listener.options, listener.socket);
+            let (client, name) = (listener.client, listener.socket);
             let role = Role::Connection {
                 index: connection,
                 bound: None,
@@ -107,6 +107,7 @@ impl Stack {
                 self.settle(connection, now);
                 continue;
             }
+            let options = *self.clients.option_sets.get(set);
             // A connection that cannot be watched as wished is still one.
             if self.connection_options(connection, options, now).is_err() {
                 self.stats.count(Counter::TcpUnwatched);

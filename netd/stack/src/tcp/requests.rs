@@ -156,7 +156,7 @@ impl Stack {
             .clients
             .socket(client, socket)
             .map_err(|_| ListenError::BadSocket)?;
-        let options = self.clients.option_sets.get(entry.options);
+        let options = *self.clients.option_sets.get(entry.options);
         let local = match entry.role {
             Role::Stream { bound: Some(bound) } => bound.end(),
             Role::Stream { bound: None } => return Err(ListenError::NotBound),
