@@ -71,6 +71,7 @@ impl Connection {
     }
 
     /// A segment has arrived in a packet with this congestion notification (RFC 3168 section 5).
+    #[inline]
     pub fn input_marked(
         &mut self,
         shared: &mut Shared,
@@ -79,34 +80,52 @@ impl Connection {
         mark: Ecn,
         now: Instant,
     ) -> Outcome {
+        let mut outcome = Outcome::default();
         match self {
-            Self::Open(open) => open.input(shared, header, payload_len, mark, now),
-            Self::Opening(opening) => {
-                let mut outcome = Outcome::default();
-                match opening.input(shared, header, now, &mut outcome) {
-                    Progress::None => outcome,
-                    Progress::Opened {
-                        mut open,
-                        is_syn_ack,
-                    } => {
-                        let is_watched = open.set_tuning(opening.tuning(), shared, now);
-                        if let Some(watch) = open.watch_in(shared).filter(|_| is_watched) {
-                            watch.hear(header, now);
-                        }
-                        if let Some(mss) = opening.path() {
-                            open.limit_path(mss, shared, now);
-                        }
-                        let rest = if is_syn_ack {
-                            open.input_after_syn(shared, header, payload_len, now)
-                        } else {
-                            open.input(shared, header, payload_len, mark, now)
-                        };
-                        *self = Self::Open(open);
-                        outcome.followed_by(rest)
-                    }
-                }
+            Self::Open(open) => {
+                open.input(shared, header, payload_len, mark, now, &mut outcome);
+                outcome
             }
+            Self::Opening(_) => self.input_opening(shared, header, payload_len, mark, now),
         }
+    }
+
+    #[inline(never)]
+    fn input_opening(
+        &mut self,
+        shared: &mut Shared,
+        header: &Header,
+        payload_len: u32,
+        mark: Ecn,
+        now: Instant,
+    ) -> Outcome {
+        let mut outcome = Outcome::default();
+        let Self::Opening(opening) = self else {
+            return outcome;
+        };
+        let progress = opening.input(shared, header, now, &mut outcome);
+        let Progress::Opened {
+            mut open,
+            is_syn_ack,
+        } = progress
+        else {
+            return outcome;
+        };
+        let is_watched = open.set_tuning(opening.tuning(), shared, now);
+        if let Some(watch) = open.watch_in(shared).filter(|_| is_watched) {
+            watch.hear(header, now);
+        }
+        if let Some(mss) = opening.path() {
+            open.limit_path(mss, shared, now);
+        }
+        let mut rest = Outcome::default();
+        if is_syn_ack {
+            rest = open.input_after_syn(shared, header, payload_len, now);
+        } else {
+            open.input(shared, header, payload_len, mark, now, &mut rest);
+        }
+        *self = Self::Open(open);
+        outcome.followed_by(rest)
     }
 
     /// The user gives `bytes` more room for the peer's data, behind the room given before.

@@ -51,22 +51,21 @@ impl Open {
         len: u32,
         mark: Ecn,
         now: Instant,
-    ) -> Outcome {
+        outcome: &mut Outcome,
+    ) {
         let arrival = Arrival {
             mark,
             ..self.measure(header, len)
         };
-        let mut outcome = Outcome::default();
         let mut processing = Processing {
             open: self,
             shared,
             arrival,
             now,
-            outcome: &mut outcome,
+            outcome,
         };
         let end = processing.run();
         processing.finish(end);
-        outcome
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK

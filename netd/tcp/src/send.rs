@@ -189,10 +189,16 @@ impl Sender {
     }
 
     /// Borrows the busy part if it is not here and one is left.
+    #[inline]
     pub(crate) fn borrow_busy(&mut self, shared: &mut Shared, now: Instant) {
-        let Some(remembered) = self.remembered() else {
-            return;
-        };
+        if let Some(remembered) = self.remembered() {
+            self.begin_busy(remembered, shared, now);
+        }
+    }
+
+    /// (On its own, for a new busy part passes over the stack, which takes pages of it.)
+    #[inline(never)]
+    fn begin_busy(&mut self, remembered: Remembered, shared: &mut Shared, now: Instant) {
         let algorithm = self.algorithm_in(&shared.limits);
         let pool = &mut shared.busy;
         let Some(slot) = pool.take() else {
