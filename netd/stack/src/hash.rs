@@ -92,12 +92,9 @@ impl Tuple<Ipv4Addr> {
 
 /// Both halves of a number, the upper first.
 #[inline]
-pub(crate) fn halves(number: u128) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, lower @ ..] = number.to_be_bytes();
-    [
-        u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_be_bytes(lower),
-    ]
+#[expect(clippy::cast_possible_truncation, reason = "halves")]
+pub(crate) const fn halves(number: u128) -> [u64; 2] {
+    [(number >> 64) as u64, number as u64]
 }
 
 /// The whole product of two numbers, its halves laid over each other: every bit of both counts in

@@ -130,9 +130,10 @@ impl Words {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "halves")]
     fn finish(self) -> Sum {
-        let [a, b, c, d, e, f, g, h, carries @ ..] = self.0.to_le_bytes();
-        Sum(u64::from_le_bytes([a, b, c, d, e, f, g, h])).plus(Sum(u64::from_le_bytes(carries)))
+        let (words, carries) = (self.0 as u64, (self.0 >> 64) as u64);
+        Sum(words).plus(Sum(carries))
     }
 }
 
