@@ -151,6 +151,21 @@ impl Conn {
         self.soft_error.or(silence).filter(|_| !self.is(Fact::Over))
     }
 
+    /// Whether nothing is to be told but bytes that came and bytes that were sent: it has begun, and
+    /// nothing else has happened to it.
+    #[inline]
+    pub(crate) fn has_bytes_alone_to_tell(&self) -> bool {
+        const MORE: u16 = Fact::Untold.bit()
+            | Fact::PeerFin.bit()
+            | Fact::ReceiveClosed.bit()
+            | Fact::Over.bit()
+            | Fact::UrgentIsNews.bit();
+        self.facts & MORE == 0
+            && self.soft_error.is_none()
+            && matches!(self.holder, Holder::Socket(..))
+            && !self.tcp.is_in_doubt()
+    }
+
     /// Whose memory its requests are in.
     pub(crate) fn client(&self) -> Option<ClientId> {
         match self.holder {

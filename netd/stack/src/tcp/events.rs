@@ -7,28 +7,54 @@ use crate::config::Half;
 use crate::error::SocketError;
 use crate::event::EventKind;
 use crate::id::Token;
+use crate::inline::Inline;
+use crate::packed::Requests;
 use crate::publish::Telling;
 use crate::requests::{Accepted, Request, Room, Source};
 use crate::stack::Stack;
-use crate::tcp::connection::{Fact, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
 use ::tcp::Instant;
 
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
     pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
         self.commit(index);
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
         let before = telling.published();
-        let told = self.tell_beginning(index, telling)
-            && self.tell_remarks(index, telling)
-            && self.tell_received(index, telling, now)
-            && self.tell_sent(index, telling)
-            && self.tell_end(index, telling);
+        let told = if conn.has_bytes_alone_to_tell() {
+            Self::tell_received(conn, &mut self.requests, telling, now)
+                && (conn.sends.is_empty()
+                    || Self::tell_sent(conn, &mut self.requests, &mut self.inline, telling))
+        } else {
+            self.tell_all(index, telling, now)
+        };
         // Acknowledgements may leave now, also for what was told before the ring was full. (A full
         // ring alone gives nothing to send: to wake the connection then would be to spin.)
         if telling.published() > before {
             self.settle(index, now);
         }
         told
+    }
+
+    fn tell_all(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        if !(self.tell_beginning(index, telling) && self.tell_remarks(index, telling)) {
+            return false;
+        }
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
+        if !(Self::tell_received(conn, &mut self.requests, telling, now)
+            && self.tell_eof(index, telling, now))
+        {
+            return false;
+        }
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
+            return true;
+        };
+        Self::tell_sent(conn, &mut self.requests, &mut self.inline, telling)
+            && self.tell_end(index, telling)
     }
 
     fn tell_beginning(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
@@ -114,52 +140,74 @@ impl Stack {
         true
     }
 
-    fn tell_received(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
-            return true;
-        };
-        let socket = conn.socket();
-        // What is in the client's memory, and known to it, may be acknowledged.
-        let arrived = conn.arrived();
-        while conn.told() < arrived {
-            let Some(room) = self.requests.first_room(&conn.rooms) else {
-                break;
-            };
-            let told = conn.told();
-            let left = room.range.length.saturating_sub(room.used);
-            let news = u32::try_from(arrived.saturating_sub(told)).unwrap_or(u32::MAX);
-            let length = news.min(left);
-            // The last room is given back when what is left of it is too little to be offered.
-            let is_rest_stranded = length == news
-                && length < left
-                && self.requests.len(&conn.rooms) == 1
-                && conn.tcp.has_stranded_room();
-            let more = length < left && !is_rest_stranded;
-            let kind = EventKind::Received {
-                offset: room.range.offset.saturating_add(room.used.into()),
-                length,
-                from: None,
-                more,
-                round_trip: conn.tcp.round_trip(),
-            };
-            if !telling.tell(socket, room.token, kind) {
+    /// Tells of bytes that have come, room after room.
+    #[inline]
+    fn tell_received(
+        conn: &mut Conn,
+        requests: &mut Requests,
+        telling: &mut Telling<'_>,
+        now: Instant,
+    ) -> bool {
+        while conn.told() < conn.arrived()
+            && let Some(room) = requests.first_room(&conn.rooms)
+        {
+            if !Self::tell_room(conn, room, requests, telling, now) {
                 return false;
             }
-            conn.publish(told.saturating_add(length.into()), now);
-            if is_rest_stranded {
-                conn.tcp.drop_rest_of_room();
-            }
-            if more {
-                let used = room.used.saturating_add(length);
-                self.requests.use_first_room(&conn.rooms, used);
-            } else {
-                self.requests.discard(&mut conn.rooms);
-            }
         }
+        true
+    }
+
+    /// Tells of bytes that have come into the first room. (Mostly one is all: what is known of many
+    /// before the first would be more work than the first.)
+    #[inline(never)]
+    fn tell_room(
+        conn: &mut Conn,
+        room: Room,
+        requests: &mut Requests,
+        telling: &mut Telling<'_>,
+        now: Instant,
+    ) -> bool {
+        // What is in the client's memory, and known to it, may be acknowledged.
+        let told = conn.told();
+        let left = room.range.length.saturating_sub(room.used);
+        let news = u32::try_from(conn.arrived().saturating_sub(told)).unwrap_or(u32::MAX);
+        let length = news.min(left);
+        // The last room is given back when what is left of it is too little to be offered.
+        let is_rest_stranded = length == news
+            && length < left
+            && requests.len(&conn.rooms) == 1
+            && conn.tcp.has_stranded_room();
+        let more = length < left && !is_rest_stranded;
+        let kind = EventKind::Received {
+            offset: room.range.offset.saturating_add(room.used.into()),
+            length,
+            from: None,
+            more,
+            round_trip: conn.tcp.round_trip(),
+        };
+        if !telling.tell(conn.socket(), room.token, kind) {
+            return false;
+        }
+        conn.publish(told.saturating_add(length.into()), now);
+        if is_rest_stranded {
+            conn.tcp.drop_rest_of_room();
+        }
+        if more {
+            let used = room.used.saturating_add(length);
+            requests.use_first_room(&conn.rooms, used);
+        } else {
+            requests.discard(&mut conn.rooms);
+        }
+        true
+    }
+
+    fn tell_eof(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
         self.publish_end(index, now);
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
+        let socket = conn.socket();
         // After a close they are cancelled.
         let is_closing = matches!(conn.holder, Holder::Closing(..));
         let ended = !is_closing && (conn.at_eof() || conn.is(Fact::ReceiveClosed));
@@ -185,22 +233,24 @@ impl Stack {
         }
     }
 
-    fn tell_sent(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
-            return true;
-        };
+    fn tell_sent(
+        conn: &mut Conn,
+        requests: &mut Requests,
+        inline: &mut Inline,
+        telling: &mut Telling<'_>,
+    ) -> bool {
         let socket = conn.socket();
-        while let Some(send) = self.requests.first_send(&conn.sends) {
+        while let Some(send) = requests.first_send(&conn.sends) {
             if send.end(conn.queued()) > conn.acked() {
                 break;
             }
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
                 return false;
             }
-            conn.forget_cursor(self.requests.start(&conn.sends));
-            self.requests.discard(&mut conn.sends);
+            conn.forget_cursor(requests.start(&conn.sends));
+            requests.discard(&mut conn.sends);
             if let Source::Inline(buffer) = send.source {
-                self.inline.release(buffer);
+                inline.release(buffer);
             }
         }
         true
