@@ -1,9 +1,12 @@
 //! One stream as fast as it goes, both ends on one thread, the applications' copies included.
+//!
+//! Our frames refer to the sender's memory, as devices that gather want them ([`crate::gathered`]);
+//! smoltcp's have one form only.
 
 use stack::{Data, EventKind, Range, SocketId, Token};
 
-use crate::burst::Burst;
 use crate::clock::Processor;
+use crate::gathered::Wire;
 use crate::ours::{self, address};
 use crate::theirs::{self, tcp_socket};
 use crate::wire_setup::WireSetup;
@@ -11,7 +14,7 @@ use crate::wire_setup::WireSetup;
 /// Bytes of one write, and of what the reader reads at once.
 const CHUNK: usize = 64 * 1_024;
 /// Bytes on their way between the applications, at most: what each stack is better with counts.
-pub const BUFFERS: [usize; 2] = [1 << 18, 1 << 20];
+pub const BUFFERS: [usize; 3] = [1 << 17, 1 << 18, 1 << 20];
 /// Frames that the wire holds; the middle of what smoltcp is best with.
 const SLOTS: usize = 64;
 /// How long one round lasts, in seconds of processor time.
@@ -21,7 +24,7 @@ const PORT: u16 = 80;
 /// Our two ends with a connection.
 pub struct Ours {
     hosts: [ours::Host; 2],
-    bursts: [Burst; 2],
+    wires: [Wire; 2],
     sockets: [SocketId; 2],
     source: Vec<u8>,
     sink: Vec<u8>,
@@ -40,23 +43,27 @@ impl Ours {
     pub fn new(setup: WireSetup, buffer: usize) -> Self {
         let slots = (buffer / CHUNK) as u64;
         let host = |number| ours::Host::new(number, setup, stack::Config::default(), buffer);
-        let burst = || Burst::new(SLOTS, setup.stride());
+        let wire = || Wire::new(SLOTS, usize::from(setup.mtu) + 64);
         let mut hosts = [host(1), host(2)];
-        let mut bursts = [burst(), burst()];
+        let mut wires = [wire(), wire()];
         let listener = hosts[1].listen(PORT, 1);
         hosts[1].accept(listener, Some(slot(0, slots)));
         let client = hosts[0].connect((address(2), PORT).into());
         let mut server = None;
         for _ in 0..4 {
-            exchange(&mut hosts, &mut bursts);
-            hosts[0].publish();
-            hosts[1].publish();
+            let ([a, b], [there, back]) = (&mut hosts, &mut wires);
+            a.send_gathered(there);
+            b.receive_gathered(there, &a.memory);
+            b.send_gathered(back);
+            a.receive_gathered(back, &b.memory);
+            a.publish();
+            b.publish();
             server = server.or(hosts[1].accepted());
         }
         let server = server.expect("a connection");
         let mut this = Self {
             hosts,
-            bursts,
+            wires,
             sockets: [client, server],
             source: vec![0x5a; CHUNK],
             sink: vec![0; CHUNK],
@@ -105,9 +112,31 @@ impl Ours {
         self.chunks += 1;
     }
 
-    /// One turn of both loops.
+    /// One turn of both loops: what has come is told of and read before answers leave.
     fn turn(&mut self) {
-        exchange(&mut self.hosts, &mut self.bursts);
+        let [a, b] = &mut self.hosts;
+        let there = &mut self.wires[0];
+        a.fire();
+        a.send_gathered(there);
+        b.receive_gathered(there, &a.memory);
+        self.read();
+        let [a, b] = &mut self.hosts;
+        let back = &mut self.wires[1];
+        b.fire();
+        b.send_gathered(back);
+        a.receive_gathered(back, &b.memory);
+        a.now = a.now + std::time::Duration::from_micros(20);
+        b.now = a.now;
+        a.publish();
+        for place in 0..self.hosts[0].events.len() {
+            if matches!(self.hosts[0].events[place].kind, EventKind::Sent { .. }) {
+                self.write();
+            }
+        }
+    }
+
+    /// The receiving application reads what it is told of.
+    fn read(&mut self) {
         self.hosts[1].publish();
         for place in 0..self.hosts[1].events.len() {
             let event = self.hosts[1].events[place];
@@ -131,12 +160,6 @@ impl Ours {
                 self.give_room(event.token.0);
             }
         }
-        self.hosts[0].publish();
-        for place in 0..self.hosts[0].events.len() {
-            if matches!(self.hosts[0].events[place].kind, EventKind::Sent { .. }) {
-                self.write();
-            }
-        }
     }
 
     /// GB in a second of processor time.
@@ -150,20 +173,6 @@ impl Ours {
         std::hint::black_box(&self.sink);
         gigabytes(self.received - before) / start.elapsed()
     }
-}
-
-/// Frames pass both ways once.
-pub fn exchange(hosts: &mut [ours::Host; 2], bursts: &mut [Burst; 2]) {
-    let [a, b] = hosts;
-    let [there, back] = bursts;
-    a.fire();
-    a.send(there);
-    b.receive(there);
-    b.fire();
-    b.send(back);
-    a.receive(back);
-    a.now = a.now + std::time::Duration::from_micros(20);
-    b.now = a.now;
 }
 
 fn gigabytes(bytes: u64) -> f64 {

@@ -13,6 +13,7 @@ mod clock;
 mod crowd;
 mod cycle;
 mod figure;
+mod gathered;
 mod goodput;
 mod idle;
 mod ours;

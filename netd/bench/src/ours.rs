@@ -13,6 +13,7 @@ use stack::{
 use wire::Sum;
 
 use crate::burst::Burst;
+use crate::gathered::Wire;
 use crate::wire_setup::WireSetup;
 
 /// The only client's arena.
@@ -43,6 +44,18 @@ impl ClientMemory for Arena {
     fn read_summed(&self, _client: ClientId, offset: u64, into: &mut [u8]) -> Result<Sum, Gone> {
         let part = self.part(offset, into.len())?;
         Ok(wire::copy_and_sum(into, part))
+    }
+
+    #[inline]
+    fn sum(&self, _client: ClientId, range: Range) -> Result<Sum, Gone> {
+        let len = usize::try_from(range.length).map_err(|_| Gone)?;
+        Ok(wire::sum(self.part(range.offset, len)?))
+    }
+
+    #[inline]
+    fn lend(&self, _client: ClientId, range: Range) -> Result<bool, Gone> {
+        let len = usize::try_from(range.length).map_err(|_| Gone)?;
+        self.part(range.offset, len).map(|_| true)
     }
 }
 
@@ -189,6 +202,28 @@ impl Host {
         let mut input = self.stack.burst(self.link, &mut self.memory, self.now);
         while let Some(frame) = burst.take() {
             input.input(frame, self.meta);
+        }
+    }
+
+    /// Writes all frames that it has, as far as there is room, for a device that gathers.
+    #[inline]
+    pub fn send_gathered(&mut self, wire: &mut Wire) {
+        while let Some((room, pieces)) = wire.room() {
+            let (link, now) = (self.link, self.now);
+            let memory = &mut self.memory;
+            let Some(frame) = self.stack.output_gathered(link, room, pieces, memory, now) else {
+                return;
+            };
+            wire.filled(&frame);
+        }
+    }
+
+    /// Takes in all frames of a sender with this memory.
+    #[inline]
+    pub fn receive_gathered(&mut self, wire: &mut Wire, from: &Arena) {
+        let mut input = self.stack.burst(self.link, &mut self.memory, self.now);
+        while let Some(frame) = wire.take(from) {
+            input.input_scattered(frame.head, frame.others(), self.meta);
         }
     }
 

@@ -19,7 +19,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::Fact;
 use ::tcp::Instant;
-use wire::{Drop, Sum, Train};
+use wire::{Drop, Follower, Rest, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has.
 pub(crate) type Landing = Option<u32>;
@@ -60,6 +60,14 @@ impl Space {
             ..self
         }
     }
+}
+
+/// What was copied of a payload.
+struct Copied {
+    /// Where its next bytes go, as far as that was looked up.
+    space: Space,
+    bytes: usize,
+    sum: Sum,
 }
 
 /// Frames from one interface, taken in one after the other. What they mean is settled when it goes:
@@ -150,17 +158,28 @@ impl Stack {
 
 impl<M: ClientMemory> Burst<'_, M> {
     /// Takes in the next frame. Ends in exactly one delivery or one counted [`Drop`].
+    #[inline]
     pub fn input(&mut self, frame: &[u8], meta: ReceiveMeta) {
-        if let Some(result) = self.follow(frame, meta) {
+        self.input_scattered(frame, &[], meta);
+    }
+
+    /// Takes in the next frame, which lies in several slices: `head`, in which are the headers, and
+    /// the others.
+    pub fn input_scattered(&mut self, head: &[u8], others: &[&[u8]], meta: ReceiveMeta) {
+        let (frame, rest) = (head, Rest::new(others));
+        if let Some(result) = self.follow(frame, rest, meta) {
             if let Some(interface) = self.stack.interfaces.get_mut(self.interface.index()) {
-                interface.received.note(frame.len());
+                interface
+                    .received
+                    .note(frame.len().saturating_add(rest.len()));
             }
             self.stack.account(self.interface, result.map(|()| None));
             return;
         }
         self.end_run();
         let (id, now) = (self.interface, self.now);
-        let landing = self.stack.take_in(id, frame, meta, self.memory, now);
+        let stack = &mut self.stack;
+        let landing = stack.take_in_scattered(id, frame, rest, meta, self.memory, now);
         self.run = landing.and_then(|connection| {
             Some(Run {
                 train: Train::behind(frame)?,
@@ -174,10 +193,17 @@ impl<M: ClientMemory> Burst<'_, M> {
 
     /// What becomes of a frame that continues the run; `None` if it does not.
     #[inline]
-    fn follow(&mut self, frame: &[u8], meta: ReceiveMeta) -> Option<Result<(), Drop>> {
-        let follower = self.run.as_mut()?.train.follow(frame)?;
-        let len = u32::try_from(follower.payload.len()).ok()?;
-        let (sum, space) = self.copy(follower.payload, meta.checksum_verified)?;
+    fn follow(
+        &mut self,
+        frame: &[u8],
+        rest: Rest<'_>,
+        meta: ReceiveMeta,
+    ) -> Option<Result<(), Drop>> {
+        let train = &mut self.run.as_mut()?.train;
+        let follower = train.follow_scattered(frame, rest)?;
+        let len = follower.payload.len().checked_add(follower.more.len())?;
+        let len = u32::try_from(len).ok()?;
+        let (sum, space) = self.copy(&follower, meta.checksum_verified)?;
         if !meta.checksum_verified && !follower.is_valid(sum) {
             return Some(Err(Drop::TcpChecksum));
         }
@@ -197,30 +223,46 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// Copies a payload behind what was gathered. Gives its sum, which nobody needs if it is known
     /// to be right, and the space behind it; `None` when not all of it has room.
     #[inline]
-    fn copy(&mut self, payload: &[u8], is_verified: bool) -> Option<(Sum, Space)> {
-        let run = self.run.as_ref()?;
-        let (mut space, mut done, mut sum) = (run.space, 0, Sum::ZERO);
-        loop {
-            if space.length == 0 {
-                let ahead = u64::from(run.gathered).checked_add(done as u64)?;
-                space = self.stack.space(run.connection, ahead)?;
+    fn copy(&mut self, follower: &Follower<'_>, is_verified: bool) -> Option<(Sum, Space)> {
+        let mut copied = Copied {
+            space: self.run.as_ref()?.space,
+            bytes: 0,
+            sum: Sum::ZERO,
+        };
+        self.copy_slice(follower.payload, is_verified, &mut copied)?;
+        if !follower.more.is_empty() {
+            for slice in follower.more.iter() {
+                self.copy_slice(slice, is_verified, &mut copied)?;
             }
-            let rest = payload.get(done..)?;
+        }
+        Some((copied.sum, copied.space))
+    }
+
+    /// Copies a slice of a payload behind those before.
+    #[inline]
+    fn copy_slice(&mut self, slice: &[u8], is_verified: bool, copied: &mut Copied) -> Option<()> {
+        let run = self.run.as_ref()?;
+        let mut rest = slice;
+        while !rest.is_empty() {
+            if copied.space.length == 0 {
+                let ahead = u64::from(run.gathered).checked_add(copied.bytes as u64)?;
+                copied.space = self.stack.space(run.connection, ahead)?;
+            }
+            let space = copied.space;
             let len = usize::try_from(space.length).map_or(rest.len(), |it| it.min(rest.len()));
-            let (client, offset, piece) = (space.client?, space.offset, rest.get(..len)?);
+            let (client, offset) = (space.client?, space.offset);
+            let (piece, behind) = rest.split_at_checked(len)?;
             if is_verified {
                 self.memory.write(client, offset, piece).ok()?;
             } else {
                 let part = self.memory.write_summed(client, offset, piece).ok()?;
-                let is_even = done.is_multiple_of(2);
-                sum = sum.plus(if is_even { part } else { part.swapped() });
+                copied.sum = copied.sum.plus(part.behind(copied.bytes));
             }
-            space = space.behind(len as u64);
-            done += len;
-            if done == payload.len() {
-                return Some((sum, space));
-            }
+            copied.space = space.behind(len as u64);
+            copied.bytes += len;
+            rest = behind;
         }
+        Some(())
     }
 
     /// The connection is told of the segments that followed each other.

@@ -69,7 +69,7 @@ pub(crate) struct Interface {
     pub(crate) checksum_transmit: bool,
     /// Bytes of payload that the device cuts into segments, at most; zero: it cuts none.
     pub(crate) longest_payload: u32,
-    /// The super-segment that is leaving, where the device cuts none.
+    /// The super-segment that is leaving.
     pub(crate) cut: Option<Cut>,
     pub(crate) addresses: Vec<Address4>,
     pub(crate) arp: VecDeque<ArpOut>,
@@ -181,13 +181,13 @@ impl Interface {
         }
     }
 
-    /// Bytes of payload that one connection may send in its turn, in a super-segment whose headers
-    /// and payload take `room` bytes if the device cuts it; where it does not, we do.
+    /// Bytes of payload that one connection may send in its turn, in a super-segment that the device
+    /// cuts; where it does not, we do.
     #[inline]
-    pub(crate) fn longest(&self, room: u32) -> u32 {
+    pub(crate) fn longest(&self) -> u32 {
         match self.medium {
             Medium::Loopback => 0,
-            Medium::Ethernet if self.longest_payload > 0 => self.longest_payload.min(room),
+            Medium::Ethernet if self.longest_payload > 0 => self.longest_payload,
             Medium::Ethernet => cut::LONGEST,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! [`Stack`] takes frames and requests with the time, and gives frames and events; it says when it
 //! wants to be called again. Payload moves only through [`ClientMemory`]: it is copied once from a
-//! received frame into the room its client gave, and once from the client's arena into a frame.
+//! received frame into the room its client gave, and once from the client's arena into a frame; not
+//! even that where the device fetches it from the arena ([`Stack::output_gathered`]).
 //!
 //! *Owns* tables, links, interfaces, neighbours, routes, IP, ICMP, UDP, TCP demultiplexing, DHCP,
 //! DNS, timers, statistics. *Never* touches a device, a clock, a lock or a log. Everything that
@@ -60,6 +61,7 @@ mod options;
 mod packed;
 mod packets;
 mod path_mtus;
+mod pieces;
 mod publish;
 mod queues;
 mod record;
@@ -69,6 +71,7 @@ mod request;
 mod requests;
 mod rng;
 mod route;
+mod scattered;
 mod sender;
 mod slab;
 mod stack;
@@ -99,6 +102,7 @@ pub use info::{
 };
 pub use memory::{ClientMemory, Gone, Range};
 pub use options::{SocketOption, SocketOptions};
+pub use pieces::{Gathered, PIECES, Pieces};
 pub use record::{Owner, Record};
 pub use records::Records;
 pub use request::{AddressKind, Lookup, Ping};

@@ -60,4 +60,33 @@ pub trait ClientMemory {
         self.read(client, offset, into)?;
         Ok(wire::sum(into))
     }
+
+    /// The sum of bytes where they are.
+    ///
+    /// # Errors
+    /// As [`ClientMemory::read`].
+    fn sum(&self, client: ClientId, range: Range) -> Result<Sum, Gone> {
+        /// Even, so that the sums of the pieces add up.
+        const PIECE: usize = 512;
+        let (mut bytes, mut sum) = ([0; PIECE], Sum::ZERO);
+        let (mut offset, mut left) = (range.offset, range.length as usize);
+        while left > 0 {
+            let piece = bytes.get_mut(..left.min(PIECE)).ok_or(Gone)?;
+            sum = sum.plus(self.read_summed(client, offset, piece)?);
+            left -= piece.len();
+            offset = offset.checked_add(piece.len() as u64).ok_or(Gone)?;
+        }
+        Ok(sum)
+    }
+
+    /// Whether a frame may refer to these bytes instead of having a copy of them. If so, they are
+    /// left as they are until the frame's device has given it back: the client is told only then
+    /// that they are its own again. That is the implementation's to see to, for which it may refuse.
+    ///
+    /// # Errors
+    /// As [`ClientMemory::read`].
+    fn lend(&self, client: ClientId, range: Range) -> Result<bool, Gone> {
+        let _ = (client, range);
+        Ok(false)
+    }
 }

@@ -1,13 +1,15 @@
 //! The way out of those who have something to send: one at a time, in turn.
 //!
 //! *Owns* the turn-taking (a queue per link, each sender in it at most once) and the one copy of a
-//! client's bytes into a frame, with their sum in the same pass where the device does not sum.
+//! client's bytes into a frame that does not refer to them, with their sum in the same pass where the
+//! device does not sum.
 
 use crate::actors::Actor;
 use crate::config::{INLINE_PAYLOAD, TransmitMeta};
 use crate::id::{ClientId, InterfaceId};
 use crate::inline::Inline;
 use crate::memory::ClientMemory;
+use crate::pieces::{Draft, Extent};
 use crate::requests::Source;
 use crate::stack::Stack;
 use ::tcp::Instant;
@@ -16,8 +18,8 @@ use wire::{MacAddress, Sum};
 /// A packet in a frame, Ethernet header still missing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
-    /// Bytes from the network header on.
-    pub(crate) len: usize,
+    /// Where its bytes are, from the network header on.
+    pub(crate) extent: Extent,
     /// To whom on the link.
     pub(crate) mac: MacAddress,
     /// What the device must do.
@@ -88,16 +90,16 @@ impl<M: ClientMemory> Store<'_, M> {
 }
 
 impl Stack {
-    /// Writes the next packet of whoever's turn it is into `frame`, from the network header on.
+    /// Writes the next packet of whoever's turn it is, from the network header on.
     pub(crate) fn output_sender<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
-        frame: &mut [u8],
+        draft: &mut Draft<'_>,
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
         if self.is_cutting(id)
-            && let Some(sent) = self.output_cut(id, frame, memory, now)
+            && let Some(sent) = self.output_cut(id, draft, memory, now)
         {
             return Some(sent);
         }
@@ -106,8 +108,8 @@ impl Stack {
             let number = self.senders.first(queue)?;
             let turn = Turn { link: id, number };
             let sent = match self.numbering.actor(number) {
-                Actor::Connection(index) => self.tcp_output(index, turn, frame, memory, now),
-                Actor::Datagram(index) => self.udp_output(index, turn, frame, memory, now),
+                Actor::Connection(index) => self.tcp_output(index, turn, draft, memory, now),
+                Actor::Datagram(index) => self.udp_output(index, turn, draft, memory, now),
                 Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
                     self.end_turn(turn, Next::Idle)
                 }

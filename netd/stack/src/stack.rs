@@ -22,10 +22,12 @@ use crate::names::lookup::Names;
 use crate::neigh::cache::Cache;
 use crate::packed::Requests;
 use crate::packets::{Owner, Packets};
+use crate::pieces::{Draft, Extent, Gathered, Pieces};
 use crate::queues::Queues;
 use crate::records::Records;
 use crate::rng::Rng;
 use crate::route::Routes;
+use crate::scattered::LINK_BYTES;
 use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
@@ -36,7 +38,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 use wire::ethernet::{self, EtherType, Frame};
-use wire::{Drop, Headroom, MacAddress};
+use wire::{Drop, Headroom, MacAddress, Rest};
 
 /// The group of all hosts, which every host has joined (RFC 1112 section 4).
 const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
@@ -73,7 +75,8 @@ pub struct Stack {
     pub(crate) icmp_limit: Limiter,
     pub(crate) pings: Pings,
     pub(crate) names: Names,
-    pub(crate) loopback_frame: Vec<u8>,
+    /// For one frame: of loopback, or that came in several slices.
+    pub(crate) spare_frame: Vec<u8>,
     /// What the last packet's identification was made of.
     pub(crate) identification: u64,
     /// Counts changes of the configuration.
@@ -98,6 +101,7 @@ impl Stack {
         let mut autoconf = Vec::with_capacity(config.interfaces.into());
         autoconf.push(Autoconf::none());
         let clients = config.clients as usize;
+        let longest_mtu = usize::from(config.loopback_mtu.max(config.largest_mtu));
         Self {
             stats: Stats::new(),
             timers: Timers::new(&config, now),
@@ -132,7 +136,7 @@ impl Stack {
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
             names: Names::new(&config, &mut rng),
-            loopback_frame: vec![0; usize::from(config.loopback_mtu) + ethernet::HEADER_LEN],
+            spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
             generation: 0,
             senders_first: false,
@@ -195,8 +199,9 @@ impl Stack {
     }
 
     /// The link's device cuts segments into those that the MTU allows, from payloads of at most
-    /// `longest` bytes on; zero: it does not. Frames then get as long as that, where the room that
-    /// [`Stack::output`] is given allows. Takes effect only where the device completes checksums.
+    /// `longest` bytes on; zero: it does not. Frames then get as long as that, where the room and the
+    /// pieces that [`Stack::output_gathered`] is given allow. Takes effect only where the device
+    /// completes checksums.
     pub fn offload_segments(&mut self, id: InterfaceId, longest: u32) {
         if let Some(interface) = self.interfaces.get_mut(id.index()) {
             interface.longest_payload = if interface.checksum_transmit {
@@ -233,14 +238,14 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) {
-        self.take_in(id, frame, meta, memory, now);
+        self.take_in(id, (frame, Rest::NONE), meta, memory, now);
     }
 
-    /// Takes in one received frame.
+    /// Takes in one received frame: its first slice, and what lies behind that of a segment.
     pub(crate) fn take_in<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
-        frame: &[u8],
+        (frame, rest): (&[u8], Rest<'_>),
         meta: ReceiveMeta,
         memory: &mut M,
         now: Instant,
@@ -249,9 +254,11 @@ impl Stack {
         if interface.medium == Medium::Loopback {
             return None;
         }
-        interface.received.note(frame.len());
+        interface
+            .received
+            .note(frame.len().saturating_add(rest.len()));
         let result = if interface.up {
-            self.ethernet_input(id, frame, meta, memory, now)
+            self.ethernet_input(id, (frame, rest), meta, memory, now)
         } else {
             Err(Drop::InterfaceDown)
         };
@@ -266,7 +273,7 @@ impl Stack {
     fn ethernet_input<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
-        frame: &[u8],
+        (frame, rest): (&[u8], Rest<'_>),
         meta: ReceiveMeta,
         memory: &mut M,
         now: Instant,
@@ -286,7 +293,8 @@ impl Stack {
         };
         match frame.header.ethertype {
             EtherType::IPV4 => {
-                self.v4_input(id, link, frame.payload, meta.checksum_verified, memory, now)
+                let packet = (frame.payload, rest);
+                self.v4_input(id, link, packet, meta.checksum_verified, memory, now)
             }
             EtherType::ARP => {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
@@ -348,9 +356,51 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<(usize, TransmitMeta)> {
+        let mut draft = Draft {
+            buffer: frame,
+            pieces: None,
+        };
+        let (extent, meta) = self.output_draft(id, &mut draft, memory, now)?;
+        Some((extent.head, meta))
+    }
+
+    /// Like [`Stack::output`], for devices that gather a frame from several places: payload in the
+    /// memory of clients who lend it ([`ClientMemory::lend`]) is left there, and its places become
+    /// the frame's `pieces`. What the device does not sum is summed up in place.
+    pub fn output_gathered<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        buffer: &mut [u8],
+        pieces: &mut Pieces,
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<Gathered> {
+        let mut draft = Draft {
+            buffer,
+            pieces: Some(&mut *pieces),
+        };
+        let (extent, meta) = self.output_draft(id, &mut draft, memory, now)?;
+        if extent.referred == 0 {
+            pieces.clear();
+        }
+        Some(Gathered {
+            head: extent.head,
+            tail: extent.tail,
+            meta,
+        })
+    }
+
+    /// Writes the next frame for a link.
+    fn output_draft<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        draft: &mut Draft<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<(Extent, TransmitMeta)> {
         let interface = self.interfaces.get(id.index())?;
         let needed = usize::from(interface.mtu) + ethernet::HEADER_LEN;
-        if !interface.up || interface.medium == Medium::Loopback || frame.len() < needed {
+        if !interface.up || interface.medium == Medium::Loopback || draft.buffer.len() < needed {
             return None;
         }
         let complete = TransmitMeta {
@@ -358,9 +408,9 @@ impl Stack {
             segment: 0,
         };
         if self.has_questions(id)
-            && let Some(len) = self.output_arp(id, frame)
+            && let Some(extent) = self.output_arp(id, draft.buffer)
         {
-            return Some((len, complete));
+            return Some((extent, complete));
         }
         // Neither a flood of pings nor a bulk transfer keeps the other from the link.
         self.senders_first = !self.senders_first;
@@ -368,17 +418,19 @@ impl Stack {
         for senders in [self.senders_first, !self.senders_first] {
             if !senders {
                 if !self.packets.is_empty(queue)
-                    && let Some(len) = self.output_packet(id, frame, now)
+                    && let Some(extent) = self.output_packet(id, draft.buffer, now)
                 {
-                    return Some((len, complete));
+                    return Some((extent, complete));
                 }
-            } else if let Some(sent) = self.output_sender(id, frame, memory, now) {
-                let len = self.finish_frame(id, sent.mac, EtherType::IPV4, frame, sent.len)?;
-                return Some((len, sent.meta));
+            } else if let Some(sent) = self.output_sender(id, draft, memory, now) {
+                let (frame, extent) = (&mut *draft.buffer, sent.extent);
+                let extent = self.finish_frame(id, sent.mac, EtherType::IPV4, frame, extent)?;
+                return Some((extent, sent.meta));
             }
         }
         // A look at the neighbours may have made questions.
-        self.output_arp(id, frame).map(|len| (len, complete))
+        let extent = self.output_arp(id, draft.buffer)?;
+        Some((extent, complete))
     }
 
     /// Whether somebody waits to be asked by [`Stack::output`].
@@ -399,12 +451,13 @@ impl Stack {
         interface.is_some_and(|interface| !interface.arp.is_empty())
     }
 
-    fn output_arp(&mut self, id: InterfaceId, frame: &mut [u8]) -> Option<usize> {
+    fn output_arp(&mut self, id: InterfaceId, frame: &mut [u8]) -> Option<Extent> {
         let out = self.interfaces.get_mut(id.index())?.arp.pop_front()?;
         let end = ethernet::HEADER_LEN + wire::arp::LEN;
         let place = frame.get_mut(ethernet::HEADER_LEN..end)?;
         out.packet.emit(&mut Headroom::new(place)).ok()?;
-        self.finish_frame(id, out.to, EtherType::ARP, frame, wire::arp::LEN)
+        let packet = Extent::copied(wire::arp::LEN);
+        self.finish_frame(id, out.to, EtherType::ARP, frame, packet)
     }
 
     /// A packet that waited was handed to the link.

@@ -3,6 +3,7 @@
 //! *Owns* the numbers. *Invariant*: received = delivered + sum of the received-side drops.
 
 use crate::info::Traffic;
+use crate::pieces::Extent;
 use wire::Drop;
 
 macro_rules! counters {
@@ -108,6 +109,8 @@ counters! {
     BytesCopiedOut = "copy.bytes_out",
     /// Copies of payload out of clients' memory.
     CopiesOut = "copy.out",
+    /// Bytes of payload that devices were left to fetch from clients' memory.
+    BytesReferred = "copy.bytes_referred",
     /// Packets that waited in a buffer of ours, each a copy more.
     PacketsBuffered = "copy.buffered",
     /// Events published.
@@ -147,11 +150,17 @@ impl Stats {
         }
     }
 
-    /// Payload was copied out of clients' memory.
+    /// Payload was taken out of clients' memory: what a frame does not refer to was copied.
     #[inline]
-    pub(crate) fn copied_out(&mut self, bytes: usize) {
-        self.count(Counter::CopiesOut);
-        self.add(Counter::BytesCopiedOut, bytes as u64);
+    pub(crate) fn taken_out(&mut self, payload: Extent) {
+        let copied = payload.head + payload.tail;
+        if copied > 0 {
+            self.count(Counter::CopiesOut);
+            self.add(Counter::BytesCopiedOut, copied as u64);
+        }
+        if payload.referred > 0 {
+            self.add(Counter::BytesReferred, payload.referred as u64);
+        }
     }
 
     /// A received frame was discarded.

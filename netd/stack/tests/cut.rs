@@ -6,212 +6,26 @@
 
 mod world;
 
-use stack::{AddressPlan, ClientId, Data, Ending, Instant, Range, SocketId, Stack, Token};
+use stack::{Ending, Token};
 use std::time::Duration;
-use wire::ipv4::Packet;
-use wire::tcp::{Flags, Header, Options, Segment, Timestamps};
-use wire::{Check, Ecn, icmp4};
-use world::craft::{Peer, Seen, plain, seen};
-use world::{ARENA, Host, at, config, facts, ip, mac, plan};
+use wire::icmp4;
+use wire::tcp::Flags;
+use world::craft::{plain, seen};
+use world::sender::{Device, Sender, cut_by_device};
 
-/// What a client sends: no two places near each other are alike.
-fn pattern(from: usize, len: usize) -> Vec<u8> {
-    (from..from + len)
-        .map(|n| (n * 7 + n / 251) as u8)
-        .collect()
-}
+/// Software sums up and cuts.
+const SOFTWARE: Device = Device {
+    sums: false,
+    cuts: false,
+    gathers: None,
+};
 
-/// A host with a connection to a peer made by hand.
-struct Sender {
-    host: Host,
-    client: ClientId,
-    socket: SocketId,
-    peer: Peer,
-    isn: u32,
-    /// Bytes queued.
-    queued: usize,
-    now: Instant,
-}
-
-impl Sender {
-    /// `device_cuts`: segments are not cut by software, and neither summed up.
-    fn new(device_cuts: bool, mss: u16, has_stamps: bool) -> Self {
-        let mut now = Instant::from_secs(1);
-        let mut stack = Stack::new(config(), [3; 32], now);
-        let facts = stack::LinkFacts {
-            checksum_transmit: device_cuts,
-            ..facts(3)
-        };
-        let plan = AddressPlan::Static(plan(3));
-        let link = stack.add_interface(facts, plan, now).expect("interface");
-        if device_cuts {
-            stack.offload_segments(link, u32::MAX);
-        }
-        stack
-            .add_neighbour(link, ip(9).into(), mac(9), now)
-            .expect("neighbour");
-        let mut host = Host {
-            stack,
-            memory: world::Arenas::default(),
-            link,
-            events: Vec::new(),
-            deaf: false,
-        };
-        let client = host.client();
-        let socket = host.stream(client);
-        host.stack
-            .connect(client, socket, at(9, 80), Token(1), now)
-            .expect("connect");
-        let mut this = Self {
-            host,
-            client,
-            socket,
-            peer: Peer::neighbour(9, 80, 3, 0),
-            isn: 0,
-            queued: 0,
-            now,
-        };
-        // The claim of the address takes a while.
-        let syn = loop {
-            if let Some((syn, _)) = this.frame() {
-                break syn;
-            }
-            now = now + Duration::from_secs(1);
-            this.now = now;
-            this.host.stack.fire(&mut this.host.memory, now);
-        };
-        let (_, syn) = unverified(&syn);
-        this.peer.host.set_port(syn.header.src_port);
-        this.isn = syn.header.seq;
-        let options = Options {
-            mss: Some(mss),
-            timestamps: has_stamps.then_some(Timestamps { value: 5, echo: 0 }),
-            ..Options::NONE
-        };
-        let answer = Header {
-            options,
-            ..plain(
-                Flags::SYN | Flags::ACK | Flags::ECE,
-                99,
-                this.isn.wrapping_add(1),
-            )
-        };
-        this.input(answer);
-        while this.frame().is_some() {}
-        this
-    }
-
-    fn input(&mut self, header: Header) {
-        let frame = self.peer.frame(header, &[]);
-        self.host.input(&frame, self.now);
-    }
-
-    /// The peer acknowledges so many bytes.
-    fn ack(&mut self, bytes: u32, window: u16, flags: Flags) {
-        let ack = self.isn.wrapping_add(1).wrapping_add(bytes);
-        let stamps = Timestamps { value: 6, echo: 0 };
-        self.input(Header {
-            window,
-            options: Options {
-                timestamps: Some(stamps),
-                ..Options::NONE
-            },
-            ..plain(Flags::ACK | flags, 100, ack)
-        });
-    }
-
-    /// The client sends bytes: short ones inline.
-    fn send(&mut self, len: usize) {
-        let bytes = pattern(self.queued, len);
-        let token = Token(9);
-        let (client, socket) = (self.client, self.socket);
-        let place = (self.queued % (ARENA / 2)) as u64;
-        let data = if len < 100 {
-            Data::Inline(&bytes)
-        } else {
-            self.host.memory.put(client, place, &bytes);
-            Data::Arena(Range::new(place, len as u32))
-        };
-        let sent = self
-            .host
-            .stack
-            .send(client, socket, data, None, token, self.now);
-        if sent.is_ok() {
-            self.queued += len;
-        }
-    }
-
-    /// The next frame with a segment, and what the device is to cut it into.
-    fn frame(&mut self) -> Option<(Vec<u8>, u16)> {
-        let mut frame = vec![0xaa; 70_000];
-        loop {
-            let host = &mut self.host;
-            let written = host
-                .stack
-                .output(host.link, &mut frame, &mut host.memory, self.now);
-            let (len, meta) = written?;
-            if frame[12..14] == [8, 0] && frame[23] == 6 {
-                return Some((frame[..len].to_vec(), meta.segment));
-            }
-        }
-    }
-
-    fn segment(&mut self) -> Option<Seen> {
-        let (frame, cut) = self.frame()?;
-        assert_eq!(cut, 0, "software cuts");
-        assert!(frame.len() >= 60, "a short frame was not padded");
-        let segment = seen(&frame).expect("a segment");
-        self.check(&segment);
-        Some(segment)
-    }
-
-    /// The payload is what was queued, in its place.
-    fn check(&self, segment: &Seen) {
-        let place = segment.header.seq.wrapping_sub(self.isn.wrapping_add(1)) as usize;
-        let len = segment.payload.len();
-        assert!(place + len <= self.queued || len == 0);
-        assert!(segment.payload == pattern(place, len), "wrong bytes");
-    }
-
-    fn wait(&mut self, time: Duration) {
-        self.now = self.now + time;
-        self.host.stack.fire(&mut self.host.memory, self.now);
-        self.host.publish(self.now);
-    }
-
-    fn place(&self, segment: &Seen) -> u32 {
-        segment.header.seq.wrapping_sub(self.isn.wrapping_add(1))
-    }
-}
-
-/// A segment whose checksum may be left to a device.
-fn unverified(frame: &[u8]) -> (Packet<'_>, Segment<'_>) {
-    let packet = Packet::parse(&frame[14..]).expect("sound");
-    let segment = Segment::parse(packet.payload, Check::Trusted).expect("sound");
-    (packet, segment)
-}
-
-/// What TCP asks a device to do with a long segment.
-fn cut_by_device(frame: &[u8], size: u16) -> Vec<(Header, Ecn, Vec<u8>)> {
-    let (packet, whole) = unverified(frame);
-    let size = if size == 0 { 70_000 } else { usize::from(size) };
-    let count = whole.payload.len().div_ceil(size).max(1);
-    let pieces = (0..count).map(|number| {
-        let start = number * size;
-        let end = (start + size).min(whole.payload.len());
-        let mut header = whole.header;
-        header.seq = header.seq.wrapping_add(start as u32);
-        if number > 0 {
-            header.flags = header.flags.without(Flags::CWR);
-        }
-        if number + 1 < count {
-            header.flags = header.flags.without(Flags::PSH | Flags::FIN);
-        }
-        let payload = whole.payload[start..end].to_vec();
-        (header, packet.header.ecn, payload)
-    });
-    pieces.collect()
-}
+/// The device does.
+const DEVICE: Device = Device {
+    sums: true,
+    cuts: true,
+    gathers: None,
+};
 
 /// A stack that cuts and one that leaves it to a device, with the same seed, the same client and the
 /// same peer: both ways of cutting are the same on the wire.
@@ -224,7 +38,7 @@ fn software_cuts_as_a_device_would() {
     };
     let mut longest = 0;
     for (mss, has_stamps) in [(1_460, true), (1_000, false), (537, true), (1_459, false)] {
-        let mut both = [true, false].map(|device| Sender::new(device, mss, has_stamps));
+        let mut both = [DEVICE, SOFTWARE].map(|device| Sender::new(device, mss, has_stamps));
         let (mut acked, mut sent) = (0, 0);
         for step in 0..400 {
             match random(8) {
@@ -288,7 +102,7 @@ fn software_cuts_as_a_device_would() {
 
 /// A sender that has written the first three of many segments.
 fn begun() -> (Sender, u32) {
-    let mut sender = Sender::new(false, 1_000, false);
+    let mut sender = Sender::new(SOFTWARE, 1_000, false);
     sender.send(10_000);
     let mut place = 0;
     for _ in 0..3 {
@@ -345,7 +159,7 @@ fn memory_that_is_gone_ends_the_connection() {
 
 #[test]
 fn a_path_that_becomes_narrow_is_sent_smaller_segments_at_once() {
-    let mut sender = Sender::new(false, 1_400, false);
+    let mut sender = Sender::new(SOFTWARE, 1_400, false);
     sender.send(10_000);
     let (first, _) = sender.frame().expect("a frame");
     assert_eq!(seen(&first).expect("a segment").payload.len(), 1_400);

@@ -7,7 +7,7 @@
 mod world;
 
 use allocation_counter::measure;
-use stack::{ClientId, EventKind, Offer, Range, ReceiveMeta, Record, Records};
+use stack::{ClientId, EventKind, Offer, PIECES, Pieces, Range, ReceiveMeta, Record, Records};
 use std::num::NonZeroU32;
 use std::time::Duration;
 use world::{Host, World, at, ping};
@@ -21,8 +21,11 @@ fn frugal<T>(call: impl FnOnce() -> T) -> T {
     result.expect("called")
 }
 
-/// Carries frames between both until they are quiet, and looks at the stacks' own calls only.
+/// Carries frames between both until they are quiet, and looks at the stacks' own calls only. What
+/// the first sends is gathered from its clients' memory.
 fn carry(world: &mut World, frame: &mut [u8]) {
+    let (mut buffer, mut pieces) = ([0; 1_514], Pieces::new(PIECES));
+    world.a.memory.lends = true;
     loop {
         let mut quiet = true;
         for turn in 0..2 {
@@ -30,9 +33,17 @@ fn carry(world: &mut World, frame: &mut [u8]) {
             let World { a, b, .. } = world;
             let (from, to) = if turn == 0 { (a, b) } else { (b, a) };
             frugal(|| from.stack.fire(&mut from.memory, now));
-            while let Some((len, _)) =
-                frugal(|| from.stack.output(from.link, frame, &mut from.memory, now))
-            {
+            loop {
+                let (stack, memory) = (&mut from.stack, &mut from.memory);
+                let len = if turn == 0 {
+                    let link = from.link;
+                    let buffer = &mut buffer;
+                    frugal(|| stack.output_gathered(link, buffer, &mut pieces, memory, now))
+                        .map(|written| from.memory.assemble(&written, buffer, &pieces, frame))
+                } else {
+                    frugal(|| stack.output(from.link, frame, memory, now)).map(|(len, _)| len)
+                };
+                let Some(len) = len else { break };
                 quiet = false;
                 let meta = ReceiveMeta::default();
                 let stack = &mut to.stack;
@@ -124,4 +135,5 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
     for host in [&world.a, &world.b] {
         assert!(host.counter("record.committed") > 50);
     }
+    assert!(world.a.counter("copy.bytes_referred") >= 50 * 30_000);
 }

@@ -53,6 +53,17 @@ impl Sum {
         Self(self.fold().swap_bytes() as u64)
     }
 
+    /// This piece, moved behind so many bytes.
+    #[inline]
+    #[must_use]
+    pub const fn behind(self, bytes: usize) -> Self {
+        if bytes.is_multiple_of(2) {
+            self
+        } else {
+            self.swapped()
+        }
+    }
+
     /// The sum of both pieces.
     #[inline]
     #[must_use]

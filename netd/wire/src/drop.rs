@@ -59,6 +59,8 @@ reasons! {
     EthernetSource = "ethernet.source",
     /// The destination is neither ours, nor broadcast, nor a group we have joined.
     EthernetNotForUs = "ethernet.not_for_us",
+    /// In several slices, no TCP segment, and longer than any link's frames.
+    EthernetLong = "ethernet.long",
     /// An EtherType that nothing here speaks.
     EthernetUnknownType = "ethernet.unknown_type",
 

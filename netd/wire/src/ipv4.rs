@@ -11,7 +11,7 @@ use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::headroom::word;
-use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Sum, checksum};
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest, Sum, checksum};
 
 /// Length in bytes of a header without options, the only kind that is sent.
 pub const HEADER_LEN: usize = 20;
@@ -78,7 +78,9 @@ pub struct Packet<'a> {
     pub options: &'a [u8],
     /// What the packet carries, without the frame's padding.
     pub payload: &'a [u8],
-    /// The packet from its header to its end: what an ICMP error about it quotes.
+    /// What it carries behind that, if it came in several slices.
+    pub rest: Rest<'a>,
+    /// The packet from its header to the end of its first slice: what an ICMP error about it quotes.
     pub bytes: &'a [u8],
 }
 
@@ -92,11 +94,26 @@ impl<'a> Packet<'a> {
     /// [`Drop::Ipv4Source`], [`Drop::Ipv4Option`], [`Drop::Ipv4SourceRoute`].
     #[inline]
     pub fn parse(frame_payload: &'a [u8]) -> Result<Self, Drop> {
+        Self::parse_scattered(frame_payload, Rest::NONE)
+    }
+
+    /// Reads a packet that came in several slices, the header in the first.
+    ///
+    /// # Errors
+    /// As [`Packet::parse`].
+    #[inline]
+    pub fn parse_scattered(frame_payload: &'a [u8], rest: Rest<'a>) -> Result<Self, Drop> {
         let (raw, header_len) = split(frame_payload)?;
         // RFC 1122 section 3.2.1: length first, for the checksum covers what the length says.
-        let bytes = frame_payload
-            .get(..usize::from(raw.total_length.get()))
-            .ok_or(Drop::Ipv4TotalLength)?;
+        let total = usize::from(raw.total_length.get());
+        let (bytes, rest) = match frame_payload.get(..total) {
+            Some(bytes) => (bytes, Rest::NONE),
+            None => {
+                let more = total.checked_sub(frame_payload.len());
+                let rest = more.and_then(|more| rest.first(more));
+                (frame_payload, rest.ok_or(Drop::Ipv4TotalLength)?)
+            }
+        };
         let (header, payload) = bytes
             .split_at_checked(header_len)
             .ok_or(Drop::Ipv4TotalLength)?;
@@ -126,9 +143,16 @@ impl<'a> Packet<'a> {
             header,
             options,
             payload,
+            rest,
             bytes,
         })
     }
+}
+
+/// What a packet that begins so carries; `None` for what is no packet.
+#[must_use]
+pub fn protocol(bytes: &[u8]) -> Option<Protocol> {
+    split(bytes).ok().map(|(raw, _)| Protocol(raw.protocol))
 }
 
 /// The fixed header at the start of `bytes`, and the header's length with its options in bytes,

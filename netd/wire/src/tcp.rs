@@ -12,12 +12,14 @@ mod options;
 pub use flags::Flags;
 pub use options::{FastOpenCookie, Options, SackBlock, SackBlocks, Timestamps, UserTimeout};
 
+use core::iter;
+
 use options::Layout;
 use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::headroom::word;
-use crate::{Check, Drop, Headroom, NoRoom, Protocol, Seal, Sum, checksum};
+use crate::{Check, Drop, Headroom, NoRoom, Protocol, Rest, Seal, Sum, checksum};
 
 /// Length in bytes of a header without options.
 pub const HEADER_LEN: usize = 20;
@@ -71,6 +73,8 @@ pub struct Segment<'a> {
     pub header: Header,
     /// Its data.
     pub payload: &'a [u8],
+    /// The data behind that, if the segment came in several slices.
+    pub rest: Rest<'a>,
 }
 
 impl<'a> Segment<'a> {
@@ -82,7 +86,7 @@ impl<'a> Segment<'a> {
     #[inline]
     pub fn parse(bytes: &'a [u8], check: Check) -> Result<Self, Drop> {
         let mut segment = Self::EMPTY;
-        segment.read(bytes, check)?;
+        segment.read(bytes, Rest::NONE, check)?;
         Ok(segment)
     }
 
@@ -99,29 +103,37 @@ impl<'a> Segment<'a> {
             options: Options::NONE,
         },
         payload: &[],
+        rest: Rest::NONE,
     };
 
     /// Reads a segment as [`parse`](Self::parse) does, in place: it is too long to be moved at once
-    /// when it has just been written. With an error, what stands here means nothing.
+    /// when it has just been written. The header lies in `bytes`; `rest` is what lies behind them, of
+    /// a segment that came in several slices. With an error, what stands here means nothing.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
     #[inline]
-    pub fn read(&mut self, bytes: &'a [u8], check: Check) -> Result<(), Drop> {
-        let (raw, rest) = Raw::ref_from_prefix(bytes).map_err(|_| Drop::TcpShort)?;
+    pub fn read(&mut self, bytes: &'a [u8], rest: Rest<'a>, check: Check) -> Result<(), Drop> {
+        let (raw, behind) = Raw::ref_from_prefix(bytes).map_err(|_| Drop::TcpShort)?;
         let offset_and_flags = raw.offset_and_flags.get();
         // RFC 9293 section 3.1: the data offset counts 32-bit words, the fixed header included.
         let options_len = usize::from(offset_and_flags >> 12 << 2)
             .checked_sub(HEADER_LEN)
             .ok_or(Drop::TcpDataOffset)?;
-        let (options, payload) = rest
+        let (options, payload) = behind
             .split_at_checked(options_len)
             .ok_or(Drop::TcpDataOffset)?;
         if let Check::Verify(pseudo) = check {
             // An IP payload never exceeds 16 bits, but this function does not know that.
-            let length = u32::try_from(bytes.len()).map_err(|_| Drop::TcpChecksum)?;
-            let pseudo = pseudo.with(Protocol::TCP, length);
-            if !pseudo.plus(checksum::sum(bytes)).is_valid() {
+            let length = bytes.len().saturating_add(rest.len());
+            let length = u32::try_from(length).map_err(|_| Drop::TcpChecksum)?;
+            let mut sum = pseudo
+                .with(Protocol::TCP, length)
+                .plus(checksum::sum(bytes));
+            if !rest.is_empty() {
+                sum = sum.plus(rest.sum(bytes.len()));
+            }
+            if !sum.is_valid() {
                 return Err(Drop::TcpChecksum);
             }
         }
@@ -134,7 +146,7 @@ impl<'a> Segment<'a> {
         header.window = raw.window.get();
         header.urgent = raw.urgent.get();
         header.options.read(options)?;
-        self.payload = payload;
+        (self.payload, self.rest) = (payload, rest);
         // Port zero is reserved (RFC 6335 section 6) and cannot be told from "any".
         if self.header.src_port == 0 || self.header.dst_port == 0 {
             return Err(Drop::TcpPort);
@@ -142,16 +154,50 @@ impl<'a> Segment<'a> {
         Ok(())
     }
 
+    /// Bytes of data.
+    #[inline]
+    #[must_use]
+    pub fn payload_len(&self) -> u32 {
+        // Payloads are bounded by IP's 16 bits.
+        let len = self.payload.len().saturating_add(self.rest.len());
+        u32::try_from(len).unwrap_or(u32::MAX)
+    }
+
+    /// Hands out `len` bytes of the data from `skip` on, slice by slice.
+    ///
+    /// # Errors
+    /// What `take` says; `short` when the segment has fewer bytes.
+    #[inline]
+    pub fn excerpt<E>(
+        &self,
+        mut skip: usize,
+        mut len: usize,
+        short: E,
+        mut take: impl FnMut(&'a [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(bytes) = self.payload.get(skip..skip.saturating_add(len)) {
+            return take(bytes);
+        }
+        for slice in iter::once(self.payload).chain(self.rest.iter()) {
+            let behind = slice.get(skip..).unwrap_or_default();
+            skip = skip.saturating_sub(slice.len());
+            let bytes = behind.get(..len).unwrap_or(behind);
+            len = len.saturating_sub(bytes.len());
+            if !bytes.is_empty() {
+                take(bytes)?;
+            }
+        }
+        if len > 0 { Err(short) } else { Ok(()) }
+    }
+
     /// SEG.LEN: how many sequence numbers the segment occupies, SYN and FIN included (RFC 9293
     /// section 3.4).
     #[inline]
     #[must_use]
     pub fn sequence_len(&self) -> u32 {
-        // Payloads are bounded by IP's 16 bits.
-        let payload = u32::try_from(self.payload.len()).unwrap_or(u32::MAX);
         let control = u32::from(self.header.flags.contains(Flags::SYN))
             .wrapping_add(u32::from(self.header.flags.contains(Flags::FIN)));
-        payload.saturating_add(control)
+        self.payload_len().saturating_add(control)
     }
 }
 

@@ -14,7 +14,7 @@ use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::tcp::{Flags, Segment};
-use crate::{Check, Ecn, Protocol, Pseudo, Sum, checksum, ethernet, ipv4, tcp};
+use crate::{Check, Ecn, Protocol, Pseudo, Rest, Sum, checksum, ethernet, ipv4, tcp};
 
 /// The three headers of a frame, without options.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -152,8 +152,10 @@ impl Sums {
 pub struct Follower<'a> {
     /// Its data, not verified.
     pub payload: &'a [u8],
+    /// The data behind that, if the frame came in several slices.
+    pub more: Rest<'a>,
     /// The sum of everything else that its transport checksum covers.
-    rest: Sum,
+    others: Sum,
 }
 
 impl Follower<'_> {
@@ -161,7 +163,7 @@ impl Follower<'_> {
     #[inline]
     #[must_use]
     pub fn is_valid(&self, payload: Sum) -> bool {
-        self.rest.plus(payload).is_valid()
+        self.others.plus(payload).is_valid()
     }
 }
 
@@ -195,6 +197,17 @@ impl Train {
     #[inline]
     #[must_use]
     pub fn follow<'a>(&mut self, frame: &'a [u8]) -> Option<Follower<'a>> {
+        self.follow_scattered(frame, Rest::NONE)
+    }
+
+    /// The same of a frame that came in several slices, the headers in the first.
+    #[inline]
+    #[must_use]
+    pub fn follow_scattered<'a>(
+        &mut self,
+        frame: &'a [u8],
+        more: Rest<'a>,
+    ) -> Option<Follower<'a>> {
         let (headers, mut behind) = Headers::ref_from_prefix(frame).ok()?;
         if headers.transport.sequence.get() != self.next || !headers.agree(&self.first) {
             return None;
@@ -203,23 +216,28 @@ impl Train {
             let (own, rest) = behind.split_first_chunk()?;
             behind = (own == stamps).then_some(rest)?;
         }
-        let payload = usize::try_from(payload_len(headers)?).ok()?;
-        let payload = behind
-            .get(..payload)
-            .filter(|payload| !payload.is_empty())?;
+        let len = usize::try_from(payload_len(headers)?).ok()?;
+        let (payload, more) = match behind.get(..len) {
+            Some(payload) => (payload, Rest::NONE),
+            None => (behind, more.first(len.checked_sub(behind.len())?)?),
+        };
+        if len == 0 {
+            return None;
+        }
         let (first, stamps) = (&self.first, self.stamps.as_ref());
         let of = || Sums::of(first, stamps.map_or(&[], |stamps| stamps));
         let sums = self.sums.get_or_insert_with(of);
         if !sums.packet.plus(headers.packet_sum()).is_valid() {
             return None;
         }
-        let length = headers
-            .len()
-            .checked_sub(SEGMENT)?
-            .checked_add(payload.len())?;
+        let length = headers.len().checked_sub(SEGMENT)?.checked_add(len)?;
         let length = Sum::word(u16::try_from(length).ok()?);
-        let rest = sums.segment.plus(headers.segment_sum()).plus(length);
-        Some(Follower { payload, rest })
+        let others = sums.segment.plus(headers.segment_sum()).plus(length);
+        Some(Follower {
+            payload,
+            more,
+            others,
+        })
     }
 
     /// A follower with so many bytes of payload was taken in.

@@ -161,7 +161,11 @@ proptest! {
 
         let packet = ipv4(&theirs);
         let segment = tcp::Segment::parse(packet.payload, Check::Verify(pseudo(ends)));
-        prop_assert_eq!(segment, Ok(tcp::Segment { header, payload: &payload }));
+        prop_assert_eq!(segment, Ok(tcp::Segment {
+            header,
+            payload: &payload,
+            rest: wire::Rest::NONE,
+        }));
     }
 
     #[test]

@@ -317,7 +317,11 @@ mod tests {
             urgent: 0,
             options,
         };
-        Segment { header, payload }
+        Segment {
+            header,
+            payload,
+            rest: wire::Rest::NONE,
+        }
     }
 
     fn open() -> Flow {

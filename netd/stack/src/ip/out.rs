@@ -12,12 +12,13 @@ use crate::ip::v4_in::LinkScope;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
+use crate::pieces::{Draft, Extent};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
-use wire::{Drop, Headroom, MacAddress, Protocol, ipv4};
+use wire::{Drop, Headroom, MacAddress, Protocol, Rest, ipv4};
 
 /// A way to an address, good while [`crate::route::Routes::version`] stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,14 +237,13 @@ impl Stack {
         }
     }
 
-    /// Writes the next packet of our own for a link into `frame`; its length, Ethernet header
-    /// included.
+    /// Writes the next packet of our own for a link into `frame`.
     pub(crate) fn output_packet(
         &mut self,
         id: InterfaceId,
         frame: &mut [u8],
         now: Instant,
-    ) -> Option<usize> {
+    ) -> Option<Extent> {
         loop {
             let (index, packet) = self.packets.first(Self::ready_queue(id))?;
             let (next_hop, owner) = (packet.next_hop, packet.owner);
@@ -258,7 +258,8 @@ impl Stack {
                     }
                     self.packets.release(index);
                     self.packet_sent(owner, now);
-                    return self.finish_frame(id, mac, EtherType::IPV4, frame, len);
+                    let packet = Extent::copied(len);
+                    return self.finish_frame(id, mac, EtherType::IPV4, frame, packet);
                 }
                 Found::Wait(neighbour) => self.wait_for(index, neighbour),
                 Found::Unreachable => {
@@ -291,32 +292,31 @@ impl Stack {
         waiting
     }
 
-    /// Puts the Ethernet header in front of `len` bytes, pads, and counts.
+    /// Puts the Ethernet header in front of a packet, pads, and counts. Gives where the frame is.
     pub(crate) fn finish_frame(
         &mut self,
         id: InterfaceId,
         to: MacAddress,
         ethertype: EtherType,
         frame: &mut [u8],
-        len: usize,
-    ) -> Option<usize> {
+        packet: Extent,
+    ) -> Option<Extent> {
         let interface = self.interfaces.get_mut(id.index())?;
         let header = ethernet::Header {
             destination: to,
             source: interface.mac,
             ethertype,
         };
-        let end = ethernet::HEADER_LEN.saturating_add(len);
-        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN)?;
+        let front = frame.get_mut(..ethernet::HEADER_LEN)?;
         header.emit(&mut Headroom::new(front)).ok()?;
-        let mut total = end;
-        if end < MIN_FRAME_LEN {
-            rest.get_mut(len..MIN_FRAME_LEN - ethernet::HEADER_LEN)?
-                .fill(0);
-            total = MIN_FRAME_LEN;
+        let mut whole = packet.behind(ethernet::HEADER_LEN);
+        if whole.len() < MIN_FRAME_LEN {
+            // Which is in one piece: no frame refers to so little.
+            frame.get_mut(whole.head..MIN_FRAME_LEN)?.fill(0);
+            whole.head = MIN_FRAME_LEN;
         }
-        interface.sent.note(total);
-        Some(total)
+        interface.sent.note(whole.len());
+        Some(whole)
     }
 
     /// Passes packets to ourselves back in, at most so many at a time. What they are answered with
@@ -328,14 +328,18 @@ impl Stack {
             return;
         }
         let mut own = self.packets.len(Self::ready_queue(InterfaceId::LOOPBACK));
-        let mut frame = core::mem::take(&mut self.loopback_frame);
+        let mut frame = core::mem::take(&mut self.spare_frame);
         for _ in 0..BURST {
             let sent = if own > 0 {
                 own -= 1;
                 self.loop_packet(&mut frame, now)
             } else {
-                let sent = self.output_sender(InterfaceId::LOOPBACK, &mut frame, memory, now);
-                sent.map(|sent| sent.len)
+                let mut draft = Draft {
+                    buffer: &mut frame,
+                    pieces: None,
+                };
+                let sent = self.output_sender(InterfaceId::LOOPBACK, &mut draft, memory, now);
+                sent.map(|sent| sent.extent.head)
             };
             let Some(len) = sent else { break };
             if let Some(interface) = self.interfaces.first_mut() {
@@ -345,10 +349,11 @@ impl Stack {
             let end = ethernet::HEADER_LEN.saturating_add(len);
             let packet = frame.get(ethernet::HEADER_LEN..end).unwrap_or(&[]);
             let id = InterfaceId::LOOPBACK;
+            let packet = (packet, Rest::NONE);
             let result = self.v4_input(id, LinkScope::Own, packet, true, memory, now);
             self.account(id, result);
         }
-        self.loopback_frame = frame;
+        self.spare_frame = frame;
     }
 
     fn loop_packet(&mut self, frame: &mut [u8], now: Instant) -> Option<usize> {

@@ -13,7 +13,7 @@ use crate::stack::Stack;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::ipv4::Packet;
-use wire::{Check, Drop, Protocol, Pseudo};
+use wire::{Check, Drop, Protocol, Pseudo, Rest};
 
 /// Whom a frame was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +60,12 @@ impl Stack {
         &mut self,
         id: InterfaceId,
         link: LinkScope,
-        bytes: &[u8],
+        (bytes, rest): (&[u8], Rest<'_>),
         trusted: bool,
         memory: &mut M,
         now: Instant,
     ) -> Result<Landing, Drop> {
-        let packet = Packet::parse(bytes)?;
+        let packet = Packet::parse_scattered(bytes, rest)?;
         let header = &packet.header;
         // RFC 1122 3.2.1.7: a datagram with no time to live must not be passed on, nor sent.
         if header.ttl == 0 {

@@ -23,7 +23,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddrV4};
-use tcp::{Connection, Events, Instant, Outcome, Place};
+use tcp::{Connection, Events, Instant, Outcome};
 use wire::udp;
 use wire::{Drop, Headroom, Protocol, Pseudo, Seal};
 
@@ -90,16 +90,13 @@ impl Transports {
         }
     }
 
-    /// Puts received bytes in their place.
-    pub(crate) fn place(&mut self, query: u16, place: Place, payload: &[u8]) -> Option<()> {
-        let skip = usize::try_from(place.skip).ok()?;
-        let len = usize::try_from(place.len).ok()?;
-        let bytes = payload.get(skip..skip.checked_add(len)?)?;
-        let at = usize::try_from(place.stream_offset).ok()?;
+    /// Puts received bytes in their place: `stream_offset` bytes behind the first.
+    pub(crate) fn place(&mut self, query: u16, stream_offset: u64, bytes: &[u8]) -> Option<()> {
+        let at = usize::try_from(stream_offset).ok()?;
         let room = self
             .buffer(query)?
             .bytes
-            .get_mut(at..at.checked_add(len)?)?;
+            .get_mut(at..at.checked_add(bytes.len())?)?;
         room.copy_from_slice(bytes);
         Some(())
     }

@@ -1,7 +1,8 @@
 //! Super-segments, cut where they leave: one decision of TCP becomes as many frames as the link needs.
 //!
 //! *Owns* what of a super-segment has not left yet, one for each link at most: each call writes the
-//! next frame. A cut segment is what TCP would have sent by itself, but for the time: number,
+//! next frame. That is one segment; or, if the device cuts, as many whole ones as one frame has room
+//! for. A cut segment is what TCP would have sent by itself, but for the time: number,
 //! acknowledgement and window are those of the moment of the decision.
 //! *Never* decides what is sent. What cannot leave any more (the connection is over, the way or the
 //! segment size has changed) is lost here as it could be anywhere on its way.
@@ -14,6 +15,7 @@ use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::{Path, next_identification};
 use crate::memory::ClientMemory;
+use crate::pieces::{Draft, Extent, Payload};
 use crate::sender::{Sent, Store};
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -64,33 +66,38 @@ impl Cut {
         self.seq = self.seq.wrapping_add(count);
     }
 
-    /// The payload of the next segment.
-    fn len(&self) -> u32 {
-        let left = self.end.saturating_sub(self.next);
-        u32::try_from(left).map_or(self.segment_len.into(), |left| {
-            left.min(self.segment_len.into())
-        })
+    /// Bytes that have not left.
+    fn left(&self) -> u32 {
+        u32::try_from(self.end.saturating_sub(self.next)).unwrap_or(u32::MAX)
     }
 
     fn is_over(&self) -> bool {
         self.next >= self.end
     }
 
-    /// Writes the next segment, from the network header on; its length from there.
+    /// Writes the next frame, of at most `longest` bytes of payload, from the network header on.
+    /// Gives its payload's extent and the size that the device has to cut to.
     fn write<M: ClientMemory>(
         &mut self,
-        summing: Summing,
+        (summing, longest): (Summing, u32),
         identification: u16,
         conn: &mut Conn,
         sends: &Sends<'_, M>,
-        frame: &mut [u8],
-    ) -> Option<usize> {
-        let len = self.len();
-        let payload_len = usize::try_from(len).ok()?;
-        let headers = self.series.header_len();
-        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN + headers)?;
-        let payload = rest.get_mut(..payload_len)?;
-        let sum = sends.gather(conn, self.next, payload, summing == Summing::Software)?;
+        draft: &mut Draft<'_>,
+    ) -> Option<(Extent, u16)> {
+        let segment_len = u32::from(self.segment_len);
+        let len = usize::try_from(self.left().min(longest.max(segment_len))).ok()?;
+        let headers = ethernet::HEADER_LEN + self.series.header_len();
+        let summed = summing == Summing::Software;
+        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
+        sends.gather(conn, self.next, len, &mut payload)?;
+        if payload.extent.len() < len {
+            // One segment has room in every buffer. What is longer is the device's to sum up.
+            let fits = payload.extent.len() / usize::from(self.segment_len);
+            payload.shorten(fits * usize::from(self.segment_len));
+        }
+        let Payload { extent, sum, .. } = payload;
+        let len = u32::try_from(extent.len()).ok().filter(|len| *len > 0)?;
         let seq = self.seq;
         self.pass(len);
         let mut flags = core::mem::replace(&mut self.next_flags, Flags::NONE);
@@ -104,8 +111,11 @@ impl Cut {
         };
         let seal = summing.seal(Pseudo::v4(conn.tuple.local, conn.tuple.remote), sum);
         let mut room = Headroom::new(front);
-        self.series.emit(&mut room, place, payload_len, seal).ok()?;
-        Some(headers + payload_len)
+        self.series
+            .emit(&mut room, place, extent.len(), seal)
+            .ok()?;
+        let is_long = len > segment_len;
+        Some((extent, if is_long { self.segment_len } else { 0 }))
     }
 
     /// Whether its connection still has it to send. When segments became smaller, all that was in
@@ -166,12 +176,12 @@ impl Stack {
     pub(crate) fn output_cut<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
-        frame: &mut [u8],
+        draft: &mut Draft<'_>,
         memory: &M,
         now: Instant,
     ) -> Option<Sent> {
         let interface = self.interfaces.get_mut(id.index())?;
-        let summing = interface.summing();
+        let way = (interface.summing(), interface.longest_payload);
         let cut = interface.cut.as_mut()?;
         let conn = self.tcp.connections.at_mut(cut.connection);
         let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.routes.version())) else {
@@ -191,26 +201,25 @@ impl Stack {
             },
         };
         let identification = next_identification(&mut self.identification);
-        let Some(len) = cut.write(summing, identification, conn, &sends, frame) else {
+        let Some((extent, segment)) = cut.write(way, identification, conn, &sends, draft) else {
             let index = cut.connection;
             interface.cut = None;
             self.tcp_abort(index, Some(SocketError::BadMemory), now);
             return None;
         };
-        let mac = cut.mac;
-        self.stats
-            .copied_out(len.saturating_sub(cut.series.header_len()));
+        let sent = Sent {
+            extent: extent.behind(cut.series.header_len()),
+            mac: cut.mac,
+            meta: TransmitMeta {
+                checksum: way.0.told(CHECKSUM_OFFSET),
+                segment,
+            },
+        };
+        self.stats.taken_out(extent);
         self.stats.count(Counter::TcpSent);
         if cut.is_over() {
             interface.cut = None;
         }
-        Some(Sent {
-            len,
-            mac,
-            meta: TransmitMeta {
-                checksum: summing.told(CHECKSUM_OFFSET),
-                segment: 0,
-            },
-        })
+        Some(sent)
     }
 }

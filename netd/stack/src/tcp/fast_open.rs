@@ -191,7 +191,7 @@ impl Stack {
                 return Way::Handshake;
             }
         }
-        if segment.payload.is_empty() {
+        if segment.payload_len() == 0 {
             return Way::Handshake;
         }
         if room == 0 || !opens.has_place(now) {
@@ -242,7 +242,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let len = segment.payload_len();
         let outcome = conn
             .tcp
             .take_syn(&mut self.tcp.shared, &segment.header, len, now);

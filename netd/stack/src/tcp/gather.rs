@@ -4,9 +4,9 @@
 
 use crate::memory::ClientMemory;
 use crate::packed::Requests;
+use crate::pieces::Payload;
 use crate::sender::Store;
 use crate::tcp::connection::Conn;
-use wire::Sum;
 
 /// All that connections have been given to send.
 pub(crate) struct Sends<'a, M> {
@@ -15,18 +15,17 @@ pub(crate) struct Sends<'a, M> {
 }
 
 impl<M: ClientMemory> Sends<'_, M> {
-    /// Copies bytes of the stream from `offset` on until `into` is full, with their sum if they are
-    /// to be `summed`. `None` when the client's memory is gone.
+    /// Adds `len` bytes of the stream from `offset` on to a payload, or as many as have room. `None`
+    /// when the client's memory is gone.
     pub(crate) fn gather(
         &self,
         conn: &mut Conn,
         mut offset: u64,
-        mut into: &mut [u8],
-        summed: bool,
-    ) -> Option<Sum> {
-        let mut sum = Sum::ZERO;
-        if into.is_empty() {
-            return Some(sum);
+        mut len: usize,
+        payload: &mut Payload<'_>,
+    ) -> Option<()> {
+        if len == 0 {
+            return Some(());
         }
         // The resolver's questions are all inline: they need no client's memory.
         let client = conn.client();
@@ -39,24 +38,18 @@ impl<M: ClientMemory> Sends<'_, M> {
             place = self.requests.start(&conn.sends);
             found = at(place);
         }
-        let mut odd = false;
         loop {
             let send = found?;
             let end = send.end(queued);
             if offset < end {
                 conn.cursor = place;
                 let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
-                let here = usize::try_from(end - offset)
-                    .unwrap_or(usize::MAX)
-                    .min(into.len());
-                let (now, later) = into.split_at_mut_checked(here)?;
-                let piece = self.store.copy(client, send.source, skip, now, summed)?;
-                sum = sum.plus(if odd { piece.swapped() } else { piece });
-                if later.is_empty() {
-                    return Some(sum);
+                let here = usize::try_from(end - offset).unwrap_or(usize::MAX).min(len);
+                let added = payload.add(&self.store, client, send.source, skip, here)?;
+                len -= here;
+                if added < here || len == 0 {
+                    return Some(());
                 }
-                odd ^= here % 2 == 1;
-                into = later;
                 offset = end;
             }
             place = self.requests.next(&conn.sends, place);

@@ -39,8 +39,9 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
         }
+        let packet = incoming.packet;
         let mut segment = Segment::EMPTY;
-        segment.read(incoming.packet.payload, incoming.check())?;
+        segment.read(packet.payload, packet.rest, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
         let mark = incoming.packet.header.ecn;
         let tuple = Tuple {
@@ -73,11 +74,10 @@ impl Stack {
         tuple: Tuple<Ipv4Addr>,
         segment: &Segment<'_>,
     ) -> Result<(), Drop> {
-        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         if self.adoption.is_under_way {
             return Err(Drop::TcpAdoption);
         }
-        if let Some(header) = ::tcp::refuse(&segment.header, len) {
+        if let Some(header) = ::tcp::refuse(&segment.header, segment.payload_len()) {
             self.send_bare(&tuple, header);
         }
         Err(Drop::TcpNoSocket)
@@ -149,7 +149,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let len = segment.payload_len();
         let early = conn.tcp.early_bytes();
         let outcome = conn
             .tcp
@@ -171,7 +171,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         if let Some(place) = outcome.place
-            && self.place(index, place, segment.payload, memory).is_err()
+            && self.place(index, place, segment, memory).is_err()
         {
             // The protocol counts on these bytes: without them the connection is worth nothing.
             self.tcp_abort(index, Some(SocketError::BadMemory), now);
@@ -186,7 +186,7 @@ impl Stack {
         &mut self,
         index: u32,
         place: Place,
-        payload: &[u8],
+        segment: &Segment<'_>,
         memory: &mut M,
     ) -> Result<(), Gone> {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
@@ -195,42 +195,42 @@ impl Stack {
         if conn.is(Fact::ReceiveClosed) {
             return Ok(());
         }
+        let (skip, len) = (place.skip as usize, place.len as usize);
         if let Holder::Query(query) = conn.holder {
-            return self
-                .names
-                .transports
-                .place(query, place, payload)
-                .ok_or(Gone);
+            let mut at = place.stream_offset;
+            return segment.excerpt(skip, len, Gone, |bytes| {
+                let placed = self.names.transports.place(query, at, bytes).ok_or(Gone);
+                at = at.saturating_add(bytes.len() as u64);
+                placed
+            });
         }
         let client = conn.client().ok_or(Gone)?;
-        let skip = usize::try_from(place.skip).map_err(|_| Gone)?;
-        let mut bytes = payload.get(skip..).ok_or(Gone)?;
-        bytes = bytes
-            .get(..usize::try_from(place.len).map_err(|_| Gone)?)
-            .ok_or(Gone)?;
         let mut room = self.requests.start(&conn.rooms);
         let (mut range, used) = self.requests.space_at(room).ok_or(Gone)?;
         let behind_told = place.stream_offset.checked_sub(conn.told());
         let mut at = behind_told.ok_or(Gone)?.saturating_add(used.into());
         self.stats.count(Counter::CopiesIn);
-        self.stats.add(Counter::BytesCopiedIn, bytes.len() as u64);
-        loop {
-            let length = u64::from(range.length);
-            if at < length {
-                let fits = usize::try_from(length - at)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len());
-                let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
-                memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
-                (bytes, at) = (later, length);
+        self.stats.add(Counter::BytesCopiedIn, place.len.into());
+        let requests = &self.requests;
+        segment.excerpt(skip, len, Gone, |mut bytes| {
+            loop {
+                let length = u64::from(range.length);
+                if at < length {
+                    let fits = usize::try_from(length - at)
+                        .unwrap_or(usize::MAX)
+                        .min(bytes.len());
+                    let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
+                    memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
+                    (bytes, at) = (later, at.saturating_add(fits as u64));
+                }
+                if bytes.is_empty() {
+                    return Ok(());
+                }
+                at -= length;
+                room = requests.next(&conn.rooms, room);
+                (range, _) = requests.space_at(room).ok_or(Gone)?;
             }
-            if bytes.is_empty() {
-                return Ok(());
-            }
-            at -= length;
-            room = self.requests.next(&conn.rooms, room);
-            (range, _) = self.requests.space_at(room).ok_or(Gone)?;
-        }
+        })
     }
 
     /// Does what a call on a connection says is to be done.

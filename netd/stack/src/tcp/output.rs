@@ -1,7 +1,7 @@
-//! Segments that go out: one copy, from the client's arena into the frame.
+//! Segments that go out: one copy at most, from the client's arena into the frame.
 //!
-//! *Owns* a connection's turn, and the frame of a segment or of a super-segment that the device cuts;
-//! others are [`crate::tcp::cut`]'s. What to send, and when, is `netd/tcp`'s.
+//! *Owns* a connection's turn, and the frame of a single segment; super-segments are
+//! [`crate::tcp::cut`]'s. What to send, and when, is `netd/tcp`'s.
 
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
@@ -10,6 +10,7 @@ use crate::interface::Summing;
 use crate::ip::out::{Path, Way};
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
+use crate::pieces::{Draft, Payload};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -19,8 +20,6 @@ use ::tcp::{Emit, Fate, Instant, State};
 use wire::tcp::Flags;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, ethernet, ipv4};
 
-/// Headers before a payload, in bytes, with all options that there can be.
-const HEADERS: usize = ethernet::HEADER_LEN + ipv4::HEADER_LEN + 60;
 /// Where the checksum lies in the header.
 pub(crate) const CHECKSUM_OFFSET: u16 = 16;
 
@@ -30,7 +29,7 @@ impl Stack {
         &mut self,
         index: u32,
         turn: Turn,
-        frame: &mut [u8],
+        draft: &mut Draft<'_>,
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
@@ -60,8 +59,7 @@ impl Stack {
             self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
             return self.end_turn(turn, Next::Idle);
         }
-        let room = u32::try_from(frame.len().saturating_sub(HEADERS)).unwrap_or(u32::MAX);
-        let most = interface.map_or(0, |it| it.longest(room));
+        let most = interface.map_or(0, |it| it.longest());
         let mut emit = match early {
             None => conn.tcp.output(&mut self.tcp.shared, most, now),
             early => early,
@@ -73,7 +71,7 @@ impl Stack {
             (Some(emit), Some(mac)) => {
                 let is_last = emit.is_last;
                 self.end_turn(turn, if is_last { Next::Idle } else { Next::Later });
-                let sent = self.tcp_write(index, emit, &path, mac, frame, memory, now);
+                let sent = self.tcp_write(index, emit, &path, mac, draft, memory, now);
                 if sent.is_none() {
                     self.tcp_abort(index, Some(SocketError::BadMemory), now);
                 }
@@ -137,8 +135,7 @@ impl Stack {
         None
     }
 
-    /// Writes a segment into a frame, from the network header on; of a super-segment that the device
-    /// does not cut, the first.
+    /// Writes a segment into a frame, from the network header on; of a super-segment, the first frame.
     #[expect(clippy::too_many_arguments, reason = "a segment has this many parts")]
     fn tcp_write<M: ClientMemory>(
         &mut self,
@@ -146,7 +143,7 @@ impl Stack {
         emit: &mut Emit,
         path: &Path,
         mac: MacAddress,
-        frame: &mut [u8],
+        draft: &mut Draft<'_>,
         memory: &M,
         now: Instant,
     ) -> Option<Sent> {
@@ -161,18 +158,16 @@ impl Stack {
             ecn: emit.ecn,
             ..self.header(path, tuple.remote, Protocol::TCP, ttl)
         };
-        let interface = self.interfaces.get(path.interface.index())?;
-        let (summing, device_cuts) = (interface.summing(), interface.longest_payload > 0);
-        let is_long = emit.len > u32::from(emit.segment_len);
-        if is_long && !device_cuts {
+        if emit.len > u32::from(emit.segment_len) {
             self.cut(index, emit, &ip, path, mac)?;
-            return self.output_cut(path.interface, frame, memory, now);
+            return self.output_cut(path.interface, draft, memory, now);
         }
+        let summing = self.interfaces.get(path.interface.index())?.summing();
         let len = usize::try_from(emit.len).ok()?;
         let header_len = header.header_len();
         let headers = ethernet::HEADER_LEN + ipv4::HEADER_LEN + header_len;
-        let (front, rest) = frame.split_at_mut_checked(headers)?;
-        let payload = rest.get_mut(..len)?;
+        let summed = summing == Summing::Software;
+        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
         let sends = Sends {
             requests: &self.requests,
             store: Store {
@@ -181,26 +176,26 @@ impl Stack {
             },
         };
         let conn = self.tcp.connections.at_mut(index)?;
-        let summed = summing == Summing::Software;
-        let sum = sends.gather(conn, emit.stream_offset, payload, summed)?;
-        if len > 0 {
-            self.stats.copied_out(len);
+        sends.gather(conn, emit.stream_offset, len, &mut payload)?;
+        let Payload { extent, sum, .. } = payload;
+        if extent.len() != len {
+            return None;
         }
+        self.stats.taken_out(extent);
         let seal = summing.seal(Pseudo::v4(tuple.local, tuple.remote), sum);
         let mut room = Headroom::new(front);
         header.emit(&mut room, len, seal).ok()?;
-        let segment = len + header_len;
-        ip.emit(&mut room, segment).ok()?;
+        ip.emit(&mut room, len + header_len).ok()?;
         self.stats.count(Counter::TcpSent);
         if header.flags.contains(Flags::RST) {
             self.stats.count(Counter::TcpResetsSent);
         }
         let meta = TransmitMeta {
             checksum: summing.told(CHECKSUM_OFFSET),
-            segment: if is_long { emit.segment_len } else { 0 },
+            segment: 0,
         };
         Some(Sent {
-            len: segment + ipv4::HEADER_LEN,
+            extent: extent.behind(ipv4::HEADER_LEN + header_len),
             mac,
             meta,
         })

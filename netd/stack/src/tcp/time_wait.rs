@@ -97,7 +97,7 @@ impl Stack {
         let Some(waiting) = self.tcp.time_waits.at_mut(index) else {
             return Err(Drop::TcpTimeWait);
         };
-        let len = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
+        let len = segment.payload_len();
         let tuple = waiting.tuple;
         let before = waiting.record.deadline();
         let outcome = waiting

@@ -1,4 +1,4 @@
-//! Datagrams that go out: one copy, from the client's arena into the frame.
+//! Datagrams that go out: one copy at most, from the client's arena into the frame.
 //!
 //! A datagram whose neighbour is unknown is copied into a packet buffer and waits there, so that one
 //! silent neighbour does not hold up the socket's other datagrams.
@@ -12,6 +12,7 @@ use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
+use crate::pieces::{Draft, Payload};
 use crate::requests::{Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
@@ -56,7 +57,7 @@ impl Stack {
         &mut self,
         index: u32,
         turn: Turn,
-        frame: &mut [u8],
+        draft: &mut Draft<'_>,
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
@@ -94,12 +95,12 @@ impl Stack {
         };
         match found {
             Found::Known(mac) => {
-                let written = self.udp_write(&parcel, frame, memory);
+                let written = self.udp_write(&parcel, mac, draft, memory);
                 let error = written.is_none().then_some(SocketError::BadMemory);
                 self.udp_done(index, error);
-                let (len, meta) = written?;
+                let sent = written?;
                 self.end_turn(turn, Next::Later);
-                Some(Sent { len, mac, meta })
+                Some(sent)
             }
             Found::Wait(neighbour) => {
                 self.udp_park(index, &parcel, neighbour, memory);
@@ -109,41 +110,48 @@ impl Stack {
         }
     }
 
-    /// Writes a datagram into a frame, from the network header on; its length from there.
+    /// Writes a datagram into a frame, from the network header on.
     fn udp_write<M: ClientMemory>(
         &mut self,
         parcel: &Parcel,
-        frame: &mut [u8],
+        mac: MacAddress,
+        draft: &mut Draft<'_>,
         memory: &M,
-    ) -> Option<(usize, TransmitMeta)> {
+    ) -> Option<Sent> {
         let len = usize::try_from(parcel.send.length).ok()?;
-        let (front, rest) = frame.split_at_mut_checked(ethernet::HEADER_LEN + HEADERS)?;
-        let payload = rest.get_mut(..len)?;
-        let (client, source) = (Some(parcel.client), parcel.send.source);
         let summing = self
             .interfaces
             .get(parcel.path.interface.index())?
             .summing();
+        let headers = ethernet::HEADER_LEN + HEADERS;
+        let summed = summing == Summing::Software;
+        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
         let store = Store {
             inline: &self.inline,
             memory,
         };
-        let sum = store.copy(client, source, 0, payload, summing == Summing::Software)?;
+        let (client, source) = (Some(parcel.client), parcel.send.source);
+        payload.add(&store, client, source, 0, len)?;
+        let Payload { extent, sum, .. } = payload;
+        if extent.len() != len {
+            return None;
+        }
         let seal = summing.seal(parcel.pseudo(), sum);
-        self.stats.copied_out(len);
+        self.stats.taken_out(extent);
         let mut room = Headroom::new(front);
         parcel.header().emit(&mut room, len, seal).ok()?;
         let ip = self.datagram_header(parcel);
         ip.emit(&mut room, len + udp::HEADER_LEN).ok()?;
         self.stats.count(Counter::UdpSent);
-        let checksum = summing.told(CHECKSUM_OFFSET);
-        Some((
-            len + HEADERS,
-            TransmitMeta {
-                checksum,
-                segment: 0,
-            },
-        ))
+        let meta = TransmitMeta {
+            checksum: summing.told(CHECKSUM_OFFSET),
+            segment: 0,
+        };
+        Some(Sent {
+            extent: extent.behind(HEADERS),
+            mac,
+            meta,
+        })
     }
 
     /// The network header of a datagram.

@@ -1,9 +1,9 @@
 //! A host: a stack with one link, its clients' arenas, and what it has told them.
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Event, EventKind, Gone, Instant, InterfaceId,
-    Kind, LinkFacts, MacAddress, Offer, ReceiveMeta, SocketId, Stack, StaticPlan, Token,
-    TransmitChecksum, TransmitMeta,
+    AddressPlan, ClientId, ClientMemory, Config, Event, EventKind, Gathered, Gone, Instant,
+    InterfaceId, Kind, LinkFacts, MacAddress, Offer, Pieces, Range, ReceiveMeta, SocketId, Stack,
+    StaticPlan, Token, TransmitChecksum, TransmitMeta,
 };
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -13,30 +13,58 @@ pub const ARENA: usize = 1 << 20;
 
 /// The arenas of a host's clients.
 #[derive(Default)]
-pub struct Arenas(HashMap<ClientId, Vec<u8>>);
+pub struct Arenas {
+    arenas: HashMap<ClientId, Vec<u8>>,
+    /// Frames may refer to them.
+    pub lends: bool,
+}
 
 impl Arenas {
     pub fn open(&mut self, client: ClientId) {
-        self.0.insert(client, vec![0; ARENA]);
+        self.arenas.insert(client, vec![0; ARENA]);
     }
 
     pub fn close(&mut self, client: ClientId) {
-        self.0.remove(&client);
+        self.arenas.remove(&client);
     }
 
     pub fn bytes(&self, client: ClientId, offset: u64, length: u32) -> &[u8] {
-        &self.0[&client][offset as usize..offset as usize + length as usize]
+        &self.arenas[&client][offset as usize..offset as usize + length as usize]
+    }
+
+    /// Puts a frame together as a device does; its length.
+    pub fn assemble(
+        &self,
+        written: &Gathered,
+        buffer: &[u8],
+        pieces: &Pieces,
+        frame: &mut [u8],
+    ) -> usize {
+        let end = written.head + written.tail;
+        let places = pieces.ranges().iter().map(|range| {
+            let client = pieces.client().expect("whose memory it is");
+            assert!(range.length > 0);
+            self.bytes(client, range.offset, range.length)
+        });
+        let head = std::iter::once(&buffer[..written.head]);
+        let tail = std::iter::once(&buffer[written.head..end]);
+        let mut len = 0;
+        for part in head.chain(places).chain(tail) {
+            frame[len..len + part.len()].copy_from_slice(part);
+            len += part.len();
+        }
+        len
     }
 
     pub fn put(&mut self, client: ClientId, offset: u64, bytes: &[u8]) {
-        let arena = self.0.get_mut(&client).expect("open");
+        let arena = self.arenas.get_mut(&client).expect("open");
         arena[offset as usize..offset as usize + bytes.len()].copy_from_slice(bytes);
     }
 }
 
 impl ClientMemory for Arenas {
     fn write(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<(), Gone> {
-        let arena = self.0.get_mut(&client).ok_or(Gone)?;
+        let arena = self.arenas.get_mut(&client).ok_or(Gone)?;
         let start = usize::try_from(offset).map_err(|_| Gone)?;
         let end = start.checked_add(bytes.len()).ok_or(Gone)?;
         arena
@@ -47,11 +75,20 @@ impl ClientMemory for Arenas {
     }
 
     fn read(&self, client: ClientId, offset: u64, into: &mut [u8]) -> Result<(), Gone> {
-        let arena = self.0.get(&client).ok_or(Gone)?;
+        let arena = self.arenas.get(&client).ok_or(Gone)?;
         let start = usize::try_from(offset).map_err(|_| Gone)?;
         let end = start.checked_add(into.len()).ok_or(Gone)?;
         into.copy_from_slice(arena.get(start..end).ok_or(Gone)?);
         Ok(())
+    }
+
+    fn lend(&self, client: ClientId, range: Range) -> Result<bool, Gone> {
+        let arena = self.arenas.get(&client).ok_or(Gone)?;
+        let end = range.offset.checked_add(range.length.into()).ok_or(Gone)?;
+        if end > arena.len() as u64 {
+            return Err(Gone);
+        }
+        Ok(self.lends)
     }
 }
 

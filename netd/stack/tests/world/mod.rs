@@ -9,6 +9,7 @@ mod calls;
 pub mod craft;
 mod host;
 mod pair;
+pub mod sender;
 
 pub use calls::ping;
 pub use host::{ARENA, Arenas, Host, any, at, config, facts, ip, mac, plan};

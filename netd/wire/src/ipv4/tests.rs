@@ -49,6 +49,7 @@ fn golden_packet() {
         options: &[],
         payload: &bytes[20..],
         bytes: &bytes,
+        rest: Rest::NONE,
     };
     assert_eq!(Packet::parse(&bytes), Ok(expected));
     assert_eq!(
@@ -255,7 +256,13 @@ proptest! {
     #[test]
     fn round_trip(header in header(), payload: Vec<u8>) {
         let bytes = packet(&payload, |room| header.emit(room, payload.len()));
-        let expected = Packet { header, options: &[], payload: &payload, bytes: &bytes };
+        let expected = Packet {
+            header,
+            options: &[],
+            payload: &payload,
+            rest: Rest::NONE,
+            bytes: &bytes,
+        };
         prop_assert_eq!(Packet::parse(&bytes), Ok(expected));
     }
 

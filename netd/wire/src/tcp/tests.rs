@@ -39,7 +39,8 @@ fn golden_segment() {
         parse(&GOLDEN),
         Ok(Segment {
             header: HEADER,
-            payload: b"GET"
+            payload: b"GET",
+            rest: Rest::NONE,
         })
     );
 }
@@ -56,7 +57,8 @@ fn sequence_length_counts_syn_and_fin() {
         assert_eq!(
             Segment {
                 header,
-                payload: b"GET"
+                payload: b"GET",
+                rest: Rest::NONE,
             }
             .sequence_len(),
             expected
@@ -169,6 +171,7 @@ proptest! {
         let bytes = packet(&payload, |room| header.emit(room, payload.len(), full(&payload)));
         prop_assert_eq!(bytes.len(), header.header_len() + payload.len());
         prop_assert!(header.header_len() <= MAX_HEADER_LEN && header.header_len() % 4 == 0);
-        prop_assert_eq!(parse(&bytes), Ok(Segment { header, payload: &payload }));
+        let rest = Rest::NONE;
+        prop_assert_eq!(parse(&bytes), Ok(Segment { header, payload: &payload, rest }));
     }
 }
