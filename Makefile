@@ -5,7 +5,7 @@ STAMPS := build/.ready
 TOOL   := cargo run --quiet --package qemu --
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sim bench counts profile plots debug image check fmt clean
+.PHONY: help run test sim bench peers counts profile plots debug image check fmt clean
 
 help:   ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frame
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 	@$(TOOL) bench
+
+peers: $(STAMPS)/test       ## beside Linux on the same card, if the tools for it are there; PEERS=folder, QUICK=1
+	@$(TOOL) peers $(if $(QUICK),quick)
 
 counts: $(STAMPS)/run       ## count instructions and write them into docs/instructions.md; ROW=text only some
 	@$(TOOL) counts $(ROW)

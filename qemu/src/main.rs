@@ -37,6 +37,7 @@ usage: cargo run -p qemu -- COMMAND
   debug           start stopped and wait for gdb
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
   bench           measure; table, and build/bench.json
+  peers [quick]   this guest and Linux side by side; build/peers.json
   counts [NAME]   count instructions and write them into docs/instructions.md
   profile [LOAD]  which functions the guest's instructions go to; build/profile.svg
   check           rules of the tree that a machine can check
@@ -72,6 +73,7 @@ fn run_command() -> Result<()> {
             name => tests::offload::inside(name.unwrap_or_default()),
         },
         "bench" => bench::run(),
+        "peers" => bench::side_by_side::run(argument.as_deref() == Some("quick")),
         "counts" => instructions::write(argument.as_deref().unwrap_or_default()),
         "profile" => profile::run(argument.as_deref().unwrap_or("echo")),
         "check" => checks::run(),

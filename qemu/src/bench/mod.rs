@@ -5,7 +5,9 @@
 //! nanosecond for each instruction: exact, and the same on every host. Everything else is wall
 //! clock on the host at hand. The stack alone is measured on the host, native, beside smoltcp.
 
+mod comparison;
 mod host;
+pub mod side_by_side;
 mod start;
 mod throughput;
 
@@ -97,7 +99,7 @@ pub fn run() -> Result<()> {
         serde_json::to_string_pretty(&json!({"figures": rows, "host": native}))? + "\n",
     )?;
     println!("\n{}", path.display());
-    Ok(())
+    side_by_side::run_if_asked()
 }
 
 fn show(figures: &[Figure]) {

@@ -29,7 +29,7 @@ pub fn measure() -> Result<Vec<Figure>> {
             median(repeat(to_first_byte)?),
             "ms",
         )
-        .at_most(300.0),
+        .at_most(150.0),
         memory_in_use()?,
     ])
 }
