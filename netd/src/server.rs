@@ -166,13 +166,19 @@ impl<P: Peer, D: Device> Server<P, D> {
         if let Some(nic) = &mut self.nic {
             found += nic.transmit(&mut self.stack, &mut self.arenas, now);
         }
+        let mut is_more = found >= MANY;
+        if self.stack.has_news() {
+            // That a datagram has left is told at once, not in a turn of its own.
+            found += self.publish(now);
+            is_more |= self.has_output();
+        }
         self.to_ring = self.clients.ring_all_but_one(|session| {
             session.tell_events();
             session.needs_ring()
         });
         self.deadline = self.stack.next_deadline();
         match found {
-            _ if found >= MANY || self.stack.has_news() || is_due(self.deadline) => Turn::More,
+            _ if is_more || self.stack.has_news() || is_due(self.deadline) => Turn::More,
             0 => Turn::Idle,
             _ => Turn::Done,
         }
@@ -335,6 +341,12 @@ impl<P: Peer, D: Device> Server<P, D> {
                 .wake(client)
                 .map_or(stack::Offer::Published, |session| session.offer(event))
         })
+    }
+
+    /// Whether the stack has frames for the device.
+    fn has_output(&self) -> bool {
+        let nic = self.nic.as_ref();
+        nic.is_some_and(|nic| self.stack.has_output(nic.interface()))
     }
 
     /// Tells the log when the address has changed. True when subscribers are to be told, too.

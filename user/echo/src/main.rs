@@ -13,10 +13,7 @@ mod source;
 use alloc::{format, vec};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use embassy_futures::{
-    join::join4,
-    select::{Either, select},
-};
+use embassy_futures::select::{Either, select};
 use net::{Error, Net, TcpListener, TcpStream, UdpSocket};
 use rt::println;
 
@@ -37,13 +34,17 @@ const CHUNK: usize = 16 * 1024;
 fn run(_env: rt::Env) -> i32 {
     let outcome = rt::block_on(async {
         let net = Net::connect_with_arena(ARENA_BYTES).await?;
-        let streams = join4(
-            listen(&net, ECHO_PORT, echo),
-            listen(&net, DISCARD_PORT, discard),
-            listen(&net, SOURCE_PORT, source),
-            listen(&net, FIGURES_PORT, figures),
-        );
-        select(streams, echo_datagrams(&net)).await;
+        // Tasks of their own: who wakes one has the others left alone.
+        let services = [
+            rt::spawn(listen(net.clone(), ECHO_PORT, echo)),
+            rt::spawn(listen(net.clone(), DISCARD_PORT, discard)),
+            rt::spawn(listen(net.clone(), SOURCE_PORT, source)),
+            rt::spawn(listen(net.clone(), FIGURES_PORT, figures)),
+            rt::spawn(echo_datagrams(net)),
+        ];
+        for service in services {
+            service.await;
+        }
         Ok::<(), Error>(())
     });
     match outcome {
@@ -58,12 +59,12 @@ fn any(port: u16) -> SocketAddr {
 }
 
 /// Takes connections on a port and gives each to a task of its own.
-async fn listen<F>(net: &Net, port: u16, serve: fn(Net, TcpStream) -> F)
+async fn listen<F>(net: Net, port: u16, serve: fn(Net, TcpStream) -> F)
 where
     F: Future<Output = Result<(), Error>> + 'static,
 {
     let ended = async {
-        let listener = TcpListener::bind(net, any(port), BACKLOG).await?;
+        let listener = TcpListener::bind(&net, any(port), BACKLOG).await?;
         loop {
             let stream = listener.accept().await?;
             let conversation = serve(net.clone(), stream);
@@ -124,9 +125,9 @@ async fn figures(net: Net, mut stream: TcpStream) -> Result<(), Error> {
 }
 
 /// RFC 862, for datagrams.
-async fn echo_datagrams(net: &Net) {
+async fn echo_datagrams(net: Net) {
     let ended: Result<(), Error> = async {
-        let socket = UdpSocket::bind(net, any(ECHO_PORT)).await?;
+        let socket = UdpSocket::bind(&net, any(ECHO_PORT)).await?;
         let mut buffer = vec![0; usize::from(u16::MAX)];
         loop {
             // An ICMP error for an answer of ours concerns that peer only.
