@@ -1,13 +1,10 @@
 //! Bursts between the network device and the stack.
 //!
-//! *Owns* the device and the name of its interface. *Never* copies a frame, unless the device has it
-//! in several pieces: the stack reads received frames where the device put them and writes frames to
-//! send where the device fetches them.
+//! *Owns* the device and the name of its interface. *Never* copies a frame: the stack reads
+//! received frames where the device put them and writes frames to send where the device fetches
+//! them.
 
-use alloc::boxed::Box;
-use alloc::vec;
-
-use device::{Checksum, Device, LONGEST_FRAME, Offload, Offloads, Received, Verified};
+use device::{Checksum, Device, Offloads, Verified};
 use stack::{ClientMemory, Instant, InterfaceId, ReceiveMeta, Stack, TransmitChecksum};
 
 /// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
@@ -26,23 +23,18 @@ pub struct Nic<D> {
     /// The device has been asked for an interrupt, and none has come since: until then there is
     /// nothing to take from it.
     watched: bool,
-    /// For frames that come in pieces.
-    joined: Box<[u8]>,
 }
 
 impl<D: Device> Nic<D> {
     /// A device whose interface the stack knows already.
     pub fn new(device: D, interface: InterfaceId) -> Self {
         let up = device.link_up();
-        let has_pieces = device.facts().offloads.has(Offload::MergedBuffers);
-        let longest = if has_pieces { LONGEST_FRAME } else { 0 };
         Self {
             device,
             interface,
             up,
             in_flight: 0,
             watched: false,
-            joined: vec![0; longest].into_boxed_slice(),
         }
     }
 
@@ -65,18 +57,13 @@ impl<D: Device> Nic<D> {
     ) -> usize {
         self.watched = false;
         let mut burst = stack.burst(self.interface, memory, now);
-        let joined = &mut self.joined;
         self.device.reap_receive(BURST, &mut |received| {
             let checksum_verified = received.meta.checksum == Verified::Yes;
             let meta = ReceiveMeta {
                 checksum_verified,
                 is_joined: received.meta.segment > 0,
             };
-            if received.rest.is_empty() {
-                burst.input(received.frame, meta);
-            } else if let Some(frame) = join(joined, &received) {
-                burst.input(frame, meta);
-            }
+            burst.input_scattered(received.frame, received.rest, meta);
         })
     }
 
@@ -161,16 +148,4 @@ impl<D: Device> Nic<D> {
     pub fn faults(&self) -> u64 {
         self.device.faults()
     }
-}
-
-/// Copies the pieces of a frame together; `None` if there is no room, which the device's contract
-/// rules out.
-fn join<'a>(room: &'a mut [u8], received: &Received<'_>) -> Option<&'a [u8]> {
-    let mut end = 0;
-    for piece in core::iter::once(&received.frame).chain(received.rest) {
-        let start = end;
-        end += piece.len();
-        room.get_mut(start..end)?.copy_from_slice(piece);
-    }
-    room.get(..end)
 }
