@@ -1,4 +1,5 @@
-//! Counts of instructions that grew: the commit that writes one down says why.
+//! Counts of instructions that grew: the commit that writes one down says why, or a later one makes
+//! up for it.
 
 use std::process::Command;
 
@@ -23,13 +24,15 @@ pub fn growth_is_explained() -> Result<Vec<String>> {
         .context("a path that is no text")?;
     let log = git(&["log", COMMITS, "--no-merges", "--format=%H", "--", file]);
     let mut broken = Vec::new();
+    let mut said = String::new();
     for commit in log.unwrap_or_default().lines() {
+        said += &git(&["log", "-1", "--format=%B", commit]).unwrap_or_default();
+        said.push('\n');
         let at = |place: &str| Some(Record::new(git(&["show", &format!("{place}:{file}")])?));
         let (Some(before), Some(after)) = (at(&format!("{commit}^")), at(commit)) else {
             continue;
         };
-        let message = git(&["log", "-1", "--format=%B", commit]).unwrap_or_default();
-        for name in unexplained(&before.grown_in(&after), &message) {
+        for name in unexplained(&before.grown_in(&after), &said) {
             broken.push(format!(
                 "{commit:.10} lets {name:?} grow and does not say why"
             ));
@@ -38,13 +41,13 @@ pub fn growth_is_explained() -> Result<Vec<String>> {
     Ok(broken)
 }
 
-/// Names that do not stand in a message, however its lines are broken.
-fn unexplained<'a>(names: &'a [String], message: &str) -> Vec<&'a String> {
-    let words: Vec<&str> = message.split_whitespace().collect();
-    let message = words.join(" ");
+/// Names that do not stand in what was said, however its lines are broken.
+fn unexplained<'a>(names: &'a [String], said: &str) -> Vec<&'a String> {
+    let words: Vec<&str> = said.split_whitespace().collect();
+    let said = words.join(" ");
     names
         .iter()
-        .filter(|name| !message.contains(name.as_str()))
+        .filter(|name| !said.contains(name.as_str()))
         .collect()
 }
 

@@ -16,10 +16,10 @@ use crate::{image, namespace};
 use record::{Record, Verdict};
 
 /// What is written down is the least of so many.
-const TIMES: usize = 5;
+const TIMES: usize = 8;
 /// A count that has grown is doubted, because a host that is busy elsewhere can add to it but takes
 /// nothing away.
-const DOUBTS: usize = 8;
+const DOUBTS: usize = 12;
 
 /// A row of the record, and how it is counted on a bench.
 type Row<Bench> = (&'static str, fn(&mut Bench) -> Result<f64>);
