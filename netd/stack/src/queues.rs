@@ -114,6 +114,12 @@ impl Queues {
 
     /// Puts `index` at the end of `list`, out of whichever list it was in.
     pub(crate) fn push(&mut self, list: u32, index: u32) {
+        if let Some(place) = self.place(index)
+            && self.ring(list).is_some_and(|ring| ring.previous == place)
+        {
+            // It is there: as who takes turns with nobody else.
+            return;
+        }
         self.remove(index);
         self.enter(list, index);
     }
