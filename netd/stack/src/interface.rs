@@ -73,6 +73,9 @@ pub(crate) struct Interface {
     pub(crate) cut: Option<Cut>,
     pub(crate) addresses: Vec<Address4>,
     pub(crate) arp: VecDeque<ArpOut>,
+    /// Source and destination of the last packet that was for us alone, and the version of the routes
+    /// then.
+    pub(crate) admitted: Option<((Ipv4Addr, Ipv4Addr), u32)>,
     pub(crate) received: Traffic,
     pub(crate) sent: Traffic,
     pub(crate) dropped: u64,
@@ -143,6 +146,7 @@ impl Interface {
             cut: None,
             addresses: Vec::with_capacity(addresses.into()),
             arp: VecDeque::with_capacity(ARP_QUEUE),
+            admitted: None,
             received: Traffic::default(),
             sent: Traffic::default(),
             dropped: 0,

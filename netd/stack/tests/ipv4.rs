@@ -127,6 +127,35 @@ fn malformed_and_martian_packets_are_counted_and_not_answered() {
 }
 
 #[test]
+fn who_was_let_in_is_judged_anew_when_addresses_change() {
+    let mut world = host();
+    let echo = icmp_frame(&echo());
+    for _ in 0..2 {
+        world.a.input(&echo, world.now);
+        assert_eq!(answers(&mut world.a, world.now).len(), 1);
+    }
+    // To everybody on the link, the same is still not for us.
+    let mut shared = echo.clone();
+    shared[..6].fill(0xff);
+    world.a.input(&shared, world.now);
+    assert_eq!(world.a.stack.drops(Drop::Ipv4NotForUs), 1);
+    // The peer's address becomes ours: nobody else may speak with it.
+    world.a.add_address(9, world.now);
+    world.a.input(&echo, world.now);
+    assert_eq!(world.a.stack.drops(Drop::Ipv4Source), 1);
+    // And back, and then ours is none any more.
+    let (link, now) = (world.a.link, world.now);
+    let removed = world.a.stack.remove_address(link, ip(9).into(), now);
+    removed.expect("removed");
+    world.a.input(&echo, world.now);
+    let removed = world.a.stack.remove_address(link, ip(1).into(), now);
+    removed.expect("removed");
+    world.a.input(&echo, world.now);
+    assert_eq!(world.a.stack.drops(Drop::Ipv4NotForUs), 2);
+    world.a.assert_balance();
+}
+
+#[test]
 fn an_echo_is_answered_with_what_came() {
     let mut world = host();
     // With options in the header, which are skipped: record route, and no operation.

@@ -71,7 +71,8 @@ impl Stack {
         if header.ttl == 0 {
             return Err(Drop::Ipv4TimeToLive);
         }
-        let scope = self.v4_admit(id, link, header.source, header.destination);
+        let ends = (header.source, header.destination);
+        let scope = self.v4_admit_again(id, link, ends);
         if header.is_fragment() {
             scope?;
             return Err(Drop::Ipv4Fragment);
@@ -99,14 +100,36 @@ impl Stack {
         Ok(None)
     }
 
+    /// [`Stack::v4_admit`], which is not asked again of the two that a link's last packet was between:
+    /// nothing but the configuration can change the answer.
+    #[inline]
+    fn v4_admit_again(
+        &mut self,
+        id: InterfaceId,
+        link: LinkScope,
+        ends: (Ipv4Addr, Ipv4Addr),
+    ) -> Result<Scope, Drop> {
+        let admitted = Some((ends, self.routes.version()));
+        let last = self.interfaces.get(id.index()).and_then(|it| it.admitted);
+        if link == LinkScope::Own && last == admitted {
+            return Ok(Scope::Own);
+        }
+        let scope = self.v4_admit(id, link, ends)?;
+        if scope == Scope::Own
+            && let Some(interface) = self.interfaces.get_mut(id.index())
+        {
+            interface.admitted = admitted;
+        }
+        Ok(scope)
+    }
+
     /// Whether a packet between these addresses may come in through this interface, and whom its
     /// destination means.
     fn v4_admit(
         &self,
         id: InterfaceId,
         link: LinkScope,
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
+        (source, destination): (Ipv4Addr, Ipv4Addr),
     ) -> Result<Scope, Drop> {
         let interface = self.interfaces.get(id.index()).ok_or(Drop::Ipv4NotForUs)?;
         if interface.medium == Medium::Loopback {
