@@ -1,6 +1,10 @@
 //! The durable record: what goes in comes out, and rubbish does not.
 
-use tcp::{BadRecord, Connection, Events, Record, Shared, State};
+use tcp::{
+    BadRecord, Connection, Contradiction, Events, Limits, Mss, Recollection, Record, Setup, Shared,
+    State, SynEntry,
+};
+use wire::tcp::{Flags, Header, Options, Timestamps};
 
 use crate::lab::{ACK, FIN, Lab, data, limits, nodelay, seg, setup};
 
@@ -162,4 +166,129 @@ fn any_flipped_bit_is_found() {
             .restore(lab.now)
             .is_err()
     );
+}
+
+/// What may leave before the next record is in this one: bytes that the window lets out, the end
+/// behind them, and all room.
+#[test]
+fn a_record_says_what_may_be_promised_before_the_next() {
+    let mut lab = Lab::established();
+    let _ = lab.input(data(0, 700, 0));
+    lab.connection.queue(5_000);
+    let _ = lab.connection.close();
+    let record = lab.connection.record(lab.connection.received()).unwrap();
+    let word = |at: usize| u32::from_le_bytes(record.as_bytes()[at..at + 4].try_into().unwrap());
+    assert_eq!((word(16), word(20)), (5_001, 5_000), "sent, and the end");
+    assert_eq!(
+        (word(24), word(32)),
+        (700, 9_300),
+        "received, and the window"
+    );
+    // A window that holds less holds the end back too.
+    let _ = lab.input(crate::lab::seg(ACK, 700, 0).window(2_000));
+    let record = lab.connection.record(lab.connection.received()).unwrap();
+    let flight = u32::from_le_bytes(record.as_bytes()[16..20].try_into().unwrap());
+    assert_eq!(flight, 2_000);
+}
+
+#[test]
+fn the_user_is_asked_where_it_stands() {
+    let stand = Recollection {
+        told: 700,
+        room: 10_000,
+        sent: 2_000,
+        queued: 5_000,
+    };
+    let resumed = |user: &Recollection| {
+        let lab = busy();
+        // What came in order and was not told counts as received.
+        let record = lab.connection.record(lab.connection.received()).unwrap();
+        let mut connection = Connection::from(record.restore(lab.now).unwrap());
+        let resumed = connection.resume(user, lab.now);
+        (resumed, connection)
+    };
+    let (is_resumed, connection) = resumed(&stand);
+    assert_eq!(is_resumed, Ok(()));
+    assert_eq!((connection.published(), connection.received()), (700, 750));
+    assert_eq!(
+        (connection.acknowledged(), connection.queued()),
+        (2_000, 5_000)
+    );
+    for wrong in [
+        Recollection { told: 751, ..stand },
+        Recollection { room: 749, ..stand },
+        Recollection {
+            sent: 2_001,
+            ..stand
+        },
+        Recollection {
+            queued: 4_999,
+            ..stand
+        },
+        Recollection {
+            sent: 1,
+            queued: 0,
+            ..stand
+        },
+    ] {
+        assert_eq!(resumed(&wrong).0, Err(Contradiction), "{wrong:?}");
+    }
+    // More may have been queued since.
+    let more = Recollection {
+        queued: 6_000,
+        ..stand
+    };
+    assert_eq!(resumed(&more).1.queued(), 6_000);
+}
+
+/// A half-open connection answers as before, and becomes the same.
+#[test]
+fn half_open_connections_survive() {
+    let lab = Lab::established();
+    for bits in 0..16_u8 {
+        let has = |bit: u8| bits >> bit & 1 == 1;
+        let stamps = |value| Timestamps { value, echo: 0 };
+        let syn = Header {
+            src_port: 1,
+            dst_port: 2,
+            seq: 77,
+            ack: 0,
+            flags: if has(3) {
+                Flags::SYN | Flags::ECE | Flags::CWR
+            } else {
+                Flags::SYN
+            },
+            window: 4_321,
+            urgent: 0,
+            options: Options {
+                mss: Some(800),
+                window_scale: has(0).then_some(9),
+                sack_permitted: has(1),
+                timestamps: has(2).then(|| stamps(55)),
+                ..Options::NONE
+            },
+        };
+        let setup = Setup {
+            mss: Mss::at_least(1_460),
+            timestamps: Some(1_000),
+            sack: true,
+            ecn: true,
+            ..setup()
+        };
+        let shared = Shared::new(Limits::default());
+        let mut entry = SynEntry::from_syn(&syn, &setup, &shared, 3_000, lab.now).unwrap();
+        let record = entry.record(lab.now);
+        let mut restored = SynEntry::restore(&record, lab.now).unwrap();
+        assert_eq!(restored.record(lab.now), record);
+        assert_eq!(restored.output(lab.now), None, "it may have left");
+        let first = entry.output(lab.now);
+        let at = restored.next_deadline();
+        let _ = (entry.fire(&shared, at), restored.fire(&shared, at));
+        assert!(first.is_some());
+        assert_eq!(restored.output(at), entry.output(at), "{bits:04b}");
+    }
+    // What has been more is not half open.
+    let record = busy().connection.record(700).unwrap();
+    let restored = SynEntry::restore(&record, lab.now).map(|_| ());
+    assert_eq!(restored, Err(BadRecord::Contradiction));
 }
