@@ -31,6 +31,7 @@ use crate::tcp::time_wait::TimeWaiting;
 use ::tcp::{BadRecord, Connection, Instant, Recollection, State, SynEntry};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
+use core::num::NonZeroU32;
 
 /// A connection whose client has not come back for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +108,9 @@ impl Stack {
         self.adoption
             .absent
             .sort_unstable_by_key(|it| (it.client, it.index));
-        for (slot, _) in &refused {
+        // A slot that is refused itself may have another's record.
+        let has_slot = |it: &&(u32, AdoptError)| it.1 != AdoptError::Slot;
+        for (slot, _) in refused.iter().filter(has_slot) {
             self.put_record(self.config.entry_of(*slot), None);
         }
         self.stats
@@ -269,7 +272,7 @@ impl Stack {
 
     /// The connections of a client that it has not come back for.
     pub fn survivors(&self, client: ClientId) -> impl Iterator<Item = Survivor> + '_ {
-        let number = self.clients.number(client).map_or(0, |number| number.get());
+        let number = self.clients.number(client).map_or(0, NonZeroU32::get);
         let absent = &self.adoption.absent;
         let first = absent.partition_point(|it| it.client < number);
         let own = absent.iter().skip(first);
@@ -283,14 +286,19 @@ impl Stack {
         conn.is_some_and(|conn| conn.holder == Holder::Absent)
     }
 
-    /// Whether this is one of the client's that nobody has come back for.
-    fn is_survivor(&self, client: ClientId, survivor: &Survivor) -> bool {
-        let number = self.clients.number(client).map(core::num::NonZeroU32::get);
-        let key = |it: &Survivor| (it.client, it.index);
+    /// What is known of this one of the client's, if nobody has come back for it.
+    fn survivor(&self, client: ClientId, named: &Survivor) -> Result<Survivor, ResumeError> {
+        let key = (
+            self.clients.number(client).map_or(0, NonZeroU32::get),
+            named.index,
+        );
         let absent = &self.adoption.absent;
-        number == Some(survivor.client)
-            && absent.binary_search_by_key(&key(survivor), key).is_ok()
-            && self.is_absent(survivor.index)
+        let place = absent.binary_search_by_key(&key, |it| (it.client, it.index));
+        let found = place.ok().and_then(|place| absent.get(place));
+        found
+            .filter(|it| self.is_absent(it.index))
+            .copied()
+            .ok_or(ResumeError::BadSurvivor)
     }
 
     /// The client comes back for a connection, under the name that it had. What is to be sent leaves
@@ -306,9 +314,7 @@ impl Stack {
         held: &Resumption<'_>,
         now: Instant,
     ) -> Result<(), ResumeError> {
-        if !self.is_survivor(client, survivor) {
-            return Err(ResumeError::BadSurvivor);
-        }
+        let survivor = &self.survivor(client, survivor)?;
         let holder = match survivor.owner {
             Owner::Socket(socket) | Owner::Offered(socket) => Holder::Socket(client, socket),
             Owner::Closing(token) => Holder::Closing(client, token),
@@ -462,8 +468,8 @@ impl Stack {
         let Ok(Role::Listener(listener)) = role else {
             return Err(ResumeError::NotListening);
         };
-        let is_waiting = matches!(survivor.owner, Owner::Waiting | Owner::Offered(_));
-        if !is_waiting || !self.is_survivor(client, survivor) {
+        let survivor = &self.survivor(client, survivor)?;
+        if !matches!(survivor.owner, Owner::Waiting | Owner::Offered(_)) {
             return Err(ResumeError::BadSurvivor);
         }
         let at = self.tcp.listeners.at(listener);

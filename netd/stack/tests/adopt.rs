@@ -319,9 +319,12 @@ fn records_of_others_and_of_the_impossible_are_refused() {
             AdoptError::Record(BadRecord::Contradiction),
         ),
     ] {
-        let mut host = fresh(now);
+        let (mut host, shelf) = (fresh(now), Shelf::default());
+        shelf.clone().commit(slot, &whole);
+        host.stack.keep_records(Box::new(shelf.clone()));
         let refused = adopt(&mut host, &vec![(slot, whole), second], now);
         assert_eq!(refused, [(second.0, error)]);
+        assert_eq!(shelf.slots(), [(slot, whole)], "{error:?}");
         let server = open(&mut host);
         assert_eq!(host.stack.survivors(server).count(), 1);
     }
