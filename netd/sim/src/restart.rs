@@ -77,6 +77,9 @@ impl Life {
 
     /// One more step. Whether it has ended.
     pub(crate) fn burn(&mut self, now: Instant) -> bool {
+        if self.is_dead() {
+            return true;
+        }
         match self.fuse {
             Some((0, outage)) => {
                 self.fuse = None;

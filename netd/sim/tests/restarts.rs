@@ -107,7 +107,15 @@ fn resets(world: &World, host: StationId) -> u64 {
 /// # Errors
 /// What anybody has noticed.
 fn play(ends: Ends, death: Death) -> Result<bool, String> {
-    let (mut world, [dies, lives]) = talk(ends, death);
+    let (world, hosts) = talk(ends, death);
+    judge(world, hosts)
+}
+
+/// Lets a talk end; whether the first host has died as it was to.
+///
+/// # Errors
+/// What anybody has noticed.
+fn judge(mut world: World, [dies, lives]: [StationId; 2]) -> Result<bool, String> {
     let is_over = world.run_programs(Duration::from_secs(300));
     if let Some(complaint) = world.complaint() {
         return Err(complaint.what.clone());
@@ -178,6 +186,30 @@ fn a_segment_that_no_record_speaks_of_is_noticed() {
     world.run_programs(Duration::from_secs(300));
     let noticed = world.complaint().map_or("", |complaint| &complaint.what);
     assert!(noticed.contains("is not in the record"), "{noticed}");
+}
+
+/// Who has just come back dies again, before its client has, or soon after.
+#[test]
+fn again_while_it_comes_back() {
+    for (client_dies, ends) in [(true, Ends::ServerFirst), (false, Ends::ClientFirst)] {
+        for (first, second) in (0..45)
+            .step_by(3)
+            .flat_map(|it| (0..12).map(move |at| (it, at)))
+        {
+            let death = Death {
+                client_dies,
+                steps: first,
+                commits_late: false,
+            };
+            let (mut world, hosts) = talk(ends, death);
+            while world.is_to_crash(hosts[0]) {
+                world.run(Duration::from_micros(10));
+            }
+            world.crash(hosts[0], second, OUTAGE);
+            let judged = judge(world, hosts);
+            assert_eq!(judged, Ok(true), "{ends:?}, after {first} and {second}");
+        }
+    }
 }
 
 /// The oracles bite: records that are written when everything has left are found to be late.
