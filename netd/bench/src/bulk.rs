@@ -1,8 +1,9 @@
-//! One stream as fast as it goes, both ends on one thread, the applications' copies included.
+//! One stream as fast as it goes, both ends on one thread.
 //!
 //! Our frames refer to the sender's memory, as devices that gather want them ([`crate::gathered`]);
 //! smoltcp's have one form only.
 
+use smoltcp::socket::tcp;
 use stack::{Data, EventKind, Range, SocketId, Token};
 
 use crate::clock::Processor;
@@ -10,6 +11,15 @@ use crate::gathered::Wire;
 use crate::ours::{self, address};
 use crate::theirs::{self, tcp_socket};
 use crate::wire_setup::WireSetup;
+
+/// What the applications do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applications {
+    /// They have their data elsewhere: one copies it from there, the other to there.
+    Copy,
+    /// They make and use it where the stack has it: ours in the arena, smoltcp's in its buffers.
+    InPlace,
+}
 
 /// Bytes of one write, and of what the reader reads at once.
 const CHUNK: usize = 64 * 1_024;
@@ -26,6 +36,7 @@ pub struct Ours {
     hosts: [ours::Host; 2],
     wires: [Wire; 2],
     sockets: [SocketId; 2],
+    applications: Applications,
     source: Vec<u8>,
     sink: Vec<u8>,
     slots: u64,
@@ -40,7 +51,7 @@ fn slot(number: u64, slots: u64) -> Range {
 
 impl Ours {
     /// Connects, and gives sender and receiver all they may have.
-    pub fn new(setup: WireSetup, buffer: usize) -> Self {
+    pub fn new(setup: WireSetup, applications: Applications, buffer: usize) -> Self {
         let slots = (buffer / CHUNK) as u64;
         let host = |number| ours::Host::new(number, setup, stack::Config::default(), buffer);
         let wire = || Wire::new(SLOTS, usize::from(setup.mtu) + 64);
@@ -65,6 +76,7 @@ impl Ours {
             hosts,
             wires,
             sockets: [client, server],
+            applications,
             source: vec![0x5a; CHUNK],
             sink: vec![0; CHUNK],
             slots,
@@ -98,7 +110,9 @@ impl Ours {
         let host = &mut self.hosts[0];
         let range = slot(self.chunks, self.slots);
         let start = usize::try_from(range.offset).expect("in memory");
-        host.memory.0[start..start + CHUNK].copy_from_slice(&self.source);
+        if self.applications == Applications::Copy {
+            host.memory.0[start..start + CHUNK].copy_from_slice(&self.source);
+        }
         host.stack
             .send(
                 host.client,
@@ -149,12 +163,11 @@ impl Ours {
             else {
                 continue;
             };
-            let len = usize::try_from(length).expect("in memory");
-            let bytes = self.hosts[1]
-                .memory
-                .part(offset, len)
-                .expect("in the arena");
-            self.sink[..len].copy_from_slice(bytes);
+            if self.applications == Applications::Copy {
+                let len = usize::try_from(length).expect("in memory");
+                let bytes = self.hosts[1].memory.part(offset, len);
+                self.sink[..len].copy_from_slice(bytes.expect("in the arena"));
+            }
             self.received += u64::from(length);
             if !more {
                 self.give_room(event.token.0);
@@ -186,13 +199,14 @@ pub struct Theirs {
     a: theirs::Host,
     b: theirs::Host,
     sockets: [smoltcp::iface::SocketHandle; 2],
+    applications: Applications,
     source: Vec<u8>,
     sink: Vec<u8>,
 }
 
 impl Theirs {
     /// Connects.
-    pub fn new(setup: WireSetup, buffer: usize) -> Self {
+    pub fn new(setup: WireSetup, applications: Applications, buffer: usize) -> Self {
         let mut a = theirs::Host::new(1, setup, SLOTS);
         let mut b = theirs::Host::new(2, setup, SLOTS);
         let from = a.sockets.add(tcp_socket(4_096, buffer));
@@ -202,6 +216,7 @@ impl Theirs {
             a,
             b,
             sockets: [from, to],
+            applications,
             source: vec![0x5a; CHUNK],
             sink: vec![0; CHUNK],
         }
@@ -223,14 +238,23 @@ impl Theirs {
         let (a, b) = (&mut self.a, &mut self.b);
         let [from, to] = self.sockets;
         let writer = a.tcp(from);
-        while writer.can_send() && writer.send_slice(&self.source).is_ok_and(|len| len > 0) {}
+        let source = &self.source;
+        let write = |writer: &mut tcp::Socket<'_>| match self.applications {
+            Applications::Copy => writer.send_slice(source),
+            Applications::InPlace => writer.send(|room| (room.len(), room.len())),
+        };
+        while writer.can_send() && write(writer).is_ok_and(|len| len > 0) {}
         a.send();
         theirs::pass(a, b);
         b.receive();
         let reader = b.tcp(to);
         let mut received = 0;
         while reader.can_recv() {
-            received += reader.recv_slice(&mut self.sink).expect("it can") as u64;
+            let read = match self.applications {
+                Applications::Copy => reader.recv_slice(&mut self.sink),
+                Applications::InPlace => reader.recv(|bytes| (bytes.len(), bytes.len())),
+            };
+            received += read.expect("it can") as u64;
         }
         b.send();
         theirs::pass(b, a);

@@ -24,6 +24,7 @@ mod wire_setup;
 
 use std::process::ExitCode;
 
+use bulk::Applications;
 use figure::{Aim, Figure};
 use wire_setup::WireSetup;
 
@@ -92,17 +93,24 @@ fn bulk(effort: Effort) -> Vec<Figure> {
             1.5,
         ),
     ];
-    let measure = |(name, setup, times)| {
+    let large = (
+        "bulk, 64 KiB segments, applications copy nothing",
+        cases[2].1,
+        1.5,
+    );
+    let copying = cases.map(|case| (case, Applications::Copy));
+    let in_place = [(large, Applications::InPlace)];
+    let measure = |((name, setup, times), applications)| {
         let mut both = (0.0_f64, 0.0_f64);
         for buffer in bulk::BUFFERS {
-            let mut ours = bulk::Ours::new(setup, buffer);
-            let mut theirs = bulk::Theirs::new(setup, buffer);
+            let mut ours = bulk::Ours::new(setup, applications, buffer);
+            let mut theirs = bulk::Theirs::new(setup, applications, buffer);
             let (one, other) = clock::interleaved(rounds, || ours.round(), || theirs.round());
             both = (both.0.max(one), both.1.max(other));
         }
         Figure::pair(name, both, "GB/s").aim(Aim::TimesTheirs(times))
     };
-    cases.into_iter().map(measure).collect()
+    copying.into_iter().chain(in_place).map(measure).collect()
 }
 
 fn packets(effort: Effort) -> Vec<Figure> {
