@@ -231,15 +231,23 @@ impl<M: ClientMemory> Burst<'_, M> {
         };
         self.copy_slice(follower.payload, is_verified, &mut copied)?;
         if !follower.more.is_empty() {
-            for slice in follower.more.iter() {
-                self.copy_slice(slice, is_verified, &mut copied)?;
-            }
+            self.copy_more(follower.more, is_verified, &mut copied)?;
         }
         Some((copied.sum, copied.space))
     }
 
-    /// Copies a slice of a payload behind those before.
-    #[inline]
+    /// Copies what is behind the first slice of a payload. Few have that.
+    #[inline(never)]
+    fn copy_more(&mut self, more: Rest<'_>, is_verified: bool, copied: &mut Copied) -> Option<()> {
+        for slice in more.iter() {
+            self.copy_slice(slice, is_verified, copied)?;
+        }
+        Some(())
+    }
+
+    /// Copies a slice of a payload behind those before. Where it is called once for a frame, what it
+    /// works on is in registers.
+    #[inline(always)]
     fn copy_slice(&mut self, slice: &[u8], is_verified: bool, copied: &mut Copied) -> Option<()> {
         let run = self.run.as_ref()?;
         let mut rest = slice;

@@ -339,10 +339,12 @@ impl SplitQueue {
         if self.reaped == self.seen {
             return None;
         }
-        let element = 2 * usize::from(self.reaped & self.mask);
+        let place = usize::from(self.reaped & self.mask);
         self.reaped = self.reaped.wrapping_add(1);
-        let id = u32::from_le(self.parts.elements[element].load(Ordering::Relaxed));
-        let written = u32::from_le(self.parts.elements[element + 1].load(Ordering::Relaxed));
+        let (elements, _) = self.parts.elements.as_chunks();
+        let [id, written] = elements.get(place)?;
+        let id = u32::from_le(id.load(Ordering::Relaxed));
+        let written = u32::from_le(written.load(Ordering::Relaxed));
         let (number, length) = match self.chains.end(id) {
             Ok(found) => found,
             Err(fault) => {
