@@ -11,6 +11,9 @@
 //! | `nic` | bursts between device and stack |
 //! | `settings` | the kernel's command line |
 //! | `tables` | how large the tables are |
+//! | `hardware` | the device that the process was given |
+//! | `process` | from what it was given to a server, and the end |
+//! | `linked` | the same inside of a program, without a process of its own |
 //!
 //! *Never* trusts a client: a wrong message is answered, a broken ring or a dead peer ends that
 //! session and nothing else. *Never* waits while it serves.
@@ -32,13 +35,17 @@ extern crate std;
 
 mod arenas;
 mod clients;
+mod hardware;
+pub mod linked;
 mod nic;
+pub mod process;
 mod server;
 mod service;
 mod session;
 mod settings;
 mod tables;
 
+pub use hardware::NetworkDevice;
 pub use nic::Nic;
 pub use server::{Server, Turn};
 pub use session::Peer;

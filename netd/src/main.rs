@@ -7,21 +7,17 @@
 
 extern crate alloc;
 
-use core::time::Duration;
-
 use abi::{ObjectKind, Rights};
-use netd::{Peer, Server, Settings, Turn, tables};
+use netd::process::{self, Started, now};
+use netd::{NetworkDevice, Peer, Server, Turn};
 use protocol::ARENA_TAG;
 use ring::{Arena, Look};
 use rt::handle::{Interrupt, Memory};
 use rt::link::Link;
 use rt::system::{self, Client, Permissions};
-use stack::Instant;
 
-mod hardware;
 mod sleep;
 
-use hardware::Hardware;
 use sleep::Items;
 
 rt::entry!(run);
@@ -30,21 +26,12 @@ rt::entry!(run);
 const SERVICE: &str = "NETD:";
 /// Clients at a time: as many as one sleep can watch, beside first process and interrupt.
 const CLIENTS: u32 = 248;
-/// What the machine is taken to have if nobody says: as little as it runs with.
-const LEAST_MEMORY: u64 = 64 << 20;
 /// Exit code when the server cannot serve: its supervisor starts it anew.
 const FAILED: i32 = 1;
 
-/// How often, and after how many nanoseconds each, the device is looked at before the machine goes
-/// down: well within the moment that servers have.
-const DRAIN_LOOKS: usize = 100;
-const DRAIN_PAUSE: u64 = 1_000_000;
-/// How long the start waits for a console at most: lines of the log are no reason not to serve.
-const CONSOLE_PATIENCE: Duration = Duration::from_millis(200);
-
 const _: () = assert!(CLIENTS as usize + 2 <= abi::MAX_WAIT_ITEMS);
 
-type Netd = Server<Channel, hardware::NetworkDevice>;
+type Netd = Server<Channel, NetworkDevice>;
 
 /// A client's end of its channel.
 struct Channel {
@@ -74,27 +61,10 @@ impl Peer for Channel {
 }
 
 fn run(mut env: rt::Env) -> i32 {
-    rt::console::join(CONSOLE_PATIENCE);
-    let settings = Settings::parse(|key| env.option(key));
-    if let Some(complaint) = settings.complaint {
-        log::warn!("command line: bad {complaint} in ip=, using DHCP");
-    }
-    if settings.is_nic_unclear {
-        log::warn!("command line: nic= has a word that means nothing");
-    }
-    if !env.seeded {
-        log::warn!("no entropy: sequence numbers and ports can be guessed");
-    }
-    let (device, interrupt) = match Hardware::find(&mut env, settings.offloads) {
-        Some(hardware) => (Some(hardware.device), Some(hardware.interrupt)),
-        None => {
-            log::warn!("no network device: loopback only");
-            (None, None)
-        }
-    };
-    let memory = system::figures().map_or(LEAST_MEMORY, |figures| figures.memory_total);
-    let config = tables(memory, CLIENTS);
-    let mut server = Netd::new(config, &settings, env.seed, device, now());
+    let Started {
+        mut server,
+        interrupt,
+    } = process::start(&mut env, CLIENTS);
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");
         return FAILED;
@@ -120,8 +90,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
         let turn = server.turn(now());
         if core::mem::take(&mut is_called) {
             if lingering.is_over() == Ok(true) {
-                server.shut_down(now());
-                drain(server);
+                process::finish(server);
                 return 0;
             }
             if accept(server) {
@@ -143,19 +112,6 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
             server.interrupt(now());
             items.served();
         }
-    }
-}
-
-/// Leaves the device the time to send what it was given: the end of this process resets it, and
-/// what it has not sent by then it forgets.
-fn drain(server: &mut Netd) {
-    for _ in 0..DRAIN_LOOKS {
-        if !server.is_transmitting() {
-            return;
-        }
-        let soon = rt::clock::now().saturating_add(DRAIN_PAUSE);
-        // Nothing but the deadline can end this sleep.
-        let _passed = rt::wait(&mut [], Some(soon));
     }
 }
 
@@ -186,8 +142,4 @@ fn accept(server: &mut Netd) -> bool {
         rt::console::join_again();
     }
     any
-}
-
-fn now() -> Instant {
-    Instant::from_nanos(rt::clock::now())
 }

@@ -273,7 +273,7 @@ impl<P: Peer, D: Device> Server<P, D> {
     }
 
     /// Rings whom the last turn has left to be rung, if no sleep has.
-    fn ring(&mut self) {
+    pub fn ring(&mut self) {
         if let Some(index) = self.to_ring.take()
             && let Some(session) = self.clients.sessions.get_mut(index)
         {

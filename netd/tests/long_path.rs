@@ -172,6 +172,7 @@ impl World {
             let mut server = server.borrow_mut();
             is_busy |= server.turn(now) != Turn::Idle;
             is_busy |= server.prepare_sleep();
+            server.ring();
         }
         is_busy
     }
@@ -194,7 +195,7 @@ impl World {
 }
 
 /// Turns without work after which nobody has anything to do.
-const PATIENCE: u32 = 8;
+const PATIENCE: u32 = 64;
 
 async fn serve(world: Weak<World>) {
     let mut idle = 0;

@@ -15,7 +15,6 @@ use std::rc::{Rc, Weak};
 
 use device::{Device, Facts, Filled, Received};
 use net::Net;
-use net::protocol::AttachArena;
 use netd::{Peer, Server, Settings, Turn};
 use ring::Arena;
 use rt::link::Link;
@@ -58,9 +57,7 @@ pub fn client_and_peer(slots: usize, bytes: usize) -> (TestPeer, RawClient) {
 impl RawClient {
     /// The same as programs see it, and its life.
     pub async fn open(self) -> (Net, Rc<()>) {
-        let size = u32::try_from(self.arena.len()).expect("fits");
-        let net = Net::over(self.link, self.arena);
-        net.call(AttachArena { size }).await.expect("an arena");
+        let net = Net::join(self.link, self.arena).await.expect("an arena");
         (net, self.life)
     }
 }

@@ -39,6 +39,7 @@ const FORBIDDING: &[&str] = &[
     "netd/peers",
     "netd/bench",
     "user/net",
+    "user/httpd",
     "qemu",
 ];
 
@@ -63,6 +64,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netd/peers", &["stack", "sim", "device", "host"]),
     ("user/ring", &["abi"]),
     ("user/net", &["rt", "ring", "protocol", "abi"]),
+    ("user/httpd", &["rt", "net"]),
+    ("user/httpd-linked", &["rt", "net", "netd", "httpd"]),
 ];
 
 /// Every Rust and assembly file of the project, relative to its top.

@@ -1,7 +1,7 @@
 //! Guest instructions for each operation: counted, and compared with what is written down.
 
 mod offloaded;
-mod peer;
+pub mod peer;
 pub mod record;
 mod rig;
 mod rows;
@@ -89,9 +89,14 @@ fn everything(
     filter: &str,
     mut found: impl FnMut(&'static str, Result<f64>),
 ) -> Result<()> {
-    if rows::ROWS.iter().any(|(name, _)| name.contains(filter)) {
+    let has_rows = |rows: &[Row<rows::Bench>]| rows.iter().any(|(name, _)| name.contains(filter));
+    if has_rows(rows::ROWS) {
         let mut bench = rows::Bench::boot("instructions")?;
         count(&mut bench, rows::ROWS, care, filter, &mut found)?;
+    }
+    if has_rows(rows::LINKED_ROWS) {
+        let mut bench = rows::Bench::boot_linked("linked-instructions")?;
+        count(&mut bench, rows::LINKED_ROWS, care, filter, &mut found)?;
     }
     if !offloaded::ROWS
         .iter()
@@ -145,10 +150,16 @@ pub fn inside(how: &str, filter: &str) -> Result<()> {
 /// Runs what a row counts, and has QEMU write every block that is executed meanwhile into a file; how
 /// many operations that were.
 pub fn trace(row: &str, file: &Path) -> Result<f64> {
-    let mut bench = rows::Bench::boot("trace")?;
+    let find = |rows: &[Row<rows::Bench>]| {
+        let found = rows.iter().find(|(name, _)| *name == row);
+        found.map(|(_, run)| *run)
+    };
+    let (run, mut bench) = match (find(rows::ROWS), find(rows::LINKED_ROWS)) {
+        (Some(run), _) => (run, rows::Bench::boot("trace")?),
+        (None, Some(run)) => (run, rows::Bench::boot_linked("trace")?),
+        (None, None) => bail!("there is no such row"),
+    };
     bench.rig.trace = Some(file.to_owned());
-    let row = rows::ROWS.iter().find(|(name, _)| *name == row);
-    let (_, run) = row.context("there is no such row")?;
     run(&mut bench)
 }
 

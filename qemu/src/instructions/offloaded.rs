@@ -47,7 +47,7 @@ pub const ROWS: &[Row<Rig>] = &[
 pub fn boot() -> Result<Rig> {
     make_tap("192.0.2.1/24")?;
     let interface = TAP.into();
-    let mut rig = Rig::boot("offloaded", Link::Tap { interface })?;
+    let mut rig = Rig::boot("offloaded", Link::Tap { interface }, "")?;
     let deadline = Instant::now() + LIMIT;
     while connect(DISCARD).is_err() {
         ensure!(

@@ -33,7 +33,8 @@ pub struct Rig {
 
 impl Rig {
     /// Boots it with its card on that link; `name` is unique within a run.
-    pub fn boot(name: &str, link: Link) -> Result<Self> {
+    /// `words` are further ones of the kernel's command line.
+    pub fn boot(name: &str, link: Link, words: &str) -> Result<Self> {
         let control = monitor::path(name);
         let log = std::env::temp_dir().join(format!("skerry-{}-{name}.log", std::process::id()));
         let filter = "filter-buffer,id=beat,netdev=net0,queue=tx,interval=1000,status=off";
@@ -49,7 +50,7 @@ impl Rig {
         let guest = Guest::boot(Machine {
             kernel: paths::build().join("skerry.img"),
             cards: vec![Card::new(link)],
-            append: ADDRESS.into(),
+            append: format!("{ADDRESS} {words}"),
             extra,
             ..Machine::default()
         })?;

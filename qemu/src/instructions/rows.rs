@@ -40,8 +40,18 @@ pub struct Bench {
 impl Bench {
     /// Boots the guest; `name` is unique within a run.
     pub fn boot(name: &str) -> Result<Self> {
+        Self::boot_with(name, "", &[ECHO, HTTP])
+    }
+
+    /// Boots a guest whose web server brings its own network.
+    pub fn boot_linked(name: &str) -> Result<Self> {
+        Self::boot_with(name, "linked=httpd", &[HTTP])
+    }
+
+    /// With further words of the command line, and the services that start with the system then.
+    fn boot_with(name: &str, words: &str, services: &[u16]) -> Result<Self> {
         let cable = Cable::new(name)?;
-        let rig = Rig::boot(name, cable.link())?;
+        let rig = Rig::boot(name, cable.link(), words)?;
         cable.introduce()?;
         let mut bench = Self {
             rig,
@@ -49,11 +59,11 @@ impl Bench {
             port: 20_000,
         };
         // What starts with the system has started when it answers.
-        for service in [ECHO, HTTP] {
+        for service in services {
             let port = bench.ports(ATTEMPTS);
             close(
                 &bench.cable,
-                &mut Connection::open(&bench.cable, port, service)?,
+                &mut Connection::open(&bench.cable, port, *service)?,
             )?;
         }
         Ok(bench)
@@ -88,6 +98,12 @@ pub const ROWS: &[Row<Bench>] = &[
     ("HTTP request, own connection, 32 at a time", visits),
     ("kernel entries, 1,448 bytes received", entries_receiving),
     ("kernel entries, 1,448 bytes sent", entries_sending),
+];
+
+/// The rows of a web server that brings its own network.
+pub const LINKED_ROWS: &[Row<Bench>] = &[
+    ("HTTP request, connection kept, linked", requests),
+    ("HTTP request, own connection, linked", visits),
 ];
 
 fn icmp(bench: &mut Bench) -> Result<f64> {

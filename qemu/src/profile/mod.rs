@@ -26,11 +26,21 @@ const LOADS: &[(&str, &str)] = &[
     ("connect", "connection opened and closed, 32 at a time"),
     ("http", "HTTP request, connection kept"),
     ("visit", "HTTP request, own connection, 32 at a time"),
+    ("linked", "HTTP request, connection kept, linked"),
 ];
 /// Lines of the table.
 const SHOWN: usize = 25;
 /// Programs that may have run.
-const PROGRAMS: &[&str] = &["netd", "echo", "httpd", "console", "sh", "init", "bench"];
+const PROGRAMS: &[&str] = &[
+    "netd",
+    "echo",
+    "httpd",
+    "httpd-linked",
+    "console",
+    "sh",
+    "init",
+    "bench",
+];
 
 /// What the guest executed for a load.
 pub struct Profile {

@@ -24,6 +24,7 @@ mod fetch;
 mod instructions;
 mod isolation;
 mod kernel;
+mod linked;
 mod names;
 pub mod offload;
 mod packets;
@@ -138,6 +139,7 @@ pub fn groups() -> Vec<Group> {
         isolation::group(),
         tables::group(),
         kernel::group(),
+        linked::group(),
         capture::group(),
     ];
     groups.extend(fetch::groups());

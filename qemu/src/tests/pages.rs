@@ -32,10 +32,15 @@ pub fn group() -> Group {
 }
 
 fn stage() -> Result<Stage> {
-    let guest = Guest::boot(Machine {
+    stage_of(Machine {
         cards: vec![Card::new(Link::user(&[80]))],
         ..Machine::default()
-    })?;
+    })
+}
+
+/// Boots a machine and waits until its web server is there.
+pub fn stage_of(machine: Machine) -> Result<Stage> {
+    let guest = Guest::boot(machine)?;
     let page = format!("http://127.0.0.1:{}/", guest.port(80)?);
     let deadline = Instant::now() + Duration::from_secs(20);
     while let Err(error) = curl(&["--max-time", "2", &page]) {
@@ -48,12 +53,12 @@ fn stage() -> Result<Stage> {
     Ok(Stage::new(guest))
 }
 
-fn url(stage: &Stage, page: &str) -> Result<String> {
+pub fn url(stage: &Stage, page: &str) -> Result<String> {
     Ok(format!("http://127.0.0.1:{}{page}", stage.guest.port(80)?))
 }
 
 /// The figures as the page's script gets them.
-fn figures(stage: &Stage) -> Result<serde_json::Value> {
+pub fn figures(stage: &Stage) -> Result<serde_json::Value> {
     Ok(serde_json::from_slice(&curl(&[
         "--fail",
         &url(stage, "/info.json")?,

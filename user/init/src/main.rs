@@ -30,7 +30,7 @@ use crate::{
     archive::Archive,
     devices::Devices,
     entropy::{Generator, Pool},
-    manifest::{DEFAULT_SERVICES, PROGRAMS, Start},
+    manifest::{Choice, NETWORK_SERVICE, PROGRAMS},
     supervisor::{Resources, Supervisor},
 };
 
@@ -52,10 +52,12 @@ fn run(env: Env) -> i32 {
     if !random.is_seeded() {
         log::warn!("NOT SEEDED: there is no source of randomness; nothing here is secret");
     }
-    let services = env
-        .option("services")
-        .unwrap_or(DEFAULT_SERVICES)
-        .to_owned();
+    let services = env.option("services").map(ToOwned::to_owned);
+    let linked = env.option("linked").map(ToOwned::to_owned);
+    let choice = Choice {
+        services: services.as_deref(),
+        linked: linked.as_deref(),
+    };
     let mut supervisor = Supervisor::new(Resources {
         machine: Machine::from_handle(OwnedHandle::from_raw(boot.info().system)),
         archive,
@@ -66,13 +68,14 @@ fn run(env: Env) -> i32 {
         random,
         wall_at_zero: wall_at_zero(boot),
     });
+    if choice.is_linked() {
+        log::info!("the network belongs to one program; there is no {NETWORK_SERVICE}");
+        supervisor.names.rule_out(NETWORK_SERVICE);
+    } else if let Some(name) = choice.linked {
+        log::warn!("no program {name} brings its own network");
+    }
     for program in PROGRAMS {
-        let wanted = match program.start {
-            Start::Boot => true,
-            Start::Service => services.split(',').any(|name| name == program.name),
-            Start::Asked => false,
-        };
-        if wanted {
+        if choice.starts(program) {
             supervisor.start_own(program.name, 0);
         }
     }

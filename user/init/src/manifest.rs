@@ -15,6 +15,9 @@ pub enum Start {
     Boot,
     /// At boot, if the command line's `services=` names it.
     Service,
+    /// At boot in netd's place, if the command line's `linked=` names this one: a program that brings
+    /// its own network.
+    Linked(&'static str),
     /// When somebody asks.
     Asked,
 }
@@ -105,6 +108,16 @@ pub const PROGRAMS: &[Program] = &[
         ..PLAIN
     },
     Program {
+        name: "httpd-linked",
+        start: Start::Linked("httpd"),
+        restart: true,
+        devices: Devices::Network,
+        // For a moment before the machine goes down, in which its address is given back.
+        permissions: Permissions::SERVE,
+        priority: 6,
+        memory: 512 * MIB,
+    },
+    Program {
         name: "net",
         permissions: Permissions::ADMIN,
         ..PLAIN
@@ -134,6 +147,52 @@ pub const PROGRAMS: &[Program] = &[
 /// Services that run where the command line does not choose.
 pub const DEFAULT_SERVICES: &str = "echo,httpd";
 
+/// The program that has the network devices and serves them to all others.
+pub const NETWORK_SERVER: &str = "netd";
+/// Its service.
+pub const NETWORK_SERVICE: &str = "NETD:";
+
+/// What the command line chooses to be started at boot.
+#[derive(Clone, Copy)]
+pub struct Choice<'a> {
+    /// `services=`, separated by commas.
+    pub services: Option<&'a str>,
+    /// `linked=`: the program that brings its own network.
+    pub linked: Option<&'a str>,
+}
+
+impl Choice<'_> {
+    /// Whether a program of the manifest brings the network in place of netd: then there is no
+    /// network for others, nor services that would need one.
+    #[must_use]
+    pub fn is_linked(&self) -> bool {
+        let linked = |program: &Program| match program.start {
+            Start::Linked(name) => self.linked == Some(name),
+            Start::Boot | Start::Service | Start::Asked => false,
+        };
+        PROGRAMS.iter().any(linked)
+    }
+
+    /// Whether the program is started at boot.
+    #[must_use]
+    pub fn starts(&self, program: &Program) -> bool {
+        let none = if self.is_linked() {
+            ""
+        } else {
+            DEFAULT_SERVICES
+        };
+        match program.start {
+            Start::Boot => program.name != NETWORK_SERVER || !self.is_linked(),
+            Start::Service => {
+                let mut services = self.services.unwrap_or(none).split(',');
+                services.any(|name| name == program.name)
+            }
+            Start::Linked(name) => self.linked == Some(name),
+            Start::Asked => false,
+        }
+    }
+}
+
 /// What the system knows about a program.
 #[must_use]
 pub fn program(name: &str) -> Program {
@@ -146,7 +205,7 @@ pub fn program(name: &str) -> Program {
 
 #[cfg(test)]
 mod tests {
-    use super::{PROGRAMS, Start, program};
+    use super::{Choice, Devices, PROGRAMS, Start, program};
     use rt::system::Permissions;
 
     #[test]
@@ -154,6 +213,27 @@ mod tests {
         for (index, one) in PROGRAMS.iter().enumerate() {
             assert!(one.priority < abi::PRIORITIES as u64, "{}", one.name);
             assert!(PROGRAMS[..index].iter().all(|other| other.name != one.name));
+        }
+    }
+
+    #[test]
+    fn the_network_devices_go_to_one_program() {
+        for linked in [None, Some("httpd"), Some("nobody")] {
+            let services = None;
+            let choice = Choice { services, linked };
+            let started = PROGRAMS.iter().filter(|program| choice.starts(program));
+            let mut owners = started
+                .clone()
+                .filter(|program| program.devices == Devices::Network);
+            let owner = if linked == Some("httpd") {
+                "httpd-linked"
+            } else {
+                "netd"
+            };
+            assert_eq!(owners.next().map(|program| program.name), Some(owner));
+            assert_eq!(owners.next(), None);
+            let serves = started.clone().any(|program| program.name == "echo");
+            assert_eq!(serves, !choice.is_linked());
         }
     }
 

@@ -20,6 +20,8 @@ const MAX_WAITING_EACH: usize = 16;
 pub struct Names {
     servers: Vec<(String, u32)>,
     waiting: Vec<Waiting>,
+    /// What there will never be.
+    ruled_out: Vec<&'static str>,
 }
 
 /// A client on its way.
@@ -43,7 +45,18 @@ impl Names {
         Self {
             servers: Vec::new(),
             waiting: Vec::new(),
+            ruled_out: Vec::new(),
         }
+    }
+
+    /// There will be no such service: nobody waits for it, nobody can publish it.
+    pub fn rule_out(&mut self, name: &'static str) {
+        self.ruled_out.push(name);
+    }
+
+    /// Whether there may be such a service, now or later.
+    pub fn may_come(&self, name: &str) -> bool {
+        !self.ruled_out.contains(&name)
     }
 
     /// Publishes a process under a name.
@@ -57,7 +70,7 @@ impl Names {
         if name.len() < 2 || name.len() > MAX_NAME || !name.ends_with(':') {
             return Err(Refused::Malformed);
         }
-        if self.find(name).is_some() {
+        if self.find(name).is_some() || !self.may_come(name) {
             return Err(Refused::Taken);
         }
         if self.servers.len() >= MAX_NAMES {
@@ -149,6 +162,15 @@ mod tests {
             assert_eq!(names.register(format!("N{number}:").as_bytes(), 3), Ok(()));
         }
         assert_eq!(names.register(b"ONE_MORE:", 3), Err(Refused::Busy));
+    }
+
+    #[test]
+    fn what_will_never_come_nobody_waits_for_and_nobody_takes() {
+        let mut names = Names::new();
+        names.rule_out("NETD:");
+        assert!(!names.may_come("NETD:") && names.may_come("ECHO:"));
+        assert_eq!(names.register(b"NETD:", 3), Err(Refused::Taken));
+        assert_eq!(names.find("NETD:"), None);
     }
 
     #[test]

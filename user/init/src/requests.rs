@@ -73,7 +73,8 @@ impl Supervisor {
     /// Hands over the clients that can be.
     pub fn hand_over_clients(&mut self) {
         for waiting in self.names.take_waiting() {
-            let (client, request, patient) = (waiting.client, waiting.request, waiting.patient);
+            let (client, request) = (waiting.client, waiting.request);
+            let patient = waiting.patient && self.names.may_come(&waiting.name);
             let note = Note::new(Operation::Connect, request);
             match self.hand_over(waiting) {
                 Ok(()) => self.answer(client, &note.reply().emit()),
@@ -175,7 +176,10 @@ impl Supervisor {
         let name = words.split(|byte| *byte == 0).next().unwrap_or_default();
         let name = str::from_utf8(name).map_err(|_| Refused::Malformed)?;
         // The system's own parts run once, as the manifest says, or devices had two owners.
-        if manifest::program(name).start == Start::Boot {
+        if matches!(
+            manifest::program(name).start,
+            Start::Boot | Start::Linked(_)
+        ) {
             return Err(Refused::Taken);
         }
         let child = self.start(name, &words, number, 0)?;

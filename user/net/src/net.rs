@@ -67,19 +67,27 @@ impl Net {
     pub async fn connect_with_arena(bytes: usize) -> Result<Self, Error> {
         let memory = Memory::create(bytes).map_err(|_| Error::NoMemory)?;
         let arena = memory.map_arena().map_err(|_| Error::NoMemory)?;
-        let size = u32::try_from(arena.len()).map_err(|_| Error::NoMemory)?;
         let link = rt::system::connect(SERVICE, RING_SLOTS, true).await;
         let mut link = link.map_err(|_| Error::NoService)?;
         // The handle is queued first: netd takes it out when it sees the request.
         let sent = link.send_handle(memory.into_handle(), ARENA_TAG);
         sent.map_err(|_| Error::NoService)?;
+        Self::join(link, arena).await
+    }
+
+    /// A session over a link that exists already, with an arena that netd can have as well: for
+    /// programs that bring their own.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] when the arena does not suit netd.
+    pub async fn join(link: Link, arena: Arena) -> Result<Self, Error> {
+        let size = u32::try_from(arena.len()).map_err(|_| Error::NoMemory)?;
         let net = Self::over(link, arena);
         net.call(AttachArena { size }).await?;
         Ok(net)
     }
 
-    /// A session over a link that exists already, with an arena that netd has as well. For tests
-    /// and for programs that bring their own netd.
+    /// A session over a link, with an arena that netd has already.
     #[must_use]
     pub fn over(link: Link, arena: Arena) -> Self {
         let session = RefCell::new(Session::new(link, arena.len()));

@@ -5,18 +5,16 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
-use abi::{Handle, Signals};
+use abi::Signals;
 
 use crate::net::Shared;
 use crate::session::Turn;
 
 /// Takes completions in and rings doorbells, for as long as the session lives.
 pub async fn pump(shared: Weak<Shared>) {
-    let handle = shared
-        .upgrade()
-        .map_or(Handle::NONE, |shared| shared.session().handle());
-    let wanted = Signals::DOORBELL | Signals::PEER_CLOSED;
-    let mut signal = pin!(rt::signalled(handle, wanted));
+    let signal = shared.upgrade().map(|shared| shared.session().signal());
+    let Some(signal) = signal else { return };
+    let mut signal = pin!(signal);
     loop {
         let Some(alive) = shared.upgrade() else {
             return;
@@ -38,13 +36,7 @@ pub async fn pump(shared: Weak<Shared>) {
         if more {
             continue;
         }
-        let seen = if handle == Handle::NONE {
-            // Both ends in one process: no doorbell, let the other end run.
-            rt::executor::yield_now().await;
-            Signals::empty()
-        } else {
-            sleep(&shared, signal.as_mut()).await
-        };
+        let seen = sleep(&shared, signal.as_mut()).await;
         let Some(alive) = shared.upgrade() else {
             return;
         };

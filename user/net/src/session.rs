@@ -333,7 +333,7 @@ impl Session {
             self.outbox.pop_front();
         }
         if self.link.needs_ring() {
-            rt::ring_soon(self.link.handle());
+            self.link.ring_soon();
         }
         if before > 0 && self.outbox.is_empty() {
             self.wake_waiting();
@@ -358,8 +358,8 @@ impl Session {
     }
 
     /// What the pump sleeps for: never another.
-    pub fn handle(&self) -> abi::Handle {
-        self.link.handle()
+    pub fn signal(&self) -> rt::link::Signal {
+        self.link.signal()
     }
 
     /// Every request ends: netd is gone, or has sent nonsense.

@@ -23,6 +23,7 @@
 
 extern crate alloc;
 
+mod bell;
 pub mod boot;
 pub mod clock;
 pub mod console;
@@ -53,7 +54,7 @@ pub use self::{
     executor::{block_on, spawn},
     log::debug_print,
     mapping::Mapping,
-    reactor::{ring_soon, signalled},
+    reactor::{Signalled, ring_soon, signalled},
     wait::{WaitSet, wait},
 };
 

@@ -6,10 +6,16 @@
 use abi::{Error, Handle, Signals, WaitItem};
 use ring::{Endpoint, Full, Look, Message, Side};
 
+use core::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
 use crate::{
+    bell::{Bells, Listener},
     executor::block_on,
     handle::{Channel, OwnedHandle, SendHandleError},
-    reactor::signalled,
+    reactor::{Signalled, ring_soon, signalled},
     wait::ItemsName,
 };
 
@@ -36,8 +42,10 @@ impl core::error::Error for Broken {}
 /// A connected end.
 pub struct Link {
     endpoint: Endpoint,
-    /// `None` within one process, where no doorbell is needed: tests.
+    /// `None` within one process.
     channel: Option<Channel>,
+    /// Within one process: in place of the channel's doorbell.
+    bells: Option<Bells>,
     closed: bool,
     /// What a sleep for this link alone waits for.
     item: WaitItem,
@@ -70,14 +78,15 @@ impl Link {
 
     fn attach(channel: Channel, side: Side) -> Result<Self, Error> {
         let endpoint = channel.map(side)?;
-        Ok(Self::over(endpoint, Some(channel)))
+        Ok(Self::over(endpoint, Some(channel), None))
     }
 
-    fn over(endpoint: Endpoint, channel: Option<Channel>) -> Self {
+    fn over(endpoint: Endpoint, channel: Option<Channel>, bells: Option<Bells>) -> Self {
         let handle = channel.as_ref().map_or(Handle::NONE, Channel::raw);
         Self {
             endpoint,
             channel,
+            bells,
             closed: false,
             item: WaitItem::new(handle, WANTED),
             item_name: ItemsName::new(),
@@ -88,7 +97,11 @@ impl Link {
     #[must_use]
     pub fn pair(slots: usize) -> (Self, Self) {
         let (creator, peer) = Endpoint::pair(slots);
-        (Self::over(creator, None), Self::over(peer, None))
+        let (ours, theirs) = Bells::pair();
+        (
+            Self::over(creator, None, Some(ours)),
+            Self::over(peer, None, Some(theirs)),
+        )
     }
 
     /// An end whose peer is gone.
@@ -137,10 +150,22 @@ impl Link {
 
     /// Rings unconditionally: for a handle that waits, which the ring does not show.
     pub fn ring(&mut self) {
+        if let Some(bells) = &self.bells {
+            bells.ring();
+        }
         if let Some(channel) = &self.channel
             && channel.ring() == Err(Error::PeerClosed)
         {
             self.closed = true;
+        }
+    }
+
+    /// As [`Self::ring`], at the latest on the way to the next sleep of the program: cheaper than at
+    /// once.
+    pub fn ring_soon(&mut self) {
+        match &self.channel {
+            Some(channel) => ring_soon(channel.raw()),
+            None => self.ring(),
         }
     }
 
@@ -347,6 +372,15 @@ impl Link {
         WaitItem::new(self.handle(), WANTED)
     }
 
+    /// What tasks wait for: doorbells, and the end of the peer. Polled again after it was ready, it
+    /// waits for the next.
+    pub fn signal(&self) -> Signal {
+        Signal(match &self.bells {
+            Some(bells) => Source::Bell(bells.listener()),
+            None => Source::Kernel(signalled(self.handle(), WANTED)),
+        })
+    }
+
     /// Tells what such a wait observed.
     pub fn observe(&mut self, signals: Signals) {
         self.closed |= signals.contains(Signals::PEER_CLOSED);
@@ -394,14 +428,31 @@ impl Link {
             .receive_handle()
     }
 
-    /// Sleeps until the doorbell rings or the peer goes; within one process, lets others run.
+    /// Sleeps until the doorbell rings or the peer goes.
     async fn doorbell(&mut self) {
-        if self.channel.is_none() {
-            crate::executor::yield_now().await;
-            return;
-        }
-        let seen = signalled(self.handle(), WANTED).await;
+        let seen = self.signal().await;
         self.observe(seen);
+    }
+}
+
+/// Future of [`Link::signal`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Signal(Source);
+
+/// Where the signals come from.
+enum Source {
+    Kernel(Signalled),
+    Bell(Listener),
+}
+
+impl Future for Signal {
+    type Output = Signals;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Signals> {
+        match &mut self.0 {
+            Source::Kernel(signalled) => Pin::new(signalled).poll(context),
+            Source::Bell(listener) => listener.poll(context),
+        }
     }
 }
 

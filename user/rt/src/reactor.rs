@@ -298,7 +298,7 @@ pub const fn moment(at: u64) -> Moment {
     Moment(at, Sleeper::new(What::Moment(at)))
 }
 
-/// Future of [`moment`].
+/// Future of [`crate::time::sleep_until`].
 #[must_use = "futures do nothing unless awaited"]
 pub struct Moment(u64, Sleeper);
 

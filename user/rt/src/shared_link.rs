@@ -13,10 +13,7 @@ use core::{
 use abi::Signals;
 use ring::{Look, Message};
 
-use crate::{
-    link::{Broken, Link},
-    reactor::signalled,
-};
+use crate::link::{Broken, Link};
 
 /// A link and who waits for it.
 pub struct SharedLink {
@@ -52,24 +49,18 @@ impl SharedLink {
 /// borrowed during the sleep.
 pub async fn doze(with: impl Fn(&mut dyn FnMut(&mut SharedLink)), what: For) {
     let mut look = Look::MoreWork;
-    let mut handle = abi::Handle::NONE;
+    let mut signal = None;
     with(&mut |shared| {
-        handle = shared.link.handle();
         look = match what {
             For::Message => shared.link.announce_sleep(),
             For::Room => shared.link.announce_sleep_until_room(),
         };
+        signal = Some(shared.link.signal());
     });
-    if look == Look::MoreWork {
+    let Some(signal) = signal.filter(|_| look == Look::Sleep) else {
         return;
-    }
-    if handle == abi::Handle::NONE {
-        // Both ends within one process: the other runs now.
-        crate::executor::yield_now().await;
-        with(&mut |shared| shared.link.awake());
-        return;
-    }
-    let mut signal = pin!(signalled(handle, Signals::DOORBELL | Signals::PEER_CLOSED));
+    };
+    let mut signal = pin!(signal);
     let mut slept = false;
     let seen = poll_fn(|context| {
         if let Poll::Ready(seen) = signal.as_mut().poll(context) {

@@ -2,6 +2,7 @@
 
 use core::{future::Future, pin::pin, task::Poll, time::Duration};
 
+pub use crate::reactor::Moment;
 use crate::{clock, reactor};
 
 /// The time ran out before the future was done; the future is dropped.
@@ -29,8 +30,8 @@ pub async fn sleep(duration: Duration) {
 }
 
 /// Sleeps until a moment in nanoseconds since start.
-pub async fn sleep_until(moment: u64) {
-    reactor::moment(moment).await;
+pub const fn sleep_until(moment: u64) -> Moment {
+    reactor::moment(moment)
 }
 
 /// Gives a future at most this long.

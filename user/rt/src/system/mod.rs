@@ -337,6 +337,15 @@ impl Lingering {
         session::pump()?;
         Ok(self.0.is_answered())
     }
+
+    /// Waits until it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Denied`] for programs that serve nobody, [`Refused::Gone`].
+    pub async fn over(&self) -> Result<(), Refused> {
+        session::until(|| self.0.poll_reply()).await.map(drop)
+    }
 }
 
 /// Asks for a moment before the machine goes down; for servers.

@@ -148,6 +148,18 @@ impl Request {
     pub fn is_answered(&self) -> bool {
         with(|session| session.reply(self.0).is_some_and(|reply| reply.is_some()))
     }
+
+    /// The reply, once it has come; what was refused is an error.
+    pub fn poll_reply(&self) -> Poll<Result<Message, Refused>> {
+        let reply = with(|session| session.reply(self.0).and_then(Option::take));
+        let Some(reply) = reply else {
+            return Poll::Pending;
+        };
+        Poll::Ready(match Refused::from_status(Note::parse(&reply).status) {
+            Some(refused) => Err(refused),
+            None => Ok(reply),
+        })
+    }
 }
 
 impl Drop for Request {
@@ -211,17 +223,7 @@ async fn exchange(
             doze(lend, For::Room).await;
         }
     }
-    until(|| {
-        let reply = with(|session| session.reply(request.0).and_then(Option::take));
-        let Some(reply) = reply else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match Refused::from_status(Note::parse(&reply).status) {
-            Some(refused) => Err(refused),
-            None => Ok(reply),
-        })
-    })
-    .await
+    until(|| request.poll_reply()).await
 }
 
 #[cfg(test)]
