@@ -47,9 +47,11 @@ impl Watch {
     }
 
     /// The station's stack is another: its connections need not have kept the names of their states
-    /// (one that has heard of a FIN, but not told of it, has not heard of it again).
+    /// (one that has heard of a FIN, but not told of it, has not heard of it again), and it knows nothing
+    /// of paths.
     pub(crate) fn restarted(&mut self) {
         self.states.forget();
+        self.paths = Paths::default();
     }
 
     /// The connections that the station has now.

@@ -87,7 +87,18 @@ impl Plan {
             host.half_open = random.pick(&[1, 2, host.half_open, host.half_open]);
         }
         plan.crashes = crashes(plan.hosts.len(), &mut random);
+        if !plan.crashes.is_empty() {
+            plan.talks.iter_mut().for_each(open_by_handshake);
+        }
         plan
+    }
+}
+
+/// What Fast Open has begun does not survive, and its bytes may come twice then.
+fn open_by_handshake(talk: &mut Talk) {
+    talk.visits.manner.options[FAST_OPEN] = None;
+    if let Some(serves) = &mut talk.serves {
+        serves.manner.options[FAST_OPEN] = None;
     }
 }
 
