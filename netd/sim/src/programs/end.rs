@@ -158,7 +158,8 @@ impl End {
     }
 
     pub(super) fn is_on(&self, socket: Option<SocketId>) -> bool {
-        self.socket.is_some() && self.socket == socket
+        // The name of a socket that was closed may be another's, once the stack is another.
+        self.socket.is_some() && self.socket == socket && !self.is_closing
     }
 
     pub(super) fn base(&self) -> u64 {
