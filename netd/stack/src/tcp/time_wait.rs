@@ -44,6 +44,9 @@ impl Stack {
         self.tcp.demux.turn(&tuple, was, Target::TimeWait(index));
         self.time_wait_begins(index);
         if durable.is_some() {
+            // First what its client is still to hear of: a record of an earlier state would find its
+            // ends taken.
+            self.commit(connection);
             self.put_record(Entry::TimeWait(index), durable.as_ref());
         }
     }
