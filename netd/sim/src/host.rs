@@ -56,19 +56,20 @@ pub(crate) fn mac(number: u8) -> MacAddress {
     MacAddress([2, 0, 0, 0, 0, number])
 }
 
-/// Tables small enough that thousands of worlds are quickly made.
+/// Tables small enough that thousands of worlds are quickly made, and large enough for all that
+/// three talks open at once.
 #[must_use]
 pub fn small_tables() -> Config {
     Config {
         clients: 8,
-        sockets: 64,
+        sockets: 128,
         sockets_per_client: 32,
-        connections: 32,
+        connections: 64,
         time_waits: 32,
-        half_open: 16,
+        half_open: 64,
         listeners: 8,
         datagram_sockets: 16,
-        requests: 256,
+        requests: 1_024,
         requests_per_socket: 32,
         inline_payloads: 16,
         packets: 16,

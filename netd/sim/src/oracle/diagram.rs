@@ -22,6 +22,15 @@ const ARROWS: [(&str, &str); 13] = [
     ("TIME-WAIT", "CLOSED"),
 ];
 
+/// What a new connection may be in when it is first seen.
+const EARLY: [&str; 5] = [
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "ESTABLISHED",
+    "CLOSE-WAIT",
+    "FIN-WAIT-1",
+];
+
 /// The states of one host's connections, as last seen.
 pub(super) struct States {
     name: String,
@@ -52,10 +61,10 @@ impl States {
             let key = (socket.local, remote);
             if let Some((before, id)) = self.seen.get(&key) {
                 // From CLOSED, or after TIME-WAIT was reused, it is another connection; and so it
-                // is if another socket has got the same port in the same moment.
+                // is if another socket has got the same port in the same moment. One that Fast Open
+                // has begun may have been served and closed since.
                 let is_new = ["CLOSED", "TIME-WAIT"].contains(before)
-                    && ["SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "CLOSE-WAIT"]
-                        .contains(&socket.state)
+                    && EARLY.contains(&socket.state)
                     || socket.state == "SYN-SENT" && socket.id != *id;
                 if !is_new && socket.state != "CLOSED" && !is_reachable(before, socket.state) {
                     return Err(format!(

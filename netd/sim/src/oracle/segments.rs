@@ -41,6 +41,8 @@ struct Flow {
 #[derive(Clone, Copy, Debug)]
 struct Begun {
     isn: Seq,
+    /// Sequence numbers that it took: more than one with bytes in it (RFC 7413).
+    len: i64,
     scale: Option<u8>,
     window: u16,
 }
@@ -124,6 +126,7 @@ impl Flow {
         if header.flags.contains(Flags::SYN) && self.their_isn != Some(seq) {
             let begun = Begun {
                 isn: seq,
+                len: segment.sequence_len().into(),
                 // RFC 7323 section 2.3: above 14, use 14.
                 scale: header.options.window_scale.map(|scale| scale.min(14)),
                 window: header.window,
@@ -172,7 +175,7 @@ impl Flow {
     fn begin(&mut self, begun: Begun) {
         self.their_isn = Some(begun.isn);
         self.their_scale = begun.scale;
-        self.came = vec![(0, 1)];
+        self.came = vec![(0, begun.len)];
         self.their_edge = 1 + i64::from(begun.window);
         self.next = None;
     }
@@ -218,20 +221,24 @@ impl Flow {
 
     /// Our SYN may begin a new connection, or answer the peer's that does.
     fn begin_anew(&mut self, header: &Header, seq: Seq) {
-        let answers = header.flags.contains(Flags::ACK).then_some(header.ack);
-        let answered = |isn: Seq| answers == Some(isn.plus(1).get());
-        let next = self.next.filter(|next| answered(next.isn));
+        let is_answer = header.flags.contains(Flags::ACK);
+        let acked = |isn: Seq| i64::from(Seq::new(header.ack).distance_from(isn));
+        let answered = |isn: Seq, len| is_answer && (1..=len).contains(&acked(isn));
+        let next = self.next.filter(|next| answered(next.isn, next.len));
         // The same SYN may be answered twice, if the first answer was forgotten.
         let same = self
             .their_isn
-            .filter(|isn| answered(*isn))
+            .filter(|isn| answered(*isn, 1))
             .map(|isn| Begun {
                 isn,
+                len: 1,
                 scale: self.their_scale,
                 window: u16::try_from(self.their_edge - 1).unwrap_or(u16::MAX),
             });
         let is_other = self.our_isn.is_some_and(|isn| isn != seq);
-        if is_other || next.is_some() {
+        // By the same cookie, if it comes when the connection is over.
+        let is_again = self.has_cookies && self.may_be_over && same.is_some();
+        if is_other || is_again || next.is_some() {
             *self = Self::new(self.has_cookies);
             if let Some(begun) = next.or(same) {
                 self.begin(begun);
