@@ -38,7 +38,8 @@ local! {
 
 /// Starts a task. It runs whenever a [`block_on`] runs.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
-    let schedule = |task| RUNNABLE.with(|queue| queue.push_back(task));
+    // What a thread that ends leaves behind may still wake tasks: they end with it.
+    let schedule = |task| RUNNABLE.try_with(|queue| queue.push_back(task));
     // SAFETY: the future lives as long as it likes (`'static`), and so does the closure, which
     // borrows nothing. Neither the future nor the runnable leaves its thread: the program has one,
     // and on the host the queue belongs to the thread.

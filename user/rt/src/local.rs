@@ -40,6 +40,17 @@ impl<T> Local<T> {
         #[cfg(not(target_os = "none"))]
         return self.value.with_borrow_mut(work);
     }
+
+    /// As [`Self::with`], but nothing is done when the value is gone: on the host, when the thread ends.
+    #[inline]
+    pub fn try_with(&'static self, work: impl FnOnce(&mut T)) {
+        #[cfg(target_os = "none")]
+        work(&mut self.value.borrow_mut());
+        #[cfg(not(target_os = "none"))]
+        self.value
+            .try_with(|value| work(&mut value.borrow_mut()))
+            .ok();
+    }
 }
 
 /// Declares a [`Local`].
