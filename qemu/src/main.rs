@@ -5,6 +5,7 @@
 //! line; `tests` holds one file per promise.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod bench;
 mod checks;
 mod console;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::Figure;
+use crate::answer::is_whole;
 use crate::guest::{BOOT, Guest};
 use crate::machine::{Card, Link, Machine};
 use crate::peers::traffic;
@@ -123,16 +124,8 @@ fn request(stream: &mut TcpStream) -> Result<()> {
         let count = stream.read(&mut chunk)?;
         ensure!(count > 0, "the server closed");
         answer.extend(chunk.iter().take(count));
-        if let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-            let length: usize = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length:"))
-                .and_then(|value| value.trim().parse().ok())
-                .context("no length")?;
-            if answer.len() >= end + 4 + length {
-                return Ok(());
-            }
+        if is_whole(&answer)? {
+            return Ok(());
         }
     }
 }

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use super::Row;
 use super::peer::{ANSWER, ATTEMPTS, Connection, QUIET, SEGMENT, Segment};
 use super::rig::Rig;
+use crate::answer::is_whole;
 use crate::frames::{Cable, OUR_MAC, US, as_echo_reply, as_udp, echo_request, udp};
 
 /// Echoes of which each waits for the one before.
@@ -399,17 +400,7 @@ fn request(cable: &Cable, connection: &mut Connection) -> Result<()> {
         if let Some(acknowledgment) = connection.delayed_acknowledgment()? {
             cable.send(&acknowledgment)?;
         }
-        let Some(end) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
-            continue;
-        };
-        let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-        ensure!(head.starts_with("http/1.1 200"), "answer {head:?}");
-        let length: usize = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .and_then(|value| value.trim().parse().ok())
-            .context("no length")?;
-        if answer.len() >= end + 4 + length {
+        if is_whole(&answer)? {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::ethernet::{ANSWER, is_alive};
 use super::{Group, Stage, tests};
-use crate::frames::{ADDRESS, Cable, as_echo_reply, echo_request};
+use crate::frames::{ADDRESS, Cable, as_echo_reply, as_udp, echo_request, udp};
 use crate::guest::Guest;
 use crate::machine::{Card, Machine};
 use crate::paths;
@@ -219,5 +219,16 @@ fn netd_can_be_ended(stage: &mut Stage) -> Result<()> {
     cable.introduce()?;
     is_alive(cable)?;
     guest.must("ping -c 1 127.0.0.1")?;
-    Ok(())
+    // The services have lost their sockets, end, and are started anew.
+    loop {
+        cable.send(&udp(5000, 7, b"again"))?;
+        let heard = |frame: &[u8]| as_udp(frame).filter(|it| it.payload == b"again");
+        if cable.expect("UDP echo", ANSWER, heard).is_ok() {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "the echo service does not return"
+        );
+    }
 }

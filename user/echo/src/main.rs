@@ -130,9 +130,14 @@ async fn echo_datagrams(net: Net) {
         let socket = UdpSocket::bind(&net, any(ECHO_PORT)).await?;
         let mut buffer = vec![0; usize::from(u16::MAX)];
         loop {
-            // An ICMP error for an answer of ours concerns that peer only.
-            if let Ok((count, from)) = socket.receive_from(&mut buffer).await {
-                _ = socket.send_to(&buffer[..count], from).await;
+            match socket.receive_from(&mut buffer).await {
+                Ok((count, from)) => _ = socket.send_to(&buffer[..count], from).await,
+                // The socket is gone, and will not come back.
+                Err(error @ (Error::ServerRestarted | Error::NoService | Error::Closed)) => {
+                    return Err(error);
+                }
+                // An ICMP error for an answer of ours concerns that peer only.
+                Err(_) => {}
             }
         }
     }
