@@ -10,12 +10,26 @@ use core::fmt;
 pub struct Protocol(pub u8);
 
 impl Protocol {
+    /// IPv6's hop-by-hop options, RFC 8200 section 4.3.
+    pub const HOP_BY_HOP: Self = Self(0);
     /// ICMP for IPv4, RFC 792.
     pub const ICMP: Self = Self(1);
+    /// IGMP, RFC 3376.
+    pub const IGMP: Self = Self(2);
     /// TCP, RFC 9293.
     pub const TCP: Self = Self(6);
     /// UDP, RFC 768.
     pub const UDP: Self = Self(17);
+    /// IPv6's routing header, RFC 8200 section 4.4.
+    pub const ROUTING: Self = Self(43);
+    /// IPv6's fragment header, RFC 8200 section 4.5.
+    pub const FRAGMENT: Self = Self(44);
+    /// ICMP for IPv6, RFC 4443.
+    pub const ICMPV6: Self = Self(58);
+    /// Nothing follows, RFC 8200 section 4.7.
+    pub const NOTHING: Self = Self(59);
+    /// IPv6's destination options, RFC 8200 section 4.6.
+    pub const DESTINATION: Self = Self(60);
 }
 
 impl fmt::Debug for Protocol {
@@ -28,8 +42,10 @@ impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ICMP => f.write_str("icmp"),
+            Self::IGMP => f.write_str("igmp"),
             Self::TCP => f.write_str("tcp"),
             Self::UDP => f.write_str("udp"),
+            Self::ICMPV6 => f.write_str("icmp6"),
             Self(number) => write!(f, "protocol {number}"),
         }
     }

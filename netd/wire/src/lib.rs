@@ -56,7 +56,7 @@ pub mod tcp;
 mod train;
 pub mod udp;
 
-pub use addr::{Cidr4, MacAddress};
+pub use addr::{Cidr, Cidr4, Cidr6, MacAddress, Prefixed};
 pub use checksum::{Check, Pseudo, Seal, Sum, copy_and_sum, sum};
 pub use drop::Drop;
 pub use ethernet::EtherType;

@@ -1,44 +1,83 @@
-//! IPv4 prefixes: an address and how many of its leading bits name the network (RFC 4632).
+//! Prefixes: an address and how many of its leading bits name the network (RFC 4632, RFC 4291 section 2.3).
 
 use core::error::Error;
 use core::fmt;
-use core::net::Ipv4Addr;
+use core::hash::Hash;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-/// An IPv4 address together with the length of its network's prefix: `10.0.2.15/24`.
+/// An address of which prefixes are made: of one family or the other, never of either.
+pub trait Prefixed: Copy + Eq + Hash + fmt::Display + FromStr {
+    /// Bits of an address.
+    const WIDTH: u8;
+    /// The address whose bits are all zero.
+    const ZERO: Self;
+
+    /// The address with all bits behind the first `prefix` cleared.
+    #[must_use]
+    fn network(self, prefix: u8) -> Self;
+}
+
+impl Prefixed for Ipv4Addr {
+    const WIDTH: u8 = 32;
+    const ZERO: Self = Self::UNSPECIFIED;
+
+    #[inline]
+    fn network(self, prefix: u8) -> Self {
+        Self::from_bits(self.to_bits() & !u32::MAX.checked_shr(prefix.into()).unwrap_or(0))
+    }
+}
+
+impl Prefixed for Ipv6Addr {
+    const WIDTH: u8 = 128;
+    const ZERO: Self = Self::UNSPECIFIED;
+
+    #[inline]
+    fn network(self, prefix: u8) -> Self {
+        Self::from_bits(self.to_bits() & !u128::MAX.checked_shr(prefix.into()).unwrap_or(0))
+    }
+}
+
+/// An address together with the length of its network's prefix: `10.0.2.15/24`, `2001:db8::15/64`.
 ///
-/// *Invariant*: the prefix is at most 32.
+/// *Invariant*: the prefix is no longer than the address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Cidr4 {
-    address: Ipv4Addr,
+pub struct Cidr<A> {
+    address: A,
     prefix: u8,
 }
 
-/// A prefix longer than 32 bits, a mask with holes, or a text that is no `address/prefix`.
+/// A prefix of IPv4.
+pub type Cidr4 = Cidr<Ipv4Addr>;
+
+/// A prefix of IPv6.
+pub type Cidr6 = Cidr<Ipv6Addr>;
+
+/// A prefix longer than an address, a mask with holes, or a text that is no `address/prefix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadPrefix;
 
 impl fmt::Display for BadPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not an IPv4 prefix such as 10.0.2.15/24")
+        f.write_str("not a prefix such as 10.0.2.15/24 or 2001:db8::15/64")
     }
 }
 
 impl Error for BadPrefix {}
 
-impl Cidr4 {
+impl<A: Prefixed> Cidr<A> {
     /// Every address: the destination of the default route.
     pub const ALL: Self = Self {
-        address: Ipv4Addr::UNSPECIFIED,
+        address: A::ZERO,
         prefix: 0,
     };
 
     /// An address and its prefix length in bits.
     ///
     /// # Errors
-    /// [`BadPrefix`] when `prefix` is above 32.
-    pub const fn new(address: Ipv4Addr, prefix: u8) -> Result<Self, BadPrefix> {
-        if prefix <= 32 {
+    /// [`BadPrefix`] when `prefix` is longer than an address.
+    pub const fn new(address: A, prefix: u8) -> Result<Self, BadPrefix> {
+        if prefix <= A::WIDTH {
             Ok(Self { address, prefix })
         } else {
             Err(BadPrefix)
@@ -47,13 +86,46 @@ impl Cidr4 {
 
     /// The prefix that contains one address only.
     #[must_use]
-    pub const fn host(address: Ipv4Addr) -> Self {
+    pub const fn host(address: A) -> Self {
         Self {
             address,
-            prefix: 32,
+            prefix: A::WIDTH,
         }
     }
 
+    /// The address, host bits included.
+    #[inline]
+    #[must_use]
+    pub const fn address(self) -> A {
+        self.address
+    }
+
+    /// The length of the prefix in bits, at most that of an address.
+    #[inline]
+    #[must_use]
+    pub const fn prefix(self) -> u8 {
+        self.prefix
+    }
+
+    /// The network: the host bits cleared.
+    #[must_use]
+    pub fn network(self) -> Self {
+        Self {
+            address: self.address.network(self.prefix),
+            prefix: self.prefix,
+        }
+    }
+
+    /// Whether `address` is in the network.
+    #[inline]
+    #[must_use]
+    pub fn contains(self, address: A) -> bool {
+        self.address.network(self.prefix) == address.network(self.prefix)
+    }
+}
+
+/// What only IPv4 has: masks, and an address for all hosts of a network.
+impl Cidr4 {
     /// An address and its network's mask, such as `255.255.255.0`.
     ///
     /// # Errors
@@ -69,78 +141,35 @@ impl Cidr4 {
         }
     }
 
-    /// The address, host bits included.
-    #[inline]
-    #[must_use]
-    pub const fn address(self) -> Ipv4Addr {
-        self.address
-    }
-
-    /// The length of the prefix in bits, 0 to 32.
-    #[inline]
-    #[must_use]
-    pub const fn prefix(self) -> u8 {
-        self.prefix
-    }
-
     /// The network's mask.
     #[inline]
     #[must_use]
-    pub const fn mask(self) -> Ipv4Addr {
-        Ipv4Addr::from_bits(self.mask_bits())
-    }
-
-    /// The network: the host bits cleared.
-    #[must_use]
-    pub const fn network(self) -> Self {
-        let address = Ipv4Addr::from_bits(self.address.to_bits() & self.mask_bits());
-        Self {
-            address,
-            prefix: self.prefix,
-        }
+    pub fn mask(self) -> Ipv4Addr {
+        Ipv4Addr::BROADCAST.network(self.prefix)
     }
 
     /// The address that reaches all hosts of the network (RFC 919 section 7). Networks of 31 and
     /// 32 bits have none (RFC 3021 section 2.2).
     #[must_use]
-    pub const fn broadcast(self) -> Option<Ipv4Addr> {
-        if self.prefix >= 31 {
-            return None;
-        }
-        Some(Ipv4Addr::from_bits(
-            self.address.to_bits() | !self.mask_bits(),
-        ))
-    }
-
-    /// Whether `address` is in the network.
-    #[inline]
-    #[must_use]
-    pub const fn contains(self, address: Ipv4Addr) -> bool {
-        (self.address.to_bits() ^ address.to_bits()) & self.mask_bits() == 0
-    }
-
-    #[inline]
-    const fn mask_bits(self) -> u32 {
-        match u32::MAX.checked_shr(self.prefix as u32) {
-            Some(host_bits) => !host_bits,
-            None => u32::MAX,
-        }
+    pub fn broadcast(self) -> Option<Ipv4Addr> {
+        (self.prefix < 31)
+            .then(|| Ipv4Addr::from_bits(self.address.to_bits() | !self.mask().to_bits()))
     }
 }
 
-impl fmt::Display for Cidr4 {
+impl<A: fmt::Display> fmt::Display for Cidr<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
-impl fmt::Debug for Cidr4 {
+impl<A: fmt::Display> fmt::Debug for Cidr<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for Cidr4 {
+impl<A: Prefixed> FromStr for Cidr<A> {
     type Err = BadPrefix;
 
     fn from_str(text: &str) -> Result<Self, BadPrefix> {
@@ -233,5 +262,19 @@ mod tests {
         assert!(!cidr("10.0.2.15/24").contains(Ipv4Addr::new(10, 0, 3, 15)));
         assert!(Cidr4::ALL.contains(Ipv4Addr::BROADCAST));
         assert!(!Cidr4::host(Ipv4Addr::LOCALHOST).contains(Ipv4Addr::new(127, 0, 0, 2)));
+    }
+
+    #[test]
+    fn prefixes_of_ipv6() {
+        let it: Cidr6 = "2001:db8:1:2:3::4/61".parse().expect("a prefix");
+        assert_eq!(format!("{}", it.network()), "2001:db8:1::/61");
+        assert!(it.contains(Ipv6Addr::new(0x2001, 0xdb8, 1, 7, 9, 0, 0, 1)));
+        assert!(!it.contains(Ipv6Addr::new(0x2001, 0xdb8, 1, 8, 3, 0, 0, 4)));
+        assert!(Cidr6::ALL.contains(Ipv6Addr::LOCALHOST));
+        assert!(Cidr6::host(Ipv6Addr::LOCALHOST).contains(Ipv6Addr::LOCALHOST));
+        assert!(!Cidr6::host(Ipv6Addr::LOCALHOST).contains(Ipv6Addr::UNSPECIFIED));
+        for bad in ["::/129", "10.0.0.1/8", "::1", "fe80::1%1/64", "::/"] {
+            assert_eq!(bad.parse::<Cidr6>(), Err(BadPrefix), "{bad}");
+        }
     }
 }
