@@ -112,7 +112,7 @@ impl Stack {
             return Err(AdminError::BadAddress);
         }
         let origin = Origin::Static;
-        let added = self.routes.add(Route {
+        let added = self.nets.v4.routes.add(Route {
             network,
             prefix,
             gateway,
@@ -139,7 +139,7 @@ impl Stack {
     ) -> Result<(), AdminError> {
         let network = self.named(interface, destination)?;
         let network = network.network(prefix.min(32));
-        let removed = self.routes.remove(|route| {
+        let removed = self.nets.v4.routes.remove(|route| {
             route.interface == interface && route.network == network && route.prefix == prefix
         });
         self.generation += 1;
@@ -162,8 +162,8 @@ impl Stack {
         if own || address.is_multicast() || address.is_broadcast() || !mac.is_station() {
             return Err(AdminError::BadAddress);
         }
-        let change = self.neighbours.set(interface, address, mac, now);
-        self.apply(change.ok_or(AdminError::TableFull)?, now);
+        let change = self.nets.v4.neighbours.set(interface, address, mac, now);
+        self.apply::<Ipv4Addr>(change.ok_or(AdminError::TableFull)?, now);
         Ok(())
     }
 
@@ -178,11 +178,11 @@ impl Stack {
         now: Instant,
     ) -> Result<(), AdminError> {
         let address = self.named(interface, address)?;
-        let found = self.neighbours.index_of(interface, address);
+        let found = self.nets.v4.neighbours.index_of(interface, address);
         let index = found.ok_or(AdminError::NotFound)?;
-        self.fail_waiters(index, now);
+        self.fail_waiters::<Ipv4Addr>(index, now);
         self.timers.disarm(Timer::Neighbour(index));
-        self.neighbours.remove(index);
+        self.nets.v4.neighbours.remove(index);
         Ok(())
     }
 

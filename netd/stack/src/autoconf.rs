@@ -201,7 +201,7 @@ impl Stack {
     }
 
     fn add_route_quietly(&mut self, route: Route<Ipv4Addr>) {
-        match self.routes.add(route) {
+        match self.nets.v4.routes.add(route) {
             Ok(()) | Err(crate::route::Refused::Exists) => {}
             Err(crate::route::Refused::Full) => self.stats.drop_sent(Drop::NoRoute),
         }
@@ -230,7 +230,7 @@ impl Stack {
             .addresses
             .iter()
             .any(|other| other.cidr.network() == network);
-        self.routes.remove(|route| {
+        self.nets.v4.routes.remove(|route| {
             let of_network = route.network == network.address()
                 && route.prefix == network.prefix()
                 && route.gateway.is_none();
@@ -373,7 +373,9 @@ impl Stack {
         });
         let leased = lease.address.address();
         if let Some(plan) = fallback {
-            self.routes
+            self.nets
+                .v4
+                .routes
                 .remove(|route| route.interface == id && route.origin == Origin::Static);
             if plan.address != leased {
                 self.take_address(id, plan.address, now);
@@ -395,7 +397,7 @@ impl Stack {
     }
 
     fn renew(&mut self, id: InterfaceId, lease: &Lease) {
-        self.routes.remove(|route| {
+        self.nets.v4.routes.remove(|route| {
             route.interface == id && route.origin == Origin::Dhcp && route.gateway.is_some()
         });
         self.use_parameters(id, lease);
@@ -445,7 +447,9 @@ impl Stack {
         while let Some(address) = leased(self) {
             self.take_address(id, address, now);
         }
-        self.routes
+        self.nets
+            .v4
+            .routes
             .remove(|route| route.interface == id && route.origin == Origin::Dhcp);
         self.use_name_servers(id, [NOBODY; NAME_SERVERS]);
         if let Some(interface) = self.interfaces.get_mut(id.index()) {
@@ -514,7 +518,7 @@ impl Stack {
             let next_hop = routed
                 .filter(|_| !to.is_broadcast())
                 .map_or(to, |path| path.next_hop);
-            let version = self.routes.version();
+            let version = self.nets.v4.routes.version();
             let path = Path {
                 interface: id,
                 next_hop,

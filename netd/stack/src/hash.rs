@@ -5,9 +5,10 @@
 //! ever sees its results. [`Hasher`] gives numbers that peers do see (initial sequence numbers,
 //! RFC 6528's F; timestamp offsets; cookies): SipHash 1-3.
 
+use crate::family::Family;
 use crate::rng::Rng;
 use core::hash::Hasher as _;
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use siphasher::sip::SipHasher13;
 
 /// An address of either family, as far as tables care.
@@ -78,15 +79,15 @@ pub(crate) struct Tuple<A> {
     pub(crate) remote_port: u16,
 }
 
-impl Tuple<Ipv4Addr> {
+impl<A: Family> Tuple<A> {
     /// Our end.
     pub(crate) fn local_end(&self) -> SocketAddr {
-        SocketAddrV4::new(self.local, self.local_port).into()
+        self.local.end(self.local_port)
     }
 
     /// The peer's end.
     pub(crate) fn remote_end(&self) -> SocketAddr {
-        SocketAddrV4::new(self.remote, self.remote_port).into()
+        self.remote.end(self.remote_port)
     }
 }
 

@@ -45,7 +45,7 @@ impl Stack {
 
     /// All routes.
     pub fn routes(&self) -> impl Iterator<Item = RouteInfo> + '_ {
-        self.routes.iter().map(|route| RouteInfo {
+        self.nets.v4.routes.iter().map(|route| RouteInfo {
             destination: IpAddr::V4(route.network),
             prefix: route.prefix,
             gateway: route.gateway.map(IpAddr::V4),
@@ -57,17 +57,21 @@ impl Stack {
 
     /// All neighbours.
     pub fn neighbours(&self, now: Instant) -> impl Iterator<Item = NeighbourInfo> + '_ {
-        self.neighbours.iter().map(move |(index, neighbour)| {
-            let waiting = self.packets.len(self.waiting_queue(index));
-            NeighbourInfo {
-                address: IpAddr::V4(neighbour.address),
-                mac: neighbour.has_mac().then_some(neighbour.mac),
-                state: neighbour.state,
-                interface: neighbour.interface,
-                age: now.since(neighbour.heard),
-                waiting: u8::try_from(waiting).unwrap_or(u8::MAX),
-            }
-        })
+        self.nets
+            .v4
+            .neighbours
+            .iter()
+            .map(move |(index, neighbour)| {
+                let waiting = self.nets.v4.packets.len(self.waiting_queue(index));
+                NeighbourInfo {
+                    address: IpAddr::V4(neighbour.address),
+                    mac: neighbour.has_mac().then_some(neighbour.mac),
+                    state: neighbour.state,
+                    interface: neighbour.interface,
+                    age: now.since(neighbour.heard),
+                    waiting: u8::try_from(waiting).unwrap_or(u8::MAX),
+                }
+            })
     }
 
     fn room_in(&self, chain: &Chain) -> u64 {
@@ -252,7 +256,7 @@ impl Stack {
         Holdings {
             requests: self.requests.in_use(),
             inline_payloads: self.inline.in_use(),
-            packets: u32::try_from(self.packets.in_use()).unwrap_or(u32::MAX),
+            packets: u32::try_from(self.nets.v4.packets.in_use()).unwrap_or(u32::MAX),
             hole_lists: self.tcp.shared.hole_lists_in_use(),
             busy_parts: self.tcp.shared.busy_parts_in_use(),
         }

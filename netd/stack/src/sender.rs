@@ -42,7 +42,7 @@ pub(crate) enum Next {
     Idle,
     /// By another link, by which its next packet leaves.
     Elsewhere(InterfaceId),
-    /// When this neighbour is known.
+    /// When the neighbour is known that those in this queue wait for.
     Waits(u32),
 }
 
@@ -131,10 +131,7 @@ impl Stack {
                 self.senders.remove(number);
             }
             Next::Elsewhere(other) => self.senders.push(Self::ready_queue(other), number),
-            Next::Waits(neighbour) => {
-                let waiting = self.waiting_queue(neighbour);
-                self.senders.push(waiting, number);
-            }
+            Next::Waits(queue) => self.senders.push(queue, number),
         }
         None
     }

@@ -16,17 +16,16 @@ use crate::icmp::ping::Pings;
 use crate::id::InterfaceId;
 use crate::inline::Inline;
 use crate::interface::{Interface, Medium};
-use crate::ip::v4_in::LinkScope;
+use crate::ip::incoming::LinkScope;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
-use crate::neigh::cache::Cache;
+use crate::net::Nets;
 use crate::packed::Requests;
-use crate::packets::{Owner, Packets};
+use crate::packets::Owner;
 use crate::pieces::{Draft, Extent, Gathered, Pieces};
 use crate::queues::Queues;
 use crate::records::Records;
 use crate::rng::Rng;
-use crate::route::Routes;
 use crate::scattered::LINK_BYTES;
 use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
@@ -57,9 +56,7 @@ pub struct Stack {
     pub(crate) timers: Timers,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) autoconf: Vec<Autoconf>,
-    pub(crate) routes: Routes<Ipv4Addr>,
-    pub(crate) neighbours: Cache<Ipv4Addr>,
-    pub(crate) packets: Packets<Ipv4Addr>,
+    pub(crate) nets: Nets,
     pub(crate) numbering: Numbering,
     /// Who has something to send, by link or by the neighbour they wait for.
     pub(crate) senders: Queues,
@@ -107,15 +104,7 @@ impl Stack {
             timers: Timers::new(&config, now),
             interfaces,
             autoconf,
-            routes: Routes::new(config.routes as usize),
-            neighbours: Cache::new(neighbours, config.neighbour_reachable, &mut rng),
-            packets: Packets::new(
-                config.packets as usize,
-                config.largest_mtu.into(),
-                queues,
-                config.interfaces.into(),
-                Ipv4Addr::UNSPECIFIED,
-            ),
+            nets: Nets::new(&config, &mut rng),
             senders: Queues::new(queues, numbering.senders()),
             dirty: Queues::new(clients, numbering.all()),
             dirty_clients: Queues::new(1, clients),
@@ -168,7 +157,7 @@ impl Stack {
     /// The configuration changed: whatever was looked up must be looked up again.
     pub(crate) fn configuration_changed(&mut self) {
         self.generation += 1;
-        self.routes.touch();
+        self.nets.v4.routes.touch();
     }
 
     /// Adds a link.
@@ -327,7 +316,7 @@ impl Stack {
         while let Some(timer) = self.timers.fire(now, |index| self.tcp.deadline(index)) {
             match timer {
                 Timer::Interface(index) => self.fire_interface(index, now),
-                Timer::Neighbour(index) => self.fire_neighbour(index, now),
+                Timer::Neighbour(index) => self.fire_neighbour::<Ipv4Addr>(index, now),
                 Timer::Connection(index) => self.fire_connection(index, now),
                 Timer::HalfOpen(index) => self.fire_half_open(index, now),
                 Timer::TimeWait => self.fire_time_wait(now),
@@ -417,8 +406,8 @@ impl Stack {
         let queue = Self::ready_queue(id);
         for senders in [self.senders_first, !self.senders_first] {
             if !senders {
-                if !self.packets.is_empty(queue)
-                    && let Some(extent) = self.output_packet(id, draft.buffer, now)
+                if !self.nets.v4.packets.is_empty(queue)
+                    && let Some(extent) = self.output_packet::<Ipv4Addr>(id, draft.buffer, now)
                 {
                     return Some((extent, complete));
                 }
@@ -440,7 +429,7 @@ impl Stack {
         let queue = Self::ready_queue(id);
         self.is_cutting(id)
             || !self.senders.is_empty(queue)
-            || !self.packets.is_empty(queue)
+            || !self.nets.v4.packets.is_empty(queue)
             || self.has_questions(id)
     }
 
@@ -476,18 +465,5 @@ impl Stack {
             Owner::Resolver(query) => self.query_failed(query, now),
             Owner::None => {}
         }
-    }
-
-    /// Nobody who waits for this neighbour can be sent.
-    pub(crate) fn fail_waiters(&mut self, neighbour: u32, now: Instant) {
-        let waiting = self.waiting_queue(neighbour);
-        while let Some(owner) = self.packets.discard_first(waiting) {
-            self.stats.drop_sent(Drop::NeighbourUnreachable);
-            self.packet_failed(owner, SocketError::HostUnreachable, now);
-        }
-        // Connections find out for themselves when it is their turn.
-        let interface = self.neighbours.get(neighbour).map(|entry| entry.interface);
-        let ready = Self::ready_queue(interface.unwrap_or(InterfaceId::LOOPBACK));
-        self.senders.append(waiting, ready);
     }
 }

@@ -4,7 +4,7 @@
 //! RFC 1812 4.3.2.8. *Never* decides that something is wrong: layers above and below say so.
 
 use crate::interface::Scope;
-use crate::ip::v4_in::Incoming;
+use crate::ip::incoming::Incoming;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -82,7 +82,7 @@ impl Stack {
         };
         // RFC 1812 4.3.2.3: as much of the packet as fits into 576 bytes.
         let most = MAX_ERROR_PACKET - ipv4::HEADER_LEN - icmp4::HEADER_LEN;
-        let bytes = incoming.packet.bytes;
+        let bytes = incoming.bytes;
         let quote = bytes.get(..most).unwrap_or(bytes);
         let header = self.header(&path, incoming.source(), Protocol::ICMP, self.config.ttl);
         let len = icmp4::HEADER_LEN + quote.len();

@@ -8,7 +8,7 @@
 use crate::error::SocketError;
 use crate::icmp::errors::write_message;
 use crate::interface::Scope;
-use crate::ip::v4_in::Incoming;
+use crate::ip::incoming::Incoming;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -70,7 +70,7 @@ fn verdict(header: &Header) -> Option<Verdict> {
 impl Stack {
     /// Takes in a message.
     pub(crate) fn icmp_input(&mut self, incoming: &Incoming<'_>, now: Instant) -> Result<(), Drop> {
-        let message = Message::parse(incoming.packet.payload)?;
+        let message = Message::parse(incoming.payload)?;
         match message.header {
             Header::EchoRequest {
                 identifier,
@@ -110,7 +110,7 @@ impl Stack {
             identifier,
             sequence,
         };
-        let len = incoming.packet.payload.len();
+        let len = incoming.payload.len();
         if self.queue_packet(&path, &header, len, Owner::None, |payload| {
             write_message(&reply, body, payload)
         }) {

@@ -9,7 +9,7 @@ use crate::error::{PingError, SocketError};
 use crate::event::EventKind;
 use crate::icmp::input::Verdict;
 use crate::id::{ClientId, Token};
-use crate::ip::v4_in::Incoming;
+use crate::ip::incoming::Incoming;
 use crate::packets::Owner;
 use crate::request::Ping;
 use crate::slab::Table;
@@ -81,7 +81,7 @@ impl Stack {
         }
         let path = self.path(to, None).ok_or(PingError::NoRoute)?;
         let len = usize::from(ping.size) + icmp4::HEADER_LEN;
-        let most = usize::from(path.mtu).min(self.packets.size());
+        let most = usize::from(path.mtu).min(self.nets.v4.packets.size());
         if len + ipv4::HEADER_LEN > most {
             return Err(PingError::TooBig);
         }
@@ -175,7 +175,7 @@ impl Stack {
         ping.answer = Some(EventKind::PingReply {
             from: IpAddr::V4(incoming.source()),
             round_trip: now.since(sent),
-            ttl: incoming.packet.header.ttl,
+            ttl: incoming.hops(),
             size: u16::try_from(size).unwrap_or(u16::MAX),
             sequence,
         });

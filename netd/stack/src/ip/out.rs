@@ -1,4 +1,4 @@
-//! IPv4, outwards: which way, from which address, and onto the link.
+//! Outwards: which way, from which address, and onto the link.
 //!
 //! *Owns* the choice of a path, packets of our own making (control messages), and the last step of
 //! every packet. *Never* copies a client's payload: senders write straight into the frame.
@@ -6,9 +6,10 @@
 //! Spec: RFC 1122 3.3.1 (routing), 3.3.4 (source address), 3.2.1; RFC 6864 (atomic packets).
 
 use crate::error::SocketError;
+use crate::family::{Family, Outgoing};
 use crate::id::InterfaceId;
 use crate::interface::Medium;
-use crate::ip::v4_in::LinkScope;
+use crate::ip::incoming::LinkScope;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
@@ -18,17 +19,17 @@ use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
-use wire::{Drop, Headroom, MacAddress, Protocol, Rest, ipv4};
+use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Rest};
 
 /// A way to an address, good while [`crate::route::Routes::version`] stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Path {
+pub(crate) struct Path<A = Ipv4Addr> {
     /// Through which interface; loopback for our own addresses.
     pub(crate) interface: InterfaceId,
     /// The next hop: a neighbour, a group, or all ones for every broadcast.
-    pub(crate) next_hop: Ipv4Addr,
+    pub(crate) next_hop: A,
     /// The address to speak from.
-    pub(crate) source: Ipv4Addr,
+    pub(crate) source: A,
     /// Largest packet in bytes.
     pub(crate) mtu: u16,
     /// Whether it reaches more than one host.
@@ -37,12 +38,12 @@ pub(crate) struct Path {
     pub(crate) version: u32,
 }
 
-/// A [`Path`] less the address to speak from, for who has that already; in ten bytes, of which every
-/// connection has one.
+/// A [`Path`] less the address to speak from, for who has that already; over IPv4 in ten bytes, of
+/// which every connection has one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Way {
+pub(crate) struct Way<A = Ipv4Addr> {
     pub(crate) interface: InterfaceId,
-    pub(crate) next_hop: Ipv4Addr,
+    pub(crate) next_hop: A,
     pub(crate) mtu: u16,
     pub(crate) shared: bool,
     /// The lower half of the routes' version; zero is none.
@@ -51,24 +52,24 @@ pub(crate) struct Way {
 
 const _: () = assert!(size_of::<Option<Way>>() <= 10);
 
-impl From<Path> for Way {
-    fn from(path: Path) -> Self {
+impl<A> From<Path<A>> for Way<A> {
+    fn from(path: Path<A>) -> Self {
         Self {
             interface: path.interface,
             next_hop: path.next_hop,
             mtu: path.mtu,
             shared: path.shared,
-            version: Self::half(path.version),
+            version: half(path.version),
         }
     }
 }
 
-impl Way {
-    #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-    const fn half(version: u32) -> u16 {
-        version as u16
-    }
+#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
+const fn half(version: u32) -> u16 {
+    version as u16
+}
 
+impl<A> Way<A> {
     /// It must be looked up again.
     pub(crate) fn grow_old(&mut self) {
         self.version = 0;
@@ -77,8 +78,8 @@ impl Way {
     /// The path that begins at this address of ours, if it was found with these routes. (Who asks
     /// has made all ways old of which the upper half of the version was another.)
     #[inline]
-    pub(crate) fn starting_at(self, source: Ipv4Addr, version: u32) -> Option<Path> {
-        if self.version != Self::half(version) || self.version == 0 {
+    pub(crate) fn starting_at(self, source: A, version: u32) -> Option<Path<A>> {
+        if self.version != half(version) || self.version == 0 {
             return None;
         }
         Some(Path {
@@ -104,8 +105,8 @@ pub(crate) fn next_identification(state: &mut u64) -> u16 {
 
 impl Stack {
     /// The way to an address, from a given one of ours if the caller is bound to one.
-    pub(crate) fn path(&self, to: Ipv4Addr, bound: Option<Ipv4Addr>) -> Option<Path> {
-        let version = self.routes.version();
+    pub(crate) fn path<A: Family>(&self, to: A, bound: Option<A>) -> Option<Path<A>> {
+        let version = self.net::<A>().routes.version();
         if self.is_own(to) {
             let loopback = self.interfaces.first()?;
             return Some(Path {
@@ -117,29 +118,36 @@ impl Stack {
                 version,
             });
         }
-        // RFC 1122 3.2.1.3: 127/8 and 0/8 never leave the host.
-        if to.is_loopback() || to.octets().first() == Some(&0) {
+        if !to.may_leave() {
             return None;
         }
-        let (id, next_hop, shared) = self.next_hop(to, bound)?;
+        let (id, next_hop, shared) = A::next_hop(self, to, bound)?;
         let interface = self.interfaces.get(id.index())?;
         let source = match bound {
             Some(bound) => bound,
-            // Seen from the gateway, if there is one: the address that it routes back to.
-            None => interface.source_for(if shared { to } else { next_hop })?,
+            None => A::source_for(interface, to, next_hop)?,
         };
         Some(Path {
             interface: id,
             next_hop,
             source,
-            mtu: interface.mtu,
+            mtu: A::mtu(interface),
             shared,
             version,
         })
     }
 
+    /// Whether the address is ours, on whichever interface.
+    pub(crate) fn is_own<A: Family>(&self, address: A) -> bool {
+        address.is_inside()
+            || self
+                .interfaces
+                .iter()
+                .any(|interface| address.is_of(interface))
+    }
+
     /// Interface, next hop and whether it is a broadcast or group.
-    fn next_hop(
+    pub(crate) fn next_hop4(
         &self,
         to: Ipv4Addr,
         bound: Option<Ipv4Addr>,
@@ -155,30 +163,33 @@ impl Stack {
             // else the first.
             let chosen = bound
                 .and_then(|bound| ethernets().find(|it| it.owns(bound)).map(|it| it.id))
-                .or_else(|| self.routes.lookup(to, usable).map(|route| route.interface))
+                .or_else(|| {
+                    self.nets
+                        .v4
+                        .routes
+                        .lookup(to, usable)
+                        .map(|route| route.interface)
+                })
                 .or_else(|| ethernets().next().map(|it| it.id))?;
             return Some((chosen, to, true));
         }
         if let Some(interface) = ethernets().find(|it| it.is_broadcast(to)) {
             return Some((interface.id, Ipv4Addr::BROADCAST, true));
         }
-        let route = self.routes.lookup(to, usable)?;
+        let route = self.nets.v4.routes.lookup(to, usable)?;
         Some((route.interface, route.gateway.unwrap_or(to), false))
     }
 
     /// The hardware address of a next hop.
-    pub(crate) fn link_address(
+    pub(crate) fn link_address<A: Family>(
         &mut self,
         id: InterfaceId,
-        next_hop: Ipv4Addr,
+        next_hop: A,
         now: Instant,
     ) -> Found {
-        if next_hop.is_broadcast() {
-            Found::Known(MacAddress::BROADCAST)
-        } else if next_hop.is_multicast() {
-            Found::Known(MacAddress::for_multicast4(next_hop))
-        } else {
-            self.neighbour(id, next_hop, now)
+        match next_hop.group_mac() {
+            Some(mac) => Found::Known(mac),
+            None => self.neighbour(id, next_hop, now),
         }
     }
 
@@ -187,31 +198,36 @@ impl Stack {
         u32::from(id.raw())
     }
 
-    /// The queue of packets and senders that wait for a neighbour.
+    /// The queue of packets that wait for a neighbour.
     pub(crate) fn waiting_queue(&self, neighbour: u32) -> u32 {
-        u32::from(self.config.interfaces) + neighbour
+        u32::from(self.config.interfaces).saturating_add(neighbour)
+    }
+
+    /// The queue of senders that wait for a neighbour.
+    pub(crate) fn waiting_senders<A: Family>(&self, neighbour: u32) -> u32 {
+        A::waiting_place(&self.config, neighbour)
     }
 
     /// Makes a packet of our own and queues it for the link. `write` puts the transport header in
     /// front of a payload that it also writes: it is given the space of `payload_len` bytes.
-    pub(crate) fn queue_packet(
+    pub(crate) fn queue_packet<A: Family>(
         &mut self,
-        path: &Path,
-        header: &ipv4::Header,
+        path: &Path<A>,
+        header: &A::Header,
         payload_len: usize,
         owner: Owner,
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> bool {
         let queue = Self::ready_queue(path.interface);
-        let len = payload_len.saturating_add(ipv4::HEADER_LEN);
+        let len = payload_len.saturating_add(A::HEADER_LEN);
         let fits = len <= usize::from(path.mtu);
+        let packets = &mut self.nets.of_mut::<A>().packets;
         let queued = fits
-            && self
-                .packets
+            && packets
                 .push(queue, len, path.next_hop, owner, |bytes| {
-                    let (front, payload) = bytes.split_at_mut_checked(ipv4::HEADER_LEN)?;
+                    let (front, payload) = bytes.split_at_mut_checked(A::HEADER_LEN)?;
                     write(payload)?;
-                    header.emit(&mut Headroom::new(front), payload_len).ok()
+                    A::emit(header, &mut Headroom::new(front), payload_len).ok()
                 })
                 .is_some();
         if queued {
@@ -222,48 +238,65 @@ impl Stack {
         queued
     }
 
-    /// An IPv4 header for a packet of ours that will not be fragmented.
-    pub(crate) fn header(
+    /// The header of a packet of ours that will not be fragmented.
+    pub(crate) fn header<A: Family>(
         &mut self,
-        path: &Path,
-        to: Ipv4Addr,
+        path: &Path<A>,
+        to: A,
         protocol: Protocol,
-        ttl: u8,
-    ) -> ipv4::Header {
-        let identification = next_identification(&mut self.identification);
-        ipv4::Header {
-            identification,
-            ..ipv4::Header::atomic(path.source, to, protocol, ttl)
-        }
+        hops: u8,
+    ) -> A::Header {
+        self.marked_header(path, to, protocol, (hops, 0, Ecn::NotCapable))
+    }
+
+    /// The same, with the hops, the codepoint and the mark that a socket has chosen.
+    #[inline]
+    pub(crate) fn marked_header<A: Family>(
+        &mut self,
+        path: &Path<A>,
+        destination: A,
+        protocol: Protocol,
+        (hops, dscp, ecn): (u8, u8, Ecn),
+    ) -> A::Header {
+        let packet = Outgoing {
+            source: path.source,
+            destination,
+            protocol,
+            hops,
+            dscp,
+            ecn,
+        };
+        A::header(&packet, &mut self.identification)
     }
 
     /// Writes the next packet of our own for a link into `frame`.
-    pub(crate) fn output_packet(
+    pub(crate) fn output_packet<A: Family>(
         &mut self,
         id: InterfaceId,
         frame: &mut [u8],
         now: Instant,
     ) -> Option<Extent> {
         loop {
-            let (index, packet) = self.packets.first(Self::ready_queue(id))?;
+            let (index, packet) = self.net::<A>().packets.first(Self::ready_queue(id))?;
             let (next_hop, owner) = (packet.next_hop, packet.owner);
             match self.link_address(id, next_hop, now) {
                 Found::Known(mac) => {
-                    let (_, packet) = self.packets.first(Self::ready_queue(id))?;
+                    let packets = &mut self.net_mut::<A>().packets;
+                    let (_, packet) = packets.first(Self::ready_queue(id))?;
                     let bytes = packet.bytes();
                     let len = bytes.len();
                     let place = frame.get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len);
                     if let Some(place) = place {
                         place.copy_from_slice(bytes);
                     }
-                    self.packets.release(index);
+                    packets.release(index);
                     self.packet_sent(owner, now);
                     let packet = Extent::copied(len);
-                    return self.finish_frame(id, mac, EtherType::IPV4, frame, packet);
+                    return self.finish_frame(id, mac, A::ETHERTYPE, frame, packet);
                 }
-                Found::Wait(neighbour) => self.wait_for(index, neighbour),
+                Found::Wait(neighbour) => self.wait_for::<A>(index, neighbour),
                 Found::Unreachable => {
-                    self.packets.release(index);
+                    self.net_mut::<A>().packets.release(index);
                     self.stats.drop_sent(Drop::NeighbourUnreachable);
                     self.packet_failed(owner, SocketError::HostUnreachable, now);
                 }
@@ -272,10 +305,11 @@ impl Stack {
     }
 
     /// Moves a packet to those that wait for a neighbour.
-    fn wait_for(&mut self, index: u32, neighbour: u32) {
-        let waiting = self.queue_to_wait(neighbour);
-        if !self.packets.requeue(index, waiting) {
-            self.packets.release(index);
+    fn wait_for<A: Family>(&mut self, index: u32, neighbour: u32) {
+        let waiting = self.queue_to_wait::<A>(neighbour);
+        let packets = &mut self.net_mut::<A>().packets;
+        if !packets.requeue(index, waiting) {
+            packets.release(index);
             self.stats.drop_sent(Drop::NoBuffer);
         }
     }
@@ -283,11 +317,13 @@ impl Stack {
     /// The queue of packets that wait for a neighbour, with room for one more: the oldest of too
     /// many makes way. It is lost like any packet on its way, and who sent it finds out by its own
     /// time.
-    pub(crate) fn queue_to_wait(&mut self, neighbour: u32) -> u32 {
+    pub(crate) fn queue_to_wait<A: Family>(&mut self, neighbour: u32) -> u32 {
         let waiting = self.waiting_queue(neighbour);
-        if self.packets.len(waiting) >= usize::from(self.config.packets_per_neighbour) {
+        let most = usize::from(self.config.packets_per_neighbour);
+        let packets = &mut self.net_mut::<A>().packets;
+        if packets.len(waiting) >= most {
+            packets.discard_first(waiting);
             self.stats.drop_sent(Drop::NeighbourQueueFull);
-            self.packets.discard_first(waiting);
         }
         waiting
     }
@@ -327,12 +363,16 @@ impl Stack {
         if !self.loopback_pending() {
             return;
         }
-        let mut own = self.packets.len(Self::ready_queue(InterfaceId::LOOPBACK));
+        let mut own = self
+            .nets
+            .v4
+            .packets
+            .len(Self::ready_queue(InterfaceId::LOOPBACK));
         let mut frame = core::mem::take(&mut self.spare_frame);
         for _ in 0..BURST {
             let sent = if own > 0 {
                 own -= 1;
-                self.loop_packet(&mut frame, now)
+                self.loop_packet::<Ipv4Addr>(&mut frame, now)
             } else {
                 let mut draft = Draft {
                     buffer: &mut frame,
@@ -356,16 +396,15 @@ impl Stack {
         self.spare_frame = frame;
     }
 
-    fn loop_packet(&mut self, frame: &mut [u8], now: Instant) -> Option<usize> {
-        let (index, packet) = self
-            .packets
-            .first(Self::ready_queue(InterfaceId::LOOPBACK))?;
+    fn loop_packet<A: Family>(&mut self, frame: &mut [u8], now: Instant) -> Option<usize> {
+        let packets = &mut self.nets.of_mut::<A>().packets;
+        let (index, packet) = packets.first(Self::ready_queue(InterfaceId::LOOPBACK))?;
         let (bytes, owner) = (packet.bytes(), packet.owner);
         let end = ethernet::HEADER_LEN + bytes.len();
         frame
             .get_mut(ethernet::HEADER_LEN..end)?
             .copy_from_slice(bytes);
-        self.packets.release(index);
+        packets.release(index);
         self.packet_sent(owner, now);
         Some(end - ethernet::HEADER_LEN)
     }
@@ -373,6 +412,6 @@ impl Stack {
     /// Whether packets to ourselves wait.
     pub(crate) fn loopback_pending(&self) -> bool {
         let queue = Self::ready_queue(InterfaceId::LOOPBACK);
-        !self.packets.is_empty(queue) || !self.senders.is_empty(queue)
+        !self.nets.v4.packets.is_empty(queue) || !self.senders.is_empty(queue)
     }
 }

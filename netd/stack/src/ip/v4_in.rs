@@ -8,51 +8,13 @@ use crate::burst::Landing;
 use crate::icmp::errors::Problem;
 use crate::id::InterfaceId;
 use crate::interface::{Medium, Scope};
+use crate::ip::incoming::{Incoming, LinkScope};
 use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::ipv4::Packet;
-use wire::{Check, Drop, Protocol, Pseudo, Rest};
-
-/// Whom a frame was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LinkScope {
-    /// Us alone.
-    Own,
-    /// Everybody, or a group.
-    Group,
-}
-
-/// A packet on its way in, past the network layer's checks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Incoming<'a> {
-    /// The packet.
-    pub(crate) packet: &'a Packet<'a>,
-    /// Whom its destination means.
-    pub(crate) scope: Scope,
-    /// Its transport checksum is known to be right.
-    pub(crate) trusted: bool,
-}
-
-impl Incoming<'_> {
-    pub(crate) fn source(&self) -> Ipv4Addr {
-        self.packet.header.source
-    }
-
-    pub(crate) fn destination(&self) -> Ipv4Addr {
-        self.packet.header.destination
-    }
-
-    /// How the transport checksum is to be treated.
-    pub(crate) fn check(&self) -> Check {
-        if self.trusted {
-            Check::Trusted
-        } else {
-            Check::Verify(Pseudo::v4(self.source(), self.destination()))
-        }
-    }
-}
+use wire::{Drop, Protocol, Rest};
 
 impl Stack {
     /// Takes in a packet: the payload of a frame, or what comes back by loopback.
@@ -83,7 +45,10 @@ impl Stack {
             return Ok(None);
         }
         let incoming = Incoming {
-            packet: &packet,
+            header: &packet.header,
+            payload: packet.payload,
+            rest: packet.rest,
+            bytes: packet.bytes,
             scope: scope?,
             trusted,
         };
@@ -109,7 +74,7 @@ impl Stack {
         link: LinkScope,
         ends: (Ipv4Addr, Ipv4Addr),
     ) -> Result<Scope, Drop> {
-        let admitted = Some((ends, self.routes.version()));
+        let admitted = Some((ends, self.nets.v4.routes.version()));
         let last = self.interfaces.get(id.index()).and_then(|it| it.admitted);
         if link == LinkScope::Own && last == admitted {
             return Ok(Scope::Own);
@@ -162,14 +127,5 @@ impl Stack {
             }
             (scope, _) => Ok(scope),
         }
-    }
-
-    /// Whether the address is ours, on whichever interface.
-    pub(crate) fn is_own(&self, address: Ipv4Addr) -> bool {
-        address.is_loopback()
-            || self
-                .interfaces
-                .iter()
-                .any(|interface| interface.owns(address))
     }
 }

@@ -6,10 +6,9 @@
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin};
 use crate::interface::Claim;
-use crate::neigh::cache::{Ask, Change, Found, Heard, Waiters};
+use crate::neigh::cache::{Ask, Heard};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::timers::Timer;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -31,54 +30,8 @@ const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(2);
 const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Stack {
-    /// Where a packet for a neighbour goes; starts to ask when that is not known.
-    pub(crate) fn neighbour(
-        &mut self,
-        interface: InterfaceId,
-        to: Ipv4Addr,
-        now: Instant,
-    ) -> Found {
-        if let Some(mac) = self.neighbours.known(interface, to) {
-            return Found::Known(mac);
-        }
-        let (found, change) = self.neighbours.resolve(interface, to, now);
-        if let Some(change) = change {
-            self.apply(change, now);
-        }
-        found
-    }
-
-    /// Does what the cache wants done about a neighbour.
-    pub(crate) fn apply(&mut self, change: Change, now: Instant) {
-        if change.displaced {
-            self.fail_waiters(change.index, now);
-        }
-        self.timers
-            .set(Timer::Neighbour(change.index), change.deadline);
-        let neighbour = self
-            .neighbours
-            .get(change.index)
-            .map(|entry| (entry.interface, entry.address));
-        if let (Some(ask), Some((interface, address))) = (change.ask, neighbour) {
-            self.ask(interface, address, ask);
-        }
-        match change.waiters {
-            Waiters::Stay => {}
-            Waiters::Go => {
-                if let Some((interface, _)) = neighbour {
-                    let (waiting, ready) = (
-                        self.waiting_queue(change.index),
-                        Self::ready_queue(interface),
-                    );
-                    self.packets.move_all(waiting, ready);
-                    self.senders.append(waiting, ready);
-                }
-            }
-            Waiters::Fail => self.fail_waiters(change.index, now),
-        }
-    }
-
-    fn ask(&mut self, id: InterfaceId, address: Ipv4Addr, ask: Ask) {
+    /// Asks the link for a neighbour.
+    pub(crate) fn arp_ask(&mut self, id: InterfaceId, address: Ipv4Addr, ask: Ask) {
         let Some(interface) = self.interfaces.get_mut(id.index()) else {
             return;
         };
@@ -92,13 +45,6 @@ impl Stack {
         };
         if interface.push_arp(to, packet) {
             self.stats.count(Counter::ArpRequestsSent);
-        }
-    }
-
-    /// The neighbour's timer fired.
-    pub(crate) fn fire_neighbour(&mut self, index: u32, now: Instant) {
-        if let Some(change) = self.neighbours.fire(index, now) {
-            self.apply(change, now);
         }
     }
 
@@ -131,9 +77,9 @@ impl Stack {
         if packet.operation == Operation::Request && for_us {
             let (sender, mac) = (packet.sender_ip, packet.sender_mac);
             if !packet.is_probe()
-                && let Some(change) = self.neighbours.learn(id, sender, mac, now)
+                && let Some(change) = self.nets.v4.neighbours.learn(id, sender, mac, now)
             {
-                self.apply(change, now);
+                self.apply::<Ipv4Addr>(change, now);
             }
             let Some(interface) = self.interfaces.get_mut(id.index()) else {
                 return Ok(());
@@ -149,16 +95,18 @@ impl Stack {
         let solicited =
             packet.operation == Operation::Reply && for_us && packet.target_mac == own_mac;
         match self
+            .nets
+            .v4
             .neighbours
             .heard(id, packet.sender_ip, packet.sender_mac, solicited, now)
         {
             Heard::Learned(change) => {
-                self.apply(change, now);
+                self.apply::<Ipv4Addr>(change, now);
                 Ok(())
             }
             Heard::Suspicious(change) => {
                 if let Some(change) = change {
-                    self.apply(change, now);
+                    self.apply::<Ipv4Addr>(change, now);
                 }
                 Err(Drop::ArpSuspicious)
             }

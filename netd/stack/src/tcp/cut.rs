@@ -184,7 +184,8 @@ impl Stack {
         let way = (interface.summing(), interface.longest_payload);
         let cut = interface.cut.as_mut()?;
         let conn = self.tcp.connections.at_mut(cut.connection);
-        let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.routes.version())) else {
+        let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.nets.v4.routes.version()))
+        else {
             interface.cut = None;
             return None;
         };

@@ -12,8 +12,8 @@ use crate::error::SocketError;
 use crate::hash::Tuple;
 use crate::icmp::input::Verdict;
 use crate::interface::Scope;
+use crate::ip::incoming::Incoming;
 use crate::ip::out::Path;
-use crate::ip::v4_in::Incoming;
 use crate::memory::{ClientMemory, Gone};
 use crate::packets::Owner;
 use crate::stack::Stack;
@@ -39,11 +39,10 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return Err(Drop::TcpGroupAddress);
         }
-        let packet = incoming.packet;
         let mut segment = Segment::EMPTY;
-        segment.read(packet.payload, packet.rest, incoming.check())?;
+        segment.read(incoming.payload, incoming.rest, incoming.check())?;
         self.stats.count(Counter::TcpReceived);
-        let mark = incoming.packet.header.ecn;
+        let mark = incoming.ecn();
         let tuple = Tuple {
             local: incoming.destination(),
             local_port: segment.header.dst_port,

@@ -17,6 +17,7 @@ use crate::stats::Counter;
 use crate::tcp::gather::Sends;
 use crate::timers::Timer;
 use ::tcp::{Emit, Fate, Instant, State};
+use core::net::Ipv4Addr;
 use wire::tcp::Flags;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, ethernet, ipv4};
 
@@ -45,7 +46,10 @@ impl Stack {
         } else {
             match self.link_address(id, path.next_hop, now) {
                 Found::Known(mac) => Some(mac),
-                Found::Wait(neighbour) => return self.end_turn(turn, Next::Waits(neighbour)),
+                Found::Wait(neighbour) => {
+                    let waiting = self.waiting_senders::<Ipv4Addr>(neighbour);
+                    return self.end_turn(turn, Next::Waits(waiting));
+                }
                 Found::Unreachable => None,
             }
         };
@@ -93,7 +97,7 @@ impl Stack {
 
     /// The way to the peer, looked up again when routes have changed.
     fn tcp_path(&mut self, index: u32) -> Option<Path> {
-        let version = self.routes.version();
+        let version = self.nets.v4.routes.version();
         self.tcp.heed_version(version);
         let conn = self.tcp.connections.at(index)?;
         let known = conn

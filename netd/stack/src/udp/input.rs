@@ -7,7 +7,7 @@ use crate::error::SocketError;
 use crate::icmp::errors::Problem;
 use crate::icmp::input::Verdict;
 use crate::interface::Scope;
-use crate::ip::v4_in::Incoming;
+use crate::ip::incoming::Incoming;
 use crate::memory::ClientMemory;
 use crate::requests::{Arrival, Request};
 use crate::stack::Stack;
@@ -31,7 +31,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         let check: Check = incoming.check();
-        let datagram = udp::Datagram::parse(incoming.packet.payload, check, NoChecksum::Accept)?;
+        let datagram = udp::Datagram::parse(incoming.payload, check, NoChecksum::Accept)?;
         let from = SocketAddrV4::new(incoming.source(), datagram.header.src_port);
         let to = incoming.destination();
         match self.udp.bindings.find(to, datagram.header.dst_port) {

@@ -17,7 +17,7 @@ use crate::requests::{Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use core::net::SocketAddrV4;
+use core::net::{Ipv4Addr, SocketAddrV4};
 use tcp::Instant;
 use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ipv4, udp};
 
@@ -174,13 +174,15 @@ impl Stack {
             return;
         };
         let ip = self.datagram_header(parcel);
-        let waiting = self.queue_to_wait(neighbour);
+        let waiting = self.queue_to_wait::<Ipv4Addr>(neighbour);
         let (owner, next_hop) = (Owner::Datagram(index), parcel.path.next_hop);
         let store = Store {
             inline: &self.inline,
             memory,
         };
         let queued = self
+            .nets
+            .v4
             .packets
             .push(waiting, len + HEADERS, next_hop, owner, |bytes| {
                 let (front, payload) = bytes.split_at_mut_checked(HEADERS)?;

@@ -186,7 +186,7 @@ impl Stack {
 
     /// The way a socket's datagram takes, looked up again when routes or ends have changed.
     pub(crate) fn udp_path(&mut self, index: u32, to: Ipv4Addr) -> Option<Path> {
-        let version = self.routes.version();
+        let version = self.nets.v4.routes.version();
         let socket = self.udp.sockets.at(index)?;
         let bound = socket
             .local

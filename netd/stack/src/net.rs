@@ -1,0 +1,78 @@
+//! The tables of the network layer, a set for each family.
+//!
+//! *Owns* them and the choice between the two, which is made when the program is compiled: whoever
+//! names a family gets its tables. *Never* looks at a packet.
+
+use crate::config::Config;
+use crate::family::Family;
+use crate::neigh::cache::Cache;
+use crate::packets::Packets;
+use crate::rng::Rng;
+use crate::route::Routes;
+use crate::stack::Stack;
+use core::net::Ipv4Addr;
+
+/// The tables of one family.
+#[derive(Debug)]
+pub(crate) struct Net<A> {
+    pub(crate) routes: Routes<A>,
+    pub(crate) neighbours: Cache<A>,
+    pub(crate) packets: Packets<A>,
+}
+
+impl<A: Family> Net<A> {
+    fn new(config: &Config, rng: &mut Rng) -> Self {
+        let neighbours = config.neighbours as usize;
+        Self {
+            routes: Routes::new(config.routes as usize),
+            neighbours: Cache::new(neighbours, config.neighbour_reachable, rng),
+            packets: Packets::new(
+                config.packets as usize,
+                config.largest_mtu.into(),
+                usize::from(config.interfaces).saturating_add(neighbours),
+                config.interfaces.into(),
+                A::UNSPECIFIED,
+            ),
+        }
+    }
+}
+
+/// Those of both.
+#[derive(Debug)]
+pub(crate) struct Nets {
+    pub(crate) v4: Net<Ipv4Addr>,
+}
+
+impl Nets {
+    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+        Self {
+            v4: Net::new(config, rng),
+        }
+    }
+
+    /// The tables of the family named.
+    #[inline(always)]
+    pub(crate) fn of<A: Family>(&self) -> &Net<A> {
+        A::net(self)
+    }
+
+    /// The tables of the family named.
+    #[inline(always)]
+    pub(crate) fn of_mut<A: Family>(&mut self) -> &mut Net<A> {
+        A::net_mut(self)
+    }
+}
+
+impl Stack {
+    /// The tables of the family named.
+    #[inline(always)]
+    pub(crate) fn net<A: Family>(&self) -> &Net<A> {
+        self.nets.of()
+    }
+
+    /// The tables of the family named.
+    #[inline(always)]
+    pub(crate) fn net_mut<A: Family>(&mut self) -> &mut Net<A> {
+        self.nets.of_mut()
+    }
+}
