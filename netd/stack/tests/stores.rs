@@ -7,7 +7,8 @@
 mod world;
 
 use stack::{
-    Config, ConnectError, Data, EventKind, Kind, OptionError, Range, SendError, SocketOption, Token,
+    Config, ConnectError, Data, EventKind, Kind, OptionError, Range, ReceiveError, SendError,
+    SocketOption, Token,
 };
 use world::{World, at, config};
 
@@ -102,7 +103,7 @@ fn who_has_too_many_requests_waiting_connects_later() {
 }
 
 #[test]
-fn four_gibibytes_wait_behind_the_first_send_and_no_more() {
+fn four_gibibytes_wait_to_be_sent_and_no_more() {
     let mut world = World::new();
     let client = world.a.client();
     let socket = world.a.stream(client);
@@ -116,8 +117,23 @@ fn four_gibibytes_wait_behind_the_first_send_and_no_more() {
         let stack = &mut world.a.stack;
         stack.send(client, socket, data, None, Token(token), world.now)
     };
-    assert_eq!(send(u32::MAX, 2), Ok(()));
-    assert_eq!(send(u32::MAX - 7, 3), Ok(()));
+    assert_eq!(send(u32::MAX, 2), Err(SendError::TooBig));
+    assert_eq!(send(u32::MAX - 8, 3), Ok(()));
     assert_eq!(send(8, 4), Err(SendError::TooMany));
     assert_eq!(send(7, 5), Ok(()));
+}
+
+#[test]
+fn four_gibibytes_of_room_wait_and_no_more() {
+    let mut world = World::new();
+    let pair = world.connected(None);
+    let (client, socket) = (pair.server, pair.peer);
+    let mut receive = |length, token| {
+        let room = Range::new(0, length);
+        let stack = &mut world.b.stack;
+        stack.receive(client, socket, room, Token(token), world.now)
+    };
+    assert_eq!(receive(u32::MAX - 7, 2), Ok(()));
+    assert_eq!(receive(8, 3), Err(ReceiveError::TooMany));
+    assert_eq!(receive(7, 4), Ok(()));
 }

@@ -128,7 +128,8 @@ impl Connection {
         outcome.followed_by(rest)
     }
 
-    /// The user gives `bytes` more room for the peer's data, behind the room given before.
+    /// The user gives `bytes` more room for the peer's data, behind the room given before. What is not
+    /// filled is 2³² - 1 bytes at most: more is not taken.
     pub fn give_room(&mut self, bytes: u32, now: Instant) {
         match self {
             Self::Opening(opening) => opening.give_room(bytes),
@@ -145,12 +146,21 @@ impl Connection {
         }
     }
 
+    /// How many bytes there is room for, behind what was received.
+    #[must_use]
+    pub fn room_left(&self) -> u64 {
+        match self {
+            Self::Opening(opening) => opening.room().into(),
+            Self::Open(open) => open.rcv.room().saturating_sub(open.rcv.nxt),
+        }
+    }
+
     /// Whether the room ends in a rest that is too small for a window, and not on offer: while the
     /// user gives no more, the peer cannot fill it, and [`Connection::drop_rest_of_room`] may be
     /// called when all before is published.
     #[must_use]
     pub fn has_stranded_room(&self) -> bool {
-        matches!(self, Self::Open(open) if open.rcv.has_stranded_rest())
+        matches!(self, Self::Open(open) if !open.is_fin_seen && open.rcv.has_stranded_rest())
     }
 
     /// The user takes back what is left of the room and is not on offer; what it gives next follows
@@ -162,7 +172,8 @@ impl Connection {
     }
 
     /// The user wants `bytes` more to be sent, behind those queued before. After
-    /// [`Connection::close`] it does nothing.
+    /// [`Connection::close`] it does nothing. What is not acknowledged is [`crate::MOST_QUEUED`] bytes at
+    /// most: more is not taken.
     pub fn queue(&mut self, bytes: u32) {
         match self {
             Self::Opening(opening) => opening.queue(bytes),
@@ -341,7 +352,7 @@ impl Connection {
     pub fn queued(&self) -> u64 {
         match self {
             Self::Opening(opening) => opening.queued(),
-            Self::Open(open) => open.snd.end,
+            Self::Open(open) => open.snd.end(),
         }
     }
 
@@ -350,7 +361,7 @@ impl Connection {
     pub fn acknowledged(&self) -> u64 {
         match self {
             Self::Opening(_) => 0,
-            Self::Open(open) => open.snd.una.min(open.snd.end),
+            Self::Open(open) => open.snd.una.min(open.snd.end()),
         }
     }
 
@@ -387,7 +398,7 @@ impl Connection {
     #[must_use]
     pub fn expected(&self) -> u64 {
         match self {
-            Self::Open(open) if !open.is_orphan => open.rcv.expected(),
+            Self::Open(open) if !open.is_orphan && !open.is_fin_seen => open.rcv.expected(),
             Self::Open(_) | Self::Opening(_) => 0,
         }
     }
@@ -397,7 +408,7 @@ impl Connection {
     pub fn has_peer_finished(&self) -> bool {
         match self {
             Self::Opening(_) => false,
-            Self::Open(open) => open.rcv.is_fin_seen,
+            Self::Open(open) => open.is_fin_seen,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::open::Open;
 use crate::outcome::{Events, Outcome};
 use crate::receive::AckNeed;
 use crate::recovery::{Reaction, TailProbe};
+use crate::rtt::Rto;
 use crate::shared::Shared;
 use crate::state::Cause;
 use crate::time::Instant;
@@ -93,25 +94,28 @@ impl Open {
         let wait = busy.and_then(|busy| busy.look_again(&standing));
         match wait {
             Some(wait) => self.timers.arm_for(Purpose::Reorder, wait, now),
-            None => self.arm_retransmit(now),
+            None => self.arm_retransmit(self.rto(shared), now),
         }
     }
 
     /// RFC 8985 section 7.3: a probe is sent, unless something left since the timer was set; then
     /// the retransmission timer takes over.
     fn fire_tail(&mut self, shared: &mut Shared, now: Instant) {
-        let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
+        let (wait, rto) = (
+            TailProbe::timeout(&self.snd.rtt, self.is_alone()),
+            self.rto(shared),
+        );
         let Some(busy) = self.snd.busy_in(&mut shared.busy) else {
             // A FIN alone is its own probe.
             self.snd.is_resend_due = self.snd.flight > 0;
-            return self.arm_retransmit(now);
+            return self.arm_retransmit(rto, now);
         };
         let due = busy.last_sent_at + wait;
         if due > now {
             self.timers.arm_for(Purpose::Tail, due.since(now), now);
         } else {
             busy.recovery.probe.is_due = busy.may_probe_tail(self.has_sack);
-            self.arm_retransmit(now);
+            self.arm_retransmit(rto, now);
         }
     }
 
@@ -138,7 +142,7 @@ impl Open {
                 }
             }
         }
-        self.timers.arm(purpose, self.snd.rtt.rto(), now);
+        self.timers.arm(purpose, self.rto(shared), now);
     }
 
     fn time_out(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
@@ -146,9 +150,13 @@ impl Open {
         self.cut(Cause::TimedOut, shared, outcome);
     }
 
-    pub(crate) fn arm_retransmit(&mut self, now: Instant) {
-        self.timers
-            .arm(Purpose::Retransmit, self.snd.rtt.rto(), now);
+    /// The retransmission timeout, before any backing off.
+    pub(crate) fn rto(&self, shared: &Shared) -> Rto {
+        self.snd.rtt.rto(shared.limits.min_rto)
+    }
+
+    pub(crate) fn arm_retransmit(&mut self, rto: Rto, now: Instant) {
+        self.timers.arm(Purpose::Retransmit, rto, now);
     }
 
     /// The peer has answered; `reaction` is what came of it, if it said anything.
@@ -181,7 +189,7 @@ impl Open {
             if reaction.has_progress {
                 self.timers.disarm();
                 if self.snd.is_busy() {
-                    self.timers.arm(Purpose::Rest, self.snd.rtt.rto(), now);
+                    self.timers.arm(Purpose::Rest, self.rto(shared), now);
                 }
                 self.watch_orphan(&shared.limits, now);
             }
@@ -195,39 +203,39 @@ impl Open {
         if let Some(wait) = reaction.look_again {
             self.timers.arm_for(Purpose::Reorder, wait, now);
         } else if may_probe_tail && is_anything_in_flight {
-            self.arm_tail(now);
+            self.arm_tail(self.rto(shared), now);
         } else if (reaction.has_progress && is_anything_in_flight)
             || matches!(self.timers.purpose(), Purpose::Tail | Purpose::Reorder)
         {
             // RFC 6298 section 5.3.
-            self.arm_retransmit(now);
+            self.arm_retransmit(self.rto(shared), now);
         }
     }
 
     /// RFC 8985 section 7.2: the probe's timer, unless the retransmission timer is due earlier.
-    fn arm_tail(&mut self, now: Instant) {
+    fn arm_tail(&mut self, rto: Rto, now: Instant) {
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        if wait < self.snd.rtt.rto().duration() {
+        if wait < rto.duration() {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else {
-            self.arm_retransmit(now);
+            self.arm_retransmit(rto, now);
         }
     }
 
     /// New bytes have left. A timer that runs is not set again (RFC 6298 section 5.1), but for the
     /// probe of the tail, which is due earlier (RFC 8985 section 7.2).
-    pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, now: Instant) {
+    pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, rto: Rto, now: Instant) {
         if self.timers.purpose() == Purpose::Tail {
             return;
         }
         let is_running = self.timers.awaits_answer();
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        let is_early = wait < self.snd.rtt.rto().duration();
+        let is_early = wait < rto.duration();
         if may_probe_tail && is_early {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else if !is_running {
             self.timers.disarm();
-            self.arm_retransmit(now);
+            self.arm_retransmit(rto, now);
         }
     }
 }

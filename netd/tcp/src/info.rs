@@ -106,7 +106,11 @@ impl Info {
             has_sack: open.has_sack,
             has_ecn: open.notice.is_agreed(),
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
-            rto: snd.rtt.rto().backed_off(open.timers.backoff()).duration(),
+            rto: snd
+                .rtt
+                .rto(shared.limits.min_rto)
+                .backed_off(open.timers.backoff())
+                .duration(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),
             congestion_window: busy.map_or(idle.window, |busy| busy.window()),
             slow_start_threshold: busy.map_or(idle.threshold, |busy| busy.congestion.threshold()),
@@ -116,9 +120,9 @@ impl Info {
             in_flight: snd.flight,
             arrived: busy.map_or(0, |busy| busy.board.arrived()),
             lost: busy.map_or(0, |busy| busy.board.lost()),
-            send_queue: snd.end.saturating_sub(snd.una),
+            send_queue: snd.end().saturating_sub(snd.una),
             receive_queue: rcv.unpublished,
-            bytes_sent: snd.una.min(snd.end),
+            bytes_sent: snd.una.min(snd.end()),
             bytes_received: rcv.nxt,
             retransmits: snd.retransmits,
             delivery_rate: busy.map_or(0, |busy| busy.delivered.rate()),

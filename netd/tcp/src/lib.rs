@@ -93,6 +93,7 @@ pub use record::{BadRecord, Record};
 pub use resume::{Contradiction, Recollection};
 pub use rtt::{Rto, Rtt};
 pub use segment::{Reset, refuse};
+pub use send::MOST_QUEUED;
 pub use seq::Seq;
 pub use shared::{Limits, Shared};
 pub use state::{Cause, State, Step, Steps};

@@ -9,6 +9,7 @@ use wire::Ecn;
 use wire::tcp::{Flags, Header};
 
 use crate::busy::Busy;
+use crate::challenge::Share;
 use crate::ecn::Notice;
 use crate::options::{Agreed, Stamps};
 use crate::outcome::{Events, Fate, Outcome};
@@ -43,10 +44,15 @@ pub struct Open {
     pub(crate) is_orphan: bool,
     /// A probe of the peer's window is to be sent.
     pub(crate) is_probe_due: bool,
+    /// The peer's FIN is the next thing after what was received. It counts, and is acknowledged, when
+    /// the user was told.
+    pub(crate) is_fin_seen: bool,
+    /// The challenge acknowledgements that the connection has had lately.
+    challenges: Share,
 }
 
 // Ten million idle connections are to fit in a few gigabytes.
-const _: () = assert!(size_of::<Open>() <= 168);
+const _: () = assert!(size_of::<Open>() <= 152);
 
 /// Everything that is known when a handshake is complete.
 pub(crate) struct Handshake {
@@ -85,6 +91,8 @@ impl Open {
             watch: None,
             is_orphan: false,
             is_probe_due: false,
+            is_fin_seen: false,
+            challenges: Share::default(),
         };
         open.snd.small = Small::new(*is_nodelay, false);
         open
@@ -153,7 +161,7 @@ impl Open {
     /// The user gives `bytes` more room behind what was given before.
     pub(crate) fn give_room(&mut self, bytes: u32, now: Instant) {
         self.rcv.give_room(bytes);
-        if self.rcv.is_fin_seen {
+        if self.is_fin_seen {
             return;
         }
         let gain = self.rcv.possible_gain();
@@ -175,7 +183,7 @@ impl Open {
     /// [`Open::close`].
     pub(crate) fn queue(&mut self, bytes: u32) {
         if !self.facts.is_our_side_closed() {
-            self.snd.end = self.snd.end.saturating_add(u64::from(bytes));
+            self.snd.queue(bytes);
         }
     }
 
@@ -193,7 +201,7 @@ impl Open {
     /// does the peer's FIN count: what it is told must not depend on what we might forget.
     pub(crate) fn publish_fin(&mut self, shared: &mut Shared, now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
-        if self.rcv.is_fin_seen && !self.facts.is_their_side_closed() {
+        if self.is_fin_seen && !self.facts.is_their_side_closed() {
             self.publish(self.rcv.nxt, now);
             outcome.step(self.facts.change(Cause::FinArrived));
             self.rcv.want_ack();
@@ -295,7 +303,7 @@ impl Open {
     /// RFC 5961 sections 3 to 5: a doubtful segment is answered by an acknowledgement, which makes
     /// an honest peer prove itself; no more than so many in a second.
     pub(crate) fn challenge(&mut self, shared: &mut Shared, now: Instant) {
-        if self.rcv.challenges.take(now) && shared.may_challenge(now) {
+        if self.challenges.take(now) && shared.may_challenge(now) {
             self.rcv.want_ack();
         }
     }

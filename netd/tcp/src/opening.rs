@@ -15,6 +15,7 @@ use crate::options::{Agreed, Offer, Setup, syn_header};
 use crate::outcome::{Emit, Events, Outcome};
 use crate::rtt::{Rto, Rtt};
 use crate::segment::Reset;
+use crate::send::MOST_QUEUED;
 use crate::seq::Seq;
 use crate::shared::{Limits, Shared};
 use crate::state::{Cause, State, Step};
@@ -37,7 +38,7 @@ pub struct Opening {
     is_cut: bool,
     is_closed: bool,
     /// Room and bytes that the user gave before the connection was open.
-    room: u64,
+    room: u32,
     queued: u64,
     /// The largest window that our SYN offered.
     offered: u64,
@@ -96,13 +97,19 @@ impl Opening {
         }
     }
 
+    /// How many bytes the user has given room for.
+    pub(crate) const fn room(&self) -> u32 {
+        self.room
+    }
+
     pub(crate) fn give_room(&mut self, bytes: u32) {
-        self.room = self.room.saturating_add(u64::from(bytes));
+        self.room = self.room.saturating_add(bytes);
     }
 
     pub(crate) fn queue(&mut self, bytes: u32) {
         if !self.is_closed {
-            self.queued = self.queued.saturating_add(u64::from(bytes));
+            let queued = self.queued.saturating_add(u64::from(bytes));
+            self.queued = queued.min(MOST_QUEUED.into());
         }
     }
 
@@ -355,7 +362,7 @@ impl Opening {
             Rtt::new()
         };
         if !self.was_sent_again {
-            rtt.sample(now.since(self.sent_at), Rto::MIN.duration());
+            rtt.sample(now.since(self.sent_at));
         }
         let mut open = Open::new(
             &Handshake {
@@ -370,14 +377,8 @@ impl Opening {
             },
             now,
         );
-        open.rcv.room = 0;
-        let mut room = self.room;
-        while room > 0 {
-            let part = u32::try_from(room).unwrap_or(u32::MAX);
-            open.rcv.give_room(part);
-            room = room.saturating_sub(u64::from(part));
-        }
-        open.snd.end = self.queued;
+        open.rcv.give_room(self.room);
+        open.snd.set_end(self.queued);
         open.snd.algorithm = self.algorithm;
         open.rcv.want_ack();
         outcome.events.insert(Events::ESTABLISHED);
@@ -434,8 +435,8 @@ impl Opening {
             return None;
         }
         let answers = self.crossed.as_ref().map(|(irs, offer)| (offer, *irs));
-        let room = self.room.min(self.setup.tuning.window_limit_bytes().into());
-        let header = syn_header(&self.setup, self.scale, answers, room, now);
+        let room = self.room.min(self.setup.tuning.window_limit_bytes());
+        let header = syn_header(&self.setup, self.scale, answers, room.into(), now);
         self.offered = self.offered.max(u64::from(header.window));
         let (header, len) = self.with_fast_open(header);
         Some(Emit {

@@ -16,6 +16,7 @@ use crate::open::Open;
 use crate::outcome::{Emit, Fate};
 use crate::receive::AckNeed;
 use crate::recovery::TailProbe;
+use crate::rtt::Rto;
 use crate::segment::bare;
 use crate::shared::Shared;
 use crate::state::OurFin;
@@ -50,7 +51,7 @@ impl Open {
             return None;
         }
         // A FIN alone is one segment, and the last: it needs none of it.
-        if self.snd.una < self.snd.end {
+        if self.snd.una < self.snd.end() {
             self.snd.borrow_busy(shared, now);
         }
         let mut emit = if self.watch.is_some() {
@@ -71,20 +72,21 @@ impl Open {
 
     /// Whether the next call would find nothing to send; what it would note is noted here.
     fn is_all_sent(&mut self, shared: &mut Shared, now: Instant) -> bool {
-        let is_fin_sent = self.facts.ours() != OurFin::Queued || self.snd.nxt() > self.snd.end;
+        let is_fin_sent = self.facts.ours() != OurFin::Queued || self.snd.nxt() > self.snd.end();
         let is_quiet = self.snd.unsent() == 0
             && is_fin_sent
             && self.rcv.need == AckNeed::None
             && !self.is_probe_due
             && !self.snd.is_resend_due
             && self.watch.is_none();
+        let rto = self.rto(shared);
         let busy = self.snd.busy_in(&mut shared.busy);
         let is_last = is_quiet
             && busy
                 .as_deref()
                 .is_none_or(|busy| busy.is_untroubled() && !busy.recovery.probe.is_due);
         if is_last {
-            self.watch_window(busy, now);
+            self.watch_window(busy, rto, now);
         }
         is_last
     }
@@ -100,13 +102,13 @@ impl Open {
 
     /// Whether there are bytes, or a FIN, that were not acknowledged yet.
     fn has_something_to_send(&self) -> bool {
-        self.snd.una < self.snd.end || self.facts.ours() == OurFin::Queued
+        self.snd.una < self.snd.end() || self.facts.ours() == OurFin::Queued
     }
 
     /// Whether our FIN alone is in flight, and needs not leave again yet.
     fn awaits_fin_alone(&self) -> bool {
         let snd = &self.snd;
-        snd.una == snd.end && snd.flight > 0 && !snd.is_busy() && !snd.is_resend_due
+        snd.una == snd.end() && snd.flight > 0 && !snd.is_busy() && !snd.is_resend_due
     }
 
     fn next_segment(
@@ -123,16 +125,16 @@ impl Open {
                 return Some(self.acknowledge(sack, now));
             }
         }
-        let is_paced = shared.limits.is_paced;
+        let (is_paced, rto) = (shared.limits.is_paced, self.rto(shared));
         let mut busy = self.snd.busy_in(&mut shared.busy);
         let data = match busy.as_deref_mut() {
             Some(busy) => {
                 let srtt = self.snd.rtt.smoothed();
                 let wanted = small(self.snd.unsent()).saturating_add(busy.board.lost());
                 let allowance = busy.allowance(is_paced, wanted, srtt, self.snd.mss, now);
-                self.next_data(busy, allowance, max_payload, now)
+                self.next_data(busy, allowance, max_payload, rto, now)
             }
-            None => self.next_data_alone(max_payload, now),
+            None => self.next_data_alone(max_payload, rto, now),
         };
         if data.is_some() {
             return data;
@@ -140,12 +142,12 @@ impl Open {
         if core::mem::take(&mut self.is_probe_due)
             && let Some(part) = self.window_probe(busy.as_deref())
         {
-            return Some(self.send_window_probe(busy, part, now));
+            return Some(self.send_window_probe(busy, part, rto, now));
         }
         if self.rcv.need != AckNeed::None {
             return Some(self.acknowledge(SackBlocks::NONE, now));
         }
-        self.watch_window(busy, now);
+        self.watch_window(busy, rto, now);
         None
     }
 
@@ -167,11 +169,12 @@ impl Open {
         busy: &mut Busy,
         allowance: u32,
         max_payload: u32,
+        rto: Rto,
         now: Instant,
     ) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut busy.recovery.probe.is_due)
-            && let Some(emit) = self.send_tail_probe(busy, now)
+            && let Some(emit) = self.send_tail_probe(busy, rto, now)
         {
             return Some(emit);
         }
@@ -179,7 +182,7 @@ impl Open {
         if let Some(segments) = busy.trial_segments() {
             let room = mss.saturating_mul(segments.into());
             if let Some(part) = self.new_part(room, max_payload) {
-                return Some(self.send_new(busy, part, now));
+                return Some(self.send_new(busy, part, rto, now));
             }
             if !busy.end_trial() {
                 return None;
@@ -198,9 +201,9 @@ impl Open {
             return None;
         }
         if lost.is_some() {
-            self.send_lost(busy, part, now)
+            self.send_lost(busy, part, rto, now)
         } else {
-            Some(self.send_new(busy, part, now))
+            Some(self.send_new(busy, part, rto, now))
         }
     }
 
@@ -211,6 +214,7 @@ impl Open {
         shared: &mut Shared,
         now: Instant,
     ) -> Option<Emit> {
+        let rto = self.rto(shared);
         let busy = self.snd.busy_in(&mut shared.busy)?;
         let part = self.sent_part(
             self.snd.nxt(),
@@ -218,17 +222,17 @@ impl Open {
         );
         busy.board
             .has_room()
-            .then(|| self.send_new(busy, part, now))
+            .then(|| self.send_new(busy, part, rto, now))
     }
 
     /// The same without a busy part: one segment at a time.
-    fn next_data_alone(&mut self, max_payload: u32, now: Instant) -> Option<Emit> {
+    fn next_data_alone(&mut self, max_payload: u32, rto: Rto, now: Instant) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut self.snd.is_resend_due) {
             let end = self.snd.nxt().min(self.snd.una.saturating_add(mss.into()));
             let part = self.sent_part(self.snd.una, end);
             self.snd.retransmits = self.snd.retransmits.saturating_add(1);
-            self.arm_retransmit(now);
+            self.arm_retransmit(rto, now);
             return Some(self.emit(part, now));
         }
         if self.snd.flight > 0 {
@@ -237,7 +241,7 @@ impl Open {
         let part = self.new_part(mss, max_payload)?;
         self.snd.flight = part.positions();
         self.timers.disarm();
-        self.await_answer_to_new(self.has_sack && part.len == 0, now);
+        self.await_answer_to_new(self.has_sack && part.len == 0, rto, now);
         Some(self.emit(part, now))
     }
 
@@ -245,8 +249,8 @@ impl Open {
     fn sent_part(&self, start: u64, end: u64) -> Part {
         Part {
             start,
-            len: small(end.min(self.snd.end).saturating_sub(start)),
-            has_fin: end > self.snd.end,
+            len: small(end.min(self.snd.end()).saturating_sub(start)),
+            has_fin: end > self.snd.end(),
         }
     }
 
@@ -260,7 +264,7 @@ impl Open {
         let usable = small(edge.saturating_sub(start));
         let usable = match start {
             // A FIN needs no window.
-            _ if start >= self.snd.end => 1,
+            _ if start >= self.snd.end() => 1,
             // Nor is the first segment cut because of it (MAY-7).
             _ if start == self.snd.una && usable > 0 => usable.max(mss),
             _ => usable,
@@ -277,7 +281,7 @@ impl Open {
             return Some(Part {
                 start,
                 len: len.saturating_add(new),
-                has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end,
+                has_fin: self.facts.ours() == OurFin::Queued && end == self.snd.end(),
             });
         }
         // Whole segments, but for the last.
@@ -296,7 +300,7 @@ impl Open {
         let len = self.sendable(room, max_payload);
         let end = start.saturating_add(u64::from(len));
         // A FIN alone needs no window: it is how a peer that reads slowly learns of the end.
-        let has_fin = self.facts.ours() == OurFin::Queued && end == snd.end;
+        let has_fin = self.facts.ours() == OurFin::Queued && end == snd.end();
         (len > 0 || has_fin).then_some(Part {
             start,
             len,
@@ -350,11 +354,11 @@ impl Open {
         !small.are_held() && (small.are_sent_at_once() || is_alone)
     }
 
-    fn send_new(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Emit {
+    fn send_new(&mut self, busy: &mut Busy, part: Part, rto: Rto, now: Instant) -> Emit {
         let (count, flight) = (part.positions(), self.snd.flight);
         busy.depart(count, flight, self.snd.mss, now);
         self.snd.flight = flight.saturating_add(count);
-        self.await_answer_to_new(busy.may_probe_tail(self.has_sack), now);
+        self.await_answer_to_new(busy.may_probe_tail(self.has_sack), rto, now);
         let mut emit = self.emit(part, now);
         if self.notice.is_agreed() && part.len > 0 {
             emit.header.flags |= self.notice.take_answer();
@@ -365,7 +369,7 @@ impl Open {
         emit
     }
 
-    fn send_lost(&mut self, busy: &mut Busy, part: Part, now: Instant) -> Option<Emit> {
+    fn send_lost(&mut self, busy: &mut Busy, part: Part, rto: Rto, now: Instant) -> Option<Emit> {
         let snd = &mut self.snd;
         let stamp = self.stamps.map(|stamps| stamps.emit(now).value);
         let old = part
@@ -383,18 +387,18 @@ impl Open {
         let is_first = part.start == snd.una;
         if is_first || !self.timers.awaits_answer() {
             // The peer has a whole timeout to answer what it waits for.
-            self.arm_retransmit(now);
+            self.arm_retransmit(rto, now);
         }
         Some(self.emit(part, now))
     }
 
     /// RFC 8985 section 7.3: a segment of new bytes, or else the last one again.
-    fn send_tail_probe(&mut self, busy: &mut Busy, now: Instant) -> Option<Emit> {
+    fn send_tail_probe(&mut self, busy: &mut Busy, rto: Rto, now: Instant) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if let Some(part) = self.new_part(mss, 0).filter(|_| busy.board.has_room()) {
             let nxt = self.snd.nxt().saturating_add(part.positions().into());
             busy.recovery.probe = TailProbe::depart(nxt, false);
-            return Some(self.send_new(busy, part, now));
+            return Some(self.send_new(busy, part, rto, now));
         }
         let Range { start, end } = busy.depart_last_again(mss, self.snd.flight, now)?;
         busy.recovery.probe = TailProbe::depart(self.snd.nxt(), true);
@@ -420,14 +424,20 @@ impl Open {
             return None;
         }
         let most = snd.window.clamp(1, u32::from(snd.mss.get()));
-        let left = small(snd.end.saturating_sub(snd.una));
+        let left = small(snd.end().saturating_sub(snd.una));
         let end = snd.una.saturating_add(left.min(most).into());
         (left > 0).then(|| self.sent_part(snd.una, end))
     }
 
     /// RFC 9293 section 3.8.6.1: at least one byte of new data, again and again. Beyond the window
     /// it counts as lost at once: when the window opens it is sent once more.
-    fn send_window_probe(&mut self, busy: Option<&mut Busy>, part: Part, now: Instant) -> Emit {
+    fn send_window_probe(
+        &mut self,
+        busy: Option<&mut Busy>,
+        part: Part,
+        rto: Rto,
+        now: Instant,
+    ) -> Emit {
         let flight = self.snd.flight;
         self.snd.flight = flight.max(part.len);
         if let Some(busy) = busy {
@@ -436,20 +446,20 @@ impl Open {
             if !is_beyond {
                 // RFC 9293 section 3.8.6.2.1 (4): what the window takes, after all.
                 self.timers.disarm();
-                self.arm_retransmit(now);
+                self.arm_retransmit(rto, now);
             }
         }
         self.emit(part, now)
     }
 
     /// Nothing may leave. If nothing is in flight either, only the peer's window can be the reason.
-    fn watch_window(&mut self, busy: Option<&mut Busy>, now: Instant) {
+    fn watch_window(&mut self, busy: Option<&mut Busy>, rto: Rto, now: Instant) {
         // What was reported as arrived is the retransmission timer's matter.
         let has_reports = busy.as_ref().is_some_and(|busy| busy.board.arrived() > 0);
         let is_probed = has_reports || self.timers.purpose() == Purpose::Probe;
         if self.is_stuck(busy.as_deref()) && !is_probed {
             self.timers.disarm();
-            self.timers.arm(Purpose::Probe, self.snd.rtt.rto(), now);
+            self.timers.arm(Purpose::Probe, rto, now);
         }
         if let Some(busy) = busy {
             let has_more = self.snd.unsent() > 0 && self.snd.usable_window() > 0;
@@ -470,7 +480,7 @@ impl Open {
             flags |= Flags::FIN;
         }
         // RFC 9293 section 3.9.1.2: push when nothing more is queued.
-        if part.len > 0 && part.start.saturating_add(u64::from(part.len)) >= self.snd.end {
+        if part.len > 0 && part.start.saturating_add(u64::from(part.len)) >= self.snd.end() {
             flags |= Flags::PSH;
         }
         let options = Options {

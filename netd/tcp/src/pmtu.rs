@@ -74,7 +74,7 @@ impl Open {
                 Some(busy) => busy.time_out(false, &self.snd.standing(self.has_sack, now)),
                 None => self.snd.is_resend_due = true,
             }
-            self.arm_retransmit(now);
+            self.arm_retransmit(self.rto(shared), now);
         }
     }
 
@@ -84,7 +84,7 @@ impl Open {
         if self.timers.backoff() < TIMEOUTS {
             return;
         }
-        let sent = self.snd.nxt().min(self.snd.end);
+        let sent = self.snd.nxt().min(self.snd.end());
         let outstanding = sent.saturating_sub(self.snd.una);
         let first = u16::try_from(outstanding)
             .map_or(self.snd.mss, |len| self.snd.mss.min(Mss::at_least(len)));

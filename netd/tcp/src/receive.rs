@@ -14,10 +14,9 @@
 use wire::tcp::{SackBlock, SackBlocks};
 
 use crate::assemble::Ranges;
-use crate::challenge::Share;
 use crate::options::Agreed;
 use crate::pool::{Pool, Slot};
-use crate::seq::Seq;
+use crate::seq::{Seq, low};
 use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
@@ -38,19 +37,18 @@ pub(crate) enum AckNeed {
 pub(crate) struct Receiver {
     /// Everything before is in the user's memory, in order.
     pub(crate) nxt: u64,
-    /// Right edge of the room that the user gave. Only grows.
-    pub(crate) room: u64,
+    /// Right edge of the room that the user gave, modulo 2³²: it is never farther from `nxt`. Only grows.
+    room: u32,
     /// Right edge of the offered window, RCV.NXT + RCV.WND, modulo 2³²: it is never farther from `nxt`
     /// than a window. Only grows.
     edge: u32,
     /// How many bytes before `nxt` are not published yet.
     pub(crate) unpublished: u32,
-    /// The largest room there ever was: RCV.BUFF of RFC 9293 section 3.8.6.2.2.
-    largest_room: u32,
+    /// Half of the largest room there ever was, RCV.BUFF of RFC 9293 section 3.8.6.2.2, as far as that
+    /// may be less than a segment.
+    half_room: u16,
     /// The most that the user wants to be offered, in KiB; zero: all.
     limit: u16,
-    /// The challenge acknowledgements that the connection has had lately.
-    pub(crate) challenges: Share,
     /// The number of position 0: IRS + 1.
     base: Seq,
     /// Last.ACK.sent of RFC 7323.
@@ -67,13 +65,10 @@ pub(crate) struct Receiver {
     /// So many acknowledgements are still sent without delay; [`ALL_QUICK`]: none is ever delayed.
     pub(crate) quick: u8,
     pub(crate) need: AckNeed,
-    /// The peer's FIN is the next thing after `nxt`. It counts, and is acknowledged, when the user
-    /// was told.
-    pub(crate) is_fin_seen: bool,
 }
 
 // Every connection has one.
-const _: () = assert!(size_of::<Receiver>() <= 56);
+const _: () = assert!(size_of::<Receiver>() <= 48);
 
 /// How many acknowledgements are not delayed at the start, while the peer's window is small.
 const QUICK_ACKS: u8 = 16;
@@ -88,9 +83,8 @@ impl Receiver {
             room: 0,
             edge: low(offered),
             unpublished: 0,
-            largest_room: 0,
+            half_room: 0,
             limit: 0,
-            challenges: Share::default(),
             base: irs.plus(1),
             ack_sent: irs.plus(1),
             holes: None,
@@ -101,7 +95,6 @@ impl Receiver {
             segments: 0,
             quick: QUICK_ACKS,
             need: AckNeed::None,
-            is_fin_seen: false,
         }
     }
 
@@ -135,10 +128,10 @@ impl Receiver {
     /// How many bytes behind those that are here would all be taken now, in however many segments:
     /// nothing but room and window stops them.
     pub(crate) fn expected(&self) -> u64 {
-        if self.holes.is_some() || self.is_fin_seen {
+        if self.holes.is_some() {
             return 0;
         }
-        let end = self.room.min(self.told_edge());
+        let end = self.room().min(self.told_edge());
         end.saturating_sub(self.nxt)
     }
 
@@ -181,11 +174,28 @@ impl Receiver {
         self.need = self.need.max(AckNeed::Now);
     }
 
-    /// The user gave `bytes` more room.
+    /// How many bytes behind `nxt` there is room for.
+    fn room_left(&self) -> u32 {
+        self.room.wrapping_sub(low(self.nxt))
+    }
+
+    /// Right edge of the room that the user gave.
+    #[inline]
+    pub(crate) fn room(&self) -> u64 {
+        self.nxt.saturating_add(self.room_left().into())
+    }
+
+    /// The user gave `bytes` more room, as far as there is no more of it than 2³² - 1 bytes.
     pub(crate) fn give_room(&mut self, bytes: u32) {
-        self.room = self.room.saturating_add(u64::from(bytes));
-        let room = u32::try_from(self.room.saturating_sub(self.nxt)).unwrap_or(u32::MAX);
-        self.largest_room = self.largest_room.max(room);
+        let left = self.room_left().saturating_add(bytes);
+        self.room = low(self.nxt).wrapping_add(left);
+        let half = u16::try_from(left / 2).unwrap_or(u16::MAX);
+        self.half_room = self.half_room.max(half);
+    }
+
+    /// There is no room behind `nxt`.
+    pub(crate) fn drop_room(&mut self) {
+        self.room = low(self.nxt);
     }
 
     /// The user chooses; what was offered stands.
@@ -208,7 +218,7 @@ impl Receiver {
     /// By how much the right edge could be moved now, in bytes.
     pub(crate) fn possible_gain(&self) -> u64 {
         let published = self.published();
-        let room = self.wanted(self.room.saturating_sub(published));
+        let room = self.wanted(self.room().saturating_sub(published));
         let whole = self.whole_units(room);
         // A room that is less than a unit is told as one: what it does not hold comes again.
         let window = if whole == 0 { room } else { whole };
@@ -228,17 +238,16 @@ impl Receiver {
     /// Whether the room ends in a rest that the peer has not been offered, and that is too small to be
     /// offered once all that is here is published: more room would have to come first.
     pub(crate) fn has_stranded_rest(&self) -> bool {
-        let rest = self.room.saturating_sub(self.nxt);
+        let rest = self.room_left().into();
         rest > 0
             && self.edge() <= self.nxt
             && self.holes.is_none()
-            && !self.is_fin_seen
             && !self.is_worth(self.whole_units(self.wanted(rest)))
     }
 
     /// The user takes the rest of the room back, which the peer was never offered.
     pub(crate) fn drop_rest(&mut self) {
-        self.room = self.room.min(self.nxt.max(self.edge()));
+        self.room = low(self.room().min(self.nxt.max(self.edge())));
     }
 
     /// Whether the peer has less than a full segment left of what it was offered: it cannot send
@@ -252,7 +261,7 @@ impl Receiver {
     pub(crate) fn is_worth(&self, gain: u64) -> bool {
         gain > 0
             && gain
-                >= u64::from(u32::from(self.mss.get()).min(self.largest_room.min(self.limit()) / 2))
+                >= u64::from(u32::from(self.mss.get().min(self.half_room)).min(self.limit() / 2))
     }
 
     /// The window field for a segment sent now, and the edge it offers from now on.
@@ -282,12 +291,6 @@ impl Receiver {
         self.need = AckNeed::None;
         self.duplicate_len = 0;
     }
-}
-
-/// What is kept of a position that is never far from another.
-#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]
-const fn low(position: u64) -> u32 {
-    position as u32
 }
 
 #[cfg(test)]
@@ -357,7 +360,7 @@ mod tests {
         receiver.give_room(20);
         // A room that is less than a unit is offered as one, in the end.
         receiver.need = AckNeed::WithSmallWindow;
-        assert_eq!((receiver.room, receiver.offer_window()), (116, 1));
+        assert_eq!((receiver.room(), receiver.offer_window()), (116, 1));
         receiver.advance_to(116);
         assert!(!receiver.has_stranded_rest());
     }
@@ -370,6 +373,19 @@ mod tests {
         assert_eq!(receiver.offer_window(), 32);
         receiver.advance_to(1_024);
         assert!(!receiver.has_stranded_rest());
+    }
+
+    #[test]
+    fn no_more_room_is_taken_than_numbers_tell_apart() {
+        let mut receiver = receiver(7);
+        receiver.advance_to(9 << 32);
+        receiver.give_room(u32::MAX);
+        receiver.give_room(7);
+        assert_eq!(receiver.room(), (9 << 32) + u64::from(u32::MAX));
+        receiver.advance_to((9 << 32) + 100);
+        assert_eq!(receiver.room_left(), u32::MAX - 100);
+        receiver.drop_room();
+        assert_eq!(receiver.room(), receiver.nxt);
     }
 
     #[test]
@@ -395,7 +411,7 @@ mod tests {
                 match action {
                     0 => receiver.give_room(amount),
                     1 => {
-                        let most = receiver.edge().min(receiver.room).saturating_sub(receiver.nxt);
+                        let most = receiver.edge().min(receiver.room()).saturating_sub(receiver.nxt);
                         receiver.advance_to(receiver.nxt + most.min(u64::from(amount)));
                     }
                     _ => receiver.unpublished = 0,
@@ -403,7 +419,7 @@ mod tests {
                 let field = receiver.offer_window();
                 let edge = receiver.published() + (u64::from(field) << scale);
                 prop_assert!(edge >= told && edge <= receiver.told_edge());
-                prop_assert!(edge < receiver.room.max(1) + (1 << scale));
+                prop_assert!(edge < receiver.room().max(1) + (1 << scale));
                 told = receiver.edge();
             }
         }

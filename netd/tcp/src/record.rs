@@ -116,7 +116,7 @@ impl Record {
         let (snd, rcv) = (&open.snd, &open.rcv);
         let kept = kept.min(rcv.nxt);
         let mut facts = open.facts;
-        if rcv.is_fin_seen && kept == rcv.nxt {
+        if open.is_fin_seen && kept == rcv.nxt {
             facts.change(Cause::FinArrived);
         }
         let flag = |is_set, bit| if is_set { bit } else { 0 };
@@ -134,10 +134,10 @@ impl Record {
             receive_mss: rcv.mss.get(),
             una: snd.una,
             flight: furthest_flight(open),
-            queued: small(snd.end.saturating_sub(snd.una)),
+            queued: small(snd.end().saturating_sub(snd.una)),
             received: kept,
             offered: small(furthest_edge(rcv, kept).saturating_sub(kept)),
-            room: small(rcv.room.saturating_sub(kept)),
+            room: small(rcv.room().saturating_sub(kept)),
             send_base: snd.base().get(),
             receive_base: rcv.base().get(),
             window: snd.window,
@@ -186,9 +186,9 @@ impl Record {
         open.snd.algorithm = algorithm_of(fields.options >> ALGORITHM_SHIFT);
         open.is_orphan = fields.state & ORPHAN != 0;
         open.rcv.nxt = fields.received;
-        open.rcv.room = fields.received;
+        open.rcv.drop_room();
         open.rcv.give_room(fields.room);
-        open.rcv.is_fin_seen = facts.is_their_side_closed();
+        open.is_fin_seen = facts.is_their_side_closed();
         open.rcv.ack_sent = open.rcv.ack_number(facts.is_their_side_closed());
         if !matches!(open.state(), State::TimeWait | State::Closed) {
             open.rcv.want_ack();
@@ -313,7 +313,7 @@ impl Fields {
 /// probe is one byte beyond, a FIN behind the last byte needs no window.
 fn furthest_flight(open: &Open) -> u32 {
     let snd = &open.snd;
-    let queued = small(snd.end.saturating_sub(snd.una));
+    let queued = small(snd.end().saturating_sub(snd.una));
     let flight = snd.flight.max(queued.min(snd.window.max(1)));
     let is_fin_next = open.facts.ours() == OurFin::Queued && flight >= queued;
     if is_fin_next {
@@ -327,7 +327,7 @@ fn furthest_flight(open: &Open) -> u32 {
 /// acknowledged.
 fn furthest_edge(rcv: &Receiver, kept: u64) -> u64 {
     let largest = u64::from(rcv.scale().apply(u16::MAX));
-    rcv.edge().max(rcv.room.min(kept.saturating_add(largest)))
+    rcv.edge().max(rcv.room().min(kept.saturating_add(largest)))
 }
 
 const fn algorithm_bits(algorithm: Algorithm) -> u8 {

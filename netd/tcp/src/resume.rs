@@ -46,17 +46,17 @@ impl Open {
         let ours = self.facts.ours();
         // Nobody is told of what is not in the record; all that may have left can leave again.
         let is_received_sound = told <= rcv.nxt && rcv.nxt <= room;
-        let is_sent_sound = sent <= queued && sent <= snd.una.min(snd.end) && snd.end <= queued;
-        let is_end_sound = ours == OurFin::NotQueued || queued == snd.end;
+        let is_sent_sound = sent <= queued && sent <= snd.una.min(snd.end()) && snd.end() <= queued;
+        let is_end_sound = ours == OurFin::NotQueued || queued == snd.end();
         let (Ok(unpublished), true) = (
             u32::try_from(rcv.nxt.saturating_sub(told)),
             is_received_sound && is_sent_sound && is_end_sound,
         ) else {
             return Err(Contradiction);
         };
-        snd.end = queued;
+        snd.set_end(queued);
         rcv.unpublished = unpublished;
-        rcv.room = rcv.nxt;
+        rcv.drop_room();
         rcv.give_room(u32::try_from(room.saturating_sub(rcv.nxt)).unwrap_or(u32::MAX));
         if unpublished > 0 {
             // The end of the stream is not known yet either.

@@ -78,10 +78,12 @@ impl Rto {
 pub struct Rtt {
     /// SRTT times 8; 0 while nothing was measured.
     smoothed_8: u32,
-    /// RTTVAR times 4.
+    /// RTTVAR times 4; while nothing was measured, the timeout.
     variation_4: u32,
-    base: Rto,
 }
+
+// Every connection has one.
+const _: () = assert!(size_of::<Rtt>() <= 8);
 
 impl Rtt {
     /// The longest round trip that is believed.
@@ -94,8 +96,7 @@ impl Rtt {
     pub const fn new() -> Self {
         Self {
             smoothed_8: 0,
-            variation_4: 0,
-            base: Rto::INITIAL,
+            variation_4: Rto::INITIAL.microseconds,
         }
     }
 
@@ -103,14 +104,13 @@ impl Rtt {
     #[must_use]
     pub const fn after_syn_loss() -> Self {
         Self {
-            base: Rto::AFTER_SYN_LOSS,
+            variation_4: Rto::AFTER_SYN_LOSS.microseconds,
             ..Self::new()
         }
     }
 
-    /// Takes one measurement (RFC 6298 sections 2.2 and 2.3). No timeout is shorter than `least`.
-    pub fn sample(&mut self, measured: Duration, least: Duration) {
-        let least = u32::try_from(least.as_micros()).unwrap_or(u32::MAX).max(1);
+    /// Takes one measurement (RFC 6298 sections 2.2 and 2.3).
+    pub fn sample(&mut self, measured: Duration) {
         let r = u32::try_from(measured.as_micros())
             .unwrap_or(u32::MAX)
             .clamp(1, Self::LONGEST);
@@ -124,10 +124,6 @@ impl Rtt {
             self.variation_4 = self.variation_4 - self.variation_4 / 4 + error;
             self.smoothed_8 = self.smoothed_8 - self.smoothed_8 / 8 + r;
         }
-        // RTO <- SRTT + max(G, 4 * RTTVAR)
-        let granularity = Self::GRANULARITY.min(least);
-        let rto = self.smoothed_8 / 8 + self.variation_4.max(granularity);
-        self.base = Rto::at_least(rto, least);
     }
 
     /// The smoothed round-trip time, once there is one.
@@ -148,10 +144,21 @@ impl Rtt {
         (self.smoothed_8 != 0).then(|| Duration::from_micros(u64::from(self.variation_4 / 4)))
     }
 
-    /// The timeout, before any backing off.
+    /// The timeout, before any backing off; once something was measured, `least` at the shortest.
     #[must_use]
-    pub const fn rto(&self) -> Rto {
-        self.base
+    pub fn rto(&self, least: Duration) -> Rto {
+        if self.smoothed_8 == 0 {
+            return Rto {
+                microseconds: self.variation_4,
+            };
+        }
+        let least = u32::try_from(least.as_micros()).unwrap_or(u32::MAX).max(1);
+        // RTO <- SRTT + max(G, 4 * RTTVAR)
+        let granularity = Self::GRANULARITY.min(least);
+        Rto::at_least(
+            self.smoothed_8 / 8 + self.variation_4.max(granularity),
+            least,
+        )
     }
 }
 
@@ -165,6 +172,8 @@ impl Default for Rtt {
 mod tests {
     use super::*;
 
+    const LEAST: Duration = Rto::MIN.duration();
+
     fn milliseconds(value: u64) -> Duration {
         Duration::from_millis(value)
     }
@@ -172,11 +181,13 @@ mod tests {
     #[test]
     fn first_sample_sets_both_terms() {
         let mut rtt = Rtt::new();
-        assert_eq!((rtt.smoothed(), rtt.rto()), (None, Rto::INITIAL));
-        rtt.sample(milliseconds(100), Rto::MIN.duration());
+        assert_eq!((rtt.smoothed(), rtt.variation()), (None, None));
+        assert_eq!(rtt.rto(LEAST), Rto::INITIAL);
+        assert_eq!(Rtt::after_syn_loss().rto(LEAST), Rto::AFTER_SYN_LOSS);
+        rtt.sample(milliseconds(100));
         assert_eq!(rtt.smoothed(), Some(milliseconds(100)));
         assert_eq!(rtt.variation(), Some(milliseconds(50)));
-        assert_eq!(rtt.rto().duration(), milliseconds(300));
+        assert_eq!(rtt.rto(LEAST).duration(), milliseconds(300));
     }
 
     // RFC 9293: MUST-18
@@ -191,8 +202,12 @@ mod tests {
         ];
         let mut rtt = Rtt::new();
         for (measured, srtt, rttvar, rto) in table {
-            rtt.sample(Duration::from_micros(measured), Rto::MIN.duration());
-            let got = [rtt.smoothed(), rtt.variation(), Some(rtt.rto().duration())];
+            rtt.sample(Duration::from_micros(measured));
+            let got = [
+                rtt.smoothed(),
+                rtt.variation(),
+                Some(rtt.rto(LEAST).duration()),
+            ];
             let got = got.map(|value| u64::try_from(value.unwrap().as_micros()).unwrap());
             for (got, wanted) in got.into_iter().zip([srtt, rttvar, rto]) {
                 assert!(
@@ -208,8 +223,8 @@ mod tests {
         for measured in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
             let mut rtt = Rtt::new();
             for _ in 0..1_000 {
-                rtt.sample(measured, Rto::MIN.duration());
-                assert!(rtt.rto() >= Rto::MIN && rtt.rto() <= Rto::MAX);
+                rtt.sample(measured);
+                assert!(rtt.rto(LEAST) >= Rto::MIN && rtt.rto(LEAST) <= Rto::MAX);
             }
         }
         assert_eq!(Rto::clamped(0), Rto::MIN);

@@ -17,7 +17,7 @@ use crate::options::Agreed;
 use crate::pool::{Pool, Slot};
 use crate::recovery::Standing;
 use crate::rtt::Rtt;
-use crate::seq::Seq;
+use crate::seq::{Seq, low};
 use crate::shared::{Limits, Shared};
 use crate::time::Instant;
 use crate::window::{Mss, WindowScale};
@@ -28,8 +28,8 @@ use core::num::NonZeroU32;
 pub(crate) struct Sender {
     /// SND.UNA: everything before is acknowledged.
     pub(crate) una: u64,
-    /// Everything before was queued by the user.
-    pub(crate) end: u64,
+    /// Everything before was queued by the user; modulo 2³²: see [`Sender::end`].
+    end: u32,
     /// SND.NXT - SND.UNA: how much was ever sent and is not acknowledged.
     pub(crate) flight: u32,
     /// SND.WND, scaled.
@@ -55,7 +55,10 @@ pub(crate) struct Sender {
 }
 
 // Every connection has one.
-const _: () = assert!(size_of::<Sender>() <= 64);
+const _: () = assert!(size_of::<Sender>() <= 56);
+
+/// The most bytes of the user's that can wait to be acknowledged.
+pub const MOST_QUEUED: u32 = u32::MAX - 1;
 
 /// What a connection sends with.
 #[derive(Debug)]
@@ -147,9 +150,27 @@ impl Sender {
         self.window.saturating_sub(self.flight)
     }
 
+    /// Everything before was queued by the user. It is no more than [`MOST_QUEUED`] beyond SND.UNA, and
+    /// one before it when our FIN is acknowledged.
+    #[inline]
+    pub(crate) fn end(&self) -> u64 {
+        let least = self.una.wrapping_sub(1);
+        least.wrapping_add(self.end.wrapping_sub(low(least)).into())
+    }
+
+    /// Everything before this position was queued.
+    pub(crate) fn set_end(&mut self, end: u64) {
+        self.end = low(end.min(self.una.saturating_add(MOST_QUEUED.into())));
+    }
+
+    /// The user queues `bytes` more, as far as they are no more than [`MOST_QUEUED`] with what waits.
+    pub(crate) fn queue(&mut self, bytes: u32) {
+        self.set_end(self.end().saturating_add(bytes.into()));
+    }
+
     /// Queued bytes that were never sent.
     pub(crate) fn unsent(&self) -> u64 {
-        self.end.saturating_sub(self.nxt())
+        self.end().saturating_sub(self.nxt())
     }
 
     /// A field of a segment's header, in bytes.
@@ -175,7 +196,7 @@ impl Sender {
     /// `count` positions from SND.UNA on are acknowledged. Returns how many of them were the
     /// user's bytes: all, or all but a FIN.
     pub(crate) fn acknowledge(&mut self, count: u32) -> u64 {
-        let bytes = self.end.saturating_sub(self.una).min(u64::from(count));
+        let bytes = self.end().saturating_sub(self.una).min(u64::from(count));
         self.una = self.una.saturating_add(u64::from(count));
         self.flight = self.flight.saturating_sub(count);
         bytes
@@ -292,7 +313,7 @@ impl Sender {
         self.flight = flight;
         // What of it has arrived, nobody knows any more.
         self.is_resend_due = flight > 0;
-        self.end = end;
+        self.set_end(end);
         self.max_window = max_window;
     }
 }
@@ -329,9 +350,28 @@ mod tests {
     }
 
     #[test]
+    fn the_end_is_known_wherever_it_may_be() {
+        for una in [0, 1, u64::from(u32::MAX), 7 << 32, (7 << 32) + 1] {
+            let mut sender = sender();
+            sender.una = una;
+            for ahead in [0, 1, 1 << 31, u64::from(MOST_QUEUED)] {
+                sender.set_end(una + ahead);
+                assert_eq!(sender.end(), una + ahead);
+                assert_eq!(sender.unsent(), ahead);
+            }
+            sender.queue(5);
+            assert_eq!(sender.unsent(), u64::from(MOST_QUEUED), "more is not taken");
+            // An acknowledged FIN.
+            sender.set_end(una);
+            sender.una += 1;
+            assert_eq!((sender.end(), sender.unsent()), (una, 0));
+        }
+    }
+
+    #[test]
     fn a_fin_is_not_one_of_the_users_bytes() {
         let mut sender = sender();
-        sender.end = 10;
+        sender.queue(10);
         sender.flight = 11;
         assert_eq!(sender.acknowledge(4), 4);
         assert_eq!(sender.acknowledge(7), 6);

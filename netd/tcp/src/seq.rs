@@ -68,6 +68,12 @@ impl Seq {
     }
 }
 
+/// What is kept of a position that is never far from another.
+#[expect(clippy::cast_possible_truncation, reason = "kept modulo 2^32")]
+pub(crate) const fn low(position: u64) -> u32 {
+    position as u32
+}
+
 impl fmt::Display for Seq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -148,7 +148,7 @@ impl SynEntry {
     pub fn restore(record: &Record, now: Instant) -> Result<Self, BadRecord> {
         let open = record.restore(now)?;
         let (snd, rcv) = (&open.snd, &open.rcv);
-        let is_fresh = snd.una == 0 && snd.end == 0 && snd.flight == 0 && rcv.nxt == 0;
+        let is_fresh = snd.una == 0 && snd.end() == 0 && snd.flight == 0 && rcv.nxt == 0;
         let window = u16::try_from(rcv.edge());
         let (Ok(window), Ok(offered), true, State::Established) =
             (window, u16::try_from(snd.window), is_fresh, open.state())
@@ -306,7 +306,7 @@ impl SynEntry {
         };
         if self.retries == 0 && !self.is_untimed {
             let took = microseconds(now).wrapping_sub(self.sent_at);
-            rtt.sample(Duration::from_micros(took.into()), Rto::MIN.duration());
+            rtt.sample(Duration::from_micros(took.into()));
         }
         Open::new(
             &Handshake {

@@ -24,7 +24,7 @@ use crate::tcp::fast_open::{Early, FastOpens};
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
-use ::tcp::{Instant, Limits, Shared};
+use ::tcp::{Instant, Limits, MOST_QUEUED, Shared};
 use core::net::{Ipv4Addr, SocketAddr};
 
 /// Where a connection is in its life with its client.
@@ -229,12 +229,16 @@ impl Conn {
         self.tcp.publish(offset, now);
     }
 
-    /// Whether `bytes` more may be queued when at most `buffer` may wait to be acknowledged; zero: no
-    /// limit. When nothing waits, anything may.
+    /// Whether `bytes` more may be queued when at most `buffer` may wait to be acknowledged; zero: as
+    /// many as can. When nothing waits, as many may.
     pub(crate) fn has_send_room(&self, bytes: u32, buffer: u32) -> bool {
         let waiting = self.queued().saturating_sub(self.acked());
-        let limit = u64::from(buffer);
-        limit == 0 || waiting == 0 || waiting.saturating_add(bytes.into()) <= limit
+        let limit = match buffer {
+            0 => MOST_QUEUED,
+            _ if waiting == 0 => MOST_QUEUED,
+            buffer => buffer.min(MOST_QUEUED),
+        };
+        waiting.saturating_add(bytes.into()) <= limit.into()
     }
 
     /// All that the peer has sent is with the client, and it will send no more.

@@ -19,7 +19,7 @@ use crate::requests::{Request, Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::listener::Listener;
-use ::tcp::{AcceptQueue, Connection, Instant};
+use ::tcp::{AcceptQueue, Connection, Instant, MOST_QUEUED};
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 impl Stack {
@@ -231,6 +231,9 @@ impl Stack {
         };
         // Sends know their places modulo 2^32.
         let first = self.requests.first_send(&conn.sends);
+        if bytes > MOST_QUEUED {
+            return Err(SendError::TooBig);
+        }
         if self.requests.len(&conn.sends) >= limit
             || !conn.has_send_room(bytes, buffer)
             || first.is_some_and(is_far)
@@ -303,7 +306,8 @@ impl Stack {
         if conn.is(Fact::Over) && !conn.is(Fact::PeerFin) {
             return Err(ReceiveError::NotConnected);
         }
-        if self.requests.len(&conn.rooms) >= limit {
+        let left = conn.tcp.room_left().saturating_add(room.length.into());
+        if self.requests.len(&conn.rooms) >= limit || left > u32::MAX.into() {
             return Err(ReceiveError::TooMany);
         }
         let entry = Room {

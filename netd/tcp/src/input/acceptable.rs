@@ -54,7 +54,7 @@ impl Processing<'_> {
     /// What was told of RCV.NXT, RCV.NXT, and the right edge of the window.
     pub(super) fn receive_window(&self) -> (i64, i64, i64) {
         let rcv = &self.open.rcv;
-        let fin_seen = rcv.is_fin_seen;
+        let fin_seen = self.open.is_fin_seen;
         let fin_told = self.open.facts.is_their_side_closed();
         // RCV.NXT, as the user's memory has it; what the peer knows may lag behind.
         let left = rcv.nxt.saturating_add(u64::from(fin_seen));

@@ -59,7 +59,7 @@ impl Processing<'_> {
         snd.update_window(header.window, Seq::new(header.seq), true);
         let reaction = self.hear(count, false);
         // Our FIN is the position after the last queued byte.
-        if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end {
+        if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end() {
             self.outcome
                 .step(self.open.facts.change(Cause::FinAcknowledged));
             self.outcome.events.insert(Events::FIN_ACKNOWLEDGED);
@@ -114,8 +114,7 @@ impl Processing<'_> {
                 .round_trip(reaction.resent_at?, echo?, self.now)
         };
         if let Some(measured) = reaction.rtt.or_else(by_echo) {
-            let least = self.shared.limits.min_rto;
-            open.snd.rtt.sample(measured, least);
+            open.snd.rtt.sample(measured);
         }
         Some(reaction)
     }

@@ -13,7 +13,7 @@ use crate::state::Cause;
 
 impl Processing<'_> {
     pub(super) fn take_data(&mut self) -> Result<(), Drop> {
-        if self.open.rcv.is_fin_seen && self.arrival.sequence_len() > 0 {
+        if self.open.is_fin_seen && self.arrival.sequence_len() > 0 {
             // Nothing can follow a FIN; what came before it is here already.
             self.open.rcv.want_ack();
             return Err(Drop::TcpDuplicate);
@@ -65,7 +65,7 @@ impl Processing<'_> {
                 Err(Drop::TcpDuplicate)
             };
         }
-        let room = if self.open.is_orphan { end } else { rcv.room };
+        let room = if self.open.is_orphan { end } else { rcv.room() };
         if start >= room {
             rcv.want_ack();
             return Err(Drop::TcpBeyondRoom);

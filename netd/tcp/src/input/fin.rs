@@ -19,7 +19,7 @@ impl Processing<'_> {
             .as_ref()
             .and_then(|slot| self.shared.holes.get(slot)?.fin());
         if here == Some(nxt) || noted == Some(nxt) {
-            self.open.rcv.is_fin_seen = true;
+            self.open.is_fin_seen = true;
             self.outcome.events.insert(Events::PEER_FIN);
             self.give_back_holes();
             if self.open.is_orphan {
@@ -36,7 +36,7 @@ impl Processing<'_> {
     /// Where the FIN of this segment stands, if it has one that is news and whose segment was
     /// taken whole.
     fn fin_of_segment(&self) -> Option<u64> {
-        let is_news = self.arrival.has(Flags::FIN) && !self.open.rcv.is_fin_seen;
+        let is_news = self.arrival.has(Flags::FIN) && !self.open.is_fin_seen;
         let end = u64::try_from(self.arrival.end()).ok().filter(|_| is_news)?;
         let is_whole = self
             .outcome

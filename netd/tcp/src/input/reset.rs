@@ -18,7 +18,10 @@ impl Processing<'_> {
         let rcv = &self.open.rcv;
         let seq = Seq::new(self.arrival.header.seq);
         // The peer knows either what it has sent, or only what we have acknowledged.
-        let expected = rcv.base().at(rcv.nxt).plus(u32::from(rcv.is_fin_seen));
+        let expected = rcv
+            .base()
+            .at(rcv.nxt)
+            .plus(u32::from(self.open.is_fin_seen));
         if seq == expected || seq == rcv.ack_number(fin_told) {
             self.outcome.events.insert(Events::RESET);
             self.open

@@ -9,7 +9,7 @@ use super::Processing;
 impl Processing<'_> {
     pub(super) fn note_urgent(&mut self) {
         // "Ignore the URG" behind the peer's FIN.
-        if !self.arrival.has(Flags::URG) || self.open.rcv.is_fin_seen {
+        if !self.arrival.has(Flags::URG) || self.open.is_fin_seen {
             return;
         }
         let end = self

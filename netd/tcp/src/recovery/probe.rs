@@ -90,7 +90,7 @@ mod tests {
     fn two_round_trips_and_more_for_one_segment() {
         let mut rtt = Rtt::new();
         assert_eq!(TailProbe::timeout(&rtt, false), Duration::from_secs(1));
-        rtt.sample(Duration::from_millis(30), crate::Rto::MIN.duration());
+        rtt.sample(Duration::from_millis(30));
         assert_eq!(TailProbe::timeout(&rtt, false), Duration::from_millis(60));
         assert_eq!(TailProbe::timeout(&rtt, true), Duration::from_millis(260));
     }
