@@ -126,6 +126,11 @@ pub trait Device {
     /// link. Frames are left for [`Device::reap_receive`].
     fn interrupt(&mut self);
 
+    /// Whether the device was given up for good, and nothing comes from it any more.
+    fn is_lost(&self) -> bool {
+        false
+    }
+
     /// Counts of what the device did wrong since the start (bad index, bad length, ...).
     fn faults(&self) -> u64;
 }

@@ -24,11 +24,13 @@ pub enum Offload {
     Indirect,
     /// Either side can ask not to be told while it is at work anyway.
     Quiet,
+    /// It has several pairs of queues, each for a driver of its own.
+    QueuePairs,
 }
 
 impl Offload {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
     /// All of them, in the order of their bits.
     pub const ALL: [Self; Self::COUNT] = [
         Self::ChecksumOut,
@@ -39,6 +41,7 @@ impl Offload {
         Self::EventIndex,
         Self::Indirect,
         Self::Quiet,
+        Self::QueuePairs,
     ];
 
     /// Its name, without spaces.
@@ -53,6 +56,7 @@ impl Offload {
             Self::EventIndex => "event-index",
             Self::Indirect => "indirect",
             Self::Quiet => "quiet",
+            Self::QueuePairs => "mq",
         }
     }
 
@@ -62,20 +66,20 @@ impl Offload {
         Self::ALL.into_iter().find(|offload| offload.name() == name)
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// A set of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Offloads(u8);
+pub struct Offloads(u16);
 
 impl Offloads {
     /// None.
     pub const NONE: Self = Self(0);
     /// All.
-    pub const ALL: Self = Self(u8::MAX);
+    pub const ALL: Self = Self((1 << Offload::COUNT) - 1);
 
     /// These and one more.
     #[must_use]
@@ -97,7 +101,7 @@ impl Offloads {
 
     /// A bit for each, in the order of [`Offload::ALL`], from the lowest on.
     #[must_use]
-    pub const fn bits(self) -> u8 {
+    pub const fn bits(self) -> u16 {
         self.0
     }
 }
@@ -112,9 +116,10 @@ mod tests {
         for (place, offload) in Offload::ALL.into_iter().enumerate() {
             assert!(!all.has(offload));
             all = all.with(offload);
-            assert_eq!(all.bits(), u8::MAX >> (7 - place));
+            assert_eq!(all.bits(), (2 << place) - 1);
             assert_eq!(Offload::named(offload.name()), Some(offload));
-            assert_eq!(Offloads::ALL.without(offload).bits(), !(1 << place));
+            let others = Offloads::ALL.bits() & !(1 << place);
+            assert_eq!(Offloads::ALL.without(offload).bits(), others);
         }
         assert_eq!(all, Offloads::ALL);
         assert_eq!(Offload::named("checksum"), None);

@@ -20,9 +20,12 @@ pub(crate) const USUAL_MTU: u16 = 1500;
 /// Choices of the driver's owner.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
-    /// Receive buffers; the device may allow fewer.
+    /// Most pairs of queues to use, each for a driver of its own ([`crate::VirtioNet::pairs`]); the
+    /// device may have fewer.
+    pub pairs: u16,
+    /// Receive buffers of each pair; the device may allow fewer.
     pub receive_buffers: u16,
-    /// Transmit buffers; the device may allow fewer.
+    /// Transmit buffers of each pair; the device may allow fewer.
     pub transmit_buffers: u16,
     /// Largest MTU to agree to, in bytes: buffers are that large.
     pub largest_mtu: u16,
@@ -35,6 +38,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            pairs: 1,
             receive_buffers: 256,
             transmit_buffers: 256,
             largest_mtu: USUAL_MTU,
@@ -55,11 +59,16 @@ impl Config {
         } else {
             MERGED_CELL
         };
-        ring_memory(self.receive_buffers)
+        let pair = ring_memory(self.receive_buffers)
             + ring_memory(self.transmit_buffers)
             + CELL_ALIGNMENT
             + self.receive_buffers as usize * receive
-            + self.transmit_buffers as usize * frame
+            + self.transmit_buffers as usize * frame;
+        if self.pairs > 1 {
+            pair * self.pairs as usize + ring_memory(1) + CELL_ALIGNMENT
+        } else {
+            pair
+        }
     }
 }
 

@@ -3,26 +3,23 @@
 //! *Owns* transport and queues, the facts, the link's state and the counters of faults.
 //! *Invariant* a device that breaks its rings or asks for it is reset and set up anew with the
 //! same facts; one that does so twice without having moved a frame between is given up, and the
-//! link is down for good.
+//! link is down for good. One with several drivers is given up at once: what it holds of the other
+//! drivers cannot be taken back here.
 
-use crate::config::{
-    CELL_ALIGNMENT, Config, LINK_BYTES, MERGED_CELL, USUAL_MTU, cell_bytes, cell_front,
-};
-use crate::features::{CHECKSUM, MERGED_BUFFERS, features, offloads};
-use crate::header::Format;
-use crate::receive::{self, Receive};
+use crate::config::Config;
+use crate::receive::Receive;
+use crate::setup::set_up;
 use crate::space::{self, Stated};
-use crate::transmit::{self, Transmit};
+use crate::transmit::Transmit;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicBool, Ordering};
 use device::{Device, Facts, Filled, Offload, Received};
 use hardware::Dma;
 use virtio::{
-    ANY_LAYOUT, DeviceStatus, DeviceType, Direction, EVENT_INDEX, Fault, Faults, InitError,
-    InterruptStatus, Plan, SplitQueue, Transport, VERSION_1, give_up, go, negotiate, reset_device,
+    DeviceStatus, DeviceType, Fault, Faults, InitError, InterruptStatus, Shared, Sign, Transport,
+    give_up, go, negotiate, reset_device,
 };
-
-/// Fewest buffers each way with which the driver begins.
-const FEWEST: usize = 2;
 
 /// A VirtIO network device. Dropping it resets the device (the transport does).
 pub struct VirtioNet<T: Transport> {
@@ -36,6 +33,16 @@ pub struct VirtioNet<T: Transport> {
     restarts: u64,
     /// Something was moved since the device was last set up.
     moved: bool,
+    /// Of a device with several drivers.
+    common: Option<Arc<Common>>,
+}
+
+/// What the drivers of one device have in common.
+struct Common {
+    /// The device was given up: by one of them, for all.
+    is_lost: AtomicBool,
+    /// The link is up.
+    is_up: AtomicBool,
 }
 
 /// What is known of the link.
@@ -49,79 +56,39 @@ enum Link {
 
 impl<T: Transport> VirtioNet<T> {
     /// Resets the device behind `transport`, agrees on features, lays rings and buffers out in
-    /// `memory` ([`Config::memory`] bytes; with less there are fewer buffers) and starts it.
+    /// `memory` ([`Config::memory`] bytes; with less there are fewer buffers) and starts it. One pair of
+    /// queues is used, whatever `config` says.
     ///
     /// # Errors
     ///
     /// When it is no network device, does not follow the rules, or memory is too small.
-    pub fn new(mut transport: T, mut memory: Dma, config: Config) -> Result<Self, InitError> {
-        let mut faults = Faults::default();
-        let choose = |transport: &T, offered| {
-            let stated = space::mtu(transport, offered);
-            if stated == Stated::Impossible {
-                faults.count(Fault::Configuration);
-            }
-            let fits = matches!(stated, Stated::Value(mtu) if mtu <= config.largest_mtu);
-            features(offered, &config, fits)
-        };
-        let (accepted, reset) = negotiate(&mut transport, DeviceType::Network, choose)?;
-        let facts = facts(&transport, accepted, &config, &mut faults);
-
-        let modern = accepted & VERSION_1 != 0;
-        let merged = accepted & MERGED_BUFFERS != 0;
-        let format = if modern || merged {
-            Format::Long
-        } else {
-            Format::Short
-        };
-        let whole = modern || accepted & ANY_LAYOUT != 0;
-        let plan = |index, buffers, direction| Plan {
-            index,
-            buffers,
-            direction,
-            event_index: accepted & EVENT_INDEX != 0,
-            header: if whole { 0 } else { format.bytes() },
-            pieces: 0,
-            indirect: false,
-            quiet: facts.offloads.has(Offload::Quiet),
-        };
-        let inward = plan(
-            receive::QUEUE,
-            config.receive_buffers,
-            Direction::FromDevice,
-        );
-        let outward = plan(
-            transmit::QUEUE,
-            config.transmit_buffers,
-            Direction::ToDevice,
-        );
-        let inward = SplitQueue::new(&mut transport, inward, &mut memory, &reset)?;
-        let outward = SplitQueue::new(&mut transport, outward, &mut memory, &reset)?;
-
-        let mut cells = Cells::new(memory)?;
-        let frame = Shape::frame(facts.mtu, format);
-        let outward_cells = cells.take(frame, outward.capacity().min(cells.count(frame) / 2));
-        let part = if merged { Shape::part(format) } else { frame };
-        let inward_cells = cells.take(part, inward.capacity());
-        if outward_cells.len() < FEWEST || inward_cells.len() < FEWEST {
+    pub fn new(mut transport: T, memory: Dma, config: Config) -> Result<Self, InitError> {
+        let config = Config { pairs: 1, ..config };
+        let set = set_up(&mut transport, memory, &config)?;
+        go(&mut transport, set.reset);
+        let Some((receive, transmit)) = set.pairs.into_iter().next() else {
             return Err(InitError::TooLittleMemory);
-        }
-        let completes = accepted & CHECKSUM != 0;
+        };
         let mut driver = Self {
             transport,
-            accepted,
-            facts,
-            receive: Receive::new(inward, format, accepted, inward_cells),
-            transmit: Transmit::new(outward, format, completes, outward_cells),
+            accepted: set.accepted,
+            facts: set.facts,
+            receive,
+            transmit,
             link: Link::Down,
-            faults,
+            faults: set.faults,
             restarts: 0,
             moved: false,
+            common: None,
         };
-        go(&mut driver.transport, reset);
-        driver.receive.publish(&mut driver.transport);
-        driver.look_at_link();
+        driver.begin();
         Ok(driver)
+    }
+
+    /// After the device was started.
+    fn begin(&mut self) {
+        self.receive.publish(&mut self.transport);
+        self.look_at_link();
     }
 
     /// Features that were agreed on.
@@ -142,6 +109,21 @@ impl<T: Transport> VirtioNet<T> {
         self.restarts
     }
 
+    /// Tells whoever does not own the driver whether it has something to reap.
+    #[must_use]
+    pub fn signs(&self) -> Signs {
+        Signs {
+            receive: self.receive.queue.sign(),
+            transmit: self.transmit.queue.sign(),
+        }
+    }
+
+    /// What there is to compare with [`Self::signs`]: how far its driver has come.
+    #[must_use]
+    pub fn reaped(&self) -> [u16; 2] {
+        [self.receive.queue.reaped(), self.transmit.queue.reaped()]
+    }
+
     fn look_at_link(&mut self) {
         self.link = match space::link_up(&self.transport, self.accepted) {
             // 5.1.4.2: without a status the link is assumed to be up.
@@ -152,6 +134,9 @@ impl<T: Transport> VirtioNet<T> {
                 self.link
             }
         };
+        if let Some(common) = &self.common {
+            common.is_up.store(self.link == Link::Up, Ordering::Relaxed);
+        }
     }
 
     /// Recovers from what the device did to its rings. Returns whether there was anything.
@@ -169,8 +154,12 @@ impl<T: Transport> VirtioNet<T> {
             return;
         }
         let progress = core::mem::take(&mut self.moved);
-        if (progress || self.restarts == 0) && self.restart().is_ok() {
+        let is_alone = self.common.is_none();
+        if is_alone && (progress || self.restarts == 0) && self.restart().is_ok() {
             return;
+        }
+        if let Some(common) = &self.common {
+            common.is_lost.store(true, Ordering::Relaxed);
         }
         self.link = Link::Dead;
         self.faults.count(Fault::NeedsReset);
@@ -196,94 +185,75 @@ impl<T: Transport> VirtioNet<T> {
         self.transmit.queue.register(&mut self.transport, &reset)?;
         self.receive.resume();
         go(&mut self.transport, reset);
-        self.receive.publish(&mut self.transport);
-        self.look_at_link();
+        self.begin();
         Ok(())
     }
 }
 
-/// What the device is, as far as it can be believed.
-fn facts<T: Transport>(
-    transport: &T,
-    accepted: u64,
-    config: &Config,
-    faults: &mut Faults,
-) -> Facts {
-    let mac = match space::mac(transport, accepted) {
-        Stated::Value(mac) => mac,
-        Stated::Nothing => config.fallback_mac,
-        Stated::Impossible => {
-            faults.count(Fault::Configuration);
-            config.fallback_mac
+impl<T: Transport> VirtioNet<Shared<T>> {
+    /// As [`Self::new`], with as many pairs of queues as `config` and device allow: a driver for each,
+    /// for as many threads. One of them at a time serves the device's interrupt, whose it is.
+    ///
+    /// # Errors
+    ///
+    /// As there. A device that refuses to use several pairs is driven with one.
+    pub fn pairs(transport: T, memory: Dma, config: Config) -> Result<Vec<Self>, InitError> {
+        let mut transport = Shared::alone(transport);
+        let mut set = set_up(&mut transport, memory, &config)?;
+        go(&mut transport, set.reset);
+        if let Some(commands) = set.commands
+            && !commands.use_pairs(&mut transport, set.pairs.len(), &mut set.faults)
+        {
+            set.pairs.truncate(1);
+            set.facts.offloads = set.facts.offloads.without(Offload::QueuePairs);
         }
-    };
-    let mtu = match space::mtu(transport, accepted) {
-        Stated::Value(mtu) => mtu,
-        Stated::Nothing | Stated::Impossible => USUAL_MTU,
-    };
-    Facts {
-        mac,
-        // It may have changed since it was agreed on.
-        mtu: mtu.min(config.largest_mtu),
-        offloads: offloads(accepted, config.offloads),
-    }
-}
-
-/// How a buffer lies in its cell.
-#[derive(Clone, Copy)]
-struct Shape {
-    /// Bytes of the cell.
-    cell: usize,
-    /// Bytes left free in front.
-    front: usize,
-    /// Bytes of the buffer.
-    buffer: usize,
-}
-
-impl Shape {
-    /// One header and one frame.
-    fn frame(mtu: u16, format: Format) -> Self {
-        Self {
-            cell: cell_bytes(mtu),
-            front: cell_front(format.bytes()),
-            buffer: format.bytes() + LINK_BYTES + usize::from(mtu),
+        let count = set.pairs.len();
+        let common = (count > 1).then(|| {
+            Arc::new(Common {
+                is_lost: AtomicBool::new(false),
+                is_up: AtomicBool::new(false),
+            })
+        });
+        let mut transports = Vec::with_capacity(count);
+        if count > 1 {
+            transports.extend(transport.among(count));
+        } else {
+            transports.push(transport);
         }
-    }
-
-    /// As much as the cell holds, of a frame that takes as many of them as it needs.
-    fn part(format: Format) -> Self {
-        let front = cell_front(format.bytes());
-        Self {
-            cell: MERGED_CELL,
-            front,
-            buffer: MERGED_CELL - front,
-        }
-    }
-}
-
-/// Memory to be cut into buffers.
-struct Cells(Dma);
-
-impl Cells {
-    fn new(mut memory: Dma) -> Result<Self, InitError> {
-        if !memory.align_to(CELL_ALIGNMENT) {
-            return Err(InitError::TooLittleMemory);
-        }
-        Ok(Self(memory))
-    }
-
-    fn count(&self, shape: Shape) -> usize {
-        self.0.len() / shape.cell
-    }
-
-    /// Cuts at most `most` buffers off.
-    fn take(&mut self, shape: Shape, most: usize) -> Vec<Dma> {
-        let one = |_| {
-            let mut cell = self.0.split_to(shape.cell)?;
-            let _front = cell.split_to(shape.front)?;
-            cell.split_to(shape.buffer)
+        let driver = |(transport, (receive, transmit))| {
+            let mut driver = Self {
+                transport,
+                accepted: set.accepted,
+                facts: set.facts,
+                receive,
+                transmit,
+                link: Link::Down,
+                // Those of the start are the first one's.
+                faults: core::mem::take(&mut set.faults),
+                restarts: 0,
+                moved: false,
+                common: common.clone(),
+            };
+            driver.begin();
+            driver
         };
-        (0..most).map_while(one).collect()
+        Ok(transports.into_iter().zip(set.pairs).map(driver).collect())
+    }
+}
+
+/// How far a device has come with the queues of one of its drivers, for others to see.
+#[derive(Clone, Copy, Debug)]
+pub struct Signs {
+    receive: Sign,
+    transmit: Sign,
+}
+
+impl Signs {
+    /// To be compared with [`VirtioNet::reaped`].
+    #[inline]
+    #[must_use]
+    pub fn returned(self) -> [u16; 2] {
+        [self.receive.index(), self.transmit.index()]
     }
 }
 
@@ -293,7 +263,10 @@ impl<T: Transport> Device for VirtioNet<T> {
     }
 
     fn link_up(&self) -> bool {
-        self.link == Link::Up
+        match &self.common {
+            Some(common) => self.link != Link::Dead && common.is_up.load(Ordering::Relaxed),
+            None => self.link == Link::Up,
+        }
     }
 
     fn reap_receive(&mut self, budget: usize, visit: &mut dyn FnMut(Received<'_>)) -> usize {
@@ -372,6 +345,11 @@ impl<T: Transport> Device for VirtioNet<T> {
         } else if self.link != Link::Dead {
             self.look_at_link();
         }
+    }
+
+    fn is_lost(&self) -> bool {
+        let by_another = |common: &Arc<Common>| common.is_lost.load(Ordering::Relaxed);
+        self.link == Link::Dead || self.common.as_ref().is_some_and(by_another)
     }
 
     fn faults(&self) -> u64 {

@@ -12,6 +12,7 @@
 //! | large-receive | GUEST_TSO4, GUEST_TSO6, GUEST_ECN | checksum-in, merged-buffers |
 //! | event-index | EVENT_IDX | |
 //! | indirect | INDIRECT_DESC | |
+//! | mq | MQ, CTRL_VQ | both, and more than one pair wanted and stated |
 //!
 //! Large frames are only taken in merged buffers: without, every buffer would have to be as long as
 //! the longest frame (5.1.6.3.1). Datagrams that a device joins (GUEST_USO) would have to be taken
@@ -41,20 +42,26 @@ pub const GUEST_ECN: u64 = 1 << 9;
 pub const MERGED_BUFFERS: u64 = 1 << 15;
 /// The device says whether the link is up.
 pub const STATUS: u64 = 1 << 16;
+/// The device has a queue for commands.
+pub const COMMANDS: u64 = 1 << 17;
+/// The device has several pairs of queues, of which it uses as many as it is told to.
+pub const PAIRS: u64 = 1 << 22;
 
 /// What each offload takes.
-const TAKES: [(Offload, u64); 6] = [
+const TAKES: [(Offload, u64); 7] = [
     (Offload::ChecksumOut, CHECKSUM),
     (Offload::ChecksumIn, GUEST_CHECKSUM),
     (Offload::LargeReceive, GUEST_SEGMENTS | GUEST_ECN),
     (Offload::MergedBuffers, MERGED_BUFFERS),
     (Offload::EventIndex, EVENT_INDEX),
     (Offload::Indirect, INDIRECT),
+    (Offload::QueuePairs, PAIRS | COMMANDS),
 ];
 
-/// What to accept of `offered`. `mtu_fits`: the device's MTU is possible and within our buffers.
+/// What to accept of `offered`. `mtu_fits`: the device's MTU is possible and within our buffers;
+/// `pairs`: so many pairs of queues are to be used.
 #[must_use]
-pub fn features(offered: u64, config: &Config, mtu_fits: bool) -> u64 {
+pub fn features(offered: u64, config: &Config, mtu_fits: bool, pairs: u16) -> u64 {
     let mut wanted = VERSION_1 | ANY_LAYOUT | MAC | STATUS;
     for (offload, bits) in TAKES {
         if config.offloads.has(offload) {
@@ -64,6 +71,9 @@ pub fn features(offered: u64, config: &Config, mtu_fits: bool) -> u64 {
     // 5.1.4.2: whoever accepts an MTU supplies buffers of that size.
     if mtu_fits {
         wanted |= MTU;
+    }
+    if pairs <= 1 {
+        wanted &= !(PAIRS | COMMANDS);
     }
     complete(offered & wanted)
 }
@@ -80,6 +90,10 @@ fn complete(mut accepted: u64) -> u64 {
     }
     if accepted & GUEST_SEGMENTS == 0 {
         accepted &= !GUEST_ECN;
+    }
+    // 5.1.3.1, and there is no other use for commands.
+    if !has(accepted, PAIRS | COMMANDS) {
+        accepted &= !(PAIRS | COMMANDS);
     }
     accepted
 }
@@ -103,8 +117,8 @@ pub fn offloads(accepted: u64, wanted: Offloads) -> Offloads {
 #[cfg(test)]
 mod tests {
     use super::{
-        CHECKSUM, GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS, MAC, MERGED_BUFFERS, MTU, STATUS,
-        features, offloads,
+        CHECKSUM, COMMANDS, GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS, MAC, MERGED_BUFFERS, MTU,
+        PAIRS, STATUS, features, offloads,
     };
     use crate::config::Config;
     use device::{Offload, Offloads};
@@ -120,10 +134,10 @@ mod tests {
     #[test]
     fn only_what_is_offered_and_known() {
         let config = Config::default();
-        assert_eq!(features(0, &config, true), 0);
-        let all = features(u64::MAX, &config, true);
-        let control_and_joined_datagrams = 1 << 17 | 1 << 10 | 1 << 54 | 1 << 55;
-        assert_eq!(all & control_and_joined_datagrams, 0);
+        assert_eq!(features(0, &config, true, 2), 0);
+        let all = features(u64::MAX, &config, true, 2);
+        let joined_datagrams = 1 << 10 | 1 << 54 | 1 << 55;
+        assert_eq!(all & joined_datagrams, 0);
         for known in [
             CHECKSUM,
             GUEST_CHECKSUM,
@@ -135,6 +149,8 @@ mod tests {
             STATUS,
             EVENT_INDEX,
             INDIRECT,
+            PAIRS,
+            COMMANDS,
             VERSION_1,
         ] {
             assert_eq!(all & known, known);
@@ -152,15 +168,16 @@ mod tests {
             (Offload::EventIndex, EVENT_INDEX),
             (Offload::Indirect, INDIRECT),
             (Offload::Quiet, 0),
+            (Offload::QueuePairs, PAIRS | COMMANDS),
         ] {
-            let all = features(u64::MAX, &Config::default(), true);
-            let accepted = features(u64::MAX, &without(offload), true);
+            let all = features(u64::MAX, &Config::default(), true, 2);
+            let accepted = features(u64::MAX, &without(offload), true, 2);
             assert_eq!(accepted, all & !bits, "{}", offload.name());
             let agreed = offloads(accepted, without(offload).offloads);
             assert!(!agreed.has(offload), "{}", offload.name());
             assert!(offloads(all, Offloads::ALL).has(offload));
         }
-        assert_eq!(features(u64::MAX, &Config::default(), false) & MTU, 0);
+        assert_eq!(features(u64::MAX, &Config::default(), false, 2) & MTU, 0);
     }
 
     #[test]
@@ -175,14 +192,24 @@ mod tests {
             (1 << 8, 1 << 8),
             (EVENT_INDEX, EVENT_INDEX),
             (INDIRECT, INDIRECT),
+            (PAIRS, PAIRS | COMMANDS),
+            (COMMANDS, PAIRS | COMMANDS),
             (
                 VERSION_1 | ANY_LAYOUT,
                 VERSION_1 | ANY_LAYOUT | MERGED_BUFFERS | large,
             ),
         ] {
-            let all = features(u64::MAX, &Config::default(), true);
-            let accepted = features(!missing, &Config::default(), true);
+            let all = features(u64::MAX, &Config::default(), true, 2);
+            let accepted = features(!missing, &Config::default(), true, 2);
             assert_eq!(accepted, all & !gone, "{missing:#x}");
         }
+    }
+
+    #[test]
+    fn several_pairs_only_where_several_are_used() {
+        let all = features(u64::MAX, &Config::default(), true, 2);
+        let one = features(u64::MAX, &Config::default(), true, 1);
+        assert_eq!(one, all & !(PAIRS | COMMANDS));
+        assert!(!offloads(one, Offloads::ALL).has(Offload::QueuePairs));
     }
 }

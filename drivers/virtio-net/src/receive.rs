@@ -13,8 +13,6 @@ use device::{FIRST_PIECE, LONGEST_FRAME, Received};
 use hardware::Dma;
 use virtio::{Fault, Faults, Reset, Returned, SplitQueue, Transport};
 
-/// Number of the receive queue.
-pub(crate) const QUEUE: u16 = 0;
 /// Most buffers of a frame: twice what the longest needs, because a device need not fill all.
 const MOST: usize = 34;
 
@@ -63,7 +61,7 @@ impl Receive {
     /// Shows the device its new buffers.
     pub fn publish<T: Transport>(&mut self, transport: &mut T) {
         if self.queue.publish() {
-            transport.notify(QUEUE);
+            transport.notify(self.queue.index());
         }
     }
 

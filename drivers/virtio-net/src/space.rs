@@ -8,7 +8,10 @@ use virtio::{Transport, read_in_one_piece};
 
 const MAC: usize = 0;
 const STATUS: usize = 6;
+const PAIRS: usize = 8;
 const MTU: usize = 10;
+/// 5.1.4.1: most pairs of queues that a device may state.
+const MOST_PAIRS: u16 = 0x8000;
 /// In the status: the link is up.
 const LINK_UP: u16 = 1;
 /// 5.1.4.1: the least MTU that a device may state, which is also IPv4's (RFC 791 3.2).
@@ -51,6 +54,17 @@ pub fn mtu<T: Transport>(transport: &T, features: u64) -> Stated<u16> {
     }
     match word(transport, MTU) {
         Some(mtu) if mtu >= LEAST_MTU => Stated::Value(mtu),
+        _ => Stated::Impossible,
+    }
+}
+
+/// How many pairs of queues there are, if `features` (offered or accepted) has it.
+pub fn pairs<T: Transport>(transport: &T, features: u64) -> Stated<u16> {
+    if features & features::PAIRS == 0 {
+        return Stated::Nothing;
+    }
+    match word(transport, PAIRS) {
+        Some(pairs) if (1..=MOST_PAIRS).contains(&pairs) => Stated::Value(pairs),
         _ => Stated::Impossible,
     }
 }

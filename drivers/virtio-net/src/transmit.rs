@@ -12,9 +12,6 @@ use device::Filled;
 use hardware::Dma;
 use virtio::{Faults, Reset, SplitQueue, Transport};
 
-/// Number of the transmit queue.
-pub(crate) const QUEUE: u16 = 1;
-
 pub(crate) struct Transmit {
     pub queue: SplitQueue,
     format: Format,
@@ -98,7 +95,7 @@ impl Transmit {
     /// Shows the device the frames provided since the last time.
     pub fn flush<T: Transport>(&mut self, transport: &mut T) {
         if self.queue.publish() {
-            transport.notify(QUEUE);
+            transport.notify(self.queue.index());
         }
     }
 

@@ -13,6 +13,7 @@ extern crate std;
 mod faults;
 mod init;
 mod queue;
+mod shared;
 mod window;
 
 #[cfg(any(test, feature = "fake"))]
@@ -24,8 +25,9 @@ pub use init::{
     read_in_one_piece, reset_device,
 };
 pub use queue::{
-    Direction, Piece, Plan, Returned, SplitQueue, Used, passed, queue_bytes, table_bytes,
+    Direction, Piece, Plan, Returned, Sign, SplitQueue, Used, passed, queue_bytes, table_bytes,
 };
+pub use shared::Shared;
 pub use virtio_drivers::transport::mmio::MmioTransport;
 pub use virtio_drivers::transport::{DeviceStatus, DeviceType, InterruptStatus, Transport};
 pub use window::{Kind, Probe, Version, WINDOW_BYTES, probe, reset, transport};

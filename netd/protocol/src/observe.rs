@@ -118,7 +118,7 @@ pub mod link {
 
 /// Names of the bits of [`InfoBody::offloads`], from the lowest on; also what turns each off on the
 /// kernel's command line.
-pub const OFFLOADS: [&str; 8] = [
+pub const OFFLOADS: [&str; 9] = [
     "checksum-out",
     "checksum-in",
     "segmentation",
@@ -127,6 +127,7 @@ pub const OFFLOADS: [&str; 8] = [
     "event-index",
     "indirect",
     "quiet",
+    "mq",
 ];
 
 word_enum! {

@@ -20,6 +20,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 /// Called before each read of the configuration space; may change it.
 pub type Meddler = Box<dyn FnMut(&mut Vec<u8>, &mut u32) + Send>;
 
+/// Called when a queue that is set up is notified: a device that acts by itself.
+pub type Servant = Box<dyn FnMut(usize, &mut DeviceQueue) + Send>;
+
 /// What the device is and has been told; a test may change all of it.
 pub struct State {
     /// Number of the kind.
@@ -54,6 +57,8 @@ pub struct State {
     pub generation: u32,
     /// Changes the configuration while it is read.
     pub meddler: Option<Meddler>,
+    /// Acts when it is notified.
+    pub servant: Option<Servant>,
 }
 
 /// The test's handle.
@@ -90,6 +95,7 @@ impl Fake {
             config: Vec::new(),
             generation: 0,
             meddler: None,
+            servant: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -185,7 +191,11 @@ impl Transport for FakeTransport {
             state.status.contains(DeviceStatus::DRIVER_OK),
             "notified too early"
         );
-        state.notified[usize::from(queue)] += 1;
+        let (state, queue) = (&mut *state, usize::from(queue));
+        state.notified[queue] += 1;
+        if let (Some(servant), Some(at)) = (&mut state.servant, &mut state.queues[queue]) {
+            servant(queue, at);
+        }
     }
 
     fn get_status(&self) -> DeviceStatus {

@@ -143,6 +143,28 @@ impl DeviceQueue {
         (self.memory.load64(at), length, flags, next)
     }
 
+    /// Reads what the driver filled of a chain, and writes an answer into the rest of it.
+    ///
+    /// # Panics
+    ///
+    /// When something is to be read behind what is to be written (2.7.4.2).
+    pub fn answer(&mut self, chain: &Chain, answer: impl FnOnce(&[u8]) -> Vec<u8>) -> u32 {
+        let (mut question, mut rest) = (Vec::new(), Vec::new());
+        for segment in &chain.segments {
+            if segment.writable {
+                rest.push(*segment);
+            } else {
+                assert!(rest.is_empty(), "a question behind the answer");
+                question.extend(self.memory.read(segment.address, segment.length));
+            }
+        }
+        let rest = Chain {
+            id: chain.id,
+            segments: rest,
+        };
+        self.write(&rest, &answer(&question))
+    }
+
     /// Reads the whole of a chain that the driver filled.
     #[must_use]
     pub fn read(&self, chain: &Chain) -> Vec<u8> {

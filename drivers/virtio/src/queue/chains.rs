@@ -51,6 +51,8 @@ pub(super) struct Chains {
     in_flight: u16,
     most: u16,
     header: usize,
+    /// Flags of what lies in front, and of the rest.
+    front: u64,
     write: u64,
 }
 
@@ -74,9 +76,13 @@ impl Chains {
             in_flight: 0,
             most,
             header: plan.header,
+            front: match plan.direction {
+                Direction::ToDevice | Direction::Both => 0,
+                Direction::FromDevice => WRITE,
+            },
             write: match plan.direction {
                 Direction::ToDevice => 0,
-                Direction::FromDevice => WRITE,
+                Direction::FromDevice | Direction::Both => WRITE,
             },
         };
         chains.clear();
@@ -196,30 +202,26 @@ impl Chains {
         let Some(head) = self.claim(if table { 1 } else { count }) else {
             return Err(buffer);
         };
-        let first = (buffer.physical(), length as u64);
-        let rest = pieces.iter().map(|it| (it.physical, u64::from(it.length)));
+        let first = (buffer.physical(), length as u64, self.front);
+        let write = self.write;
+        let rest = pieces
+            .iter()
+            .map(|it| (it.physical, u64::from(it.length), write));
         let runs = core::iter::once(first).chain(rest);
         let left = (0..count).rev();
         match self.tables.as_ref().filter(|_| table) {
             Some(tables) => {
                 let (physical, cells) = tables.of(head);
-                for ((number, left), (address, length)) in (0..).zip(left).zip(runs) {
+                for ((number, left), (address, length, write)) in (0..).zip(left).zip(runs) {
                     let next = if left > 0 { NEXT } else { 0 };
-                    describe(
-                        cells,
-                        number,
-                        address,
-                        length,
-                        self.write | next,
-                        number + 1,
-                    );
+                    describe(cells, number, address, length, write | next, number + 1);
                 }
                 let length = (super::layout::DESCRIPTOR_BYTES * count) as u64;
                 describe(self.descriptors, head, physical, length, TABLE, 0);
             }
             None => {
                 let mut number = head;
-                for (left, (address, length)) in left.zip(runs) {
+                for (left, (address, length, write)) in left.zip(runs) {
                     let follower = self
                         .slots
                         .get(usize::from(number))
@@ -230,7 +232,7 @@ impl Chains {
                         number,
                         address,
                         length,
-                        self.write | flags,
+                        write | flags,
                         next,
                     );
                     number = follower;

@@ -11,4 +11,4 @@ mod tests;
 
 pub use event::passed;
 pub use layout::{queue_bytes, table_bytes};
-pub use split::{Direction, Piece, Plan, Returned, SplitQueue, Used};
+pub use split::{Direction, Piece, Plan, Returned, Sign, SplitQueue, Used};

@@ -38,6 +38,9 @@ pub enum Direction {
     ToDevice,
     /// The device.
     FromDevice,
+    /// The driver writes the header of each buffer ([`Plan::header`]), the device what is behind it:
+    /// questions and answers.
+    Both,
 }
 
 /// How a queue is to be.
@@ -52,8 +55,8 @@ pub struct Plan {
     /// `VIRTIO_F_EVENT_IDX` was negotiated.
     pub event_index: bool,
     /// The first so many bytes of each buffer go into a descriptor of their own: what the legacy
-    /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.7.4, legacy interface).
-    /// Zero for none.
+    /// interface wants of headers without `VIRTIO_F_ANY_LAYOUT` (2.7.4, legacy interface), and every
+    /// device of what both sides write. Zero for none.
     pub header: usize,
     /// Most pieces that [`SplitQueue::provide_gathered`] is to give beside a buffer.
     pub pieces: u16,
@@ -98,6 +101,19 @@ pub struct Returned {
     pub number: u16,
     /// As in [`Used`].
     pub written: Option<usize>,
+}
+
+/// How far a queue's device has come, for whoever does not own the queue.
+#[derive(Clone, Copy, Debug)]
+pub struct Sign(&'static AtomicU16);
+
+impl Sign {
+    /// The device's used index, as it is now.
+    #[inline]
+    #[must_use]
+    pub fn index(self) -> u16 {
+        u16::from_le(self.0.load(Ordering::Acquire))
+    }
 }
 
 /// A split virtqueue.
@@ -235,6 +251,25 @@ impl SplitQueue {
         usize::from(self.chains.most())
     }
 
+    /// How far the device has come.
+    #[must_use]
+    pub fn sign(&self) -> Sign {
+        Sign(&self.parts.used[INDEX])
+    }
+
+    /// How far what the device has returned was taken: behind [`Sign::index`] when there is more.
+    #[must_use]
+    pub fn reaped(&self) -> u16 {
+        self.reaped
+    }
+
+    /// Its number in the device.
+    #[inline]
+    #[must_use]
+    pub fn index(&self) -> u16 {
+        self.plan.index
+    }
+
     /// Whether the device broke the ring and must be reset.
     #[must_use]
     pub fn is_broken(&self) -> bool {
@@ -271,7 +306,7 @@ impl SplitQueue {
         length: usize,
         pieces: &[Piece],
     ) -> Result<(), Dma> {
-        if self.plan.direction == Direction::FromDevice || pieces.len() > self.plan.pieces.into() {
+        if self.plan.direction != Direction::ToDevice || pieces.len() > self.plan.pieces.into() {
             return Err(buffer);
         }
         let head = self.chains.put_gathered(buffer, length, pieces)?;
