@@ -389,6 +389,18 @@ pub enum Seal {
 }
 
 impl Seal {
+    /// The same for a payload that these bytes, of even number, have been put in front of.
+    #[must_use]
+    pub(crate) fn behind(self, header: &[u8]) -> Self {
+        match self {
+            Self::Full { pseudo, payload } => Self::Full {
+                pseudo,
+                payload: payload.plus(sum(header)),
+            },
+            other => other,
+        }
+    }
+
     /// The field's two bytes for a transport header with this sum, its own checksum field zero;
     /// `length` counts header and payload.
     #[inline(always)]

@@ -126,6 +126,66 @@ reasons! {
     /// Automatic answers to echo requests are switched off.
     Icmp4EchoDisabled = "icmp4.echo_disabled",
 
+    // IPv6.
+    /// Shorter than its header.
+    Ipv6Short = "ipv6.short",
+    /// The version is not 6.
+    Ipv6Version = "ipv6.version",
+    /// The payload's length is beyond the frame.
+    Ipv6PayloadLength = "ipv6.payload_length",
+    /// The source cannot be a host's address.
+    Ipv6Source = "ipv6.source",
+    /// Longer than 65,535 bytes, or says so.
+    Ipv6Jumbo = "ipv6.jumbo",
+    /// A header behind the fixed one is cut off.
+    Ipv6ExtensionShort = "ipv6.extension_short",
+    /// Hop-by-hop options behind another header.
+    Ipv6ExtensionPlace = "ipv6.extension_place",
+    /// Too many headers, or too long ones.
+    Ipv6ExtensionLimit = "ipv6.extension_limit",
+    /// An option's length is wrong.
+    Ipv6Option = "ipv6.option",
+    /// More options or more padding than anybody needs.
+    Ipv6OptionLimit = "ipv6.option_limit",
+    /// An option that nothing here speaks, and that must not be skipped.
+    Ipv6UnknownOption = "ipv6.unknown_option",
+    /// A routing header that wants the packet to be sent on.
+    Ipv6Routing = "ipv6.routing",
+    /// A fragment of no bytes, or of a number that cannot be.
+    Ipv6FragmentLength = "ipv6.fragment_length",
+    /// A fragment that lies beyond the end of any packet.
+    Ipv6FragmentOffset = "ipv6.fragment_offset",
+    /// A first fragment without all of the packet's headers.
+    Ipv6FragmentChain = "ipv6.fragment_chain",
+
+    // ICMP for IPv6.
+    /// Shorter than its header.
+    Icmp6Short = "icmp6.short",
+    /// The checksum is wrong.
+    Icmp6Checksum = "icmp6.checksum",
+    /// A type or code that nothing here speaks.
+    Icmp6UnknownType = "icmp6.unknown_type",
+    /// The packet quoted by an error is too short or senseless.
+    Icmp6Quote = "icmp6.quote",
+
+    // Neighbour discovery.
+    /// Shorter than its fixed part.
+    NdpShort = "ndp.short",
+    /// The code is not zero.
+    NdpCode = "ndp.code",
+    /// A router has passed it on: the hop limit is not 255.
+    NdpHopLimit = "ndp.hop_limit",
+    /// It came with a fragment header (RFC 6980).
+    NdpFragment = "ndp.fragment",
+    /// An option of no length, or cut off.
+    NdpOption = "ndp.option",
+    /// The sender's address is not one that may say so.
+    NdpSource = "ndp.source",
+    /// Addressed in a way that its kind must not be.
+    NdpDestination = "ndp.destination",
+    /// What it is about is a group, or not on the link.
+    NdpTarget = "ndp.target",
+
     // UDP.
     /// Shorter than its header.
     UdpShort = "udp.short",

@@ -1,6 +1,6 @@
 //! What IPv4 and IPv6 headers have in common.
 //!
-//! *Owns*: protocol numbers and the ECN field.
+//! *Owns*: protocol numbers, the ECN field, and what an error's quote tells of a transport.
 //! *Never*: addresses (they are `core::net`'s) or headers (they differ, see [`ipv4`](crate::ipv4)).
 
 use core::fmt;
@@ -88,6 +88,35 @@ impl Ecn {
             Self::Capable1 => 0b01,
             Self::Congested => 0b11,
         }
+    }
+}
+
+/// Source and destination port of a quoted packet that begins so: TCP and UDP have them in front.
+pub(crate) fn quoted_ports(protocol: Protocol, payload: &[u8]) -> Option<(u16, u16)> {
+    match (protocol, payload) {
+        (Protocol::TCP | Protocol::UDP, [a, b, c, d, ..]) => {
+            Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
+        }
+        _ => None,
+    }
+}
+
+/// The sequence number of a quoted segment.
+pub(crate) fn quoted_sequence(protocol: Protocol, payload: &[u8]) -> Option<u32> {
+    match (protocol, payload) {
+        (Protocol::TCP, [_, _, _, _, a, b, c, d, ..]) => Some(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => None,
+    }
+}
+
+/// Identifier and sequence number of a quoted ICMP message, if it is an echo request: its type is
+/// `request`, which differs between the families.
+pub(crate) fn quoted_echo(request: u8, message: &[u8]) -> Option<(u16, u16)> {
+    match *message {
+        [kind, 0, _, _, a, b, c, d, ..] if kind == request => {
+            Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        }
+        _ => None,
     }
 }
 

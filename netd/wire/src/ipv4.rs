@@ -11,7 +11,7 @@ use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::headroom::word;
-use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest, Sum, checksum};
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest, Sum, checksum, icmp4, ip};
 
 /// Length in bytes of a header without options, the only kind that is sent.
 pub const HEADER_LEN: usize = 20;
@@ -296,51 +296,31 @@ impl<'a> Quote<'a> {
         })
     }
 
-    /// Source and destination port, when the quoted packet was TCP or UDP and its first fragment:
-    /// both have them in front.
+    /// Source and destination port, when the quoted packet was TCP or UDP and its first fragment.
     #[must_use]
     pub fn ports(&self) -> Option<(u16, u16)> {
-        match (
-            self.header.protocol,
-            self.header.fragment_offset,
-            self.payload,
-        ) {
-            (Protocol::TCP | Protocol::UDP, 0, [a, b, c, d, ..]) => {
-                Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
-            }
-            _ => None,
-        }
+        ip::quoted_ports(self.header.protocol, self.start()?)
     }
 
     /// The sequence number of the quoted segment, by which a connection tells errors about its
     /// own data from forged ones (RFC 5927 section 4.1).
     #[must_use]
     pub fn tcp_sequence(&self) -> Option<u32> {
-        match (
-            self.header.protocol,
-            self.header.fragment_offset,
-            self.payload,
-        ) {
-            (Protocol::TCP, 0, [_, _, _, _, a, b, c, d, ..]) => {
-                Some(u32::from_be_bytes([*a, *b, *c, *d]))
-            }
-            _ => None,
-        }
+        ip::quoted_sequence(self.header.protocol, self.start()?)
     }
 
     /// Identifier and sequence number of the quoted echo request.
     #[must_use]
     pub fn echo(&self) -> Option<(u16, u16)> {
-        match (
-            self.header.protocol,
-            self.header.fragment_offset,
-            self.payload,
-        ) {
-            (Protocol::ICMP, 0, [8, 0, _, _, a, b, c, d, ..]) => {
-                Some((u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])))
-            }
+        match self.header.protocol {
+            Protocol::ICMP => ip::quoted_echo(icmp4::ECHO_REQUEST, self.start()?),
             _ => None,
         }
+    }
+
+    /// The start of what the packet carried; later fragments have none.
+    fn start(&self) -> Option<&'a [u8]> {
+        (self.header.fragment_offset == 0).then_some(self.payload)
     }
 }
 

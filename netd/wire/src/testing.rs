@@ -1,6 +1,6 @@
 //! What the tests of all formats share.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::vec;
 use std::vec::Vec;
 
@@ -13,7 +13,7 @@ pub fn packet(
     payload: &[u8],
     write: impl FnOnce(&mut Headroom<'_>) -> Result<(), NoRoom>,
 ) -> Vec<u8> {
-    const ROOM: usize = 128;
+    const ROOM: usize = 512;
     let mut bytes = vec![0xaa; ROOM];
     bytes.extend_from_slice(payload);
     let mut room = Headroom::new(&mut bytes[..ROOM]);
@@ -31,6 +31,15 @@ pub fn station() -> impl Strategy<Value = MacAddress> {
 pub fn host4() -> impl Strategy<Value = Ipv4Addr> {
     any::<[u8; 4]>().prop_map(|[a, b, c, d]| Ipv4Addr::new(a & 0x7f, b, c, d))
 }
+
+/// An address that may be the source of a packet.
+pub fn host6() -> impl Strategy<Value = Ipv6Addr> {
+    any::<[u16; 7]>()
+        .prop_map(|[b, c, d, e, f, g, h]| Ipv6Addr::new(0x2001, b, c, d, e, f, g, h | 1))
+}
+
+pub const ALICE6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa);
+pub const BOB6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0xb);
 
 pub const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 pub const BOB: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);

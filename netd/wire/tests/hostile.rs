@@ -8,10 +8,10 @@ mod laws;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use laws::{ALICE, BOB, packet};
+use laws::{ALICE, ALICE6, BOB, BOB6, packet};
 use wire::{
-    EtherType, List, MacAddress, Protocol, Pseudo, Seal, arp, dhcp4, ethernet, icmp4, ipv4, sum,
-    tcp, udp,
+    Cidr6, EtherType, List, MacAddress, Protocol, Pseudo, Seal, arp, dhcp4, ethernet, icmp4, icmp6,
+    ipv4, ipv6, ndp, sum, tcp, udp,
 };
 
 const ROUNDS: u32 = 100_000;
@@ -81,11 +81,14 @@ fn feed(examples: &[Vec<u8>], mut parse: impl FnMut(&[u8]) -> bool) {
 /// A law by the name of its fuzz target.
 type Law = (&'static str, fn(&[u8]) -> bool);
 
-const LAWS: [Law; 9] = [
+const LAWS: [Law; 12] = [
     ("ethernet", laws::ethernet),
     ("arp", laws::arp),
     ("ipv4", laws::ipv4),
     ("icmp4", laws::icmp4),
+    ("ipv6", laws::ipv6),
+    ("icmp6", laws::icmp6),
+    ("ndp", laws::ndp),
     ("udp", laws::udp),
     ("tcp", laws::tcp),
     ("tcp_options", laws::tcp_options),
@@ -165,6 +168,122 @@ fn icmp4_messages() {
     ];
     let examples = examples.map(|header| packet(&quoted, |room| header.emit(room, sum(&quoted))));
     feed(&examples, laws::icmp4);
+}
+
+#[test]
+fn ipv6_packets() {
+    let between = |next, payload: &[u8]| {
+        let header = ipv6::Header::new(ALICE6, BOB6, next, 64);
+        packet(payload, |room| header.emit(room, payload.len()))
+    };
+    let alert = packet(b"payload", |room| {
+        ipv6::emit_router_alert(room, 0, Protocol::ICMPV6)
+    });
+    let part = ipv6::Fragment {
+        offset: 3,
+        more: true,
+        identification: 7,
+    };
+    let part = packet(&[5; 16], |room| part.emit(room, Protocol::UDP));
+    let mut headers = vec![43, 0, 0x1e, 4, 0, 0, 0, 0, 44, 0, 0, 0, 0, 0, 0, 0];
+    headers.extend([60, 0, 0, 0, 0, 0, 0, 9, 17, 1, 0x1e, 4, 1, 2, 3, 4]);
+    headers.extend([0x1f, 6, 1, 2, 3, 4, 5, 6]);
+    headers.extend([0; 9]);
+    let examples = [
+        between(Protocol::TCP, b"payload"),
+        between(Protocol::HOP_BY_HOP, &alert),
+        between(Protocol::FRAGMENT, &part),
+        between(Protocol::HOP_BY_HOP, &headers),
+    ];
+    feed(&examples, laws::ipv6);
+}
+
+#[test]
+fn icmp6_messages() {
+    let quoted = packet(&[0; 20], |room| {
+        ipv6::Header::new(ALICE6, BOB6, Protocol::TCP, 1).emit(room, 20)
+    });
+    let problem = icmp6::ParameterProblem {
+        cause: icmp6::Cause::Option,
+        pointer: 42,
+    };
+    let examples = [
+        icmp6::Header::EchoRequest {
+            identifier: 1,
+            sequence: 2,
+        },
+        icmp6::Header::Unreachable(icmp6::Unreachable::Port),
+        icmp6::Header::PacketTooBig { mtu: 1280 },
+        icmp6::Header::TimeExceeded(icmp6::TimeExceeded::Transit),
+        icmp6::Header::ParameterProblem(problem),
+    ];
+    let seal = Seal::Full {
+        pseudo: Pseudo::v6(ALICE6, BOB6),
+        payload: sum(&quoted),
+    };
+    let examples =
+        examples.map(|header| packet(&quoted, |room| header.emit(room, quoted.len(), seal)));
+    feed(&examples, laws::icmp6);
+}
+
+#[test]
+fn ndp_messages() {
+    use ndp::{Addresses, Header, Item, Names};
+    let mac = MacAddress([2, 0, 0, 0, 0, 1]);
+    let router = ndp::RouterAdvertisement {
+        hop_limit: 64,
+        managed: false,
+        other: true,
+        preference: ndp::Preference::Medium,
+        lifetime: 1800,
+        reachable: 0,
+        retransmit: 0,
+    };
+    let prefix = ndp::Prefix {
+        prefix: Cidr6::new(BOB6, 64).expect("short").network(),
+        on_link: true,
+        autonomous: true,
+        valid: 86_400,
+        preferred: 14_400,
+    };
+    let servers = [BOB6.octets()];
+    let told = [
+        Item::SourceLink(mac),
+        Item::Mtu(1480),
+        Item::Prefix(prefix),
+        Item::Servers {
+            lifetime: 600,
+            addresses: Addresses::from_octets(&servers),
+        },
+        Item::Search {
+            lifetime: 600,
+            names: Names::from_bytes(b"\x03lan\0\x07example\0"),
+        },
+    ];
+    let redirect = Header::Redirect {
+        target: ALICE6,
+        destination: BOB6,
+    };
+    let advertisement = Header::NeighborAdvertisement {
+        target: ALICE6,
+        router: false,
+        solicited: true,
+        replace: true,
+    };
+    let examples: [(Header, &[Item<'_>]); 5] = [
+        (Header::RouterSolicitation, &[Item::SourceLink(mac)]),
+        (Header::RouterAdvertisement(router), &told),
+        (
+            Header::NeighborSolicitation { target: BOB6 },
+            &[Item::Nonce([1, 2, 3, 4, 5, 6])],
+        ),
+        (advertisement, &[Item::TargetLink(mac)]),
+        (redirect, &[Item::Redirected(&[6; 48])]),
+    ];
+    let pseudo = Pseudo::v6(ALICE6, BOB6);
+    let examples =
+        examples.map(|(header, items)| packet(&[], |room| header.emit(room, items, pseudo)));
+    feed(&examples, laws::ndp);
 }
 
 #[test]

@@ -4,13 +4,13 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
-    ArpEthIpv4Packet, ArpOperation, ArpPacket, Icmpv4Type, IpNumber, Ipv4Header, Ipv4Options,
-    PacketBuilder, TcpHeader, TcpOptionElement, UdpHeader, icmpv4,
+    ArpEthIpv4Packet, ArpOperation, ArpPacket, Icmpv4Type, Icmpv6Type, IpNumber, Ipv4Header,
+    Ipv4Options, PacketBuilder, TcpHeader, TcpOptionElement, UdpHeader, icmpv4, icmpv6,
 };
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 use wire::{
     Check, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, arp, ethernet, icmp4,
-    ipv4, sum, tcp, udp,
+    icmp6, ipv4, ipv6, sum, tcp, udp,
 };
 
 const ALICE_MAC: [u8; 6] = [2, 0, 0, 0, 0, 0xa];
@@ -281,6 +281,61 @@ proptest! {
         ours.emit(&mut Headroom::new(&mut bytes)).expect("room");
         prop_assert_eq!(&bytes[..], &theirs.to_bytes()[..]);
         prop_assert_eq!(arp::Packet::parse(&theirs.to_bytes()), Ok(ours));
+    }
+
+    #[test]
+    fn icmp6_packets(
+        (source, destination) in any::<([u8; 15], [u8; 16])>(),
+        (identifier, sequence, number) in any::<(u16, u16, u32)>(),
+        which in 0..7,
+        body: Vec<u8>,
+    ) {
+        use icmp6::{Cause, Header as H, ParameterProblem, Unreachable as U};
+        use icmpv6::{DestUnreachableCode as D, ParameterProblemCode as P};
+        let mut octets = [0x20; 16];
+        octets[1..].copy_from_slice(&source);
+        let (source, destination) = (Ipv6Addr::from(octets), Ipv6Addr::from(destination));
+        let echo = etherparse::IcmpEchoHeader { id: identifier, seq: sequence };
+        let problem = |cause| H::ParameterProblem(ParameterProblem { cause, pointer: number });
+        let theirs = |code| Icmpv6Type::ParameterProblem(
+            icmpv6::ParameterProblemHeader { code, pointer: number },
+        );
+        let (header, kind) = match which {
+            0 => (H::EchoRequest { identifier, sequence }, Icmpv6Type::EchoRequest(echo)),
+            1 => (H::EchoReply { identifier, sequence }, Icmpv6Type::EchoReply(echo)),
+            2 => (H::Unreachable(U::Port), Icmpv6Type::DestinationUnreachable(D::Port)),
+            3 => (H::PacketTooBig { mtu: number }, Icmpv6Type::PacketTooBig { mtu: number }),
+            4 => (
+                H::TimeExceeded(icmp6::TimeExceeded::Reassembly),
+                Icmpv6Type::TimeExceeded(
+                    icmpv6::TimeExceededCode::FragmentReassemblyTimeExceeded,
+                ),
+            ),
+            5 => (problem(Cause::NextHeader), theirs(P::UnrecognizedNextHeader)),
+            _ => (problem(Cause::FirstFragment), theirs(P::Ipv6FirstFragmentIncompleteHeaderChain)),
+        };
+        let pseudo = Pseudo::v6(source, destination);
+        let seal = Seal::Full { pseudo, payload: sum(&body) };
+        let len = body.len() + icmp6::HEADER_LEN;
+        let mut ours = vec![0; 64];
+        ours.extend(&body);
+        let mut room = Headroom::new(&mut ours[..64]);
+        header.emit(&mut room, body.len(), seal).expect("room");
+        ipv6::Header::new(source, destination, Protocol::ICMPV6, TTL)
+            .emit(&mut room, len)
+            .expect("room");
+        let start = room.left();
+        let ours = ours.split_off(start);
+        let mut theirs = Vec::new();
+        PacketBuilder::ipv6(source.octets(), destination.octets(), TTL)
+            .icmpv6(kind)
+            .write(&mut theirs, &body)
+            .expect("written");
+        prop_assert_eq!(&ours, &theirs);
+        let packet = ipv6::Packet::parse(&theirs).expect("a packet");
+        let envelope = icmp6::Envelope::parse(packet.payload, Check::Verify(pseudo));
+        let message = icmp6::Message::parse(&envelope.expect("sound"));
+        prop_assert_eq!(message, Ok(icmp6::Message { header, body: &body }));
     }
 
     #[test]

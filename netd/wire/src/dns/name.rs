@@ -214,6 +214,22 @@ impl Name {
         }
     }
 
+    /// The name at the start of some bytes that know no pointers, and what is behind it (RFC 8106
+    /// section 5.2, RFC 8415 section 10); `None` when there is none.
+    pub(crate) fn split_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut name = Self::EMPTY;
+        let mut rest = bytes;
+        loop {
+            let (length, behind) = rest.split_first()?;
+            let (label, behind) = behind.split_at_checked(usize::from(*length))?;
+            if label.is_empty() {
+                return Some((name.finish().ok()?, behind));
+            }
+            name.push_label(label).ok()?;
+            rest = behind;
+        }
+    }
+
     fn push_label(&mut self, label: &[u8]) -> Result<(), BadName> {
         let length = u8::try_from(label.len()).map_err(|_| BadName)?;
         if label.is_empty() || label.len() > MAX_LABEL {

@@ -6,10 +6,12 @@
 #![allow(dead_code, unused_imports, reason = "every user needs another law")]
 
 mod options;
+mod six;
 
 pub use options::tcp_options;
+pub use six::{icmp6, ipv6, ndp};
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wire::{
     Check, Headroom, NoRoom, Pseudo, Seal, arp as arp_format, dhcp4 as dhcp4_format,
@@ -22,6 +24,11 @@ pub const ALICE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 /// A packet's ends.
 pub const BOB: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
+/// A packet's ends.
+pub const ALICE6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa);
+/// A packet's ends.
+pub const BOB6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xb);
+
 /// For results that need only come without a panic.
 fn look<T>(_: T) {}
 
@@ -30,9 +37,10 @@ pub fn packet(
     payload: &[u8],
     write: impl FnOnce(&mut Headroom<'_>) -> Result<(), NoRoom>,
 ) -> Vec<u8> {
-    let mut bytes = vec![0; 128];
+    const ROOM: usize = 2048;
+    let mut bytes = vec![0; ROOM];
     bytes.extend_from_slice(payload);
-    let mut room = Headroom::new(&mut bytes[..128]);
+    let mut room = Headroom::new(&mut bytes[..ROOM]);
     write(&mut room).expect("room");
     let start = room.left();
     bytes.split_off(start)
