@@ -15,7 +15,7 @@ use ring::{Arena, Look};
 use rt::link::{Broken, Link};
 use stack::{ClientId, Offer};
 
-use crate::service::{completion_of, is_awaited};
+use crate::service::{completion_of, is_awaited, is_quiet};
 
 /// Sockets whose readiness is remembered while the client does not take its events.
 const READY_SOCKETS: usize = 64;
@@ -121,19 +121,32 @@ impl<P: Peer> Session<P> {
 
     /// Sends a message; `false` when there is no room.
     pub fn send(&mut self, message: &Message) -> bool {
-        let sent = self
-            .peer
-            .link()
-            .push(ring::Message::view(message.words()))
-            .is_ok();
+        let message = ring::Message::view(message.words());
+        let sent = self.peer.link().push(message).is_ok();
+        self.starved |= !sent;
+        sent
+    }
+
+    /// As [`Self::send`], without waking a client that waits for something urgent.
+    fn send_quietly(&mut self, message: &Message) -> bool {
+        let message = ring::Message::view(message.words());
+        let sent = self.peer.link().push_quiet(message).is_ok();
         self.starved |= !sent;
         sent
     }
 
     /// Publishes an event of the stack.
     pub fn offer(&mut self, event: &stack::Event) -> Offer {
-        if is_awaited(event) && !self.send(&completion_of(event)) {
-            return Offer::Full;
+        if is_awaited(event) {
+            let message = completion_of(event);
+            let sent = if is_quiet(event) {
+                self.send_quietly(&message)
+            } else {
+                self.send(&message)
+            };
+            if !sent {
+                return Offer::Full;
+            }
         }
         self.note_ready(event);
         Offer::Published

@@ -61,6 +61,15 @@ pub const fn is_awaited(event: &Event) -> bool {
     )
 }
 
+/// Whether an event only gives back what a client has lent, or ends what it has given up: few wait
+/// for that, and those who do say so when they go to sleep.
+pub const fn is_quiet(event: &Event) -> bool {
+    matches!(
+        event.kind,
+        EventKind::Sent { .. } | EventKind::Closed | EventKind::Error(SocketError::Cancelled)
+    )
+}
+
 /// What a client is told about an event. For one that no request waits for, the message has no
 /// operation.
 pub fn completion_of(event: &Event) -> Message {

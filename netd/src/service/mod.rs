@@ -24,7 +24,7 @@ use protocol::{
 };
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
 
-pub use self::completion::{Ticket, completion_of, is_awaited};
+pub use self::completion::{Ticket, completion_of, is_awaited, is_quiet};
 use self::errors::Told;
 use crate::arenas::Arenas;
 use crate::server::Facts;

@@ -135,12 +135,15 @@ impl UdpSocket {
         self.0.local()
     }
 
-    /// As [`crate::UdpSocket::send_to`].
+    /// As [`crate::UdpSocket::send_to`], and waits until it has left.
     ///
     /// # Errors
-    /// As there.
+    /// As there and [`crate::UdpSocket::flush`].
     pub fn send_to(&self, from: &[u8], to: SocketAddr) -> Result<(), Error> {
-        block_on(self.0.send_to(from, to))
+        block_on(async {
+            self.0.send_to(from, to).await?;
+            self.0.flush().await
+        })
     }
 
     /// As [`crate::UdpSocket::receive_from`], within a time.

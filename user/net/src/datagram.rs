@@ -2,24 +2,28 @@
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 
-use protocol::{Bind, Connect, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption};
+use protocol::{
+    Bind, Connect, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption, outcome,
+};
 
 use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
 use crate::net::Net;
 use crate::pending::Pending;
 use crate::poller::{Pollable, Ready, Registration, Source};
-use crate::slot::{Datagram, End};
+use crate::slot::{Datagram, End, Slot};
 
 /// Bytes of a room; several datagrams share one.
 const LARGEST_ROOM: u32 = 16 * 1024;
 /// Bytes of a room when the arena is nearly used up: what an Ethernet carries in one frame fits.
 const SMALLEST_ROOM: u32 = 2 * 1024;
+/// Datagrams that may be on their way out.
+const MOST_SENDS: usize = 64;
 /// Rooms posted, so that nothing is lost while the program reads, nor when a datagram does not fit
 /// what is left of the first.
 const ROOMS: usize = 2;
@@ -41,6 +45,10 @@ struct Shared {
     net: Net,
     socket: SocketId,
     rooms: RefCell<VecDeque<Pending>>,
+    /// What is on its way out, oldest first.
+    sends: RefCell<VecDeque<Pending>>,
+    /// Why the first of them that did not leave has not.
+    error: Cell<Option<Error>>,
 }
 
 impl UdpSocket {
@@ -62,6 +70,8 @@ impl UdpSocket {
             net: net.clone(),
             socket,
             rooms: RefCell::default(),
+            sends: RefCell::default(),
+            error: Cell::new(None),
         });
         let local = net.call_on(socket, Bind { socket, local }).await?.local;
         shared.post()?;
@@ -98,20 +108,31 @@ impl UdpSocket {
             .await
     }
 
-    /// Sends a datagram and waits until it has left.
+    /// Sends a datagram: it leaves by itself. Waits while too many are on their way. Why one did not
+    /// leave, [`Self::flush`] tells.
     ///
     /// # Errors
-    /// [`Error::Unreachable`], [`Error::NoRoute`], `Other(TooBig)`, ...
+    /// `Other(TooBig)` for more than any datagram carries; [`Error::ServerRestarted`].
     pub async fn send_to(&self, from: &[u8], to: SocketAddr) -> Result<(), Error> {
-        self.send_buffer(self.filled(from).await?, Some(to)).await
+        poll_fn(|context| self.shared.poll_send(from, Some(to), context)).await
     }
 
-    /// Sends a datagram to the fixed peer and waits until it has left.
+    /// Sends a datagram to the fixed peer, as [`Self::send_to`].
     ///
     /// # Errors
-    /// As [`Self::send_to`]; [`Error::Refused`] when an earlier one was.
+    /// As there; what [`Self::flush`] would tell, which is then told.
     pub async fn send(&self, from: &[u8]) -> Result<(), Error> {
-        self.send_buffer(self.filled(from).await?, None).await
+        poll_fn(|context| self.shared.poll_send(from, None, context)).await
+    }
+
+    /// Waits until all datagrams have left.
+    ///
+    /// # Errors
+    /// Why the first did not that has not since the last call: [`Error::Unreachable`],
+    /// [`Error::NoRoute`], `Other(TooBig)`, `Other(BadAddress)`, ...
+    pub async fn flush(&self) -> Result<(), Error> {
+        poll_fn(|context| self.shared.poll_sent(0, context)).await;
+        self.shared.take_error()
     }
 
     /// A place in the arena for a datagram of at most `bytes` bytes, to be filled and
@@ -127,20 +148,21 @@ impl UdpSocket {
     }
 
     /// Sends a datagram that lies in the arena, without copying it: a [`Buffer`] that was filled, or
-    /// a [`Chunk`] that has come in. Waits until it has left.
+    /// a [`Chunk`] that has come in. Else as [`Self::send_to`].
     ///
     /// # Errors
-    /// As [`Self::send_to`]; `Other(BadArena)` for bytes of another session.
+    /// As there; `Other(BadArena)` for bytes of another session.
     pub async fn send_buffer(
         &self,
         bytes: impl Into<Outgoing>,
         to: Option<SocketAddr>,
     ) -> Result<(), Error> {
-        let Shared { net, socket, .. } = &*self.shared;
-        net.room().await;
-        let (piece, source) = bytes.into().give_to(net)?;
-        let pending = net.send(*socket, piece, source, to)?;
-        pending.reply::<Send>().await.map(drop)
+        poll_fn(|context| self.shared.poll_sent(MOST_SENDS - 1, context)).await;
+        if to.is_none() {
+            self.shared.take_error()?;
+        }
+        self.shared.net.room().await;
+        self.shared.submit(bytes.into(), to)
     }
 
     /// Takes the oldest datagram: its length and sender. What does not fit `into` is lost.
@@ -177,15 +199,62 @@ impl UdpSocket {
             Poll::Pending => Ok(None),
         }
     }
-
-    async fn filled(&self, from: &[u8]) -> Result<Buffer, Error> {
-        let mut buffer = self.reserve(from.len()).await?;
-        buffer.append(from);
-        Ok(buffer)
-    }
 }
 
 impl Shared {
+    /// Copies a datagram into the arena and sends it.
+    fn poll_send(
+        &self,
+        from: &[u8],
+        to: Option<SocketAddr>,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let too_big = Error::Other(protocol::Code::TooBig);
+        let length = u16::try_from(from.len()).map_err(|_| too_big)?;
+        ready!(self.poll_sent(MOST_SENDS - 1, context));
+        if to.is_none() {
+            self.take_error()?;
+        }
+        ready!(self.net.poll_ring(context));
+        let block = ready!(self.net.poll_block(length.into(), Some(context)))?;
+        let mut buffer = Buffer::new(self.net.clone(), block, length.into());
+        buffer.append(from);
+        Poll::Ready(self.submit(buffer.into(), to))
+    }
+
+    fn submit(&self, bytes: Outgoing, to: Option<SocketAddr>) -> Result<(), Error> {
+        let (piece, source) = bytes.give_to(&self.net)?;
+        let pending = self.net.send(self.socket, piece, source, to)?;
+        self.sends.borrow_mut().push_back(pending);
+        Ok(())
+    }
+
+    /// Ready when at most `most` datagrams are on their way.
+    fn poll_sent(&self, most: usize, context: &Context<'_>) -> Poll<()> {
+        let mut sends = self.sends.borrow_mut();
+        while let Some(oldest) = sends.front() {
+            // If it is enough, only tidies up.
+            let enough = sends.len() <= most;
+            let context = (!enough).then_some(context);
+            let ended = |slot: &mut Slot| slot.reply.as_ref().map(outcome::<Send>);
+            match oldest.poll(context, ended) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => {
+                    let first = self.error.get().unwrap_or(error.into());
+                    self.error.set(Some(first));
+                }
+                Poll::Pending if enough => break,
+                Poll::Pending => return Poll::Pending,
+            }
+            sends.pop_front();
+        }
+        Poll::Ready(())
+    }
+
+    fn take_error(&self) -> Result<(), Error> {
+        self.error.take().map_or(Ok(()), Err)
+    }
+
     fn poll_chunk(
         &self,
         context: Option<&Context<'_>>,
@@ -293,5 +362,6 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.net.close(self.socket, false);
         self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
+        self.sends.borrow_mut().drain(..).for_each(Pending::leave);
     }
 }

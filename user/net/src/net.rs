@@ -207,15 +207,17 @@ impl Net {
 
     /// Waits until requests fit the ring.
     pub(crate) async fn room(&self) {
-        poll_fn(|context| {
-            let mut session = self.session();
-            if session.has_room() {
-                return Poll::Ready(());
-            }
-            session.wait_room(Some(context));
-            Poll::Pending
-        })
-        .await;
+        poll_fn(|context| self.poll_ring(context)).await;
+    }
+
+    /// As [`Self::room`], one look.
+    pub(crate) fn poll_ring(&self, context: &Context<'_>) -> Poll<()> {
+        let mut session = self.session();
+        if session.has_room() {
+            return Poll::Ready(());
+        }
+        session.wait_room(Some(context));
+        Poll::Pending
     }
 
     /// Takes arena, waiting until there is some.

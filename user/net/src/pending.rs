@@ -51,7 +51,7 @@ impl Pending {
         if let Some(found) = ready(slot) {
             return Poll::Ready(found);
         }
-        slot.wait(context);
+        session.wait(self.id, context);
         Poll::Pending
     }
 

@@ -16,6 +16,7 @@ use protocol::{
     Accept, Cancel, Close, Code, Message, Operation, OperationBody, Range, SocketCreate, SocketId,
     is_final, outcome, request,
 };
+use ring::Wish;
 use rt::link::Link;
 
 use crate::blocks::Blocks;
@@ -50,6 +51,8 @@ pub struct Session {
     outbox: VecDeque<Message>,
     /// Tasks that wait for room in the ring or for arena.
     waiting: Vec<Waker>,
+    /// Requests that a task waits for although netd tells of their end quietly.
+    patient: u32,
     /// The pump, to be woken when there is something to tell netd, and whether it sleeps.
     pump: Option<Waker>,
     pump_sleeps: bool,
@@ -68,6 +71,7 @@ impl Session {
             inbox: None,
             outbox: VecDeque::new(),
             waiting: Vec::new(),
+            patient: 0,
             pump: None,
             pump_sleeps: false,
             broken: false,
@@ -160,6 +164,36 @@ impl Session {
         if !self.waiting.iter().any(|known| known.will_wake(waker)) {
             self.waiting.push(waker.clone());
         }
+        // It may sleep for less.
+        self.wake_pump();
+    }
+
+    /// Wakes the task, if one waits, at the request's next completion.
+    pub fn wait(&mut self, id: u32, context: Option<&Context<'_>>) {
+        let Some(context) = context else { return };
+        let Some(slot) = self.slot(id) else { return };
+        if slot.wait(context) && slot.is_quiet() {
+            self.patient += 1;
+            // It may sleep for less.
+            self.wake_pump();
+        }
+    }
+
+    /// Nobody waits for the request any more: the task that did.
+    fn take_waiter(&mut self, id: u32) -> Option<Waker> {
+        let slot = self.slot(id)?;
+        let (waker, quiet) = (slot.waker.take()?, slot.is_quiet());
+        self.patient = self.patient.saturating_sub(quiet.into());
+        Some(waker)
+    }
+
+    /// What a sleep is to be ended for.
+    fn wish(&self) -> Wish {
+        if self.patient > 0 || !self.waiting.is_empty() {
+            Wish::Anything
+        } else {
+            Wish::Urgent
+        }
     }
 
     /// The slot of a request that is under way.
@@ -172,8 +206,8 @@ impl Session {
     /// The program is done with a finished request: its slot and its part of the arena are free, as
     /// soon as no piece of its room is lent any more.
     pub fn release(&mut self, id: u32) {
+        let _waiter = self.take_waiter(id);
         let Some(slot) = self.slot(id) else { return };
-        slot.waker = None;
         slot.is_left_to_pieces = slot.lent > 0;
         if slot.is_left_to_pieces {
             return;
@@ -270,8 +304,8 @@ impl Session {
             return true;
         };
         slot.abandoned = true;
-        slot.waker = None;
         let finished = slot.finished;
+        let _waiter = self.take_waiter(id);
         self.close_orphan(id);
         if finished {
             self.release(id);
@@ -343,7 +377,7 @@ impl Session {
     /// Before the pump sleeps; true when there is something to do first.
     pub fn announce_sleep(&mut self) -> bool {
         let look = if self.outbox.is_empty() {
-            self.link.announce_sleep()
+            self.link.announce_sleep_for(self.wish())
         } else {
             self.link.announce_sleep_for_room()
         };
@@ -365,6 +399,7 @@ impl Session {
     /// Every request ends: netd is gone, or has sent nonsense.
     fn fail_all(&mut self) {
         self.broken = true;
+        self.patient = 0;
         self.outbox.clear();
         for index in 0..self.slots.len() {
             let slot = &mut self.slots[index];
@@ -394,7 +429,7 @@ impl Session {
         // What was sent is free, whenever the program looks: others may wait for arena.
         let sent = slot.source.take_if(|_| finished);
         if !slot.abandoned {
-            if let Some(waker) = slot.waker.take() {
+            if let Some(waker) = self.take_waiter(id) {
                 waker.wake();
             }
         } else {

@@ -8,7 +8,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Waker};
 
 use protocol::{
-    Accept, Accepted, Code, Message, Operation, Range, Receive, Received, SocketId, outcome,
+    Accept, Accepted, Close, Code, Message, Operation, Range, Receive, Received, Send, SocketId,
+    outcome,
 };
 
 use crate::error::Error;
@@ -163,18 +164,25 @@ impl Slot {
         self.finished
     }
 
-    /// Wakes the task, if one waits, at the next completion.
-    pub fn wait(&mut self, context: Option<&Context<'_>>) {
-        let Some(waker) = context.map(Context::waker) else {
-            return;
-        };
-        if !self
-            .waker
-            .as_ref()
-            .is_some_and(|known| known.will_wake(waker))
-        {
-            self.waker = Some(waker.clone());
+    /// Wakes the task at the next completion. True when none waited before.
+    pub fn wait(&mut self, context: &Context<'_>) -> bool {
+        let waker = context.waker();
+        match &mut self.waker {
+            Some(known) => {
+                known.clone_from(waker);
+                false
+            }
+            None => {
+                self.waker = Some(waker.clone());
+                true
+            }
         }
+    }
+
+    /// Whether netd tells of its end without waking a program that wishes to be woken for urgent
+    /// messages only.
+    pub const fn is_quiet(&self) -> bool {
+        matches!(self.operation, Send::NUMBER | Close::NUMBER)
     }
 
     /// Takes one completion; `false` when it makes no sense.

@@ -9,7 +9,7 @@ use crate::{
     layout::{Control, Ring, SLOT},
     message::Message,
     region::{Region, Word},
-    wake::{self, Look, Sleeper},
+    wake::{self, Look, Sleeper, Wish},
 };
 
 /// The peer has written an impossible index. It is broken or hostile: disconnect it.
@@ -108,7 +108,14 @@ impl Consumer {
     /// violation counts as work, so that [`Self::pop`] reports it.
     #[inline]
     pub fn announce_sleep(&mut self) -> Look {
-        wake::announce(self)
+        self.announce_sleep_for(Wish::Anything)
+    }
+
+    /// As [`Self::announce_sleep`], with a choice of what the doorbell is wanted for. The look finds
+    /// quiet messages as well.
+    #[inline]
+    pub fn announce_sleep_for(&mut self, wish: Wish) -> Look {
+        wake::announce(self, wish)
     }
 
     /// After sleeping: no doorbell is needed while we look by ourselves.
@@ -119,7 +126,8 @@ impl Consumer {
     /// After pops: true if the peer sleeps until there is room, and the doorbell has to be rung.
     /// Never true when nothing was taken since the last question.
     pub fn needs_doorbell(&mut self) -> bool {
-        core::mem::take(&mut self.unannounced) && wake::must_ring(&self.control.producer_sleeps)
+        core::mem::take(&mut self.unannounced)
+            && wake::must_ring(&self.control.producer_sleeps, true)
     }
 
     /// The peer's index was impossible once. Final.

@@ -45,4 +45,4 @@ pub use layout::region_bytes;
 pub use message::{MESSAGE_BYTES, MESSAGE_WORDS, Message};
 pub use producer::{Full, Producer};
 pub use region::{BadRegion, Keeper, Region};
-pub use wake::Look;
+pub use wake::{Look, Wish};

@@ -9,8 +9,17 @@ use crate::{
     layout::{Control, Ring, SLOT},
     message::Message,
     region::{Region, Word},
-    wake::{self, Look, Sleeper},
+    wake::{self, Look, Sleeper, Wish},
 };
+
+/// What was written that the doorbell has not been considered for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Nothing,
+    /// Quiet messages only.
+    Quiet,
+    Urgent,
+}
 
 /// The peer has not taken enough out; nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +42,7 @@ pub struct Producer {
     produced: u64,
     /// Messages that the peer was last seen to have taken.
     consumed: u64,
-    /// Something was written that the doorbell has not been considered for.
-    unannounced: bool,
+    unannounced: News,
     violated: bool,
 }
 
@@ -46,7 +54,7 @@ impl Producer {
             ring,
             produced: 0,
             consumed: 0,
-            unannounced: false,
+            unannounced: News::Nothing,
             violated: false,
         }
     }
@@ -59,6 +67,22 @@ impl Producer {
     /// [`Full`] if there is no room, and always once the peer has lied about its index.
     #[inline]
     pub fn push(&mut self, message: &Message) -> Result<(), Full> {
+        self.write(message, News::Urgent)
+    }
+
+    /// As [`Self::push`], for what need not wake a peer that wants to be woken for
+    /// [urgent](Wish::Urgent) messages only.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    #[inline]
+    pub fn push_quiet(&mut self, message: &Message) -> Result<(), Full> {
+        self.write(message, News::Quiet)
+    }
+
+    #[inline]
+    fn write(&mut self, message: &Message, news: News) -> Result<(), Full> {
         if self.free() == 0 && self.room() == 0 {
             return Err(Full);
         }
@@ -66,7 +90,7 @@ impl Producer {
         let (words, _) = message.words().split_at(SLOT);
         self.region.write(slot, words);
         self.produced = self.produced.wrapping_add(1);
-        self.unannounced = true;
+        self.unannounced = self.unannounced.max(news);
         self.control
             .produced
             .store(self.produced, Ordering::Release);
@@ -91,12 +115,14 @@ impl Producer {
     /// announces sleep, and never when nothing was pushed since the last question: two idle ends
     /// that ask each other out of habit must not keep each other awake.
     pub fn needs_doorbell(&mut self) -> bool {
-        core::mem::take(&mut self.unannounced) && wake::must_ring(&self.control.consumer_sleeps)
+        let news = core::mem::replace(&mut self.unannounced, News::Nothing);
+        let flag = &self.control.consumer_sleeps;
+        news != News::Nothing && wake::must_ring(flag, news == News::Urgent)
     }
 
     /// Before sleeping for room: asks the peer for a doorbell when it has taken something out.
     pub fn announce_sleep(&mut self) -> Look {
-        wake::announce(self)
+        wake::announce(self, Wish::Anything)
     }
 
     /// After sleeping for room: no doorbell is needed any more.

@@ -23,6 +23,25 @@ pub enum Look {
     MoreWork,
 }
 
+/// What a sleeping consumer is to be woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Whatever comes.
+    Anything,
+    /// All but quiet messages, which are found when something else has ended the sleep.
+    Urgent,
+}
+
+impl Wish {
+    /// As the flag says it. Zero: no wish.
+    const fn flag(self) -> u64 {
+        match self {
+            Self::Anything => 1,
+            Self::Urgent => 2,
+        }
+    }
+}
+
 /// A half of an end that can fall asleep.
 pub trait Sleeper {
     /// The word by which this half says that it sleeps.
@@ -33,8 +52,8 @@ pub trait Sleeper {
 
 /// Raises the flag, then looks. The flag stays up only for [`Look::Sleep`].
 #[inline]
-pub fn announce(sleeper: &mut impl Sleeper) -> Look {
-    sleeper.flag().store(1, Ordering::Relaxed);
+pub fn announce(sleeper: &mut impl Sleeper, wish: Wish) -> Look {
+    sleeper.flag().store(wish.flag(), Ordering::Relaxed);
     fence(Ordering::SeqCst);
     if sleeper.has_work() {
         lower(sleeper);
@@ -54,11 +73,15 @@ pub fn lower(sleeper: &impl Sleeper) {
 /// is rung once for each time it falls asleep and not for everything we do until it runs. The
 /// caller rings in any case then: should the peer have raised the flag anew in between, the
 /// doorbell, which comes after the flag was lowered, makes it look again.
+///
+/// For quiet messages alone (`urgent` false) only a peer is rung that wants to hear of anything; the
+/// flag of the others stays up.
 #[must_use]
 #[inline]
-pub fn must_ring(flag: &Word) -> bool {
+pub fn must_ring(flag: &Word, urgent: bool) -> bool {
     fence(Ordering::SeqCst);
-    let asked = flag.load(Ordering::Relaxed) != 0;
+    let wish = flag.load(Ordering::Relaxed);
+    let asked = wish == Wish::Anything.flag() || urgent && wish != 0;
     if asked {
         flag.store(0, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 
 use std::{thread, time::Duration};
 
-use ring::{Arena, Endpoint, Full, Look, Message};
+use ring::{Arena, Endpoint, Full, Look, Message, Wish};
 
 fn message(number: u64) -> Message {
     let mut message = Message::ZERO;
@@ -56,6 +56,31 @@ fn the_doorbell_is_asked_for_once_per_sleep() {
     b.rx.pop().unwrap();
     assert_eq!(b.rx.announce_sleep(), Look::Sleep);
     assert!(!a.tx.needs_doorbell(), "there is nothing to wake it for");
+}
+
+#[test]
+fn quiet_messages_wake_only_who_wants_to_hear_of_anything() {
+    let (mut a, mut b) = Endpoint::pair(4);
+    assert_eq!(b.rx.announce_sleep_for(Wish::Urgent), Look::Sleep);
+    a.tx.push_quiet(&message(1)).unwrap();
+    assert!(!a.tx.needs_doorbell(), "it can wait");
+    a.tx.push(&message(2)).unwrap();
+    assert!(a.tx.needs_doorbell(), "the wish is still known");
+    b.rx.awake();
+    assert_eq!(b.rx.pop(), Ok(Some(message(1))));
+    assert_eq!(b.rx.pop(), Ok(Some(message(2))));
+    // Together with one that is urgent, it is no less.
+    assert_eq!(b.rx.announce_sleep_for(Wish::Urgent), Look::Sleep);
+    a.tx.push(&message(3)).unwrap();
+    a.tx.push_quiet(&message(4)).unwrap();
+    assert!(a.tx.needs_doorbell());
+    assert_eq!(b.rx.pop(), Ok(Some(message(3))));
+    // The last look finds it, whatever the wish is.
+    assert_eq!(b.rx.announce_sleep_for(Wish::Urgent), Look::MoreWork);
+    assert_eq!(b.rx.pop(), Ok(Some(message(4))));
+    assert_eq!(b.rx.announce_sleep_for(Wish::Anything), Look::Sleep);
+    a.tx.push_quiet(&message(5)).unwrap();
+    assert!(a.tx.needs_doorbell());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loom::{sync::Notify, thread};
-use ring::{Consumer, Endpoint, Look, Message, Producer, Region, Side};
+use ring::{Consumer, Endpoint, Look, Message, Producer, Region, Side, Wish};
 
 /// A message that is told by its first word: under loom only that one travels.
 fn message(number: u64) -> Message {
@@ -39,6 +39,11 @@ fn send(tx: &mut Producer, number: u64, to_peer: &Notify, from_peer: &Notify) {
 
 /// Receives, sleeping while there is nothing; rings when asked.
 fn receive(rx: &mut Consumer, to_peer: &Notify, from_peer: &Notify) -> u64 {
+    receive_wishing(rx, Wish::Anything, to_peer, from_peer)
+}
+
+/// As [`receive`], woken for what is wished.
+fn receive_wishing(rx: &mut Consumer, wish: Wish, to_peer: &Notify, from_peer: &Notify) -> u64 {
     loop {
         if let Some(message) = rx.pop().unwrap() {
             if rx.needs_doorbell() {
@@ -46,7 +51,7 @@ fn receive(rx: &mut Consumer, to_peer: &Notify, from_peer: &Notify) -> u64 {
             }
             return message.words()[0];
         }
-        if rx.announce_sleep() == Look::Sleep {
+        if rx.announce_sleep_for(wish) == Look::Sleep {
             from_peer.wait();
             rx.awake();
         }
@@ -97,6 +102,36 @@ fn no_doorbell_for_a_message_is_missed() {
         assert_eq!(receive(&mut b.rx, &unused, &bell), 2);
         sender.join().unwrap();
     });
+}
+
+/// A quiet message reaches who wants to hear of anything by itself, and who does not with the urgent
+/// one behind it.
+#[test]
+fn no_doorbell_for_an_urgent_message_is_missed_behind_a_quiet_one() {
+    for (wish, both) in [(Wish::Anything, false), (Wish::Urgent, true)] {
+        loom::model(move || {
+            let (mut a, mut b) = pair(2);
+            let bell = Arc::new(Notify::new());
+            let unused = Notify::new();
+            let sender = {
+                let bell = Arc::clone(&bell);
+                thread::spawn(move || {
+                    a.tx.push_quiet(&message(1)).unwrap();
+                    if a.tx.needs_doorbell() {
+                        bell.notify();
+                    }
+                    if both {
+                        send(&mut a.tx, 2, &bell, &Notify::new());
+                    }
+                })
+            };
+            for number in 1..=if both { 2 } else { 1 } {
+                let received = receive_wishing(&mut b.rx, wish, &unused, &bell);
+                assert_eq!(received, number);
+            }
+            sender.join().unwrap();
+        });
+    }
 }
 
 /// Both ends sleep here, which has too many interleavings for all of them: those with at most

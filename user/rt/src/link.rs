@@ -4,7 +4,7 @@
 //! again, wait. *Never* looks into a message.
 
 use abi::{Error, Handle, Signals, WaitItem};
-use ring::{Endpoint, Full, Look, Message, Side};
+use ring::{Endpoint, Full, Look, Message, Side, Wish};
 
 use core::{
     pin::Pin,
@@ -118,6 +118,16 @@ impl Link {
     /// [`Full`]; [`Self::wait_room`] waits.
     pub fn push(&mut self, message: &Message) -> Result<(), Full> {
         self.endpoint.tx.push(message)
+    }
+
+    /// As [`Self::push`], for what need not wake a peer that waits for
+    /// [urgent](Wish::Urgent) messages only.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn push_quiet(&mut self, message: &Message) -> Result<(), Full> {
+        self.endpoint.tx.push_quiet(message)
     }
 
     /// Rings the doorbell if the peer sleeps and something is new for it: messages pushed, or room
@@ -337,10 +347,15 @@ impl Link {
 
     /// Before sleeping in a loop of one's own: asks for a doorbell and looks once more.
     pub fn announce_sleep(&mut self) -> Look {
+        self.announce_sleep_for(Wish::Anything)
+    }
+
+    /// As [`Self::announce_sleep`], with a choice of what the doorbell is wanted for.
+    pub fn announce_sleep_for(&mut self, wish: Wish) -> Look {
         if self.closed {
             return Look::MoreWork;
         }
-        self.endpoint.rx.announce_sleep()
+        self.endpoint.rx.announce_sleep_for(wish)
     }
 
     /// As [`Self::announce_sleep`], also asking for a doorbell when there is room to send.
