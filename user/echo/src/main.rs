@@ -14,7 +14,7 @@ use alloc::{format, vec};
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use embassy_futures::select::{Either, select};
-use net::{Error, Net, TcpListener, TcpStream, UdpSocket};
+use net::{Error, Net, SocketOption, TcpListener, TcpStream, UdpSocket};
 use rt::println;
 
 rt::entry!(run);
@@ -36,10 +36,10 @@ fn run(_env: rt::Env) -> i32 {
         let net = Net::connect_with_arena(ARENA_BYTES).await?;
         // Tasks of their own: who wakes one has the others left alone.
         let services = [
-            rt::spawn(listen(net.clone(), ECHO_PORT, echo)),
-            rt::spawn(listen(net.clone(), DISCARD_PORT, discard)),
-            rt::spawn(listen(net.clone(), SOURCE_PORT, source)),
-            rt::spawn(listen(net.clone(), FIGURES_PORT, figures)),
+            rt::spawn(listen(net.clone(), ECHO_PORT, Small::AtOnce, echo)),
+            rt::spawn(listen(net.clone(), DISCARD_PORT, Small::Gathered, discard)),
+            rt::spawn(listen(net.clone(), SOURCE_PORT, Small::Gathered, source)),
+            rt::spawn(listen(net.clone(), FIGURES_PORT, Small::Gathered, figures)),
             rt::spawn(echo_datagrams(net)),
         ];
         for service in services {
@@ -58,13 +58,25 @@ fn any(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
 }
 
+/// When small writes of a service leave.
+#[derive(Clone, Copy)]
+enum Small {
+    AtOnce,
+    /// As many as the peer's acknowledgement takes (Nagle).
+    Gathered,
+}
+
 /// Takes connections on a port and gives each to a task of its own.
-async fn listen<F>(net: Net, port: u16, serve: fn(Net, TcpStream) -> F)
+async fn listen<F>(net: Net, port: u16, small: Small, serve: fn(Net, TcpStream) -> F)
 where
     F: Future<Output = Result<(), Error>> + 'static,
 {
     let ended = async {
         let listener = TcpListener::bind(&net, any(port), BACKLOG).await?;
+        if let Small::AtOnce = small {
+            // Once for all connections.
+            listener.set_option(SocketOption::NoDelay, 1).await?;
+        }
         loop {
             let stream = listener.accept().await?;
             let conversation = serve(net.clone(), stream);
@@ -78,17 +90,12 @@ where
     }
 }
 
-/// RFC 862: what comes in goes out, until the peer has finished.
+/// RFC 862: what comes in goes out, from where it lies, until the peer has finished.
 async fn echo(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
-    stream.set_no_delay(true).await?;
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let count = stream.read(&mut buffer).await?;
-        if count == 0 {
-            return stream.close().await;
-        }
-        stream.write_all(&buffer[..count]).await?;
+    while let Some(chunk) = stream.read_chunk(CHUNK).await? {
+        stream.send(chunk).await?;
     }
+    stream.close().await
 }
 
 /// RFC 863: what comes in is forgotten, where it lies.

@@ -2,12 +2,13 @@
 
 use core::time::Duration;
 
-use net::{Error, TcpStream, within};
+use net::{Error, TcpStream};
 
 use crate::{
     figures,
+    patience::Patience,
     request::{HEAD_LIMIT, Method, Parsed, Persistence, Request},
-    response::{self, Status},
+    response::{Head, Status},
     server::Server,
     site::{self, Resource},
 };
@@ -32,72 +33,61 @@ struct Input {
 ///
 /// What ended the connection before its time.
 pub async fn serve(server: &Server, mut stream: TcpStream) -> Result<(), Error> {
-    stream.set_no_delay(true).await?;
+    let mut patience = Patience::new();
     let mut input = Input {
         bytes: [0; HEAD_LIMIT],
         used: 0,
     };
-    let mut is_first = true;
-    while let Some(patience) = next_request(&mut stream, &mut input, is_first).await? {
-        is_first = false;
-        let read = read_head(&mut stream, &mut input);
-        let (used, persistence) = match within(patience, read).await {
-            Ok(()) => match Request::parse(&input.bytes[..input.used]) {
-                Parsed::Complete(used, request) => {
-                    answer(server, &mut stream, request).await?;
-                    (used, request.persistence)
-                }
-                Parsed::Refused(status) => return refuse(stream, status).await,
-                Parsed::Partial => return refuse(stream, Status::HeadTooLarge).await,
-            },
-            Err(Error::TimedOut) => return refuse(stream, Status::RequestTimeout).await,
-            Err(error) => return Err(error),
+    patience.allow(HEAD_TIME);
+    loop {
+        let parsed = match input.used {
+            0 => Parsed::Partial,
+            used => Request::parse(&input.bytes[..used]),
         };
-        if persistence == Persistence::Close {
-            break;
+        match parsed {
+            Parsed::Complete(used, request) => {
+                let persistence = request.persistence;
+                patience.allow(ANSWER_TIME);
+                answer(server, &mut stream, &mut patience, request).await?;
+                if persistence == Persistence::Close {
+                    break;
+                }
+                input.bytes.copy_within(used..input.used, 0);
+                input.used -= used;
+                patience.allow(if input.used == 0 {
+                    IDLE_TIME
+                } else {
+                    HEAD_TIME
+                });
+            }
+            Parsed::Refused(status) => return refuse(stream, &mut patience, status).await,
+            Parsed::Partial => {
+                let is_new = input.used == 0;
+                let read = stream.read(&mut input.bytes[input.used..]);
+                match patience.during(read).await {
+                    // A client that has finished, or has nothing to ask.
+                    Ok(0) | Err(Error::TimedOut) if is_new => break,
+                    Ok(0) => return Err(Error::Closed),
+                    Err(Error::TimedOut) => {
+                        return refuse(stream, &mut patience, Status::RequestTimeout).await;
+                    }
+                    Err(error) => return Err(error),
+                    Ok(count) => input.used += count,
+                }
+                if is_new {
+                    patience.allow(HEAD_TIME);
+                }
+            }
         }
-        input.bytes.copy_within(used..input.used, 0);
-        input.used -= used;
     }
     stream.close().await
-}
-
-/// Waits for the first byte of a request. Tells how long the rest may take; `None` when the client
-/// has finished or has been idle for too long.
-async fn next_request(
-    stream: &mut TcpStream,
-    input: &mut Input,
-    is_first: bool,
-) -> Result<Option<Duration>, Error> {
-    if input.used > 0 {
-        return Ok(Some(HEAD_TIME));
-    }
-    let patience = if is_first { HEAD_TIME } else { IDLE_TIME };
-    match within(patience, stream.read(&mut input.bytes)).await {
-        Ok(0) | Err(Error::TimedOut) => Ok(None),
-        Ok(count) => {
-            input.used = count;
-            Ok(Some(HEAD_TIME))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads until there is a whole head, or something that will never be one.
-async fn read_head(stream: &mut TcpStream, input: &mut Input) -> Result<(), Error> {
-    while Request::parse(&input.bytes[..input.used]) == Parsed::Partial {
-        match stream.read(&mut input.bytes[input.used..]).await? {
-            0 => return Err(Error::Closed),
-            count => input.used += count,
-        }
-    }
-    Ok(())
 }
 
 /// Sends what is asked for.
 async fn answer(
     server: &Server,
     stream: &mut TcpStream,
+    patience: &mut Patience,
     request: Request<'_>,
 ) -> Result<(), Error> {
     server.count_request();
@@ -109,30 +99,26 @@ async fn answer(
             None => (Status::NotFound, site::text("There is nothing here.")),
         }
     };
-    within(
-        ANSWER_TIME,
-        send(
-            stream,
-            status,
-            &resource,
-            request.method,
-            request.persistence,
-        ),
-    )
-    .await
+    let Request {
+        method,
+        persistence,
+        ..
+    } = request;
+    let sending = send(stream, status, &resource, method, persistence);
+    patience.during(sending).await
 }
 
 /// Sends an answer to something that is not a request, and closes.
-async fn refuse(mut stream: TcpStream, status: Status) -> Result<(), Error> {
+async fn refuse(
+    mut stream: TcpStream,
+    patience: &mut Patience,
+    status: Status,
+) -> Result<(), Error> {
     let resource = site::text(status.line());
-    let answer = send(
-        &mut stream,
-        status,
-        &resource,
-        Method::Get,
-        Persistence::Close,
-    );
-    within(ANSWER_TIME, answer).await?;
+    let (method, persistence) = (Method::Get, Persistence::Close);
+    patience.allow(ANSWER_TIME);
+    let sending = send(&mut stream, status, &resource, method, persistence);
+    patience.during(sending).await?;
     stream.close().await
 }
 
@@ -150,10 +136,16 @@ async fn send(
         body,
         freshness,
     } = resource;
-    let head = response::head(status, content_type, body.len(), *freshness, persistence);
-    let mut whole = head.into_bytes();
-    if method == Method::Get {
-        whole.extend_from_slice(body);
+    let head = Head::new(status, content_type, body.len(), *freshness, persistence);
+    let (mut head, mut body) = match method {
+        Method::Get => (head.bytes(), &body[..]),
+        Method::Head => (head.bytes(), &[][..]),
+    };
+    while !head.is_empty() || !body.is_empty() {
+        let count = stream.write_vectored(&[head, body]).await?;
+        let of_head = count.min(head.len());
+        head = &head[of_head..];
+        body = &body[count - of_head..];
     }
-    stream.write_all(&whole).await
+    Ok(())
 }

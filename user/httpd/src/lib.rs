@@ -8,6 +8,7 @@ extern crate alloc;
 
 mod connection;
 mod figures;
+mod patience;
 mod request;
 mod response;
 mod server;

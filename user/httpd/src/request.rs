@@ -3,6 +3,8 @@
 //! *Owns* every decision on what a client may send. *Never* keeps anything of it: the answer to a
 //! request depends on these few facts only.
 
+use core::mem::MaybeUninit;
+
 use crate::response::Status;
 
 /// Longest head in bytes; longer ones are answered with 431.
@@ -53,9 +55,9 @@ pub enum Parsed<'a> {
 impl<'a> Request<'a> {
     /// Looks for a head at the start of `bytes`.
     pub fn parse(bytes: &'a [u8]) -> Parsed<'a> {
-        let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-        let mut head = httparse::Request::new(&mut fields);
-        match head.parse(bytes) {
+        let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+        let mut head = httparse::Request::new(&mut []);
+        match head.parse_with_uninit_headers(bytes, &mut fields) {
             Ok(httparse::Status::Complete(used)) if used <= HEAD_LIMIT => {
                 match Self::from_head(&head) {
                     Ok(request) => Parsed::Complete(used, request),
@@ -74,9 +76,9 @@ impl<'a> Request<'a> {
         else {
             return Err(Status::BadRequest);
         };
-        let hosts = fields(head, "host").count();
+        let fields = Fields::of(head);
         // Exactly one host in HTTP/1.1, at most one before (RFC 9112 section 3.2).
-        if hosts > 1 || (hosts == 0 && minor == 1) {
+        if fields.hosts > 1 || (fields.hosts == 0 && minor == 1) {
             return Err(Status::BadRequest);
         }
         let method = match method {
@@ -86,10 +88,9 @@ impl<'a> Request<'a> {
         };
         // No resource here takes a body. One that came all the same would be read as the next
         // request, so the connection does not outlive this answer.
-        let has_body = fields(head, "transfer-encoding").next().is_some()
-            || fields(head, "content-length").any(|value| value.trim_ascii() != b"0");
-        let persistence = match (has_body, wants_close(head), minor, wants_keep_alive(head)) {
-            (true, ..) | (_, true, ..) | (_, _, 0, false) => Persistence::Close,
+        let ends = fields.has_body || fields.wants_close;
+        let persistence = match (ends, minor, fields.wants_keep_alive) {
+            (true, ..) | (_, 0, false) => Persistence::Close,
             _ => Persistence::KeepAlive,
         };
         Ok(Self {
@@ -110,29 +111,38 @@ fn path_of(target: &str) -> Option<&str> {
     path.starts_with('/').then_some(path)
 }
 
-/// The values of a field.
-fn fields<'h>(
-    head: &'h httparse::Request<'_, '_>,
-    name: &'h str,
-) -> impl Iterator<Item = &'h [u8]> {
-    head.headers
-        .iter()
-        .filter(move |field| field.name.eq_ignore_ascii_case(name))
-        .map(|f| f.value)
+/// What the fields of a head say.
+#[derive(Default)]
+struct Fields {
+    /// How many hosts are named.
+    hosts: usize,
+    has_body: bool,
+    wants_close: bool,
+    wants_keep_alive: bool,
 }
 
-fn wants_close(head: &httparse::Request<'_, '_>) -> bool {
-    has_connection_option(head, b"close")
-}
-
-fn wants_keep_alive(head: &httparse::Request<'_, '_>) -> bool {
-    has_connection_option(head, b"keep-alive")
-}
-
-fn has_connection_option(head: &httparse::Request<'_, '_>, option: &[u8]) -> bool {
-    fields(head, "connection")
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .any(|word| word.trim_ascii().eq_ignore_ascii_case(option))
+impl Fields {
+    fn of(head: &httparse::Request<'_, '_>) -> Self {
+        let mut fields = Self::default();
+        for field in head.headers.iter() {
+            // Most fields are told apart by the length of their name.
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            match field.name.len() {
+                4 if is("host") => fields.hosts += 1,
+                10 if is("connection") => {
+                    for word in field.value.split(|byte| *byte == b',') {
+                        let word = word.trim_ascii();
+                        fields.wants_close |= word.eq_ignore_ascii_case(b"close");
+                        fields.wants_keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                14 if is("content-length") => fields.has_body |= field.value.trim_ascii() != b"0",
+                17 if is("transfer-encoding") => fields.has_body = true,
+                _ => {}
+            }
+        }
+        fields
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use core::{cell::Cell, net::SocketAddr};
 
-use net::{Error, Net, TcpListener};
+use net::{Error, Net, SocketOption, TcpListener};
 
 use crate::connection;
 
@@ -28,6 +28,8 @@ impl Server {
     /// What keeps it from doing so.
     pub async fn run(net: Net, local: SocketAddr) -> Result<(), Error> {
         let listener = TcpListener::bind(&net, local, BACKLOG).await?;
+        // Once for all connections.
+        listener.set_option(SocketOption::NoDelay, 1).await?;
         let server = Rc::new(Self {
             net,
             requests: Cell::new(0),

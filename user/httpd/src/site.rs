@@ -87,6 +87,13 @@ pub fn text(line: &str) -> Resource {
     }
 }
 
+/// All media types.
+#[cfg(test)]
+pub fn content_types() -> impl Iterator<Item = &'static str> {
+    let made = [text("").content_type, "application/json"];
+    FILES.iter().map(|(_, media, _)| *media).chain(made)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{FIGURES_PATH, FILES, file};

@@ -23,6 +23,7 @@
 //! - A peer that breaks the rule is a [`Violation`]: final for this end, whose owner disconnects.
 //! - An index is stored with Release after the bytes it stands for and loaded with Acquire before
 //!   them. Sleeping needs one full fence on each side as well; see [`Look`].
+//! - A sleeping consumer wants to be woken for anything, or for all but [quiet](Wish) messages.
 #![no_std]
 
 extern crate alloc;
