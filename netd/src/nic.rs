@@ -94,7 +94,7 @@ impl<D: Device> Nic<D> {
                         Checksum::Partial { start, offset }
                     }
                 };
-                Some((length, device::TransmitMeta { checksum }))
+                Some((length, device::TransmitMeta::whole(checksum)))
             })
         {
             sent += 1;

@@ -13,7 +13,7 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use common::{TestPeer, client_and_peer, small};
-use device::{Checksum, Device, Facts, Filled, Offloads, ReceiveMeta, Received, Verified};
+use device::{Checksum, Cuts, Device, Facts, Filled, Offloads, ReceiveMeta, Received, Verified};
 use net::protocol::SocketOption;
 use net::{Net, TcpListener, TcpStream};
 use netd::{Server, Settings, Turn};
@@ -68,6 +68,8 @@ impl Device for End {
             mac: [2, 0, 0, 0, 0, if self.number == 0 { 1 } else { 2 }],
             mtu: MTU,
             offloads: Offloads::NONE,
+            cuts: Cuts::NONE,
+            places: 0,
         }
     }
 

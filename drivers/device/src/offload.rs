@@ -11,7 +11,7 @@ pub enum Offload {
     ChecksumOut,
     /// It vouches for transport checksums of received frames ([`crate::Verified::Yes`]).
     ChecksumIn,
-    /// It cuts large frames to send into segments.
+    /// It cuts large frames to send into segments ([`crate::TransmitMeta::segment`]).
     Segmentation,
     /// It joins received segments, or leaves joined what never crossed a wire
     /// ([`crate::ReceiveMeta::segment`]).
@@ -26,11 +26,13 @@ pub enum Offload {
     Quiet,
     /// It has several pairs of queues, each for a driver of its own.
     QueuePairs,
+    /// It fetches parts of a frame to send from where they are ([`crate::Device::provide_gathered`]).
+    Gather,
 }
 
 impl Offload {
     /// How many there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
     /// All of them, in the order of their bits.
     pub const ALL: [Self; Self::COUNT] = [
         Self::ChecksumOut,
@@ -42,6 +44,7 @@ impl Offload {
         Self::Indirect,
         Self::Quiet,
         Self::QueuePairs,
+        Self::Gather,
     ];
 
     /// Its name, without spaces.
@@ -57,6 +60,7 @@ impl Offload {
             Self::Indirect => "indirect",
             Self::Quiet => "quiet",
             Self::QueuePairs => "mq",
+            Self::Gather => "gather",
         }
     }
 

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use device::{Offloads, TransmitMeta};
+use device::{Cuts, Offloads, TransmitMeta};
 
 use super::*;
 
@@ -30,6 +30,8 @@ impl Port for Scripted {
             mac: [2; 6],
             mtu: 1_500,
             offloads: Offloads::NONE,
+            cuts: Cuts::NONE,
+            places: 0,
         }
     }
 
@@ -79,7 +81,7 @@ fn adapter() -> (Adapter<Scripted>, Rc<RefCell<Script>>) {
 fn provide(adapter: &mut Adapter<Scripted>, bytes: &[u8], checksum: Checksum) -> bool {
     adapter.provide_transmit(&mut |room| {
         room[..bytes.len()].copy_from_slice(bytes);
-        Some((bytes.len(), TransmitMeta { checksum }))
+        Some((bytes.len(), TransmitMeta::whole(checksum)))
     })
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::mem::{MaybeUninit, zeroed};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use device::{Facts, Offload, Offloads, Verified};
+use device::{Cuts, Facts, Offload, Offloads, Verified};
 
 use crate::adapter::{BATCH, Buffer, Port};
 use crate::interface::{self, checked};
@@ -59,6 +59,8 @@ impl PacketSocket {
                 mac,
                 mtu,
                 offloads: Offloads::NONE.with(Offload::ChecksumIn),
+                cuts: Cuts::NONE,
+                places: 0,
             },
         })
     }

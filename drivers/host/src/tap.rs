@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use device::{Facts, Offloads, Verified};
+use device::{Cuts, Facts, Offloads, Verified};
 
 use crate::adapter::{Buffer, Port};
 use crate::interface;
@@ -50,6 +50,8 @@ impl Tap {
                 mac,
                 mtu,
                 offloads: Offloads::NONE,
+                cuts: Cuts::NONE,
+                places: 0,
             },
         })
     }

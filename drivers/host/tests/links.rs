@@ -34,7 +34,7 @@ fn send<P: Port>(adapter: &mut Adapter<P>, frame: &[u8]) {
     let checksum = Checksum::Complete;
     assert!(adapter.provide_transmit(&mut |room| {
         room[..frame.len()].copy_from_slice(frame);
-        Some((frame.len(), TransmitMeta { checksum }))
+        Some((frame.len(), TransmitMeta::whole(checksum)))
     }));
     adapter.flush();
 }
@@ -137,7 +137,7 @@ fn packet_sockets_hand_over_many_frames_in_order() {
         let checksum = Checksum::Complete;
         assert!(near.provide_transmit(&mut |room| {
             room[..80].copy_from_slice(&frame);
-            Some((80, TransmitMeta { checksum }))
+            Some((80, TransmitMeta::whole(checksum)))
         }));
     }
     near.flush();

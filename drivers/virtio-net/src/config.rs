@@ -3,8 +3,9 @@
 //! *Invariant* each buffer is laid out so that the IP header behind the Ethernet header begins on
 //! a 16-byte boundary, whichever VirtIO header stands in front.
 
+use crate::transmit::PIECES;
 use device::Offloads;
-use virtio::queue_bytes;
+use virtio::{queue_bytes, table_bytes};
 
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
@@ -61,6 +62,7 @@ impl Config {
         };
         let pair = ring_memory(self.receive_buffers)
             + ring_memory(self.transmit_buffers)
+            + tables_memory(self.transmit_buffers)
             + CELL_ALIGNMENT
             + self.receive_buffers as usize * receive
             + self.transmit_buffers as usize * frame;
@@ -72,16 +74,27 @@ impl Config {
     }
 }
 
-/// Bytes of the largest ring for so many buffers: two descriptors each, and up to a page before it.
-const fn ring_memory(buffers: u16) -> usize {
+/// Entries of the largest ring for so many buffers, `each` of which takes so many.
+const fn ring_size(buffers: u16, each: u16) -> u16 {
     const MOST: u16 = 1 << 15;
-    let descriptors = buffers.saturating_mul(2);
-    let size = if descriptors > MOST {
+    let descriptors = buffers.saturating_mul(each);
+    if descriptors > MOST {
         MOST
     } else {
         descriptors.next_power_of_two()
-    };
-    queue_bytes(size) + 4096
+    }
+}
+
+/// Bytes of the largest ring for so many buffers: two descriptors each, and up to a page before it.
+const fn ring_memory(buffers: u16) -> usize {
+    queue_bytes(ring_size(buffers, 2)) + 4096
+}
+
+/// Bytes of the tables of frames that are gathered: one for each entry of a ring that has one for each
+/// buffer (a header with an entry of its own excludes gathering).
+const fn tables_memory(buffers: u16) -> usize {
+    const ALIGNMENT: usize = 16;
+    table_bytes(ring_size(buffers, 1), PIECES + 1) + ALIGNMENT
 }
 
 /// Bytes of a receive cell when a frame may take several: the longest frame takes 17, and the usual

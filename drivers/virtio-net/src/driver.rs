@@ -14,7 +14,7 @@ use crate::transmit::Transmit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
-use device::{Device, Facts, Filled, Offload, Received};
+use device::{Device, Facts, Filled, Gathered, Offload, Places, Received};
 use hardware::Dma;
 use virtio::{
     DeviceStatus, DeviceType, Fault, Faults, InitError, InterruptStatus, Shared, Sign, Transport,
@@ -164,7 +164,8 @@ impl<T: Transport> VirtioNet<T> {
         self.link = Link::Dead;
         self.faults.count(Fault::NeedsReset);
         // It may refuse even this; its buffers stay with it for ever.
-        if reset_device(&mut self.transport).is_ok() {
+        if let Ok(reset) = reset_device(&mut self.transport) {
+            self.transmit.recall(&reset);
             give_up(&mut self.transport);
         }
     }
@@ -304,6 +305,21 @@ impl<T: Transport> Device for VirtioNet<T> {
 
     fn provide_transmit(&mut self, fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> bool {
         self.link != Link::Dead && self.transmit.provide(&mut self.faults, fill)
+    }
+
+    fn provide_gathered(
+        &mut self,
+        fill: &mut dyn FnMut(&mut [u8], &mut Places) -> Option<Gathered>,
+    ) -> bool {
+        self.link != Link::Dead && self.transmit.provide_gathered(&mut self.faults, fill)
+    }
+
+    fn take_back(&mut self) -> Option<u16> {
+        self.transmit.take_back()
+    }
+
+    fn want_back(&mut self) {
+        self.transmit.want_back();
     }
 
     fn flush(&mut self) {

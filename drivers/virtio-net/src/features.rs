@@ -8,18 +8,22 @@
 //! | --- | --- | --- |
 //! | checksum-out | CSUM | |
 //! | checksum-in | GUEST_CSUM | |
+//! | segmentation | HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_USO | checksum-out, gather |
+//! | gather | none | VERSION_1 or ANY_LAYOUT |
 //! | merged-buffers | MRG_RXBUF | VERSION_1 or ANY_LAYOUT |
 //! | large-receive | GUEST_TSO4, GUEST_TSO6, GUEST_ECN | checksum-in, merged-buffers |
 //! | event-index | EVENT_IDX | |
 //! | indirect | INDIRECT_DESC | |
 //! | mq | MQ, CTRL_VQ | both, and more than one pair wanted and stated |
 //!
+//! A frame that the device cuts is longer than any buffer of ours: most of it must be gathered.
+//!
 //! Large frames are only taken in merged buffers: without, every buffer would have to be as long as
 //! the longest frame (5.1.6.3.1). Datagrams that a device joins (GUEST_USO) would have to be taken
 //! apart again, and are not accepted.
 
 use crate::config::Config;
-use device::{Offload, Offloads};
+use device::{Cuts, Offload, Offloads};
 use virtio::{ANY_LAYOUT, EVENT_INDEX, INDIRECT, VERSION_1};
 
 /// The device completes checksums of frames to send.
@@ -38,6 +42,15 @@ pub const GUEST_SEGMENTS_6: u64 = 1 << 8;
 const GUEST_SEGMENTS: u64 = GUEST_SEGMENTS_4 | GUEST_SEGMENTS_6;
 /// The large segments may have CWR on their first one only.
 pub const GUEST_ECN: u64 = 1 << 9;
+/// The device cuts large TCP segments in IPv4 packets.
+pub const HOST_SEGMENTS_4: u64 = 1 << 11;
+/// The device cuts large TCP segments in IPv6 packets.
+pub const HOST_SEGMENTS_6: u64 = 1 << 12;
+/// The large segments may have CWR, which the device leaves on the first.
+pub const HOST_ECN: u64 = 1 << 13;
+/// The device cuts datagrams.
+pub const HOST_DATAGRAMS: u64 = 1 << 56;
+const HOST_SEGMENTS: u64 = HOST_SEGMENTS_4 | HOST_SEGMENTS_6;
 /// A received frame may take several buffers.
 pub const MERGED_BUFFERS: u64 = 1 << 15;
 /// The device says whether the link is up.
@@ -48,9 +61,13 @@ pub const COMMANDS: u64 = 1 << 17;
 pub const PAIRS: u64 = 1 << 22;
 
 /// What each offload takes.
-const TAKES: [(Offload, u64); 7] = [
+const TAKES: [(Offload, u64); 8] = [
     (Offload::ChecksumOut, CHECKSUM),
     (Offload::ChecksumIn, GUEST_CHECKSUM),
+    (
+        Offload::Segmentation,
+        HOST_SEGMENTS | HOST_ECN | HOST_DATAGRAMS,
+    ),
     (Offload::LargeReceive, GUEST_SEGMENTS | GUEST_ECN),
     (Offload::MergedBuffers, MERGED_BUFFERS),
     (Offload::EventIndex, EVENT_INDEX),
@@ -75,12 +92,24 @@ pub fn features(offered: u64, config: &Config, mtu_fits: bool, pairs: u16) -> u6
     if pairs <= 1 {
         wanted &= !(PAIRS | COMMANDS);
     }
-    complete(offered & wanted)
+    complete(offered & wanted, config.offloads)
+}
+
+/// Whether a frame to send may lie in several pieces. Without `ANY_LAYOUT` a legacy device wants its
+/// header in a piece of its own, which ours is not.
+pub const fn gathers(accepted: u64, wanted: Offloads) -> bool {
+    wanted.has(Offload::Gather) && accepted & (VERSION_1 | ANY_LAYOUT) != 0
 }
 
 /// `accepted` without what lacks something that it needs.
-fn complete(mut accepted: u64) -> u64 {
+fn complete(mut accepted: u64, wanted: Offloads) -> u64 {
     let has = |accepted: u64, bits| accepted & bits == bits;
+    if !has(accepted, CHECKSUM) || !gathers(accepted, wanted) {
+        accepted &= !(HOST_SEGMENTS | HOST_DATAGRAMS);
+    }
+    if accepted & HOST_SEGMENTS == 0 {
+        accepted &= !HOST_ECN;
+    }
     // The header of a frame would be a descriptor of its own in each of its buffers.
     if accepted & (VERSION_1 | ANY_LAYOUT) == 0 {
         accepted &= !MERGED_BUFFERS;
@@ -111,14 +140,28 @@ pub fn offloads(accepted: u64, wanted: Offloads) -> Offloads {
     if wanted.has(Offload::Quiet) {
         offloads = offloads.with(Offload::Quiet);
     }
+    if gathers(accepted, wanted) {
+        offloads = offloads.with(Offload::Gather);
+    }
     offloads
+}
+
+/// Which frames the device cuts.
+#[must_use]
+pub const fn cuts(accepted: u64) -> Cuts {
+    Cuts {
+        tcp4: accepted & HOST_SEGMENTS_4 != 0,
+        tcp6: accepted & HOST_SEGMENTS_6 != 0,
+        congestion: accepted & HOST_ECN != 0,
+        datagrams: accepted & HOST_DATAGRAMS != 0,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        CHECKSUM, COMMANDS, GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS, MAC, MERGED_BUFFERS, MTU,
-        PAIRS, STATUS, features, offloads,
+        CHECKSUM, COMMANDS, GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS, HOST_DATAGRAMS, HOST_ECN,
+        HOST_SEGMENTS, MAC, MERGED_BUFFERS, MTU, PAIRS, STATUS, cuts, features, offloads,
     };
     use crate::config::Config;
     use device::{Offload, Offloads};
@@ -143,6 +186,9 @@ mod tests {
             GUEST_CHECKSUM,
             GUEST_SEGMENTS,
             GUEST_ECN,
+            HOST_SEGMENTS,
+            HOST_ECN,
+            HOST_DATAGRAMS,
             MERGED_BUFFERS,
             MAC,
             MTU,
@@ -160,8 +206,11 @@ mod tests {
     #[test]
     fn each_has_a_switch() {
         let large = GUEST_SEGMENTS | GUEST_ECN;
+        let cut = HOST_SEGMENTS | HOST_ECN | HOST_DATAGRAMS;
         for (offload, bits) in [
-            (Offload::ChecksumOut, CHECKSUM),
+            (Offload::ChecksumOut, CHECKSUM | cut),
+            (Offload::Segmentation, cut),
+            (Offload::Gather, cut),
             (Offload::ChecksumIn, GUEST_CHECKSUM | large),
             (Offload::MergedBuffers, MERGED_BUFFERS | large),
             (Offload::LargeReceive, large),
@@ -183,8 +232,14 @@ mod tests {
     #[test]
     fn each_may_be_missing_at_the_device() {
         let large = GUEST_SEGMENTS | GUEST_ECN;
+        let cut = HOST_SEGMENTS | HOST_ECN | HOST_DATAGRAMS;
         for (missing, gone) in [
-            (CHECKSUM, CHECKSUM),
+            (CHECKSUM, CHECKSUM | cut),
+            (HOST_SEGMENTS, HOST_SEGMENTS | HOST_ECN),
+            (1 << 11, 1 << 11),
+            (1 << 12, 1 << 12),
+            (HOST_ECN, HOST_ECN),
+            (HOST_DATAGRAMS, HOST_DATAGRAMS),
             (GUEST_CHECKSUM, GUEST_CHECKSUM | large),
             (MERGED_BUFFERS, MERGED_BUFFERS | large),
             (GUEST_SEGMENTS, large),
@@ -196,7 +251,7 @@ mod tests {
             (COMMANDS, PAIRS | COMMANDS),
             (
                 VERSION_1 | ANY_LAYOUT,
-                VERSION_1 | ANY_LAYOUT | MERGED_BUFFERS | large,
+                VERSION_1 | ANY_LAYOUT | MERGED_BUFFERS | large | cut,
             ),
         ] {
             let all = features(u64::MAX, &Config::default(), true, 2);
@@ -211,5 +266,20 @@ mod tests {
         let one = features(u64::MAX, &Config::default(), true, 1);
         assert_eq!(one, all & !(PAIRS | COMMANDS));
         assert!(!offloads(one, Offloads::ALL).has(Offload::QueuePairs));
+    }
+
+    #[test]
+    fn what_the_device_cuts_is_what_was_agreed_on() {
+        let all = features(u64::MAX, &Config::default(), true, 2);
+        let found = cuts(all);
+        assert!(found.tcp4 && found.tcp6 && found.congestion && found.datagrams);
+        let found = cuts(all & !(1 << 11) & !HOST_ECN);
+        assert!(!found.tcp4 && found.tcp6 && !found.congestion && found.datagrams);
+        let found = cuts(all & !(1 << 12) & !HOST_DATAGRAMS);
+        assert!(found.tcp4 && !found.tcp6 && found.congestion && !found.datagrams);
+        // Nothing to agree on, and only where a frame may lie as it likes.
+        assert!(offloads(VERSION_1, Offloads::ALL).has(Offload::Gather));
+        assert!(offloads(ANY_LAYOUT, Offloads::ALL).has(Offload::Gather));
+        assert!(!offloads(CHECKSUM, Offloads::ALL).has(Offload::Gather));
     }
 }

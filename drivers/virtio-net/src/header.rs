@@ -11,8 +11,11 @@
 //! | 8..10 | where it goes, from there |
 //! | 10..12 | buffers of the frame; absent in the legacy form |
 
-use crate::features::{GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS_4, GUEST_SEGMENTS_6};
-use device::{Checksum, ReceiveMeta, TransmitMeta, Verified};
+use crate::features::{
+    GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS_4, GUEST_SEGMENTS_6, MERGED_BUFFERS,
+};
+use device::{Checksum, Cuts, ReceiveMeta, TransmitMeta, Verified};
+use virtio::VERSION_1;
 
 /// The checksum has to be completed.
 const NEEDS_CHECKSUM: u8 = 1;
@@ -25,8 +28,25 @@ const ONE: u8 = 0;
 const SEGMENTS_4: u8 = 1;
 /// A large TCP segment in an IPv6 packet.
 const SEGMENTS_6: u8 = 4;
+/// Datagrams of UDP.
+const DATAGRAMS: u8 = 5;
 /// With CWR on its first segment only.
 const CONGESTION: u8 = 0x80;
+
+/// Where the headers of a frame say what it is, and what they say.
+const ETHERTYPE: usize = 12;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// Where the checksum lies in a transport header tells whose it is.
+const TCP_CHECKSUM: u16 = 16;
+const UDP_CHECKSUM: u16 = 6;
+/// Bytes of a UDP header, and of the shortest TCP header; where the latter says its length and flags.
+const UDP_HEADER: usize = 8;
+const TCP_HEADER: usize = 20;
+const TCP_LENGTH: usize = 12;
+const TCP_FLAGS: usize = 13;
+/// Congestion window reduced (RFC 3168 section 6.1.2).
+const CWR: u8 = 0x80;
 
 /// Which form of the header is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +58,15 @@ pub enum Format {
 }
 
 impl Format {
+    /// The one that goes with features that were agreed on.
+    pub const fn agreed(accepted: u64) -> Self {
+        if accepted & (VERSION_1 | MERGED_BUFFERS) == 0 {
+            Self::Short
+        } else {
+            Self::Long
+        }
+    }
+
     /// Bytes of the header.
     pub const fn bytes(self) -> usize {
         match self {
@@ -98,29 +127,68 @@ pub fn received(header: &[u8; 10], length: usize, accepted: u64) -> Option<Recei
         .then_some(ReceiveMeta { checksum, segment })
 }
 
-/// Writes the header of a frame of `length` bytes. `header` is what this function left there, or
-/// zeros: without checksum offload (`completes` false) it stays as it is.
-/// `None` if the checksum cannot be asked for: the device does not offer it, or its field is not
-/// inside the frame.
+/// Writes the header of a frame of `length` bytes that begins with `front`. `header` is what this
+/// function left there, or zeros: without checksum offload (`completes` false) it stays as it is.
+/// `None` if the device cannot do what is asked of it, or a field is not inside the frame.
+#[inline]
 pub fn to_send(
     header: &mut [u8],
     meta: TransmitMeta,
-    length: usize,
+    (front, length): (&[u8], usize),
     completes: bool,
+    cuts: Cuts,
 ) -> Option<()> {
     let (flags, start, offset) = match meta.checksum {
-        Checksum::Complete if !completes => return Some(()),
+        Checksum::Complete if !completes && meta.segment == 0 => return Some(()),
         Checksum::Complete => (0, 0, 0),
         Checksum::Partial { start, offset } => (NEEDS_CHECKSUM, start, offset),
     };
     if !completes || flags != 0 && !field_is_inside(start, offset, length) {
         return None;
     }
+    let (kind, headers, segment) = match meta.segment {
+        0 => (ONE, 0, 0),
+        segment => {
+            // A checksum that is to be completed has a field that tells whose it is.
+            let (kind, headers) = large(front, start, offset, cuts)?;
+            (kind, headers, segment)
+        }
+    };
     let fields = header.first_chunk_mut::<10>()?;
     fields[0] = flags;
+    fields[1] = kind;
+    [fields[2], fields[3]] = headers.to_le_bytes();
+    [fields[4], fields[5]] = segment.to_le_bytes();
     [fields[6], fields[7]] = start.to_le_bytes();
     [fields[8], fields[9]] = offset.to_le_bytes();
     Some(())
+}
+
+/// What kind of large frame it is, and how long its headers are (5.1.6.2: with the transport's). `None`
+/// if the device does not cut such frames, or its headers are not all in `front`.
+fn large(front: &[u8], start: u16, offset: u16, cuts: Cuts) -> Option<(u8, u16)> {
+    let ethertype = front.get(ETHERTYPE..ETHERTYPE + 2)?.as_array()?;
+    let transport = front.get(usize::from(start)..)?;
+    let (kind, length) = match (u16::from_be_bytes(*ethertype), offset) {
+        (IPV4, TCP_CHECKSUM) if cuts.tcp4 => (SEGMENTS_4, None),
+        (IPV6, TCP_CHECKSUM) if cuts.tcp6 => (SEGMENTS_6, None),
+        (IPV4 | IPV6, UDP_CHECKSUM) if cuts.datagrams => (DATAGRAMS, Some(UDP_HEADER)),
+        _ => return None,
+    };
+    let (kind, length) = match length {
+        Some(length) => (kind, length),
+        None => {
+            let length = usize::from(transport.get(TCP_LENGTH)? >> 4) * 4;
+            let reduced = transport.get(TCP_FLAGS)? & CWR != 0;
+            if length < TCP_HEADER || reduced && !cuts.congestion {
+                return None;
+            }
+            (kind | if reduced { CONGESTION } else { 0 }, length)
+        }
+    };
+    transport.get(..length)?;
+    let headers = usize::from(start) + length;
+    Some((kind, u16::try_from(headers).ok()?))
 }
 
 /// Whether a checksum field of two bytes lies inside a frame.
@@ -132,7 +200,7 @@ fn field_is_inside(start: u16, offset: u16, length: usize) -> bool {
 mod tests {
     use super::{Format, buffers, received, to_send};
     use crate::features::{GUEST_CHECKSUM, GUEST_ECN, GUEST_SEGMENTS_4, GUEST_SEGMENTS_6};
-    use device::{Checksum, TransmitMeta, Verified};
+    use device::{Checksum, Cuts, TransmitMeta, Verified};
 
     const LARGE: u64 = GUEST_CHECKSUM | GUEST_SEGMENTS_4 | GUEST_SEGMENTS_6 | GUEST_ECN;
 
@@ -207,20 +275,110 @@ mod tests {
     #[test]
     fn sending() {
         let mut header = [0; 12];
-        let checksum = Checksum::Complete;
-        let complete = TransmitMeta { checksum };
-        assert!(to_send(&mut header, complete, 60, false).is_some());
+        let none = Cuts::NONE;
+        let front = (&[0; 52][..], 60);
+        let complete = TransmitMeta::whole(Checksum::Complete);
+        assert!(to_send(&mut header, complete, front, false, none).is_some());
         assert_eq!(header, [0; 12]);
         let checksum = Checksum::Partial {
             start: 34,
             offset: 0x10,
         };
-        let meta = TransmitMeta { checksum };
-        assert!(to_send(&mut header, meta, 60, false).is_none());
-        assert!(to_send(&mut header, meta, 51, true).is_none());
-        assert!(to_send(&mut header, meta, 52, true).is_some());
+        let meta = TransmitMeta::whole(checksum);
+        assert!(to_send(&mut header, meta, front, false, none).is_none());
+        assert!(to_send(&mut header, meta, (front.0, 51), true, none).is_none());
+        assert!(to_send(&mut header, meta, (front.0, 52), true, none).is_some());
         assert_eq!(header, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);
-        assert!(to_send(&mut header, complete, 60, true).is_some());
+        assert!(to_send(&mut header, complete, front, true, none).is_some());
         assert_eq!(header, [0; 12]);
+    }
+
+    /// The front of a large frame, and what is asked for it.
+    fn large(
+        ethertype: u16,
+        start: u16,
+        offset: u16,
+        flags: u8,
+        cuts: Cuts,
+    ) -> Option<([u8; 12], bool)> {
+        let mut front = [0; 100];
+        front[12..14].copy_from_slice(&ethertype.to_be_bytes());
+        let at = usize::from(start);
+        front[at + 12] = 0x80;
+        front[at + 13] = flags;
+        let meta = TransmitMeta {
+            checksum: Checksum::Partial { start, offset },
+            segment: 1_448,
+        };
+        let mut header = [0; 12];
+        let written = to_send(&mut header, meta, (&front, 60_000), true, cuts).is_some();
+        // All headers must be there.
+        let end = at + if offset == 6 { 8 } else { 32 };
+        let mut other = [0; 12];
+        let short = to_send(&mut other, meta, (&front[..end - 1], 60_000), true, cuts);
+        assert!(short.is_none());
+        let long = to_send(&mut other, meta, (&front[..end], 60_000), true, cuts);
+        written.then_some((header, long.is_some() && other == header))
+    }
+
+    #[test]
+    fn what_is_to_be_cut_is_what_was_agreed_on() {
+        const ALL: Cuts = Cuts {
+            tcp4: true,
+            tcp6: true,
+            congestion: true,
+            datagrams: true,
+        };
+        let (v4, v6) = (0x0800, 0x86dd);
+        let found = |ethertype, start, offset, flags, cuts| {
+            large(ethertype, start, offset, flags, cuts).map(|(header, same)| {
+                assert!(same);
+                (header[1], header[2], header[4..6] == [168, 5])
+            })
+        };
+        assert_eq!(found(v4, 34, 16, 0x10, ALL), Some((1, 66, true)));
+        assert_eq!(found(v6, 54, 16, 0x10, ALL), Some((4, 86, true)));
+        assert_eq!(found(v4, 34, 16, 0x90, ALL), Some((0x81, 66, true)));
+        assert_eq!(found(v6, 54, 16, 0x90, ALL), Some((0x84, 86, true)));
+        assert_eq!(found(v4, 34, 6, 0, ALL), Some((5, 42, true)));
+        assert_eq!(found(v6, 54, 6, 0, ALL), Some((5, 62, true)));
+        // Another ethertype; a checksum of another protocol.
+        assert_eq!(found(0x8100, 34, 16, 0, ALL), None);
+        assert_eq!(found(v4, 34, 2, 0, ALL), None);
+        let without = |cuts: fn(&mut Cuts)| {
+            let mut left = ALL;
+            cuts(&mut left);
+            left
+        };
+        let left = without(|cuts| cuts.tcp4 = false);
+        assert_eq!(found(v4, 34, 16, 0x10, left), None);
+        let left = without(|cuts| cuts.tcp6 = false);
+        assert_eq!(found(v6, 54, 16, 0x10, left), None);
+        let left = without(|cuts| cuts.datagrams = false);
+        assert_eq!(found(v4, 34, 6, 0, left), None);
+        let left = without(|cuts| cuts.congestion = false);
+        assert_eq!(found(v4, 34, 16, 0x90, left), None);
+        assert_eq!(found(v4, 34, 16, 0x10, left), Some((1, 66, true)));
+        // What is to be cut has no complete checksum.
+        let meta = TransmitMeta {
+            checksum: Checksum::Complete,
+            segment: 1_448,
+        };
+        for completes in [false, true] {
+            let front = (&[0; 100][..], 60_000);
+            assert!(to_send(&mut [0; 12], meta, front, completes, ALL).is_none());
+        }
+        // A header that says it is shorter than any.
+        let mut front = [0; 100];
+        front[12] = 8;
+        front[46] = 0x40;
+        let meta = TransmitMeta {
+            checksum: Checksum::Partial {
+                start: 34,
+                offset: 16,
+            },
+            segment: 1_448,
+        };
+        assert!(to_send(&mut [0; 12], meta, (&front, 60_000), true, ALL).is_none());
     }
 }

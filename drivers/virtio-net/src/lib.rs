@@ -16,9 +16,10 @@
 //! | `setup` | from features and memory to queues and buffers |
 //! | `driver` | the device object, one for each pair of queues |
 //!
-//! Offloads are accepted as offered and wanted (`features` has the table): checksums both ways, large
-//! frames received in merged buffers, event index, several pairs of queues ([`VirtioNet::pairs`]). Not
-//! accepted: datagrams that the device joins, other commands.
+//! Offloads are accepted as offered and wanted (`features` has the table): checksums both ways, frames
+//! that are gathered and that the device cuts, large frames received in merged buffers, event index,
+//! several pairs of queues ([`VirtioNet::pairs`]). Not accepted: datagrams that the device joins, other
+//! commands.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -7,13 +7,13 @@ use crate::commands::Commands;
 use crate::config::{
     CELL_ALIGNMENT, Config, LINK_BYTES, MERGED_CELL, USUAL_MTU, cell_bytes, cell_front,
 };
-use crate::features::{CHECKSUM, MERGED_BUFFERS, features, offloads};
+use crate::features::{CHECKSUM, MERGED_BUFFERS, cuts, features, offloads};
 use crate::header::Format;
 use crate::receive::Receive;
 use crate::space::{self, Stated};
-use crate::transmit::Transmit;
+use crate::transmit::{PIECES, Transmit};
 use alloc::vec::Vec;
-use device::{Facts, Offload};
+use device::{Facts, Offload, PLACES};
 use hardware::Dma;
 use virtio::{
     ANY_LAYOUT, DeviceType, Direction, EVENT_INDEX, Fault, Faults, InitError, Plan, Reset,
@@ -64,22 +64,22 @@ pub fn set_up<T: Transport>(
         1
     };
 
-    let modern = accepted & VERSION_1 != 0;
+    let format = Format::agreed(accepted);
     let merged = accepted & MERGED_BUFFERS != 0;
-    let format = if modern || merged {
-        Format::Long
-    } else {
-        Format::Short
-    };
-    let whole = modern || accepted & ANY_LAYOUT != 0;
+    let whole = accepted & (VERSION_1 | ANY_LAYOUT) != 0;
+    let gathers = facts.offloads.has(Offload::Gather);
     let plan = |index, buffers, direction| Plan {
         index,
         buffers,
         direction,
         event_index: accepted & EVENT_INDEX != 0,
         header: if whole { 0 } else { format.bytes() },
-        pieces: 0,
-        indirect: false,
+        pieces: if gathers && direction == Direction::ToDevice {
+            PIECES
+        } else {
+            0
+        },
+        indirect: facts.offloads.has(Offload::Indirect),
         quiet: facts.offloads.has(Offload::Quiet),
     };
     let mut queues = Vec::with_capacity(count.into());
@@ -107,12 +107,12 @@ pub fn set_up<T: Transport>(
         },
         Shape::frame(facts.mtu, format),
     );
-    let completes = accepted & CHECKSUM != 0;
+    let does = (accepted & CHECKSUM != 0, facts.cuts, gathers);
     let pairs = fill(memory, queues, shapes)?.into_iter().map(
         |((inward, inward_cells), (outward, outward_cells))| {
             (
                 Receive::new(inward, format, accepted, inward_cells),
-                Transmit::new(outward, format, completes, outward_cells),
+                Transmit::new(outward, format, does, outward_cells),
             )
         },
     );
@@ -169,11 +169,18 @@ fn facts<T: Transport>(
         Stated::Value(mtu) => mtu,
         Stated::Nothing | Stated::Impossible => USUAL_MTU,
     };
+    let offloads = offloads(accepted, config.offloads);
     Facts {
         mac,
         // It may have changed since it was agreed on.
         mtu: mtu.min(config.largest_mtu),
-        offloads: offloads(accepted, config.offloads),
+        offloads,
+        cuts: cuts(accepted),
+        places: if offloads.has(Offload::Gather) {
+            PLACES
+        } else {
+            0
+        },
     }
 }
 

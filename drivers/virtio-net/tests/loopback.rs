@@ -210,9 +210,9 @@ fn what_cannot_be_sent_gives_its_buffer_back() {
     };
     let attempts = [
         None,
-        Some((0, TransmitMeta { checksum })),
-        Some((1519, TransmitMeta { checksum })),
-        Some((60, TransmitMeta { checksum: partial })),
+        Some((0, TransmitMeta::whole(checksum))),
+        Some((1519, TransmitMeta::whole(checksum))),
+        Some((60, TransmitMeta::whole(partial))),
     ];
     for attempt in attempts {
         assert!(!rig.net.provide_transmit(&mut |buffer| {
@@ -237,7 +237,7 @@ fn checksums_are_offloaded_when_agreed() {
     };
     assert!(
         rig.net
-            .provide_transmit(&mut |_| Some((60, TransmitMeta { checksum })))
+            .provide_transmit(&mut |_| Some((60, TransmitMeta::whole(checksum))))
     );
     let (header, _) = rig.take_sent_after_flush();
     assert_eq!(header, [1, 0, 0, 0, 0, 0, 34, 0, 16, 0, 0, 0]);

@@ -89,7 +89,7 @@ fn send(driver: &mut impl Device, frame: &[u8]) -> bool {
     let checksum = Checksum::Complete;
     driver.provide_transmit(&mut |buffer| {
         buffer[..frame.len()].copy_from_slice(frame);
-        Some((frame.len(), TransmitMeta { checksum }))
+        Some((frame.len(), TransmitMeta::whole(checksum)))
     })
 }
 

@@ -67,7 +67,10 @@ fn driver(queue: &mut SplitQueue, mut buffers: Vec<Dma>, own: &Bell, device: &Be
     let (mut provided, mut reaped, mut heard) = (0, 0_u32, 0);
     while reaped < ROUNDS {
         let before = reaped;
-        while let Some(Used { buffer, written }) = queue.reap(&mut faults) {
+        while let Some(Used {
+            buffer, written, ..
+        }) = queue.reap(&mut faults)
+        {
             assert_eq!(written, Some(BUFFER));
             let number = reaped.to_le_bytes();
             assert_eq!(buffer.bytes(), [number, number].concat());

@@ -73,6 +73,6 @@ fn transmit<P: Port>(device: &mut Adapter<P>, frame: &[u8]) {
     let checksum = Checksum::Complete;
     device.provide_transmit(&mut |room| {
         room.get_mut(..frame.len())?.copy_from_slice(frame);
-        Some((frame.len(), TransmitMeta { checksum }))
+        Some((frame.len(), TransmitMeta::whole(checksum)))
     });
 }

@@ -118,7 +118,7 @@ pub mod link {
 
 /// Names of the bits of [`InfoBody::offloads`], from the lowest on; also what turns each off on the
 /// kernel's command line.
-pub const OFFLOADS: [&str; 9] = [
+pub const OFFLOADS: [&str; 10] = [
     "checksum-out",
     "checksum-in",
     "segmentation",
@@ -128,6 +128,7 @@ pub const OFFLOADS: [&str; 9] = [
     "indirect",
     "quiet",
     "mq",
+    "gather",
 ];
 
 word_enum! {

@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::{Rc, Weak};
 
-use device::{Device, Facts, Filled, Received};
+use device::{Cuts, Device, Facts, Filled, Received};
 use net::Net;
 use netd::{Peer, Server, Settings, Turn};
 use ring::Arena;

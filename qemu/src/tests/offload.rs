@@ -19,8 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const START: Duration = Duration::from_secs(20);
 const BULK: usize = 8 << 20;
 /// What `net` calls the things that a TAP interface and QEMU's card offer.
-const ALL: &str =
-    "checksum-out checksum-in large-receive merged-buffers event-index indirect quiet";
+const ALL: &str = "checksum-out checksum-in segmentation large-receive merged-buffers event-index indirect quiet gather";
 /// Payload of a segment, with timestamps.
 const SEGMENT: usize = 1448;
 
@@ -173,8 +172,10 @@ fn all_but(words: &[&str]) -> String {
 fn turned_off() -> Result<()> {
     namespace::make_tap("192.0.2.1/24")?;
     for (word, gone) in [
-        ("-checksum-out", &["checksum-out"][..]),
+        ("-checksum-out", &["checksum-out", "segmentation"][..]),
         ("-checksum-in", &["checksum-in", "large-receive"]),
+        ("-segmentation", &["segmentation"]),
+        ("-gather", &["gather", "segmentation"]),
         ("-large-receive", &["large-receive"]),
         ("-merged-buffers", &["merged-buffers", "large-receive"]),
         ("-event-index", &["event-index"]),
@@ -198,9 +199,10 @@ fn turned_off() -> Result<()> {
 fn missing() -> Result<()> {
     namespace::make_tap("192.0.2.1/24")?;
     for (properties, gone) in [
-        (",csum=off", &["checksum-out"][..]),
+        (",csum=off", &["checksum-out", "segmentation"][..]),
         (",guest_csum=off", &["checksum-in", "large-receive"]),
         (",guest_tso4=off,guest_tso6=off", &["large-receive"]),
+        (",host_tso4=off,host_tso6=off", &["segmentation"]),
         (",mrg_rxbuf=off", &["merged-buffers", "large-receive"]),
         (",event_idx=off", &["event-index"]),
         (",indirect_desc=off", &["indirect"]),
@@ -226,7 +228,7 @@ fn legacy() -> Result<()> {
     let mut guest = boot(",any_layout=off", "", true)?;
     let found = agreed(&mut guest)?;
     ensure!(
-        found == all_but(&["merged-buffers", "large-receive"]),
+        found == all_but(&["merged-buffers", "large-receive", "segmentation", "gather"]),
         "{found}"
     );
     both_ways(BULK / 4)

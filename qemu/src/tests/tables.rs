@@ -35,7 +35,7 @@ fn the_configuration_is_shown(stage: &mut Stage) -> Result<()> {
     for fact in [
         "host    skerry-test",
         "link    52:54:00:12:34:56 up mtu 1500",
-        "nic     merged-buffers event-index indirect quiet",
+        "nic     merged-buffers event-index indirect quiet gather",
         "address 192.0.2.2/24 static",
         "gateway 192.0.2.1",
         "dns     192.0.2.1",

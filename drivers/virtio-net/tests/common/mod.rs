@@ -142,7 +142,7 @@ impl Rig {
         let checksum = Checksum::Complete;
         self.net.provide_transmit(&mut |buffer| {
             buffer[..frame.len()].copy_from_slice(frame);
-            Some((frame.len(), TransmitMeta { checksum }))
+            Some((frame.len(), TransmitMeta::whole(checksum)))
         })
     }
 

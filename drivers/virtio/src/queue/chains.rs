@@ -125,6 +125,14 @@ impl Chains {
         (self.most - self.in_flight).min(self.unused / each)
     }
 
+    /// Whether a chain of so many descriptors can be put in.
+    #[inline]
+    pub fn fits(&self, count: usize) -> bool {
+        let is_table = self.tables.as_ref().is_some_and(|it| it.hold(count));
+        let needed = if is_table { 1 } else { count };
+        self.in_flight < self.most && needed <= self.unused.into()
+    }
+
     /// Writes a chain of the first `length` bytes of a buffer. Returns its first descriptor, or
     /// gives the buffer back.
     #[inline]

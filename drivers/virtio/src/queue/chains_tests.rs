@@ -87,7 +87,7 @@ impl Bench {
             bytes.extend((*start..start + length).map(mark));
         }
         match self.queue.provide_gathered(buffer, length, &pieces) {
-            Ok(()) => (true, bytes),
+            Ok(_) => (true, bytes),
             Err(buffer) => {
                 self.buffers.push(buffer);
                 (false, bytes)

@@ -89,6 +89,8 @@ pub struct Piece {
 pub struct Used {
     /// The buffer, as it was provided.
     pub buffer: Dma,
+    /// Its first descriptor.
+    pub number: u16,
     /// Bytes that the device says it has written. `None` if that is a lie: more than it was given
     /// (counted by the queue).
     pub written: Option<usize>,
@@ -233,6 +235,19 @@ impl SplitQueue {
         usize::from(self.chains.room())
     }
 
+    /// Whether a buffer with so many pieces beside it can be provided.
+    #[inline]
+    #[must_use]
+    pub fn has_room_for(&self, pieces: usize) -> bool {
+        self.chains.fits(pieces + 1)
+    }
+
+    /// Entries of the ring: descriptors are named by smaller numbers.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        usize::from(self.mask) + 1
+    }
+
     /// Buffers that the device has, also those that it will never return.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -294,7 +309,8 @@ impl SplitQueue {
     }
 
     /// The same with `pieces` of other memory behind those bytes, which must stay as they are until
-    /// the buffer has come back; of a queue [`Direction::ToDevice`].
+    /// the buffer has come back; of a queue [`Direction::ToDevice`]. Its first descriptor, by which it
+    /// is named when it comes back.
     ///
     /// # Errors
     ///
@@ -305,13 +321,13 @@ impl SplitQueue {
         buffer: Dma,
         length: usize,
         pieces: &[Piece],
-    ) -> Result<(), Dma> {
+    ) -> Result<u16, Dma> {
         if self.plan.direction != Direction::ToDevice || pieces.len() > self.plan.pieces.into() {
             return Err(buffer);
         }
         let head = self.chains.put_gathered(buffer, length, pieces)?;
         self.offer(head);
-        Ok(())
+        Ok(head)
     }
 
     /// The next entry of the available ring.
@@ -351,7 +367,11 @@ impl SplitQueue {
     pub fn reap(&mut self, faults: &mut Faults) -> Option<Used> {
         let Returned { number, written } = self.look_next(faults)?;
         let buffer = self.chains.take(number)?;
-        Some(Used { buffer, written })
+        Some(Used {
+            buffer,
+            number,
+            written,
+        })
     }
 
     /// The next buffer that the device has returned, which stays where it is: to be looked at by
@@ -454,9 +474,14 @@ impl SplitQueue {
     #[cold]
     fn miss(&mut self, fault: Fault, faults: &mut Faults) {
         faults.count(fault);
+        self.broken |= self.lost() > self.capacity() / 2;
+    }
+
+    /// Buffers that the device has and will never return: it named others instead.
+    #[must_use]
+    pub fn lost(&self) -> usize {
         let to_come = usize::from(self.provided.wrapping_sub(self.reaped));
-        let lost = self.in_flight().saturating_sub(to_come);
-        self.broken |= lost > self.capacity() / 2;
+        self.in_flight().saturating_sub(to_come)
     }
 
     /// Asks for an interrupt when the device has returned `count` more buffers (at least one), and
