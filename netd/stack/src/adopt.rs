@@ -16,7 +16,6 @@ use crate::demux::Target;
 use crate::error::{AdoptError, ResumeError, SocketError};
 use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
-use crate::ip::out::Way;
 use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::record::{Owner, Record};
@@ -28,6 +27,7 @@ use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::NO_LISTENER;
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::time_wait::TimeWaiting;
+use crate::tcp::ways::WayNumber;
 use ::tcp::{BadRecord, Connection, Instant, Recollection, State, SynEntry};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -130,7 +130,7 @@ impl Stack {
     ) -> Result<(), AdoptError> {
         let tuple = tuple(record)?;
         let open = record.tcp.restore(now)?;
-        let mut conn = Conn::new(Connection::from(open), tuple, None);
+        let mut conn = Conn::new(Connection::from(open), tuple, WayNumber::NONE);
         conn.ttl = if record.ttl == 0 {
             self.config.ttl
         } else {
@@ -160,7 +160,7 @@ impl Stack {
             acknowledged: conn.acked(),
         };
         if record.owner != Owner::Nobody {
-            conn.holder = Holder::Absent;
+            conn.set_holder(Holder::Absent);
         }
         if self.tcp.connections.at(slot).is_some() {
             return Err(AdoptError::Slot);
@@ -247,10 +247,7 @@ impl Stack {
             Some(_) => false,
             None => {
                 self.tcp.demux.insert(&tuple, Target::Connection(index));
-                let way = self.path(tuple.remote, Some(tuple.local)).map(Way::from);
-                if let Some(conn) = self.tcp.connections.at_mut(index) {
-                    conn.way = way;
-                }
+                let _way = self.tcp_path(index);
                 true
             }
         }
@@ -283,7 +280,7 @@ impl Stack {
 
     fn is_absent(&self, index: u32) -> bool {
         let conn = self.tcp.connections.at(index);
-        conn.is_some_and(|conn| conn.holder == Holder::Absent)
+        conn.is_some_and(|conn| conn.holder() == Holder::Absent)
     }
 
     /// What is known of this one of the client's, if nobody has come back for it.
@@ -315,9 +312,13 @@ impl Stack {
         now: Instant,
     ) -> Result<(), ResumeError> {
         let survivor = &self.survivor(client, survivor)?;
+        let mut closing = None;
         let holder = match survivor.owner {
             Owner::Socket(socket) | Owner::Offered(socket) => Holder::Socket(client, socket),
-            Owner::Closing(token) => Holder::Closing(client, token),
+            Owner::Closing(token) => {
+                closing = Some(token);
+                Holder::Closing(client)
+            }
             Owner::Waiting | Owner::Nobody => return Err(ResumeError::BadSurvivor),
         };
         let (mut rooms, mut sends) = (Chain::EMPTY, Chain::EMPTY);
@@ -332,8 +333,10 @@ impl Stack {
         }
         if let Some(conn) = self.tcp.connections.at_mut(survivor.index) {
             (conn.rooms, conn.sends) = (rooms, sends);
-            conn.holder = holder;
+            conn.set_holder(holder);
             conn.note_change();
+            let asides = &mut self.tcp.asides;
+            asides.change(&mut conn.aside, |aside| aside.closing = closing);
         }
         self.tell(client, Actor::Connection(survivor.index));
         self.settle(survivor.index, now);
@@ -488,7 +491,7 @@ impl Stack {
             self.clients.forget(socket);
         }
         if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.holder = Holder::Listener(listener);
+            conn.set_holder(Holder::Listener(listener));
             conn.note_change();
         }
         if let Some(at) = self.tcp.listeners.at_mut(listener) {

@@ -102,7 +102,7 @@ impl Stack {
     /// and nothing but they can be there.
     fn space(&self, connection: u32, ahead: u64) -> Option<Space> {
         let conn = self.tcp.connections.at(connection)?;
-        if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || conn.early.is_some() {
+        if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || self.tcp.early(conn).is_some() {
             return None;
         }
         let expected = conn.tcp.expected().checked_sub(ahead)?;

@@ -393,7 +393,7 @@ impl Stack {
             },
             local: Some(conn.local()),
             remote: Some(conn.remote()),
-            readable: conn.told() < conn.arrived() || conn.at_eof() || conn.error.is_some(),
+            readable: conn.told() < conn.arrived() || conn.at_eof() || conn.error().is_some(),
             writable: !conn.is(Fact::Over)
                 && !conn.is(Fact::SendClosed)
                 && self.requests.len(&conn.sends) < limit
@@ -401,7 +401,7 @@ impl Stack {
             eof: conn.at_eof(),
             send_queued: conn.queued().saturating_sub(conn.acked()),
             room: self.stream_room(index),
-            urgent: conn.urgent.into(),
+            urgent: self.tcp.urgent(conn),
             doubt: conn.doubt(),
         })
     }
@@ -455,7 +455,7 @@ impl Stack {
                     .at(index)
                     .ok_or(CancelError::BadSocket)?;
                 debug_assert!(
-                    matches!(conn.holder, Holder::Socket(..)),
+                    matches!(conn.holder(), Holder::Socket(..)),
                     "found by its socket"
                 );
                 let waits = [&conn.rooms, &conn.sends].into_iter().any(|chain| {

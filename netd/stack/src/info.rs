@@ -284,4 +284,6 @@ pub struct Holdings {
     pub hole_lists: u32,
     /// Connections with something to send.
     pub busy_parts: u32,
+    /// Connections with what few have: urgent bytes, many sends, an end that is waited for.
+    pub asides: u32,
 }

@@ -124,7 +124,7 @@ impl Stack {
         }
         let client = match holder {
             Holder::Listener(listener) => self.tcp.listeners.at(listener).map(|it| it.client),
-            Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
+            Holder::Socket(client, _) | Holder::Closing(client) => Some(client),
             Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
         };
         client.is_some_and(|client| self.clients.number(client).is_some())
@@ -134,7 +134,7 @@ impl Stack {
     /// it has ended so that there is nothing to go on with.
     fn record(&self, conn: &Conn) -> Option<Record> {
         // The peer of one that was opened at once may not have heard of it yet.
-        if conn.early.is_some() || conn.error.is_some() {
+        if self.tcp.early(conn).is_some() || conn.error().is_some() {
             return None;
         }
         let is_untold = conn.is(Fact::Untold);
@@ -155,7 +155,7 @@ impl Stack {
 
     /// The number of a connection's client, and what it calls the connection.
     fn owner(&self, conn: &Conn, is_untold: bool) -> Option<(u32, Owner)> {
-        let (client, owner) = match conn.holder {
+        let (client, owner) = match conn.holder() {
             Holder::Listener(listener) => (self.tcp.listeners.at(listener)?.client, Owner::Waiting),
             Holder::Socket(client, socket) => {
                 let first = self.requests.first(&conn.rooms).filter(|_| is_untold);
@@ -166,7 +166,10 @@ impl Stack {
             }
             // Its client hears that it is closed, and needs it no more.
             Holder::Closing(..) if conn.is(Fact::OurFinAcked) => return Some((0, Owner::Nobody)),
-            Holder::Closing(client, token) => (client, Owner::Closing(token)),
+            Holder::Closing(client) => {
+                let token = self.tcp.asides.get(&conn.aside).closing?;
+                (client, Owner::Closing(token))
+            }
             Holder::Nobody => return Some((0, Owner::Nobody)),
             Holder::Query(_) | Holder::Absent => return None,
         };

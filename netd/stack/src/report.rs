@@ -173,7 +173,7 @@ impl Stack {
                 retransmits: info.retransmits.into(),
                 in_flight: info.in_flight,
                 segment: info.mss,
-                path_mtu: conn.way.map_or(0, |way| way.mtu),
+                path_mtu: self.tcp.ways.get(conn.way).map_or(0, |way| way.mtu),
                 send_window: info.send_window,
                 receive_window: info.receive_window,
                 window_scales: info.window_scales,
@@ -259,6 +259,7 @@ impl Stack {
             packets: u32::try_from(self.nets.v4.packets.in_use()).unwrap_or(u32::MAX),
             hole_lists: self.tcp.shared.hole_lists_in_use(),
             busy_parts: self.tcp.shared.busy_parts_in_use(),
+            asides: u32::try_from(self.tcp.asides.len()).unwrap_or(u32::MAX),
         }
     }
 

@@ -5,8 +5,9 @@
 //! the limit is fixed at construction.
 //!
 //! *Invariants*: a key of a removed entry finds nothing until the generation has gone round; a slab's
-//! places are reused oldest first, so that this takes as long as it can. A table's are reused youngest
-//! first: what was used last is still in the processor's caches. No key is zero.
+//! places are reused oldest first, those never used before all others, so that this takes as long as it
+//! can. A table's are reused youngest first: what was used last is still in the processor's caches. No
+//! key is zero.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -45,11 +46,14 @@ impl<T> Place<T> {
     }
 }
 
-/// At most as many entries as it was made for.
+/// At most as many entries as it was made for. Memory is reserved for all of them, and touched for the
+/// first time when so many are there at a time.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
+    /// Those that are or were used.
     places: Vec<Place<T>>,
-    /// The free places, in the order in which they are used.
+    limit: usize,
+    /// The free ones among them, in the order in which they are used.
     first_free: u32,
     last_free: u32,
     used: usize,
@@ -58,14 +62,11 @@ pub(crate) struct Table<T> {
 impl<T> Table<T> {
     /// An empty table for `limit` entries.
     pub(crate) fn new(limit: usize) -> Self {
-        let count = u32::try_from(limit).unwrap_or(NONE);
-        let place = |next| Place::Free {
-            next: if next < count { next } else { NONE },
-        };
         Self {
-            places: (1..=count).map(place).collect(),
-            first_free: if count == 0 { NONE } else { 0 },
-            last_free: count.checked_sub(1).unwrap_or(NONE),
+            places: Vec::with_capacity(limit),
+            limit: limit.min(NONE as usize),
+            first_free: NONE,
+            last_free: NONE,
             used: 0,
         }
     }
@@ -77,13 +78,16 @@ impl<T> Table<T> {
 
     /// How many entries there can be.
     pub(crate) fn limit(&self) -> usize {
-        self.places.len()
+        self.limit
     }
 
-    /// Takes in an entry; `None` when the table is full.
+    /// Takes in an entry, at the next of the places that were given back or else at a new one; `None`
+    /// when the table is full.
     pub(crate) fn insert(&mut self, entry: T) -> Option<u32> {
         let index = self.first_free;
-        let place = self.places.get_mut(index as usize)?;
+        let Some(place) = self.places.get_mut(index as usize) else {
+            return self.insert_new(entry).ok();
+        };
         if let Place::Free { next } = *place {
             self.first_free = next;
         }
@@ -95,9 +99,28 @@ impl<T> Table<T> {
         Some(index)
     }
 
+    /// Takes in an entry at a place that was never used; gives it back if there is none.
+    fn insert_new(&mut self, entry: T) -> Result<u32, T> {
+        match u32::try_from(self.places.len()) {
+            Ok(index) if self.places.len() < self.limit => {
+                self.places.push(Place::Entry(entry));
+                self.used += 1;
+                Ok(index)
+            }
+            Ok(_) | Err(_) => Err(entry),
+        }
+    }
+
     /// Puts an entry at a place of its own; `false` if there is none or it is taken. Before anything
     /// else, [`Table::relink`] is to be called.
     pub(crate) fn put(&mut self, index: u32, entry: T) -> bool {
+        let count = (index as usize).saturating_add(1);
+        if count > self.limit {
+            return false;
+        }
+        while self.places.len() < count {
+            self.places.push(Place::Free { next: NONE });
+        }
         match self.places.get_mut(index as usize) {
             Some(place @ Place::Free { .. }) => *place = Place::Entry(entry),
             Some(Place::Entry(_)) | None => return false,
@@ -255,8 +278,9 @@ impl<T> Slab<T> {
 
     /// Takes in an entry; `None` when the table is full.
     pub(crate) fn insert(&mut self, entry: T) -> Option<Key> {
-        let index = self.table.insert(entry)?;
-        self.key(index)
+        let place = self.table.insert_new(entry);
+        let index = place.or_else(|entry| self.table.insert(entry).ok_or(()));
+        self.key(index.ok()?)
     }
 
     /// The entry of a key.

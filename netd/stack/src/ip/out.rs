@@ -38,61 +38,6 @@ pub(crate) struct Path<A = Ipv4Addr> {
     pub(crate) version: u32,
 }
 
-/// A [`Path`] less the address to speak from, for who has that already; over IPv4 in ten bytes, of
-/// which every connection has one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Way<A = Ipv4Addr> {
-    pub(crate) interface: InterfaceId,
-    pub(crate) next_hop: A,
-    pub(crate) mtu: u16,
-    pub(crate) shared: bool,
-    /// The lower half of the routes' version; zero is none.
-    version: u16,
-}
-
-const _: () = assert!(size_of::<Option<Way>>() <= 10);
-
-impl<A> From<Path<A>> for Way<A> {
-    fn from(path: Path<A>) -> Self {
-        Self {
-            interface: path.interface,
-            next_hop: path.next_hop,
-            mtu: path.mtu,
-            shared: path.shared,
-            version: half(path.version),
-        }
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the lower half")]
-const fn half(version: u32) -> u16 {
-    version as u16
-}
-
-impl<A> Way<A> {
-    /// It must be looked up again.
-    pub(crate) fn grow_old(&mut self) {
-        self.version = 0;
-    }
-
-    /// The path that begins at this address of ours, if it was found with these routes. (Who asks
-    /// has made all ways old of which the upper half of the version was another.)
-    #[inline]
-    pub(crate) fn starting_at(self, source: A, version: u32) -> Option<Path<A>> {
-        if self.version != half(version) || self.version == 0 {
-            return None;
-        }
-        Some(Path {
-            interface: self.interface,
-            next_hop: self.next_hop,
-            source,
-            mtu: self.mtu,
-            shared: self.shared,
-            version,
-        })
-    }
-}
-
 /// The identification of the next packet. It means nothing (RFC 6864 4.1), but some middle boxes
 /// dislike zero, and none should learn from it how much we send to others.
 #[inline]

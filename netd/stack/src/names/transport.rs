@@ -206,9 +206,9 @@ impl Stack {
         let setup = self.setup(&tuple, path.mtu, &options, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
         tcp.give_room(u32::try_from(ROOM).ok()?, now);
-        let mut conn = Conn::new(tcp, tuple, Some(path));
+        let mut conn = Conn::new(tcp, tuple, self.tcp.way_number(&path));
         conn.ttl = self.config.ttl;
-        conn.holder = Holder::Query(query.0);
+        conn.set_holder(Holder::Query(query.0));
         let connection = self.tcp.connections.insert(conn)?;
         self.tcp
             .demux
@@ -308,10 +308,10 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(connection) else {
             return;
         };
-        if conn.holder != Holder::Query(query) {
+        if conn.holder() != Holder::Query(query) {
             return;
         }
-        conn.holder = Holder::Nobody;
+        conn.set_holder(Holder::Nobody);
         let mut sends = core::mem::replace(&mut conn.sends, Chain::EMPTY);
         let answered = conn.acked() == conn.queued() && !conn.is(Fact::Over);
         self.forget_requests(&mut sends);

@@ -11,19 +11,21 @@ use crate::config::Config;
 use crate::demux::{Demux, Target};
 use crate::error::SocketError;
 use crate::hash::{Hasher, Tuple};
-use crate::id::{ClientId, SocketId, Token};
-use crate::ip::out::{Path, Way};
-use crate::nodes::{Chain, Cursor};
+use crate::id::{ClientId, SocketId};
+use crate::ip::out::Path;
+use crate::nodes::Chain;
 use crate::path_mtus::PathMtus;
 use crate::queues::Queues;
 use crate::rng::Rng;
 use crate::slab::Table;
+use crate::tcp::aside::{Aside, AsidePlace, Asides};
 use crate::tcp::cookie_cache::CookieCache;
 use crate::tcp::cookies::{Cookies, HANDSHAKE};
 use crate::tcp::fast_open::{Early, FastOpens};
 use crate::tcp::half_open::HalfOpen;
 use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
+use crate::tcp::ways::{UsedUp, Way, WayNumber, Ways};
 use ::tcp::{Instant, Limits, MOST_QUEUED, Shared};
 use core::net::{Ipv4Addr, SocketAddr};
 
@@ -34,13 +36,26 @@ pub(crate) enum Holder {
     Listener(u32),
     /// A socket of this client.
     Socket(ClientId, SocketId),
-    /// Its client has closed it and wants to hear when all is sent.
-    Closing(ClientId, Token),
+    /// Its client has closed it and wants to hear when all is sent, as its [`Aside`] says.
+    ///
+    /// [`Aside`]: crate::tcp::aside::Aside
+    Closing(ClientId),
     /// A question to a name server, by this number.
     Query(u16),
     /// A client that has not come back for it.
     Absent,
     /// Nobody.
+    Nobody,
+}
+
+/// A [`Holder`] as a connection keeps it, in twelve bytes less what other fields fill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Listener,
+    Socket,
+    Closing,
+    Query,
+    Absent,
     Nobody,
 }
 
@@ -71,6 +86,8 @@ pub(crate) enum Fact {
     Recorded,
     /// What a record would say may have changed since it was written.
     Changed,
+    /// It has ended with an error.
+    Failed,
 }
 
 /// A connection.
@@ -78,28 +95,28 @@ pub(crate) enum Fact {
 pub(crate) struct Conn {
     pub(crate) tcp: ::tcp::Connection,
     pub(crate) tuple: Tuple<Ipv4Addr>,
-    pub(crate) way: Option<Way>,
-    pub(crate) holder: Holder,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
-    /// The send that the last segment was read from.
-    pub(crate) cursor: Cursor,
     /// Room to receive into; before it, as long as that is untold, its beginning.
     pub(crate) rooms: Chain,
-    /// So many bytes behind those that the client knows of are urgent (RFC 9293 3.8.5, RCV.UP).
-    pub(crate) urgent: u32,
-    /// Its half-open record, as long as the peer has not acknowledged our SYN (RFC 7413).
-    pub(crate) early: Option<Early>,
+    /// What only few have.
+    pub(crate) aside: AsidePlace,
+    /// Of the holder.
+    client: Option<ClientId>,
+    /// The holder's name, by its kind.
+    name: u32,
+    pub(crate) way: WayNumber,
     facts: u16,
+    kind: Kind,
     pub(crate) ttl: u8,
     pub(crate) dscp: u8,
-    pub(crate) error: Option<SocketError>,
-    /// What a router has last said of it; it ends nothing (RFC 9293 3.9.2.2, soft errors).
-    pub(crate) soft_error: Option<SocketError>,
+    /// If it has [`Fact::Failed`]: why. Else what a router has last said of it, which ends nothing
+    /// (RFC 9293 3.9.2.2, soft errors).
+    trouble: Option<SocketError>,
 }
 
 // There are ten million of them.
-const _: () = assert!(size_of::<Conn>() <= size_of::<::tcp::Connection>() + 64);
+const _: () = assert!(size_of::<Conn>() <= 192);
 
 impl Fact {
     const fn bit(self) -> u16 {
@@ -108,22 +125,21 @@ impl Fact {
 }
 
 impl Conn {
-    pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, path: Option<Path>) -> Self {
+    pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, way: WayNumber) -> Self {
         Self {
             tcp,
             tuple,
-            way: path.map(Way::from),
-            holder: Holder::Nobody,
             sends: Chain::EMPTY,
-            cursor: Cursor::NOWHERE,
             rooms: Chain::EMPTY,
-            urgent: 0,
-            early: None,
+            aside: AsidePlace::default(),
+            client: None,
+            name: 0,
+            way,
             facts: 0,
+            kind: Kind::Nobody,
             ttl: 0,
             dscp: 0,
-            error: None,
-            soft_error: None,
+            trouble: None,
         }
     }
 
@@ -148,7 +164,8 @@ impl Conn {
     /// Why the connection may not go on for long (RFC 9293 3.8.3, 3.9.1.8).
     pub(crate) fn doubt(&self) -> Option<SocketError> {
         let silence = self.tcp.is_in_doubt().then_some(SocketError::TimedOut);
-        self.soft_error.or(silence).filter(|_| !self.is(Fact::Over))
+        let doubt = self.soft_error().or(silence);
+        doubt.filter(|_| !self.is(Fact::Over))
     }
 
     /// Whether nothing is to be told but bytes that came and bytes that were sent: it has begun, and
@@ -161,28 +178,74 @@ impl Conn {
             | Fact::Over.bit()
             | Fact::UrgentIsNews.bit();
         self.facts & MORE == 0
-            && self.soft_error.is_none()
-            && matches!(self.holder, Holder::Socket(..))
+            && self.trouble.is_none()
+            && self.kind == Kind::Socket
             && !self.tcp.is_in_doubt()
     }
 
-    /// Whose memory its requests are in.
-    pub(crate) fn client(&self) -> Option<ClientId> {
-        match self.holder {
-            Holder::Socket(client, _) | Holder::Closing(client, _) => Some(client),
-            Holder::Listener(_) | Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
+    /// Why it has ended, if that was an error.
+    pub(crate) fn error(&self) -> Option<SocketError> {
+        self.trouble.filter(|_| self.is(Fact::Failed))
+    }
+
+    /// What a router has last said of it.
+    pub(crate) fn soft_error(&self) -> Option<SocketError> {
+        self.trouble.filter(|_| !self.is(Fact::Failed))
+    }
+
+    /// It ends with an error.
+    pub(crate) fn fail(&mut self, error: SocketError) {
+        self.trouble = Some(error);
+        self.note(Fact::Failed);
+    }
+
+    /// A router says something of it, or what one has said counts no more.
+    pub(crate) fn heed_router(&mut self, word: Option<SocketError>) {
+        if !self.is(Fact::Failed) {
+            self.trouble = word;
         }
     }
 
-    pub(crate) fn socket(&self) -> Option<SocketId> {
-        match self.holder {
-            Holder::Socket(_, socket) => Some(socket),
-            Holder::Listener(_)
-            | Holder::Closing(..)
-            | Holder::Query(_)
-            | Holder::Absent
-            | Holder::Nobody => None,
+    /// Where it is in its life with its client.
+    pub(crate) fn holder(&self) -> Holder {
+        let name = SocketId::from_raw(self.name);
+        match (self.kind, self.client, name) {
+            (Kind::Listener, ..) => Holder::Listener(self.name),
+            (Kind::Socket, Some(client), Some(socket)) => Holder::Socket(client, socket),
+            (Kind::Closing, Some(client), _) => Holder::Closing(client),
+            (Kind::Query, ..) => Holder::Query(u16::try_from(self.name).unwrap_or(u16::MAX)),
+            (Kind::Absent, ..) => Holder::Absent,
+            (Kind::Socket | Kind::Closing | Kind::Nobody, ..) => Holder::Nobody,
         }
+    }
+
+    /// It is this one's from now on.
+    pub(crate) fn set_holder(&mut self, holder: Holder) {
+        (self.kind, self.client, self.name) = match holder {
+            Holder::Listener(listener) => (Kind::Listener, None, listener),
+            Holder::Socket(client, socket) => (Kind::Socket, Some(client), socket.raw()),
+            Holder::Closing(client) => (Kind::Closing, Some(client), 0),
+            Holder::Query(query) => (Kind::Query, None, query.into()),
+            Holder::Absent => (Kind::Absent, None, 0),
+            Holder::Nobody => (Kind::Nobody, None, 0),
+        };
+    }
+
+    /// Its client has closed it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.kind == Kind::Closing
+    }
+
+    /// Whose memory its requests are in.
+    #[inline]
+    pub(crate) fn client(&self) -> Option<ClientId> {
+        self.client
+    }
+
+    #[inline]
+    pub(crate) fn socket(&self) -> Option<SocketId> {
+        let socket = SocketId::from_raw(self.name);
+        socket.filter(|_| self.kind == Kind::Socket)
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -191,13 +254,6 @@ impl Conn {
 
     pub(crate) fn remote(&self) -> SocketAddr {
         self.tuple.remote_end()
-    }
-
-    /// The send at this place is about to be taken out.
-    pub(crate) fn forget_cursor(&mut self, place: Cursor) {
-        if self.cursor == place {
-            self.cursor = Cursor::NOWHERE;
-        }
     }
 
     /// Offset behind the last byte that is to be sent.
@@ -224,8 +280,6 @@ impl Conn {
 
     /// The client knows of all bytes before `offset`.
     pub(crate) fn publish(&mut self, offset: u64, now: Instant) {
-        let told = u32::try_from(offset.saturating_sub(self.told())).unwrap_or(u32::MAX);
-        self.urgent = self.urgent.saturating_sub(told);
         self.tcp.publish(offset, now);
     }
 
@@ -252,8 +306,8 @@ impl Conn {
 pub(crate) struct Tcp {
     pub(crate) shared: Shared,
     pub(crate) connections: Table<Conn>,
-    /// The upper half of the routes' version with which the connections' ways were found.
-    ways_version: u32,
+    pub(crate) asides: Asides,
+    pub(crate) ways: Ways<Ipv4Addr>,
     pub(crate) half_open: Table<HalfOpen>,
     pub(crate) half_open_order: Queues,
     pub(crate) time_waits: Table<TimeWaiting>,
@@ -294,7 +348,8 @@ impl Tcp {
         Self {
             shared,
             connections: Table::new(connections),
-            ways_version: 0,
+            asides: Asides::new(connections),
+            ways: Ways::new(config.neighbours as usize, rng),
             half_open: Table::new(half_open),
             half_open_order: Queues::new(1, half_open),
             time_waits: Table::new(time_waits),
@@ -317,16 +372,37 @@ impl Tcp {
         conn.tcp.next_deadline(&self.shared)
     }
 
-    /// Ways know the lower half of the routes' version only: all are old when the upper one changes,
-    /// once in 65,536 changes.
+    /// The number of the way that a path is, found just now.
+    pub(crate) fn way_number(&mut self, path: &Path) -> WayNumber {
+        self.ways.heed_version(path.version);
+        let way = Way::from(path);
+        let number = self.ways.number(way).or_else(|UsedUp| {
+            // Once in 65,535 ways.
+            let connections = self.connections.iter_mut();
+            connections.for_each(|conn| conn.way = WayNumber::NONE);
+            self.ways.forget();
+            self.ways.number(way)
+        });
+        number.unwrap_or(WayNumber::NONE)
+    }
+
+    /// All bytes before this position of the peer's stream are urgent, as far as its client does not know
+    /// of them: so many.
+    pub(crate) fn urgent(&self, conn: &Conn) -> u64 {
+        let aside = self.asides.get(&conn.aside);
+        aside.urgent_to.saturating_sub(conn.told())
+    }
+
+    /// The half-open record of a connection whose peer has not acknowledged our SYN.
     #[inline]
-    pub(crate) fn heed_version(&mut self, version: u32) {
-        let upper = version >> u16::BITS;
-        if upper != self.ways_version {
-            self.ways_version = upper;
-            let ways = self.connections.iter_mut();
-            ways.filter_map(|conn| conn.way.as_mut())
-                .for_each(Way::grow_old);
+    pub(crate) fn early(&self, conn: &Conn) -> Option<u32> {
+        self.asides.get(&conn.aside).early.map(Early::index)
+    }
+
+    /// What `change` makes of what few connections have.
+    pub(crate) fn set_aside(&mut self, connection: u32, change: impl FnOnce(&mut Aside)) {
+        if let Some(conn) = self.connections.at_mut(connection) {
+            self.asides.change(&mut conn.aside, change);
         }
     }
 
@@ -361,7 +437,7 @@ mod tests {
     use crate::id::InterfaceId;
     use ::tcp::{Connection, Mss, Seq, Setup, Tuning};
 
-    fn connection(shared: &Shared, version: u32) -> Conn {
+    fn connection(tcp: &mut Tcp, version: u32) -> u32 {
         let setup = Setup {
             isn: Seq::new(1),
             mss: Mss::DEFAULT_V4,
@@ -386,37 +462,65 @@ mod tests {
             shared: false,
             version,
         };
-        let tcp = Connection::connect(setup, shared, Instant::ZERO);
-        Conn::new(tcp, tuple, Some(path))
+        let way = tcp.way_number(&path);
+        let connection = Connection::connect(setup, &tcp.shared, Instant::ZERO);
+        let conn = Conn::new(connection, tuple, way);
+        tcp.connections.insert(conn).unwrap()
     }
 
     #[test]
     fn a_way_is_known_until_routes_change_however_often() {
-        const VERSION: u32 = 0x1_0005;
         let config = Config {
-            connections: 2,
+            connections: 3,
             ..Config::default()
         };
         let mut tcp = Tcp::new(&config, &mut Rng::new([9; 32]));
-        tcp.heed_version(VERSION);
-        let conn = connection(&tcp.shared, VERSION);
-        let index = tcp.connections.insert(conn).unwrap();
-        let known = |tcp: &Tcp, version| {
-            let way = tcp.connections.at(index).and_then(|conn| conn.way);
-            way.and_then(|way| way.starting_at(Ipv4Addr::LOCALHOST, version))
+        let is_known = |tcp: &Tcp, index| {
+            let conn = tcp.connections.at(index);
+            conn.is_some_and(|conn| tcp.ways.get(conn.way).is_some())
         };
-        assert_eq!(known(&tcp, VERSION).map(|path| path.version), Some(VERSION));
-        assert_eq!(known(&tcp, VERSION + 1), None);
-        // The lower half comes again; the way does not.
-        tcp.heed_version(VERSION + 0x1_0000);
-        assert_eq!(known(&tcp, VERSION + 0x1_0000), None);
-        // And nothing is known with a version whose lower half means "old".
-        let conn = connection(&tcp.shared, 0x3_0000);
-        assert!(
-            conn.way
-                .unwrap()
-                .starting_at(Ipv4Addr::LOCALHOST, 0x3_0000)
-                .is_none()
-        );
+        let (first, second) = (connection(&mut tcp, 0), connection(&mut tcp, 0));
+        let way = |tcp: &Tcp, index| tcp.connections.at(index).map(|conn| conn.way);
+        assert!(is_known(&tcp, first) && way(&tcp, first) == way(&tcp, second));
+        // The numbers are used up, and begin again: nobody takes another's way for its own.
+        let path = |version| Path {
+            interface: InterfaceId::LOOPBACK,
+            next_hop: Ipv4Addr::BROADCAST,
+            source: Ipv4Addr::LOCALHOST,
+            mtu: 576,
+            shared: true,
+            version,
+        };
+        for version in 1..200_000 {
+            tcp.way_number(&path(version));
+            assert!(!is_known(&tcp, first) && !is_known(&tcp, second));
+        }
+        let third = connection(&mut tcp, 7);
+        assert!(is_known(&tcp, third));
+    }
+
+    #[test]
+    fn a_holder_is_kept_as_it_was() {
+        let mut tcp = Tcp::new(&Config::default(), &mut Rng::new([9; 32]));
+        let index = connection(&mut tcp, 0);
+        let conn = tcp.connections.at_mut(index).unwrap();
+        let mut slab = crate::slab::Slab::new(9);
+        let client = ClientId(slab.insert(()).unwrap());
+        let socket = SocketId(slab.insert(()).unwrap());
+        for holder in [
+            Holder::Listener(u32::MAX),
+            Holder::Socket(client, socket),
+            Holder::Closing(client),
+            Holder::Query(u16::MAX),
+            Holder::Absent,
+            Holder::Nobody,
+        ] {
+            conn.set_holder(holder);
+            assert_eq!(conn.holder(), holder);
+            let socket_held = (holder == Holder::Socket(client, socket)).then_some(socket);
+            assert_eq!(conn.socket(), socket_held);
+            let has_client = matches!(holder, Holder::Socket(..) | Holder::Closing(_));
+            assert_eq!(conn.client().is_some(), has_client);
+        }
     }
 }

@@ -19,6 +19,7 @@ use crate::pieces::{Draft, Extent, Payload};
 use crate::sender::{Sent, Store};
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::tcp::aside::Asides;
 use crate::tcp::connection::Conn;
 use crate::tcp::gather::Sends;
 use crate::tcp::output::CHECKSUM_OFFSET;
@@ -82,6 +83,7 @@ impl Cut {
         (summing, longest): (Summing, u32),
         identification: u16,
         conn: &mut Conn,
+        asides: &mut Asides,
         sends: &Sends<'_, M>,
         draft: &mut Draft<'_>,
     ) -> Option<(Extent, u16)> {
@@ -90,7 +92,7 @@ impl Cut {
         let headers = ethernet::HEADER_LEN + self.series.header_len();
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, draft, summed)?;
-        sends.gather(conn, self.next, len, &mut payload)?;
+        sends.gather(conn, asides, self.next, len, &mut payload)?;
         if payload.extent.len() < len {
             // One segment has room in every buffer. What is longer is the device's to sum up.
             let fits = payload.extent.len() / usize::from(self.segment_len);
@@ -202,7 +204,9 @@ impl Stack {
             },
         };
         let identification = next_identification(&mut self.identification);
-        let Some((extent, segment)) = cut.write(way, identification, conn, &sends, draft) else {
+        let asides = &mut self.tcp.asides;
+        let written = cut.write(way, identification, conn, asides, &sends, draft);
+        let Some((extent, segment)) = written else {
             let index = cut.connection;
             interface.cut = None;
             self.tcp_abort(index, Some(SocketError::BadMemory), now);

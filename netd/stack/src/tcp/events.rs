@@ -12,6 +12,7 @@ use crate::packed::Requests;
 use crate::publish::Telling;
 use crate::requests::{Accepted, Request, Room, Source};
 use crate::stack::Stack;
+use crate::tcp::aside::Asides;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use ::tcp::Instant;
 
@@ -26,7 +27,13 @@ impl Stack {
         let told = if conn.has_bytes_alone_to_tell() {
             Self::tell_received(conn, &mut self.requests, telling, now)
                 && (conn.sends.is_empty()
-                    || Self::tell_sent(conn, &mut self.requests, &mut self.inline, telling))
+                    || Self::tell_sent(
+                        conn,
+                        &mut self.requests,
+                        &mut self.inline,
+                        &mut self.tcp.asides,
+                        telling,
+                    ))
         } else {
             self.tell_all(index, telling, now)
         };
@@ -53,7 +60,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
-        Self::tell_sent(conn, &mut self.requests, &mut self.inline, telling)
+        let asides = &mut self.tcp.asides;
+        Self::tell_sent(conn, &mut self.requests, &mut self.inline, asides, telling)
             && self.tell_end(index, telling)
     }
 
@@ -97,7 +105,7 @@ impl Stack {
                     EventKind::Connected { local, remote }
                 } else if conn.is(Fact::Over) {
                     conn.note(Fact::ErrorTold);
-                    EventKind::Error(conn.error.unwrap_or(SocketError::Closed))
+                    EventKind::Error(conn.error().unwrap_or(SocketError::Closed))
                 } else {
                     return true;
                 };
@@ -125,7 +133,8 @@ impl Stack {
         };
         let (socket, token) = (Some(socket), Token::default());
         if conn.is(Fact::UrgentIsNews) {
-            let bytes = conn.urgent.into();
+            let aside = self.tcp.asides.get(&conn.aside);
+            let bytes = aside.urgent_to.saturating_sub(conn.told());
             if bytes > 0 && !telling.tell(socket, token, EventKind::Urgent { bytes }) {
                 return false;
             }
@@ -209,8 +218,7 @@ impl Stack {
         };
         let socket = conn.socket();
         // After a close they are cancelled.
-        let is_closing = matches!(conn.holder, Holder::Closing(..));
-        let ended = !is_closing && (conn.at_eof() || conn.is(Fact::ReceiveClosed));
+        let ended = !conn.is_closing() && (conn.at_eof() || conn.is(Fact::ReceiveClosed));
         while ended && let Some(room) = self.requests.first_room(&conn.rooms) {
             if !telling.tell(socket, room.token, EventKind::Eof) {
                 return false;
@@ -237,6 +245,7 @@ impl Stack {
         conn: &mut Conn,
         requests: &mut Requests,
         inline: &mut Inline,
+        asides: &mut Asides,
         telling: &mut Telling<'_>,
     ) -> bool {
         let socket = conn.socket();
@@ -247,7 +256,7 @@ impl Stack {
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
                 return false;
             }
-            conn.forget_cursor(requests.start(&conn.sends));
+            asides.forget_cursor(&mut conn.aside, requests.start(&conn.sends));
             requests.discard(&mut conn.sends);
             if let Source::Inline(buffer) = send.source {
                 inline.release(buffer);
@@ -260,10 +269,10 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return true;
         };
-        let (is_over, error) = (conn.is(Fact::Over), conn.error);
+        let (is_over, error) = (conn.is(Fact::Over), conn.error());
         let ended = is_over.then_some(error.unwrap_or(SocketError::Closed));
         // A close cancels the rooms before anything else ends.
-        let told = if matches!(conn.holder, Holder::Closing(..)) {
+        let told = if conn.is_closing() {
             self.tell_failed(index, Half::Receive, Some(SocketError::Cancelled), telling)
                 && self.tell_failed(index, Half::Send, ended, telling)
         } else {
@@ -320,17 +329,19 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
-        let Holder::Closing(_, token) = conn.holder else {
+        let closing = self.tcp.asides.get(&conn.aside).closing;
+        let Some(token) = closing.filter(|_| conn.is_closing()) else {
             return true;
         };
         if !conn.is(Fact::Over) && !conn.is(Fact::OurFinAcked) {
             return true;
         }
-        let token: Token = token;
         if !telling.tell(None, token, EventKind::Closed) {
             return false;
         }
-        conn.holder = Holder::Nobody;
+        conn.set_holder(Holder::Nobody);
+        let asides = &mut self.tcp.asides;
+        asides.change(&mut conn.aside, |aside| aside.closing = None);
         if conn.is(Fact::Over) {
             self.tcp_forget(index);
         }

@@ -152,7 +152,7 @@ impl Tcp {
         }
         match self.find(&record.tuple)? {
             Target::Connection(index) => {
-                let early = self.connections.at(index)?.early?.index();
+                let early = self.early(self.connections.at(index)?)?;
                 (early == half_open).then_some(index)
             }
             Target::HalfOpen(_) | Target::TimeWait(_) => None,
@@ -232,9 +232,8 @@ impl Stack {
         };
         self.stats.count(Counter::FastOpens);
         self.tcp.fast_opens.pending += 1;
-        if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.early = Early::at(early);
-        }
+        self.tcp
+            .set_aside(index, |aside| aside.early = Early::at(early));
         self.timers
             .set(Timer::HalfOpen(early), Some(entry.next_deadline()));
         // Room first, so that the bytes find some.
@@ -263,7 +262,7 @@ impl Stack {
 
     /// The SYN-ACK of a connection that has not sent it yet, or is to send it again.
     pub(crate) fn early_output(&mut self, index: u32, now: Instant) -> Option<Emit> {
-        let early = self.tcp.connections.at(index)?.early?.index();
+        let early = self.tcp.early(self.tcp.connections.at(index)?)?;
         let header = self.syn_answer(early, now)?;
         let conn = self.tcp.connections.at_mut(index)?;
         conn.tcp.early_answer(header)
@@ -296,7 +295,8 @@ impl Stack {
                 Err(Drop::TcpBadHandshake)
             }
             EarlySegment::Completes => {
-                conn.early = None;
+                let asides = &mut self.tcp.asides;
+                asides.change(&mut conn.aside, |aside| aside.early = None);
                 self.tcp.fast_opens.pending = self.tcp.fast_opens.pending.saturating_sub(1);
                 self.forget_half_open(early);
                 Ok(())

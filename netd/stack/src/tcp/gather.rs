@@ -3,9 +3,11 @@
 //! *Owns* the walk over the sends; where each lies is [`Store`]'s to know.
 
 use crate::memory::ClientMemory;
+use crate::nodes::Cursor;
 use crate::packed::Requests;
 use crate::pieces::Payload;
 use crate::sender::Store;
+use crate::tcp::aside::Asides;
 use crate::tcp::connection::Conn;
 
 /// All that connections have been given to send.
@@ -20,6 +22,7 @@ impl<M: ClientMemory> Sends<'_, M> {
     pub(crate) fn gather(
         &self,
         conn: &mut Conn,
+        asides: &mut Asides,
         mut offset: u64,
         mut len: usize,
         payload: &mut Payload<'_>,
@@ -32,17 +35,26 @@ impl<M: ClientMemory> Sends<'_, M> {
         let queued = conn.queued();
         let at = |place| self.requests.send_at(place);
         // From where the last segment was read, unless this one comes before.
-        let mut place = conn.cursor;
+        let start = self.requests.start(&conn.sends);
+        let known = asides.get(&conn.aside).cursor;
+        let mut place = known;
         let mut found = at(place).filter(|send| send.begin(queued) <= offset);
         if found.is_none() {
-            place = self.requests.start(&conn.sends);
+            place = start;
             found = at(place);
         }
         loop {
             let send = found?;
             let end = send.end(queued);
             if offset < end {
-                conn.cursor = place;
+                let last = if place == start {
+                    Cursor::NOWHERE
+                } else {
+                    place
+                };
+                if last != known {
+                    asides.change(&mut conn.aside, |aside| aside.cursor = last);
+                }
                 let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
                 let here = usize::try_from(end - offset).unwrap_or(usize::MAX).min(len);
                 let added = payload.add(&self.store, client, send.source, skip, here)?;

@@ -17,6 +17,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::{NO_LISTENER, Way};
+use crate::tcp::ways::WayNumber;
 use crate::timers::Timer;
 use ::tcp::{Connection, Instant, Mss, Open, Seq, Setup, SynEntry, SynOutcome};
 use core::net::Ipv4Addr;
@@ -328,6 +329,7 @@ impl Stack {
         now: Instant,
     ) -> Result<u32, Drop> {
         let path = self.path(tuple.remote, Some(tuple.local));
+        let way = path.map_or(WayNumber::NONE, |path| self.tcp.way_number(&path));
         let is_recorded = self.is_recorded(Holder::Listener(listener));
         let Some(at) = self.tcp.listeners.at_mut(listener) else {
             return Err(Drop::TcpNoSocket);
@@ -336,8 +338,8 @@ impl Stack {
             self.stats.count(Counter::AcceptOverflows);
             return Err(Drop::TcpAcceptOverflow);
         }
-        let mut conn = Conn::new(Connection::from(open), tuple, path);
-        conn.holder = Holder::Listener(listener);
+        let mut conn = Conn::new(Connection::from(open), tuple, way);
+        conn.set_holder(Holder::Listener(listener));
         conn.note(Fact::Established);
         conn.note_change();
         conn.set(Fact::Recorded, is_recorded);

@@ -11,6 +11,7 @@ use crate::demux::Target;
 use crate::error::SocketError;
 use crate::hash::Tuple;
 use crate::icmp::input::Verdict;
+use crate::id::InterfaceId;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
 use crate::ip::out::Path;
@@ -19,7 +20,6 @@ use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Holder};
-use crate::tcp::fast_open::Early;
 use crate::timers::Timer;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
 use core::net::Ipv4Addr;
@@ -142,7 +142,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        if let Some(early) = conn.early.map(Early::index) {
+        if let Some(early) = self.tcp.asides.get(&conn.aside).early {
+            let early = early.index();
             self.early_input(index, early, segment)?;
         }
         let Some(conn) = self.tcp.connections.at_mut(index) else {
@@ -195,7 +196,7 @@ impl Stack {
             return Ok(());
         }
         let (skip, len) = (place.skip as usize, place.len as usize);
-        if let Holder::Query(query) = conn.holder {
+        if let Holder::Query(query) = conn.holder() {
             let mut at = place.stream_offset;
             return segment.excerpt(skip, len, Gone, |bytes| {
                 let placed = self.names.transports.place(query, at, bytes).ok_or(Gone);
@@ -241,11 +242,11 @@ impl Stack {
             return;
         };
         if outcome.acked > 0 {
-            conn.soft_error = None;
+            conn.heed_router(None);
             conn.set(Fact::DoubtTold, false);
         }
         conn.note_change();
-        let (receive_closed, holder) = (conn.is(Fact::ReceiveClosed), conn.holder);
+        let (receive_closed, holder) = (conn.is(Fact::ReceiveClosed), conn.holder());
         if receive_closed {
             conn.publish(conn.arrived(), now);
         }
@@ -274,14 +275,13 @@ impl Stack {
         let was_established = conn.is(Fact::Established);
         if outcome.urgent > 0 {
             let before = conn.arrived().saturating_sub(outcome.advanced);
-            let untold = before.saturating_sub(conn.told());
-            let untold = u32::try_from(untold).unwrap_or(u32::MAX);
-            let urgent = untold.saturating_add(outcome.urgent.into());
+            let end = before.saturating_add(outcome.urgent.into());
             // RFC 9293 3.8.5 (MUST-32): told of when it is new and whenever it moves.
-            if urgent > conn.urgent {
+            if end > self.tcp.asides.get(&conn.aside).urgent_to {
                 conn.note(Fact::UrgentIsNews);
+                let asides = &mut self.tcp.asides;
+                asides.change(&mut conn.aside, |aside| aside.urgent_to = end);
             }
-            conn.urgent = conn.urgent.max(urgent);
         }
         let has = |event| outcome.events.contains(event);
         for (event, fact) in [
@@ -295,14 +295,14 @@ impl Stack {
         }
         if has(Events::RESET) {
             let refused = !was_established;
-            conn.error = Some(if refused {
+            conn.fail(if refused {
                 SocketError::Refused
             } else {
                 SocketError::Reset
             });
-        } else if has(Events::TIMED_OUT) && conn.error.is_none() {
+        } else if has(Events::TIMED_OUT) && conn.error().is_none() {
             // What a router has said tells more than that nobody answered.
-            conn.error = conn.soft_error.or(Some(SocketError::TimedOut));
+            conn.fail(conn.soft_error().unwrap_or(SocketError::TimedOut));
         }
         let (tuple, chosen) = (conn.tuple, (conn.ttl, conn.dscp));
         for (event, counter) in [
@@ -349,9 +349,8 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
-        let interface = conn
-            .way
-            .map_or(crate::id::InterfaceId::LOOPBACK, |way| way.interface);
+        let way = self.tcp.ways.get(conn.way);
+        let interface = way.map_or(InterfaceId::LOOPBACK, |way| way.interface);
         self.senders.push_if_free(
             Self::ready_queue(interface),
             self.numbering.number(Actor::Connection(index)),
@@ -366,11 +365,8 @@ impl Stack {
         if conn.is(Fact::Over) {
             return;
         }
-        let (tuple, holder) = (conn.tuple, conn.holder);
-        let (early, was_reset) = (
-            conn.early.take().map(Early::index),
-            conn.error == Some(SocketError::Reset),
-        );
+        let (tuple, holder) = (conn.tuple, conn.holder());
+        let was_reset = conn.error() == Some(SocketError::Reset);
         let record = conn.tcp.time_wait(&self.tcp.shared, now);
         conn.note(Fact::Over);
         conn.note_change();
@@ -379,7 +375,10 @@ impl Stack {
         if !conn.is(Fact::Established) {
             self.stats.count(Counter::TcpFailedOpens);
         }
-        if let Some(early) = early {
+        if let Some(conn) = self.tcp.connections.at(index)
+            && let Some(early) = self.tcp.early(conn)
+        {
+            self.tcp.set_aside(index, |aside| aside.early = None);
             self.early_over(early, was_reset, now);
         }
         self.timers.disarm(Timer::Connection(index));
@@ -399,7 +398,7 @@ impl Stack {
                 }
                 self.tcp_forget(index);
             }
-            Holder::Socket(client, _) | Holder::Closing(client, _) => {
+            Holder::Socket(client, _) | Holder::Closing(client) => {
                 self.tell(client, Actor::Connection(index));
             }
         }
@@ -413,7 +412,9 @@ impl Stack {
         if conn.is(Fact::Over) {
             return;
         }
-        conn.error = conn.error.or(error);
+        if let Some(error) = error.filter(|_| conn.error().is_none()) {
+            conn.fail(error);
+        }
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
         if let Some(reset) = outcome.reply {
@@ -427,10 +428,11 @@ impl Stack {
         let number = self.numbering.number(Actor::Connection(index));
         self.senders.remove(number);
         self.dirty.remove(number);
-        let Some(conn) = self.tcp.connections.at(index) else {
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
         let (mut sends, mut rooms) = (conn.sends, conn.rooms);
+        self.tcp.asides.give_back(&mut conn.aside);
         self.forget_record(index);
         self.tcp.connections.remove_at(index);
         self.forget_requests(&mut sends);
@@ -495,7 +497,7 @@ impl Stack {
             if conn.tcp.state() == State::SynSent {
                 self.tcp_abort(index, Some(verdict.error), now);
             } else {
-                conn.soft_error = Some(verdict.error);
+                conn.heed_router(Some(verdict.error));
                 self.doubt(index);
             }
         }

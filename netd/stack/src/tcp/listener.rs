@@ -86,7 +86,7 @@ impl Stack {
             let Some(conn) = self.tcp.connections.at_mut(connection) else {
                 return;
             };
-            conn.holder = Holder::Socket(client, socket);
+            conn.set_holder(Holder::Socket(client, socket));
             let accepted = Accepted {
                 token: accept.token,
                 listener: name,
@@ -172,7 +172,7 @@ impl Stack {
             && let Some(connection) = listener.queue.pop()
         {
             if let Some(conn) = self.tcp.connections.at_mut(connection) {
-                conn.holder = Holder::Nobody;
+                conn.set_holder(Holder::Nobody);
             }
             self.tcp_abort(connection, None, now);
         }

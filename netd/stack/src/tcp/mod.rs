@@ -4,8 +4,10 @@
 //! calls, [`input`] and [`output`] move segments, [`gather`] finds their bytes, [`cut`] makes several of one, [`half_open`] and [`time_wait`] keep what is not yet
 //! or no longer a connection, [`cookies`] what is not kept,
 //! [`cookie_cache`] what peers have kept with us, [`fast_open`]
-//! what is a connection already, [`listener`] accepts, [`events`] tells.
+//! what is a connection already, [`ways`] and [`aside`] what connections share and few have,
+//! [`listener`] accepts, [`events`] tells.
 
+pub(crate) mod aside;
 pub(crate) mod connection;
 pub(crate) mod cookie_cache;
 pub(crate) mod cookies;
@@ -20,3 +22,4 @@ pub(crate) mod output;
 pub(crate) mod path;
 pub(crate) mod requests;
 pub(crate) mod time_wait;
+pub(crate) mod ways;

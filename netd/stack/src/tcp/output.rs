@@ -7,7 +7,7 @@ use crate::config::TransmitMeta;
 use crate::error::SocketError;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
-use crate::ip::out::{Path, Way};
+use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::pieces::{Draft, Payload};
@@ -96,21 +96,19 @@ impl Stack {
     }
 
     /// The way to the peer, looked up again when routes have changed.
-    fn tcp_path(&mut self, index: u32) -> Option<Path> {
+    pub(crate) fn tcp_path(&mut self, index: u32) -> Option<Path> {
         let version = self.nets.v4.routes.version();
-        self.tcp.heed_version(version);
+        self.tcp.ways.heed_version(version);
         let conn = self.tcp.connections.at(index)?;
-        let known = conn
-            .way
-            .and_then(|way| way.starting_at(conn.tuple.local, version));
-        if known.is_some() {
-            return known;
+        if let Some(way) = self.tcp.ways.get(conn.way) {
+            return Some(way.starting_at(conn.tuple.local, version));
         }
-        let path = self.path(conn.tuple.remote, Some(conn.tuple.local));
+        let path = self.path(conn.tuple.remote, Some(conn.tuple.local))?;
+        let way = self.tcp.way_number(&path);
         if let Some(conn) = self.tcp.connections.at_mut(index) {
-            conn.way = path.map(Way::from).or(conn.way);
+            conn.way = way;
         }
-        path
+        Some(path)
     }
 
     /// No way leads to the peer any more: who is not connected yet is told, who is waits.
@@ -180,7 +178,8 @@ impl Stack {
             },
         };
         let conn = self.tcp.connections.at_mut(index)?;
-        sends.gather(conn, emit.stream_offset, len, &mut payload)?;
+        let asides = &mut self.tcp.asides;
+        sends.gather(conn, asides, emit.stream_offset, len, &mut payload)?;
         let Payload { extent, sum, .. } = payload;
         if extent.len() != len {
             return None;

@@ -6,6 +6,7 @@
 //!
 //! Spec: RFC 1191 3 to 6, RFC 5927 7.
 
+use crate::ip::out::Path;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::{Instant, Mss};
@@ -19,10 +20,7 @@ impl Stack {
     /// A router has dropped a segment of this connection: it was too big, and `mtu` bytes would not
     /// be; zero from an old router that does not say (RFC 1191 5).
     pub(crate) fn path_is_narrow(&mut self, index: u32, quote: &Quote<'_>, mtu: u16, now: Instant) {
-        let Some(conn) = self.tcp.connections.at(index) else {
-            return;
-        };
-        let known = conn.way.map_or(u16::MAX, |way| way.mtu);
+        let known = self.tcp_path(index).map_or(u16::MAX, |path| path.mtu);
         let mtu = match mtu {
             0 => PLATEAUS.into_iter().find(|plateau| *plateau < known),
             mtu => Some(mtu),
@@ -42,17 +40,21 @@ impl Stack {
         if self.tcp.path_mtus.is_empty() {
             return;
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(path) = self.tcp_path(index) else {
+            return;
+        };
+        let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
         let known = self.tcp.path_mtus.get(conn.tuple.remote, now);
-        let Some(way) = &mut conn.way else {
+        let Some(mtu) = known.filter(|mtu| *mtu < path.mtu) else {
             return;
         };
-        let Some(mtu) = known.filter(|mtu| *mtu < way.mtu) else {
+        let way = self.tcp.way_number(&Path { mtu, ..path });
+        let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        way.mtu = mtu;
+        conn.way = way;
         let headers = ipv4::HEADER_LEN + tcp::HEADER_LEN;
         let payload = usize::from(mtu).saturating_sub(headers);
         let mss = Mss::at_least(u16::try_from(payload).unwrap_or(u16::MAX));

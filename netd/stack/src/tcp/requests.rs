@@ -121,11 +121,12 @@ impl Stack {
         {
             connection.open_fast(fast_open);
         }
-        let mut conn = Conn::new(connection, tuple, Some(path));
+        let way = self.tcp.way_number(&path);
+        let mut conn = Conn::new(connection, tuple, way);
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
-        conn.holder = Holder::Socket(client, socket);
+        conn.set_holder(Holder::Socket(client, socket));
         conn.note(Fact::Untold);
-        conn.set(Fact::Recorded, self.is_recorded(conn.holder));
+        conn.set(Fact::Recorded, self.is_recorded(conn.holder()));
         let (mut rooms, owner) = (Chain::EMPTY, self.clients.index(client));
         self.requests
             .push(&mut rooms, owner, Request::Connect(token))
@@ -376,7 +377,9 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        conn.holder = Holder::Closing(client, token);
+        conn.set_holder(Holder::Closing(client));
+        let asides = &mut self.tcp.asides;
+        asides.change(&mut conn.aside, |aside| aside.closing = Some(token));
         conn.note_change();
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
         let unread = conn.told() < conn.arrived();
@@ -397,7 +400,7 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return;
         };
-        conn.holder = Holder::Nobody;
+        conn.set_holder(Holder::Nobody);
         self.dirty
             .remove(self.numbering.number(Actor::Connection(index)));
         // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
