@@ -94,28 +94,26 @@ impl Open {
         let wait = busy.and_then(|busy| busy.look_again(&standing));
         match wait {
             Some(wait) => self.timers.arm_for(Purpose::Reorder, wait, now),
-            None => self.arm_retransmit(self.rto(shared), now),
+            None => self.arm_retransmit(shared.least_rto, now),
         }
     }
 
     /// RFC 8985 section 7.3: a probe is sent, unless something left since the timer was set; then
     /// the retransmission timer takes over.
     fn fire_tail(&mut self, shared: &mut Shared, now: Instant) {
-        let (wait, rto) = (
-            TailProbe::timeout(&self.snd.rtt, self.is_alone()),
-            self.rto(shared),
-        );
+        let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
+        let least = shared.least_rto;
         let Some(busy) = self.snd.busy_in(&mut shared.busy) else {
             // A FIN alone is its own probe.
             self.snd.is_resend_due = self.snd.flight > 0;
-            return self.arm_retransmit(rto, now);
+            return self.arm_retransmit(least, now);
         };
         let due = busy.last_sent_at + wait;
         if due > now {
             self.timers.arm_for(Purpose::Tail, due.since(now), now);
         } else {
             busy.recovery.probe.is_due = busy.may_probe_tail(self.has_sack);
-            self.arm_retransmit(rto, now);
+            self.arm_retransmit(least, now);
         }
     }
 
@@ -142,7 +140,8 @@ impl Open {
                 }
             }
         }
-        self.timers.arm(purpose, self.rto(shared), now);
+        self.timers
+            .arm(purpose, self.snd.rtt.rto(shared.least_rto), now);
     }
 
     fn time_out(&mut self, shared: &mut Shared, outcome: &mut Outcome) {
@@ -150,13 +149,10 @@ impl Open {
         self.cut(Cause::TimedOut, shared, outcome);
     }
 
-    /// The retransmission timeout, before any backing off.
-    pub(crate) fn rto(&self, shared: &Shared) -> Rto {
-        self.snd.rtt.rto(shared.limits.min_rto)
-    }
-
-    pub(crate) fn arm_retransmit(&mut self, rto: Rto, now: Instant) {
-        self.timers.arm(Purpose::Retransmit, rto, now);
+    /// Sets the retransmission timer; no timeout is shorter than `least`.
+    pub(crate) fn arm_retransmit(&mut self, least: Rto, now: Instant) {
+        self.timers
+            .arm(Purpose::Retransmit, self.snd.rtt.rto(least), now);
     }
 
     /// The peer has answered; `reaction` is what came of it, if it said anything.
@@ -189,7 +185,8 @@ impl Open {
             if reaction.has_progress {
                 self.timers.disarm();
                 if self.snd.is_busy() {
-                    self.timers.arm(Purpose::Rest, self.rto(shared), now);
+                    let rto = self.snd.rtt.rto(shared.least_rto);
+                    self.timers.arm(Purpose::Rest, rto, now);
                 }
                 self.watch_orphan(&shared.limits, now);
             }
@@ -203,39 +200,39 @@ impl Open {
         if let Some(wait) = reaction.look_again {
             self.timers.arm_for(Purpose::Reorder, wait, now);
         } else if may_probe_tail && is_anything_in_flight {
-            self.arm_tail(self.rto(shared), now);
+            self.arm_tail(shared.least_rto, now);
         } else if (reaction.has_progress && is_anything_in_flight)
             || matches!(self.timers.purpose(), Purpose::Tail | Purpose::Reorder)
         {
             // RFC 6298 section 5.3.
-            self.arm_retransmit(self.rto(shared), now);
+            self.arm_retransmit(shared.least_rto, now);
         }
     }
 
     /// RFC 8985 section 7.2: the probe's timer, unless the retransmission timer is due earlier.
-    fn arm_tail(&mut self, rto: Rto, now: Instant) {
+    fn arm_tail(&mut self, least: Rto, now: Instant) {
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        if wait < rto.duration() {
+        if wait < self.snd.rtt.rto(least).duration() {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else {
-            self.arm_retransmit(rto, now);
+            self.arm_retransmit(least, now);
         }
     }
 
     /// New bytes have left. A timer that runs is not set again (RFC 6298 section 5.1), but for the
     /// probe of the tail, which is due earlier (RFC 8985 section 7.2).
-    pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, rto: Rto, now: Instant) {
+    pub(crate) fn await_answer_to_new(&mut self, may_probe_tail: bool, least: Rto, now: Instant) {
         if self.timers.purpose() == Purpose::Tail {
             return;
         }
         let is_running = self.timers.awaits_answer();
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        let is_early = wait < rto.duration();
+        let is_early = wait < self.snd.rtt.rto(least).duration();
         if may_probe_tail && is_early {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else if !is_running {
             self.timers.disarm();
-            self.arm_retransmit(rto, now);
+            self.arm_retransmit(least, now);
         }
     }
 }

@@ -108,7 +108,7 @@ impl Info {
             rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
             rto: snd
                 .rtt
-                .rto(shared.limits.min_rto)
+                .rto(shared.least_rto)
                 .backed_off(open.timers.backoff())
                 .duration(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),

@@ -79,14 +79,14 @@ impl Open {
             && !self.is_probe_due
             && !self.snd.is_resend_due
             && self.watch.is_none();
-        let rto = self.rto(shared);
+        let least = shared.least_rto;
         let busy = self.snd.busy_in(&mut shared.busy);
         let is_last = is_quiet
             && busy
                 .as_deref()
                 .is_none_or(|busy| busy.is_untroubled() && !busy.recovery.probe.is_due);
         if is_last {
-            self.watch_window(busy, rto, now);
+            self.watch_window(busy, least, now);
         }
         is_last
     }
@@ -125,16 +125,16 @@ impl Open {
                 return Some(self.acknowledge(sack, now));
             }
         }
-        let (is_paced, rto) = (shared.limits.is_paced, self.rto(shared));
+        let (is_paced, least) = (shared.limits.is_paced, shared.least_rto);
         let mut busy = self.snd.busy_in(&mut shared.busy);
         let data = match busy.as_deref_mut() {
             Some(busy) => {
                 let srtt = self.snd.rtt.smoothed();
                 let wanted = small(self.snd.unsent()).saturating_add(busy.board.lost());
                 let allowance = busy.allowance(is_paced, wanted, srtt, self.snd.mss, now);
-                self.next_data(busy, allowance, max_payload, rto, now)
+                self.next_data(busy, allowance, max_payload, least, now)
             }
-            None => self.next_data_alone(max_payload, rto, now),
+            None => self.next_data_alone(max_payload, least, now),
         };
         if data.is_some() {
             return data;
@@ -142,12 +142,12 @@ impl Open {
         if core::mem::take(&mut self.is_probe_due)
             && let Some(part) = self.window_probe(busy.as_deref())
         {
-            return Some(self.send_window_probe(busy, part, rto, now));
+            return Some(self.send_window_probe(busy, part, least, now));
         }
         if self.rcv.need != AckNeed::None {
             return Some(self.acknowledge(SackBlocks::NONE, now));
         }
-        self.watch_window(busy, rto, now);
+        self.watch_window(busy, least, now);
         None
     }
 
@@ -169,12 +169,12 @@ impl Open {
         busy: &mut Busy,
         allowance: u32,
         max_payload: u32,
-        rto: Rto,
+        least: Rto,
         now: Instant,
     ) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut busy.recovery.probe.is_due)
-            && let Some(emit) = self.send_tail_probe(busy, rto, now)
+            && let Some(emit) = self.send_tail_probe(busy, least, now)
         {
             return Some(emit);
         }
@@ -182,7 +182,7 @@ impl Open {
         if let Some(segments) = busy.trial_segments() {
             let room = mss.saturating_mul(segments.into());
             if let Some(part) = self.new_part(room, max_payload) {
-                return Some(self.send_new(busy, part, rto, now));
+                return Some(self.send_new(busy, part, least, now));
             }
             if !busy.end_trial() {
                 return None;
@@ -201,9 +201,9 @@ impl Open {
             return None;
         }
         if lost.is_some() {
-            self.send_lost(busy, part, rto, now)
+            self.send_lost(busy, part, least, now)
         } else {
-            Some(self.send_new(busy, part, rto, now))
+            Some(self.send_new(busy, part, least, now))
         }
     }
 
@@ -214,7 +214,7 @@ impl Open {
         shared: &mut Shared,
         now: Instant,
     ) -> Option<Emit> {
-        let rto = self.rto(shared);
+        let least = shared.least_rto;
         let busy = self.snd.busy_in(&mut shared.busy)?;
         let part = self.sent_part(
             self.snd.nxt(),
@@ -222,17 +222,17 @@ impl Open {
         );
         busy.board
             .has_room()
-            .then(|| self.send_new(busy, part, rto, now))
+            .then(|| self.send_new(busy, part, least, now))
     }
 
     /// The same without a busy part: one segment at a time.
-    fn next_data_alone(&mut self, max_payload: u32, rto: Rto, now: Instant) -> Option<Emit> {
+    fn next_data_alone(&mut self, max_payload: u32, least: Rto, now: Instant) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut self.snd.is_resend_due) {
             let end = self.snd.nxt().min(self.snd.una.saturating_add(mss.into()));
             let part = self.sent_part(self.snd.una, end);
             self.snd.retransmits = self.snd.retransmits.saturating_add(1);
-            self.arm_retransmit(rto, now);
+            self.arm_retransmit(least, now);
             return Some(self.emit(part, now));
         }
         if self.snd.flight > 0 {
@@ -241,7 +241,7 @@ impl Open {
         let part = self.new_part(mss, max_payload)?;
         self.snd.flight = part.positions();
         self.timers.disarm();
-        self.await_answer_to_new(self.has_sack && part.len == 0, rto, now);
+        self.await_answer_to_new(self.has_sack && part.len == 0, least, now);
         Some(self.emit(part, now))
     }
 
@@ -354,11 +354,12 @@ impl Open {
         !small.are_held() && (small.are_sent_at_once() || is_alone)
     }
 
-    fn send_new(&mut self, busy: &mut Busy, part: Part, rto: Rto, now: Instant) -> Emit {
+    #[inline]
+    fn send_new(&mut self, busy: &mut Busy, part: Part, least: Rto, now: Instant) -> Emit {
         let (count, flight) = (part.positions(), self.snd.flight);
         busy.depart(count, flight, self.snd.mss, now);
         self.snd.flight = flight.saturating_add(count);
-        self.await_answer_to_new(busy.may_probe_tail(self.has_sack), rto, now);
+        self.await_answer_to_new(busy.may_probe_tail(self.has_sack), least, now);
         let mut emit = self.emit(part, now);
         if self.notice.is_agreed() && part.len > 0 {
             emit.header.flags |= self.notice.take_answer();
@@ -369,7 +370,7 @@ impl Open {
         emit
     }
 
-    fn send_lost(&mut self, busy: &mut Busy, part: Part, rto: Rto, now: Instant) -> Option<Emit> {
+    fn send_lost(&mut self, busy: &mut Busy, part: Part, least: Rto, now: Instant) -> Option<Emit> {
         let snd = &mut self.snd;
         let stamp = self.stamps.map(|stamps| stamps.emit(now).value);
         let old = part
@@ -387,18 +388,18 @@ impl Open {
         let is_first = part.start == snd.una;
         if is_first || !self.timers.awaits_answer() {
             // The peer has a whole timeout to answer what it waits for.
-            self.arm_retransmit(rto, now);
+            self.arm_retransmit(least, now);
         }
         Some(self.emit(part, now))
     }
 
     /// RFC 8985 section 7.3: a segment of new bytes, or else the last one again.
-    fn send_tail_probe(&mut self, busy: &mut Busy, rto: Rto, now: Instant) -> Option<Emit> {
+    fn send_tail_probe(&mut self, busy: &mut Busy, least: Rto, now: Instant) -> Option<Emit> {
         let mss = u32::from(self.snd.mss.get());
         if let Some(part) = self.new_part(mss, 0).filter(|_| busy.board.has_room()) {
             let nxt = self.snd.nxt().saturating_add(part.positions().into());
             busy.recovery.probe = TailProbe::depart(nxt, false);
-            return Some(self.send_new(busy, part, rto, now));
+            return Some(self.send_new(busy, part, least, now));
         }
         let Range { start, end } = busy.depart_last_again(mss, self.snd.flight, now)?;
         busy.recovery.probe = TailProbe::depart(self.snd.nxt(), true);
@@ -435,7 +436,7 @@ impl Open {
         &mut self,
         busy: Option<&mut Busy>,
         part: Part,
-        rto: Rto,
+        least: Rto,
         now: Instant,
     ) -> Emit {
         let flight = self.snd.flight;
@@ -446,20 +447,21 @@ impl Open {
             if !is_beyond {
                 // RFC 9293 section 3.8.6.2.1 (4): what the window takes, after all.
                 self.timers.disarm();
-                self.arm_retransmit(rto, now);
+                self.arm_retransmit(least, now);
             }
         }
         self.emit(part, now)
     }
 
     /// Nothing may leave. If nothing is in flight either, only the peer's window can be the reason.
-    fn watch_window(&mut self, busy: Option<&mut Busy>, rto: Rto, now: Instant) {
+    fn watch_window(&mut self, busy: Option<&mut Busy>, least: Rto, now: Instant) {
         // What was reported as arrived is the retransmission timer's matter.
         let has_reports = busy.as_ref().is_some_and(|busy| busy.board.arrived() > 0);
         let is_probed = has_reports || self.timers.purpose() == Purpose::Probe;
         if self.is_stuck(busy.as_deref()) && !is_probed {
             self.timers.disarm();
-            self.timers.arm(Purpose::Probe, rto, now);
+            self.timers
+                .arm(Purpose::Probe, self.snd.rtt.rto(least), now);
         }
         if let Some(busy) = busy {
             let has_more = self.snd.unsent() > 0 && self.snd.usable_window() > 0;

@@ -74,7 +74,7 @@ impl Open {
                 Some(busy) => busy.time_out(false, &self.snd.standing(self.has_sack, now)),
                 None => self.snd.is_resend_due = true,
             }
-            self.arm_retransmit(self.rto(shared), now);
+            self.arm_retransmit(shared.least_rto, now);
         }
     }
 

@@ -40,10 +40,12 @@ impl Rto {
         }
     }
 
-    /// `microseconds`, but at least `least`, which may be less than [`Self::MIN`].
-    fn at_least(microseconds: u32, least: u32) -> Self {
+    /// The least of those who choose one, which may be less than [`Self::MIN`].
+    #[must_use]
+    pub fn least(chosen: Duration) -> Self {
+        let microseconds = u32::try_from(chosen.as_micros()).unwrap_or(u32::MAX);
         Self {
-            microseconds: microseconds.max(least).min(Self::MAX.microseconds),
+            microseconds: microseconds.clamp(1, Self::MAX.microseconds),
         }
     }
 
@@ -146,19 +148,20 @@ impl Rtt {
 
     /// The timeout, before any backing off; once something was measured, `least` at the shortest.
     #[must_use]
-    pub fn rto(&self, least: Duration) -> Rto {
+    pub fn rto(&self, least: Rto) -> Rto {
         if self.smoothed_8 == 0 {
             return Rto {
                 microseconds: self.variation_4,
             };
         }
-        let least = u32::try_from(least.as_micros()).unwrap_or(u32::MAX).max(1);
         // RTO <- SRTT + max(G, 4 * RTTVAR)
-        let granularity = Self::GRANULARITY.min(least);
-        Rto::at_least(
-            self.smoothed_8 / 8 + self.variation_4.max(granularity),
-            least,
-        )
+        let granularity = Self::GRANULARITY.min(least.microseconds);
+        let microseconds = self.smoothed_8 / 8 + self.variation_4.max(granularity);
+        Rto {
+            microseconds: microseconds
+                .max(least.microseconds)
+                .min(Rto::MAX.microseconds),
+        }
     }
 }
 
@@ -172,7 +175,7 @@ impl Default for Rtt {
 mod tests {
     use super::*;
 
-    const LEAST: Duration = Rto::MIN.duration();
+    const LEAST: Rto = Rto::MIN;
 
     fn milliseconds(value: u64) -> Duration {
         Duration::from_millis(value)

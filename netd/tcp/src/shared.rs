@@ -80,6 +80,8 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Shared {
     pub(crate) limits: Limits,
+    /// [`Limits::min_rto`], checked.
+    pub(crate) least_rto: Rto,
     pub(crate) holes: Pool<Ranges>,
     pub(crate) busy: Pool<Busy>,
     pub(crate) watches: Pool<Watch>,
@@ -95,6 +97,7 @@ impl Shared {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
+            least_rto: Rto::least(limits.min_rto),
             holes: Pool::new(limits.hole_lists),
             busy: Pool::new(limits.busy_parts),
             watches: Pool::new(limits.watches),

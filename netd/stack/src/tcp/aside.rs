@@ -6,8 +6,8 @@
 
 use crate::id::Token;
 use crate::nodes::Cursor;
-use crate::slab::Table;
 use crate::tcp::fast_open::Early;
+use alloc::vec::Vec;
 use core::num::NonZeroU32;
 
 /// What few connections have.
@@ -39,55 +39,81 @@ impl Aside {
 pub(crate) struct AsidePlace(Option<NonZeroU32>);
 
 impl AsidePlace {
-    fn index(&self) -> Option<u32> {
-        self.0.map(|place| place.get() - 1)
+    /// Beyond all, if it has none.
+    #[inline]
+    fn index(&self) -> usize {
+        let place = self.0.map_or(0, NonZeroU32::get);
+        (place as usize).wrapping_sub(1)
     }
 }
 
 /// All of them.
 #[derive(Debug)]
-pub(crate) struct Asides(Table<Aside>);
+pub(crate) struct Asides {
+    /// Those that are or were lent.
+    asides: Vec<Aside>,
+    free: Vec<NonZeroU32>,
+}
 
 impl Asides {
     /// For so many connections.
     pub(crate) fn new(connections: usize) -> Self {
-        Self(Table::new(connections))
+        Self {
+            asides: Vec::with_capacity(connections),
+            free: Vec::with_capacity(connections),
+        }
     }
 
     /// How many connections have one.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.asides.len().saturating_sub(self.free.len())
     }
 
     /// What a connection has.
     #[inline]
-    pub(crate) fn get(&self, place: &AsidePlace) -> Aside {
-        let aside = place.index().and_then(|index| self.0.at(index).copied());
-        aside.unwrap_or(Aside::NOTHING)
+    pub(crate) fn get(&self, place: &AsidePlace) -> &Aside {
+        let aside = self.asides.get(place.index());
+        aside.unwrap_or(const { &Aside::NOTHING })
     }
 
     /// Changes what a connection has.
     pub(crate) fn change(&mut self, place: &mut AsidePlace, change: impl FnOnce(&mut Aside)) {
-        let mut aside = self.get(place);
+        let mut aside = *self.get(place);
         change(&mut aside);
         if aside == Aside::NOTHING {
             self.give_back(place);
-            return;
+        } else {
+            self.put(place, aside);
         }
-        match place.index().and_then(|index| self.0.at_mut(index)) {
-            Some(before) => *before = aside,
-            None => {
-                let index = self.0.insert(aside);
-                debug_assert!(index.is_some(), "a place for every connection");
-                place.0 = index.and_then(|index| NonZeroU32::new(index.wrapping_add(1)));
-            }
+    }
+
+    fn put(&mut self, place: &mut AsidePlace, aside: Aside) {
+        if place.0.is_none() {
+            place.0 = self.free.pop().or_else(|| {
+                // No more connections have one than there are.
+                self.asides.push(Aside::NOTHING);
+                let count = u32::try_from(self.asides.len()).ok()?;
+                NonZeroU32::new(count)
+            });
+        }
+        if let Some(before) = self.asides.get_mut(place.index()) {
+            *before = aside;
+        }
+    }
+
+    /// A segment was read from this send, which is not the first.
+    #[inline]
+    pub(crate) fn set_cursor(&mut self, place: &mut AsidePlace, cursor: Cursor) {
+        match self.asides.get_mut(place.index()) {
+            Some(aside) => aside.cursor = cursor,
+            None => self.change(place, |aside| aside.cursor = cursor),
         }
     }
 
     /// The send at this place is about to be taken out.
     #[inline]
     pub(crate) fn forget_cursor(&mut self, place: &mut AsidePlace, cursor: Cursor) {
-        if place.0.is_some() && self.get(place).cursor == cursor {
+        if self.get(place).cursor == cursor {
             self.change(place, |aside| aside.cursor = Cursor::NOWHERE);
         }
     }
@@ -95,9 +121,8 @@ impl Asides {
     /// The connection has none of it any more.
     #[inline]
     pub(crate) fn give_back(&mut self, place: &mut AsidePlace) {
-        if let Some(index) = place.index() {
-            self.0.remove_at(index);
-            place.0 = None;
+        if let Some(place) = place.0.take() {
+            self.free.push(place);
         }
     }
 }
@@ -119,10 +144,10 @@ mod tests {
         asides.change(&mut place, |aside| aside.closing = None);
         assert_eq!((asides.get(&place).urgent_to, asides.len()), (7, 1));
         asides.change(&mut place, |aside| aside.urgent_to = 0);
-        assert_eq!((asides.get(&place), asides.len()), (Aside::NOTHING, 0));
+        assert_eq!((asides.get(&place), asides.len()), (&Aside::NOTHING, 0));
         let mut other = AsidePlace::default();
         asides.change(&mut other, |aside| aside.urgent_to = 9);
-        assert_eq!(asides.get(&place), Aside::NOTHING);
+        assert_eq!(asides.get(&place), &Aside::NOTHING);
         asides.give_back(&mut other);
         assert_eq!(asides.len(), 0);
     }

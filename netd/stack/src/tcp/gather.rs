@@ -3,7 +3,6 @@
 //! *Owns* the walk over the sends; where each lies is [`Store`]'s to know.
 
 use crate::memory::ClientMemory;
-use crate::nodes::Cursor;
 use crate::packed::Requests;
 use crate::pieces::Payload;
 use crate::sender::Store;
@@ -35,25 +34,20 @@ impl<M: ClientMemory> Sends<'_, M> {
         let queued = conn.queued();
         let at = |place| self.requests.send_at(place);
         // From where the last segment was read, unless this one comes before.
-        let start = self.requests.start(&conn.sends);
         let known = asides.get(&conn.aside).cursor;
         let mut place = known;
         let mut found = at(place).filter(|send| send.begin(queued) <= offset);
-        if found.is_none() {
-            place = start;
+        let mut is_first = found.is_none();
+        if is_first {
+            place = self.requests.start(&conn.sends);
             found = at(place);
         }
         loop {
             let send = found?;
             let end = send.end(queued);
             if offset < end {
-                let last = if place == start {
-                    Cursor::NOWHERE
-                } else {
-                    place
-                };
-                if last != known {
-                    asides.change(&mut conn.aside, |aside| aside.cursor = last);
+                if !is_first && place != known {
+                    asides.set_cursor(&mut conn.aside, place);
                 }
                 let skip = u32::try_from(offset.checked_sub(send.begin(queued))?).ok()?;
                 let here = usize::try_from(end - offset).unwrap_or(usize::MAX).min(len);
@@ -64,6 +58,7 @@ impl<M: ClientMemory> Sends<'_, M> {
                 }
                 offset = end;
             }
+            is_first = false;
             place = self.requests.next(&conn.sends, place);
             found = at(place);
         }

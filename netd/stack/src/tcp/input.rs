@@ -349,12 +349,14 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
+        let number = self.numbering.number(Actor::Connection(index));
+        if self.senders.holds(number) {
+            return;
+        }
         let way = self.tcp.ways.get(conn.way);
         let interface = way.map_or(InterfaceId::LOOPBACK, |way| way.interface);
-        self.senders.push_if_free(
-            Self::ready_queue(interface),
-            self.numbering.number(Actor::Connection(index)),
-        );
+        self.senders
+            .push_if_free(Self::ready_queue(interface), number);
     }
 
     /// The connection is over: only what its client has not been told of remains.

@@ -96,6 +96,7 @@ impl Stack {
     }
 
     /// The way to the peer, looked up again when routes have changed.
+    #[inline]
     pub(crate) fn tcp_path(&mut self, index: u32) -> Option<Path> {
         let version = self.nets.v4.routes.version();
         self.tcp.ways.heed_version(version);
@@ -103,7 +104,13 @@ impl Stack {
         if let Some(way) = self.tcp.ways.get(conn.way) {
             return Some(way.starting_at(conn.tuple.local, version));
         }
-        let path = self.path(conn.tuple.remote, Some(conn.tuple.local))?;
+        self.tcp_find_path(index)
+    }
+
+    #[cold]
+    fn tcp_find_path(&mut self, index: u32) -> Option<Path> {
+        let tuple = self.tcp.connections.at(index)?.tuple;
+        let path = self.path(tuple.remote, Some(tuple.local))?;
         let way = self.tcp.way_number(&path);
         if let Some(conn) = self.tcp.connections.at_mut(index) {
             conn.way = way;

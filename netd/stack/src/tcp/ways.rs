@@ -109,17 +109,14 @@ impl<A: Address> Ways<A> {
         usize::from(number) & (self.ways.len() - 1)
     }
 
-    fn is_good(&self, number: u16) -> bool {
-        let age = usize::from(self.next.wrapping_sub(number));
-        number >= self.first && number < self.next && age <= self.ways.len()
-    }
-
     /// The way of a number, as long as that is good.
     #[inline]
     pub(crate) fn get(&self, number: WayNumber) -> Option<Way<A>> {
         let number = number.0;
-        let way = self.ways.get(self.place(number)).copied()??;
-        self.is_good(number).then_some(way)
+        if number.wrapping_sub(self.first) >= self.next.wrapping_sub(self.first) {
+            return None;
+        }
+        self.ways.get(self.place(number)).copied()?
     }
 
     /// The number of a way that was found with the version heeded last.
@@ -138,6 +135,9 @@ impl<A: Address> Ways<A> {
         }
         let number = self.next;
         self.next = number.checked_add(1).ok_or(UsedUp)?;
+        // Whose place this one takes is old.
+        let places = u16::try_from(self.ways.len()).unwrap_or(u16::MAX);
+        self.first = self.first.max(self.next.saturating_sub(places));
         let at = self.place(number);
         if let (Some(at), Some(last)) = (self.ways.get_mut(at), self.numbers.get_mut(place)) {
             (*at, *last) = (Some(way), number);
