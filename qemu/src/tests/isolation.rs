@@ -21,6 +21,8 @@ pub fn group() -> Group {
         tests: tests![Shared:
             memory_is_copied_as_it_is,
             faults_end_only_the_program,
+            threads_of_a_program_work_side_by_side,
+            a_task_stays_with_its_thread,
             all_memory_taken_comes_back,
             all_handles_taken_come_back,
             a_busy_loop_stops_nobody,
@@ -112,7 +114,7 @@ fn survives(stage: &mut Stage, line: &str, works: bool) -> Result<String> {
 }
 
 fn faults_end_only_the_program(stage: &mut Stage) -> Result<()> {
-    for kind in ["null", "stack", "text", "udf", "kernel"] {
+    for kind in ["null", "stack", "text", "udf", "kernel", "thread"] {
         let text = survives(stage, &format!("rogue fault {kind}"), false)?;
         ensure!(!text.contains("still here"), "{kind}: it went on");
     }
@@ -121,6 +123,25 @@ fn faults_end_only_the_program(stage: &mut Stage) -> Result<()> {
     ensure!(
         log.contains("rogue") && log.to_lowercase().contains("fault"),
         "no report"
+    );
+    Ok(())
+}
+
+fn threads_of_a_program_work_side_by_side(stage: &mut Stage) -> Result<()> {
+    let text = survives(stage, "rogue threads", true)?;
+    ensure!(text.contains("200 rounds, 8 threads"), "{text}");
+    Ok(())
+}
+
+fn a_task_stays_with_its_thread(stage: &mut Stage) -> Result<()> {
+    survives(stage, "rogue wake", false)?;
+    ensure!(
+        stage
+            .guest
+            .console
+            .log()
+            .contains("a task of another thread"),
+        "no reason"
     );
     Ok(())
 }

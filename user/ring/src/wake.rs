@@ -7,9 +7,9 @@
 //! the message would wait for a doorbell that nobody rings.
 
 #[cfg(not(loom))]
-use core::sync::atomic::{Ordering, fence};
+use core::sync::atomic::{AtomicU64, Ordering, fence};
 #[cfg(loom)]
-use loom::sync::atomic::{Ordering, fence};
+use loom::sync::atomic::{AtomicU64, Ordering, fence};
 
 use crate::region::Word;
 
@@ -53,14 +53,21 @@ pub trait Sleeper {
 /// Raises the flag, then looks. The flag stays up only for [`Look::Sleep`].
 #[inline]
 pub fn announce(sleeper: &mut impl Sleeper, wish: Wish) -> Look {
-    sleeper.flag().store(wish.flag(), Ordering::Relaxed);
-    fence(Ordering::SeqCst);
+    raise(sleeper.flag(), wish);
     if sleeper.has_work() {
         lower(sleeper);
         Look::MoreWork
     } else {
         Look::Sleep
     }
+}
+
+/// Raises a flag; what is looked at from here on was published before, or whoever publishes it sees the
+/// flag.
+#[inline]
+fn raise(flag: &AtomicU64, wish: Wish) {
+    flag.store(wish.flag(), Ordering::Relaxed);
+    fence(Ordering::SeqCst);
 }
 
 /// Lowers our own flag: no doorbell is needed while we are awake.
@@ -78,7 +85,7 @@ pub fn lower(sleeper: &impl Sleeper) {
 /// flag of the others stays up.
 #[must_use]
 #[inline]
-pub fn must_ring(flag: &Word, urgent: bool) -> bool {
+pub fn must_ring(flag: &AtomicU64, urgent: bool) -> bool {
     fence(Ordering::SeqCst);
     let wish = flag.load(Ordering::Relaxed);
     let asked = wish == Wish::Anything.flag() || urgent && wish != 0;
@@ -86,4 +93,44 @@ pub fn must_ring(flag: &Word, urgent: bool) -> bool {
         flag.store(0, Ordering::Relaxed);
     }
     asked
+}
+
+/// The same for a thread that others of its program give to by [`crate::handover`]: it sleeps, or is about
+/// to, and any of them may ring.
+pub struct Flag(AtomicU64);
+
+impl Flag {
+    /// Of a thread that is awake.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Before sleeping: `has_work` is the last look, at everything that the others may have given.
+    pub fn announce(&self, has_work: impl FnOnce() -> bool) -> Look {
+        raise(&self.0, Wish::Anything);
+        if has_work() {
+            self.lower();
+            Look::MoreWork
+        } else {
+            Look::Sleep
+        }
+    }
+
+    /// After sleeping.
+    pub fn lower(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// After something was given, or was found to be there for it: whether the thread must be rung.
+    #[must_use]
+    pub fn must_ring(&self) -> bool {
+        must_ring(&self.0, true)
+    }
+}
+
+impl Default for Flag {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use loom::{sync::Notify, thread};
-use ring::{Consumer, Endpoint, Look, Message, Producer, Region, Side, Wish};
+use ring::{Consumer, Endpoint, Flag, Look, Message, Producer, Region, Side, Wish, handover};
 
 /// A message that is told by its first word: under loom only that one travels.
 fn message(number: u64) -> Message {
@@ -172,5 +172,43 @@ fn a_request_gets_its_reply() {
         send(&mut a.tx, 5, &to_b, &to_a);
         assert_eq!(receive(&mut a.rx, &to_b, &to_a), 15);
         server.join().unwrap();
+    });
+}
+
+#[test]
+fn values_change_hands_and_no_bell_is_missed() {
+    let mut bounded = loom::model::Builder::new();
+    bounded.preemption_bound = Some(3);
+    bounded.check(|| {
+        let (mut giver, mut taker) = handover(1);
+        let (flag, bell) = (Arc::new(Flag::new()), Arc::new(Notify::new()));
+        let sender = {
+            let (flag, bell) = (Arc::clone(&flag), Arc::clone(&bell));
+            thread::spawn(move || {
+                for number in 1..=2 {
+                    let mut value = Box::new(number);
+                    while let Err(back) = giver.give(value) {
+                        value = back;
+                        thread::yield_now();
+                    }
+                    if flag.must_ring() {
+                        bell.notify();
+                    }
+                }
+            })
+        };
+        for number in 1..=2 {
+            let value = loop {
+                if let Some(value) = taker.take() {
+                    break value;
+                }
+                if flag.announce(|| !taker.is_empty()) == Look::Sleep {
+                    bell.wait();
+                    flag.lower();
+                }
+            };
+            assert_eq!(*value, number);
+        }
+        sender.join().unwrap();
     });
 }

@@ -11,6 +11,7 @@ mod greed;
 mod kernel;
 mod liar;
 mod raw;
+mod threads;
 
 use rt::{Env, println};
 
@@ -18,6 +19,9 @@ rt::entry!(run);
 
 const USAGE: &str = "\
 usage: rogue fault null|stack|text|udf|kernel   end by a fault
+       rogue fault thread                       the same in a thread beside the first
+       rogue threads                            work in several threads, until there are no more
+       rogue wake                               wake a task from a thread that is not its own
        rogue leak                               take all memory, give nothing back
        rogue handles                            take all handles, give nothing back
        rogue loop                               never sleep again
@@ -31,6 +35,9 @@ usage: rogue fault null|stack|text|udf|kernel   end by a fault
 fn run(env: Env) -> i32 {
     let words: alloc::vec::Vec<&str> = env.args.iter().collect();
     let verdict = match words.as_slice() {
+        ["fault", "thread"] => threads::fault(),
+        ["threads"] => threads::together(),
+        ["wake"] => threads::wake_across(),
         ["fault", kind] => faults::fault(kind),
         ["leak"] => greed::leak(),
         ["handles"] => greed::handles(),

@@ -61,6 +61,8 @@ unsafe extern "Rust" {
 #[cfg(target_os = "none")]
 #[unsafe(no_mangle)]
 extern "C" fn _start(first: u64, boot: *const BootInfo) -> ! {
+    // SAFETY: the first thing that is done.
+    unsafe { crate::local::block::keep() };
     let env = if first == 0 {
         // SAFETY: only the first process is started without a handle.
         boot_env(unsafe { Boot::new(boot) })

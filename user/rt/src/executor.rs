@@ -1,7 +1,7 @@
 //! Runs futures.
 //!
-//! *Owns* the queue of tasks that can run. One thread: tasks need not be `Send`. When nothing can
-//! run, the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
+//! *Owns* the queue of tasks that can run, one for each thread: tasks stay with theirs and need not be
+//! `Send`. When nothing can run, the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
 
 use alloc::collections::VecDeque;
 use core::{
@@ -14,35 +14,48 @@ use core::{
 use async_task::Runnable;
 pub use async_task::Task;
 
-use crate::{local::local, reactor};
+use crate::{
+    local::{block, local},
+    reactor,
+};
 
 /// Tasks that run before the reactor is asked for news, so that busy tasks do not keep the others
 /// from being woken.
 const TASKS_PER_TURN: usize = 64;
 
-local! {
+/// What a thread has to run.
+struct Work {
     /// Tasks that can run, oldest first.
-    static RUNNABLE: VecDeque<Runnable> = VecDeque::new();
-}
-
-local! {
+    runnable: VecDeque<Runnable>,
     /// How many `block_on` are running within each other.
-    static DEPTH: usize = 0;
-}
-
-local! {
+    depth: usize,
     /// The future of a `block_on` was woken. One for all of them: being woken for nothing does no
     /// harm, and so a call needs no memory of its own.
-    static WOKEN: bool = false;
+    woken: bool,
+}
+
+local! {
+    /// The thread's.
+    static WORK: Work = Work {
+        runnable: VecDeque::new(),
+        depth: 0,
+        woken: false,
+    };
 }
 
 /// Starts a task. It runs whenever a [`block_on`] runs.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
-    // What a thread that ends leaves behind may still wake tasks: they end with it.
-    let schedule = |task| RUNNABLE.try_with(|queue| queue.push_back(task));
+    let owner = block::distance();
+    let schedule = move |task| {
+        // A waker may be taken anywhere; the task may not.
+        assert!(block::distance() == owner, "a task of another thread");
+        // What a thread that ends leaves behind may still wake tasks: they end with it.
+        WORK.try_with(|work| work.runnable.push_back(task));
+    };
     // SAFETY: the future lives as long as it likes (`'static`), and so does the closure, which
-    // borrows nothing. Neither the future nor the runnable leaves its thread: the program has one,
-    // and on the host the queue belongs to the thread.
+    // borrows nothing. Neither the future nor the runnable leaves its thread: the queue belongs to
+    // the thread, and the closure refuses others, whereby the program ends. (On the host, where tests
+    // run, the standard library's threads are not told apart, and none is woken by another.)
     let (runnable, task) = unsafe { async_task::spawn_unchecked(future, schedule) };
     runnable.schedule();
     task
@@ -57,23 +70,24 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = flag_waker();
     let mut context = Context::from_waker(&waker);
     let depth = Depth::enter();
-    WOKEN.with(|woken| *woken = true);
     let mut budget = TASKS_PER_TURN;
     loop {
-        if WOKEN.with(core::mem::take)
+        if WORK.with(|work| core::mem::take(&mut work.woken))
             && let Poll::Ready(value) = future.as_mut().poll(&mut context)
         {
             return value;
         }
         while depth.is_outermost()
             && budget > 0
-            && let Some(task) = RUNNABLE.with(VecDeque::pop_front)
+            && let Some(task) = WORK.with(|work| work.runnable.pop_front())
         {
             task.run();
             budget -= 1;
         }
-        let tasks_left = depth.is_outermost() && RUNNABLE.with(|queue| !queue.is_empty());
-        let can_run = tasks_left || WOKEN.with(|woken| *woken);
+        let can_run = WORK.with(|work| {
+            let is_task_left = depth.is_outermost() && !work.runnable.is_empty();
+            is_task_left || work.woken
+        });
         if can_run && budget > 0 {
             // A future that wakes itself uses the budget up as well.
             budget -= 1;
@@ -102,9 +116,10 @@ struct Depth(usize);
 
 impl Depth {
     fn enter() -> Self {
-        DEPTH.with(|depth| {
-            *depth += 1;
-            Self(*depth)
+        WORK.with(|work| {
+            work.depth += 1;
+            work.woken = true;
+            Self(work.depth)
         })
     }
 
@@ -115,23 +130,25 @@ impl Depth {
 
 impl Drop for Depth {
     fn drop(&mut self) {
-        DEPTH.with(|depth| *depth -= 1);
+        WORK.with(|work| {
+            work.depth -= 1;
+            // What was woken meanwhile may have been the future around this call.
+            work.woken = true;
+        });
         // The program may be busy with other things from now on.
         reactor::ring_now();
-        // What was woken meanwhile may have been the future around this call.
-        WOKEN.with(|woken| *woken = true);
     }
 }
 
-/// A waker that sets [`WOKEN`].
+/// A waker that tells the thread that the future of a `block_on` was woken.
 fn flag_waker() -> Waker {
     const TABLE: RawWakerVTable = RawWakerVTable::new(
         |_| RawWaker::new(ptr::null(), &TABLE),
-        |_| WOKEN.with(|woken| *woken = true),
-        |_| WOKEN.with(|woken| *woken = true),
+        |_| WORK.try_with(|work| work.woken = true),
+        |_| WORK.try_with(|work| work.woken = true),
         |_| {},
     );
-    // SAFETY: the functions ignore their argument and only set a flag of the program; there is
+    // SAFETY: the functions ignore their argument and only set a flag of the thread; there is
     // nothing to own or to free.
     unsafe { Waker::new(ptr::null(), &TABLE) }
 }

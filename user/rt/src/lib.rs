@@ -45,6 +45,7 @@ mod reactor;
 mod shared_link;
 pub mod syscall;
 pub mod system;
+pub mod thread;
 pub mod time;
 mod wait;
 

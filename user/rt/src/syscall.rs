@@ -242,6 +242,33 @@ pub(crate) fn process_exit(code: i32) -> ! {
     std::process::exit(code)
 }
 
+/// Starts a thread, which does not return from `entry`.
+///
+/// # Safety
+///
+/// `bytes` from `stack` must be mapped, aligned to 16 and nobody else's for as long as the thread runs,
+/// and `entry` must take `argument`, once.
+pub(crate) unsafe fn thread_create(
+    entry: extern "C" fn(*mut u8) -> !,
+    stack: NonNull<u8>,
+    bytes: usize,
+    argument: *mut u8,
+    priority: u64,
+) -> Result<Handle, Error> {
+    let top = stack.as_ptr() as u64 + bytes as u64;
+    let arguments = [entry as usize as u64, top, argument as u64, priority, 0, 0];
+    // SAFETY: the caller vouches for them.
+    unsafe { enter(Syscall::ThreadCreate, arguments) }.map(|(thread, _)| handle(thread))
+}
+
+/// Ends this thread.
+pub(crate) fn thread_exit() -> ! {
+    loop {
+        // Does not return; should it ever, there is nothing left to do but ask again.
+        plain(Syscall::ThreadExit, [0; 6]).ok();
+    }
+}
+
 pub(crate) fn debug_write(console: Handle, text: &[u8]) -> Result<(), Error> {
     let arguments = [
         console.0.into(),

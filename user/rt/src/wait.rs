@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use abi::{Error, Handle, Signals, WaitFlags, WaitItem};
 
-use crate::{clock, syscall};
+use crate::{clock, local::local, syscall};
 
 /// Sleeps until an item has one of its wanted signals, and returns how many have. `deadline_ns`
 /// counts from the start of the machine as [`clock::now`] does; zero only looks.
@@ -30,8 +30,10 @@ pub fn wait(items: &mut [WaitItem], deadline_ns: Option<u64>) -> Result<usize, E
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ItemsName(u64);
 
-/// Whose items the program's thread waited for last.
-static LAST: AtomicU64 = AtomicU64::new(0);
+local! {
+    /// Whose items the thread waited for last.
+    static LAST: u64 = 0;
+}
 /// The last name given out.
 static GIVEN: AtomicU64 = AtomicU64::new(0);
 
@@ -54,8 +56,8 @@ impl ItemsName {
         ring: Handle,
         flags: WaitFlags,
     ) -> syscall::Answer {
-        let is_same = self != Self::ANY && LAST.load(Ordering::Relaxed) == self.0;
-        LAST.store(self.0, Ordering::Relaxed);
+        let last = LAST.with(|last| core::mem::replace(last, self.0));
+        let is_same = self != Self::ANY && last == self.0;
         let flags = if is_same {
             flags | WaitFlags::SAME_ITEMS
         } else {
