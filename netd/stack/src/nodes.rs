@@ -93,7 +93,9 @@ impl<T> Nodes<T> {
         last.map_or(0, |last| last.len.into())
     }
 
-    /// Puts a value of `owner` at the end of the chain.
+    /// Puts a value of `owner` at the end of the chain. (Inlined: the value's fields go to their place
+    /// one by one. Passed on in memory and copied as a whole, it would be waited for.)
+    #[inline(always)]
     pub(crate) fn push(&mut self, chain: &mut Chain, owner: u32, value: T) -> Result<(), Full> {
         let held = self.held.get_mut(owner as usize).ok_or(Full)?;
         let owner = u16::try_from(owner).map_err(|_| Full)?;

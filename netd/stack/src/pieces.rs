@@ -12,7 +12,7 @@ use crate::id::ClientId;
 use crate::memory::{ClientMemory, Range};
 use crate::requests::Source;
 use crate::sender::Store;
-use wire::Sum;
+use wire::{MacAddress, Sum, ethernet};
 
 /// Places in a client's memory that one frame refers to, at most.
 pub const PIECES: usize = 16;
@@ -117,6 +117,21 @@ pub(crate) struct Draft<'a> {
     pub(crate) pieces: Option<&'a mut Pieces>,
 }
 
+impl Draft<'_> {
+    /// Writes to whom the frame goes. It is carried nowhere: copied from place to place in parts, it
+    /// would be waited for when it is read as a whole.
+    #[inline]
+    pub(crate) fn address_to(&mut self, to: MacAddress) {
+        let written = ethernet::emit_destination(self.buffer, to);
+        debug_assert!(written.is_ok(), "there is room for a full frame");
+    }
+
+    /// To whom it goes.
+    pub(crate) fn destination(&self) -> MacAddress {
+        ethernet::destination(self.buffer)
+    }
+}
+
 /// Where bytes of a frame are, Ethernet header and padding not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extent {
@@ -206,7 +221,27 @@ impl<'a> Payload<'a> {
             if self.refer(store.memory, client?, range)? {
                 return Some(len);
             }
+        } else if self.extent.len() == 0
+            && let Some(room) = self.room.get_mut(..len)
+        {
+            // The first piece, which fits, and mostly is all.
+            self.sum = store.copy(client, source, skip, room, self.summed)?;
+            self.extent.head = len;
+            return Some(len);
         }
+        self.copy_some(store, client, source, skip, len)
+    }
+
+    /// Copies bytes of a send behind all that is there, as many as have room.
+    #[inline(never)]
+    fn copy_some<M: ClientMemory>(
+        &mut self,
+        store: &Store<'_, M>,
+        client: Option<ClientId>,
+        source: Source,
+        skip: u32,
+        len: usize,
+    ) -> Option<usize> {
         let copied = self.extent.head + self.extent.tail;
         let room = self.room.get_mut(copied..)?;
         let len = len.min(room.len());

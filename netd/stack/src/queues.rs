@@ -141,22 +141,19 @@ impl Queues {
         let Some(place) = self.places.get_mut(index as usize) else {
             return;
         };
-        let link = Link {
+        if self.free == NONE {
+            self.free = Self::add_link(&mut self.links);
+        }
+        let at = self.free;
+        let Some(link) = self.links.get_mut(at as usize) else {
+            return;
+        };
+        self.free = link.next;
+        *link = Link {
             next: list,
             previous: last,
             index,
             list,
-        };
-        let at = if self.free == NONE {
-            self.links.push(link);
-            u32::try_from(self.links.len() - 1).unwrap_or(NONE)
-        } else {
-            let at = self.free;
-            if let Some(free) = self.links.get_mut(at as usize) {
-                self.free = free.next;
-                *free = link;
-            }
-            at
         };
         *place = at;
         if let Some(last) = self.links.get_mut(last as usize) {
@@ -165,6 +162,19 @@ impl Queues {
         if let Some(ring) = self.links.get_mut(list as usize) {
             ring.previous = at;
         }
+    }
+
+    /// One more link than were needed at a time before; there is room for it.
+    #[cold]
+    #[inline(never)]
+    fn add_link(links: &mut Vec<Link>) -> u32 {
+        links.push(Link {
+            next: NONE,
+            previous: NONE,
+            index: u32::MAX,
+            list: NONE,
+        });
+        u32::try_from(links.len() - 1).unwrap_or(NONE)
     }
 
     /// Takes the first index out of the list.

@@ -13,15 +13,13 @@ use crate::pieces::{Draft, Extent};
 use crate::requests::Source;
 use crate::stack::Stack;
 use ::tcp::Instant;
-use wire::{MacAddress, Sum};
+use wire::Sum;
 
-/// A packet in a frame, Ethernet header still missing.
+/// A packet in a frame, Ethernet header still missing but for the destination.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     /// Where its bytes are, from the network header on.
     pub(crate) extent: Extent,
-    /// To whom on the link.
-    pub(crate) mac: MacAddress,
     /// What the device must do.
     pub(crate) meta: TransmitMeta,
 }

@@ -413,7 +413,7 @@ impl Stack {
                 }
             } else if let Some(sent) = self.output_sender(id, draft, memory, now) {
                 let (frame, extent) = (&mut *draft.buffer, sent.extent);
-                let extent = self.finish_frame(id, sent.mac, EtherType::IPV4, frame, extent)?;
+                let extent = self.finish_frame(id, EtherType::IPV4, frame, extent)?;
                 return Some((extent, sent.meta));
             }
         }
@@ -446,7 +446,8 @@ impl Stack {
         let place = frame.get_mut(ethernet::HEADER_LEN..end)?;
         out.packet.emit(&mut Headroom::new(place)).ok()?;
         let packet = Extent::copied(wire::arp::LEN);
-        self.finish_frame(id, out.to, EtherType::ARP, frame, packet)
+        ethernet::emit_destination(frame, out.to).ok()?;
+        self.finish_frame(id, EtherType::ARP, frame, packet)
     }
 
     /// A packet that waited was handed to the link.

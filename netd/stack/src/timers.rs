@@ -114,6 +114,13 @@ impl Timers {
         self.wheel.set(index, deadline);
     }
 
+    /// The same for a connection.
+    #[inline]
+    pub(crate) fn set_connection(&mut self, index: u32, deadline: Option<Instant>) {
+        let [.., connections] = self.ends;
+        self.wheel.set(connections.saturating_add(index), deadline);
+    }
+
     /// The timer does not fire.
     pub(crate) fn disarm(&mut self, timer: Timer) {
         self.set(timer, None);

@@ -49,24 +49,19 @@ impl Wheel {
     }
 
     /// The timer fires at `deadline`, and at no other time it may have been armed for.
+    #[inline]
     pub(crate) fn arm(&mut self, timer: u32, deadline: Instant) {
-        if timer as usize >= self.limit {
-            return;
-        }
         let tick = tick_of(deadline);
         match self.queues.list_of(timer) {
             // Connections arm their timer again with every segment, mostly for later than before:
             // it stays where it is, and is looked at again when its slot comes.
             Some(list) if list != DUE && tick >= self.start_of(list) => {}
-            Some(_) => {
-                self.disarm(timer);
-                self.place(timer, tick);
-            }
-            None => self.place(timer, tick),
+            list => self.move_to(timer, list, tick),
         }
     }
 
     /// Arms or disarms.
+    #[inline(always)]
     pub(crate) fn set(&mut self, timer: u32, deadline: Option<Instant>) {
         match deadline {
             Some(deadline) => self.arm(timer, deadline),
@@ -75,11 +70,30 @@ impl Wheel {
     }
 
     /// The timer does not fire.
+    #[inline]
     pub(crate) fn disarm(&mut self, timer: u32) {
         if let Some(list) = self.queues.list_of(timer) {
-            self.queues.remove(timer);
-            self.note_emptied(list);
+            self.remove(timer, list);
         }
+    }
+
+    /// Puts a timer where it belongs, out of the list that it is in. (By itself, so that all who
+    /// need nothing of it save no registers for it.)
+    #[inline(never)]
+    fn move_to(&mut self, timer: u32, list: Option<u32>, tick: u64) {
+        if timer as usize >= self.limit {
+            return;
+        }
+        if let Some(list) = list {
+            self.remove(timer, list);
+        }
+        self.place(timer, tick);
+    }
+
+    #[inline(never)]
+    fn remove(&mut self, timer: u32, list: u32) {
+        self.queues.remove(timer);
+        self.note_emptied(list);
     }
 
     fn note_emptied(&mut self, list: u32) {

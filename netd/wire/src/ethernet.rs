@@ -117,5 +117,40 @@ impl Header {
     }
 }
 
+/// Writes to whom a frame goes, at its start. Known before anything else of a frame, it has its place
+/// at once.
+///
+/// # Errors
+/// [`NoRoom`].
+#[inline]
+pub fn emit_destination(frame: &mut [u8], to: MacAddress) -> Result<(), NoRoom> {
+    let place = frame.first_chunk_mut().ok_or(NoRoom)?;
+    *place = to.0;
+    Ok(())
+}
+
+/// To whom the frame goes that begins so; to nobody, if it is too short.
+#[inline]
+#[must_use]
+pub fn destination(frame: &[u8]) -> MacAddress {
+    frame
+        .first_chunk()
+        .map_or(MacAddress::ZERO, |to| MacAddress(*to))
+}
+
+/// Writes the rest of the header of a frame that has its destination.
+///
+/// # Errors
+/// [`NoRoom`].
+#[inline]
+pub fn emit_source(frame: &mut [u8], from: MacAddress, ethertype: EtherType) -> Result<(), NoRoom> {
+    let header = frame.first_chunk_mut::<HEADER_LEN>().ok_or(NoRoom)?;
+    let [_, _, _, _, _, _, rest @ ..] = header;
+    let [a, b, c, d, e, f] = from.0;
+    let [high, low] = ethertype.0.to_be_bytes();
+    *rest = [a, b, c, d, e, f, high, low];
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;

@@ -163,6 +163,14 @@ impl<'a> Segment<'a> {
         u32::try_from(len).unwrap_or(u32::MAX)
     }
 
+    /// `len` bytes of the data from `skip` on, if they lie in the first slice: as all do, nearly
+    /// always. Otherwise, [`Segment::excerpt`].
+    #[inline]
+    #[must_use]
+    pub fn piece(&self, skip: usize, len: usize) -> Option<&'a [u8]> {
+        self.payload.get(skip..skip.checked_add(len)?)
+    }
+
     /// Hands out `len` bytes of the data from `skip` on, slice by slice.
     ///
     /// # Errors
@@ -175,7 +183,7 @@ impl<'a> Segment<'a> {
         short: E,
         mut take: impl FnMut(&'a [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        if let Some(bytes) = self.payload.get(skip..skip.saturating_add(len)) {
+        if let Some(bytes) = self.piece(skip, len) {
             return take(bytes);
         }
         for slice in iter::once(self.payload).chain(self.rest.iter()) {

@@ -19,7 +19,7 @@ use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
-use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Rest};
+use wire::{Drop, Ecn, Headroom, Protocol, Rest};
 
 /// A way to an address, good while [`crate::route::Routes::version`] stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,7 +237,8 @@ impl Stack {
                     packets.release(index);
                     self.packet_sent(owner, now);
                     let packet = Extent::copied(len);
-                    return self.finish_frame(id, mac, A::ETHERTYPE, frame, packet);
+                    ethernet::emit_destination(frame, mac).ok()?;
+                    return self.finish_frame(id, A::ETHERTYPE, frame, packet);
                 }
                 Found::Wait(neighbour) => self.wait_for::<A>(index, neighbour),
                 Found::Unreachable => {
@@ -273,23 +274,17 @@ impl Stack {
         waiting
     }
 
-    /// Puts the Ethernet header in front of a packet, pads, and counts. Gives where the frame is.
+    /// Puts the Ethernet header in front of a packet, but for the destination, which is there; pads,
+    /// and counts. Gives where the frame is.
     pub(crate) fn finish_frame(
         &mut self,
         id: InterfaceId,
-        to: MacAddress,
         ethertype: EtherType,
         frame: &mut [u8],
         packet: Extent,
     ) -> Option<Extent> {
         let interface = self.interfaces.get_mut(id.index())?;
-        let header = ethernet::Header {
-            destination: to,
-            source: interface.mac,
-            ethertype,
-        };
-        let front = frame.get_mut(..ethernet::HEADER_LEN)?;
-        header.emit(&mut Headroom::new(front)).ok()?;
+        ethernet::emit_source(frame, interface.mac, ethertype).ok()?;
         let mut whole = packet.behind(ethernet::HEADER_LEN);
         if whole.len() < MIN_FRAME_LEN {
             // Which is in one piece: no frame refers to so little.

@@ -41,7 +41,7 @@ pub(crate) struct Cut {
     connection: u32,
     /// Of the routes, when it was begun.
     version: u32,
-    mac: MacAddress,
+    to: MacAddress,
     series: Series,
     /// What the next segment has besides, and the last.
     next_flags: Flags,
@@ -136,7 +136,7 @@ impl Stack {
         emit: &Emit,
         ip: &ipv4::Header,
         path: &Path,
-        mac: MacAddress,
+        to: MacAddress,
     ) -> Option<()> {
         let header = &emit.header;
         let flags = header.flags;
@@ -147,7 +147,7 @@ impl Stack {
         let cut = Cut {
             connection: index,
             version: path.version,
-            mac,
+            to,
             series: Series::new(ip, &common).ok()?,
             next_flags: flags.without(common.flags).without(LAST),
             last_flags: flags.without(common.flags).without(FIRST),
@@ -191,6 +191,7 @@ impl Stack {
             interface.cut = None;
             return None;
         };
+        draft.address_to(cut.to);
         cut.skip_to(conn.acked());
         if cut.is_over() {
             interface.cut = None;
@@ -214,7 +215,6 @@ impl Stack {
         };
         let sent = Sent {
             extent: extent.behind(cut.series.header_len()),
-            mac: cut.mac,
             meta: TransmitMeta {
                 checksum: way.0.told(CHECKSUM_OFFSET),
                 segment,

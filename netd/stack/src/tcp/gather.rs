@@ -3,6 +3,7 @@
 //! *Owns* the walk over the sends; where each lies is [`Store`]'s to know.
 
 use crate::memory::ClientMemory;
+use crate::nodes::Cursor;
 use crate::packed::Requests;
 use crate::pieces::Payload;
 use crate::sender::Store;
@@ -18,7 +19,48 @@ pub(crate) struct Sends<'a, M> {
 impl<M: ClientMemory> Sends<'_, M> {
     /// Adds `len` bytes of the stream from `offset` on to a payload, or as many as have room. `None`
     /// when the client's memory is gone.
+    #[inline]
     pub(crate) fn gather(
+        &self,
+        conn: &mut Conn,
+        asides: &mut Asides,
+        offset: u64,
+        len: usize,
+        payload: &mut Payload<'_>,
+    ) -> Option<()> {
+        if len == 0 {
+            return Some(());
+        }
+        // Mostly all are in the send that the last segment was read from, or in the one behind.
+        let queued = conn.queued();
+        let known = asides.get(&conn.aside).cursor;
+        let from = if known == Cursor::NOWHERE {
+            self.requests.start(&conn.sends)
+        } else {
+            known
+        };
+        let (mut place, mut send) = (from, self.requests.send_at(from));
+        if send.is_some_and(|send| send.end(queued) <= offset) {
+            place = self.requests.next(&conn.sends, place);
+            send = self.requests.send_at(place);
+        }
+        if let Some(send) = send
+            && let Some(skip) = offset.checked_sub(send.begin(queued))
+            && u64::from(send.length) >= skip.saturating_add(len as u64)
+            && let Ok(skip) = u32::try_from(skip)
+        {
+            if place != from {
+                asides.set_cursor(&mut conn.aside, place);
+            }
+            payload.add(&self.store, conn.client(), send.source, skip, len)?;
+            return Some(());
+        }
+        self.gather_some(conn, asides, offset, len, payload)
+    }
+
+    /// The same of bytes that are in several sends, or far from the last.
+    #[inline(never)]
+    fn gather_some(
         &self,
         conn: &mut Conn,
         asides: &mut Asides,
@@ -26,9 +68,6 @@ impl<M: ClientMemory> Sends<'_, M> {
         mut len: usize,
         payload: &mut Payload<'_>,
     ) -> Option<()> {
-        if len == 0 {
-            return Some(());
-        }
         // The resolver's questions are all inline: they need no client's memory.
         let client = conn.client();
         let queued = conn.queued();

@@ -16,10 +16,13 @@ use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
 use crate::ip::out::Path;
 use crate::memory::{ClientMemory, Gone};
+use crate::nodes::Cursor;
+use crate::packed::Requests;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::{Fact, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
+use crate::tcp::ways::WayNumber;
 use crate::timers::Timer;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
 use core::net::Ipv4Addr;
@@ -196,22 +199,42 @@ impl Stack {
             return Ok(());
         }
         let (skip, len) = (place.skip as usize, place.len as usize);
-        if let Holder::Query(query) = conn.holder() {
-            let mut at = place.stream_offset;
-            return segment.excerpt(skip, len, Gone, |bytes| {
-                let placed = self.names.transports.place(query, at, bytes).ok_or(Gone);
-                at = at.saturating_add(bytes.len() as u64);
-                placed
-            });
-        }
-        let client = conn.client().ok_or(Gone)?;
-        let mut room = self.requests.start(&conn.rooms);
-        let (mut range, used) = self.requests.space_at(room).ok_or(Gone)?;
+        let Some(client) = conn.client() else {
+            return self.place_answer(index, place, segment);
+        };
+        let first = self.requests.start(&conn.rooms);
+        let (range, used) = self.requests.space_at(first).ok_or(Gone)?;
         let behind_told = place.stream_offset.checked_sub(conn.told());
-        let mut at = behind_told.ok_or(Gone)?.saturating_add(used.into());
+        let at = behind_told.ok_or(Gone)?.saturating_add(used.into());
         self.stats.count(Counter::CopiesIn);
         self.stats.add(Counter::BytesCopiedIn, place.len.into());
+        if let Some(bytes) = segment.piece(skip, len)
+            && at.saturating_add(len as u64) <= range.length.into()
+        {
+            return memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, bytes);
+        }
         let requests = &self.requests;
+        Self::place_in_parts(
+            (conn, requests),
+            (first, at),
+            place,
+            segment,
+            |at, bytes| memory.write(client, at, bytes),
+        )
+    }
+
+    /// The same of bytes that lie in several slices, or in several rooms: the first in this one, so
+    /// many bytes behind its beginning.
+    #[inline(never)]
+    fn place_in_parts(
+        (conn, requests): (&Conn, &Requests),
+        (mut room, mut at): (Cursor, u64),
+        place: Place,
+        segment: &Segment<'_>,
+        mut write: impl FnMut(u64, &[u8]) -> Result<(), Gone>,
+    ) -> Result<(), Gone> {
+        let (skip, len) = (place.skip as usize, place.len as usize);
+        let (mut range, _) = requests.space_at(room).ok_or(Gone)?;
         segment.excerpt(skip, len, Gone, |mut bytes| {
             loop {
                 let length = u64::from(range.length);
@@ -220,7 +243,7 @@ impl Stack {
                         .unwrap_or(usize::MAX)
                         .min(bytes.len());
                     let (now, later) = bytes.split_at_checked(fits).ok_or(Gone)?;
-                    memory.write(client, range.offset.checked_add(at).ok_or(Gone)?, now)?;
+                    write(range.offset.checked_add(at).ok_or(Gone)?, now)?;
                     (bytes, at) = (later, at.saturating_add(fits as u64));
                 }
                 if bytes.is_empty() {
@@ -230,6 +253,26 @@ impl Stack {
                 room = requests.next(&conn.rooms, room);
                 (range, _) = requests.space_at(room).ok_or(Gone)?;
             }
+        })
+    }
+
+    /// Copies payload that no client waits for: a name server's answer.
+    #[inline(never)]
+    fn place_answer(
+        &mut self,
+        index: u32,
+        place: Place,
+        segment: &Segment<'_>,
+    ) -> Result<(), Gone> {
+        let holder = self.tcp.connections.at(index).map(|conn| conn.holder());
+        let Some(Holder::Query(query)) = holder else {
+            return Err(Gone);
+        };
+        let mut at = place.stream_offset;
+        segment.excerpt(place.skip as usize, place.len as usize, Gone, |bytes| {
+            let placed = self.names.transports.place(query, at, bytes).ok_or(Gone);
+            at = at.saturating_add(bytes.len() as u64);
+            placed
         })
     }
 
@@ -334,10 +377,10 @@ impl Stack {
         match conn.tcp.fate() {
             Fate::Continues => {
                 let deadline = conn.tcp.next_deadline(&self.tcp.shared);
-                let may_send = conn.tcp.may_send();
-                self.timers.set(Timer::Connection(index), deadline);
-                if may_send {
-                    self.tcp_wake(index);
+                let wakes = conn.tcp.may_send().then_some(conn.way);
+                self.timers.set_connection(index, deadline);
+                if let Some(way) = wakes {
+                    self.wake_by(way, index);
                 }
             }
             Fate::TimeWait | Fate::Closed => self.tcp_finish(index, now),
@@ -349,11 +392,16 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at(index) else {
             return;
         };
+        self.wake_by(conn.way, index);
+    }
+
+    #[inline]
+    pub(crate) fn wake_by(&mut self, way: WayNumber, index: u32) {
         let number = self.numbering.number(Actor::Connection(index));
         if self.senders.holds(number) {
             return;
         }
-        let way = self.tcp.ways.get(conn.way);
+        let way = self.tcp.ways.get(way);
         let interface = way.map_or(InterfaceId::LOOPBACK, |way| way.interface);
         self.senders
             .push_if_free(Self::ready_queue(interface), number);

@@ -19,7 +19,7 @@ use crate::timers::Timer;
 use ::tcp::{Emit, Fate, Instant, State};
 use core::net::Ipv4Addr;
 use wire::tcp::Flags;
-use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, ethernet, ipv4};
+use wire::{Drop, Headroom, Protocol, Pseudo, ethernet, ipv4};
 
 /// Where the checksum lies in the header.
 pub(crate) const CHECKSUM_OFFSET: u16 = 16;
@@ -41,25 +41,24 @@ impl Stack {
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
-        let mac = if id == InterfaceId::LOOPBACK {
-            Some(MacAddress::ZERO)
-        } else {
+        let mut is_reachable = true;
+        if id != InterfaceId::LOOPBACK {
             match self.link_address(id, path.next_hop, now) {
-                Found::Known(mac) => Some(mac),
+                Found::Known(mac) => draft.address_to(mac),
                 Found::Wait(neighbour) => {
                     let waiting = self.waiting_senders::<Ipv4Addr>(neighbour);
                     return self.end_turn(turn, Next::Waits(waiting));
                 }
-                Found::Unreachable => None,
+                Found::Unreachable => is_reachable = false,
             }
-        };
+        }
         self.commit(index);
         let early = self.early_output(index, now);
         let interface = self.interfaces.get(id.index());
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return self.end_turn(turn, Next::Idle);
         };
-        if mac.is_none() && conn.tcp.state() == State::SynSent {
+        if !is_reachable && conn.tcp.state() == State::SynSent {
             self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
             return self.end_turn(turn, Next::Idle);
         }
@@ -70,24 +69,24 @@ impl Stack {
         };
         let is_over = conn.tcp.fate() != Fate::Continues;
         let deadline = conn.tcp.next_deadline(&self.tcp.shared);
-        self.timers.set(Timer::Connection(index), deadline);
-        let sent = match (&mut emit, mac) {
-            (Some(emit), Some(mac)) => {
+        self.timers.set_connection(index, deadline);
+        let sent = match &mut emit {
+            Some(emit) if is_reachable => {
                 let is_last = emit.is_last;
                 self.end_turn(turn, if is_last { Next::Idle } else { Next::Later });
-                let sent = self.tcp_write(index, emit, &path, mac, draft, memory, now);
+                let sent = self.tcp_write(index, emit, &path, draft, memory, now);
                 if sent.is_none() {
                     self.tcp_abort(index, Some(SocketError::BadMemory), now);
                 }
                 sent
             }
-            (Some(_), None) => {
+            Some(_) => {
                 // The neighbour does not answer: the segment is lost, as it could be anywhere on its
                 // way, and the retransmission timer decides what that means.
                 self.stats.drop_sent(Drop::NeighbourUnreachable);
                 None
             }
-            (None, _) => self.end_turn(turn, Next::Idle),
+            None => self.end_turn(turn, Next::Idle),
         };
         if is_over {
             self.tcp_finish(index, now);
@@ -145,13 +144,11 @@ impl Stack {
     }
 
     /// Writes a segment into a frame, from the network header on; of a super-segment, the first frame.
-    #[expect(clippy::too_many_arguments, reason = "a segment has this many parts")]
     fn tcp_write<M: ClientMemory>(
         &mut self,
         index: u32,
         emit: &mut Emit,
         path: &Path,
-        mac: MacAddress,
         draft: &mut Draft<'_>,
         memory: &M,
         now: Instant,
@@ -168,7 +165,7 @@ impl Stack {
             ..self.header(path, tuple.remote, Protocol::TCP, ttl)
         };
         if emit.len > u32::from(emit.segment_len) {
-            self.cut(index, emit, &ip, path, mac)?;
+            self.cut(index, emit, &ip, path, draft.destination())?;
             return self.output_cut(path.interface, draft, memory, now);
         }
         let summing = self.interfaces.get(path.interface.index())?.summing();
@@ -206,7 +203,6 @@ impl Stack {
         };
         Some(Sent {
             extent: extent.behind(ipv4::HEADER_LEN + header_len),
-            mac,
             meta,
         })
     }

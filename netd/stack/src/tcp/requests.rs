@@ -200,6 +200,7 @@ impl Stack {
     }
 
     /// Queues bytes, as long as no more than `buffer` wait; see [`crate::SocketOptions`].
+    #[inline]
     pub(crate) fn tcp_send(
         &mut self,
         index: u32,
@@ -207,25 +208,49 @@ impl Stack {
         buffer: u32,
         token: Token,
     ) -> Result<(), SendError> {
+        // Apart, so that neither reads the other's fields: what was stored as one a moment ago and is
+        // read as the other would be waited for.
+        match data {
+            Data::Arena(range) => {
+                let owner = self.may_send(index, range.length, buffer)?;
+                let end = range.offset.checked_add(range.length.into());
+                end.ok_or(SendError::TooBig)?;
+                let source = Source::Arena(range.offset);
+                self.queue_send(index, owner, source, range.length, token)
+            }
+            Data::Inline(bytes) => self.tcp_send_inline(index, bytes, buffer, token),
+        }
+    }
+
+    #[inline(never)]
+    fn tcp_send_inline(
+        &mut self,
+        index: u32,
+        bytes: &[u8],
+        buffer: u32,
+        token: Token,
+    ) -> Result<(), SendError> {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let owner = self.may_send(index, length, buffer)?;
+        if bytes.len() > INLINE_PAYLOAD {
+            return Err(SendError::TooBig);
+        }
+        let kept = self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?;
+        self.queue_send(index, owner, Source::Inline(kept), length, token)
+    }
+
+    /// Whether a connection takes so many bytes more to send; whose requests they are.
+    #[inline(always)]
+    fn may_send(&self, index: u32, bytes: u32, buffer: u32) -> Result<u32, SendError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let conn = self
-            .tcp
-            .connections
-            .at_mut(index)
-            .ok_or(SendError::BadSocket)?;
-        let owner = conn
-            .client()
-            .map_or(u32::MAX, |client| self.clients.index(client));
+        let conn = self.tcp.connections.at(index);
+        let conn = conn.ok_or(SendError::BadSocket)?;
         if conn.is(Fact::Over) {
             return Err(SendError::NotConnected);
         }
         if conn.is(Fact::SendClosed) {
             return Err(SendError::ShutDown);
         }
-        let bytes = match data {
-            Data::Arena(range) => range.length,
-            Data::Inline(bytes) => u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-        };
         let is_far = |first: Send| {
             let end = conn.queued().saturating_add(bytes.into());
             end.saturating_sub(first.end(conn.queued())) > u32::MAX.into()
@@ -241,23 +266,22 @@ impl Stack {
         {
             return Err(SendError::TooMany);
         }
-        let (source, length) = match data {
-            Data::Arena(range) => {
-                range
-                    .offset
-                    .checked_add(range.length.into())
-                    .ok_or(SendError::TooBig)?;
-                (Source::Arena(range.offset), range.length)
-            }
-            Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD => return Err(SendError::TooBig),
-            Data::Inline(bytes) => {
-                let length = u32::try_from(bytes.len()).map_err(|_| SendError::TooBig)?;
-                (
-                    Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?),
-                    length,
-                )
-            }
-        };
+        let client = conn.client();
+        Ok(client.map_or(u32::MAX, |client| self.clients.index(client)))
+    }
+
+    /// Queues bytes that a connection takes.
+    #[inline(always)]
+    fn queue_send(
+        &mut self,
+        index: u32,
+        owner: u32,
+        source: Source,
+        length: u32,
+        token: Token,
+    ) -> Result<(), SendError> {
+        let conn = self.tcp.connections.at_mut(index);
+        let conn = conn.ok_or(SendError::BadSocket)?;
         let end = conn.queued().saturating_add(length.into());
         let send = Send {
             token,
@@ -271,15 +295,15 @@ impl Stack {
         }
         conn.tcp.queue(length);
         conn.note_change();
-        let may_send = conn.tcp.may_send();
+        let wakes = conn.tcp.may_send().then_some(conn.way);
         if length == 0
             && let Some(client) = conn.client()
         {
             self.tell(client, Actor::Connection(index));
         }
         // More to send changes no timer, and ends nothing.
-        if may_send {
-            self.tcp_wake(index);
+        if let Some(way) = wakes {
+            self.wake_by(way, index);
         }
         Ok(())
     }

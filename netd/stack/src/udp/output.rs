@@ -95,7 +95,8 @@ impl Stack {
         };
         match found {
             Found::Known(mac) => {
-                let written = self.udp_write(&parcel, mac, draft, memory);
+                draft.address_to(mac);
+                let written = self.udp_write(&parcel, draft, memory);
                 let error = written.is_none().then_some(SocketError::BadMemory);
                 self.udp_done(index, error);
                 let sent = written?;
@@ -114,7 +115,6 @@ impl Stack {
     fn udp_write<M: ClientMemory>(
         &mut self,
         parcel: &Parcel,
-        mac: MacAddress,
         draft: &mut Draft<'_>,
         memory: &M,
     ) -> Option<Sent> {
@@ -149,7 +149,6 @@ impl Stack {
         };
         Some(Sent {
             extent: extent.behind(HEADERS),
-            mac,
             meta,
         })
     }

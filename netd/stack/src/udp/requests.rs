@@ -6,7 +6,7 @@ use crate::actors::Actor;
 use crate::bindings;
 use crate::config::{Data, INLINE_PAYLOAD};
 use crate::error::{BindError, CancelError, ConnectError, ReceiveError, SendError, SocketError};
-use crate::id::Token;
+use crate::id::{InterfaceId, Token};
 use crate::ip::out::Path;
 use crate::memory::Range;
 use crate::options::SocketOptions;
@@ -158,29 +158,44 @@ impl Stack {
         }
         self.udp_bind_any(index)
             .map_err(|_| SendError::NoFreePort)?;
-        let source = match data {
-            Data::Arena(range) => Source::Arena(range.offset),
-            Data::Inline(bytes) => {
-                Source::Inline(self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?)
-            }
-        };
-        let length = u32::try_from(length).map_err(|_| SendError::TooBig)?;
         let send = Send {
             token,
-            source,
-            length,
+            source: Source::Spent,
+            length: u32::try_from(length).map_err(|_| SendError::TooBig)?,
             to: To::Peer(to),
         };
+        // Each by itself, so that what kind of request it is is known where it is written down.
+        match data {
+            Data::Arena(range) => {
+                let source = Source::Arena(range.offset);
+                self.udp_queue(index, owner, Send { source, ..send }, path.interface)
+            }
+            Data::Inline(bytes) => {
+                let kept = self.inline.keep(owner, bytes);
+                let source = Source::Inline(kept.ok_or(SendError::TooMany)?);
+                self.udp_queue(index, owner, Send { source, ..send }, path.interface)
+            }
+        }
+    }
+
+    /// Queues a datagram that leaves by this link.
+    #[inline(always)]
+    fn udp_queue(
+        &mut self,
+        index: u32,
+        owner: u32,
+        send: Send,
+        link: InterfaceId,
+    ) -> Result<(), SendError> {
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return Err(SendError::BadSocket);
         };
         if self.requests.push(&mut socket.sends, owner, send).is_err() {
-            self.release(source);
+            self.release(send.source);
             return Err(SendError::TooMany);
         }
         let number = self.numbering.number(Actor::Datagram(index));
-        self.senders
-            .push_if_free(Self::ready_queue(path.interface), number);
+        self.senders.push_if_free(Self::ready_queue(link), number);
         Ok(())
     }
 
