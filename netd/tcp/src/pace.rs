@@ -13,7 +13,7 @@ use core::time::Duration;
 use crate::time::Instant;
 use crate::window::Mss;
 
-/// The largest quantum: one super-segment.
+/// The largest quantum: one super-segment, as far as that is whole segments.
 const MAX_QUANTUM: u32 = 65_536;
 
 /// Segments that may leave in one go at first, and a few more.
@@ -36,7 +36,10 @@ pub(crate) struct Pacer {
 /// acknowledges every second one.
 pub(crate) fn quantum(rate: u64, mss: Mss) -> u32 {
     let half_millisecond = u32::try_from(rate / 2_000).unwrap_or(u32::MAX);
-    half_millisecond.clamp(u32::from(mss.get()) * 2, MAX_QUANTUM)
+    let segment = u32::from(mss.get());
+    // What would be left behind a super-segment would leave as a single short frame.
+    let most = MAX_QUANTUM - MAX_QUANTUM % segment;
+    half_millisecond.min(most).max(segment * 2)
 }
 
 impl Pacer {
@@ -205,7 +208,7 @@ mod tests {
             (0, 2_000),
             (4_000_000, 2_000),
             (40_000_000, 20_000),
-            (u64::MAX, 65_536),
+            (u64::MAX, 65_000),
         ];
         for (rate, bytes) in table {
             assert_eq!(quantum(rate, MSS), bytes);
