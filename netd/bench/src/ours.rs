@@ -215,6 +215,10 @@ impl Host {
                 return;
             };
             wire.filled(&frame);
+            // Nothing is sent before the peer has read it.
+            if let Some(loan) = frame.loan {
+                self.stack.end_loan(loan);
+            }
         }
     }
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub inline_per_client: u32,
     /// Inline payloads (at most 200 bytes) that wait to be acknowledged.
     pub inline_payloads: u32,
+    /// Frames that refer to clients' memory and are out with devices at a time; more are copied.
+    pub loans: u16,
     /// Packets that wait for a neighbour or for the link, of a full frame each.
     pub packets: u32,
     /// Neighbours remembered.
@@ -136,6 +138,7 @@ impl Default for Config {
             requests_per_client: 8_192,
             inline_per_client: 512,
             inline_payloads: 2_048,
+            loans: 256,
             packets: 256,
             neighbours: 1_024,
             packets_per_neighbour: 16,

@@ -53,6 +53,7 @@ mod info;
 mod inline;
 mod interface;
 mod ip;
+mod loans;
 mod memory;
 mod names;
 mod neigh;
@@ -102,6 +103,7 @@ pub use info::{
     AddressInfo, AddressState, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo, NeighbourState,
     Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
+pub use loans::Loan;
 pub use memory::{ClientMemory, Gone, Range};
 pub use options::{SocketOption, SocketOptions};
 pub use pieces::{Gathered, PIECES, Pieces};

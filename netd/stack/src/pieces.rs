@@ -9,6 +9,7 @@
 
 use crate::config::TransmitMeta;
 use crate::id::ClientId;
+use crate::loans::{Lender, Loan};
 use crate::memory::{ClientMemory, Range};
 use crate::requests::Source;
 use crate::sender::Store;
@@ -28,6 +29,7 @@ pub struct Pieces {
     ranges: [Range; PIECES],
     count: usize,
     limit: usize,
+    lender: Option<Lender>,
 }
 
 impl Pieces {
@@ -39,6 +41,7 @@ impl Pieces {
             ranges: [Range::new(0, 0); PIECES],
             count: 0,
             limit: limit.min(PIECES),
+            lender: None,
         }
     }
 
@@ -56,6 +59,12 @@ impl Pieces {
 
     pub(crate) fn clear(&mut self) {
         self.count = 0;
+        self.lender = None;
+    }
+
+    /// Whose stream the bytes are of; `None` when there are no pieces.
+    pub(crate) fn lender(&self) -> Option<Lender> {
+        self.lender.filter(|_| self.count > 0)
     }
 
     /// Adds a place; `false` when there are too many.
@@ -107,6 +116,8 @@ pub struct Gathered {
     pub tail: usize,
     /// What the device must do.
     pub meta: TransmitMeta,
+    /// What the frame's pieces are lent by: there is one if there are pieces.
+    pub loan: Option<Loan>,
 }
 
 /// The space that a frame is written into.
@@ -200,6 +211,14 @@ impl<'a> Payload<'a> {
             sum: Sum::ZERO,
         };
         Some((front, payload))
+    }
+
+    /// The bytes are those of a stream from here on.
+    #[inline]
+    pub(crate) fn of(&mut self, lender: Lender) {
+        if let Some(pieces) = &mut self.pieces {
+            pieces.lender = Some(lender);
+        }
     }
 
     /// Adds `len` bytes of a send, from `skip` on; how many of them had room. `None` when the

@@ -17,6 +17,7 @@ use crate::id::InterfaceId;
 use crate::inline::Inline;
 use crate::interface::{Interface, Medium};
 use crate::ip::incoming::LinkScope;
+use crate::loans::Loans;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
 use crate::net::Nets;
@@ -67,6 +68,7 @@ pub struct Stack {
     pub(crate) clients: Clients,
     pub(crate) requests: Requests,
     pub(crate) inline: Inline,
+    pub(crate) loans: Loans,
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
     pub(crate) icmp_limit: Limiter,
@@ -120,6 +122,7 @@ impl Stack {
                 clients + 1,
                 config.inline_per_client,
             ),
+            loans: Loans::new(config.loans),
             udp: Udp::new(config.datagram_sockets, config.resolutions, &mut rng),
             tcp: Tcp::new(&config, &mut rng),
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
@@ -355,7 +358,9 @@ impl Stack {
 
     /// Like [`Stack::output`], for devices that gather a frame from several places: payload in the
     /// memory of clients who lend it ([`ClientMemory::lend`]) is left there, and its places become
-    /// the frame's `pieces`. What the device does not sum is summed up in place.
+    /// the frame's `pieces`. What the device does not sum is summed up in place. When the device has
+    /// given such a frame back, [`Stack::end_loan`] is to be called with its loan: until then its
+    /// client is not told that the bytes are its own again.
     pub fn output_gathered<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
@@ -364,18 +369,24 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<Gathered> {
+        pieces.clear();
         let mut draft = Draft {
             buffer,
-            pieces: Some(&mut *pieces),
+            pieces: self.loans.has_room().then_some(&mut *pieces),
         };
         let (extent, meta) = self.output_draft(id, &mut draft, memory, now)?;
         if extent.referred == 0 {
             pieces.clear();
         }
+        let loan = match pieces.lender() {
+            Some(lender) => self.loans.lend(lender),
+            None => None,
+        };
         Some(Gathered {
             head: extent.head,
             tail: extent.tail,
             meta,
+            loan,
         })
     }
 

@@ -38,8 +38,14 @@ fn carry(world: &mut World, frame: &mut [u8]) {
                 let len = if turn == 0 {
                     let link = from.link;
                     let buffer = &mut buffer;
-                    frugal(|| stack.output_gathered(link, buffer, &mut pieces, memory, now))
-                        .map(|written| from.memory.assemble(&written, buffer, &pieces, frame))
+                    frugal(|| stack.output_gathered(link, buffer, &mut pieces, memory, now)).map(
+                        |written| {
+                            if let Some(loan) = written.loan {
+                                frugal(|| stack.end_loan(loan));
+                            }
+                            from.memory.assemble(&written, buffer, &pieces, frame)
+                        },
+                    )
                 } else {
                     frugal(|| stack.output(from.link, frame, memory, now)).map(|(len, _)| len)
                 };

@@ -14,6 +14,7 @@ use crate::error::SocketError;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::{Path, next_identification};
+use crate::loans::Lender;
 use crate::memory::ClientMemory;
 use crate::pieces::{Draft, Extent, Payload};
 use crate::sender::{Sent, Store};
@@ -88,10 +89,17 @@ impl Cut {
         draft: &mut Draft<'_>,
     ) -> Option<(Extent, u16)> {
         let segment_len = u32::from(self.segment_len);
+        // Not every device leaves CWR on the first of the segments that it makes.
+        let is_alone = self.next_flags.contains(Flags::CWR);
+        let longest = if is_alone { 0 } else { longest };
         let len = usize::try_from(self.left().min(longest.max(segment_len))).ok()?;
         let headers = ethernet::HEADER_LEN + self.series.header_len();
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, draft, summed)?;
+        payload.of(Lender {
+            connection: self.connection,
+            from: self.next,
+        });
         sends.gather(conn, asides, self.next, len, &mut payload)?;
         if payload.extent.len() < len {
             // One segment has room in every buffer. What is longer is the device's to sum up.

@@ -8,6 +8,7 @@ use crate::error::SocketError;
 use crate::event::EventKind;
 use crate::id::Token;
 use crate::inline::Inline;
+use crate::loans::Loans;
 use crate::packed::Requests;
 use crate::publish::Telling;
 use crate::requests::{Accepted, Request, Room, Source};
@@ -28,10 +29,14 @@ impl Stack {
             Self::tell_received(conn, &mut self.requests, telling, now)
                 && (conn.sends.is_empty()
                     || Self::tell_sent(
+                        index,
                         conn,
-                        &mut self.requests,
-                        &mut self.inline,
-                        &mut self.tcp.asides,
+                        (
+                            &mut self.requests,
+                            &mut self.inline,
+                            &mut self.loans,
+                            &mut self.tcp.asides,
+                        ),
                         telling,
                     ))
         } else {
@@ -60,9 +65,19 @@ impl Stack {
         let Some(conn) = self.tcp.connections.at_mut(index) else {
             return true;
         };
-        let asides = &mut self.tcp.asides;
-        Self::tell_sent(conn, &mut self.requests, &mut self.inline, asides, telling)
-            && self.tell_end(index, telling)
+        let stores = (
+            &mut self.requests,
+            &mut self.inline,
+            &mut self.loans,
+            &mut self.tcp.asides,
+        );
+        if !Self::tell_sent(index, conn, stores, telling) {
+            return false;
+        }
+        // The end tells of all sends that are left.
+        let is_ending = conn.is(Fact::Over) || conn.is(Fact::OurFinAcked);
+        let is_kept = is_ending && !conn.sends.is_empty() && self.loans.keep(index, u64::MAX);
+        is_kept || self.tell_end(index, telling)
     }
 
     fn tell_beginning(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
@@ -241,16 +256,17 @@ impl Stack {
         }
     }
 
+    /// Tells of sends whose bytes have come and that no frame refers to any more.
     fn tell_sent(
+        index: u32,
         conn: &mut Conn,
-        requests: &mut Requests,
-        inline: &mut Inline,
-        asides: &mut Asides,
+        (requests, inline, loans, asides): (&mut Requests, &mut Inline, &mut Loans, &mut Asides),
         telling: &mut Telling<'_>,
     ) -> bool {
         let socket = conn.socket();
         while let Some(send) = requests.first_send(&conn.sends) {
-            if send.end(conn.queued()) > conn.acked() {
+            let end = send.end(conn.queued());
+            if end > conn.acked() || loans.keep(index, end) {
                 break;
             }
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {

@@ -484,6 +484,7 @@ impl Stack {
         let (mut sends, mut rooms) = (conn.sends, conn.rooms);
         self.tcp.asides.give_back(&mut conn.aside);
         self.forget_record(index);
+        self.loans.forget(index);
         self.tcp.connections.remove_at(index);
         self.forget_requests(&mut sends);
         self.forget_requests(&mut rooms);

@@ -8,6 +8,7 @@ use crate::error::SocketError;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::Path;
+use crate::loans::Lender;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::pieces::{Draft, Payload};
@@ -174,6 +175,10 @@ impl Stack {
         let headers = ethernet::HEADER_LEN + ipv4::HEADER_LEN + header_len;
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, draft, summed)?;
+        payload.of(Lender {
+            connection: index,
+            from: emit.stream_offset,
+        });
         let sends = Sends {
             requests: &self.requests,
             store: Store {

@@ -118,6 +118,11 @@ impl Stack {
         draft: &mut Draft<'_>,
         memory: &M,
     ) -> Option<Sent> {
+        // A datagram is its client's again as soon as it has left: that is worth the copy.
+        let mut draft = Draft {
+            buffer: &mut *draft.buffer,
+            pieces: None,
+        };
         let len = usize::try_from(parcel.send.length).ok()?;
         let summing = self
             .interfaces
@@ -125,7 +130,7 @@ impl Stack {
             .summing();
         let headers = ethernet::HEADER_LEN + HEADERS;
         let summed = summing == Summing::Software;
-        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
+        let (front, mut payload) = Payload::behind(headers, &mut draft, summed)?;
         let store = Store {
             inline: &self.inline,
             memory,

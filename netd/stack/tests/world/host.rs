@@ -151,6 +151,7 @@ pub fn config() -> Config {
         datagram_sockets: 64,
         requests: 1_024,
         requests_per_socket: 64,
+        loans: 32,
         inline_payloads: 64,
         packets: 64,
         packets_per_neighbour: 4,

@@ -3,7 +3,7 @@
 use super::craft::{Peer, Seen, plain, seen};
 use super::{ARENA, Arenas, Host, at, config, facts, ip, mac, plan};
 use stack::{
-    AddressPlan, ClientId, Data, Instant, Pieces, Range, SocketId, Stack, Token, TransmitMeta,
+    AddressPlan, ClientId, Data, Instant, Loan, Pieces, Range, SocketId, Stack, Token, TransmitMeta,
 };
 use std::time::Duration;
 use wire::ipv4::Packet;
@@ -43,6 +43,9 @@ pub struct Sender {
     place: u64,
     /// Pieces of all frames, and the bytes in them.
     pub pieces: (usize, usize),
+    /// The device keeps frames that refer to the client's memory: these.
+    pub keeps_loans: bool,
+    pub loans: Vec<Loan>,
 }
 
 /// Bytes between what was sent in turn, so that pieces do not touch.
@@ -89,6 +92,8 @@ impl Sender {
             device,
             place: 0,
             pieces: (0, 0),
+            keeps_loans: false,
+            loans: Vec::new(),
         };
         // The claim of the address takes a while.
         let syn = loop {
@@ -196,6 +201,11 @@ impl Sender {
         let mut frame = vec![0xaa; 70_000];
         let len = memory.assemble(&written, &buffer, &pieces, &mut frame);
         frame.truncate(len);
+        match written.loan {
+            Some(loan) if self.keeps_loans => self.loans.push(loan),
+            Some(loan) => self.host.stack.end_loan(loan),
+            None => assert!(pieces.ranges().is_empty(), "pieces that nobody has lent"),
+        }
         Some((frame, written.meta))
     }
 

@@ -1,0 +1,228 @@
+//! Frames that are out with a device and refer to the memory of clients.
+//!
+//! *Owns* for each of them whose bytes it has, and from where in the stream on. *Invariant* what a
+//! client is told makes no byte its own again that a frame refers to: whoever has such a thing to tell
+//! asks here first, and is called when the frame that keeps it comes back.
+//! *Never* grows: when there is no place for another, bytes are copied instead.
+
+use crate::actors::Actor;
+use crate::queues::Queues;
+use crate::stack::Stack;
+use alloc::boxed::Box;
+use alloc::vec;
+
+/// A frame that refers to a client's memory; to be given back by [`Stack::end_loan`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loan(u16);
+
+impl Loan {
+    /// A number that names it as long as it is out, below [`crate::Config::loans`].
+    #[must_use]
+    pub const fn raw(self) -> u16 {
+        self.0
+    }
+
+    /// The loan with this number.
+    #[must_use]
+    pub const fn from_raw(raw: u16) -> Self {
+        Self(raw)
+    }
+}
+
+/// Whose bytes a frame refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lender {
+    /// The index of a connection.
+    pub(crate) connection: u32,
+    /// The place in its stream of the first byte of the frame.
+    pub(crate) from: u64,
+}
+
+/// No connection: it is gone, and nobody will ask for its frames.
+const NOBODY: u32 = u32::MAX;
+
+/// What is known of a frame.
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    lender: Lender,
+    /// The connection has something to tell when it is back.
+    is_missed: bool,
+}
+
+/// All of them.
+#[derive(Debug)]
+pub(crate) struct Loans {
+    out: Box<[Out]>,
+    /// In lists by connection, oldest first, so that only few of the others are looked at; the last
+    /// list has the places that are free.
+    lists: Queues,
+    missed: usize,
+}
+
+/// Lists of frames.
+const LISTS: u32 = 64;
+const FREE: u32 = LISTS;
+
+const fn list_of(connection: u32) -> u32 {
+    connection % LISTS
+}
+
+impl Loans {
+    /// For so many frames at a time.
+    pub(crate) fn new(most: u16) -> Self {
+        let lender = Lender {
+            connection: NOBODY,
+            from: 0,
+        };
+        let none = Out {
+            lender,
+            is_missed: false,
+        };
+        let mut lists = Queues::new(LISTS as usize + 1, most.into());
+        (0..most).for_each(|place| lists.push(FREE, place.into()));
+        Self {
+            out: vec![none; most.into()].into_boxed_slice(),
+            lists,
+            missed: 0,
+        }
+    }
+
+    /// Whether another frame may refer to clients' memory.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        !self.lists.is_empty(FREE)
+    }
+
+    /// A frame goes out. `None` when there is no place for it.
+    #[inline]
+    pub(crate) fn lend(&mut self, lender: Lender) -> Option<Loan> {
+        // The one that came back last is still in the processor's caches.
+        let place = self.lists.last(FREE)?;
+        *self.out.get_mut(place as usize)? = Out {
+            lender,
+            is_missed: false,
+        };
+        self.lists.push(list_of(lender.connection), place);
+        u16::try_from(place).ok().map(Loan)
+    }
+
+    /// A frame is back. The connection that missed it.
+    fn end(&mut self, loan: Loan) -> Option<u32> {
+        let place = u32::from(loan.0);
+        if self.lists.list_of(place).is_none_or(|list| list == FREE) {
+            return None;
+        }
+        self.lists.push(FREE, place);
+        let out = self.out.get_mut(place as usize)?;
+        let was_missed = core::mem::take(&mut out.is_missed);
+        self.missed -= usize::from(was_missed);
+        let connection = out.lender.connection;
+        (was_missed && connection != NOBODY).then_some(connection)
+    }
+
+    /// Whether a frame refers to bytes of the connection before this place of its stream. If so, the
+    /// connection is called when it is back.
+    pub(crate) fn keep(&mut self, connection: u32, before: u64) -> bool {
+        let list = list_of(connection);
+        let keeps = |place: &u32| {
+            let out = self.out.get(*place as usize);
+            out.is_some_and(|out| out.lender.connection == connection && out.lender.from < before)
+        };
+        let Some(place) = self.lists.iter(list).find(keeps) else {
+            return false;
+        };
+        if let Some(out) = self.out.get_mut(place as usize)
+            && !core::mem::replace(&mut out.is_missed, true)
+        {
+            self.missed += 1;
+        }
+        true
+    }
+
+    /// The connection's index may become another's.
+    pub(crate) fn forget(&mut self, connection: u32) {
+        for place in self.lists.iter(list_of(connection)) {
+            if let Some(out) = self.out.get_mut(place as usize)
+                && out.lender.connection == connection
+            {
+                out.lender.connection = NOBODY;
+                self.missed -= usize::from(core::mem::take(&mut out.is_missed));
+            }
+        }
+    }
+}
+
+impl Stack {
+    /// The device has given a frame back whose loan this is ([`crate::Gathered::loan`]), or never had
+    /// it: its pieces are referred to no more, and what waited for that can be told. To be called once
+    /// for each.
+    pub fn end_loan(&mut self, loan: Loan) {
+        let Some(index) = self.loans.end(loan) else {
+            return;
+        };
+        let conn = self.tcp.connections.at(index);
+        if let Some(client) = conn.and_then(|conn| conn.client()) {
+            self.tell(client, Actor::Connection(index));
+        }
+    }
+
+    /// Whether clients wait to be told something until frames are given back.
+    #[inline]
+    #[must_use]
+    pub fn misses_loans(&self) -> bool {
+        self.loans.missed > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lend(loans: &mut Loans, connection: u32, from: u64) -> Loan {
+        let lender = Lender { connection, from };
+        loans.lend(lender).expect("a place")
+    }
+
+    #[test]
+    fn bytes_are_kept_by_the_frames_that_have_them() {
+        let mut loans = Loans::new(4);
+        let first = lend(&mut loans, 7, 100);
+        let other = lend(&mut loans, 7 + LISTS, 0);
+        let second = lend(&mut loans, 7, 50);
+        assert!(loans.keep(7, 101) && loans.keep(7, 51));
+        assert!(!loans.keep(7, 50) && !loans.keep(8, 1_000));
+        assert_eq!(loans.end(other), None, "nobody missed it");
+        assert_eq!(loans.end(first), Some(7));
+        assert_eq!(loans.end(first), None, "once");
+        assert!(loans.keep(7, 51));
+        assert_eq!(loans.end(second), Some(7));
+        assert!(!loans.keep(7, u64::MAX));
+        assert_eq!(loans.missed, 0);
+    }
+
+    #[test]
+    fn a_connection_that_is_gone_misses_nothing() {
+        let mut loans = Loans::new(2);
+        let loan = lend(&mut loans, 3, 0);
+        assert!(loans.keep(3, 1));
+        loans.forget(3);
+        assert!(!loans.keep(3, u64::MAX), "its successor has none");
+        assert_eq!(loans.missed, 0);
+        assert_eq!(loans.end(loan), None);
+    }
+
+    #[test]
+    fn there_are_so_many_and_no_more() {
+        let mut loans = Loans::new(2);
+        let both = [lend(&mut loans, 1, 0), lend(&mut loans, 1, 0)];
+        let lender = Lender {
+            connection: 1,
+            from: 0,
+        };
+        assert!(!loans.has_room() && loans.lend(lender).is_none());
+        assert_ne!(both[0], both[1]);
+        assert_eq!(loans.end(both[1]), None);
+        assert!(loans.has_room());
+        assert_eq!(loans.end(Loan::from_raw(9)), None);
+    }
+}
