@@ -1,5 +1,6 @@
 //! The kernel on the simulated machine: system calls by register, invariants, random programs.
 
+mod addresses;
 mod fuzz;
 mod images;
 mod tree;

@@ -92,13 +92,24 @@ pub fn unmap(
 pub fn physical(
     kernel: &mut Kernel,
     caller: Caller,
-    [memory, offset, ..]: Arguments,
+    [memory, offset, device, ..]: Arguments,
 ) -> Result<Reply, Error> {
     let offset = size_of(offset)?;
     let (memory, rights) = kernel.memory(caller, memory)?;
-    require(rights, Rights::DMA)?;
-    let (address, _) = kernel.memories[memory]
+    if device == 0 {
+        require(rights, Rights::DMA)?;
+    } else {
+        // Who may let a device do what it likes to RAM is told nothing that it could not do by
+        // guessing; and it may do both to this memory itself.
+        let Entry { object, rights: of } = kernel.entry(caller, device)?;
+        if !matches!(object, ObjectRef::Device(_)) {
+            return Err(Error::BadHandle);
+        }
+        require(of, Rights::DMA)?;
+        require(rights, Rights::READ | Rights::WRITE)?;
+    }
+    let (address, run) = kernel.memories[memory]
         .physical(offset)
         .ok_or(Error::BadArgument)?;
-    Ok(Reply::One(address))
+    Ok(Reply::Two(address, run as u64))
 }

@@ -87,10 +87,11 @@ impl Devices {
         let mut handles = Vec::new();
         match wanted {
             Wanted::None => {}
-            Wanted::Uart => give_window(&self.uart, &mut handles)?,
+            Wanted::Uart => give_window(&self.uart, Rights::empty(), &mut handles)?,
             Wanted::Network => {
                 for window in &self.network {
-                    give_window(window, &mut handles)?;
+                    // It is to be told where clients' memory is, too.
+                    give_window(window, Rights::DMA, &mut handles)?;
                     let memory = device_memory(NETWORK_MEMORY, window)?;
                     handles.push((HandleTag::Memory.with(0), memory.into_handle()));
                 }
@@ -106,11 +107,15 @@ pub fn wall_seconds(boot: &BootInfo) -> Option<u64> {
     clock.seconds().ok().filter(|seconds| *seconds != 0)
 }
 
-/// Registers and interrupt of a device, for another process.
-fn give_window(window: &DeviceWindow, handles: &mut Handles) -> Result<(), abi::Error> {
+/// Registers and interrupt of a device, for another process; with `more` rights to the device.
+fn give_window(
+    window: &DeviceWindow,
+    more: Rights,
+    handles: &mut Handles,
+) -> Result<(), abi::Error> {
     let registers = duplicate(
         window.device,
-        Rights::READ | Rights::WRITE | Rights::TRANSFER,
+        Rights::READ | Rights::WRITE | Rights::TRANSFER | more,
     )?;
     let interrupt = duplicate(window.interrupt, Rights::SIGNAL | Rights::TRANSFER)?;
     handles.push((HandleTag::Registers.with(window.physical), registers));

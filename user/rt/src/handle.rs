@@ -6,6 +6,7 @@
 use abi::{
     Error, Handle, ObjectInfo, ProcessInfo, Protection, Rights, SystemInfo, SystemOperation,
 };
+use alloc::vec::Vec;
 use ring::{Endpoint, Region, Side};
 
 use crate::{mapping::Mapping, syscall};
@@ -252,9 +253,48 @@ impl Memory {
     ///
     /// [`Error::Denied`] without the DMA right.
     pub fn physical(&self, offset: u64) -> Result<u64, Error> {
-        syscall::memory_physical(self.raw(), offset)
+        syscall::memory_physical(self.raw(), offset, Handle::NONE).map(|(physical, _)| physical)
+    }
+
+    /// Where a device finds all of it, in order. The addresses are good for as long as the memory is
+    /// mapped or a handle to it is open.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] without the rights to read and write it, or if the device's handle was without
+    /// the DMA right.
+    pub fn runs(&self, reach: &Reach) -> Result<Vec<Run>, Error> {
+        let bytes = self.size()? as u64;
+        let (mut runs, mut offset) = (Vec::new(), 0);
+        while offset < bytes {
+            let (physical, length) = syscall::memory_physical(self.raw(), offset, reach.0.raw())?;
+            let length = length.min(bytes - offset).max(1);
+            runs.push(Run {
+                offset,
+                physical,
+                length,
+            });
+            offset += length;
+        }
+        Ok(runs)
     }
 }
+
+/// Bytes of memory that a device finds together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Where they begin in the memory.
+    pub offset: u64,
+    /// Where a device finds the first one.
+    pub physical: u64,
+    /// How many they are.
+    pub length: u64,
+}
+
+/// What is left of a device's handle when its registers are mapped: by the DMA right, if it has that,
+/// to be told where the device finds memory ([`Memory::runs`]).
+#[derive(Debug)]
+pub struct Reach(Device);
 
 kind! {
     /// A range of device registers.
@@ -262,6 +302,15 @@ kind! {
 }
 
 impl Device {
+    /// As [`Self::into_registers`]; what is left of the handle comes too.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn into_registers_and_reach(self) -> Result<(hardware::Registers, Reach), Error> {
+        Ok((self.registers()?, Reach(self)))
+    }
+
     /// Maps the pages that hold the registers, for the rest of the program. Several devices may
     /// share a page: [`hardware::Registers::narrow`] leaves the window of one.
     ///
@@ -269,11 +318,16 @@ impl Device {
     ///
     /// [`Error::Denied`], [`Error::NoMemory`].
     pub fn into_registers(self) -> Result<hardware::Registers, Error> {
+        self.registers()
+    }
+
+    /// To be called once: no other handle by which they could be mapped again is given out.
+    fn registers(&self) -> Result<hardware::Registers, Error> {
         let bytes = usize::try_from(self.0.info()?.size).map_err(|_| Error::BadArgument)?;
         let how = Protection::READ | Protection::WRITE;
         let base = syscall::memory_map(self.raw(), 0, bytes, how)?;
         // SAFETY: mapped as device memory just now and never unmapped; registers of the machine's
-        // devices are words, and the handle by which they could be mapped again is consumed.
+        // devices are words, and both callers consume the handle by which they could be mapped again.
         Ok(unsafe { hardware::Registers::new(base, bytes) })
     }
 }

@@ -176,9 +176,14 @@ pub(crate) unsafe fn memory_unmap(base: NonNull<u8>, bytes: usize) -> Result<(),
     unsafe { enter(Syscall::MemoryUnmap, arguments) }.map(drop)
 }
 
-pub(crate) fn memory_physical(memory: Handle, offset: u64) -> Result<u64, Error> {
-    let arguments = [memory.0.into(), offset, 0, 0, 0, 0];
-    plain(Syscall::MemoryPhysical, arguments).map(|(physical, _)| physical)
+/// The address of a byte, and how many lie there without a gap.
+pub(crate) fn memory_physical(
+    memory: Handle,
+    offset: u64,
+    device: Handle,
+) -> Result<(u64, u64), Error> {
+    let arguments = [memory.0.into(), offset, device.0.into(), 0, 0, 0];
+    plain(Syscall::MemoryPhysical, arguments)
 }
 
 pub(crate) fn interrupt_acknowledge(interrupt: Handle) -> Result<(), Error> {
