@@ -5,7 +5,7 @@ use core::fmt;
 use abi::PAGE_SIZE;
 use device::Offloads;
 use rt::GivenDevice;
-use rt::handle::Interrupt;
+use rt::handle::{Interrupt, Reach};
 use virtio::{InitError, MmioTransport, WINDOW_BYTES};
 use virtio_net::{Config, VirtioNet};
 
@@ -16,6 +16,8 @@ pub type NetworkDevice = VirtioNet<MmioTransport<'static>>;
 pub struct Hardware {
     pub device: NetworkDevice,
     pub interrupt: Interrupt,
+    /// By which the device's owner is told where clients' memory is.
+    pub reach: Reach,
 }
 
 /// Why a device cannot be used.
@@ -65,7 +67,7 @@ impl Hardware {
         let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
         // Several windows share a page; ours begins within it.
         let start = usize::try_from(given.physical).map_err(|_| Trouble::Window)? % PAGE_SIZE;
-        let registers = given.registers.into_registers()?;
+        let (registers, reach) = given.registers.into_registers_and_reach()?;
         let window = registers
             .narrow(start, WINDOW_BYTES)
             .map_err(|_| Trouble::Window)?;
@@ -82,6 +84,7 @@ impl Hardware {
         Ok(Self {
             device,
             interrupt: given.interrupt,
+            reach,
         })
     }
 }

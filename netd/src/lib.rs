@@ -45,8 +45,9 @@ mod session;
 mod settings;
 mod tables;
 
+pub use arenas::Ground;
 pub use hardware::NetworkDevice;
-pub use nic::Nic;
+pub use nic::{Lends, Nic};
 pub use server::{Server, Turn};
 pub use session::Peer;
 pub use settings::Settings;

@@ -16,12 +16,13 @@ use core::task::{Context, Poll, Waker};
 use abi::Signals;
 use ring::Arena;
 use rt::Signalled;
-use rt::handle::Interrupt;
+use rt::handle::{Interrupt, Memory, Reach};
 use rt::link::{Link, Signal};
 use rt::system;
 use rt::time::Moment;
 use stack::Instant;
 
+use crate::arenas::Ground;
 use crate::hardware::NetworkDevice;
 use crate::process::{self, Started, now};
 use crate::server::{Server, Turn};
@@ -37,7 +38,7 @@ type Netd = Server<Within, NetworkDevice>;
 /// The server's end of a session within the process.
 struct Within {
     link: Link,
-    arena: Option<Arena>,
+    ground: Option<Ground>,
 }
 
 impl Peer for Within {
@@ -45,8 +46,9 @@ impl Peer for Within {
         &mut self.link
     }
 
-    fn take_arena(&mut self, bytes: usize) -> Option<Arena> {
-        self.arena.take().filter(|arena| arena.len() >= bytes)
+    fn take_arena(&mut self, bytes: usize) -> Option<Ground> {
+        let ground = self.ground.take();
+        ground.filter(|ground| ground.arena.len() >= bytes)
     }
 }
 
@@ -58,6 +60,8 @@ pub struct Network {
 
 struct Shared {
     server: RefCell<Netd>,
+    /// Tells where the device finds the program's memory.
+    reach: Option<Reach>,
     /// A session was opened since the server's task looked last.
     is_opened: Cell<bool>,
     /// The task, when it sleeps.
@@ -73,10 +77,15 @@ impl Network {
     }
 
     fn of(started: Started<Within>) -> Self {
-        let Started { server, interrupt } = started;
+        let Started {
+            server,
+            interrupt,
+            reach,
+        } = started;
         let network = Self {
             shared: Rc::new(Shared {
                 server: RefCell::new(server),
+                reach,
                 is_opened: Cell::new(false),
                 sleeper: RefCell::new(None),
             }),
@@ -91,10 +100,15 @@ impl Network {
     #[must_use]
     pub fn open(&self, bytes: usize) -> Option<(Link, Arena)> {
         let (link, theirs) = Link::pair(RING_SLOTS);
-        let (arena, seen) = Arena::shared(bytes);
+        let reach = self.shared.reach.as_ref();
+        let in_pages = reach.and_then(|reach| pages(bytes, reach).ok());
+        let (arena, seen) = in_pages.unwrap_or_else(|| {
+            let (arena, seen) = Arena::shared(bytes);
+            (arena, seen.into())
+        });
         let peer = Within {
             link: theirs,
-            arena: Some(seen),
+            ground: Some(seen),
         };
         // It is the program's own network: it may change it.
         let is_taken_in = self.shared.server.borrow_mut().connect(peer, true, now());
@@ -104,6 +118,14 @@ impl Network {
         }
         is_taken_in.then_some((link, arena))
     }
+}
+
+/// An arena of pages of its own, which the device finds: the program's view, and the server's.
+fn pages(bytes: usize, reach: &Reach) -> Result<(Arena, Ground), abi::Error> {
+    let memory = Memory::create(bytes)?;
+    let runs = memory.runs(reach)?;
+    let arena = memory.map_arena()?;
+    Ok((arena.view(), Ground { arena, runs }))
 }
 
 /// The loop: work while there is work, and let the program have its turn in between.
@@ -236,8 +258,11 @@ mod tests {
         let settings = Settings::parse(|_| None);
         let config = tables(64 << 20, super::SESSIONS);
         let server = Server::new(config, &settings, [7; 32], None, now());
-        let interrupt = None;
-        Network::of(Started { server, interrupt })
+        Network::of(Started {
+            server,
+            interrupt: None,
+            reach: None,
+        })
     }
 
     async fn session(network: &Network) -> Net {

@@ -7,12 +7,14 @@
 
 extern crate alloc;
 
+use alloc::sync::Arc;
+
 use abi::{ObjectKind, Rights};
 use netd::process::{self, Started, now};
-use netd::{NetworkDevice, Peer, Server, Turn};
+use netd::{Ground, NetworkDevice, Peer, Server, Turn};
 use protocol::ARENA_TAG;
-use ring::{Arena, Look};
-use rt::handle::{Interrupt, Memory};
+use ring::Look;
+use rt::handle::{Interrupt, Memory, Reach};
 use rt::link::Link;
 use rt::system::{self, Client, Permissions};
 
@@ -36,6 +38,8 @@ type Netd = Server<Channel, NetworkDevice>;
 /// A client's end of its channel.
 struct Channel {
     link: Link,
+    /// Tells where the device finds the client's memory.
+    reach: Option<Arc<Reach>>,
 }
 
 impl Peer for Channel {
@@ -43,8 +47,8 @@ impl Peer for Channel {
         &mut self.link
     }
 
-    fn take_arena(&mut self, bytes: usize) -> Option<Arena> {
-        let mut arena = None;
+    fn take_arena(&mut self, bytes: usize) -> Option<Ground> {
+        let mut ground = None;
         // Whatever else is in the queue nobody asked for: closed.
         while let Ok((handle, tag)) = self.link.receive_handle() {
             let info = handle.info().ok()?;
@@ -52,11 +56,21 @@ impl Peer for Channel {
             let fits = info.kind == ObjectKind::Memory as u32
                 && rights.contains(Rights::READ | Rights::WRITE)
                 && info.size >= bytes as u64;
-            if tag == ARENA_TAG && fits && arena.is_none() {
-                arena = Memory::from_handle(handle).map_arena().ok();
+            if tag == ARENA_TAG && fits && ground.is_none() {
+                ground = self.map(&Memory::from_handle(handle));
             }
         }
-        arena
+        ground
+    }
+}
+
+impl Channel {
+    /// The mapping keeps the pages where they are. Without addresses, what the client sends is copied.
+    fn map(&self, memory: &Memory) -> Option<Ground> {
+        let arena = memory.map_arena().ok()?;
+        let runs = self.reach.as_ref().map(|reach| memory.runs(reach));
+        let runs = runs.and_then(Result::ok).unwrap_or_default();
+        Some(Ground { arena, runs })
     }
 }
 
@@ -64,16 +78,21 @@ fn run(mut env: rt::Env) -> i32 {
     let Started {
         mut server,
         interrupt,
+        reach,
     } = process::start(&mut env, CLIENTS);
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");
         return FAILED;
     }
-    serve(&mut server, interrupt.as_ref())
+    serve(
+        &mut server,
+        interrupt.as_ref(),
+        reach.map(Arc::new).as_ref(),
+    )
 }
 
 /// The loop: work while there is work, then sleep. Ends when the machine goes down.
-fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
+fn serve(server: &mut Netd, interrupt: Option<&Interrupt>, reach: Option<&Arc<Reach>>) -> i32 {
     let Ok(lingering) = system::linger() else {
         return FAILED;
     };
@@ -93,7 +112,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
                 process::finish(server);
                 return 0;
             }
-            if accept(server) {
+            if accept(server, reach) {
                 continue;
             }
         }
@@ -117,7 +136,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>) -> i32 {
 
 /// Takes in clients that wait. True when there were some.
 #[inline(never)]
-fn accept(server: &mut Netd) -> bool {
+fn accept(server: &mut Netd, reach: Option<&Arc<Reach>>) -> bool {
     let mut any = false;
     while let Ok(Some(Client {
         channel,
@@ -130,7 +149,8 @@ fn accept(server: &mut Netd) -> bool {
         let admin = permissions.contains(Permissions::ADMIN);
         match Link::adopt(channel) {
             Ok(link) => {
-                if !server.connect(Channel { link }, admin, now()) {
+                let reach = reach.cloned();
+                if !server.connect(Channel { link, reach }, admin, now()) {
                     log::warn!("no place for client {name}");
                 }
             }

@@ -2,10 +2,15 @@
 //!
 //! *Owns* the device and the name of its interface. *Never* copies a frame: the stack reads
 //! received frames where the device put them and writes frames to send where the device fetches
-//! them.
+//! them; payload stays in clients' memory if the device gathers.
 
-use device::{Checksum, Device, Offloads, Verified};
-use stack::{ClientMemory, Instant, InterfaceId, ReceiveMeta, Stack, TransmitChecksum};
+use device::{Checksum, Device, Gathered, Offload, Offloads, Places, Verified};
+use stack::{
+    ClientMemory, Instant, InterfaceId, Loan, Pieces, ReceiveMeta, Stack, TransmitChecksum,
+    TransmitMeta,
+};
+
+use crate::arenas::PIECES;
 
 /// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
 /// and timers wait at most some hundred microseconds.
@@ -13,10 +18,26 @@ pub const BURST: usize = 64;
 /// Sent frames that may lie with the device before they are taken back: several at a time.
 const REAP_AT: usize = 32;
 
+/// Memory of clients that frames may refer to.
+pub trait Lends: ClientMemory {
+    /// A frame with this loan refers to these pieces: names their places. `false` if they have none, and
+    /// there is no such frame.
+    fn lend_out(&mut self, loan: Loan, pieces: &Pieces, places: &mut Places) -> bool;
+
+    /// The device has given the frame back.
+    fn take_back(&mut self, loan: Loan);
+}
+
 /// The network device and its interface.
 pub struct Nic<D> {
     device: D,
     interface: InterfaceId,
+    /// The device fetches frames from several places.
+    gathers: bool,
+    /// Of the frame that is being written.
+    pieces: Pieces,
+    /// Frames with the device that refer to clients' memory.
+    lent: usize,
     up: bool,
     /// Frames that the device has been given and not given back.
     in_flight: usize,
@@ -29,9 +50,15 @@ impl<D: Device> Nic<D> {
     /// A device whose interface the stack knows already.
     pub fn new(device: D, interface: InterfaceId) -> Self {
         let up = device.link_up();
+        let facts = device.facts();
+        // Who has to sum up what is sent reads it all: then a copy costs nothing.
+        let gathers = facts.places > 0 && facts.offloads.has(Offload::ChecksumOut);
         Self {
             device,
             interface,
+            gathers,
+            pieces: Pieces::new(PIECES),
+            lent: 0,
             up,
             in_flight: 0,
             watched: false,
@@ -73,29 +100,22 @@ impl<D: Device> Nic<D> {
     }
 
     /// Lets the stack write a burst of frames for the device. Returns how many there were.
-    pub fn transmit<M: ClientMemory>(
-        &mut self,
-        stack: &mut Stack,
-        memory: &mut M,
-        now: Instant,
-    ) -> usize {
+    pub fn transmit<M: Lends>(&mut self, stack: &mut Stack, memory: &mut M, now: Instant) -> usize {
         if self.in_flight >= REAP_AT {
-            self.reap();
+            self.reap(stack, memory);
         }
         let interface = self.interface;
         let mut sent = 0;
         while sent < BURST
             && stack.has_output(interface)
-            && self.device.provide_transmit(&mut |frame| {
-                let (length, meta) = stack.output(interface, frame, memory, now)?;
-                let checksum = match meta.checksum {
-                    TransmitChecksum::Complete => Checksum::Complete,
-                    TransmitChecksum::Partial { start, offset } => {
-                        Checksum::Partial { start, offset }
-                    }
-                };
-                Some((length, device::TransmitMeta::whole(checksum)))
-            })
+            && if self.gathers {
+                self.provide_gathered(stack, memory, now)
+            } else {
+                self.device.provide_transmit(&mut |frame| {
+                    let (length, meta) = stack.output(interface, frame, memory, now)?;
+                    Some((length, told(meta)))
+                })
+            }
         {
             sent += 1;
         }
@@ -108,17 +128,57 @@ impl<D: Device> Nic<D> {
         sent
     }
 
+    /// Gives the device one frame, whose payload may be in clients' memory.
+    fn provide_gathered<M: Lends>(
+        &mut self,
+        stack: &mut Stack,
+        memory: &mut M,
+        now: Instant,
+    ) -> bool {
+        let (interface, pieces, lent) = (self.interface, &mut self.pieces, &mut self.lent);
+        self.device.provide_gathered(&mut |buffer, places| {
+            let frame = stack.output_gathered(interface, buffer, pieces, memory, now)?;
+            if let Some(loan) = frame.loan {
+                if !memory.lend_out(loan, pieces, places) {
+                    // It is lost, as it could be anywhere on its way.
+                    stack.end_loan(loan);
+                    return None;
+                }
+                *lent += 1;
+            }
+            Some(Gathered {
+                head: frame.head,
+                tail: frame.tail,
+                meta: told(frame.meta),
+                token: frame.loan.map(Loan::raw),
+            })
+        })
+    }
+
+    /// Takes back what the device has sent of clients' memory, so that they can be told.
+    pub fn collect<M: Lends>(&mut self, stack: &mut Stack, memory: &mut M) {
+        if self.lent > 0 {
+            self.reap(stack, memory);
+        }
+    }
+
     /// Whether the device still has frames to send.
-    pub fn is_transmitting(&mut self) -> bool {
-        self.reap();
+    pub fn is_transmitting<M: Lends>(&mut self, stack: &mut Stack, memory: &mut M) -> bool {
+        self.reap(stack, memory);
         self.in_flight > 0
     }
 
-    fn reap(&mut self) {
+    fn reap<M: Lends>(&mut self, stack: &mut Stack, memory: &mut M) {
         // A device that breaks its rings is set up anew, and knows no wish of ours any more.
         self.watched = false;
         let sent = self.device.reap_transmit();
         self.in_flight = self.in_flight.saturating_sub(sent);
+        while let Some(token) = self.device.take_back() {
+            let loan = Loan::from_raw(token);
+            memory.take_back(loan);
+            stack.end_loan(loan);
+            self.lent = self.lent.saturating_sub(1);
+        }
     }
 
     /// Whether the link went up or down since the last look, and to what.
@@ -127,8 +187,13 @@ impl<D: Device> Nic<D> {
         (up != core::mem::replace(&mut self.up, up)).then_some(up)
     }
 
-    /// Before sleeping: asks for an interrupt. True when something has come meanwhile.
-    pub fn arm(&mut self) -> bool {
+    /// Before sleeping: asks for an interrupt, also when frames come back if they are missed. True when
+    /// something has come meanwhile.
+    pub fn arm(&mut self, are_missed: bool) -> bool {
+        if are_missed {
+            self.device.want_back();
+            self.watched = false;
+        }
         if self.watched {
             return false;
         }
@@ -147,5 +212,17 @@ impl<D: Device> Nic<D> {
     /// What the device did wrong since the start.
     pub fn faults(&self) -> u64 {
         self.device.faults()
+    }
+}
+
+/// What the device must know of a frame.
+fn told(meta: TransmitMeta) -> device::TransmitMeta {
+    let checksum = match meta.checksum {
+        TransmitChecksum::Complete => Checksum::Complete,
+        TransmitChecksum::Partial { start, offset } => Checksum::Partial { start, offset },
+    };
+    device::TransmitMeta {
+        checksum,
+        segment: meta.segment,
     }
 }

@@ -6,7 +6,7 @@
 use core::time::Duration;
 
 use device::Device;
-use rt::handle::Interrupt;
+use rt::handle::{Interrupt, Reach};
 use rt::system;
 use stack::Instant;
 
@@ -31,6 +31,8 @@ pub struct Started<P> {
     pub server: Server<P, NetworkDevice>,
     /// Masked: the first acknowledgement opens it.
     pub interrupt: Option<Interrupt>,
+    /// What tells where the device finds clients' memory.
+    pub reach: Option<Reach>,
 }
 
 /// Makes a server for `clients` clients of what the process was given.
@@ -46,11 +48,15 @@ pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
     if !env.seeded {
         log::warn!("no entropy: sequence numbers and ports can be guessed");
     }
-    let (device, interrupt) = match Hardware::find(env, settings.offloads) {
-        Some(hardware) => (Some(hardware.device), Some(hardware.interrupt)),
+    let (device, interrupt, reach) = match Hardware::find(env, settings.offloads) {
+        Some(Hardware {
+            device,
+            interrupt,
+            reach,
+        }) => (Some(device), Some(interrupt), Some(reach)),
         None => {
             log::warn!("no network device: loopback only");
-            (None, None)
+            (None, None, None)
         }
     };
     let memory = system::figures().map_or(LEAST_MEMORY, |figures| figures.memory_total);
@@ -58,6 +64,7 @@ pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
     Started {
         server: Server::new(config, &settings, env.seed, device, now()),
         interrupt,
+        reach,
     }
 }
 

@@ -95,7 +95,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         device: Option<D>,
         now: Instant,
     ) -> Self {
-        let clients = config.clients;
+        let (clients, loans) = (config.clients, config.loans);
         // Once for each start of netd.
         config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
@@ -105,7 +105,7 @@ impl<P: Peer, D: Device> Server<P, D> {
             stack,
             nic,
             clients: Clients::new(clients),
-            arenas: Arenas::new(clients),
+            arenas: Arenas::new(clients, loans),
             facts: Facts {
                 hostname: settings.hostname.clone(),
                 fallback: match settings.plan {
@@ -162,6 +162,9 @@ impl<P: Peer, D: Device> Server<P, D> {
             self.stack.fire(&mut self.arenas, now);
             found += 1;
         }
+        if let Some(nic) = &mut self.nic {
+            nic.collect(&mut self.stack, &mut self.arenas);
+        }
         found += self.publish(now);
         if let Some(nic) = &mut self.nic {
             found += nic.transmit(&mut self.stack, &mut self.arenas, now);
@@ -195,7 +198,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         let mut more = self.notice_changes();
         more |= self.clients.announce_sleep() == Look::MoreWork;
         if let Some(nic) = &mut self.nic {
-            more |= nic.arm();
+            more |= nic.arm(self.stack.misses_loans());
         }
         self.facts.sleeps += u64::from(!more);
         more
@@ -259,7 +262,9 @@ impl<P: Peer, D: Device> Server<P, D> {
 
     /// Whether the device still has frames to send.
     pub fn is_transmitting(&mut self) -> bool {
-        self.nic.as_mut().is_some_and(Nic::is_transmitting)
+        let (stack, arenas) = (&mut self.stack, &mut self.arenas);
+        let nic = self.nic.as_mut();
+        nic.is_some_and(|nic| nic.is_transmitting(stack, arenas))
     }
 
     /// The stack, to look at.
@@ -440,7 +445,13 @@ fn attach<D: Device>(
         checksum_transmit: facts.offloads.has(Offload::ChecksumOut),
     };
     match stack.add_interface(link, plan, now) {
-        Ok(interface) => Some(Nic::new(device, interface)),
+        Ok(interface) => {
+            // Long segments have no room in a buffer. The stack does not ask by which family they leave.
+            if facts.places > 0 && facts.cuts.tcp4 && facts.cuts.tcp6 {
+                stack.offload_segments(interface, u32::MAX);
+            }
+            Some(Nic::new(device, interface))
+        }
         Err(error) => {
             log::error!("network device not usable: {error:?}");
             None

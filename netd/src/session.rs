@@ -11,10 +11,11 @@ use protocol::{
     Code, Event, EventBody, EventKind, Message, Operation, SocketId, Subscribe, completion, ready,
     refusal,
 };
-use ring::{Arena, Look};
+use ring::Look;
 use rt::link::{Broken, Link};
 use stack::{ClientId, Offer};
 
+use crate::arenas::Ground;
 use crate::service::{completion_of, is_awaited, is_quiet};
 
 /// Sockets whose readiness is remembered while the client does not take its events.
@@ -27,7 +28,7 @@ pub trait Peer {
 
     /// The memory that the client has queued to be its arena, if it will do: readable, writable,
     /// and at least `bytes` long.
-    fn take_arena(&mut self, bytes: usize) -> Option<Arena>;
+    fn take_arena(&mut self, bytes: usize) -> Option<Ground>;
 }
 
 /// What the client has been asked to ring for. The request stands until the client rings: while it
@@ -263,7 +264,6 @@ impl<P: Peer> Session<P> {
 mod tests {
     use super::*;
     use protocol::outcome;
-    use ring::Arena;
     use stack::{EventKind as Kind, Token};
 
     struct Ours(Link);
@@ -272,7 +272,7 @@ mod tests {
         fn link(&mut self) -> &mut Link {
             &mut self.0
         }
-        fn take_arena(&mut self, _: usize) -> Option<Arena> {
+        fn take_arena(&mut self, _: usize) -> Option<Ground> {
             None
         }
     }

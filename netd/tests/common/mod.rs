@@ -15,8 +15,9 @@ use std::rc::{Rc, Weak};
 
 use device::{Cuts, Device, Facts, Filled, Received};
 use net::Net;
-use netd::{Peer, Server, Settings, Turn};
+use netd::{Ground, Peer, Server, Settings, Turn};
 use ring::Arena;
+use rt::handle::Run;
 use rt::link::Link;
 use stack::{Config, Instant};
 
@@ -31,7 +32,17 @@ const PATIENCE: u32 = 64;
 pub struct TestPeer {
     link: Link,
     arena: Option<Arena>,
+    /// Where a device finds it.
+    runs: Vec<Run>,
     client: Weak<()>,
+}
+
+impl TestPeer {
+    /// A device finds the client's memory in these runs. Gives a view of it.
+    pub fn lie_at(&mut self, runs: Vec<Run>) -> Arena {
+        self.runs = runs;
+        self.arena.as_ref().expect("not attached yet").view()
+    }
 }
 
 /// A client without any library: its link, its view of the arena, its life.
@@ -49,6 +60,7 @@ pub fn client_and_peer(slots: usize, bytes: usize) -> (TestPeer, RawClient) {
     let peer = TestPeer {
         link: theirs,
         arena: Some(seen),
+        runs: Vec::new(),
         client: Rc::downgrade(&life),
     };
     (peer, RawClient { link, arena, life })
@@ -71,8 +83,10 @@ impl Peer for TestPeer {
         &mut self.link
     }
 
-    fn take_arena(&mut self, bytes: usize) -> Option<Arena> {
-        self.arena.take().filter(|arena| arena.len() >= bytes)
+    fn take_arena(&mut self, bytes: usize) -> Option<Ground> {
+        let arena = self.arena.take().filter(|arena| arena.len() >= bytes)?;
+        let runs = core::mem::take(&mut self.runs);
+        Some(Ground { arena, runs })
     }
 }
 

@@ -77,6 +77,16 @@ impl Arena {
         (view(Arc::clone(&keeper)), view(keeper))
     }
 
+    /// Another view of the same memory within this process.
+    #[must_use]
+    pub fn view(&self) -> Self {
+        Self {
+            base: self.base,
+            length: self.length,
+            keeper: self.keeper.clone(),
+        }
+    }
+
     /// Bytes of the arena; zero after [`Self::unmap`].
     #[must_use]
     pub const fn len(&self) -> usize {
