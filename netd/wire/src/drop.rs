@@ -276,6 +276,33 @@ reasons! {
     DnsUnexpected = "dns.unexpected",
 
     // Limits of ours.
+    /// For an address or group that is not ours, over IPv6.
+    Ipv6NotForUs = "ipv6.not_for_us",
+    /// The interface takes no part in IPv6.
+    Ipv6Disabled = "ipv6.disabled",
+    /// The loopback address, off loopback.
+    Ipv6Loopback = "ipv6.loopback",
+    /// Nothing here speaks what it carries.
+    Ipv6UnknownProtocol = "ipv6.unknown_protocol",
+    /// It says that it carries nothing.
+    Ipv6NoContent = "ipv6.no_content",
+    /// A part of a packet.
+    Ipv6Fragment = "ipv6.fragment",
+    /// About nothing that we have sent, or that still waits.
+    Icmp6Unrelated = "icmp6.unrelated",
+    /// More echo requests to groups than are answered.
+    Icmp6EchoToGroup = "icmp6.echo_to_group",
+    /// Automatic answers to echo requests are switched off.
+    Icmp6EchoDisabled = "icmp6.echo_disabled",
+    /// About an address that is not ours, or for routers.
+    NdpNotForUs = "ndp.not_for_us",
+    /// Somebody else has, or wants, an address of ours.
+    NdpConflict = "ndp.conflict",
+    /// About nobody whom we have asked, or from nobody who may say so.
+    NdpUnrelated = "ndp.unrelated",
+    /// Contradicts what is known of a neighbour, which is being verified.
+    NdpSuspicious = "ndp.suspicious",
+
     /// A packet waiting for its neighbour's address was displaced by a newer one.
     NeighbourQueueFull = "neighbour.queue_full",
     /// The neighbour did not answer.

@@ -4,7 +4,7 @@
 //! *Never*: allocates; a value too many is refused, not stored.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A plain value of which lists are made.
 pub trait Blank: Copy {
@@ -24,8 +24,8 @@ impl Blank for IpAddr {
     const BLANK: Self = Self::V4(Ipv4Addr::UNSPECIFIED);
 }
 
-impl Blank for SocketAddrV4 {
-    const BLANK: Self = Self::new(Ipv4Addr::UNSPECIFIED, 0);
+impl Blank for SocketAddr {
+    const BLANK: Self = Self::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 }
 
 /// Up to `N` values (at most 255), compared and shown like a slice of them.
