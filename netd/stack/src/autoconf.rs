@@ -3,8 +3,9 @@
 //! *Owns* what each interface does about its configuration, and carries out what the DHCP client
 //! says: probe, use, stop using. *Never* speaks DHCP itself (`dhcp4`), nor ARP (`neigh/arp.rs`).
 
-use crate::config::{AddressPlan, Config, LinkFacts, NAME_SERVERS, StaticPlan};
+use crate::config::{AddressPlan, Config, DNS_PORT, LinkFacts, NAME_SERVERS, StaticPlan};
 use crate::dhcp4::{Action, Client, Lease, Settings};
+use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin};
 use crate::interface::{Address4, Claim};
@@ -26,8 +27,6 @@ const SERVER_PORT: u16 = 67;
 const CLIENT_PORT: u16 = 68;
 /// How long no server may answer before the fall-back is used.
 const FALLBACK_AFTER: Duration = Duration::from_secs(8);
-/// The port of name servers.
-const DNS_PORT: u16 = 53;
 /// Room for a DHCP message (RFC 2131 section 2: 576 bytes with headers).
 const MESSAGE: usize = 576;
 
@@ -200,8 +199,9 @@ impl Stack {
         });
     }
 
-    fn add_route_quietly(&mut self, route: Route<Ipv4Addr>) {
-        match self.nets.v4.routes.add(route) {
+    /// Adds a route, if there is a place for it.
+    pub(crate) fn add_route_quietly<A: Family>(&mut self, route: Route<A>) {
+        match self.net_mut::<A>().routes.add(route) {
             Ok(()) | Err(crate::route::Refused::Exists) => {}
             Err(crate::route::Refused::Full) => self.stats.drop_sent(Drop::NoRoute),
         }

@@ -140,15 +140,15 @@ impl Stack {
         let role = self
             .role(client, socket)
             .map_err(|_| BindError::BadSocket)?;
-        let SocketAddr::V4(local) = local else {
-            return Err(BindError::AddressFamily);
-        };
-        let bound = match role {
-            Role::Datagram(index) => self.udp_bind(index, local),
-            Role::Stream { .. } => self.tcp_bind(client, socket, local),
-            Role::Listener(_) | Role::Connection { .. } => Err(BindError::AlreadyBound),
-        };
-        bound.map(SocketAddr::V4)
+        match (role, local) {
+            (Role::Datagram(index), _) => self.udp_bind(index, local),
+            (Role::Stream { .. }, SocketAddr::V4(local)) => {
+                let bound = self.tcp_bind(client, socket, local);
+                bound.map(SocketAddr::V4)
+            }
+            (Role::Stream { .. }, SocketAddr::V6(_)) => Err(BindError::AddressFamily),
+            (Role::Listener(_) | Role::Connection { .. }, _) => Err(BindError::AlreadyBound),
+        }
     }
 
     /// Streams: starts a connection; completes with `Connected` or `Error`. Datagrams: fixes the
@@ -168,12 +168,12 @@ impl Stack {
             .clients
             .socket(client, socket)
             .map_err(|_| ConnectError::BadSocket)?;
-        let SocketAddr::V4(remote) = remote else {
-            return Err(ConnectError::AddressFamily);
-        };
         match entry.role {
             Role::Datagram(index) => self.udp_connect(index, remote, token),
             Role::Stream { bound } => {
+                let SocketAddr::V4(remote) = remote else {
+                    return Err(ConnectError::AddressFamily);
+                };
                 let options = *self.clients.option_sets.get(entry.options);
                 let from = (client, socket, bound);
                 self.tcp_connect(from, remote, &options, token, now)
@@ -410,13 +410,13 @@ impl Stack {
         let socket = self.udp.sockets.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
-            state: if socket.local.is_some() {
+            state: if socket.port.is_some() {
                 "BOUND"
             } else {
                 "UNBOUND"
             },
-            local: socket.local.map(SocketAddr::V4),
-            remote: socket.remote.map(SocketAddr::V4),
+            local: socket.local(),
+            remote: socket.remote(),
             readable: !socket.arrivals.is_empty() || socket.error.is_some(),
             writable: self.requests.len(&socket.sends) + self.requests.len(&socket.done) < limit,
             eof: false,

@@ -46,6 +46,9 @@ pub struct Config {
     pub listeners: u32,
     /// Datagram sockets.
     pub datagram_sockets: u32,
+    /// Datagrams over IPv6 that wait at a time, to be sent or to be told of; half of them may be of one
+    /// client.
+    pub datagram_peers: u32,
     /// Requests that wait, of all kinds and sockets: sends, receives, accepts, unpublished datagrams.
     pub requests: u32,
     /// Requests of one kind that may wait on one socket.
@@ -58,19 +61,19 @@ pub struct Config {
     pub inline_payloads: u32,
     /// Frames that refer to clients' memory and are out with devices at a time; more are copied.
     pub loans: u16,
-    /// Packets that wait for a neighbour or for the link, of a full frame each.
+    /// Packets that wait for a neighbour or for the link, of a full frame each; of each family.
     pub packets: u32,
-    /// Neighbours remembered.
+    /// Neighbours remembered; of each family.
     pub neighbours: u32,
     /// Packets that wait for one neighbour.
     pub packets_per_neighbour: u8,
-    /// Routes.
+    /// Routes; of each family.
     pub routes: u32,
     /// Destinations whose path is remembered to take less than the link.
     pub path_mtus: u32,
     /// Interfaces, loopback included.
     pub interfaces: u8,
-    /// Addresses of one interface.
+    /// Addresses of one interface; of each family.
     pub addresses_per_interface: u8,
     /// Pings that wait for their answer.
     pub pings: u32,
@@ -133,6 +136,7 @@ impl Default for Config {
             fast_open_peers: 512,
             listeners: 64,
             datagram_sockets: 1_024,
+            datagram_peers: 4_096,
             requests: 16_384,
             requests_per_socket: 256,
             requests_per_client: 8_192,
@@ -192,6 +196,35 @@ pub enum AddressPlan {
         fallback: Option<StaticPlan>,
     },
 }
+
+/// What an interface does over IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ipv6Plan {
+    /// What its addresses are made of.
+    pub identifiers: Identifiers,
+    /// Its addresses are used while it is still asked whether somebody else has them (RFC 4429).
+    pub is_optimistic: bool,
+    /// It believes what routers say: where they are, what is on the link, what addresses to make,
+    /// whom to ask for names.
+    pub follows_routers: bool,
+}
+
+/// What the lower halves of addresses are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identifiers {
+    /// Of this secret, the hardware address and the network: the same whenever the interface comes to
+    /// one network, and of no use to who follows it to another (RFC 7217).
+    Stable {
+        /// Must come from an entropy source, once; `None`: the stack draws one, and its addresses last
+        /// as long as itself.
+        secret: Option<u128>,
+    },
+    /// Of the hardware address (RFC 4291 appendix A).
+    Hardware,
+}
+
+/// The port of name servers that none is named for (RFC 1035 section 4.2).
+pub(crate) const DNS_PORT: u16 = 53;
 
 /// Servers for names at most.
 pub const NAME_SERVERS: usize = 4;

@@ -5,21 +5,34 @@
 //! cannot be passed where the other is meant. *Never* holds what only one family has: headers,
 //! control messages and neighbour protocols are modules of their own.
 
+use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::hash::Address;
+use crate::icmp::errors::Problem;
+use crate::icmp::six::errors::Problem6;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
+use crate::ip::incoming::Incoming;
 use crate::ip::out::next_identification;
+use crate::ip::source6;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
+use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::timers::Timer;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
-use wire::{Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, ipv4};
+use crate::udp::socket::{Datagram, Holder, Ports, Side};
+use ::tcp::Instant;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use wire::udp::NoChecksum;
+use wire::{
+    Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, Sum, icmp4, icmp6, ipv4,
+    ipv6,
+};
 
 mod sealed {
     pub(crate) trait Sealed {}
     impl Sealed for core::net::Ipv4Addr {}
+    impl Sealed for core::net::Ipv6Addr {}
 }
 
 /// What a packet of ours says of itself, whatever its family calls it.
@@ -35,7 +48,7 @@ pub(crate) struct Outgoing<A> {
 }
 
 /// A family of addresses.
-pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed {
+pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     /// The header of its packets.
     type Header: Copy;
     /// Its length in bytes, as it is sent.
@@ -76,12 +89,43 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed {
     fn group_mac(self) -> Option<MacAddress>;
     /// Whether the interface has this address, and it may be used.
     fn is_of(self, interface: &Interface) -> bool;
+    /// Whether it is a neighbour's address, as far as the interface's own say.
+    fn is_beside(self, interface: &Interface) -> bool;
+    /// Connections from an address that is not ours any more are over.
+    fn connections_lose(stack: &mut Stack, address: Self, now: Instant);
+    /// A neighbour does not answer, or does again.
+    fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool);
+    /// Bits of an address.
+    const WIDTH: u8;
     /// Interface, next hop and whether that is more than one host.
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)>;
     /// The address to speak from to `to` by way of `next_hop`.
     fn source_for(interface: &Interface, to: Self, next_hop: Self) -> Option<Self>;
     /// Largest packet of an interface, in bytes.
     fn mtu(interface: &Interface) -> u16;
+    /// What a datagram socket is in the family.
+    fn side(socket: &Datagram) -> &Side<Self>;
+    /// What a datagram socket is in the family.
+    fn side_mut(socket: &mut Datagram) -> &mut Side<Self>;
+    /// Who has which port of UDP.
+    fn ports(ports: &Ports) -> &Bindings<Self, Holder>;
+    /// Who has which port of UDP.
+    fn ports_mut(ports: &mut Ports) -> &mut Bindings<Self, Holder>;
+    /// Whether checksums of UDP may be missing.
+    const NO_CHECKSUM: NoChecksum;
+    /// Tells the sender of a packet that nobody here has its port.
+    fn refuse_port(stack: &mut Stack, incoming: &Incoming<'_, Self>, now: Instant);
+    /// The peer of a datagram, which waits with it.
+    fn peer(self, port: u16) -> (Peer, Option<Ipv6Addr>);
+    /// The header of an echo request, in front of its data.
+    fn echo_request(
+        room: &mut Headroom<'_>,
+        asked: (u16, u16),
+        pseudo: Pseudo,
+        data: (usize, Sum),
+    ) -> Option<()>;
+    /// What carries echo requests.
+    const ICMP: Protocol;
     /// Asks the link for a neighbour.
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask);
     /// The timer of a neighbour.
@@ -188,6 +232,18 @@ impl Family for Ipv4Addr {
         interface.owns(self)
     }
 
+    fn is_beside(self, interface: &Interface) -> bool {
+        interface.usable().any(|own| own.cidr.contains(self))
+    }
+
+    fn connections_lose(stack: &mut Stack, address: Self, now: Instant) {
+        stack.tcp_address_lost(address, now);
+    }
+
+    fn neighbour_answers(_: &mut Stack, _: InterfaceId, _: Self, _: bool) {}
+
+    const WIDTH: u8 = 32;
+
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)> {
         stack.next_hop4(to, bound)
     }
@@ -203,6 +259,52 @@ impl Family for Ipv4Addr {
         interface.mtu
     }
 
+    #[inline(always)]
+    fn side(socket: &Datagram) -> &Side<Self> {
+        &socket.v4
+    }
+
+    #[inline(always)]
+    fn side_mut(socket: &mut Datagram) -> &mut Side<Self> {
+        &mut socket.v4
+    }
+
+    #[inline(always)]
+    fn ports(ports: &Ports) -> &Bindings<Self, Holder> {
+        &ports.v4
+    }
+
+    #[inline(always)]
+    fn ports_mut(ports: &mut Ports) -> &mut Bindings<Self, Holder> {
+        &mut ports.v4
+    }
+
+    const NO_CHECKSUM: NoChecksum = NoChecksum::Accept;
+
+    fn refuse_port(stack: &mut Stack, incoming: &Incoming<'_>, now: Instant) {
+        stack.icmp_error(incoming, Problem::PortUnreachable, now);
+    }
+
+    #[inline(always)]
+    fn peer(self, port: u16) -> (Peer, Option<Ipv6Addr>) {
+        (Peer::V4(SocketAddrV4::new(self, port)), None)
+    }
+
+    fn echo_request(
+        room: &mut Headroom<'_>,
+        (identifier, sequence): (u16, u16),
+        _pseudo: Pseudo,
+        (_, sum): (usize, Sum),
+    ) -> Option<()> {
+        let header = icmp4::Header::EchoRequest {
+            identifier,
+            sequence,
+        };
+        header.emit(room, sum).ok()
+    }
+
+    const ICMP: Protocol = Protocol::ICMP;
+
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {
         stack.arp_ask(interface, address, ask);
     }
@@ -216,4 +318,194 @@ impl Family for Ipv4Addr {
     fn waiting_place(config: &Config, neighbour: u32) -> u32 {
         u32::from(config.interfaces).saturating_add(neighbour)
     }
+}
+
+impl Family for Ipv6Addr {
+    type Header = ipv6::Header;
+    const HEADER_LEN: usize = ipv6::HEADER_LEN;
+    const ETHERTYPE: EtherType = EtherType::IPV6;
+
+    #[inline(always)]
+    fn net(nets: &Nets) -> &Net<Self> {
+        &nets.v6
+    }
+
+    #[inline(always)]
+    fn net_mut(nets: &mut Nets) -> &mut Net<Self> {
+        &mut nets.v6
+    }
+
+    fn end(self, port: u16) -> SocketAddr {
+        SocketAddrV6::new(self, port, 0, 0).into()
+    }
+
+    #[inline(always)]
+    fn pseudo(source: Self, destination: Self) -> Pseudo {
+        Pseudo::v6(source, destination)
+    }
+
+    #[inline(always)]
+    fn header(packet: &Outgoing<Self>, _identification: &mut u64) -> ipv6::Header {
+        let &Outgoing {
+            source,
+            destination,
+            protocol,
+            hops,
+            dscp,
+            ecn,
+        } = packet;
+        ipv6::Header {
+            dscp,
+            ecn,
+            ..ipv6::Header::new(source, destination, protocol, hops)
+        }
+    }
+
+    #[inline(always)]
+    fn emit(
+        header: &ipv6::Header,
+        room: &mut Headroom<'_>,
+        payload_len: usize,
+    ) -> Result<(), NoRoom> {
+        header.emit(room, payload_len)
+    }
+
+    #[inline(always)]
+    fn source(header: &ipv6::Header) -> Self {
+        header.source
+    }
+
+    #[inline(always)]
+    fn destination(header: &ipv6::Header) -> Self {
+        header.destination
+    }
+
+    #[inline(always)]
+    fn ecn(header: &ipv6::Header) -> Ecn {
+        header.ecn
+    }
+
+    #[inline(always)]
+    fn hops(header: &ipv6::Header) -> u8 {
+        header.hop_limit
+    }
+
+    /// RFC 4291 2.5.3: one address.
+    #[inline(always)]
+    fn is_inside(self) -> bool {
+        self.is_loopback()
+    }
+
+    /// RFC 4291 2.5.2, 2.5.3 and 2.7, RFC 4038 4.2: neither what is no address, nor what is the
+    /// host's or the interface's own, nor what stands for an address of IPv4.
+    fn may_leave(self) -> bool {
+        let [first, ..] = self.segments();
+        let is_narrow = first & 0xff0f == 0xff00 || first & 0xff0f == 0xff01;
+        !self.is_loopback() && !self.is_unspecified() && !is_narrow && !is_mapped(self)
+    }
+
+    #[inline(always)]
+    fn group_mac(self) -> Option<MacAddress> {
+        self.is_multicast()
+            .then(|| MacAddress::for_multicast6(self))
+    }
+
+    #[inline(always)]
+    fn is_of(self, interface: &Interface) -> bool {
+        interface.six.owns(self)
+    }
+
+    /// Routers have link-local addresses (RFC 4861 section 2.3).
+    fn is_beside(self, interface: &Interface) -> bool {
+        let mut own = interface.six.addresses.iter();
+        self.is_unicast_link_local() || own.any(|own| own.is_usable() && own.cidr.contains(self))
+    }
+
+    fn connections_lose(_: &mut Stack, _: Self, _: Instant) {}
+
+    fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool) {
+        stack.router_is_silent(id, address, !answers);
+    }
+
+    const WIDTH: u8 = 128;
+
+    fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)> {
+        stack.next_hop6(to, bound)
+    }
+
+    fn source_for(interface: &Interface, to: Self, _next_hop: Self) -> Option<Self> {
+        source6::choose(&interface.six.addresses, to)
+    }
+
+    #[inline(always)]
+    fn mtu(interface: &Interface) -> u16 {
+        interface.six.mtu
+    }
+
+    #[inline(always)]
+    fn side(socket: &Datagram) -> &Side<Self> {
+        &socket.v6
+    }
+
+    #[inline(always)]
+    fn side_mut(socket: &mut Datagram) -> &mut Side<Self> {
+        &mut socket.v6
+    }
+
+    #[inline(always)]
+    fn ports(ports: &Ports) -> &Bindings<Self, Holder> {
+        &ports.v6
+    }
+
+    #[inline(always)]
+    fn ports_mut(ports: &mut Ports) -> &mut Bindings<Self, Holder> {
+        &mut ports.v6
+    }
+
+    const NO_CHECKSUM: NoChecksum = NoChecksum::Refuse;
+
+    fn refuse_port(stack: &mut Stack, incoming: &Incoming<'_, Self>, now: Instant) {
+        stack.icmp6_error(incoming, Problem6::PortUnreachable, now);
+    }
+
+    #[inline(always)]
+    fn peer(self, port: u16) -> (Peer, Option<Ipv6Addr>) {
+        (Peer::V6(port), Some(self))
+    }
+
+    fn echo_request(
+        room: &mut Headroom<'_>,
+        (identifier, sequence): (u16, u16),
+        pseudo: Pseudo,
+        (len, payload): (usize, Sum),
+    ) -> Option<()> {
+        let header = icmp6::Header::EchoRequest {
+            identifier,
+            sequence,
+        };
+        header.emit(room, len, Seal::Full { pseudo, payload }).ok()
+    }
+
+    const ICMP: Protocol = Protocol::ICMPV6;
+
+    fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {
+        stack.ndp_ask(interface, address, ask);
+    }
+
+    #[inline(always)]
+    fn neighbour_timer(index: u32) -> Timer {
+        Timer::Neighbour6(index)
+    }
+
+    #[inline(always)]
+    fn waiting_place(config: &Config, neighbour: u32) -> u32 {
+        u32::from(config.interfaces)
+            .saturating_add(config.neighbours)
+            .saturating_add(neighbour)
+    }
+}
+
+/// Whether it stands for an address of IPv4 (RFC 4291 2.5.5.2). No packet has such addresses.
+pub(crate) fn is_mapped(address: Ipv6Addr) -> bool {
+    address.to_ipv4_mapped().is_some()
 }

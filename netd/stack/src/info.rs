@@ -41,10 +41,14 @@ pub struct InterfaceInfo {
 /// How sure an address is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressState {
-    /// Being probed (RFC 5227); not used yet.
+    /// Being asked for (RFC 5227, RFC 4862 5.4); not used yet.
     Tentative,
+    /// Being asked for; used meanwhile (RFC 4429).
+    Optimistic,
     /// In use.
     Preferred,
+    /// In use by whoever uses it already; others are preferred to it (RFC 4862 5.5.4).
+    Deprecated,
     /// Somebody else has it; not used.
     Duplicate,
 }
@@ -56,6 +60,12 @@ pub enum Origin {
     Static,
     /// Leased.
     Dhcp,
+    /// Of one's own making, good on its link alone.
+    LinkLocal,
+    /// By what a router has said.
+    Advertised,
+    /// A router has sent the destination elsewhere.
+    Redirected,
 }
 
 /// An address of an interface.
@@ -280,6 +290,8 @@ pub struct Holdings {
     pub inline_payloads: u32,
     /// Packets that wait.
     pub packets: u32,
+    /// Datagrams over IPv6 that wait.
+    pub datagram_peers: u32,
     /// Connections with bytes that came out of order.
     pub hole_lists: u32,
     /// Connections with something to send.

@@ -4,14 +4,16 @@
 //! that wait to be sent. Interface 0 is loopback. *Never* sends by itself.
 
 use crate::config::{LinkFacts, TransmitChecksum};
+use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin, Traffic};
+use crate::interface6::Link6;
 use crate::tcp::cut::{self, Cut};
 use ::tcp::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
-use wire::{Cidr4, MacAddress, Pseudo, Seal, Sum, ethernet, ipv4};
+use wire::{Cidr4, MacAddress, Pseudo, Seal, Sum, ethernet};
 
 /// ARP packets at most that wait for one link; what is more is not sent.
 const ARP_QUEUE: usize = 64;
@@ -76,6 +78,8 @@ pub(crate) struct Interface {
     /// Source and destination of the last packet that was for us alone, and the version of the routes
     /// then.
     pub(crate) admitted: Option<((Ipv4Addr, Ipv4Addr), u32)>,
+    /// What it is over IPv6.
+    pub(crate) six: Link6,
     pub(crate) received: Traffic,
     pub(crate) sent: Traffic,
     pub(crate) dropped: u64,
@@ -105,18 +109,21 @@ impl Summing {
 
     /// What the device is told: the field lies `offset` bytes behind the network header.
     #[inline]
-    pub(crate) fn told(self, offset: u16) -> TransmitChecksum {
-        /// Where the transport header begins in the frame.
-        const START: u16 = 34;
-        const _: () = assert!(START as usize == ethernet::HEADER_LEN + ipv4::HEADER_LEN);
+    pub(crate) fn told<A: Family>(self, offset: u16) -> TransmitChecksum {
         match self {
             Self::Software | Self::Nobody => TransmitChecksum::Complete,
             Self::Device => TransmitChecksum::Partial {
-                start: START,
+                start: const { transport_start::<A>() },
                 offset,
             },
         }
     }
+}
+
+/// Where the transport header begins in a frame.
+#[expect(clippy::cast_possible_truncation, reason = "54 at most")]
+const fn transport_start<A: Family>() -> u16 {
+    (ethernet::HEADER_LEN + A::HEADER_LEN) as u16
 }
 
 /// Whom an address means, seen from an interface.
@@ -147,6 +154,7 @@ impl Interface {
             addresses: Vec::with_capacity(addresses.into()),
             arp: VecDeque::with_capacity(ARP_QUEUE),
             admitted: None,
+            six: Link6::new(facts.mtu, addresses),
             received: Traffic::default(),
             sent: Traffic::default(),
             dropped: 0,
@@ -162,6 +170,7 @@ impl Interface {
         };
         let mut interface = Self::ethernet(InterfaceId::LOOPBACK, &facts, 1);
         interface.medium = Medium::Loopback;
+        interface.six = Link6::loopback(mtu);
         if let Ok(cidr) = Cidr4::new(Ipv4Addr::LOCALHOST, 8) {
             interface.addresses.push(Address4 {
                 cidr,

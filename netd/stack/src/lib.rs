@@ -35,6 +35,7 @@ mod actors;
 mod admin;
 mod adopt;
 mod autoconf;
+mod autoconf6;
 mod bindings;
 mod burst;
 mod calls;
@@ -52,6 +53,7 @@ mod id;
 mod info;
 mod inline;
 mod interface;
+mod interface6;
 mod ip;
 mod loans;
 mod memory;
@@ -89,8 +91,8 @@ pub use ::tcp::{Algorithm, BadRecord, Instant};
 pub use adopt::{Resumption, Survivor};
 pub use burst::Burst;
 pub use config::{
-    AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Kind, LinkFacts, NAME_SERVERS,
-    ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
+    AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Identifiers, Ipv6Plan, Kind,
+    LinkFacts, NAME_SERVERS, ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{
     AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,

@@ -10,7 +10,7 @@ use crate::packets::Packets;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stack::Stack;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// The tables of one family.
 #[derive(Debug)]
@@ -41,12 +41,15 @@ impl<A: Family> Net<A> {
 #[derive(Debug)]
 pub(crate) struct Nets {
     pub(crate) v4: Net<Ipv4Addr>,
+    pub(crate) v6: Net<Ipv6Addr>,
 }
 
 impl Nets {
-    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+    /// `rng` and `other` are their secrets' sources: none takes numbers from the other's.
+    pub(crate) fn new(config: &Config, rng: &mut Rng, other: &mut Rng) -> Self {
         Self {
             v4: Net::new(config, rng),
+            v6: Net::new(config, other),
         }
     }
 

@@ -93,6 +93,12 @@ impl<T> Nodes<T> {
         last.map_or(0, |last| last.len.into())
     }
 
+    /// Whether a value of `owner` would be taken.
+    pub(crate) fn has_place(&self, owner: u32) -> bool {
+        let held = self.held.get(owner as usize);
+        held.is_some_and(|held| *held < self.quota) && self.free != NONE
+    }
+
     /// Puts a value of `owner` at the end of the chain. (Inlined: the value's fields go to their place
     /// one by one. Passed on in memory and copied as a whole, it would be waited for.)
     #[inline(always)]

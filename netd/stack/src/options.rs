@@ -61,6 +61,9 @@ pub enum SocketOption {
     /// goes with it, if the peer has given us a cookie, and whether it is asked for one. A SYN can
     /// come twice, long apart: for services to whom asking twice is as asking once.
     FastOpen(bool),
+    /// Whether a datagram socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
+    /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3).
+    DualStack(bool),
 }
 
 /// Options of a socket as a whole.
@@ -106,6 +109,8 @@ pub struct SocketOptions {
     pub congestion_control: Option<Algorithm>,
     /// See [`SocketOption::FastOpen`].
     pub fast_open: bool,
+    /// See [`SocketOption::DualStack`].
+    pub dual_stack: bool,
 }
 
 /// RFC 9293 3.8.4 (MUST-28): at least two hours of silence, unless chosen otherwise.
@@ -138,6 +143,7 @@ impl SocketOptions {
             congestion_notification: false,
             congestion_control: None,
             fast_open: false,
+            dual_stack: false,
         }
     }
 
@@ -176,6 +182,7 @@ impl SocketOptions {
             SocketOption::CongestionNotification(on) => self.congestion_notification = on,
             SocketOption::CongestionControl(chosen) => self.congestion_control = chosen,
             SocketOption::FastOpen(on) => self.fast_open = on,
+            SocketOption::DualStack(on) => self.dual_stack = on,
         }
         Ok(())
     }
@@ -203,7 +210,7 @@ impl SocketOption {
     const fn is_for(self, datagram: bool) -> bool {
         match self {
             Self::TimeToLive(_) | Self::DifferentiatedServices(_) | Self::ReuseAddress(_) => true,
-            Self::Broadcast(_) => datagram,
+            Self::Broadcast(_) | Self::DualStack(_) => datagram,
             _ => !datagram,
         }
     }

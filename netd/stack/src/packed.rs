@@ -10,7 +10,7 @@ use crate::error::SocketError;
 use crate::id::{SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::{Chain, Cursor, Full, Nodes};
-use crate::requests::{Accept, Accepted, Arrival, Notice, Request, Room, Send, Source, To};
+use crate::requests::{Accept, Accepted, Arrival, Notice, Peer, Request, Room, Send, Source, To};
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 /// What a request is, with what takes a byte at most.
@@ -18,11 +18,13 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 enum Kind {
     StreamSend(Place),
     DatagramSend(Place),
+    DatagramSend6(Place),
     Room,
     Accept { has_room: bool },
     Connect,
     Accepted,
     Arrival { more: bool },
+    Arrival6 { more: bool },
     RoomDone,
     Notice(SocketError),
 }
@@ -76,7 +78,12 @@ impl From<Send> for Packed {
                 more: end,
                 ..Self::ranged(Kind::StreamSend(place), send.token, range(send.length))
             },
-            To::Peer(to) => Self {
+            To::Peer(Peer::V6(port)) => Self::ranged(
+                Kind::DatagramSend6(place),
+                send.token,
+                range(pair(send.length, port)),
+            ),
+            To::Peer(Peer::V4(to)) => Self {
                 more: to.ip().to_bits(),
                 // A datagram's length takes half of the place.
                 ..Self::ranged(
@@ -104,7 +111,12 @@ impl From<Arrival> for Packed {
     fn from(arrival: Arrival) -> Self {
         let range = |length| Range::new(arrival.offset, length);
         match arrival.from {
-            Some(from) => Self {
+            Some(Peer::V6(port)) => Self::ranged(
+                Kind::Arrival6 { more: arrival.more },
+                arrival.token,
+                range(pair(arrival.length, port)),
+            ),
+            Some(Peer::V4(from)) => Self {
                 more: from.ip().to_bits(),
                 ..Self::ranged(
                     Kind::Arrival { more: arrival.more },
@@ -172,11 +184,17 @@ impl Packed {
         }
     }
 
-    /// Length and peer of a datagram.
-    fn datagram(&self) -> (u32, SocketAddrV4) {
+    /// Length and peer of a datagram over IPv4.
+    fn datagram(&self) -> (u32, Peer) {
         let [length, port] = unpair(self.length);
         let peer = SocketAddrV4::new(Ipv4Addr::from_bits(self.more), port);
-        (length.into(), peer)
+        (length.into(), Peer::V4(peer))
+    }
+
+    /// The same of one over IPv6.
+    fn datagram6(&self) -> (u32, Peer) {
+        let [length, port] = unpair(self.length);
+        (length.into(), Peer::V6(port))
     }
 
     #[inline]
@@ -195,8 +213,7 @@ impl Packed {
     }
 
     #[inline]
-    fn datagram_send(&self, place: Place) -> Send {
-        let (length, peer) = self.datagram();
+    fn datagram_send(&self, place: Place, (length, peer): (u32, Peer)) -> Send {
         Send {
             token: self.token(),
             source: self.source(place),
@@ -215,8 +232,7 @@ impl Packed {
     }
 
     #[inline]
-    fn datagram_arrival(&self, more: bool) -> Arrival {
-        let (length, from) = self.datagram();
+    fn datagram_arrival(&self, more: bool, (length, from): (u32, Peer)) -> Arrival {
         Arrival {
             token: self.token(),
             offset: self.range().offset,
@@ -240,7 +256,8 @@ impl Packed {
     #[inline]
     fn arrival(&self) -> Option<Arrival> {
         match self.kind {
-            Kind::Arrival { more } => Some(self.datagram_arrival(more)),
+            Kind::Arrival { more } => Some(self.datagram_arrival(more, self.datagram())),
+            Kind::Arrival6 { more } => Some(self.datagram_arrival(more, self.datagram6())),
             Kind::RoomDone => Some(self.room_done()),
             _ => None,
         }
@@ -263,7 +280,8 @@ impl Packed {
     fn send(&self) -> Option<Send> {
         match self.kind {
             Kind::StreamSend(place) => Some(self.stream_send(place)),
-            Kind::DatagramSend(place) => Some(self.datagram_send(place)),
+            Kind::DatagramSend(place) => Some(self.datagram_send(place, self.datagram())),
+            Kind::DatagramSend6(place) => Some(self.datagram_send(place, self.datagram6())),
             _ => None,
         }
     }
@@ -290,7 +308,10 @@ impl Packed {
         let token = self.token();
         match self.kind {
             Kind::StreamSend(place) => Request::Send(self.stream_send(place)),
-            Kind::DatagramSend(place) => Request::Send(self.datagram_send(place)),
+            Kind::DatagramSend(place) => Request::Send(self.datagram_send(place, self.datagram())),
+            Kind::DatagramSend6(place) => {
+                Request::Send(self.datagram_send(place, self.datagram6()))
+            }
             Kind::Room => Request::Room(self.whole_room()),
             Kind::Accept { has_room } => Request::Accept(Accept {
                 token,
@@ -302,7 +323,12 @@ impl Packed {
                 listener: SocketId::from_raw(self.more),
                 range: self.range(),
             }),
-            Kind::Arrival { more } => Request::Arrival(self.datagram_arrival(more)),
+            Kind::Arrival { more } => {
+                Request::Arrival(self.datagram_arrival(more, self.datagram()))
+            }
+            Kind::Arrival6 { more } => {
+                Request::Arrival(self.datagram_arrival(more, self.datagram6()))
+            }
             Kind::RoomDone => Request::Arrival(self.room_done()),
             Kind::Notice(error) => Request::Notice(Notice { token, error }),
         }

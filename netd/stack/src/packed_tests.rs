@@ -5,9 +5,10 @@ fn range() -> impl Strategy<Value = Range> {
     (0..1_u64 << OFFSET_BITS, any::<u32>()).prop_map(|(offset, length)| Range::new(offset, length))
 }
 
-fn peer() -> impl Strategy<Value = SocketAddrV4> {
-    (any::<u32>(), any::<u16>())
-        .prop_map(|(address, port)| SocketAddrV4::new(Ipv4Addr::from_bits(address), port))
+fn peer() -> impl Strategy<Value = Peer> {
+    let v4 = (any::<u32>(), any::<u16>())
+        .prop_map(|(address, port)| SocketAddrV4::new(Ipv4Addr::from_bits(address), port));
+    prop_oneof![v4.prop_map(Peer::V4), any::<u16>().prop_map(Peer::V6)]
 }
 
 fn source() -> impl Strategy<Value = Source> {

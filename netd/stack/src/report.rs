@@ -1,6 +1,7 @@
 //! Snapshots for tools, read off the tables.
 
-use crate::config::NAME_SERVERS;
+use crate::config::{DNS_PORT, NAME_SERVERS};
+use crate::family::Family;
 use crate::id::{ClientId, SocketId};
 use crate::info::{
     AddressInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo, RouteInfo, SocketInfo,
@@ -11,7 +12,7 @@ use crate::nodes::Chain;
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact};
 use ::tcp::{Instant, State};
-use core::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use wire::Drop;
 
@@ -30,48 +31,63 @@ impl Stack {
         })
     }
 
-    /// All addresses.
+    /// All addresses: of each interface those of IPv4 first.
     pub fn addresses(&self) -> impl Iterator<Item = AddressInfo> + '_ {
         self.interfaces.iter().flat_map(|interface| {
-            interface.addresses.iter().map(|entry| AddressInfo {
+            let v4 = interface.addresses.iter().map(|entry| AddressInfo {
                 interface: interface.id,
                 address: IpAddr::V4(entry.cidr.address()),
                 prefix: entry.cidr.prefix(),
                 state: entry.state,
                 origin: entry.origin,
-            })
+            });
+            let v6 = interface.six.addresses.iter().map(|entry| AddressInfo {
+                interface: interface.id,
+                address: IpAddr::V6(entry.address()),
+                prefix: entry.cidr.prefix(),
+                state: entry.state,
+                origin: entry.origin,
+            });
+            v4.chain(v6)
         })
     }
 
-    /// All routes.
+    /// All routes: those of IPv4 first.
     pub fn routes(&self) -> impl Iterator<Item = RouteInfo> + '_ {
-        self.nets.v4.routes.iter().map(|route| RouteInfo {
-            destination: IpAddr::V4(route.network),
+        self.routes_of::<Ipv4Addr>()
+            .chain(self.routes_of::<Ipv6Addr>())
+    }
+
+    fn routes_of<A: Family>(&self) -> impl Iterator<Item = RouteInfo> + '_ {
+        self.net::<A>().routes.iter().map(|route| RouteInfo {
+            destination: route.network.into(),
             prefix: route.prefix,
-            gateway: route.gateway.map(IpAddr::V4),
+            gateway: route.gateway.map(A::into),
             interface: route.interface,
             metric: route.metric,
             origin: route.origin,
         })
     }
 
-    /// All neighbours.
+    /// All neighbours: those of IPv4 first.
     pub fn neighbours(&self, now: Instant) -> impl Iterator<Item = NeighbourInfo> + '_ {
-        self.nets
-            .v4
-            .neighbours
-            .iter()
-            .map(move |(index, neighbour)| {
-                let waiting = self.nets.v4.packets.len(self.waiting_queue(index));
-                NeighbourInfo {
-                    address: IpAddr::V4(neighbour.address),
-                    mac: neighbour.has_mac().then_some(neighbour.mac),
-                    state: neighbour.state,
-                    interface: neighbour.interface,
-                    age: now.since(neighbour.heard),
-                    waiting: u8::try_from(waiting).unwrap_or(u8::MAX),
-                }
-            })
+        self.neighbours_of::<Ipv4Addr>(now)
+            .chain(self.neighbours_of::<Ipv6Addr>(now))
+    }
+
+    fn neighbours_of<A: Family>(&self, now: Instant) -> impl Iterator<Item = NeighbourInfo> + '_ {
+        let net = self.net::<A>();
+        net.neighbours.iter().map(move |(index, neighbour)| {
+            let waiting = net.packets.len(self.waiting_queue(index));
+            NeighbourInfo {
+                address: neighbour.address.into(),
+                mac: neighbour.has_mac().then_some(neighbour.mac),
+                state: neighbour.state,
+                interface: neighbour.interface,
+                age: now.since(neighbour.heard),
+                waiting: u8::try_from(waiting).unwrap_or(u8::MAX),
+            }
+        })
     }
 
     fn room_in(&self, chain: &Chain) -> u64 {
@@ -127,15 +143,15 @@ impl Stack {
             ..blank("tcp", waiting.tuple.local_end(), None, None)
         });
         let datagrams = self.udp.sockets.iter().map(|(index, socket)| SocketInfo {
-            remote: socket.remote.map(SocketAddr::V4),
+            remote: socket.remote(),
             send_queued: self.requests.len(&socket.sends).into(),
             receive_queued: self.requests.len(&socket.arrivals).into(),
             room: self.datagram_room(index),
             ..blank(
                 "udp",
                 socket
-                    .local
-                    .unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0)),
+                    .local()
+                    .unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into()),
                 Some(socket.socket),
                 Some(socket.client),
             )
@@ -209,12 +225,13 @@ impl Stack {
         })
     }
 
-    /// Who is asked for names.
+    /// Who is asked for names: over IPv4 first.
     pub fn name_servers(&self) -> impl Iterator<Item = SocketAddr> + '_ {
-        let all = self.autoconf.iter().flat_map(|auto| auto.name_servers);
-        all.filter(|server| !server.ip().is_unspecified())
-            .map(SocketAddr::V4)
-            .take(NAME_SERVERS)
+        let v4 = self.autoconf.iter().flat_map(|auto| auto.name_servers);
+        let v4 = v4.filter(|server| !server.ip().is_unspecified());
+        let v6 = self.autoconf6.iter().flat_map(|auto| &auto.servers);
+        let v6 = v6.map(|server| server.address.end(DNS_PORT));
+        v4.map(SocketAddr::V4).chain(v6).take(NAME_SERVERS)
     }
 
     /// Sums over everything.
@@ -256,7 +273,9 @@ impl Stack {
         Holdings {
             requests: self.requests.in_use(),
             inline_payloads: self.inline.in_use(),
-            packets: u32::try_from(self.nets.v4.packets.in_use()).unwrap_or(u32::MAX),
+            packets: u32::try_from(self.nets.v4.packets.in_use() + self.nets.v6.packets.in_use())
+                .unwrap_or(u32::MAX),
+            datagram_peers: self.udp.peers.in_use(),
             hole_lists: self.tcp.shared.hole_lists_in_use(),
             busy_parts: self.tcp.shared.busy_parts_in_use(),
             asides: u32::try_from(self.tcp.asides.len()).unwrap_or(u32::MAX),

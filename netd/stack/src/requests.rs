@@ -26,7 +26,17 @@ pub(crate) enum To {
     /// Into the stream; its offset behind the last byte, modulo 2^32.
     Stream(u32),
     /// To this peer, as a datagram.
-    Peer(SocketAddrV4),
+    Peer(Peer),
+}
+
+/// The other end of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// Over IPv4.
+    V4(SocketAddrV4),
+    /// Over IPv6: this port. The address is too long for a request: addresses of a chain's datagrams
+    /// are in a chain of their own, in the same order.
+    V6(u16),
 }
 
 /// Bytes to send.
@@ -95,7 +105,7 @@ pub(crate) struct Arrival {
     pub(crate) offset: u64,
     pub(crate) length: u32,
     /// `None` when this only says that the room is done with.
-    pub(crate) from: Option<SocketAddrV4>,
+    pub(crate) from: Option<Peer>,
     pub(crate) more: bool,
 }
 

@@ -13,13 +13,15 @@ use crate::pieces::{Draft, Extent};
 use crate::requests::Source;
 use crate::stack::Stack;
 use ::tcp::Instant;
-use wire::Sum;
+use wire::{EtherType, Sum};
 
 /// A packet in a frame, Ethernet header still missing but for the destination.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
     /// Where its bytes are, from the network header on.
     pub(crate) extent: Extent,
+    /// What its frame calls it.
+    pub(crate) ethertype: EtherType,
     /// What the device must do.
     pub(crate) meta: TransmitMeta,
 }

@@ -7,6 +7,7 @@
 use crate::actors::Numbering;
 use crate::adopt::Adoption;
 use crate::autoconf::Autoconf;
+use crate::autoconf6::Autoconf6;
 use crate::burst::Landing;
 use crate::client::Clients;
 use crate::config::{AddressPlan, Config, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
@@ -36,7 +37,7 @@ use ::tcp::Instant;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, Frame};
 use wire::{Drop, Headroom, MacAddress, Rest};
 
@@ -57,6 +58,7 @@ pub struct Stack {
     pub(crate) timers: Timers,
     pub(crate) interfaces: Vec<Interface>,
     pub(crate) autoconf: Vec<Autoconf>,
+    pub(crate) autoconf6: Vec<Autoconf6>,
     pub(crate) nets: Nets,
     pub(crate) numbering: Numbering,
     /// Who has something to send, by link or by the neighbour they wait for.
@@ -72,6 +74,7 @@ pub struct Stack {
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
     pub(crate) icmp_limit: Limiter,
+    pub(crate) icmp6_limit: Limiter,
     pub(crate) pings: Pings,
     pub(crate) names: Names,
     /// For one frame: of loopback, or that came in several slices.
@@ -82,6 +85,8 @@ pub struct Stack {
     pub(crate) generation: u64,
     /// Senders and packets of our own take turns: whose it is.
     senders_first: bool,
+    /// So do packets of the families.
+    v6_first: bool,
     pub(crate) records: Option<Box<dyn Records>>,
     pub(crate) adoption: Adoption,
 }
@@ -92,13 +97,17 @@ impl Stack {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let mut rng = Rng::new(seed);
+        // What IPv6 draws at the start is drawn from another stream: it moves nothing of IPv4's.
+        let mut other = Rng::new(seed.map(|byte| !byte));
         let numbering = Numbering::new(&config);
         let neighbours = config.neighbours as usize;
-        let queues = usize::from(config.interfaces) + neighbours;
+        let queues = usize::from(config.interfaces) + 2 * neighbours;
         let mut interfaces = Vec::with_capacity(config.interfaces.into());
         interfaces.push(Interface::loopback(config.loopback_mtu));
         let mut autoconf = Vec::with_capacity(config.interfaces.into());
         autoconf.push(Autoconf::none());
+        let mut autoconf6 = Vec::with_capacity(config.interfaces.into());
+        autoconf6.push(Autoconf6::none());
         let clients = config.clients as usize;
         let longest_mtu = usize::from(config.loopback_mtu.max(config.largest_mtu));
         Self {
@@ -106,7 +115,8 @@ impl Stack {
             timers: Timers::new(&config, now),
             interfaces,
             autoconf,
-            nets: Nets::new(&config, &mut rng),
+            autoconf6,
+            nets: Nets::new(&config, &mut rng, &mut other),
             senders: Queues::new(queues, numbering.senders()),
             dirty: Queues::new(clients, numbering.all()),
             dirty_clients: Queues::new(1, clients),
@@ -123,15 +133,17 @@ impl Stack {
                 config.inline_per_client,
             ),
             loans: Loans::new(config.loans),
-            udp: Udp::new(config.datagram_sockets, config.resolutions, &mut rng),
+            udp: Udp::new(&config, &mut rng, &mut other),
             tcp: Tcp::new(&config, &mut rng),
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
+            icmp6_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
             names: Names::new(&config, &mut rng),
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
             generation: 0,
             senders_first: false,
+            v6_first: false,
             records: None,
             adoption: Adoption::default(),
             numbering,
@@ -161,6 +173,7 @@ impl Stack {
     pub(crate) fn configuration_changed(&mut self) {
         self.generation += 1;
         self.nets.v4.routes.touch();
+        self.nets.v6.routes.touch();
     }
 
     /// Adds a link.
@@ -185,6 +198,7 @@ impl Stack {
         self.interfaces.push(Interface::ethernet(id, &facts, limit));
         self.autoconf
             .push(Autoconf::new(&facts, plan, &self.config));
+        self.autoconf6.push(Autoconf6::none());
         self.configuration_changed();
         self.start_autoconf(id, now);
         Ok(id)
@@ -216,8 +230,10 @@ impl Stack {
         self.configuration_changed();
         if up {
             self.link_up(id, now);
+            self.link_up6(id, now);
         }
         self.arm_interface(id);
+        self.arm_interface6(id);
     }
 
     /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`]. Frames that
@@ -278,7 +294,10 @@ impl Stack {
             .map_or(MacAddress::ZERO, |it| it.mac);
         let link = if to == own {
             LinkScope::Own
-        } else if to.is_broadcast() || to == MacAddress::for_multicast4(ALL_HOSTS) {
+        } else if to.is_broadcast()
+            || to == MacAddress::for_multicast4(ALL_HOSTS)
+            || self.hears6(id, to)
+        {
             LinkScope::Group
         } else {
             return Err(Drop::EthernetNotForUs);
@@ -288,12 +307,22 @@ impl Stack {
                 let packet = (frame.payload, rest);
                 self.v4_input(id, link, packet, meta.checksum_verified, memory, now)
             }
+            EtherType::IPV6 => {
+                let packet = (frame.payload, rest);
+                self.v6_input(id, link, packet, meta.checksum_verified, memory, now)
+            }
             EtherType::ARP => {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
                 Ok(None)
             }
             _ => Err(Drop::EthernetUnknownType),
         }
+    }
+
+    /// Whether frames to this group's hardware address are for us over IPv6.
+    fn hears6(&self, id: InterfaceId, to: MacAddress) -> bool {
+        let interface = self.interfaces.get(id.index());
+        interface.is_some_and(|interface| interface.six.hears(to))
     }
 
     /// Every frame ends here, one way or the other.
@@ -319,7 +348,9 @@ impl Stack {
         while let Some(timer) = self.timers.fire(now, |index| self.tcp.deadline(index)) {
             match timer {
                 Timer::Interface(index) => self.fire_interface(index, now),
+                Timer::Interface6(index) => self.fire_interface6(index, now),
                 Timer::Neighbour(index) => self.fire_neighbour::<Ipv4Addr>(index, now),
+                Timer::Neighbour6(index) => self.fire_neighbour::<Ipv6Addr>(index, now),
                 Timer::Connection(index) => self.fire_connection(index, now),
                 Timer::HalfOpen(index) => self.fire_half_open(index, now),
                 Timer::TimeWait => self.fire_time_wait(now),
@@ -414,22 +445,22 @@ impl Stack {
         }
         // Neither a flood of pings nor a bulk transfer keeps the other from the link.
         self.senders_first = !self.senders_first;
-        let queue = Self::ready_queue(id);
         for senders in [self.senders_first, !self.senders_first] {
             if !senders {
-                if !self.nets.v4.packets.is_empty(queue)
-                    && let Some(extent) = self.output_packet::<Ipv4Addr>(id, draft.buffer, now)
+                if self.has_packets(id)
+                    && let Some(extent) = self.output_own(id, draft.buffer, now)
                 {
                     return Some((extent, complete));
                 }
             } else if let Some(sent) = self.output_sender(id, draft, memory, now) {
                 let (frame, extent) = (&mut *draft.buffer, sent.extent);
-                let extent = self.finish_frame(id, EtherType::IPV4, frame, extent)?;
+                let extent = self.finish_frame(id, sent.ethertype, frame, extent)?;
                 return Some((extent, sent.meta));
             }
         }
         // A look at the neighbours may have made questions.
-        let extent = self.output_arp(id, draft.buffer)?;
+        let asked = self.output_arp(id, draft.buffer);
+        let extent = asked.or_else(|| self.output_packet::<Ipv6Addr>(id, draft.buffer, now))?;
         Some((extent, complete))
     }
 
@@ -440,8 +471,31 @@ impl Stack {
         let queue = Self::ready_queue(id);
         self.is_cutting(id)
             || !self.senders.is_empty(queue)
-            || !self.nets.v4.packets.is_empty(queue)
+            || self.has_packets(id)
             || self.has_questions(id)
+    }
+
+    /// Whether packets of our own wait for the link.
+    #[inline]
+    fn has_packets(&self, id: InterfaceId) -> bool {
+        let queue = Self::ready_queue(id);
+        !self.nets.v4.packets.is_empty(queue) || !self.nets.v6.packets.is_empty(queue)
+    }
+
+    /// Writes the next packet of our own: of the families in turn.
+    fn output_own(&mut self, id: InterfaceId, frame: &mut [u8], now: Instant) -> Option<Extent> {
+        let queue = Self::ready_queue(id);
+        let has_v4 = !self.nets.v4.packets.is_empty(queue);
+        let has_v6 = !self.nets.v6.packets.is_empty(queue);
+        let is_v6 = has_v6 && (self.v6_first || !has_v4);
+        self.v6_first = !is_v6;
+        // Those of one may all have to wait for their neighbours.
+        if is_v6 {
+            let sent = self.output_packet::<Ipv6Addr>(id, frame, now);
+            return sent.or_else(|| self.output_packet::<Ipv4Addr>(id, frame, now));
+        }
+        let sent = self.output_packet::<Ipv4Addr>(id, frame, now);
+        sent.or_else(|| self.output_packet::<Ipv6Addr>(id, frame, now))
     }
 
     /// Whether questions to neighbours wait to be sent.

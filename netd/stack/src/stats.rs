@@ -29,6 +29,14 @@ counters! {
     ArpRepliesSent = "arp.replies_sent",
     /// Address conflicts seen (RFC 5227).
     ArpConflicts = "arp.conflicts",
+    /// Solicitations of neighbours and routers sent.
+    NdpSolicitationsSent = "ndp.solicitations_sent",
+    /// Answers to solicitations sent.
+    NdpAdvertisementsSent = "ndp.advertisements_sent",
+    /// Advertisements of routers heeded.
+    NdpRoutersHeard = "ndp.routers_heard",
+    /// Addresses of ours that somebody else had.
+    NdpConflicts = "ndp.conflicts",
     /// Echo requests answered.
     EchoReplies = "icmp.echo_replies_sent",
     /// ICMP errors sent.

@@ -17,6 +17,10 @@ pub(crate) enum Timer {
     Interface(u32),
     /// A neighbour's state.
     Neighbour(u32),
+    /// The lives of an interface's addresses over IPv6, and of what routers have said.
+    Interface6(u32),
+    /// The state of a neighbour over IPv6.
+    Neighbour6(u32),
     /// A half-open passive connection.
     HalfOpen(u32),
     /// A ping that waits for its answer.
@@ -34,7 +38,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 6],
+    ends: [u32; 8],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -43,6 +47,8 @@ impl Timers {
     pub(crate) fn new(config: &Config, now: Instant) -> Self {
         let counts = [
             u32::from(config.interfaces),
+            config.neighbours,
+            config.interfaces.into(),
             config.neighbours,
             config.half_open,
             config.pings,
@@ -66,6 +72,8 @@ impl Timers {
         let [
             interfaces,
             neighbours,
+            interfaces6,
+            neighbours6,
             half_open,
             pings,
             time_wait,
@@ -74,7 +82,9 @@ impl Timers {
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
             Timer::Neighbour(index) => (interfaces, index),
-            Timer::HalfOpen(index) => (neighbours, index),
+            Timer::Interface6(index) => (neighbours, index),
+            Timer::Neighbour6(index) => (interfaces6, index),
+            Timer::HalfOpen(index) => (neighbours6, index),
             Timer::Ping(index) => (half_open, index),
             Timer::TimeWait => (pings, 0),
             Timer::Resolver => (time_wait, 0),
@@ -87,6 +97,8 @@ impl Timers {
         let [
             interfaces,
             neighbours,
+            interfaces6,
+            neighbours6,
             half_open,
             pings,
             time_wait,
@@ -95,7 +107,9 @@ impl Timers {
         match index {
             _ if index < interfaces => Timer::Interface(index),
             _ if index < neighbours => Timer::Neighbour(index - interfaces),
-            _ if index < half_open => Timer::HalfOpen(index - neighbours),
+            _ if index < interfaces6 => Timer::Interface6(index - neighbours),
+            _ if index < neighbours6 => Timer::Neighbour6(index - interfaces6),
+            _ if index < half_open => Timer::HalfOpen(index - neighbours6),
             _ if index < pings => Timer::Ping(index - half_open),
             _ if index < time_wait => Timer::TimeWait,
             _ if index < resolver => Timer::Resolver,
@@ -165,6 +179,8 @@ mod tests {
         let all = (0..2)
             .map(Timer::Interface)
             .chain((0..3).map(Timer::Neighbour))
+            .chain((0..2).map(Timer::Interface6))
+            .chain((0..3).map(Timer::Neighbour6))
             .chain((0..5).map(Timer::HalfOpen))
             .chain((0..7).map(Timer::Ping))
             .chain([Timer::TimeWait, Timer::Resolver])

@@ -3,7 +3,7 @@
 //! *Owns* the following of aliases within one message and the time an answer may be kept.
 //! *Never* decides whether the message is genuine.
 
-use core::net::{IpAddr, SocketAddrV4};
+use core::net::{IpAddr, SocketAddr};
 use wire::dns::{Class, Data, Message, Name, Record, ResponseCode, Section, Type};
 use wire::{Drop, List};
 
@@ -46,7 +46,7 @@ pub(crate) struct Answer {
     /// For how many seconds it stays good; zero when it does not.
     pub(crate) ttl: u32,
     /// Who answered; `None` for what is known without asking, and for what is in the cache.
-    pub(crate) server: Option<SocketAddrV4>,
+    pub(crate) server: Option<SocketAddr>,
     /// How many aliases led there.
     pub(crate) aliases: u8,
 }

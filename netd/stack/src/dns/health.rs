@@ -4,7 +4,7 @@
 //! one lookup pays for finding out.
 
 use crate::Instant;
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// For how long a disappointment counts.
@@ -14,11 +14,11 @@ const PLACES: usize = 8;
 
 /// The servers that fell silent, and until when that counts.
 #[derive(Debug, Default)]
-pub(super) struct Health([Option<(SocketAddrV4, Instant)>; PLACES]);
+pub(super) struct Health([Option<(SocketAddr, Instant)>; PLACES]);
 
 impl Health {
     /// Whether the server is to be asked only when no better one is left.
-    pub(super) fn is_doubtful(&self, server: SocketAddrV4, now: Instant) -> bool {
+    pub(super) fn is_doubtful(&self, server: SocketAddr, now: Instant) -> bool {
         self.0
             .iter()
             .flatten()
@@ -26,12 +26,12 @@ impl Health {
     }
 
     /// The server did not answer.
-    pub(super) fn failed(&mut self, server: SocketAddrV4, now: Instant) {
-        let is_it = |place: &Option<(SocketAddrV4, Instant)>| {
+    pub(super) fn failed(&mut self, server: SocketAddr, now: Instant) {
+        let is_it = |place: &Option<(SocketAddr, Instant)>| {
             place.is_some_and(|(silent, _)| silent == server)
         };
         let at = self.0.iter().position(is_it).or_else(|| {
-            let until = |place: &Option<(SocketAddrV4, Instant)>| {
+            let until = |place: &Option<(SocketAddr, Instant)>| {
                 place.map_or(Instant::ZERO, |(_, until)| until)
             };
             // The free place, or the one whose disappointment is the oldest.
@@ -43,7 +43,7 @@ impl Health {
     }
 
     /// The server answered.
-    pub(super) fn answered(&mut self, server: SocketAddrV4) {
+    pub(super) fn answered(&mut self, server: SocketAddr) {
         for place in &mut self.0 {
             if place.is_some_and(|(silent, _)| silent == server) {
                 *place = None;
@@ -57,8 +57,8 @@ mod tests {
     use super::*;
     use core::net::Ipv4Addr;
 
-    fn server(last: u8) -> SocketAddrV4 {
-        SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 53)
+    fn server(last: u8) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::new(10, 0, 0, last).into(), 53)
     }
 
     #[test]

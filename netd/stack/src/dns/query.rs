@@ -7,14 +7,17 @@ use super::answer::{Answer, Extent, Kind, MAX_ALIASES, Outcome, Reading, read};
 use super::health::Health;
 use crate::Instant;
 use crate::rng::Rng;
-use core::net::SocketAddrV4;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use wire::dns::Section;
 use wire::dns::{Builder, Class, Edns, Header, Message, Name, Question, Record, ResponseCode};
 use wire::{Drop, List, NoRoom};
 
 /// Servers of one question.
-pub(super) type Servers = List<SocketAddrV4, 4>;
+pub(super) type Servers = List<SocketAddr, 4>;
+
+/// No server.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Each server is asked so many times, in turns.
 const ROUNDS: u8 = 3;
@@ -74,7 +77,7 @@ pub(super) struct Query {
     /// Servers asked in this round, and servers that said they cannot help, as bits.
     tried: u8,
     failed: u8,
-    server: SocketAddrV4,
+    server: SocketAddr,
     /// Without EDNS(0), for servers that do not understand it (RFC 6891 section 7).
     is_plain: bool,
     /// Until a server is found not to repeat the case of letters.
@@ -107,7 +110,7 @@ impl Query {
             round: 0,
             tried: 0,
             failed: 0,
-            server: SocketAddrV4::new(core::net::Ipv4Addr::UNSPECIFIED, 0),
+            server: NOBODY,
             is_plain: false,
             keeps_case: true,
             id: 0,
@@ -131,7 +134,7 @@ impl Query {
     }
 
     /// The server of the present attempt.
-    pub(super) fn server(&self) -> SocketAddrV4 {
+    pub(super) fn server(&self) -> SocketAddr {
         self.server
     }
 
@@ -328,7 +331,7 @@ impl Query {
         self.next = Next::AskUdp;
     }
 
-    fn end(&mut self, outcome: Outcome, ttl: u32, server: Option<SocketAddrV4>) {
+    fn end(&mut self, outcome: Outcome, ttl: u32, server: Option<SocketAddr>) {
         self.wake = Instant::FAR_FUTURE;
         self.next = Next::Tell(Answer {
             outcome,

@@ -11,7 +11,7 @@ use super::query::{Next, Query, Servers, Transport};
 use crate::Instant;
 use crate::rng::Rng;
 use alloc::vec::Vec;
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 use core::time::Duration;
 use wire::Drop;
 
@@ -41,7 +41,7 @@ pub(crate) struct Ask<'a> {
     /// What is wanted.
     pub(crate) kind: Kind,
     /// Who is asked, the preferred server first; more than four do not count.
-    pub(crate) servers: &'a [SocketAddrV4],
+    pub(crate) servers: &'a [SocketAddr],
     /// The configured servers are asked, so that the cache may answer for them. A person who
     /// names a server wants that server's answer.
     pub(crate) is_cached: bool,
@@ -80,14 +80,14 @@ pub(crate) enum Work {
         /// The question.
         query: QueryId,
         /// The only one from whom datagrams to that port are taken.
-        server: SocketAddrV4,
+        server: SocketAddr,
     },
     /// Open a connection for the question; once it stands, send what [`Resolver::emit`] writes.
     OpenTcp {
         /// The question.
         query: QueryId,
         /// To whom.
-        server: SocketAddrV4,
+        server: SocketAddr,
     },
     /// Close the question's port or connection.
     CloseTransport {
@@ -170,7 +170,7 @@ impl Resolver {
         {
             return Ok(Lookup::Answered(answer));
         }
-        let is_known = |server: &&SocketAddrV4| !server.ip().is_unspecified();
+        let is_known = |server: &&SocketAddr| !server.ip().is_unspecified();
         let servers: Servers = ask.servers.iter().filter(is_known).copied().collect();
         if servers.is_empty() {
             return Err(Refusal::NoServer);
@@ -306,7 +306,7 @@ impl Resolver {
     pub(crate) fn udp_input(
         &mut self,
         query: QueryId,
-        from: SocketAddrV4,
+        from: SocketAddr,
         payload: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {

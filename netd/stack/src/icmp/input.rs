@@ -79,7 +79,13 @@ impl Stack {
             Header::EchoReply {
                 identifier,
                 sequence,
-            } => self.ping_answered(incoming, identifier, sequence, message.body.len(), now),
+            } => {
+                let from = (incoming.source().into(), incoming.hops());
+                let asked = (identifier, sequence);
+                let size = message.body.len();
+                self.ping_answered(from, asked, size, now)
+                    .ok_or(Drop::Icmp4Unrelated)
+            }
             Header::Unreachable(_) | Header::TimeExceeded(_) | Header::ParameterProblem(_) => {
                 self.icmp_error_input(incoming, &message, now)
             }
@@ -134,8 +140,14 @@ impl Stack {
         }
         let told = match quote.header.protocol {
             Protocol::TCP => self.tcp_error(&quote, verdict, now),
-            Protocol::UDP => self.udp_error(&quote, verdict, now),
-            Protocol::ICMP => self.ping_error(&quote, verdict, incoming.source()),
+            Protocol::UDP => {
+                let ends = (quote.header.source, quote.header.destination);
+                self.udp_error(ends, quote.ports(), verdict, now)
+            }
+            Protocol::ICMP => {
+                let (to, from) = (quote.header.destination, incoming.source());
+                self.ping_error(to.into(), quote.echo(), verdict, from.into())
+            }
             _ => false,
         };
         if !told {

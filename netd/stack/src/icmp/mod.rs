@@ -5,3 +5,4 @@
 pub(crate) mod errors;
 pub(crate) mod input;
 pub(crate) mod ping;
+pub(crate) mod six;

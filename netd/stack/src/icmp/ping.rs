@@ -7,26 +7,28 @@
 use crate::actors::Actor;
 use crate::error::{PingError, SocketError};
 use crate::event::EventKind;
+use crate::family::{Family, is_mapped};
 use crate::icmp::input::Verdict;
 use crate::id::{ClientId, Token};
-use crate::ip::incoming::Incoming;
 use crate::packets::Owner;
 use crate::request::Ping;
 use crate::slab::Table;
 use crate::stack::Stack;
 use crate::timers::Timer;
 use ::tcp::Instant;
-use core::net::{IpAddr, Ipv4Addr};
-use wire::icmp4::{self, Header};
-use wire::ipv4::{self, Quote};
-use wire::{Drop, Protocol};
+use core::net::IpAddr;
+use wire::icmp4::HEADER_LEN;
+use wire::{Headroom, Pseudo, icmp6};
+
+// Echoes look the same in both families.
+const _: () = assert!(HEADER_LEN == icmp6::HEADER_LEN);
 
 /// A ping that waits for its answer, or whose answer waits to be published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waiting {
     pub(crate) client: ClientId,
     pub(crate) token: Token,
-    address: Ipv4Addr,
+    address: IpAddr,
     sequence: u16,
     sent: Option<Instant>,
     /// What to tell, once known.
@@ -73,36 +75,47 @@ impl Stack {
         now: Instant,
     ) -> Result<(), PingError> {
         self.clients.get(client).ok_or(PingError::BadClient)?;
-        let IpAddr::V4(to) = ping.address else {
-            return Err(PingError::AddressFamily);
-        };
-        if to.is_unspecified() || to.is_broadcast() || to.is_multicast() {
-            return Err(PingError::BadAddress);
+        match ping.address {
+            IpAddr::V4(to) if to.is_unspecified() || to.is_broadcast() || to.is_multicast() => {
+                Err(PingError::BadAddress)
+            }
+            IpAddr::V4(to) => self.ping_to(to, client, &ping, token, now),
+            IpAddr::V6(to) if to.is_unspecified() || to.is_multicast() || is_mapped(to) => {
+                Err(PingError::BadAddress)
+            }
+            IpAddr::V6(to) => self.ping_to(to, client, &ping, token, now),
         }
+    }
+
+    fn ping_to<A: Family>(
+        &mut self,
+        to: A,
+        client: ClientId,
+        ping: &Ping,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), PingError> {
         let path = self.path(to, None).ok_or(PingError::NoRoute)?;
-        let len = usize::from(ping.size) + icmp4::HEADER_LEN;
-        let most = usize::from(path.mtu).min(self.nets.v4.packets.size());
-        if len + ipv4::HEADER_LEN > most {
+        let len = usize::from(ping.size) + HEADER_LEN;
+        let most = usize::from(path.mtu).min(self.net::<A>().packets.size());
+        if len + A::HEADER_LEN > most {
             return Err(PingError::TooBig);
         }
         let waiting = Waiting {
             client,
             token,
-            address: to,
+            address: ping.address,
             sequence: ping.sequence,
             sent: None,
             answer: None,
         };
         let index = self.pings.table.insert(waiting).ok_or(PingError::TooMany)?;
         let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
-        let header = self.header(&path, to, Protocol::ICMP, ttl);
-        let identifier = self.pings.identifier(index);
-        let request = Header::EchoRequest {
-            identifier,
-            sequence: ping.sequence,
-        };
+        let header = self.header(&path, to, A::ICMP, ttl);
+        let asked = (self.pings.identifier(index), ping.sequence);
+        let pseudo = A::pseudo(path.source, to);
         let queued = self.queue_packet(&path, &header, len, Owner::Ping(index), |payload| {
-            write_request(&request, payload)
+            write_request::<A>(asked, pseudo, payload)
         });
         if !queued {
             self.pings.table.remove_at(index);
@@ -156,62 +169,58 @@ impl Stack {
         }
     }
 
-    /// An echo reply came.
+    /// An echo reply of so many bytes came, from this address, with so many hops left.
     pub(crate) fn ping_answered(
         &mut self,
-        incoming: &Incoming<'_>,
-        identifier: u16,
-        sequence: u16,
+        (from, hops): (IpAddr, u8),
+        (identifier, sequence): (u16, u16),
         size: usize,
         now: Instant,
-    ) -> Result<(), Drop> {
-        let (index, ping) = self
-            .pings
-            .find(identifier, sequence)
-            .ok_or(Drop::Icmp4Unrelated)?;
+    ) -> Option<()> {
+        let (index, ping) = self.pings.find(identifier, sequence)?;
         // Only who was asked can answer, and not before it was asked.
-        let sent = ping.sent.filter(|_| ping.address == incoming.source());
-        let sent = sent.ok_or(Drop::Icmp4Unrelated)?;
+        let sent = ping.sent.filter(|_| ping.address == from)?;
         ping.answer = Some(EventKind::PingReply {
-            from: IpAddr::V4(incoming.source()),
+            from,
             round_trip: now.since(sent),
-            ttl: incoming.hops(),
+            ttl: hops,
             size: u16::try_from(size).unwrap_or(u16::MAX),
             sequence,
         });
         let client = ping.client;
         self.timers.disarm(Timer::Ping(index));
         self.tell(client, Actor::Ping(index));
-        Ok(())
+        Some(())
     }
 
-    /// A router, or the host itself, could not deliver a request.
+    /// A router, or the host itself, could not deliver a request to this address.
     pub(crate) fn ping_error(
         &mut self,
-        quote: &Quote<'_>,
+        to: IpAddr,
+        asked: Option<(u16, u16)>,
         verdict: Verdict,
-        from: Ipv4Addr,
+        from: IpAddr,
     ) -> bool {
-        let Some((identifier, sequence)) = quote.echo() else {
+        let Some((identifier, sequence)) = asked else {
             return false;
         };
         let Some((index, ping)) = self.pings.find(identifier, sequence) else {
             return false;
         };
-        if ping.address != quote.header.destination || ping.sent.is_none() {
+        if ping.address != to || ping.sent.is_none() {
             return false;
         }
-        self.ping_failed(index, Some(IpAddr::V4(from)), verdict.error);
+        self.ping_failed(index, Some(from), verdict.error);
         true
     }
 }
 
 /// A request's data: the bytes that `ping` programs have always sent, counting up.
-fn write_request(request: &Header, into: &mut [u8]) -> Option<()> {
-    let (front, body) = into.split_at_mut_checked(icmp4::HEADER_LEN)?;
+fn write_request<A: Family>(asked: (u16, u16), pseudo: Pseudo, into: &mut [u8]) -> Option<()> {
+    let (front, body) = into.split_at_mut_checked(HEADER_LEN)?;
     for (byte, value) in body.iter_mut().zip((0..=u8::MAX).cycle()) {
         *byte = value;
     }
-    let sum = wire::sum(body);
-    request.emit(&mut wire::Headroom::new(front), sum).ok()
+    let data = (body.len(), wire::sum(body));
+    A::echo_request(&mut Headroom::new(front), asked, pseudo, data)
 }

@@ -3,6 +3,7 @@
 //! *Owns* nothing: it is lent for one call.
 
 use crate::family::Family;
+use crate::id::InterfaceId;
 use crate::interface::Scope;
 use core::net::Ipv4Addr;
 use wire::{Check, Ecn, Rest};
@@ -19,6 +20,8 @@ pub(crate) enum LinkScope {
 /// A packet past the network layer's checks.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Incoming<'a, A: Family = Ipv4Addr> {
+    /// By which interface it came.
+    pub(crate) interface: InterfaceId,
     /// Its header.
     pub(crate) header: &'a A::Header,
     /// What it carries.

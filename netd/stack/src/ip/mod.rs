@@ -1,6 +1,9 @@
-//! The network layer, by direction: what comes in ([`v4_in`]), what is made of it for those above
-//! ([`incoming`]), and the way out ([`out`]).
+//! The network layer, by direction: what comes in ([`v4_in`], [`v6_in`]), what is made of it for those
+//! above ([`incoming`]), and the way out ([`out`], [`v6_out`], [`source6`]).
 
 pub(crate) mod incoming;
 pub(crate) mod out;
+pub(crate) mod source6;
 pub(crate) mod v4_in;
+pub(crate) mod v6_in;
+pub(crate) mod v6_out;

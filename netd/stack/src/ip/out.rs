@@ -17,7 +17,7 @@ use crate::pieces::{Draft, Extent};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
 use wire::{Drop, Ecn, Headroom, Protocol, Rest};
 
@@ -303,25 +303,30 @@ impl Stack {
         if !self.loopback_pending() {
             return;
         }
-        let mut own = self
-            .nets
-            .v4
-            .packets
-            .len(Self::ready_queue(InterfaceId::LOOPBACK));
+        let queue = Self::ready_queue(InterfaceId::LOOPBACK);
+        let mut own = (
+            self.nets.v4.packets.len(queue),
+            self.nets.v6.packets.len(queue),
+        );
         let mut frame = core::mem::take(&mut self.spare_frame);
         for _ in 0..BURST {
-            let sent = if own > 0 {
-                own -= 1;
-                self.loop_packet::<Ipv4Addr>(&mut frame, now)
+            let sent = if own.0 > 0 {
+                own.0 -= 1;
+                let sent = self.loop_packet::<Ipv4Addr>(&mut frame, now);
+                sent.map(|len| (len, EtherType::IPV4))
+            } else if own.1 > 0 {
+                own.1 -= 1;
+                let sent = self.loop_packet::<Ipv6Addr>(&mut frame, now);
+                sent.map(|len| (len, EtherType::IPV6))
             } else {
                 let mut draft = Draft {
                     buffer: &mut frame,
                     pieces: None,
                 };
                 let sent = self.output_sender(InterfaceId::LOOPBACK, &mut draft, memory, now);
-                sent.map(|sent| sent.extent.head)
+                sent.map(|sent| (sent.extent.head, sent.ethertype))
             };
-            let Some(len) = sent else { break };
+            let Some((len, ethertype)) = sent else { break };
             if let Some(interface) = self.interfaces.first_mut() {
                 interface.sent.note(len);
                 interface.received.note(len);
@@ -330,7 +335,11 @@ impl Stack {
             let packet = frame.get(ethernet::HEADER_LEN..end).unwrap_or(&[]);
             let id = InterfaceId::LOOPBACK;
             let packet = (packet, Rest::NONE);
-            let result = self.v4_input(id, LinkScope::Own, packet, true, memory, now);
+            let result = if ethertype == EtherType::IPV6 {
+                self.v6_input(id, LinkScope::Own, packet, true, memory, now)
+            } else {
+                self.v4_input(id, LinkScope::Own, packet, true, memory, now)
+            };
             self.account(id, result);
         }
         self.spare_frame = frame;
@@ -352,6 +361,8 @@ impl Stack {
     /// Whether packets to ourselves wait.
     pub(crate) fn loopback_pending(&self) -> bool {
         let queue = Self::ready_queue(InterfaceId::LOOPBACK);
-        !self.nets.v4.packets.is_empty(queue) || !self.senders.is_empty(queue)
+        !self.nets.v4.packets.is_empty(queue)
+            || !self.nets.v6.packets.is_empty(queue)
+            || !self.senders.is_empty(queue)
     }
 }

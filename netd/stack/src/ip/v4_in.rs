@@ -45,6 +45,7 @@ impl Stack {
             return Ok(None);
         }
         let incoming = Incoming {
+            interface: id,
             header: &packet.header,
             payload: packet.payload,
             rest: packet.rest,

@@ -4,7 +4,7 @@
 //! its client is gone.
 
 use crate::actors::Actor;
-use crate::config::{Config, NAME_SERVERS};
+use crate::config::{Config, DNS_PORT, NAME_SERVERS};
 use crate::dns::{Answer, Ask, Kind, Limits, Lookup as Begun, Outcome, Refusal, Resolver};
 use crate::error::{CancelError, ResolveError, SocketError};
 use crate::event::{EventKind, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
@@ -15,12 +15,9 @@ use crate::request::{AddressKind, Lookup};
 use crate::rng::Rng;
 use crate::slab::Table;
 use crate::stack::Stack;
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use tcp::Instant;
-
-/// The port of name servers that none is named for.
-const DNS_PORT: u16 = 53;
 
 /// A look-up.
 #[derive(Clone, Copy, Debug)]
@@ -65,24 +62,21 @@ impl Stack {
         now: Instant,
     ) -> Result<(), ResolveError> {
         self.clients.get(client).ok_or(ResolveError::BadClient)?;
-        let mut servers = [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS];
+        let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let mut servers = [nobody; NAME_SERVERS];
         match lookup.server {
-            Some(SocketAddr::V6(_)) => return Err(ResolveError::AddressFamily),
-            Some(SocketAddr::V4(server)) => {
-                let port = if server.port() == 0 {
-                    DNS_PORT
-                } else {
-                    server.port()
+            Some(server) => {
+                let port = match server.port() {
+                    0 => DNS_PORT,
+                    port => port,
                 };
                 if let Some(place) = servers.first_mut() {
-                    *place = SocketAddrV4::new(*server.ip(), port);
+                    *place = SocketAddr::new(server.ip().to_canonical(), port);
                 }
             }
             None => {
                 for (place, server) in servers.iter_mut().zip(self.name_servers()) {
-                    if let SocketAddr::V4(server) = server {
-                        *place = server;
-                    }
+                    *place = server;
                 }
             }
         }
@@ -223,7 +217,7 @@ fn resolution(answer: &Answer, took: Duration) -> Resolution {
     Resolution {
         addresses,
         ttl: answer.ttl,
-        server: answer.server.map(SocketAddr::V4),
+        server: answer.server,
         aliases: answer.aliases,
         took,
         ..ended(outcome)

@@ -8,6 +8,7 @@ use crate::bindings;
 use crate::config::INLINE_PAYLOAD;
 use crate::demux::Target;
 use crate::dns::{QueryId, Work};
+use crate::family::Family;
 use crate::hash::Tuple;
 use crate::id::Token;
 use crate::names::lookup::Names;
@@ -22,10 +23,11 @@ use crate::udp::socket::Holder as PortHolder;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4};
+use core::num::NonZeroU16;
 use tcp::{Connection, Events, Instant, Outcome};
 use wire::udp;
-use wire::{Drop, Headroom, Protocol, Pseudo, Seal};
+use wire::{Drop, Headroom, Protocol, Seal};
 
 /// Connections at a time: as many as the resolver has buffers.
 const CONNECTIONS: usize = 4;
@@ -108,12 +110,20 @@ impl Stack {
         while let Some(work) = self.names.resolver.poll(now) {
             match work {
                 Work::SendUdp { query, server } => {
-                    if self.ask_by_datagram(query, server).is_none() {
+                    let asked = match server {
+                        SocketAddr::V4(to) => self.ask_by_datagram(query, (*to.ip(), to.port())),
+                        SocketAddr::V6(to) => self.ask_by_datagram(query, (*to.ip(), to.port())),
+                    };
+                    if asked.is_none() {
                         self.names.resolver.unreachable(query, now);
                     }
                 }
                 Work::OpenTcp { query, server } => {
-                    if self.ask_by_stream(query, server, now).is_none() {
+                    let asked = match server {
+                        SocketAddr::V4(server) => self.ask_by_stream(query, server, now),
+                        SocketAddr::V6(_) => None,
+                    };
+                    if asked.is_none() {
                         self.names.resolver.unreachable(query, now);
                     }
                 }
@@ -136,18 +146,15 @@ impl Stack {
     }
 
     /// Sends a question from a new random port.
-    fn ask_by_datagram(&mut self, query: QueryId, server: SocketAddrV4) -> Option<()> {
-        let path = self.path(*server.ip(), None)?;
-        let any = Ipv4Addr::UNSPECIFIED;
-        let (bound, shard) = (&self.udp.bindings, self.config.shard);
+    fn ask_by_datagram<A: Family>(&mut self, query: QueryId, to: (A, u16)) -> Option<()> {
+        let path = self.path(to.0, None)?;
+        let any = A::UNSPECIFIED;
+        let (bound, shard) = (self.udp.ports.of::<A>(), self.config.shard);
         let port = bindings::ephemeral(&mut self.rng, |port| {
             shard.is_none_or(|shard| shard.has_port(port)) && !bound.is_taken(any, port, |_| false)
         })?;
-        if !self
-            .udp
-            .bindings
-            .insert(path.source, port, false, PortHolder::Query(query.0))
-        {
+        let bound = self.udp.ports.of_mut();
+        if !bound.insert(path.source, port, false, PortHolder::Query(query.0)) {
             return None;
         }
         self.names.transports.set(query.0, Transport::Udp { port });
@@ -157,19 +164,19 @@ impl Stack {
             .resolver
             .emit(query, &mut self.rng, &mut question)?;
         let question = question.get(..len)?;
-        let pseudo = Pseudo::v4(path.source, *server.ip());
+        let pseudo = A::pseudo(path.source, to.0);
         let seal = Seal::Full {
             pseudo,
             payload: wire::sum(question),
         };
-        let header = self.header(&path, *server.ip(), Protocol::UDP, self.config.ttl);
+        let header = self.header(&path, to.0, Protocol::UDP, self.config.ttl);
         let owner = Owner::Resolver(query.0);
         let queued = self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, |space| {
             let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
             payload.copy_from_slice(question);
             udp::Header {
                 src_port: port,
-                dst_port: server.port(),
+                dst_port: to.1,
             }
             .emit(&mut Headroom::new(front), len, seal)
             .ok()
@@ -292,7 +299,11 @@ impl Stack {
     fn close_transport(&mut self, query: QueryId, now: Instant) {
         match self.names.transports.get(query.0) {
             Transport::None => {}
-            Transport::Udp { port } => self.udp.bindings.remove(port, PortHolder::Query(query.0)),
+            Transport::Udp { port } => {
+                if let Some(port) = NonZeroU16::new(port) {
+                    self.udp.ports.free(port, PortHolder::Query(query.0));
+                }
+            }
             Transport::Tcp { connection, buffer } => {
                 if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
                     buffer.taken = false;
@@ -344,7 +355,7 @@ impl Stack {
     pub(crate) fn dns_input(
         &mut self,
         query: u16,
-        from: SocketAddrV4,
+        from: SocketAddr,
         payload: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {

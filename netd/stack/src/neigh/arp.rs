@@ -136,7 +136,7 @@ impl Stack {
             return Ok(());
         };
         match address.state {
-            AddressState::Tentative => {
+            AddressState::Tentative | AddressState::Optimistic => {
                 address.state = AddressState::Duplicate;
                 address.claim = Claim::Quiet;
                 address.next = None;
@@ -146,8 +146,8 @@ impl Stack {
                 Err(Drop::ArpConflict)
             }
             // A probe for an address that we use is answered like any request.
-            AddressState::Preferred if probe => Ok(()),
-            AddressState::Preferred => {
+            AddressState::Preferred | AddressState::Deprecated if probe => Ok(()),
+            AddressState::Preferred | AddressState::Deprecated => {
                 let recently = address
                     .defended
                     .is_some_and(|at| now.since(at) < DEFEND_INTERVAL);

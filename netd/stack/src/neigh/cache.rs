@@ -451,6 +451,20 @@ impl<A: Address> Cache<A> {
         }
     }
 
+    /// Neighbours that are heard from now on are reachable for so long.
+    pub(crate) fn set_reachable(&mut self, reachable: Duration) {
+        self.reachable = reachable;
+    }
+
+    /// That a neighbour is reachable is to be verified when it is used next.
+    pub(crate) fn doubt(&mut self, index: u32) {
+        if let Some(entry) = self.get_mut(index)
+            && entry.state == NeighbourState::Reachable
+        {
+            entry.state = NeighbourState::Stale;
+        }
+    }
+
     /// Somebody asks for our own address: it will want to hear from us, so its address may be
     /// learned (RFC 826), if that takes no place from a neighbour in use.
     pub(crate) fn learn(

@@ -45,7 +45,8 @@ impl Stack {
         match change.waiters {
             Waiters::Stay => {}
             Waiters::Go => {
-                if let Some((interface, _)) = neighbour {
+                if let Some((interface, address)) = neighbour {
+                    A::neighbour_answers(self, interface, address, true);
                     let ready = Self::ready_queue(interface);
                     let waiting = self.waiting_queue(change.index);
                     self.net_mut::<A>().packets.move_all(waiting, ready);
@@ -53,7 +54,12 @@ impl Stack {
                     self.senders.append(waiting, ready);
                 }
             }
-            Waiters::Fail => self.fail_waiters::<A>(change.index, now),
+            Waiters::Fail => {
+                if let Some((interface, address)) = neighbour {
+                    A::neighbour_answers(self, interface, address, false);
+                }
+                self.fail_waiters::<A>(change.index, now);
+            }
         }
     }
 

@@ -25,8 +25,9 @@ use crate::tcp::connection::Conn;
 use crate::tcp::gather::Sends;
 use crate::tcp::output::CHECKSUM_OFFSET;
 use ::tcp::{Emit, Instant};
+use core::net::Ipv4Addr;
 use wire::tcp::{Flags, Header};
-use wire::{Headroom, MacAddress, Place, Pseudo, Series, ethernet, ipv4};
+use wire::{EtherType, Headroom, MacAddress, Place, Pseudo, Series, ethernet, ipv4};
 
 /// Bytes of payload, at most, that one connection sends in its turn where software cuts.
 pub(crate) const LONGEST: u32 = 1 << 16;
@@ -223,8 +224,9 @@ impl Stack {
         };
         let sent = Sent {
             extent: extent.behind(cut.series.header_len()),
+            ethertype: EtherType::IPV4,
             meta: TransmitMeta {
-                checksum: way.0.told(CHECKSUM_OFFSET),
+                checksum: way.0.told::<Ipv4Addr>(CHECKSUM_OFFSET),
                 segment,
             },
         };

@@ -20,7 +20,7 @@ use crate::timers::Timer;
 use ::tcp::{Emit, Fate, Instant, State};
 use core::net::Ipv4Addr;
 use wire::tcp::Flags;
-use wire::{Drop, Headroom, Protocol, Pseudo, ethernet, ipv4};
+use wire::{Drop, EtherType, Headroom, Protocol, Pseudo, ethernet, ipv4};
 
 /// Where the checksum lies in the header.
 pub(crate) const CHECKSUM_OFFSET: u16 = 16;
@@ -203,11 +203,12 @@ impl Stack {
             self.stats.count(Counter::TcpResetsSent);
         }
         let meta = TransmitMeta {
-            checksum: summing.told(CHECKSUM_OFFSET),
+            checksum: summing.told::<Ipv4Addr>(CHECKSUM_OFFSET),
             segment: 0,
         };
         Some(Sent {
             extent: extent.behind(ipv4::HEADER_LEN + header_len),
+            ethertype: EtherType::IPV4,
             meta,
         })
     }

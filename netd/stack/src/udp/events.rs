@@ -1,10 +1,11 @@
 //! What datagram sockets have to tell their clients.
 
 use crate::event::EventKind;
+use crate::family::Family as _;
 use crate::publish::Telling;
-use crate::requests::Request;
+use crate::requests::{Peer, Request};
 use crate::stack::Stack;
-use core::net::SocketAddr;
+use core::net::Ipv6Addr;
 
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
@@ -14,22 +15,26 @@ impl Stack {
         };
         let id = Some(socket.socket);
         if let (Some(token), Some(local), Some(remote)) =
-            (socket.connected, socket.local, socket.remote)
+            (socket.connected, socket.local(), socket.remote())
         {
-            let kind = EventKind::Connected {
-                local: local.into(),
-                remote: remote.into(),
-            };
+            let kind = EventKind::Connected { local, remote };
             if !telling.tell(id, token, kind) {
                 return false;
             }
             socket.connected = None;
         }
         while let Some(arrival) = self.requests.first_arrival(&socket.arrivals) {
+            let from = arrival.from.map(|from| match from {
+                Peer::V4(from) => socket.shown(from.into()),
+                Peer::V6(port) => {
+                    let address = self.udp.peers.first(&socket.sources).copied();
+                    address.unwrap_or(Ipv6Addr::UNSPECIFIED).end(port)
+                }
+            });
             let kind = EventKind::Received {
                 offset: arrival.offset,
                 length: arrival.length,
-                from: arrival.from.map(SocketAddr::V4),
+                from,
                 more: arrival.more,
                 round_trip: 0,
             };
@@ -37,6 +42,9 @@ impl Stack {
                 return false;
             }
             self.requests.discard(&mut socket.arrivals);
+            if let Some(Peer::V6(_)) = arrival.from {
+                self.udp.peers.pop(&mut socket.sources);
+            }
         }
         if let Some(error) = socket.error {
             // The receive that waits ends with the error; without one it waits for the next.

@@ -4,7 +4,7 @@
 
 use crate::actors::Actor;
 use crate::error::SocketError;
-use crate::icmp::errors::Problem;
+use crate::family::Family;
 use crate::icmp::input::Verdict;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
@@ -14,9 +14,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::socket::Holder;
 use ::tcp::Instant;
-use core::net::SocketAddrV4;
-use wire::ipv4::Quote;
-use wire::udp::{self, NoChecksum};
+use wire::udp;
 use wire::{Check, Drop};
 
 /// Datagrams begin at multiples of this many bytes in a room.
@@ -24,40 +22,42 @@ const ALIGNMENT: u32 = 8;
 
 impl Stack {
     /// Takes in a datagram.
-    pub(crate) fn udp_input<M: ClientMemory>(
+    pub(crate) fn udp_input<A: Family, M: ClientMemory>(
         &mut self,
-        incoming: &Incoming<'_>,
+        incoming: &Incoming<'_, A>,
         memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
         let check: Check = incoming.check();
-        let datagram = udp::Datagram::parse(incoming.payload, check, NoChecksum::Accept)?;
-        let from = SocketAddrV4::new(incoming.source(), datagram.header.src_port);
+        let datagram = udp::Datagram::parse(incoming.payload, check, A::NO_CHECKSUM)?;
+        let from = (incoming.source(), datagram.header.src_port);
         let to = incoming.destination();
-        match self.udp.bindings.find(to, datagram.header.dst_port) {
+        match self.udp.ports.of().find(to, datagram.header.dst_port) {
             Some(Holder::Socket(index)) => {
                 self.udp_deliver(index, from, incoming.scope, datagram.payload, memory)
             }
-            Some(Holder::Query(query)) => self.dns_input(query, from, datagram.payload, now),
+            Some(Holder::Query(query)) => {
+                self.dns_input(query, from.0.end(from.1), datagram.payload, now)
+            }
             None => {
-                // RFC 1122 4.1.3.1: port unreachable.
-                self.icmp_error(incoming, Problem::PortUnreachable, now);
+                // RFC 1122 4.1.3.1, RFC 4443 3.1: port unreachable.
+                A::refuse_port(self, incoming, now);
                 Err(Drop::UdpNoSocket)
             }
         }
     }
 
-    fn udp_deliver<M: ClientMemory>(
+    fn udp_deliver<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
-        from: SocketAddrV4,
+        from: (A, u16),
         scope: Scope,
         payload: &[u8],
         memory: &mut M,
     ) -> Result<(), Drop> {
         let socket = self.udp.sockets.at_mut(index).ok_or(Drop::UdpNoSocket)?;
         // A connected socket hears its peer only. (The peer's broadcast is not its answer.)
-        if socket.remote.is_some_and(|remote| remote != from) {
+        if A::side(socket).remote.is_some_and(|remote| remote != from) {
             return Err(Drop::UdpNoSocket);
         }
         debug_assert!(scope != Scope::Other, "not for us");
@@ -100,19 +100,27 @@ impl Stack {
             }
             let used = room.used.saturating_add(length).next_multiple_of(ALIGNMENT);
             let more = used < room.range.length;
+            let (peer, address) = from.0.peer(from.1);
             let arrival = Arrival {
                 token,
                 offset,
                 length,
-                from: Some(from),
+                from: Some(peer),
                 more,
             };
             // What lies behind `used` is not the client's to look at yet: it may be written first.
             memory
                 .write(socket.client, offset, payload)
                 .map_err(|_| Drop::ClientMemoryGone)?;
+            if address.is_some() && !self.udp.peers.has_place(owner) {
+                return Err(Drop::UdpQueueFull);
+            }
             let pushed = self.requests.push(&mut socket.arrivals, owner, arrival);
             pushed.map_err(|_| Drop::UdpQueueFull)?;
+            if let Some(address) = address {
+                let pushed = self.udp.peers.push(&mut socket.sources, owner, address);
+                debug_assert!(pushed.is_ok(), "there was a place");
+            }
             if more {
                 self.requests.use_first_room(&socket.rooms, used);
             } else {
@@ -138,19 +146,25 @@ impl Stack {
         self.tell(client, Actor::Datagram(index));
     }
 
-    /// An error about a datagram of ours came: the socket is told if it is connected to that peer.
-    pub(crate) fn udp_error(&mut self, quote: &Quote<'_>, verdict: Verdict, now: Instant) -> bool {
-        let Some((local_port, remote_port)) = quote.ports() else {
+    /// An error about a datagram of ours between these addresses and ports came: the socket is told if
+    /// it is connected to that peer.
+    pub(crate) fn udp_error<A: Family>(
+        &mut self,
+        (local, remote): (A, A),
+        ports: Option<(u16, u16)>,
+        verdict: Verdict,
+        now: Instant,
+    ) -> bool {
+        let Some((local_port, remote_port)) = ports else {
             return false;
         };
-        let remote = SocketAddrV4::new(quote.header.destination, remote_port);
-        match self.udp.bindings.find(quote.header.source, local_port) {
+        match self.udp.ports.of().find(local, local_port) {
             Some(Holder::Socket(index)) => {
                 let Some(socket) = self.udp.sockets.at_mut(index) else {
                     return false;
                 };
                 // RFC 1122 4.1.3.3; an unconnected socket could not tell which datagram it was.
-                if socket.remote != Some(remote) {
+                if A::side(socket).remote != Some((remote, remote_port)) {
                     return false;
                 }
                 socket.error = Some(verdict.error);

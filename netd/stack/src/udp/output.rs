@@ -6,6 +6,7 @@
 use crate::actors::Actor;
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::id::{ClientId, InterfaceId};
 use crate::interface::Summing;
 use crate::ip::out::Path;
@@ -13,41 +14,44 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::pieces::{Draft, Payload};
-use crate::requests::{Request, Send, To};
+use crate::requests::{Peer, Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::Ipv6Addr;
 use tcp::Instant;
-use wire::{Drop, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ipv4, udp};
+use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, udp};
 
-/// Bytes of headers in front of a datagram's payload, without Ethernet's.
-const HEADERS: usize = ipv4::HEADER_LEN + udp::HEADER_LEN;
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
 
+/// Bytes of headers in front of a datagram's payload, without Ethernet's.
+const fn headers<A: Family>() -> usize {
+    A::HEADER_LEN + udp::HEADER_LEN
+}
+
 /// A datagram on its way out, with all that is known of it.
 #[derive(Clone, Copy, Debug)]
-struct Parcel {
+struct Parcel<A> {
     client: ClientId,
     send: Send,
-    path: Path,
-    from: SocketAddrV4,
-    to: SocketAddrV4,
+    path: Path<A>,
+    from: u16,
+    to: (A, u16),
     ttl: u8,
     dscp: u8,
 }
 
-impl Parcel {
+impl<A: Family> Parcel<A> {
     fn header(&self) -> udp::Header {
         udp::Header {
-            src_port: self.from.port(),
-            dst_port: self.to.port(),
+            src_port: self.from,
+            dst_port: self.to.1,
         }
     }
 
     fn pseudo(&self) -> Pseudo {
-        Pseudo::v4(*self.from.ip(), *self.to.ip())
+        A::pseudo(self.path.source, self.to.0)
     }
 }
 
@@ -61,30 +65,54 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Option<Sent> {
-        let id = turn.link;
         let Some(socket) = self.udp.sockets.at(index) else {
             return self.end_turn(turn, Next::Idle);
         };
         let Some(send) = self.requests.first_send(&socket.sends) else {
             return self.end_turn(turn, Next::Idle);
         };
-        let (send, client, local) = (send, socket.client, socket.local);
+        match send.to {
+            To::Peer(Peer::V4(to)) => {
+                let to = (*to.ip(), to.port());
+                self.udp_output_to(index, (send, to), turn, draft, memory, now)
+            }
+            To::Peer(Peer::V6(port)) => {
+                let address = self.udp.peers.first(&socket.destinations).copied();
+                let to = (address.unwrap_or(Ipv6Addr::UNSPECIFIED), port);
+                self.udp_output_to(index, (send, to), turn, draft, memory, now)
+            }
+            To::Stream(_) => self.udp_done(index, None),
+        }
+    }
+
+    /// Writes a datagram to a peer.
+    fn udp_output_to<A: Family, M: ClientMemory>(
+        &mut self,
+        index: u32,
+        (send, to): (Send, (A, u16)),
+        turn: Turn,
+        draft: &mut Draft<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<Sent> {
+        let id = turn.link;
+        let socket = self.udp.sockets.at(index)?;
+        let client = socket.client;
         let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
-        let (To::Peer(to), Some(local)) = (send.to, local) else {
+        let Some(port) = socket.port else {
             return self.udp_done(index, None);
         };
-        let Some(path) = self.udp_path(index, *to.ip()) else {
+        let Some(path) = self.udp_path(index, to.0) else {
             return self.udp_done(index, Some(SocketError::NetworkUnreachable));
         };
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
-        let from = SocketAddrV4::new(path.source, local.port());
         let parcel = Parcel {
             client,
             send,
             path,
-            from,
+            from: port.get(),
             to,
             ttl,
             dscp,
@@ -112,9 +140,9 @@ impl Stack {
     }
 
     /// Writes a datagram into a frame, from the network header on.
-    fn udp_write<M: ClientMemory>(
+    fn udp_write<A: Family, M: ClientMemory>(
         &mut self,
-        parcel: &Parcel,
+        parcel: &Parcel<A>,
         draft: &mut Draft<'_>,
         memory: &M,
     ) -> Option<Sent> {
@@ -128,7 +156,7 @@ impl Stack {
             .interfaces
             .get(parcel.path.interface.index())?
             .summing();
-        let headers = ethernet::HEADER_LEN + HEADERS;
+        let headers = ethernet::HEADER_LEN + headers::<A>();
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, &mut draft, summed)?;
         let store = Store {
@@ -146,31 +174,30 @@ impl Stack {
         let mut room = Headroom::new(front);
         parcel.header().emit(&mut room, len, seal).ok()?;
         let ip = self.datagram_header(parcel);
-        ip.emit(&mut room, len + udp::HEADER_LEN).ok()?;
+        A::emit(&ip, &mut room, len + udp::HEADER_LEN).ok()?;
         self.stats.count(Counter::UdpSent);
         let meta = TransmitMeta {
-            checksum: summing.told(CHECKSUM_OFFSET),
+            checksum: summing.told::<A>(CHECKSUM_OFFSET),
             segment: 0,
         };
         Some(Sent {
-            extent: extent.behind(HEADERS),
+            extent: extent.behind(A::HEADER_LEN + udp::HEADER_LEN),
+            ethertype: A::ETHERTYPE,
             meta,
         })
     }
 
     /// The network header of a datagram.
-    fn datagram_header(&mut self, parcel: &Parcel) -> ipv4::Header {
-        ipv4::Header {
-            dscp: parcel.dscp,
-            ..self.header(&parcel.path, *parcel.to.ip(), Protocol::UDP, parcel.ttl)
-        }
+    fn datagram_header<A: Family>(&mut self, parcel: &Parcel<A>) -> A::Header {
+        let chosen = (parcel.ttl, parcel.dscp, Ecn::NotCapable);
+        self.marked_header(&parcel.path, parcel.to.0, Protocol::UDP, chosen)
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.
-    fn udp_park<M: ClientMemory>(
+    fn udp_park<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
-        parcel: &Parcel,
+        parcel: &Parcel<A>,
         neighbour: u32,
         memory: &M,
     ) {
@@ -178,28 +205,26 @@ impl Stack {
             return;
         };
         let ip = self.datagram_header(parcel);
-        let waiting = self.queue_to_wait::<Ipv4Addr>(neighbour);
+        let waiting = self.queue_to_wait::<A>(neighbour);
         let (owner, next_hop) = (Owner::Datagram(index), parcel.path.next_hop);
         let store = Store {
             inline: &self.inline,
             memory,
         };
-        let queued = self
-            .nets
-            .v4
-            .packets
-            .push(waiting, len + HEADERS, next_hop, owner, |bytes| {
-                let (front, payload) = bytes.split_at_mut_checked(HEADERS)?;
-                let (client, source) = (Some(parcel.client), parcel.send.source);
-                let sum = store.copy(client, source, 0, payload, true)?;
-                let seal = Seal::Full {
-                    pseudo: parcel.pseudo(),
-                    payload: sum,
-                };
-                let mut room = Headroom::new(front);
-                parcel.header().emit(&mut room, len, seal).ok()?;
-                ip.emit(&mut room, len + udp::HEADER_LEN).ok()
-            });
+        let len_with_headers = len + headers::<A>();
+        let packets = &mut self.nets.of_mut::<A>().packets;
+        let queued = packets.push(waiting, len_with_headers, next_hop, owner, |bytes| {
+            let (front, payload) = bytes.split_at_mut_checked(headers::<A>())?;
+            let (client, source) = (Some(parcel.client), parcel.send.source);
+            let sum = store.copy(client, source, 0, payload, true)?;
+            let seal = Seal::Full {
+                pseudo: parcel.pseudo(),
+                payload: sum,
+            };
+            let mut room = Headroom::new(front);
+            parcel.header().emit(&mut room, len, seal).ok()?;
+            A::emit(&ip, &mut room, len + udp::HEADER_LEN).ok()
+        });
         if queued.is_some() {
             self.stats.count(Counter::UdpSent);
             self.stats.count(Counter::PacketsBuffered);
@@ -214,6 +239,9 @@ impl Stack {
         let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
         if let Some(send) = self.requests.first_send(&socket.sends) {
+            if let To::Peer(Peer::V6(_)) = send.to {
+                self.udp.peers.pop(&mut socket.destinations);
+            }
             match error {
                 None => {
                     self.requests

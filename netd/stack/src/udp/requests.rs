@@ -6,29 +6,70 @@ use crate::actors::Actor;
 use crate::bindings;
 use crate::config::{Data, INLINE_PAYLOAD};
 use crate::error::{BindError, CancelError, ConnectError, ReceiveError, SendError, SocketError};
+use crate::family::Family;
 use crate::id::{InterfaceId, Token};
 use crate::ip::out::Path;
 use crate::memory::Range;
 use crate::options::SocketOptions;
-use crate::requests::{Request, Room, Send, Source, To};
+use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
 use crate::udp::socket::{Holder, KnownWay};
-use core::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use wire::{ipv4, udp};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::num::NonZeroU16;
+use wire::{MacAddress, udp};
+
+/// Why a socket cannot speak in a family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AnyError {
+    NoFreePort,
+    /// It is bound to an address of the other.
+    Family,
+}
+
+/// An address of IPv6 that stands for one of IPv4 is that (RFC 3493 section 3.7).
+pub(crate) fn plain(end: SocketAddr) -> SocketAddr {
+    SocketAddr::new(end.ip().to_canonical(), end.port())
+}
 
 impl Stack {
     /// Binds a datagram socket; port 0 means any.
     pub(crate) fn udp_bind(
         &mut self,
         index: u32,
-        local: SocketAddrV4,
-    ) -> Result<SocketAddrV4, BindError> {
-        let address = *local.ip();
-        if !address.is_unspecified() && !self.is_own(address) {
-            return Err(BindError::AddressNotLocal);
-        }
+        local: SocketAddr,
+    ) -> Result<SocketAddr, BindError> {
         let socket = self.udp.sockets.at(index).ok_or(BindError::BadSocket)?;
-        if socket.local.is_some() {
+        let is_dual = socket.options.dual_stack;
+        let (v4, v6) = match local {
+            SocketAddr::V4(local) => (Some(*local.ip()), None),
+            SocketAddr::V6(local) if is_dual && local.ip().is_unspecified() => {
+                (Some(Ipv4Addr::UNSPECIFIED), Some(Ipv6Addr::UNSPECIFIED))
+            }
+            SocketAddr::V6(local) => (None, Some(*local.ip())),
+        };
+        self.check_local(v4)?;
+        self.check_local(v6)?;
+        self.udp_bind_sides(index, (v4, v6), local.port())
+    }
+
+    /// What a socket is bound to is all addresses, or one of ours.
+    pub(crate) fn check_local<A: Family>(&self, address: Option<A>) -> Result<(), BindError> {
+        let is_good = |address: A| address == A::UNSPECIFIED || self.is_own(address);
+        if address.is_none_or(is_good) {
+            Ok(())
+        } else {
+            Err(BindError::AddressNotLocal)
+        }
+    }
+
+    fn udp_bind_sides(
+        &mut self,
+        index: u32,
+        (v4, v6): (Option<Ipv4Addr>, Option<Ipv6Addr>),
+        port: u16,
+    ) -> Result<SocketAddr, BindError> {
+        let socket = self.udp.sockets.at(index).ok_or(BindError::BadSocket)?;
+        if socket.port.is_some() {
             return Err(BindError::AlreadyBound);
         }
         let (client, shares) = (socket.client, socket.options.reuse_address);
@@ -43,76 +84,102 @@ impl Stack {
             }
             Holder::Query(_) => false,
         };
-        let bindings = &self.udp.bindings;
-        let shard = self.config.shard;
-        let port = match local.port() {
+        let (ports, shard) = (&self.udp.ports, self.config.shard);
+        // A port of one's own is nobody else's at any address.
+        let is_used = |port: u16| {
+            v4.is_some_and(|_| ports.v4.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false))
+                || v6.is_some_and(|_| ports.v6.is_taken(Ipv6Addr::UNSPECIFIED, port, |_| false))
+        };
+        let is_taken = |port: u16| {
+            v4.is_some_and(|v4| ports.v4.is_taken(v4, port, may_share))
+                || v6.is_some_and(|v6| ports.v6.is_taken(v6, port, may_share))
+        };
+        let port = match port {
             0 => bindings::ephemeral(&mut self.rng, |port| {
-                shard.is_none_or(|shard| shard.has_port(port))
-                    && !bindings.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false)
+                shard.is_none_or(|shard| shard.has_port(port)) && !is_used(port)
             })
             .ok_or(BindError::NoFreePort)?,
-            port if bindings.is_taken(address, port, may_share) => {
-                return Err(BindError::AddressInUse);
-            }
+            port if is_taken(port) => return Err(BindError::AddressInUse),
             port => port,
         };
-        if !self
-            .udp
-            .bindings
-            .insert(address, port, shares, Holder::Socket(index))
+        let (ports, holder) = (&mut self.udp.ports, Holder::Socket(index));
+        if let Some(v4) = v4
+            && !ports.v4.insert(v4, port, shares, holder)
         {
             return Err(BindError::NoFreePort);
         }
-        let local = SocketAddrV4::new(address, port);
-        if let Some(socket) = self.udp.sockets.at_mut(index) {
-            socket.local = Some(local);
+        if let Some(v6) = v6
+            && !ports.v6.insert(v6, port, shares, holder)
+        {
+            ports.v4.remove(port, holder);
+            return Err(BindError::NoFreePort);
         }
-        Ok(local)
+        let socket = self.udp.sockets.at_mut(index).ok_or(BindError::BadSocket)?;
+        socket.port = NonZeroU16::new(port);
+        (socket.v4.local, socket.v6.local) = (v4, v6);
+        socket.local().ok_or(BindError::BadSocket)
     }
 
-    /// Gives an unbound socket a port of its own.
-    fn udp_bind_any(&mut self, index: u32) -> Result<(), BindError> {
-        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
-        match self.udp_bind(index, any) {
-            Ok(_) | Err(BindError::AlreadyBound) => Ok(()),
-            Err(error) => Err(error),
+    /// Gives an unbound socket a port of its own, in the family of what it speaks to. One that is
+    /// bound must take part in that.
+    fn udp_bind_any<A: Family>(&mut self, index: u32) -> Result<(), AnyError> {
+        let socket = self.udp.sockets.at(index).ok_or(AnyError::NoFreePort)?;
+        if socket.port.is_some() {
+            let takes_part = A::side(socket).local.is_some();
+            return takes_part.then_some(()).ok_or(AnyError::Family);
         }
+        let any = A::UNSPECIFIED.end(0);
+        let bound = self.udp_bind(index, any);
+        bound.map(|_| ()).map_err(|_| AnyError::NoFreePort)
     }
 
     /// Fixes the peer of a datagram socket.
     pub(crate) fn udp_connect(
         &mut self,
         index: u32,
-        remote: SocketAddrV4,
+        remote: SocketAddr,
+        token: Token,
+    ) -> Result<(), ConnectError> {
+        match plain(remote) {
+            SocketAddr::V4(remote) => {
+                self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
+            }
+            SocketAddr::V6(remote) => {
+                self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
+            }
+        }
+    }
+
+    fn udp_connect_to<A: Family>(
+        &mut self,
+        index: u32,
+        remote: (A, u16),
         token: Token,
     ) -> Result<(), ConnectError> {
         let socket = self.udp.sockets.at(index).ok_or(ConnectError::BadSocket)?;
         if socket.connected.is_some() {
             return Err(ConnectError::WrongState);
         }
-        if remote.port() == 0 || remote.ip().is_unspecified() {
+        if remote.1 == 0 || remote.0 == A::UNSPECIFIED {
             return Err(ConnectError::BadAddress);
         }
-        let bound = socket
-            .local
-            .map(|local| *local.ip())
-            .filter(|ip| !ip.is_unspecified());
-        let path = self
-            .path(*remote.ip(), bound)
-            .ok_or(ConnectError::NoRoute)?;
-        self.udp_bind_any(index)
-            .map_err(|_| ConnectError::NoFreePort)?;
+        let bound = A::side(socket).bound();
+        let path = self.path(remote.0, bound).ok_or(ConnectError::NoRoute)?;
+        self.udp_bind_any::<A>(index).map_err(|error| match error {
+            AnyError::NoFreePort => ConnectError::NoFreePort,
+            AnyError::Family => ConnectError::AddressFamily,
+        })?;
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return Err(ConnectError::BadSocket);
         };
+        let port = socket.port.map_or(0, NonZeroU16::get);
+        (socket.v4.remote, socket.v6.remote) = (None, None);
+        let side = A::side_mut(socket);
+        side.remote = Some(remote);
         // RFC 1122 4.1.3.5: from now on the socket has the address that the peer sees.
-        if let Some(local) = &mut socket.local {
-            local.set_ip(path.source);
-            self.udp
-                .bindings
-                .rebind(local.port(), Holder::Socket(index), path.source);
-        }
-        socket.remote = Some(remote);
+        side.local = Some(path.source);
+        let holder = Holder::Socket(index);
+        self.udp.ports.of_mut().rebind(port, holder, path.source);
         socket.error = None;
         socket.connected = Some(token);
         let client = socket.client;
@@ -128,52 +195,76 @@ impl Stack {
         to: Option<SocketAddr>,
         token: Token,
     ) -> Result<(), SendError> {
+        match to.map(plain) {
+            Some(SocketAddr::V4(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
+            Some(SocketAddr::V6(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
+            None => {
+                let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
+                match (socket.v4.remote, socket.v6.remote) {
+                    (Some(to), _) => self.udp_send_to(index, data, to, token),
+                    (None, Some(to)) => self.udp_send_to(index, data, to, token),
+                    (None, None) => Err(SendError::NoDestination),
+                }
+            }
+        }
+    }
+
+    fn udp_send_to<A: Family>(
+        &mut self,
+        index: u32,
+        data: Data<'_>,
+        to: (A, u16),
+        token: Token,
+    ) -> Result<(), SendError> {
         let limit = u32::from(self.config.requests_per_socket);
         let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
         let owner = self.clients.index(socket.client);
-        let to = match (to, socket.remote) {
-            (Some(SocketAddr::V4(to)), _) | (None, Some(to)) => to,
-            (Some(SocketAddr::V6(_)), _) => return Err(SendError::AddressFamily),
-            (None, None) => return Err(SendError::NoDestination),
-        };
-        if to.port() == 0 || to.ip().is_unspecified() {
+        if to.1 == 0 || to.0 == A::UNSPECIFIED {
             return Err(SendError::BadAddress);
         }
         if self.requests.len(&socket.sends) + self.requests.len(&socket.done) >= limit {
             return Err(SendError::TooMany);
         }
         let broadcast = socket.options.broadcast;
-        let path = self.udp_path(index, *to.ip()).ok_or(SendError::NoRoute)?;
+        let path = self.udp_path(index, to.0).ok_or(SendError::NoRoute)?;
         // RFC 1122 4.1.3.1 leaves broadcasts to who says so.
-        if path.next_hop.is_broadcast() && !broadcast {
+        if path.next_hop.group_mac() == Some(MacAddress::BROADCAST) && !broadcast {
             return Err(SendError::BadAddress);
         }
         let length = match data {
             Data::Arena(range) => range.length as usize,
             Data::Inline(bytes) => bytes.len(),
         };
-        let most = usize::from(path.mtu) - ipv4::HEADER_LEN - udp::HEADER_LEN;
+        let most = usize::from(path.mtu) - A::HEADER_LEN - udp::HEADER_LEN;
         if length > most || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD) {
             return Err(SendError::TooBig);
         }
-        self.udp_bind_any(index)
-            .map_err(|_| SendError::NoFreePort)?;
+        self.udp_bind_any::<A>(index).map_err(|error| match error {
+            AnyError::NoFreePort => SendError::NoFreePort,
+            AnyError::Family => SendError::AddressFamily,
+        })?;
+        let (peer, address) = to.0.peer(to.1);
+        if address.is_some() && !self.udp.peers.has_place(owner) {
+            return Err(SendError::TooMany);
+        }
         let send = Send {
             token,
             source: Source::Spent,
             length: u32::try_from(length).map_err(|_| SendError::TooBig)?,
-            to: To::Peer(to),
+            to: To::Peer(peer),
         };
         // Each by itself, so that what kind of request it is is known where it is written down.
         match data {
             Data::Arena(range) => {
                 let source = Source::Arena(range.offset);
-                self.udp_queue(index, owner, Send { source, ..send }, path.interface)
+                let send = (Send { source, ..send }, address);
+                self.udp_queue(index, owner, send, path.interface)
             }
             Data::Inline(bytes) => {
                 let kept = self.inline.keep(owner, bytes);
                 let source = Source::Inline(kept.ok_or(SendError::TooMany)?);
-                self.udp_queue(index, owner, Send { source, ..send }, path.interface)
+                let send = (Send { source, ..send }, address);
+                self.udp_queue(index, owner, send, path.interface)
             }
         }
     }
@@ -184,7 +275,7 @@ impl Stack {
         &mut self,
         index: u32,
         owner: u32,
-        send: Send,
+        (send, address): (Send, Option<Ipv6Addr>),
         link: InterfaceId,
     ) -> Result<(), SendError> {
         let Some(socket) = self.udp.sockets.at_mut(index) else {
@@ -194,27 +285,32 @@ impl Stack {
             self.release(send.source);
             return Err(SendError::TooMany);
         }
+        if let Some(address) = address {
+            let pushed = self
+                .udp
+                .peers
+                .push(&mut socket.destinations, owner, address);
+            debug_assert!(pushed.is_ok(), "there was a place");
+        }
         let number = self.numbering.number(Actor::Datagram(index));
         self.senders.push_if_free(Self::ready_queue(link), number);
         Ok(())
     }
 
     /// The way a socket's datagram takes, looked up again when routes or ends have changed.
-    pub(crate) fn udp_path(&mut self, index: u32, to: Ipv4Addr) -> Option<Path> {
-        let version = self.nets.v4.routes.version();
-        let socket = self.udp.sockets.at(index)?;
-        let bound = socket
-            .local
-            .map(|local| *local.ip())
-            .filter(|ip| !ip.is_unspecified());
-        if let Some(known) = socket.way
+    pub(crate) fn udp_path<A: Family>(&mut self, index: u32, to: A) -> Option<Path<A>> {
+        let version = self.net::<A>().routes.version();
+        let side = A::side(self.udp.sockets.at(index)?);
+        let bound = side.bound();
+        if let Some(known) = &side.way
             && known.path.version == version
             && (known.to, known.bound) == (to, bound)
         {
             return Some(known.path);
         }
         let path = self.path(to, bound)?;
-        self.udp.sockets.at_mut(index)?.way = Some(KnownWay { to, bound, path });
+        let socket = self.udp.sockets.at_mut(index)?;
+        A::side_mut(socket).way = Some(KnownWay { to, bound, path });
         Some(path)
     }
 
@@ -232,7 +328,7 @@ impl Stack {
             .at_mut(index)
             .ok_or(ReceiveError::BadSocket)?;
         let owner = self.clients.index(socket.client);
-        if socket.local.is_none() {
+        if socket.port.is_none() {
             return Err(ReceiveError::NotConnected);
         }
         if self.requests.len(&socket.rooms) >= limit {
@@ -293,10 +389,8 @@ impl Stack {
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return;
         };
-        if let Some(local) = socket.local {
-            self.udp
-                .bindings
-                .remove(local.port(), Holder::Socket(index));
+        if let Some(port) = socket.port {
+            self.udp.ports.free(port, Holder::Socket(index));
         }
         socket.closing = Some(token);
         socket.error = None;
@@ -309,6 +403,9 @@ impl Stack {
             while let Some(Request::Send(send)) = self.requests.first(&socket.sends) {
                 self.requests
                     .move_first(&mut socket.sends, &mut socket.notices, cancelled);
+                if let To::Peer(Peer::V6(_)) = send.to {
+                    self.udp.peers.pop(&mut socket.destinations);
+                }
                 if let Source::Inline(index) = send.source {
                     self.inline.release(index);
                 }
@@ -328,10 +425,8 @@ impl Stack {
         let Some(mut socket) = self.udp.sockets.remove_at(index) else {
             return;
         };
-        if let Some(local) = socket.local {
-            self.udp
-                .bindings
-                .remove(local.port(), Holder::Socket(index));
+        if let Some(port) = socket.port {
+            self.udp.ports.free(port, Holder::Socket(index));
         }
         let chains = [
             &mut socket.sends,
@@ -342,6 +437,9 @@ impl Stack {
         ];
         for chain in chains {
             self.forget_requests(chain);
+        }
+        for chain in [&mut socket.destinations, &mut socket.sources] {
+            while self.udp.peers.pop(chain).is_some() {}
         }
     }
 }

@@ -4,14 +4,17 @@
 //! what arrives goes straight into the room that the client gave.
 
 use crate::bindings::Bindings;
+use crate::config::Config;
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::id::{ClientId, SocketId, Token};
 use crate::ip::out::Path;
-use crate::nodes::Chain;
+use crate::nodes::{Chain, Nodes};
 use crate::options::SocketOptions;
 use crate::rng::Rng;
 use crate::slab::Table;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::num::NonZeroU16;
 
 /// Who has a UDP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,10 +27,35 @@ pub(crate) enum Holder {
 
 /// A way, as it was found for these two ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct KnownWay {
-    pub(crate) to: Ipv4Addr,
-    pub(crate) bound: Option<Ipv4Addr>,
-    pub(crate) path: Path,
+pub(crate) struct KnownWay<A> {
+    pub(crate) to: A,
+    pub(crate) bound: Option<A>,
+    pub(crate) path: Path<A>,
+}
+
+/// What a socket is in one family.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side<A> {
+    /// The address that it has; unspecified for all, none for no part in the family.
+    pub(crate) local: Option<A>,
+    /// The only peer that it hears.
+    pub(crate) remote: Option<(A, u16)>,
+    /// The way that the last datagram took.
+    pub(crate) way: Option<KnownWay<A>>,
+}
+
+impl<A: Family> Side<A> {
+    const NONE: Self = Self {
+        local: None,
+        remote: None,
+        way: None,
+    };
+
+    /// The one address of ours that it speaks from, if it has chosen.
+    #[inline]
+    pub(crate) fn bound(&self) -> Option<A> {
+        self.local.filter(|local| *local != A::UNSPECIFIED)
+    }
 }
 
 /// A datagram socket.
@@ -35,19 +63,21 @@ pub(crate) struct KnownWay {
 pub(crate) struct Datagram {
     pub(crate) client: ClientId,
     pub(crate) socket: SocketId,
-    pub(crate) local: Option<SocketAddrV4>,
-    pub(crate) remote: Option<SocketAddrV4>,
+    /// The port, if it is bound.
+    pub(crate) port: Option<NonZeroU16>,
+    pub(crate) v4: Side<Ipv4Addr>,
+    pub(crate) v6: Side<Ipv6Addr>,
     pub(crate) options: SocketOptions,
-    /// The way that the last datagram took.
-    pub(crate) way: Option<KnownWay>,
-    /// Datagrams to send.
+    /// Datagrams to send, and where those over IPv6 go.
     pub(crate) sends: Chain,
+    pub(crate) destinations: Chain,
     /// Datagrams sent, not told of yet.
     pub(crate) done: Chain,
     /// Rooms with space left.
     pub(crate) rooms: Chain,
-    /// What has arrived and is not told of yet.
+    /// What has arrived and is not told of yet, and from where that over IPv6 came.
     pub(crate) arrivals: Chain,
+    pub(crate) sources: Chain,
     /// Requests that ended with an error.
     pub(crate) notices: Chain,
     /// A connect that is not told of yet.
@@ -63,18 +93,52 @@ impl Datagram {
         Self {
             client,
             socket,
-            local: None,
-            remote: None,
+            port: None,
+            v4: Side::NONE,
+            v6: Side::NONE,
             options,
-            way: None,
             sends: Chain::EMPTY,
+            destinations: Chain::EMPTY,
             done: Chain::EMPTY,
             rooms: Chain::EMPTY,
             arrivals: Chain::EMPTY,
+            sources: Chain::EMPTY,
             notices: Chain::EMPTY,
             connected: None,
             error: None,
             closing: None,
+        }
+    }
+
+    /// Our end, as its client sees it: an address of IPv6 if it takes part in that.
+    pub(crate) fn local(&self) -> Option<SocketAddr> {
+        let port = self.port?.get();
+        match (self.v6.local, self.v4.local) {
+            // Bound to all addresses of both, and connected over IPv4 since.
+            (Some(Ipv6Addr::UNSPECIFIED), Some(v4)) if self.v4.remote.is_some() => {
+                Some(self.shown(v4.end(port)))
+            }
+            (Some(v6), _) => Some(v6.end(port)),
+            (None, Some(v4)) => Some(v4.end(port)),
+            (None, None) => None,
+        }
+    }
+
+    /// The only peer that it hears, as its client sees it.
+    pub(crate) fn remote(&self) -> Option<SocketAddr> {
+        let v4 = self.v4.remote.map(|(ip, port)| ip.end(port));
+        let v6 = self.v6.remote.map(|(ip, port)| ip.end(port));
+        v4.or(v6).map(|end| self.shown(end))
+    }
+
+    /// An end as its client sees it: a socket of IPv6 that takes part in IPv4 sees addresses of IPv6
+    /// that stand for those (RFC 3493 section 3.7).
+    pub(crate) fn shown(&self, end: SocketAddr) -> SocketAddr {
+        match end {
+            SocketAddr::V4(v4) if self.v6.local.is_some() => {
+                v4.ip().to_ipv6_mapped().end(v4.port())
+            }
+            end => end,
         }
     }
 }
@@ -83,15 +147,54 @@ impl Datagram {
 #[derive(Debug)]
 pub(crate) struct Udp {
     pub(crate) sockets: Table<Datagram>,
-    pub(crate) bindings: Bindings<Ipv4Addr, Holder>,
+    pub(crate) ports: Ports,
+    /// The addresses that datagrams over IPv6 wait with.
+    pub(crate) peers: Nodes<Ipv6Addr>,
+}
+
+/// Who has which port, in each family.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    pub(crate) v4: Bindings<Ipv4Addr, Holder>,
+    pub(crate) v6: Bindings<Ipv6Addr, Holder>,
+}
+
+impl Ports {
+    /// The port is not the holder's any more.
+    pub(crate) fn free(&mut self, port: NonZeroU16, holder: Holder) {
+        self.v4.remove(port.get(), holder);
+        self.v6.remove(port.get(), holder);
+    }
+
+    /// Those of the family named.
+    #[inline(always)]
+    pub(crate) fn of<A: Family>(&self) -> &Bindings<A, Holder> {
+        A::ports(self)
+    }
+
+    /// Those of the family named.
+    #[inline(always)]
+    pub(crate) fn of_mut<A: Family>(&mut self) -> &mut Bindings<A, Holder> {
+        A::ports_mut(self)
+    }
 }
 
 impl Udp {
-    pub(crate) fn new(sockets: u32, queries: u16, rng: &mut Rng) -> Self {
-        let sockets = sockets as usize;
+    /// `rng` and `other` are the families' secrets' sources.
+    pub(crate) fn new(config: &Config, rng: &mut Rng, other: &mut Rng) -> Self {
+        let sockets = config.datagram_sockets as usize;
+        let ports = sockets.saturating_add(config.resolutions.into());
         Self {
             sockets: Table::new(sockets),
-            bindings: Bindings::new(sockets + usize::from(queries), rng),
+            ports: Ports {
+                v4: Bindings::new(ports, rng),
+                v6: Bindings::new(ports, other),
+            },
+            peers: Nodes::new(
+                config.datagram_peers as usize,
+                config.clients as usize,
+                config.datagram_peers / 2,
+            ),
         }
     }
 }

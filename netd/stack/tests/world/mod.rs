@@ -10,6 +10,7 @@ pub mod craft;
 mod host;
 mod pair;
 pub mod sender;
+pub mod six;
 
 pub use calls::ping;
 pub use host::{ARENA, Arenas, Host, any, at, config, facts, ip, mac, plan};

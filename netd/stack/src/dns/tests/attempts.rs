@@ -3,7 +3,7 @@
 use super::super::{Ask, Kind, Lookup, Outcome, QueryId, Refusal};
 use super::world::{FIRST, Over, SECOND, World, a, addresses, built, name, record};
 use crate::Instant;
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::format;
 use std::vec::Vec;
@@ -52,7 +52,7 @@ fn everybody_is_dead() {
 fn patience_ends() {
     let mut world = World::new(|_| None);
     let servers: Vec<_> = (1..=4)
-        .map(|last| SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, last), 53))
+        .map(|last| SocketAddr::new(Ipv4Addr::new(10, 0, 0, last).into(), 53))
         .collect();
     let ask = Ask {
         owner: 1,
@@ -345,7 +345,7 @@ fn cancelled_lookups() {
 fn refusals() {
     let mut world = World::new(|_| None);
     assert_eq!(world.ask(1, "a..b", Kind::A), Err(Refusal::BadName));
-    let nobody = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 53);
+    let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 53);
     for servers in [&[][..], &[nobody]] {
         let ask = Ask {
             owner: 1,

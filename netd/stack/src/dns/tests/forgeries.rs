@@ -61,7 +61,7 @@ fn other_senders() {
     world.work();
     let reply = world.asked[0].reply(&[a("www.example", 66)]);
     let query = super::super::QueryId(0);
-    for from in [SECOND, core::net::SocketAddrV4::new(*FIRST.ip(), 5353)] {
+    for from in [SECOND, core::net::SocketAddr::new(FIRST.ip(), 5353)] {
         let refused = world.resolver.udp_input(query, from, &reply, world.now);
         assert_eq!(refused, Err(Drop::DnsUnexpected));
     }

@@ -5,7 +5,7 @@ use super::super::{Answer, Outcome};
 use super::super::{Ask, Kind, Limits, Lookup, QueryId, Refusal, Resolver, Work};
 use crate::Instant;
 use crate::rng::Rng;
-use core::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::boxed::Box;
 use std::vec;
@@ -14,8 +14,11 @@ use wire::Drop;
 use wire::dns::{Builder, Class, Data, Header, Message, Name, Question, Record, ResponseCode};
 use wire::dns::{Section, Soa, Type};
 
-pub(super) const FIRST: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 53);
-pub(super) const SECOND: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 5353);
+pub(super) const FIRST: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 53);
+pub(super) const SECOND: SocketAddr = SocketAddr::new(
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2)),
+    5353,
+);
 
 /// How a question came to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +30,7 @@ pub(super) enum Over {
 /// A question as a server sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) server: SocketAddrV4,
+    pub(super) server: SocketAddr,
     pub(super) over: Over,
     pub(super) header: Header,
     pub(super) question: Question,
@@ -126,7 +129,7 @@ type Behaviour = Box<dyn FnMut(&Asked) -> Option<(u64, Vec<u8>)>>;
 
 /// What happens at a later time.
 enum Event {
-    Udp(QueryId, SocketAddrV4, Vec<u8>),
+    Udp(QueryId, SocketAddr, Vec<u8>),
     Tcp(QueryId, Vec<u8>),
 }
 
@@ -259,7 +262,7 @@ impl World {
         self.open.push((query, over, self.ports));
     }
 
-    fn send(&mut self, query: QueryId, server: SocketAddrV4, over: Over) {
+    fn send(&mut self, query: QueryId, server: SocketAddr, over: Over) {
         self.opened(query, over);
         let mut bytes = [0; 512];
         let len = self
@@ -323,7 +326,7 @@ impl World {
     }
 
     /// The servers asked so far.
-    pub(super) fn servers(&self) -> Vec<SocketAddrV4> {
+    pub(super) fn servers(&self) -> Vec<SocketAddr> {
         self.asked.iter().map(|asked| asked.server).collect()
     }
 }

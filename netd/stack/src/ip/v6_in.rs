@@ -1,0 +1,163 @@
+//! IPv6, inwards: is the packet sound, is it for us, whose is it?
+//!
+//! *Owns* the checks that take our addresses; the headers' own are `wire`'s. *Never* forwards.
+//!
+//! Spec: RFC 8200 section 4; RFC 4291 section 2.5 to 2.8; RFC 4443 section 2.4.
+
+use crate::burst::Landing;
+use crate::family::is_mapped;
+use crate::icmp::six::errors::Problem6;
+use crate::id::InterfaceId;
+use crate::interface::{Medium, Scope};
+use crate::interface6::Address6;
+use crate::ip::incoming::{Incoming, LinkScope};
+use crate::memory::ClientMemory;
+use crate::stack::Stack;
+use ::tcp::Instant;
+use core::net::Ipv6Addr;
+use wire::ipv6::{Content, Packet, Refusal, Whole};
+use wire::{Drop, Protocol, Rest};
+
+impl Stack {
+    /// Takes in a packet: the payload of a frame, or what comes back by loopback.
+    pub(crate) fn v6_input<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        link: LinkScope,
+        (bytes, rest): (&[u8], Rest<'_>),
+        trusted: bool,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<Landing, Drop> {
+        let packet = Packet::parse_scattered(bytes, rest)?;
+        let header = &packet.header;
+        let scope = self.v6_admit_again(id, link, (header.source, header.destination))?;
+        let mut incoming = Incoming {
+            interface: id,
+            header,
+            payload: packet.payload,
+            rest: packet.rest,
+            bytes: packet.bytes,
+            scope,
+            trusted,
+        };
+        let whole = match packet.content() {
+            Ok(Content::Whole(whole)) => whole,
+            Ok(Content::Part(_)) => return Err(Drop::Ipv6Fragment),
+            Err(refusal) => return Err(self.v6_refused(&incoming, refusal, now)),
+        };
+        incoming.payload = whole.payload;
+        match whole.protocol {
+            Protocol::UDP => self.udp_input(&incoming, memory, now)?,
+            Protocol::ICMPV6 => self.icmp6_input(&incoming, &whole, now)?,
+            // RFC 8200 section 4.7: nothing follows.
+            Protocol::NOTHING => return Err(Drop::Ipv6NoContent),
+            _ => return Err(self.v6_unknown(&incoming, &whole, now)),
+        }
+        Ok(None)
+    }
+
+    /// Tells the sender of a packet with such headers what is to be told.
+    #[cold]
+    fn v6_refused(
+        &mut self,
+        incoming: &Incoming<'_, Ipv6Addr>,
+        refusal: Refusal,
+        now: Instant,
+    ) -> Drop {
+        if let Some(answer) = refusal.answer {
+            self.icmp6_error(incoming, Problem6::Header(answer), now);
+        }
+        refusal.reason
+    }
+
+    /// RFC 8200 section 4: what nobody here speaks is answered.
+    #[cold]
+    fn v6_unknown(
+        &mut self,
+        incoming: &Incoming<'_, Ipv6Addr>,
+        whole: &Whole<'_>,
+        now: Instant,
+    ) -> Drop {
+        self.icmp6_error(incoming, Problem6::UnknownNext(whole.named_at), now);
+        Drop::Ipv6UnknownProtocol
+    }
+
+    /// [`Stack::v6_admit`], which is not asked again of the two that a link's last packet was between:
+    /// nothing but the configuration can change the answer.
+    #[inline]
+    fn v6_admit_again(
+        &mut self,
+        id: InterfaceId,
+        link: LinkScope,
+        ends: (Ipv6Addr, Ipv6Addr),
+    ) -> Result<Scope, Drop> {
+        let admitted = Some((ends, self.nets.v6.routes.version()));
+        let last = self
+            .interfaces
+            .get(id.index())
+            .and_then(|it| it.six.admitted);
+        if link == LinkScope::Own && last == admitted {
+            return Ok(Scope::Own);
+        }
+        let scope = self.v6_admit(id, link, ends)?;
+        if scope == Scope::Own
+            && let Some(interface) = self.interfaces.get_mut(id.index())
+        {
+            interface.six.admitted = admitted;
+        }
+        Ok(scope)
+    }
+
+    /// Whether the address is ours, and known to be nobody else's.
+    fn is_surely_own(&self, address: Ipv6Addr) -> bool {
+        let is_it = |own: &Address6| own.address() == address && own.is_usable();
+        let mut all = self.interfaces.iter().flat_map(|it| &it.six.addresses);
+        all.any(|own| is_it(own) && !own.is_unproven())
+    }
+
+    /// Whether a packet between these addresses may come in through this interface, and whom its
+    /// destination means.
+    fn v6_admit(
+        &self,
+        id: InterfaceId,
+        link: LinkScope,
+        (source, destination): (Ipv6Addr, Ipv6Addr),
+    ) -> Result<Scope, Drop> {
+        let interface = self.interfaces.get(id.index()).ok_or(Drop::Ipv6NotForUs)?;
+        if interface.medium == Medium::Loopback {
+            // What we send to ourselves has passed our own checks; it is for any address of ours.
+            return match self.is_own(destination) {
+                true => Ok(Scope::Own),
+                false => Err(Drop::Ipv6NotForUs),
+            };
+        }
+        let six = &interface.six;
+        if !six.enabled {
+            return Err(Drop::Ipv6Disabled);
+        }
+        // RFC 4291 2.5.3: neither leaves a host.
+        if source.is_loopback() || destination.is_loopback() {
+            return Err(Drop::Ipv6Loopback);
+        }
+        // Who has no address yet speaks to groups only. Nobody else speaks with one of ours, and
+        // nobody with what stands for an address of IPv4.
+        let is_nameless = source.is_unspecified() && !destination.is_multicast();
+        if is_nameless || is_mapped(source) || self.is_surely_own(source) {
+            return Err(Drop::Ipv6Source);
+        }
+        if destination.is_multicast() {
+            return if six.is_in(destination) {
+                Ok(Scope::Multicast)
+            } else {
+                Err(Drop::Ipv6NotForUs)
+            };
+        }
+        // An address is its interface's: what is for another's did not come from here by itself. And
+        // what is for us alone is not told to everybody.
+        if six.owns(destination) && link == LinkScope::Own {
+            return Ok(Scope::Own);
+        }
+        Err(Drop::Ipv6NotForUs)
+    }
+}
