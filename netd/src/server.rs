@@ -13,7 +13,7 @@ use device::{Device, Offload, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
-use stack::{AddressPlan, Config, Instant, LinkFacts, MacAddress, Stack};
+use stack::{AddressPlan, Config, Instant, Ipv6Plan, LinkFacts, MacAddress, Stack};
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
@@ -99,7 +99,8 @@ impl<P: Peer, D: Device> Server<P, D> {
         // Once for each start of netd.
         config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
-        let nic = device.and_then(|device| attach(&mut stack, device, settings.plan, now));
+        let plans = (settings.plan, settings.ipv6);
+        let nic = device.and_then(|device| attach(&mut stack, device, plans, now));
         let offloads = nic.as_ref().map_or(Offloads::NONE, Nic::offloads);
         Self {
             stack,
@@ -382,6 +383,8 @@ impl<P: Peer, D: Device> Server<P, D> {
                         "no server answers, fall-back"
                     }
                     stack::Origin::Static => "static",
+                    stack::Origin::LinkLocal => "of the link alone",
+                    stack::Origin::Advertised | stack::Origin::Redirected => "by a router",
                 };
                 log::info!("address {}/{} ({how})", first.address, first.prefix);
             }
@@ -434,7 +437,7 @@ fn answer<P: Peer>(
 fn attach<D: Device>(
     stack: &mut Stack,
     device: D,
-    plan: AddressPlan,
+    (plan, ipv6): (AddressPlan, Option<Ipv6Plan>),
     now: Instant,
 ) -> Option<Nic<D>> {
     let facts = device.facts();
@@ -449,6 +452,11 @@ fn attach<D: Device>(
             // Long segments have no room in a buffer. The stack does not ask by which family they leave.
             if facts.places > 0 && facts.cuts.tcp4 && facts.cuts.tcp6 {
                 stack.offload_segments(interface, u32::MAX);
+            }
+            if let Some(plan) = ipv6
+                && let Err(error) = stack.start_ipv6(interface, plan, now)
+            {
+                log::warn!("no IPv6: {error:?}");
             }
             Some(Nic::new(device, interface))
         }

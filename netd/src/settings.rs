@@ -4,6 +4,9 @@
 //! ip=dhcp                                        (the default)
 //! ip=none
 //! ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353
+//! ipv6=auto                                      (the default: addresses and routers by advertisements)
+//! ipv6=hardware                                  (the same, of the hardware address)
+//! ipv6=none
 //! dns=10.0.2.2:5353                              (a word of its own, for a static address)
 //! hostname=skerry
 //! nic=plain                                      (the device does nothing for us)
@@ -17,7 +20,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use alloc::string::String;
 
 use device::{Offload, Offloads};
-use stack::{AddressPlan, NAME_SERVERS, StaticPlan};
+use stack::{AddressPlan, Identifiers, Ipv6Plan, NAME_SERVERS, StaticPlan};
 
 /// Port of name servers (RFC 1035 4.2).
 const DNS_PORT: u16 = 53;
@@ -29,6 +32,8 @@ const HOSTNAME: &str = "skerry";
 pub struct Settings {
     /// Where the address comes from.
     pub plan: AddressPlan,
+    /// What is done over IPv6, if anything.
+    pub ipv6: Option<Ipv6Plan>,
     /// Name of the machine.
     pub hostname: String,
     /// Why `ip=` was not understood, and DHCP is used instead.
@@ -53,12 +58,23 @@ impl Settings {
                 Err(complaint) => (dhcp, Some(complaint)),
             },
         };
+        let ipv6 = |identifiers| Ipv6Plan {
+            identifiers,
+            is_optimistic: true,
+            follows_routers: true,
+        };
+        let ipv6 = match option("ipv6") {
+            Some("none") => None,
+            Some("hardware") => Some(ipv6(Identifiers::Hardware)),
+            None | Some(_) => Some(ipv6(Identifiers::Stable { secret: None })),
+        };
         let hostname = option("hostname")
             .filter(|name| is_host_name(name))
             .unwrap_or(HOSTNAME);
         let (offloads, is_nic_unclear) = offloads(option("nic").unwrap_or_default());
         Self {
             plan,
+            ipv6,
             hostname: hostname.into(),
             complaint,
             offloads,

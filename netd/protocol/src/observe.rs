@@ -144,6 +144,10 @@ word_enum! {
         Fallback = 3,
         /// An administrator.
         Manual = 4,
+        /// Made by ourselves, good on its link alone.
+        LinkLocal = 5,
+        /// Made of what a router has said.
+        Router = 6,
     }
 }
 

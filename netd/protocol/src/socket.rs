@@ -154,6 +154,9 @@ word_enum! {
         /// together with a connect goes with the SYN; 0 or 1. For services to whom being asked twice
         /// is as being asked once.
         FastOpen = 20,
+        /// A datagram socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
+        /// addresses it sees as ::ffff:0:0/96; 0 or 1.
+        DualStack = 21,
     }
 }
 

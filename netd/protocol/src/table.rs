@@ -154,7 +154,8 @@ fixed! {
     pub struct AddressRow: 32 {
         /// Number of the interface.
         pub interface: U32,
-        /// 0 being probed, 1 in use, 2 somebody else has it.
+        /// 0 being probed, 1 in use, 2 somebody else has it, 3 in use while it is being probed, 4 in use,
+        /// but others are preferred to it.
         pub state: u8,
         /// Number of a [`crate::Source`].
         pub source: u8,

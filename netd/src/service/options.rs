@@ -44,6 +44,7 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
         Number::MaxSegment => short().map(SocketOption::MaxSegment),
         Number::CongestionNotification => switch().map(SocketOption::CongestionNotification),
         Number::FastOpen => switch().map(SocketOption::FastOpen),
+        Number::DualStack => switch().map(SocketOption::DualStack),
         Number::CongestionControl => {
             let chosen = ALGORITHMS.get(usize::try_from(value).ok()?)?;
             Some(SocketOption::CongestionControl(*chosen))
@@ -73,6 +74,7 @@ pub fn value(number: Number, options: &SocketOptions) -> u64 {
         Number::MaxSegment => options.max_segment.into(),
         Number::CongestionNotification => options.congestion_notification.into(),
         Number::FastOpen => options.fast_open.into(),
+        Number::DualStack => options.dual_stack.into(),
         Number::CongestionControl => {
             let chosen = |algorithm: &_| *algorithm == options.congestion_control;
             (0..)

@@ -68,6 +68,8 @@ fn source(address: &stack::AddressInfo, facts: &Facts) -> Source {
         Origin::Dhcp => Source::Dhcp,
         Origin::Static if facts.is_fallback(address) => Source::Fallback,
         Origin::Static => Source::Static,
+        Origin::LinkLocal => Source::LinkLocal,
+        Origin::Advertised | Origin::Redirected => Source::Router,
     }
 }
 
@@ -158,6 +160,8 @@ pub fn addresses(stack: &Stack, facts: &Facts, cursor: u32) -> Rows<AddressRow> 
                 AddressState::Tentative => 0,
                 AddressState::Preferred => 1,
                 AddressState::Duplicate => 2,
+                AddressState::Optimistic => 3,
+                AddressState::Deprecated => 4,
             },
             source: source(&address, facts) as u8,
             reserved: 0.into(),

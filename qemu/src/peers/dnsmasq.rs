@@ -43,11 +43,14 @@ impl Dnsmasq {
                     "--no-hosts",
                     "--conf-file=/dev/null",
                 ])
-                .args([
-                    "--listen-address=127.0.0.1",
-                    "--bind-interfaces",
-                    "--pid-file=",
-                ])
+                .args(["--listen-address=127.0.0.1", "--bind-interfaces"])
+                .arg("--pid-file=")
+                // Where there is no IPv6, nobody listens there.
+                .args(
+                    UdpSocket::bind("[::1]:0")
+                        .is_ok()
+                        .then_some("--listen-address=::1"),
+                )
                 .args(["--user=root", "--local=/test/", "--edns-packet-max=512"])
                 .arg(format!("--port={port}"))
                 .arg(format!("--addn-hosts={}", hosts.display()))

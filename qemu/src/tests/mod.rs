@@ -31,6 +31,7 @@ mod packets;
 mod pages;
 mod ping;
 mod shell;
+mod six;
 mod tables;
 
 /// Groups that run at the same time.
@@ -144,6 +145,7 @@ pub fn groups() -> Vec<Group> {
     ];
     groups.extend(fetch::groups());
     groups.extend(names::groups());
+    groups.extend(six::groups());
     groups.extend(ping::groups());
     groups.extend(shell::groups());
     groups

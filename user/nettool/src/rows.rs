@@ -48,6 +48,8 @@ pub fn address(row: &AddressRow) -> String {
     let state = match row.state {
         0 => " (being probed)",
         2 => " (somebody else has it)",
+        3 => " (in use, being probed)",
+        4 => " (deprecated)",
         _ => "",
     };
     format!(
@@ -196,6 +198,8 @@ pub fn source(number: u8) -> &'static str {
         Some(Source::Dhcp) => "dhcp",
         Some(Source::Fallback) => "fallback",
         Some(Source::Manual) => "manual",
+        Some(Source::LinkLocal) => "link-local",
+        Some(Source::Router) => "router",
         None => "?",
     }
 }

@@ -1,0 +1,148 @@
+//! IPv6 on QEMU's user network: addresses that the guest makes of what the router tells, the
+//! neighbours, names asked over it.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use regex::Regex;
+
+use super::{Group, Skip, Stage, no_stage, tests};
+use crate::guest::Guest;
+use crate::machine::{Card, Link, Machine};
+use crate::peers::dnsmasq::Dnsmasq;
+
+/// Where the guest finds the host, which is its router too.
+const HOST: &str = "fec0::2";
+
+pub fn groups() -> [Group; 2] {
+    [
+        Group {
+            name: "six",
+            stage: || {
+                let mut guest = Guest::boot_online(machine(""))?;
+                wait_address(&mut guest)?;
+                Ok(Stage::new(guest))
+            },
+            tests: tests![Shared:
+                a_router_gives_an_address,
+                the_router_answers,
+                loopback_answers_over_six,
+                an_address_of_nobody_is_an_error,
+                addresses_are_added_and_taken,
+            ],
+        },
+        Group {
+            name: "six",
+            stage: no_stage,
+            tests: tests![Alone: a_name_is_asked_over_six, no_part_in_it],
+        },
+    ]
+}
+
+fn machine(words: &str) -> Machine {
+    Machine {
+        cards: vec![Card::new(Link::user(&[]))],
+        append: words.into(),
+        ..Machine::default()
+    }
+}
+
+/// Waits until the guest has made an address of the router's prefix and is sure of it.
+fn wait_address(guest: &mut Guest) -> Result<()> {
+    for _ in 0..50 {
+        let text = guest.must("net addr")?;
+        let mut lines = text.lines();
+        if lines.any(|line| line.contains("fec0:") && line.ends_with("router")) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    anyhow::bail!("no address by a router: {}", guest.must("net addr")?)
+}
+
+fn a_router_gives_an_address(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.must("net addr")?;
+    let has = |pattern: &str| -> Result<bool> { Ok(Regex::new(pattern)?.is_match(&text)) };
+    ensure!(has(r"(?m)^1: fec0::[0-9a-f:]+/64 router\s*$")?, "{text}");
+    ensure!(
+        has(r"(?m)^1: fe80::[0-9a-f:]+/64 link-local\s*$")?,
+        "{text}"
+    );
+    ensure!(has(r"(?m)^0: ::1/128 ")?, "{text}");
+    // RFC 7217: it tells nothing of the hardware address.
+    ensure!(!text.contains("ff:fe"), "{text}");
+    let text = stage.guest.must("net route")?;
+    ensure!(text.contains("default via fe80::2 link 1"), "{text}");
+    ensure!(text.contains("fec0::/64 link 1"), "{text}");
+    Ok(())
+}
+
+fn the_router_answers(stage: &mut Stage) -> Result<()> {
+    for address in [HOST, "fe80::2"] {
+        let text = stage.guest.must(&format!("ping -c 3 -i 0.1 {address}"))?;
+        let line = format!("bytes from {address}");
+        ensure!(text.matches(&line).count() == 3, "{text}");
+    }
+    let text = stage.guest.must("net neigh")?;
+    ensure!(text.contains("fec0::2 52:56:00:00:00:02"), "{text}");
+    Ok(())
+}
+
+fn loopback_answers_over_six(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.must("net addr")?;
+    let own = Regex::new(r"(fec0::[0-9a-f:]+)/64")?;
+    let own = own.captures(&text).context("an address")?[1].to_owned();
+    for address in ["::1", &own] {
+        let text = stage.guest.must(&format!("ping -c 1 {address}"))?;
+        ensure!(text.contains(&format!("bytes from {address}")), "{text}");
+    }
+    Ok(())
+}
+
+fn an_address_of_nobody_is_an_error(stage: &mut Stage) -> Result<()> {
+    for address in ["::ffff:10.0.2.2", "ff02::1", "::"] {
+        let answer = stage.guest.command(&format!("ping -c 1 {address}"))?;
+        ensure!(!answer.text.contains("bytes from"), "{}", answer.text);
+    }
+    Ok(())
+}
+
+fn addresses_are_added_and_taken(stage: &mut Stage) -> Result<()> {
+    stage.guest.must("net addr add fec0::77/64")?;
+    std::thread::sleep(Duration::from_millis(1_500));
+    let text = stage.guest.must("net addr")?;
+    ensure!(text.contains("fec0::77/64"), "{text}");
+    let text = stage.guest.must("ping -c 1 fec0::77")?;
+    ensure!(text.contains("bytes from fec0::77"), "{text}");
+    stage.guest.must("net addr del fec0::77/64")?;
+    let text = stage.guest.must("net addr")?;
+    ensure!(!text.contains("fec0::77/64"), "{text}");
+    Ok(())
+}
+
+fn a_name_is_asked_over_six() -> Result<()> {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        return Err(Skip("the host has no IPv6 loopback".into()).into());
+    }
+    let server = Dnsmasq::start()?;
+    let mut guest = Guest::boot_online(machine(""))?;
+    wait_address(&mut guest)?;
+    let at = format!("[{HOST}]:{}", server.port);
+    let text = guest.must(&format!("dns six.test AAAA @{at}"))?;
+    ensure!(text.contains("six.test 2001:db8::10"), "{text}");
+    ensure!(text.contains(&format!("answered by {at}")), "{text}");
+    Ok(())
+}
+
+fn no_part_in_it() -> Result<()> {
+    let mut guest = Guest::boot_online(machine("ipv6=none"))?;
+    let text = guest.must("net addr")?;
+    ensure!(
+        !text.contains("fe80:") && text.contains("10.0.2.15/24"),
+        "{text}"
+    );
+    let answer = guest.command("ping -c 1 fe80::2")?;
+    ensure!(!answer.text.contains("bytes from"), "{}", answer.text);
+    Ok(())
+}
