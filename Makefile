@@ -23,7 +23,7 @@ sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frame
 	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
-	@$(TOOL) bench
+	@$(TOOL) bench $(ONLY)
 
 peers: $(STAMPS)/test       ## beside Linux on the same card, if the tools for it are there; PEERS=folder, QUICK=1
 	@$(TOOL) peers $(if $(QUICK),quick)

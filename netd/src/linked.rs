@@ -256,7 +256,7 @@ mod tests {
     /// Without a device there is loopback.
     fn network() -> Network {
         let settings = Settings::parse(|_| None);
-        let config = tables(64 << 20, super::SESSIONS);
+        let config = tables(64 << 20, super::SESSIONS, None);
         let server = Server::new(config, &settings, [7; 32], None, now());
         Network::of(Started {
             server,

@@ -60,7 +60,7 @@ pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
         }
     };
     let memory = system::figures().map_or(LEAST_MEMORY, |figures| figures.memory_total);
-    let config = tables(memory, clients);
+    let config = tables(memory, clients, settings.connections);
     Started {
         server: Server::new(config, &settings, env.seed, device, now()),
         interrupt,

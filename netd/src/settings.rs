@@ -11,6 +11,7 @@
 //! hostname=skerry
 //! nic=plain                                      (the device does nothing for us)
 //! nic=-large-receive,-event-index                (all that it offers but these)
+//! connections=1000000                            (so many at a time; memory is taken for them at once)
 //! ```
 //!
 //! What can be turned off are the names of [`device::Offload`].
@@ -42,6 +43,8 @@ pub struct Settings {
     pub offloads: Offloads,
     /// A word of `nic=` was not understood, and has no effect.
     pub is_nic_unclear: bool,
+    /// How many connections there are to be room for, if somebody says.
+    pub connections: Option<u32>,
 }
 
 impl Settings {
@@ -79,6 +82,7 @@ impl Settings {
             complaint,
             offloads,
             is_nic_unclear,
+            connections: option("connections").and_then(|count| count.parse().ok()),
         }
     }
 }

@@ -78,14 +78,20 @@ impl Cable {
 
     /// The next frame from the guest, if one comes within the limit.
     pub fn receive(&self, limit: Duration) -> Result<Option<Vec<u8>>> {
+        let mut buffer = vec![0; 70_000];
+        let length = self.receive_into(&mut buffer, limit)?;
+        Ok(length.map(|length| {
+            buffer.truncate(length);
+            buffer
+        }))
+    }
+
+    /// As [`Self::receive`], into a buffer that is there already; the frame's length.
+    pub fn receive_into(&self, buffer: &mut [u8], limit: Duration) -> Result<Option<usize>> {
         let limit = limit.max(Duration::from_millis(1));
         self.socket.set_read_timeout(Some(limit))?;
-        let mut buffer = vec![0; 70_000];
-        match self.socket.recv(&mut buffer) {
-            Ok(length) => {
-                buffer.truncate(length);
-                Ok(Some(buffer))
-            }
+        match self.socket.recv(buffer) {
+            Ok(length) => Ok(Some(length)),
             Err(error)
                 if matches!(
                     error.kind(),

@@ -35,6 +35,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 const TEST_PROGRAMS: &[(&str, &str)] = &[
     ("rogue", "rogue"),
     ("bench", "bench"),
+    ("crowd", "crowd"),
     // It holds the stack once more, for which the image has no room.
     ("httpd-linked", "httpd-linked"),
 ];

@@ -10,6 +10,7 @@ mod bench;
 mod checks;
 mod console;
 mod cpio;
+mod crowd;
 mod executable;
 mod frames;
 mod guest;
@@ -37,7 +38,7 @@ usage: cargo run -p qemu -- COMMAND
   run             start the system; Ctrl-A X ends the emulator
   debug           start stopped and wait for gdb
   test [FILTER]   all tests, or those whose name contains FILTER (without the host tests)
-  bench           measure; table, and build/bench.json
+  bench [GROUP]   measure; table, and build/bench.json without GROUP
   peers [quick]   this guest and Linux side by side; build/peers.json
   counts [NAME]   count instructions and write them into docs/instructions.md
   profile [LOAD]  which functions the guest's instructions go to; build/profile.svg
@@ -73,7 +74,7 @@ fn run_command() -> Result<()> {
             }
             name => tests::offload::inside(name.unwrap_or_default()),
         },
-        "bench" => bench::run(),
+        "bench" => argument.as_deref().map_or_else(bench::run, bench::run_only),
         "peers" => bench::side_by_side::run(argument.as_deref() == Some("quick")),
         "counts" => instructions::write(argument.as_deref().unwrap_or_default()),
         "profile" => profile::run(argument.as_deref().unwrap_or("echo")),

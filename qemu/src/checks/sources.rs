@@ -64,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("netd/peers", &["stack", "sim", "device", "host"]),
     ("user/ring", &["abi"]),
     ("user/net", &["rt", "ring", "protocol", "abi"]),
+    ("user/crowd", &["rt", "ring", "protocol", "abi"]),
     ("user/httpd", &["rt", "net"]),
     ("user/httpd-linked", &["rt", "net", "netd", "httpd"]),
 ];

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::Figure;
+use crate::bench::{Aim, Figure};
 use crate::tests::Skip;
 use crate::{image, namespace};
 use record::{Record, Verdict};
@@ -169,7 +169,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     everything(Care::Repeat, "", |name, value| match value {
         Ok(value) => figures.push(Figure {
-            aim: record.row(name).and_then(|row| row.aim),
+            aim: record.row(name).and_then(|row| row.aim).map(Aim::AtMost),
             ..Figure::new(name, value, "")
         }),
         Err(error) => println!("{name}: not measured: {error:#}"),

@@ -18,6 +18,7 @@ use crate::{checks, host_tests, image, paths};
 mod boot;
 mod bulk;
 mod capture;
+mod crowd;
 mod dhcp;
 mod ethernet;
 mod fetch;
@@ -138,6 +139,7 @@ pub fn groups() -> Vec<Group> {
         offload::group(),
         instructions::group(),
         isolation::group(),
+        crowd::group(),
         tables::group(),
         kernel::group(),
         linked::group(),

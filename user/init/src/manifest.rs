@@ -108,6 +108,13 @@ pub const PROGRAMS: &[Program] = &[
         ..PLAIN
     },
     Program {
+        name: "crowd",
+        start: Start::Service,
+        restart: true,
+        memory: 256 * MIB,
+        ..PLAIN
+    },
+    Program {
         name: "httpd-linked",
         start: Start::Linked("httpd"),
         restart: true,
