@@ -3,6 +3,7 @@
 //! The other end is the host's kernel, behind a TAP interface in a network namespace: it sends large
 //! segments and leaves checksums to the card where the guest has agreed to that.
 
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ pub fn group() -> Group {
         stage: no_stage,
         tests: tests![Alone:
             large_segments_are_received_whole,
+            large_segments_are_sent_from_where_they_are,
             each_can_be_turned_off_in_the_guest,
             each_can_be_missing_at_the_card,
             a_card_of_before_the_standard,
@@ -40,6 +42,7 @@ pub fn group() -> Group {
 pub fn inside(name: &str) -> Result<()> {
     let result = match name {
         "whole" => whole(),
+        "sent" => sent(),
         "turned-off" => turned_off(),
         "missing" => missing(),
         "legacy" => legacy(),
@@ -53,6 +56,10 @@ pub fn inside(name: &str) -> Result<()> {
 
 fn large_segments_are_received_whole() -> Result<()> {
     namespace::run_inside(&["inside", "whole"]).map(drop)
+}
+
+fn large_segments_are_sent_from_where_they_are() -> Result<()> {
+    namespace::run_inside(&["inside", "sent"]).map(drop)
 }
 
 fn each_can_be_turned_off_in_the_guest() -> Result<()> {
@@ -136,6 +143,56 @@ fn frames_for(guest: &mut Guest, length: usize) -> Result<usize> {
     let before = figure(guest, "frames received")?;
     traffic::discard(to(9), &noise(9, length), LIMIT)?;
     Ok(figure(guest, "frames received")? - before)
+}
+
+/// Frames that bytes take on their way out of the guest.
+fn frames_from(guest: &mut Guest, length: usize) -> Result<usize> {
+    let before = figure(guest, "frames sent")?;
+    let mut stream = traffic::connect(to(19), LIMIT)?;
+    let mut chunk = vec![0; 256 << 10];
+    let mut came = 0;
+    while came < length {
+        let count = stream.read(&mut chunk)?;
+        ensure!(count > 0, "the source ended");
+        came += count;
+    }
+    drop(stream);
+    Ok(figure(guest, "frames sent")? - before)
+}
+
+fn sent() -> Result<()> {
+    namespace::make_tap("192.0.2.1/24")?;
+    for (word, is_large) in [
+        ("", true),
+        ("nic=-segmentation", false),
+        ("nic=-gather", false),
+        ("nic=-indirect", true),
+    ] {
+        let mut guest = boot("", word, false)?;
+        both_ways(BULK / 2).with_context(|| format!("with {word}"))?;
+        let frames = frames_from(&mut guest, BULK)?;
+        if is_large {
+            let most = BULK / SEGMENT / 4;
+            ensure!(
+                frames < most,
+                "{word}: {frames} frames: they were not large"
+            );
+        } else {
+            let least = BULK / SEGMENT;
+            ensure!(frames >= least, "{word}: {frames} frames: they were large");
+        }
+        // What is sent by zero copies is not in the count of copied bytes.
+        let referred = figure(&mut guest, "copy.bytes_referred").unwrap_or(0);
+        ensure!(
+            (referred > BULK) == (word != "nic=-gather"),
+            "{word}: {referred} bytes were not copied"
+        );
+        ensure!(
+            figure(&mut guest, "device faults")? == 0,
+            "faults of the card"
+        );
+    }
+    Ok(())
 }
 
 fn whole() -> Result<()> {
