@@ -237,7 +237,16 @@ impl Host {
         let events = &mut self.events;
         events.clear();
         self.stack.publish(self.now, &mut |_, event| {
-            events.push(*event);
+            events.extend_from_slice(std::slice::from_ref(event));
+            Offer::Published
+        });
+    }
+
+    /// Hears what there is to hear, where it is told.
+    #[inline]
+    pub fn hear(&mut self, mut hear: impl FnMut(&Event)) {
+        self.stack.publish(self.now, &mut |_, event| {
+            hear(event);
             Offer::Published
         });
     }
