@@ -298,7 +298,10 @@ fn copy_and_sum_by_words(to: &mut [u8], from: &[u8]) -> Sum {
         words.add(u64::from_ne_bytes(*eight));
         *to = *eight;
     }
-    to_rest.copy_from_slice(rest);
+    // Fewer than eight: a call to copy them would cost more than they do.
+    for (to, byte) in to_rest.iter_mut().zip(rest) {
+        *to = *byte;
+    }
     words.finish().plus(sum_by_words(rest))
 }
 
