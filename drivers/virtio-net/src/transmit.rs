@@ -83,7 +83,9 @@ impl Transmit {
     pub fn reap(&mut self, faults: &mut Faults) -> usize {
         let before = self.spare.len();
         while let Some(used) = self.queue.reap(faults) {
-            self.end(used.number);
+            if self.lent > 0 {
+                self.end(used.number);
+            }
             self.spare.push(used.buffer);
         }
         // A frame that the device never names again would keep others' memory for ever.
