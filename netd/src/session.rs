@@ -163,7 +163,9 @@ impl<P: Peer> Session<P> {
             stack::EventKind::Connected { .. } | stack::EventKind::Sent { .. } => ready::WRITABLE,
             stack::EventKind::Eof => ready::READABLE | ready::END,
             stack::EventKind::Accepted { .. } => ready::ACCEPTABLE,
-            stack::EventKind::Error(_) | stack::EventKind::Lost(_) => ready::ERROR,
+            stack::EventKind::Error(_)
+            | stack::EventKind::Stopped { .. }
+            | stack::EventKind::Lost(_) => ready::ERROR,
             stack::EventKind::Urgent { .. } => ready::URGENT,
             stack::EventKind::Doubtful(_) => ready::DOUBTFUL,
             stack::EventKind::Closed

@@ -52,9 +52,8 @@ fn a_place_is_filled_and_sent_and_free_when_it_is_acknowledged() {
 #[test]
 fn chunks_keep_their_bytes_whatever_becomes_of_the_connection() {
     between(async |server, client| {
-        let listener = listen(&server, 7).await;
-        settle().await;
         let free = server.arena_free();
+        let listener = listen(&server, 7).await;
         let mut stream = connect(&client, 7).await;
         let mut peer = listener.accept().await.unwrap();
         let sent = bytes(6_000);
@@ -78,8 +77,11 @@ fn chunks_keep_their_bytes_whatever_becomes_of_the_connection() {
         assert!(joined(&kept) == sent);
         drop((stream, peer));
         settle().await;
-        assert!(server.arena_free() < free, "the chunks keep their rooms");
+        let left = server.arena_free();
         drop(kept);
+        assert!(server.arena_free() > left, "the chunks kept their rooms");
+        drop(listener);
+        settle().await;
         assert_eq!(server.arena_free(), free);
     });
 }
@@ -87,9 +89,8 @@ fn chunks_keep_their_bytes_whatever_becomes_of_the_connection() {
 #[test]
 fn what_comes_in_goes_out_again_without_a_copy() {
     between(async |server, client| {
-        let listener = listen(&server, 7).await;
-        settle().await;
         let free = server.arena_free();
+        let listener = listen(&server, 7).await;
         let stream = connect(&client, 7).await;
         let mut peer = listener.accept().await.unwrap();
         let sent = bytes(1 << 20);
@@ -115,6 +116,7 @@ fn what_comes_in_goes_out_again_without_a_copy() {
         assert!(all == expected, "{} bytes", all.len());
         writing.await;
         echo.await.unwrap();
+        drop(listener);
         settle().await;
         assert_eq!(server.arena_free(), free);
     });

@@ -168,7 +168,14 @@ fn somebody_elses_socket_is_nobodys() {
                 },
                 1,
             ),
-            request(&Accept { socket, room: None }, 1),
+            request(
+                &Accept {
+                    socket,
+                    room: None,
+                    each: 0,
+                },
+                1,
+            ),
             request(
                 &Send {
                     socket,

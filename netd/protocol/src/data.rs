@@ -53,7 +53,8 @@ layout! {
 
     /// Bytes have arrived.
     pub struct Received {
-        /// The socket.
+        /// The socket; in the first room of one of several connections of a NET_SOCKET_ACCEPT, how
+        /// many rooms that had when this one was given.
         socket: SocketId => at::Socket,
         /// Where in the arena; within the room. Streams: an empty piece tells only its flags.
         piece: Range => at::Room,

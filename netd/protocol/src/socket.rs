@@ -251,13 +251,20 @@ layout! {
         backlog: u32 => at::Argument,
     }
 
-    /// Takes one connection. Several may be posted. With a room, the connection's first data
-    /// completions follow as NET_SOCKET_RECV replies with this request's id.
+    /// Takes one connection, or several, one after the other: as many as the room has parts of
+    /// `each` bytes. Several may be posted. With a room, a connection's first data completions follow
+    /// as NET_SOCKET_RECV replies with this request's id; of several connections these tell whose they
+    /// are, also when they fail, by how many rooms there were, this one among them, when it was given:
+    /// that stands in the socket's place. Cancelled, it takes no more, and tells as the argument how
+    /// many rooms were given to none, if any; the others stay those of their connections, which have
+    /// been told or will be.
     pub struct Accept {
         /// The listening socket.
         socket: SocketId => at::Socket,
-        /// First receive room of the connection.
+        /// First receive room of the connection, or those of all, one behind the other.
         room: Option<Range> => at::Room,
+        /// Zero: one connection. Else several, and bytes of the room for each.
+        each: u32 => at::Argument,
     }
 
     /// A connection.
@@ -270,6 +277,8 @@ layout! {
         local: SocketAddr => at::Body,
         /// Data completions of the room follow.
         more: bool => at::Flag<{ flag::MORE }>,
+        /// Where in the arena its room begins; zero without one.
+        offset: u32 => at::Argument,
     }
 
     /// Gives a socket up: its id is dead at once, posted receives and accepts end with `Cancelled`,
@@ -360,7 +369,7 @@ operations! {
         "Makes a bound stream socket take connections.", restart: "The socket is gone.";
     5 "NET_SOCKET_ACCEPT" Accept -> Accepted, AcceptError,
         Anyone, Stream, idempotent: false,
-        "Takes one connection, optionally with its first receive room.",
+        "Takes connections, optionally with their first receive rooms.",
         restart: "Connections not yet told are reset when their peer speaks.";
     8 "NET_SOCKET_CLOSE" Close -> Done, SocketError,
         Anyone, Later, idempotent: false,

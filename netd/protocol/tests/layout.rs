@@ -247,6 +247,7 @@ fn a_room_of_no_bytes_is_no_room() {
             offset: 8,
             length: 0,
         }),
+        each: 0,
     };
     let back = <Accept as protocol::Layout>::decode(&request(&accept, 1)).unwrap();
     assert_eq!(back.room, None);

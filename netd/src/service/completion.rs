@@ -42,13 +42,17 @@ impl Ticket {
         Token(room << 48 | u64::from(self.operation) << 32 | u64::from(self.request))
     }
 
-    /// Back from [`Self::token`].
+    /// Back from [`Self::token`]. The room of one of several connections is a receive.
     pub fn of(token: Token) -> Self {
         let [_, room, a, b, c, d, e, f] = token.0.to_be_bytes();
+        let operation = match token.room() {
+            Some(_) => Receive::NUMBER,
+            None => u16::from_be_bytes([a, b]),
+        };
         Self {
             request: u32::from_be_bytes([c, d, e, f]),
-            operation: u16::from_be_bytes([a, b]),
-            has_room: room != 0,
+            operation,
+            has_room: room & 1 != 0,
         }
     }
 }
@@ -66,7 +70,13 @@ pub const fn is_awaited(event: &Event) -> bool {
 pub const fn is_quiet(event: &Event) -> bool {
     matches!(
         event.kind,
-        EventKind::Sent { .. } | EventKind::Closed | EventKind::Error(SocketError::Cancelled)
+        EventKind::Sent { .. }
+            | EventKind::Closed
+            | EventKind::Error(SocketError::Cancelled)
+            | EventKind::Stopped {
+                error: SocketError::Cancelled,
+                ..
+            }
     )
 }
 
@@ -75,7 +85,9 @@ pub const fn is_quiet(event: &Event) -> bool {
 pub fn completion_of(event: &Event) -> Message {
     let ticket = Ticket::of(event.token);
     let request = ticket.request;
-    let socket = SocketId(event.socket.map_or(0, stack::SocketId::raw));
+    // The rooms of several connections have one request: the number tells them apart.
+    let room = event.token.room();
+    let socket = SocketId(room.unwrap_or(event.socket.map_or(0, stack::SocketId::raw)));
     match event.kind {
         EventKind::Connected { local, .. } => {
             completion::<Connect>(request, &Ok(Connected { local }))
@@ -84,18 +96,18 @@ pub fn completion_of(event: &Event) -> Message {
             socket,
             local,
             remote,
+            room,
         } => {
-            let socket = SocketId(socket.raw());
-            let more = ticket.has_room;
-            completion::<Accept>(
-                request,
-                &Ok(Accepted {
-                    socket,
-                    remote,
-                    local,
-                    more,
-                }),
-            )
+            let offset = room.map_or(0, |room| room.offset);
+            let accepted = Accepted {
+                socket: SocketId(socket.raw()),
+                remote,
+                local,
+                more: ticket.has_room,
+                // An arena is far smaller.
+                offset: u32::try_from(offset).unwrap_or(u32::MAX),
+            };
+            completion::<Accept>(request, &Ok(accepted))
         }
         EventKind::Sent { bytes } => completion::<Send>(request, &Ok(Sent { bytes })),
         EventKind::Received {
@@ -117,10 +129,9 @@ pub fn completion_of(event: &Event) -> Message {
             completion::<Receive>(request, &Ok(received))
         }
         EventKind::Eof => {
-            let piece = Range::default();
             let received = Received {
                 socket,
-                piece,
+                piece: Range::default(),
                 from: None,
                 more: false,
                 end: true,
@@ -129,7 +140,8 @@ pub fn completion_of(event: &Event) -> Message {
             completion::<Receive>(request, &Ok(received))
         }
         EventKind::Closed => completion::<Close>(request, &Ok(Done {})),
-        EventKind::Error(error) => refusal(ticket.operation, request, error.code()),
+        EventKind::Error(error) => ended(ticket, room.unwrap_or(0), error, 0),
+        EventKind::Stopped { error, left } => ended(ticket, 0, error, left),
         EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
         EventKind::PingReply {
             from,
@@ -153,6 +165,14 @@ pub fn completion_of(event: &Event) -> Message {
         } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
         EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_) => Message::zeroed(),
     }
+}
+
+/// A request that has failed; of several connections, which `room` has, or how many are `left`.
+fn ended(ticket: Ticket, room: u32, error: SocketError, left: u32) -> Message {
+    let mut message = refusal(ticket.operation, ticket.request, error.code());
+    message.header.socket = room.into();
+    message.header.argument = left.into();
+    message
 }
 
 fn figures(round_trip: Duration, ttl: u8, size: u16, sequence: u16) -> PongBody {

@@ -39,7 +39,7 @@ told! {
         BadSocket => BadSocket, WrongState => BadState, NotBound => BadState,
         NoFreeListener => Limit, AddressInUse => AddressInUse,
     }
-    AcceptError { BadSocket => BadSocket, NotListening => BadState, TooMany => Limit }
+    AcceptError { BadSocket => BadSocket, NotListening => BadState, TooMany => Limit, BadRoom => BadRange }
     SendError {
         BadSocket => BadSocket, NotConnected => NotConnected, ShutDown => Closed,
         NoDestination => NotConnected, BadAddress => BadAddress, NoRoute => NoRoute,

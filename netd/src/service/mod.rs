@@ -151,9 +151,15 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             has_room: room.is_some(),
             ..Ticket::new::<Accept>(id)
         };
-        let outcome = self
-            .stack
-            .accept(self.client, socket, room, ticket.token(), self.now);
+        let (client, token, now) = (self.client, ticket.token(), self.now);
+        let outcome = match (request.each, room) {
+            (0, room) => self.stack.accept(client, socket, room, token, now),
+            (_, None) => return Err(protocol::AcceptError::BadRange),
+            (each, Some(area)) => {
+                self.stack
+                    .accept_several(client, socket, (area, each), token, now)
+            }
+        };
         outcome.map_err(Told::told)?;
         Ok(Progress::Pending)
     }

@@ -14,6 +14,7 @@ use crate::info::Status;
 use crate::memory::Range;
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
+use crate::requests::Accept;
 use crate::stack::Stack;
 use crate::tcp::connection::{Fact, Holder};
 use crate::udp::socket::Datagram;
@@ -212,11 +213,42 @@ impl Stack {
             .role(client, socket)
             .map_err(|_| AcceptError::BadSocket)?
         {
-            Role::Listener(index) => self.listener_accept(index, room, token, now),
+            Role::Listener(index) => {
+                let each = 0;
+                self.listener_accept(index, Accept { token, room, each }, now)
+            }
             Role::Stream { .. } | Role::Connection { .. } | Role::Datagram(_) => {
                 Err(AcceptError::NotListening)
             }
         }
+    }
+
+    /// Asks for as many connections as `area` has rooms of `each` bytes, one after the other: several
+    /// such areas may be given. Each completes with `Accepted`, which tells its room. That is the
+    /// connection's first receive, completed with the same token ([`Token::room`]).
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub fn accept_several(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        (area, each): (Range, u32),
+        token: Token,
+        now: Instant,
+    ) -> Result<(), AcceptError> {
+        let Ok(role) = self.role(client, socket) else {
+            return Err(AcceptError::BadSocket);
+        };
+        let Role::Listener(index) = role else {
+            return Err(AcceptError::NotListening);
+        };
+        let room = Some(area);
+        let accept = Accept { token, room, each };
+        if each == 0 || !(1..=Token::MOST_ROOMS).contains(&accept.count()) {
+            return Err(AcceptError::BadRoom);
+        }
+        self.listener_accept(index, accept, now)
     }
 
     /// Queues bytes (streams) or one datagram; `to` is for datagrams only. Completes with `Sent`.
@@ -480,6 +512,7 @@ impl Stack {
         let notice = crate::requests::Request::Notice(crate::requests::Notice {
             token,
             error: crate::error::SocketError::Closed,
+            left: 0,
         });
         let kept = self.requests.push(&mut notices, index, notice);
         self.clients.put_notices(client, notices);

@@ -150,6 +150,8 @@ pub enum AcceptError {
     NotListening,
     /// As many accepts wait as may wait.
     TooMany,
+    /// The area holds no room for even one connection, or for more than can be told apart.
+    BadRoom,
 }
 
 /// Why a send cannot be queued.

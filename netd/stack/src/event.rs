@@ -6,6 +6,7 @@
 
 use crate::error::SocketError;
 use crate::id::{ClientId, SocketId, Token};
+use crate::memory::Range;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -40,6 +41,8 @@ pub enum EventKind {
         local: SocketAddr,
         /// The other end.
         remote: SocketAddr,
+        /// The room.
+        room: Option<Range>,
     },
     /// A stream's peer has acknowledged, or the link has taken, all bytes of a send: the memory
     /// is the client's again.
@@ -68,6 +71,14 @@ pub enum EventKind {
     Closed,
     /// The request failed.
     Error(SocketError),
+    /// An accept of several connections takes no more.
+    Stopped {
+        /// Why.
+        error: SocketError,
+        /// So many of its rooms, the last, were given to no connection. The others' connections have
+        /// been told or will be.
+        left: u32,
+    },
     /// The connection failed while no request waited that could say so; carries no token (zero).
     Lost(SocketError),
     /// Up to here the peer's bytes are urgent, and that was not known before; carries no token.

@@ -18,9 +18,30 @@ pub struct SocketId(pub(crate) NonZeroU32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InterfaceId(pub(crate) u8);
 
-/// What a client calls one of its requests; every completion carries it back unchanged.
+/// What a client calls one of its requests; every completion carries it back, unchanged but for
+/// [`Token::room`]: bits 49 to 63 are left alone by requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
+
+impl Token {
+    /// Rooms that an accept of several connections may have.
+    pub(crate) const MOST_ROOMS: u32 = (1 << 15) - 1;
+    const ROOM_SHIFT: u32 = 49;
+
+    /// As the room of one of the connections that the request has accepted; see [`Self::room`].
+    pub(crate) const fn of_room(self, left: u32) -> Self {
+        let left = left & Self::MOST_ROOMS;
+        Self(self.0 | (left as u64) << Self::ROOM_SHIFT)
+    }
+
+    /// Of an accept of several connections: which of their rooms a completion concerns, and not the
+    /// accept itself. How many the accept had when this one was given, which was one of them.
+    #[must_use]
+    pub fn room(self) -> Option<u32> {
+        let left = u32::try_from(self.0 >> Self::ROOM_SHIFT).unwrap_or(0);
+        (left > 0).then_some(left)
+    }
+}
 
 impl ClientId {
     /// The number behind the name; never zero.

@@ -134,10 +134,16 @@ impl From<Request> for Packed {
         match request {
             Request::Send(send) => send.into(),
             Request::Room(room) => room.into(),
-            Request::Accept(Accept { token, room }) => {
-                let has_room = room.is_some();
-                Self::ranged(Kind::Accept { has_room }, token, room.unwrap_or_default())
-            }
+            Request::Accept(Accept { token, room, each }) => Self {
+                more: each,
+                ..Self::ranged(
+                    Kind::Accept {
+                        has_room: room.is_some(),
+                    },
+                    token,
+                    room.unwrap_or_default(),
+                )
+            },
             Request::Connect(token) => Self::ranged(Kind::Connect, token, Range::default()),
             Request::Accepted(Accepted {
                 token,
@@ -148,9 +154,10 @@ impl From<Request> for Packed {
                 ..Self::ranged(Kind::Accepted, token, range)
             },
             Request::Arrival(arrival) => arrival.into(),
-            Request::Notice(Notice { token, error }) => {
-                Self::ranged(Kind::Notice(error), token, Range::default())
-            }
+            Request::Notice(Notice { token, error, left }) => Self {
+                more: left,
+                ..Self::ranged(Kind::Notice(error), token, Range::default())
+            },
         }
     }
 }
@@ -270,6 +277,7 @@ impl Packed {
             Kind::Notice(error) => Some(Notice {
                 token: self.token(),
                 error,
+                left: self.more,
             }),
             _ => None,
         }
@@ -316,6 +324,7 @@ impl Packed {
             Kind::Accept { has_room } => Request::Accept(Accept {
                 token,
                 room: has_room.then(|| self.range()),
+                each: self.more,
             }),
             Kind::Connect => Request::Connect(token),
             Kind::Accepted => Request::Accepted(Accepted {
@@ -330,7 +339,11 @@ impl Packed {
                 Request::Arrival(self.datagram_arrival(more, self.datagram6()))
             }
             Kind::RoomDone => Request::Arrival(self.room_done()),
-            Kind::Notice(error) => Request::Notice(Notice { token, error }),
+            Kind::Notice(error) => Request::Notice(Notice {
+                token,
+                error,
+                left: self.more,
+            }),
         }
     }
 }

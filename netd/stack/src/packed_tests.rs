@@ -46,8 +46,8 @@ fn request() -> impl Strategy<Value = Request> {
             range,
             used
         })),
-        (token(), prop::option::of(range()))
-            .prop_map(|(token, room)| Request::Accept(Accept { token, room })),
+        (token(), prop::option::of(range()), any::<u32>())
+            .prop_map(|(token, room, each)| Request::Accept(Accept { token, room, each })),
         token().prop_map(Request::Connect),
         (token(), id(), range()).prop_map(|(token, listener, range)| {
             Request::Accepted(Accepted {
@@ -78,9 +78,9 @@ fn request() -> impl Strategy<Value = Request> {
                 more,
             })
         }),
-        token().prop_map(|token| {
+        (token(), any::<u32>()).prop_map(|(token, left)| {
             let error = SocketError::Cancelled;
-            Request::Notice(Notice { token, error })
+            Request::Notice(Notice { token, error, left })
         }),
     ]
 }

@@ -86,6 +86,32 @@ pub(crate) struct Room {
 pub(crate) struct Accept {
     pub(crate) token: Token,
     pub(crate) room: Option<Range>,
+    /// Not zero: the room is one for each of several connections, of so many bytes each.
+    pub(crate) each: u32,
+}
+
+impl Accept {
+    /// How many connections it still takes.
+    pub(crate) fn count(&self) -> u32 {
+        let area = self.room.unwrap_or_default().length;
+        area.checked_div(self.each).unwrap_or(1)
+    }
+
+    /// The first room of the next connection, if there is one for it, and what is left of the accept
+    /// for those behind.
+    pub(crate) fn split(self) -> (Option<Range>, Option<Self>) {
+        let Some(area) = self.room.filter(|_| self.each > 0) else {
+            return (self.room, None);
+        };
+        let first = Range::new(area.offset, self.each);
+        let length = area.length.saturating_sub(self.each);
+        let rest = Range::new(area.offset.saturating_add(self.each.into()), length);
+        let rest = (length >= self.each).then_some(Self {
+            room: Some(rest),
+            ..self
+        });
+        (Some(first), rest)
+    }
 }
 
 /// A connection that answers an accept, and that the client has not been told of.
@@ -114,6 +140,8 @@ pub(crate) struct Arrival {
 pub(crate) struct Notice {
     pub(crate) token: Token,
     pub(crate) error: SocketError,
+    /// Of an accept of several connections: rooms that none was given.
+    pub(crate) left: u32,
 }
 
 /// Something that waits.
@@ -155,9 +183,14 @@ impl Request {
 
     /// What becomes of a request that ends with an error.
     pub(crate) fn failed(self, error: SocketError) -> Self {
+        let left = match &self {
+            Self::Accept(accept) if accept.each > 0 => accept.count(),
+            _ => 0,
+        };
         Self::Notice(Notice {
             token: self.token(),
             error,
+            left,
         })
     }
 }

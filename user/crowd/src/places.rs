@@ -102,6 +102,8 @@ impl Places {
         let accept = Accept {
             socket: self.listener,
             room: Some(room(place)),
+            // For one connection.
+            each: 0,
         };
         outbox.push_back(request(&accept, Kind::Room.request(place)));
         self.posted += 1;
@@ -234,6 +236,7 @@ mod tests {
             remote: any,
             local: any,
             more: true,
+            offset: 0,
         }
     }
 

@@ -22,6 +22,7 @@
 extern crate alloc;
 
 mod appetite;
+mod area;
 pub mod blocking;
 mod blocks;
 mod buffer;

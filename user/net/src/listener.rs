@@ -7,7 +7,7 @@ use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
 
-use protocol::{Accept, Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
+use protocol::{Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
 
 use crate::error::Error;
 use crate::net::Net;
@@ -16,8 +16,10 @@ use crate::poller::{Pollable, Ready, Registration, Source};
 use crate::slot::Slot;
 use crate::stream::TcpStream;
 
-/// Accepts that are posted ahead, so that a burst of connections needs no round trip each.
-const POSTED: usize = 8;
+/// Connections that are asked for together.
+const TOGETHER: u32 = 8;
+/// Connections that are asked for at least, so that a burst of them needs no round trip each.
+const LEAST: u32 = 4;
 /// Bytes of the first room of a connection: all that an idle one holds.
 const FIRST_ROOM: u32 = 4 * 1024;
 
@@ -104,11 +106,8 @@ impl TcpListener {
 
 impl Shared {
     fn poll_accept(&self, context: Option<&Context<'_>>) -> Poll<Result<TcpStream, Error>> {
-        let index = ready!(self.poll_posted(context))?;
-        let pending = self.posted.borrow_mut().remove(index);
-        let Some(room) = pending else {
-            return Poll::Ready(Err(Error::Closed));
-        };
+        let index = ready!(self.poll_posted(context));
+        let room = self.take(index?).ok_or(Error::Closed)?;
         // Taken: the connection is no longer the request's to close.
         let accepted = room.with(|slot| {
             let accepted = slot.accepted();
@@ -121,39 +120,75 @@ impl Shared {
         Poll::Ready(Ok(TcpStream::accepted(self.net.clone(), addresses, room)))
     }
 
-    /// Where the first posted accept is that is done, or has failed.
-    fn poll_posted(&self, context: Option<&Context<'_>>) -> Poll<Result<usize, Error>> {
-        self.post()?;
-        if self.posted.borrow().is_empty() {
-            // Every block of the arena is with a connection: wait for one, then post it.
-            ready!(self.net.poll_room(FIRST_ROOM, context))?;
-            self.post()?;
+    /// The next connection of an accept, as a request of its own.
+    fn take(&self, index: usize) -> Option<Pending> {
+        let mut posted = self.posted.borrow_mut();
+        let next = |slot: &mut Slot| {
+            let area = slot.area.as_mut()?;
+            Some((area.accepted.pop_front()?, area.is_spent()))
+        };
+        let (id, is_spent) = posted.get(index)?.with(next)??;
+        if is_spent && let Some(pending) = posted.remove(index) {
+            pending.leave();
         }
-        let posted = self.posted.borrow();
-        let mut looks = posted.iter().map(|pending| {
-            let is_done = |slot: &mut Slot| slot.reply.is_some().then_some(());
-            pending.poll(context, is_done).is_ready()
-        });
-        match looks.position(|is_done| is_done) {
-            Some(index) => Poll::Ready(Ok(index)),
-            None => Poll::Pending,
+        Some(Pending::new(self.net.clone(), id))
+    }
+
+    /// Where the first posted accept is that has a connection. One that has failed is given up.
+    fn poll_posted(&self, context: Option<&Context<'_>>) -> Poll<Result<usize, Error>> {
+        loop {
+            if let Some(found) = self.look(context) {
+                return Poll::Ready(found);
+            }
+            // Who waits waits for what is posted here as well.
+            if self.post()? {
+                continue;
+            }
+            if self.posted.borrow().is_empty() {
+                // Every block of the arena is with a connection.
+                ready!(self.net.poll_room(FIRST_ROOM, context))?;
+                continue;
+            }
+            return Poll::Pending;
         }
     }
 
-    /// Posts accepts until enough wait, or the arena is used up.
-    fn post(&self) -> Result<(), Error> {
+    fn look(&self, context: Option<&Context<'_>>) -> Option<Result<usize, Error>> {
         let mut posted = self.posted.borrow_mut();
-        while posted.len() < POSTED {
-            let Some(room) = self.net.take_room(FIRST_ROOM) else {
-                break;
-            };
-            let accept = Accept {
-                socket: self.socket,
-                room: Some(room),
-            };
-            posted.push_back(self.net.submit(&accept, self.socket, Some(room), None)?);
+        let look = |pending: &Pending| match pending.poll(context, Slot::first_accepted) {
+            Poll::Ready(found) => Some(found),
+            Poll::Pending => None,
+        };
+        let mut looks = posted.iter().map(look).enumerate();
+        let (index, found) = looks.find_map(|(index, found)| Some((index, found?)))?;
+        if found.is_err()
+            && let Some(pending) = posted.remove(index)
+        {
+            pending.leave();
         }
-        Ok(())
+        Some(found.map(|()| index))
+    }
+
+    /// Asks for more connections when few are asked for, as far as the arena goes. True when it has.
+    fn post(&self) -> Result<bool, Error> {
+        let mut posted = self.posted.borrow_mut();
+        // Those before the last are nearly used up.
+        let open = |slot: &mut Slot| slot.area.as_ref().map_or(0, |area| area.open());
+        let asked = posted.back().and_then(|last| last.with(open));
+        if asked.is_some_and(|asked| asked >= LEAST) {
+            return Ok(false);
+        }
+        let fewer = |count: &u32| (*count > 1).then_some(count / 2);
+        let mut counts = core::iter::successors(Some(TOGETHER), fewer);
+        let take = |count| self.net.take_room(count * FIRST_ROOM);
+        let Some(block) = counts.find_map(take) else {
+            return Ok(false);
+        };
+        let mut session = self.net.session();
+        let id = session.submit_accept(self.socket, block, FIRST_ROOM)?;
+        drop(session);
+        posted.push_back(Pending::new(self.net.clone(), id));
+        Ok(true)
     }
 }
 

@@ -13,18 +13,23 @@ use alloc::vec::Vec;
 use core::task::{Context, Waker};
 
 use protocol::{
-    Accept, Cancel, Close, Code, Message, Operation, OperationBody, Range, SocketCreate, SocketId,
-    is_final, outcome, request,
+    Accept, Accepted, Cancel, Close, Code, Message, Operation, OperationBody, Range, Receive,
+    SocketCreate, SocketId, is_final, outcome, request,
 };
 use ring::Wish;
 use rt::link::Link;
 
+use crate::area::Area;
 use crate::blocks::Blocks;
 use crate::error::Error;
 use crate::slot::{Room, Slot, Source};
 
 /// Bits of a request id that name the slot; the others count its uses.
 const SLOT_BITS: u32 = 20;
+
+/// Operations of completions.
+const RECEIVED: u16 = Receive::NUMBER | protocol::REPLY;
+const ACCEPTED: u16 = Accept::NUMBER | protocol::REPLY;
 
 /// What a turn of the pump found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,22 +98,49 @@ impl Session {
             }
             return Err(Error::ServerRestarted);
         }
+        let (id, slot) = self.open_slot(O::NUMBER, socket);
+        slot.room = room.map(Room::new);
+        slot.source = source;
+        self.tell(request(operation, id));
+        Ok(id)
+    }
+
+    /// Starts an accept of as many connections as the block has rooms of `each` bytes.
+    pub fn submit_accept(
+        &mut self,
+        socket: SocketId,
+        block: Range,
+        each: u32,
+    ) -> Result<u32, Error> {
+        let accept = Accept {
+            socket,
+            room: Some(block),
+            each,
+        };
+        let submitted = self.submit(&accept, socket, None, None);
+        match submitted {
+            Ok(id) => {
+                if let Some(slot) = self.slot(id) {
+                    slot.area = Some(Box::new(Area::new(block, each)));
+                }
+            }
+            Err(_) => self.give(block),
+        }
+        submitted
+    }
+
+    /// A slot for a request, and the request's id. What is not set here it has not.
+    fn open_slot(&mut self, operation: u16, socket: SocketId) -> (u32, &mut Slot) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot::unused());
             u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
         let slot = &mut self.slots[index as usize];
-        let generation = slot.generation.wrapping_add(1);
-        // What is not set here a free slot has not.
-        slot.generation = generation;
+        slot.generation = slot.generation.wrapping_add(1);
         slot.used = true;
-        slot.operation = O::NUMBER;
+        slot.operation = operation;
         slot.socket = socket;
-        slot.room = room.map(Room::new);
-        slot.source = source;
-        let id = generation << SLOT_BITS | index;
-        self.tell(request(operation, id));
-        Ok(id)
+        (slot.generation << SLOT_BITS | index, slot)
     }
 
     /// A request whose outcome nobody waits for.
@@ -215,6 +247,7 @@ impl Session {
         slot.used = false;
         let (source, room) = (slot.source.take(), slot.room.take());
         slot.reply = None;
+        slot.area = None;
         slot.events.clear();
         slot.finished = false;
         slot.abandoned = false;
@@ -313,8 +346,15 @@ impl Session {
         finished
     }
 
-    /// Closes a socket that was made for a request that nobody waits for any more.
+    /// Closes the sockets that were made for a request that nobody waits for any more.
     fn close_orphan(&mut self, id: u32) {
+        let area = self.slot(id).and_then(|slot| slot.area.as_mut());
+        if let Some(area) = area {
+            for connection in core::mem::take(&mut area.accepted) {
+                self.leave(connection);
+            }
+            return;
+        }
         let orphan = self.slot(id).and_then(|slot| {
             let reply = match slot.operation {
                 Accept::NUMBER | SocketCreate::NUMBER => slot.reply.take()?,
@@ -418,6 +458,84 @@ impl Session {
     /// Puts a completion where it belongs. `false` when netd has broken the rules.
     fn complete(&mut self, message: &Message) -> bool {
         let id = message.header.request.get();
+        match self.slot(id) {
+            Some(slot) if slot.area.is_some() => self.complete_area(id, message),
+            Some(_) => self.complete_request(id, message),
+            None => true,
+        }
+    }
+
+    /// As [`Self::complete`], for an accept of several connections and their first rooms.
+    fn complete_area(&mut self, id: u32, message: &Message) -> bool {
+        let number = message.header.operation.get();
+        let told = match number {
+            RECEIVED => self.complete_room(id, message),
+            ACCEPTED => match outcome::<Accept>(message) {
+                Ok(accepted) => self.accepted(id, &accepted, message),
+                Err(error) => self.stopped(id, message.header.argument.get(), error.into()),
+            },
+            _ => None,
+        };
+        if told.is_none() {
+            return false;
+        }
+        if let Some(slot) = self.slot(id)
+            && slot.area.as_ref().is_some_and(|area| area.is_over())
+        {
+            slot.finished = true;
+            if slot.abandoned {
+                self.release(id);
+            }
+        }
+        true
+    }
+
+    /// Something about the first room of a connection.
+    fn complete_room(&mut self, id: u32, message: &Message) -> Option<()> {
+        let area = self.slot(id)?.area.as_mut()?;
+        let room = area.request_of(message.header.socket.get())?;
+        if is_final(message) {
+            area.leave(room);
+        }
+        self.complete_request(room, message).then_some(())
+    }
+
+    /// A connection, which becomes a request of its own: that of its room.
+    fn accepted(&mut self, id: u32, accepted: &Accepted, message: &Message) -> Option<()> {
+        let area = self.slot(id)?.area.as_mut()?;
+        let (range, place) = area.take(accepted.offset)?;
+        let (room, slot) = self.open_slot(Accept::NUMBER, accepted.socket);
+        slot.room = Some(Room::new(range));
+        slot.reply = Some(*message);
+        let slot = self.slot(id)?;
+        let abandoned = slot.abandoned;
+        let area = slot.area.as_mut()?;
+        area.enter(place, room);
+        if abandoned {
+            self.leave(room);
+        } else {
+            area.accepted.push_back(room);
+            self.wake_waiter(id);
+        }
+        Some(())
+    }
+
+    /// No more connections come; `left` rooms were given to none.
+    fn stopped(&mut self, id: u32, left: u32, error: Error) -> Option<()> {
+        let rest = self.slot(id)?.area.as_mut()?.stop(left, error)?;
+        self.give(rest);
+        self.wake_waiter(id);
+        Some(())
+    }
+
+    fn wake_waiter(&mut self, id: u32) {
+        if let Some(waker) = self.take_waiter(id) {
+            waker.wake();
+        }
+    }
+
+    /// As [`Self::complete`], for a request of its own.
+    fn complete_request(&mut self, id: u32, message: &Message) -> bool {
         let Some(slot) = self.slot(id) else {
             return true;
         };
@@ -429,9 +547,7 @@ impl Session {
         // What was sent is free, whenever the program looks: others may wait for arena.
         let sent = slot.source.take_if(|_| finished);
         if !slot.abandoned {
-            if let Some(waker) = self.take_waiter(id) {
-                waker.wake();
-            }
+            self.wake_waiter(id);
         } else {
             self.close_orphan(id);
             if finished {

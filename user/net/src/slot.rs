@@ -3,6 +3,7 @@
 //! *Owns* nothing of the arena but knows what belongs to the request: the room that netd fills, the
 //! bytes that netd sends. *Never* trusts a completion: a piece outside of its room makes no sense.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use core::net::SocketAddr;
 use core::task::{Context, Waker};
@@ -12,6 +13,7 @@ use protocol::{
     outcome,
 };
 
+use crate::area::Area;
 use crate::error::Error;
 
 /// A datagram in a room.
@@ -58,8 +60,10 @@ pub struct Slot {
     pub reply: Option<Message>,
     /// Completions of event streams.
     pub events: VecDeque<Message>,
-    /// Receives, and accepts with a room.
+    /// Receives, and connections that were accepted.
     pub room: Option<Room>,
+    /// Accepts.
+    pub area: Option<Box<Area>>,
     /// Sends: where the bytes lie.
     pub source: Option<Source>,
     pub finished: bool,
@@ -150,6 +154,7 @@ impl Slot {
             reply: None,
             events: VecDeque::new(),
             room: None,
+            area: None,
             source: None,
             finished: false,
             abandoned: false,
@@ -205,15 +210,6 @@ impl Slot {
             self.events.push_back(*message);
         } else {
             self.reply = Some(*message);
-            if let Some(room) = self.room.as_mut() {
-                match outcome::<Accept>(message) {
-                    Ok(accepted) => {
-                        self.socket = accepted.socket;
-                        room.end = (!accepted.more).then_some(End::Full);
-                    }
-                    Err(error) => room.end = Some(End::Failed(error.into())),
-                }
-            }
         }
         true
     }
@@ -235,6 +231,16 @@ impl Slot {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
+    }
+
+    /// Whether an accept has got a connection that nobody has taken, or why there will be none.
+    pub fn first_accepted(&mut self) -> Option<Result<(), Error>> {
+        let area = self.area.as_ref()?;
+        if !area.accepted.is_empty() {
+            return Some(Ok(()));
+        }
+        let refused = || Some(outcome::<Accept>(self.reply.as_ref()?).err()?.into());
+        area.error.or_else(refused).map(Err)
     }
 
     /// The connection that an accept has got.

@@ -95,10 +95,12 @@ impl Stack {
                     listener,
                     range,
                 } = accepted;
+                let room = (range.length > 0).then_some(range);
                 let kind = EventKind::Accepted {
                     socket,
                     local,
                     remote,
+                    room,
                 };
                 if !telling.tell(listener, token, kind) {
                     return false;

@@ -8,13 +8,12 @@ use crate::client::Role;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
 use crate::id::{ClientId, SocketId, Token};
-use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
 use crate::packed::Requests;
 use crate::publish::Telling;
-use crate::requests::{Accept, Accepted, Request};
+use crate::requests::{Accept, Accepted, Notice, Request};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Holder};
@@ -46,16 +45,19 @@ impl Listener {
     /// The room that the next connection will find: that of an accept which no other connection
     /// under way will take first.
     pub(crate) fn room_for_next(&self, requests: &Requests) -> u64 {
-        let before = self.half_open as usize + self.queue.waiting();
-        if before >= requests.len(&self.accepts) as usize {
-            return 0;
+        let waiting = u32::try_from(self.queue.waiting()).unwrap_or(u32::MAX);
+        let mut before = self.half_open.saturating_add(waiting);
+        for request in requests.iter(&self.accepts) {
+            let Request::Accept(accept) = request else {
+                return 0;
+            };
+            if before < accept.count() {
+                let (room, _) = accept.split();
+                return room.map_or(0, |room| room.length.into());
+            }
+            before -= accept.count();
         }
-        match requests.first(&self.accepts) {
-            Some(Request::Accept(Accept {
-                room: Some(room), ..
-            })) => room.length.into(),
-            _ => 0,
-        }
+        0
     }
 }
 
@@ -73,6 +75,25 @@ impl Stack {
                 return;
             };
             let (client, name) = (listener.client, listener.socket);
+            let (room, rest) = accept.split();
+            let token = match accept.each {
+                0 => accept.token,
+                _ => accept.token.of_room(accept.count()),
+            };
+            let accepted = Accepted {
+                token,
+                listener: name,
+                range: room.unwrap_or_default(),
+            };
+            // It takes the place that the accept held, or, of several, one of its own.
+            let mut rooms = Chain::EMPTY;
+            if rest.is_some() {
+                let owner = self.clients.index(client);
+                let accepted = Request::Accepted(accepted);
+                if self.requests.push(&mut rooms, owner, accepted).is_err() {
+                    return;
+                }
+            }
             let role = Role::Connection {
                 index: connection,
                 bound: None,
@@ -80,22 +101,25 @@ impl Stack {
             let set = name.and_then(|name| self.clients.socket(client, name).ok());
             let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
             let Ok(socket) = self.clients.create(client, role, set) else {
+                self.requests.discard(&mut rooms);
                 return;
             };
             listener.queue.pop();
             let Some(conn) = self.tcp.connections.at_mut(connection) else {
+                self.requests.discard(&mut rooms);
                 return;
             };
             conn.set_holder(Holder::Socket(client, socket));
-            let accepted = Accepted {
-                token: accept.token,
-                listener: name,
-                range: accept.room.unwrap_or_default(),
-            };
-            // It takes the place that the accept held.
-            let change = |_| Request::Accepted(accepted);
-            self.requests
-                .move_first(&mut listener.accepts, &mut conn.rooms, change);
+            if let Some(rest) = rest {
+                self.requests
+                    .move_first(&mut rooms, &mut conn.rooms, |accepted| accepted);
+                self.requests
+                    .replace_first(&listener.accepts, Request::Accept(rest));
+            } else {
+                let change = |_| Request::Accepted(accepted);
+                self.requests
+                    .move_first(&mut listener.accepts, &mut conn.rooms, change);
+            }
             conn.note(Fact::Untold);
             conn.note_change();
             if accepted.range.length > 0 {
@@ -119,8 +143,7 @@ impl Stack {
     pub(crate) fn listener_accept(
         &mut self,
         index: u32,
-        room: Option<Range>,
-        token: Token,
+        accept: Accept,
         now: Instant,
     ) -> Result<(), AcceptError> {
         let limit = u32::from(self.config.requests_per_socket);
@@ -133,9 +156,8 @@ impl Stack {
         if self.requests.len(&listener.accepts) >= limit {
             return Err(AcceptError::TooMany);
         }
-        let accept = Request::Accept(Accept { token, room });
         self.requests
-            .push(&mut listener.accepts, owner, accept)
+            .push(&mut listener.accepts, owner, Request::Accept(accept))
             .map_err(|_| AcceptError::TooMany)?;
         self.pair(index, now);
         Ok(())
@@ -226,7 +248,12 @@ impl Stack {
         };
         let id = listener.socket;
         while let Some(notice) = self.requests.first_notice(&listener.notices) {
-            if !telling.tell(id, notice.token, EventKind::Error(notice.error)) {
+            let Notice { token, error, left } = notice;
+            let kind = match left {
+                0 => EventKind::Error(error),
+                left => EventKind::Stopped { error, left },
+            };
+            if !telling.tell(id, token, kind) {
                 return false;
             }
             self.requests.discard(&mut listener.notices);
