@@ -38,6 +38,26 @@ impl Part {
     }
 }
 
+/// A part that leaves, with what its segment says beside. It is few words: the segment itself is
+/// written down once, where the caller wants it.
+#[derive(Clone, Copy, Debug)]
+struct Departure {
+    part: Part,
+    flags: Flags,
+    ecn: Ecn,
+}
+
+impl From<Part> for Departure {
+    #[inline]
+    fn from(part: Part) -> Self {
+        Self {
+            part,
+            flags: Flags::NONE,
+            ecn: Ecn::NotCapable,
+        }
+    }
+}
+
 impl Open {
     /// The next segment to send, with at most `max_payload` bytes (but at least one segment's
     /// worth); `None` when there is nothing to send now.
@@ -136,19 +156,22 @@ impl Open {
             }
             None => self.next_data_alone(max_payload, least, now),
         };
-        if data.is_some() {
-            return data;
-        }
-        if core::mem::take(&mut self.is_probe_due)
-            && let Some(part) = self.window_probe(busy.as_deref())
-        {
-            return Some(self.send_window_probe(busy, part, least, now));
-        }
-        if self.rcv.need != AckNeed::None {
-            return Some(self.acknowledge(SackBlocks::NONE, now));
-        }
-        self.watch_window(busy, least, now);
-        None
+        let departure = match data {
+            Some(departure) => departure,
+            None if core::mem::take(&mut self.is_probe_due)
+                && let Some(part) = self.window_probe(busy.as_deref()) =>
+            {
+                self.send_window_probe(busy, part, least, now)
+            }
+            None if self.rcv.need != AckNeed::None => {
+                return Some(self.acknowledge(SackBlocks::NONE, now));
+            }
+            None => {
+                self.watch_window(busy, least, now);
+                return None;
+            }
+        };
+        Some(self.emit(departure, now))
     }
 
     /// An acknowledgement on its own.
@@ -158,7 +181,7 @@ impl Open {
             len: 0,
             has_fin: false,
         };
-        let mut emit = self.emit(part, now);
+        let mut emit = self.emit(part.into(), now);
         emit.header.options.sack = sack;
         emit
     }
@@ -171,12 +194,12 @@ impl Open {
         max_payload: u32,
         least: Rto,
         now: Instant,
-    ) -> Option<Emit> {
+    ) -> Option<Departure> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut busy.recovery.probe.is_due)
-            && let Some(emit) = self.send_tail_probe(busy, least, now)
+            && let Some(probe) = self.send_tail_probe(busy, least, now)
         {
-            return Some(emit);
+            return Some(probe);
         }
         // RFC 5682 section 3.1 step 2: new bytes first, if there are any.
         if let Some(segments) = busy.trial_segments() {
@@ -220,20 +243,22 @@ impl Open {
             self.snd.nxt(),
             self.snd.nxt().saturating_add(u64::from(len)),
         );
-        busy.board
-            .has_room()
-            .then(|| self.send_new(busy, part, least, now))
+        if !busy.board.has_room() {
+            return None;
+        }
+        let departure = self.send_new(busy, part, least, now);
+        Some(self.emit(departure, now))
     }
 
     /// The same without a busy part: one segment at a time.
-    fn next_data_alone(&mut self, max_payload: u32, least: Rto, now: Instant) -> Option<Emit> {
+    fn next_data_alone(&mut self, max_payload: u32, least: Rto, now: Instant) -> Option<Departure> {
         let mss = u32::from(self.snd.mss.get());
         if core::mem::take(&mut self.snd.is_resend_due) {
             let end = self.snd.nxt().min(self.snd.una.saturating_add(mss.into()));
             let part = self.sent_part(self.snd.una, end);
             self.snd.retransmits = self.snd.retransmits.saturating_add(1);
             self.arm_retransmit(least, now);
-            return Some(self.emit(part, now));
+            return Some(part.into());
         }
         if self.snd.flight > 0 {
             return None;
@@ -242,7 +267,7 @@ impl Open {
         self.snd.flight = part.positions();
         self.timers.disarm();
         self.await_answer_to_new(self.has_sack && part.len == 0, least, now);
-        Some(self.emit(part, now))
+        Some(part.into())
     }
 
     /// What was sent before, from `start` to `end`.
@@ -355,22 +380,28 @@ impl Open {
     }
 
     #[inline]
-    fn send_new(&mut self, busy: &mut Busy, part: Part, least: Rto, now: Instant) -> Emit {
+    fn send_new(&mut self, busy: &mut Busy, part: Part, least: Rto, now: Instant) -> Departure {
         let (count, flight) = (part.positions(), self.snd.flight);
         busy.depart(count, flight, self.snd.mss, now);
         self.snd.flight = flight.saturating_add(count);
         self.await_answer_to_new(busy.may_probe_tail(self.has_sack), least, now);
-        let mut emit = self.emit(part, now);
+        let mut departure = Departure::from(part);
         if self.notice.is_agreed() && part.len > 0 {
-            emit.header.flags |= self.notice.take_answer();
+            departure.flags = self.notice.take_answer();
             if busy.congestion.heeds_ecn() {
-                emit.ecn = Ecn::Capable0;
+                departure.ecn = Ecn::Capable0;
             }
         }
-        emit
+        departure
     }
 
-    fn send_lost(&mut self, busy: &mut Busy, part: Part, least: Rto, now: Instant) -> Option<Emit> {
+    fn send_lost(
+        &mut self,
+        busy: &mut Busy,
+        part: Part,
+        least: Rto,
+        now: Instant,
+    ) -> Option<Departure> {
         let snd = &mut self.snd;
         let stamp = self.stamps.map(|stamps| stamps.emit(now).value);
         let old = part
@@ -390,11 +421,11 @@ impl Open {
             // The peer has a whole timeout to answer what it waits for.
             self.arm_retransmit(least, now);
         }
-        Some(self.emit(part, now))
+        Some(part.into())
     }
 
     /// RFC 8985 section 7.3: a segment of new bytes, or else the last one again.
-    fn send_tail_probe(&mut self, busy: &mut Busy, least: Rto, now: Instant) -> Option<Emit> {
+    fn send_tail_probe(&mut self, busy: &mut Busy, least: Rto, now: Instant) -> Option<Departure> {
         let mss = u32::from(self.snd.mss.get());
         if let Some(part) = self.new_part(mss, 0).filter(|_| busy.board.has_room()) {
             let nxt = self.snd.nxt().saturating_add(part.positions().into());
@@ -405,7 +436,7 @@ impl Open {
         busy.recovery.probe = TailProbe::depart(self.snd.nxt(), true);
         let part = self.sent_part(start, end);
         self.snd.note_retransmit(part.positions());
-        Some(self.emit(part, now))
+        Some(part.into())
     }
 
     /// Whether something is to be sent, and nothing is on its way that could make the peer speak.
@@ -438,7 +469,7 @@ impl Open {
         part: Part,
         least: Rto,
         now: Instant,
-    ) -> Emit {
+    ) -> Departure {
         let flight = self.snd.flight;
         self.snd.flight = flight.max(part.len);
         if let Some(busy) = busy {
@@ -450,7 +481,7 @@ impl Open {
                 self.arm_retransmit(least, now);
             }
         }
-        self.emit(part, now)
+        part.into()
     }
 
     /// Nothing may leave. If nothing is in flight either, only the peer's window can be the reason.
@@ -471,13 +502,14 @@ impl Open {
     }
 
     /// Writes the segment down; whatever it is, it acknowledges.
-    fn emit(&mut self, part: Part, now: Instant) -> Emit {
+    fn emit(&mut self, departure: Departure, now: Instant) -> Emit {
+        let Departure { part, flags, ecn } = departure;
         let seq = self.snd.base().at(part.start);
         let ack = self.rcv.ack_number(self.facts.is_their_side_closed());
         let window = self.rcv.offer_window();
         self.rcv.note_ack_sent(ack);
         self.timers.ack_sent();
-        let mut flags = Flags::ACK.union(self.notice.flags());
+        let mut flags = flags.union(Flags::ACK).union(self.notice.flags());
         if part.has_fin {
             flags |= Flags::FIN;
         }
@@ -498,7 +530,7 @@ impl Open {
             stream_offset: part.start,
             len: part.len,
             segment_len: self.snd.mss.get(),
-            ecn: Ecn::NotCapable,
+            ecn,
             is_last: false,
         }
     }
