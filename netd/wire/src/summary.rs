@@ -5,9 +5,9 @@
 //! the reason, what is not known with its number.
 
 mod options;
+mod six;
 
 use core::fmt::{self, Display, Formatter};
-use core::net::Ipv4Addr;
 
 use crate::icmp4::{ParameterProblem, TimeExceeded, Unreachable};
 use crate::tcp::{self, Flags};
@@ -28,6 +28,7 @@ impl Display for Summary<'_> {
         match frame.header.ethertype {
             EtherType::ARP => question(f, frame.payload),
             EtherType::IPV4 => packet(f, frame.payload),
+            EtherType::IPV6 => six::packet(f, frame.payload),
             other => {
                 let ethernet::Header {
                     source,
@@ -81,8 +82,8 @@ fn packet(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
                 "IP {from} > {to}: {other}, from byte {first} on, length {len}"
             )
         }
-        Protocol::TCP => segment(f, (from, to), packet.payload),
-        Protocol::UDP => datagram(f, (from, to), packet.payload),
+        Protocol::TCP => segment(f, "IP", (&from, &to), packet.payload),
+        Protocol::UDP => datagram(f, "IP", (&from, &to), packet.payload),
         Protocol::ICMP => {
             write!(f, "IP {from} > {to}: ICMP ")?;
             message(f, packet.payload)?;
@@ -92,7 +93,10 @@ fn packet(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     }
 }
 
-fn segment(f: &mut Formatter<'_>, (from, to): (Ipv4Addr, Ipv4Addr), bytes: &[u8]) -> fmt::Result {
+/// Both ends' addresses, of either family.
+type Ends<'a> = (&'a dyn Display, &'a dyn Display);
+
+fn segment(f: &mut Formatter<'_>, ip: &str, (from, to): Ends<'_>, bytes: &[u8]) -> fmt::Result {
     let segment = match tcp::Segment::parse(bytes, Check::Trusted) {
         Ok(segment) => segment,
         Err(reason) => return refused(f, "TCP", reason),
@@ -101,7 +105,7 @@ fn segment(f: &mut Formatter<'_>, (from, to): (Ipv4Addr, Ipv4Addr), bytes: &[u8]
     let flags = Letters(header.flags);
     write!(
         f,
-        "IP {from}.{} > {to}.{}: ",
+        "{ip} {from}.{} > {to}.{}: ",
         header.src_port, header.dst_port
     )?;
     write!(f, "Flags [{flags}]")?;
@@ -153,14 +157,14 @@ impl Display for Letters {
     }
 }
 
-fn datagram(f: &mut Formatter<'_>, (from, to): (Ipv4Addr, Ipv4Addr), bytes: &[u8]) -> fmt::Result {
+fn datagram(f: &mut Formatter<'_>, ip: &str, (from, to): Ends<'_>, bytes: &[u8]) -> fmt::Result {
     match udp::Datagram::parse(bytes, Check::Trusted, udp::NoChecksum::Accept) {
         Ok(datagram) => {
             let udp::Header { src_port, dst_port } = datagram.header;
             let len = datagram.payload.len();
             write!(
                 f,
-                "IP {from}.{src_port} > {to}.{dst_port}: UDP, length {len}"
+                "{ip} {from}.{src_port} > {to}.{dst_port}: UDP, length {len}"
             )
         }
         Err(reason) => refused(f, "UDP", reason),

@@ -9,10 +9,10 @@ use proptest::proptest;
 use super::Summary;
 use crate::icmp4::Unreachable;
 use crate::tcp::{Flags, Options, Timestamps};
-use crate::testing::packet;
+use crate::testing::{ALICE6, BOB6, packet};
 use crate::{
     EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, Sum, arp, ethernet, icmp4,
-    ipv4, tcp, udp,
+    icmp6, ipv4, ipv6, ndp, tcp, udp,
 };
 
 const A: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
@@ -107,6 +107,60 @@ fn arp_udp_and_icmp_have_their_words() {
 }
 
 #[test]
+fn ipv6_has_its_words() {
+    let show = |destination, payload: &[u8]| {
+        let header = ipv6::Header::new(ALICE6, destination, Protocol::ICMPV6, 255);
+        let frame = frame(EtherType::IPV6, payload, |room| {
+            header.emit(room, payload.len())
+        });
+        Summary(&frame).to_string()
+    };
+    let pseudo = Pseudo::v6(ALICE6, BOB6);
+    let question = ndp::Header::NeighborSolicitation { target: BOB6 };
+    let question = packet(&[], |room| question.emit(room, &[], pseudo));
+    let words = "IP6 fe80::a > ff02::1:ff00:b: ICMP6, neighbor solicitation, who has 2001:db8::b, length 24";
+    assert_eq!(show(ipv6::solicited_node(BOB6), &question), words);
+
+    let header = udp::Header {
+        src_port: 4_000,
+        dst_port: 53,
+    };
+    let quoted = packet(&[], |room| {
+        header.emit(room, 0, seal())?;
+        ipv6::Header::new(BOB6, ALICE6, Protocol::UDP, 64).emit(room, 8)
+    });
+    let error = icmp6::Header::Unreachable(icmp6::Unreachable::Port);
+    let payload = crate::sum(&quoted);
+    let error = packet(&quoted, |room| {
+        error.emit(room, quoted.len(), Seal::Full { pseudo, payload })
+    });
+    let words = "IP6 fe80::a > 2001:db8::b: ICMP6, destination unreachable, unreachable port, \
+                 fe80::a udp port 53, length 56";
+    assert_eq!(show(BOB6, &error), words);
+
+    let part = ipv6::Fragment {
+        offset: 181,
+        more: true,
+        identification: 0x1234,
+    };
+    let part = packet(&[0; 16], |room| {
+        part.emit(room, Protocol::ICMPV6)?;
+        ipv6::Header::new(ALICE6, BOB6, Protocol::FRAGMENT, 64).emit(room, 24)
+    });
+    let shown = frame(EtherType::IPV6, &part, |_| Ok(()));
+    let words = "IP6 fe80::a > 2001:db8::b: frag (0x00001234:1448|16) icmp6";
+    assert_eq!(Summary(&shown).to_string(), words);
+
+    let segment = packet(&[], |room| {
+        header.emit(room, 0, seal())?;
+        ipv6::Header::new(ALICE6, BOB6, Protocol::UDP, 64).emit(room, 8)
+    });
+    let shown = frame(EtherType::IPV6, &segment, |_| Ok(()));
+    let words = "IP6 fe80::a.4000 > 2001:db8::b.53: UDP, length 0";
+    assert_eq!(Summary(&shown).to_string(), words);
+}
+
+#[test]
 fn what_is_refused_is_shown_with_the_reason() {
     assert!(
         Summary(&[0; 5])
@@ -130,6 +184,10 @@ proptest! {
         assert_eq!(line(&shown).lines().count(), 1);
         let protocol = [Protocol::TCP, Protocol::UDP, Protocol::ICMP][kind];
         let shown = in_ipv4(protocol, bytes.len(), &bytes, |_| Ok(()));
+        assert_eq!(line(&shown).lines().count(), 1);
+        let next = [Protocol::HOP_BY_HOP, Protocol::FRAGMENT, Protocol::ICMPV6][kind];
+        let header = ipv6::Header::new(ALICE6, BOB6, next, 255);
+        let shown = frame(EtherType::IPV6, &bytes, |room| header.emit(room, bytes.len()));
         assert_eq!(line(&shown).lines().count(), 1);
     }
 }
