@@ -63,6 +63,12 @@ pub struct Config {
     pub loans: u16,
     /// Packets that wait for a neighbour or for the link, of a full frame each; of each family.
     pub packets: u32,
+    /// Packets of our own, of one family, that leave in parts, of 64 KiB each.
+    pub long_packets: u8,
+    /// Packets of one family that come in parts, at a time; parts of one too many displace others.
+    pub reassemblies: u16,
+    /// Memory for their parts, in pages of 2,048 bytes; the longest packet takes 33.
+    pub reassembly_pages: u16,
     /// Neighbours remembered; of each family.
     pub neighbours: u32,
     /// Packets that wait for one neighbour.
@@ -144,6 +150,9 @@ impl Default for Config {
             inline_payloads: 2_048,
             loans: 256,
             packets: 256,
+            long_packets: 4,
+            reassemblies: 64,
+            reassembly_pages: 192,
             neighbours: 1_024,
             packets_per_neighbour: 16,
             routes: 256,

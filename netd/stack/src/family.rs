@@ -12,17 +12,20 @@ use crate::icmp::errors::Problem;
 use crate::icmp::six::errors::Problem6;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
+use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
 use crate::ip::out::next_identification;
 use crate::ip::source6;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
+use crate::packets::Progress;
 use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::timers::Timer;
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::Instant;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use core::time::Duration;
 use wire::udp::NoChecksum;
 use wire::{
     Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, Sum, icmp4, icmp6, ipv4,
@@ -130,6 +133,30 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask);
     /// The timer of a neighbour.
     fn neighbour_timer(index: u32) -> Timer;
+    /// Bytes of a packet behind its header, at most.
+    const LONGEST_PAYLOAD: usize;
+    /// Length in bytes of the header of a part of a packet.
+    const PART_HEADER_LEN: usize;
+    /// Puts the header of a part, of `len` bytes, in front of it: where in the packet it belongs,
+    /// whether others follow, and the packet's identification.
+    fn emit_part(
+        header: &Self::Header,
+        room: &mut Headroom<'_>,
+        place: (usize, bool, u32),
+        len: usize,
+    ) -> Option<()>;
+    /// Writes the next part of a packet of ours into `into`, which is as long as that may be. Gives its
+    /// length and how much has left by then; no more than that when it was the last.
+    fn cut(
+        packet: &[u8],
+        progress: Progress,
+        identifications: &mut Identifications,
+        into: &mut [u8],
+    ) -> Option<(usize, Option<Progress>)>;
+    /// The timer of parts of packets, and how long they wait for the others.
+    const REASSEMBLY: (Timer, Duration);
+    /// Tells a sender that its packet was not whole in time, of which this came first.
+    fn reassembly_failed(stack: &mut Stack, id: InterfaceId, first: &[u8], now: Instant);
     /// A neighbour's place behind all that wait for their turn at a link.
     fn waiting_place(config: &Config, neighbour: u32) -> u32;
 }
@@ -314,6 +341,56 @@ impl Family for Ipv4Addr {
         Timer::Neighbour(index)
     }
 
+    fn cut(
+        packet: &[u8],
+        progress: Progress,
+        identifications: &mut Identifications,
+        into: &mut [u8],
+    ) -> Option<(usize, Option<Progress>)> {
+        let identification = match progress.identification {
+            Some(identification) => identification,
+            None => {
+                let it = ipv4::Quote::parse(packet).ok()?.header;
+                identifications.next(it.source, it.destination, it.protocol)
+            }
+        };
+        let [.., high, low] = identification.to_be_bytes();
+        let cut = ipv4::cut(packet, progress.from, u16::from_be_bytes([high, low]), into)?;
+        let next = cut.next.map(|from| Progress {
+            from,
+            identification: Some(identification),
+        });
+        Some((cut.len, next))
+    }
+
+    /// RFC 1122 3.3.2 wants a minute or two. At today's rates an identification comes again long
+    /// before (RFC 4963), so that parts of two packets might be taken for those of one.
+    const REASSEMBLY: (Timer, Duration) = (Timer::Reassembly(0), Duration::from_secs(30));
+
+    fn reassembly_failed(stack: &mut Stack, id: InterfaceId, first: &[u8], now: Instant) {
+        stack.v4_reassembly_failed(id, first, now);
+    }
+
+    const LONGEST_PAYLOAD: usize = u16::MAX as usize - ipv4::HEADER_LEN;
+    const PART_HEADER_LEN: usize = ipv4::HEADER_LEN;
+
+    fn emit_part(
+        header: &ipv4::Header,
+        room: &mut Headroom<'_>,
+        (from, more_fragments, identification): (usize, bool, u32),
+        len: usize,
+    ) -> Option<()> {
+        let [.., high, low] = identification.to_be_bytes();
+        let header = ipv4::Header {
+            identification: u16::from_be_bytes([high, low]),
+            dont_fragment: false,
+            more_fragments,
+            fragment_offset: u16::try_from(from >> 3).ok()?,
+            ..*header
+        };
+        header.emit(room, len).ok()
+    }
+
     #[inline(always)]
     fn waiting_place(config: &Config, neighbour: u32) -> u32 {
         u32::from(config.interfaces).saturating_add(neighbour)
@@ -495,6 +572,56 @@ impl Family for Ipv6Addr {
     #[inline(always)]
     fn neighbour_timer(index: u32) -> Timer {
         Timer::Neighbour6(index)
+    }
+
+    const LONGEST_PAYLOAD: usize = u16::MAX as usize;
+    const PART_HEADER_LEN: usize = ipv6::HEADER_LEN + ipv6::FRAGMENT_LEN;
+
+    fn emit_part(
+        header: &ipv6::Header,
+        room: &mut Headroom<'_>,
+        (from, more, identification): (usize, bool, u32),
+        len: usize,
+    ) -> Option<()> {
+        let fragment = ipv6::Fragment {
+            offset: u16::try_from(from >> 3).ok()?,
+            more,
+            identification,
+        };
+        fragment.emit(room, header.next).ok()?;
+        let header = ipv6::Header {
+            next: Protocol::FRAGMENT,
+            ..*header
+        };
+        header.emit(room, len + ipv6::FRAGMENT_LEN).ok()
+    }
+
+    fn cut(
+        packet: &[u8],
+        progress: Progress,
+        identifications: &mut Identifications,
+        into: &mut [u8],
+    ) -> Option<(usize, Option<Progress>)> {
+        let identification = match progress.identification {
+            Some(identification) => identification,
+            None => {
+                let it = ipv6::Quote::parse(packet).ok()?.header;
+                identifications.next(it.source, it.destination, it.next)
+            }
+        };
+        let cut = ipv6::cut(packet, progress.from, identification, into)?;
+        let next = cut.next.map(|from| Progress {
+            from,
+            identification: Some(identification),
+        });
+        Some((cut.len, next))
+    }
+
+    /// RFC 8200 section 4.5.
+    const REASSEMBLY: (Timer, Duration) = (Timer::Reassembly(1), Duration::from_secs(60));
+
+    fn reassembly_failed(stack: &mut Stack, id: InterfaceId, first: &[u8], now: Instant) {
+        stack.v6_reassembly_failed(id, first, now);
     }
 
     #[inline(always)]

@@ -69,6 +69,7 @@ mod path_mtus;
 mod pieces;
 mod publish;
 mod queues;
+mod reassembly;
 mod record;
 mod records;
 mod report;

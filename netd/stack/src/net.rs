@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::family::Family;
 use crate::neigh::cache::Cache;
 use crate::packets::Packets;
+use crate::reassembly::Reassembler;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stack::Stack;
@@ -18,6 +19,7 @@ pub(crate) struct Net<A> {
     pub(crate) routes: Routes<A>,
     pub(crate) neighbours: Cache<A>,
     pub(crate) packets: Packets<A>,
+    pub(crate) reassembler: Reassembler<A>,
 }
 
 impl<A: Family> Net<A> {
@@ -27,11 +29,20 @@ impl<A: Family> Net<A> {
             routes: Routes::new(config.routes as usize),
             neighbours: Cache::new(neighbours, config.neighbour_reachable, rng),
             packets: Packets::new(
-                config.packets as usize,
-                config.largest_mtu.into(),
+                (config.packets as usize, config.largest_mtu.into()),
+                (
+                    config.long_packets.into(),
+                    A::HEADER_LEN + A::LONGEST_PAYLOAD,
+                ),
                 usize::from(config.interfaces).saturating_add(neighbours),
                 config.interfaces.into(),
                 A::UNSPECIFIED,
+            ),
+            reassembler: Reassembler::new(
+                config.reassemblies,
+                config.reassembly_pages,
+                A::REASSEMBLY.1,
+                rng,
             ),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! *Owns* the buffers, allocated once. What a client sends never waits here unless its neighbour
 //! is unknown: packets are here because they are ours (control messages) or because their
-//! neighbour does not answer yet. *Never* grows; a full pool is told to the caller.
+//! neighbour does not answer yet. A few buffers are for packets longer than any link takes, which
+//! leave in parts. *Never* grows; a full pool is told to the caller.
 
 use crate::queues::Queues;
 use alloc::boxed::Box;
@@ -31,6 +32,17 @@ pub(crate) struct Waiting<A> {
     pub(crate) next_hop: A,
     /// Who wants to know.
     pub(crate) owner: Owner,
+    /// How much of it has left.
+    pub(crate) progress: Progress,
+}
+
+/// How much of a packet that leaves in parts has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Bytes behind the header.
+    pub(crate) from: usize,
+    /// What the parts have in common, once one has left.
+    pub(crate) identification: Option<u32>,
 }
 
 impl<A> Waiting<A> {
@@ -45,38 +57,47 @@ impl<A> Waiting<A> {
 pub(crate) struct Packets<A> {
     packets: Vec<Waiting<A>>,
     queues: Queues,
-    /// The last list: buffers that are free.
+    /// Behind all others, two lists: buffers that are free, and long ones that are.
     free: u32,
+    /// Buffers from this on are long.
+    first_long: u32,
     /// From this queue on, packets wait for others' answers: at most half of all may.
     first_waiting: u32,
     waiting: usize,
 }
 
 impl<A: Copy> Packets<A> {
-    /// `count` buffers of `size` bytes, and `queues` empty queues, of which those from
-    /// `first_waiting` on share half of the buffers.
+    /// So many buffers of so many bytes each, and of a second, longer kind, and `queues` empty queues,
+    /// of which those from `first_waiting` on share half of the buffers.
     pub(crate) fn new(
-        count: usize,
-        size: usize,
+        (count, size): (usize, usize),
+        (long_count, long_size): (usize, usize),
         queues: usize,
         first_waiting: u32,
         any: A,
     ) -> Self {
-        let packets: Vec<_> = (0..count)
-            .map(|_| Waiting {
+        let sizes = core::iter::repeat_n(size, count);
+        let sizes = sizes.chain(core::iter::repeat_n(long_size, long_count));
+        let packets: Vec<_> = sizes
+            .map(|size| Waiting {
                 buffer: vec![0; size].into_boxed_slice(),
                 len: 0,
                 next_hop: any,
                 owner: Owner::None,
+                progress: Progress::default(),
             })
             .collect();
-        let mut lists = Queues::new(queues + 1, count);
-        let free = u32::try_from(queues).unwrap_or(u32::MAX);
-        (0..count).for_each(|index| lists.push(free, u32::try_from(index).unwrap_or(u32::MAX)));
+        let mut lists = Queues::new(queues + 2, packets.len());
+        let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
+        let (free, first_long) = (number(queues), number(count));
+        for index in 0..number(packets.len()) {
+            lists.push(free + u32::from(index >= first_long), index);
+        }
         Self {
             packets,
             queues: lists,
             free,
+            first_long,
             first_waiting,
             waiting: 0,
         }
@@ -84,12 +105,26 @@ impl<A: Copy> Packets<A> {
 
     /// How many buffers are not free.
     pub(crate) fn in_use(&self) -> usize {
-        self.packets.len() - self.queues.iter(self.free).count()
+        let free = [self.free, self.free_long()];
+        self.packets.len()
+            - free
+                .map(|list| self.queues.iter(list).count())
+                .iter()
+                .sum::<usize>()
+    }
+
+    fn free_long(&self) -> u32 {
+        self.free + 1
+    }
+
+    /// The longest packet that fits into a buffer of the shorter kind.
+    fn size(&self) -> usize {
+        self.packets.first().map_or(0, |packet| packet.buffer.len())
     }
 
     /// The longest packet that fits.
-    pub(crate) fn size(&self) -> usize {
-        self.packets.first().map_or(0, |packet| packet.buffer.len())
+    pub(crate) fn longest(&self) -> usize {
+        self.packets.last().map_or(0, |packet| packet.buffer.len())
     }
 
     /// Lets `write` write a packet of `len` bytes and puts it at the end of `queue`. `None` when no
@@ -102,8 +137,10 @@ impl<A: Copy> Packets<A> {
         owner: Owner,
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> Option<u32> {
+        let is_long = len > self.size();
+        let free = if is_long { self.free_long() } else { self.free };
         // The one that was given back last is still in the processor's caches.
-        let index = self.queues.last(self.free)?;
+        let index = self.queues.last(free)?;
         if self.is_waiting(queue) && !self.may_wait() {
             return None;
         }
@@ -112,6 +149,7 @@ impl<A: Copy> Packets<A> {
         packet.len = len;
         packet.next_hop = next_hop;
         packet.owner = owner;
+        packet.progress = Progress::default();
         self.put(index, queue);
         Some(index)
     }
@@ -120,6 +158,13 @@ impl<A: Copy> Packets<A> {
     pub(crate) fn first(&self, queue: u32) -> Option<(u32, &Waiting<A>)> {
         let index = self.queues.first(queue)?;
         Some((index, self.packets.get(index as usize)?))
+    }
+
+    /// So much of a packet has left.
+    pub(crate) fn advance(&mut self, index: u32, progress: Progress) {
+        if let Some(packet) = self.packets.get_mut(index as usize) {
+            packet.progress = progress;
+        }
     }
 
     /// How many packets wait in a queue; walks it.
@@ -134,7 +179,9 @@ impl<A: Copy> Packets<A> {
 
     /// Frees a packet's buffer.
     pub(crate) fn release(&mut self, index: u32) {
-        self.put(index, self.free);
+        let is_long = index >= self.first_long;
+        let free = if is_long { self.free_long() } else { self.free };
+        self.put(index, free);
     }
 
     /// Frees the oldest packet of a queue and says who wants to know.
@@ -192,7 +239,7 @@ mod tests {
 
     #[test]
     fn packets_wait_in_order_and_buffers_come_back() {
-        let mut packets = Packets::new(2, 4, 2, 9, 0u8);
+        let mut packets = Packets::new((2, 4), (0, 0), 2, 9, 0u8);
         assert!(push(&mut packets, 0, 1).is_some());
         assert!(push(&mut packets, 0, 2).is_some());
         assert_eq!(push(&mut packets, 0, 3), None);
@@ -209,15 +256,41 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_refused_takes_no_buffer() {
-        let mut packets = Packets::new(1, 4, 1, 9, 0u8);
+        let mut packets = Packets::new((1, 4), (0, 0), 1, 9, 0u8);
         assert_eq!(packets.push(0, 5, 0, Owner::None, |_| Some(())), None);
         assert_eq!(packets.push(0, 4, 0, Owner::None, |_| None), None);
         assert!(push(&mut packets, 0, 1).is_some());
     }
 
     #[test]
+    fn long_packets_have_buffers_of_their_own() {
+        let mut packets = Packets::new((1, 4), (1, 100), 1, 9, 0u8);
+        assert_eq!(packets.longest(), 100);
+        let long = packets.push(0, 5, 0, Owner::None, |bytes| {
+            assert_eq!(bytes.len(), 5);
+            Some(())
+        });
+        assert_eq!(long, Some(1));
+        assert_eq!(packets.push(0, 5, 0, Owner::None, |_| Some(())), None);
+        assert_eq!(push(&mut packets, 0, 1), Some(0));
+        assert_eq!(packets.in_use(), 2);
+        let progress = Progress {
+            from: 4,
+            identification: Some(9),
+        };
+        packets.advance(1, progress);
+        assert_eq!(packets.first(0).map(|(_, it)| it.progress), Some(progress));
+        packets.release(1);
+        assert_eq!(packets.in_use(), 1);
+        assert_eq!(push(&mut packets, 0, 1), None);
+        assert_eq!(packets.push(0, 100, 0, Owner::None, |_| Some(())), Some(1));
+        let (_, it) = packets.first(0).unwrap();
+        assert_eq!(it.bytes().len(), 3);
+    }
+
+    #[test]
     fn those_who_wait_take_half_at_most() {
-        let mut packets = Packets::new(4, 4, 3, 1, 0u8);
+        let mut packets = Packets::new((4, 4), (0, 0), 3, 1, 0u8);
         assert!(push(&mut packets, 1, 1).is_some() && push(&mut packets, 2, 2).is_some());
         assert_eq!(push(&mut packets, 1, 3), None);
         let index = push(&mut packets, 0, 3).unwrap();

@@ -8,7 +8,7 @@ use crate::actors::Actor;
 use crate::config::{INLINE_PAYLOAD, TransmitMeta};
 use crate::id::{ClientId, InterfaceId};
 use crate::inline::Inline;
-use crate::memory::ClientMemory;
+use crate::memory::{ClientMemory, Range};
 use crate::pieces::{Draft, Extent};
 use crate::requests::Source;
 use crate::stack::Stack;
@@ -53,6 +53,21 @@ pub(crate) struct Store<'a, M> {
 }
 
 impl<M: ClientMemory> Store<'_, M> {
+    /// The sum of a whole send; `None` when the client's memory is gone.
+    pub(crate) fn sum(&self, client: Option<ClientId>, source: Source, length: u32) -> Option<Sum> {
+        match source {
+            Source::Arena(offset) => {
+                let range = Range::new(offset, length);
+                self.memory.sum(client?, range).ok()
+            }
+            Source::Inline(index) => {
+                let len = usize::try_from(length).ok()?;
+                Some(wire::sum(self.inline.bytes(index, 0, len)?))
+            }
+            Source::Spent => None,
+        }
+    }
+
     /// Copies bytes of a send from where they are; their sum if they are to be `summed`. `None` when
     /// the client's memory is gone.
     #[inline]

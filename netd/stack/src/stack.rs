@@ -17,6 +17,7 @@ use crate::icmp::ping::Pings;
 use crate::id::InterfaceId;
 use crate::inline::Inline;
 use crate::interface::{Interface, Medium};
+use crate::ip::identification::Identifications;
 use crate::ip::incoming::LinkScope;
 use crate::loans::Loans;
 use crate::memory::ClientMemory;
@@ -81,6 +82,8 @@ pub struct Stack {
     pub(crate) spare_frame: Vec<u8>,
     /// What the last packet's identification was made of.
     pub(crate) identification: u64,
+    /// Those of packets that leave in parts.
+    pub(crate) identifications: Identifications,
     /// Counts changes of the configuration.
     pub(crate) generation: u64,
     /// Senders and packets of our own take turns: whose it is.
@@ -141,6 +144,7 @@ impl Stack {
             names: Names::new(&config, &mut rng),
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
+            identifications: Identifications::new(&mut rng),
             generation: 0,
             senders_first: false,
             v6_first: false,
@@ -356,6 +360,8 @@ impl Stack {
                 Timer::TimeWait => self.fire_time_wait(now),
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
+                Timer::Reassembly(0) => self.fire_reassembly::<Ipv4Addr>(now),
+                Timer::Reassembly(_) => self.fire_reassembly::<Ipv6Addr>(now),
             }
         }
         self.run_loopback(memory, now);

@@ -45,6 +45,12 @@ counters! {
     IcmpErrorsLimited = "icmp.errors_limited",
     /// ICMP errors told to a socket.
     IcmpErrorsDelivered = "icmp.errors_delivered",
+    /// Packets that have come in parts and are whole.
+    Reassembled = "fragment.reassembled",
+    /// Packets that were not whole in time.
+    ReassemblyTimeouts = "fragment.timeouts",
+    /// Parts of packets sent.
+    FragmentsSent = "fragment.sent",
     /// Datagrams delivered.
     UdpReceived = "udp.received",
     /// Datagrams sent.
@@ -189,6 +195,14 @@ impl Stats {
     #[inline]
     pub(crate) fn deliver(&mut self) {
         self.delivered += 1;
+    }
+
+    /// So many frames that were kept, and counted as delivered, are discarded after all.
+    pub(crate) fn drop_kept(&mut self, reason: Drop, count: u32) {
+        self.delivered = self.delivered.saturating_sub(count.into());
+        if let Some(value) = self.received_drops.get_mut(reason.index()) {
+            *value += u64::from(count);
+        }
     }
 
     pub(crate) fn delivered(&self) -> u64 {

@@ -73,12 +73,15 @@ impl Steering {
         }
     }
 
-    /// The shard of a received packet.
-    fn packet(&self, bytes: &[u8]) -> u16 {
+    /// The shard of a received packet. Its parts go to the first: only together do they say more.
+    pub(crate) fn packet(&self, bytes: &[u8]) -> u16 {
         // A light look: the shard checks it all, checksums too.
         let Ok(packet) = Quote::parse(bytes) else {
             return 0;
         };
+        if packet.header.is_fragment() {
+            return 0;
+        }
         if packet.header.protocol == Protocol::ICMP {
             let kind = packet.payload.first();
             let quoted = packet.payload.get(ICMP_HEADER_LEN..);

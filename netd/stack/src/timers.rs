@@ -29,6 +29,8 @@ pub(crate) enum Timer {
     TimeWait,
     /// Name look-ups, all together.
     Resolver,
+    /// Parts of packets of one of two families, all together.
+    Reassembly(u32),
     /// A TCP connection.
     Connection(u32),
 }
@@ -38,7 +40,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 8],
+    ends: [u32; 9],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -54,6 +56,7 @@ impl Timers {
             config.pings,
             1,
             1,
+            2,
         ];
         let mut end = 0u32;
         let ends = counts.map(|count| {
@@ -78,6 +81,7 @@ impl Timers {
             pings,
             time_wait,
             resolver,
+            reassembly,
         ] = self.ends;
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
@@ -88,7 +92,8 @@ impl Timers {
             Timer::Ping(index) => (half_open, index),
             Timer::TimeWait => (pings, 0),
             Timer::Resolver => (time_wait, 0),
-            Timer::Connection(index) => (resolver, index),
+            Timer::Reassembly(family) => (resolver, family),
+            Timer::Connection(index) => (reassembly, index),
         };
         start.saturating_add(index)
     }
@@ -103,6 +108,7 @@ impl Timers {
             pings,
             time_wait,
             resolver,
+            reassembly,
         ] = self.ends;
         match index {
             _ if index < interfaces => Timer::Interface(index),
@@ -113,7 +119,8 @@ impl Timers {
             _ if index < pings => Timer::Ping(index - half_open),
             _ if index < time_wait => Timer::TimeWait,
             _ if index < resolver => Timer::Resolver,
-            _ => Timer::Connection(index - resolver),
+            _ if index < reassembly => Timer::Reassembly(index - resolver),
+            _ => Timer::Connection(index - reassembly),
         }
     }
 
@@ -147,10 +154,10 @@ impl Timers {
         now: Instant,
         connection: impl Fn(u32) -> Option<Instant>,
     ) -> Option<Timer> {
-        let (deadlines, [.., resolver]) = (&self.deadlines, self.ends);
+        let (deadlines, [.., others]) = (&self.deadlines, self.ends);
         let index = self.wheel.fire(now, |index| {
             let other = deadlines.get(index as usize).copied();
-            other.or_else(|| connection(index.checked_sub(resolver)?))
+            other.or_else(|| connection(index.checked_sub(others)?))
         })?;
         Some(self.timer(index))
     }
@@ -184,6 +191,7 @@ mod tests {
             .chain((0..5).map(Timer::HalfOpen))
             .chain((0..7).map(Timer::Ping))
             .chain([Timer::TimeWait, Timer::Resolver])
+            .chain((0..2).map(Timer::Reassembly))
             .chain((0..4).map(Timer::Connection));
         for (place, timer) in all.enumerate() {
             assert_eq!(timers.index(timer) as usize, place);

@@ -97,7 +97,8 @@ fn malformed_and_martian_packets_are_counted_and_not_answered() {
         ("total length", Drop::Ipv4TotalLength, |it| it[16] = 9),
         ("checksum", Drop::Ipv4Checksum, |it| it[24] ^= 1),
         ("no time to live", Drop::Ipv4TimeToLive, |it| it[22] = 0),
-        ("a fragment", Drop::Ipv4Fragment, |it| {
+        ("a fragment too short", Drop::FragmentTiny, |it| {
+            it[16..18].copy_from_slice(&[0, 27]);
             it[20..22].copy_from_slice(&[0x20, 0]);
         }),
         ("from loopback", Drop::Ipv4Loopback, |it| it[26] = 127),

@@ -126,8 +126,17 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
         frugal(|| world.b.receive(server, echo, room, 4, now));
         frugal(|| world.a.say(client, datagram, b"datagram", to, 5, now));
         frugal(|| world.a.ping(client, ping(2), 6, now));
+        // There and back in parts.
+        let long = stack::Ping {
+            size: 5_000,
+            ..ping(2)
+        };
+        frugal(|| world.a.ping(client, long, 8, now));
         carry(&mut world, &mut frame);
-        assert!(matches!(world.a.take(6)[..], [EventKind::PingReply { .. }]));
+        for token in [6, 8] {
+            let answer = world.a.take(token);
+            assert!(matches!(answer[..], [EventKind::PingReply { .. }]));
+        }
         frugal(|| world.a.close(client, socket, 7, now));
         frugal(|| world.b.close(server, peer, 7, now));
         carry(&mut world, &mut frame);
@@ -141,5 +150,6 @@ fn streams_datagrams_pings_and_connections_allocate_nothing() {
     for host in [&world.a, &world.b] {
         assert!(host.counter("record.committed") > 50);
     }
+    assert_eq!(world.a.counter("fragment.reassembled"), 50);
     assert!(world.a.counter("copy.bytes_referred") >= 50 * 30_000);
 }

@@ -7,7 +7,7 @@
 mod world;
 
 use stack::{
-    AddressPlan, ClientId, Data, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
+    AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
     Steering, Token,
 };
 use std::collections::HashMap;
@@ -213,4 +213,36 @@ fn a_shard_binds_datagram_sockets_to_ports_that_are_its_own() {
             assert_eq!(steering().datagrams(bound.port()), number);
         }
     }
+}
+
+#[test]
+fn parts_of_packets_meet_in_the_first_shard() {
+    let mut far = Host::new(2, config(), AddressPlan::Static(plan(2)));
+    let client = far.client();
+    far.know(1, Instant::ZERO);
+    let socket = far.bound(client, 99);
+    let data = Data::Arena(Range::new(0, 5_000));
+    // Ports of both shards.
+    for port in 1..=20 {
+        let to = Some(at(1, port));
+        let sent = far
+            .stack
+            .send(client, socket, data, to, Token(port.into()), Instant::ZERO);
+        sent.expect("it fits");
+    }
+    let mut first = shard(0);
+    for frame in far.frames(Instant::ZERO) {
+        if frame[12..14] == [8, 0] {
+            assert_eq!(steering().frame(&frame), Steered::Shard(0));
+            first.input(&frame, Instant::ZERO);
+        }
+    }
+    let own = (1..=20)
+        .filter(|port| steering().datagrams(*port) == 0)
+        .count() as u64;
+    assert!((1..20).contains(&own));
+    // Where a packet is not the first shard's, that does not speak for the other's sockets.
+    assert_eq!(first.stack.drops(Drop::UdpNoSocket), own);
+    assert_eq!(first.stack.drops(Drop::FragmentElsewhere), 20 - own);
+    first.assert_balance();
 }

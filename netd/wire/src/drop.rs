@@ -105,8 +105,6 @@ reasons! {
     Ipv4NotForUs = "ipv4.not_for_us",
     /// Arrived with no time to live.
     Ipv4TimeToLive = "ipv4.time_to_live",
-    /// A fragment.
-    Ipv4Fragment = "ipv4.fragment",
     /// A protocol that nothing here speaks.
     Ipv4UnknownProtocol = "ipv4.unknown_protocol",
 
@@ -185,6 +183,28 @@ reasons! {
     NdpDestination = "ndp.destination",
     /// What it is about is a group, or not on the link.
     NdpTarget = "ndp.target",
+
+    // Parts of packets, of either family.
+    /// Of no bytes, or of a number that only the last may have.
+    FragmentLength = "fragment.length",
+    /// It makes the packet longer than any.
+    FragmentTooLong = "fragment.too_long",
+    /// The first, without all of the transport's header.
+    FragmentTiny = "fragment.tiny",
+    /// The packet comes in more parts than anybody needs.
+    FragmentTooMany = "fragment.too_many",
+    /// All of it had come before.
+    FragmentDuplicate = "fragment.duplicate",
+    /// It contradicts those that have come, or is of a packet of which some did (RFC 5722).
+    FragmentOverlap = "fragment.overlap",
+    /// Some of its fragments say that the network was congested, others that it cannot say.
+    FragmentMark = "fragment.mark",
+    /// Its packet made way for one of another source.
+    FragmentNoRoom = "fragment.no_room",
+    /// The others did not come in time.
+    FragmentTimeout = "fragment.timeout",
+    /// Its packet is whole, and for a socket of another core's stack, which cannot have it.
+    FragmentElsewhere = "fragment.elsewhere",
 
     // UDP.
     /// Shorter than its header.
@@ -286,8 +306,6 @@ reasons! {
     Ipv6UnknownProtocol = "ipv6.unknown_protocol",
     /// It says that it carries nothing.
     Ipv6NoContent = "ipv6.no_content",
-    /// A part of a packet.
-    Ipv6Fragment = "ipv6.fragment",
     /// About nothing that we have sent, or that still waits.
     Icmp6Unrelated = "icmp6.unrelated",
     /// More echo requests to groups than are answered.

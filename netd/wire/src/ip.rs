@@ -91,6 +91,28 @@ impl Ecn {
     }
 }
 
+/// How much of a packet's payload, of which `left` bytes are still to be sent, goes into a part that
+/// has room for so many bytes: all that is left, or as many eights as fit. `None` when none do.
+#[must_use]
+pub const fn stretch(left: usize, room: usize) -> Option<usize> {
+    if left <= room {
+        return Some(left);
+    }
+    match room & !7 {
+        0 => None,
+        eights => Some(eights),
+    }
+}
+
+/// A part of a packet that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Its bytes, headers included.
+    pub len: usize,
+    /// Where in the payload the next part begins, unless this was the last.
+    pub next: Option<usize>,
+}
+
 /// Source and destination port of a quoted packet that begins so: TCP and UDP have them in front.
 pub(crate) fn quoted_ports(protocol: Protocol, payload: &[u8]) -> Option<(u16, u16)> {
     match (protocol, payload) {
@@ -136,6 +158,14 @@ mod tests {
             assert_eq!(Ecn::from_bits(bits | 0xfc), ecn);
             assert_eq!(ecn.bits(), bits);
         }
+    }
+
+    #[test]
+    fn only_the_last_stretch_is_no_multiple_of_eight() {
+        assert_eq!(stretch(10, 10), Some(10));
+        assert_eq!(stretch(11, 10), Some(8));
+        assert_eq!(stretch(8, 7), None);
+        assert_eq!(stretch(0, 0), Some(0));
     }
 
     #[test]

@@ -11,7 +11,8 @@ use zerocopy::byteorder::big_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::headroom::word;
-use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest, Sum, checksum, icmp4, ip};
+use crate::ip::{self, Cut};
+use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest, Sum, checksum, icmp4, tcp, udp};
 
 /// Length in bytes of a header without options, the only kind that is sent.
 pub const HEADER_LEN: usize = 20;
@@ -147,6 +148,61 @@ impl<'a> Packet<'a> {
             bytes,
         })
     }
+}
+
+/// How many bytes a packet's first fragment carries at least: its transport's header, without which
+/// nobody on the way could tell what it is (RFC 1858 section 3).
+#[must_use]
+pub const fn least_first_fragment(protocol: Protocol) -> usize {
+    match protocol {
+        Protocol::TCP => tcp::HEADER_LEN,
+        Protocol::UDP => udp::HEADER_LEN,
+        Protocol::ICMP => icmp4::HEADER_LEN,
+        _ => 1,
+    }
+}
+
+/// Writes a part of a packet of ours into `into`, which is as long as the part may be: that which
+/// begins `from` bytes behind the header. Of the header, which has no options, all parts repeat
+/// everything but what tells where they belong; they may be fragmented further, and `identification`
+/// is theirs alone (RFC 6864 section 4.2). `None` when this is no packet, or there is no room.
+#[must_use]
+pub fn cut(packet: &[u8], from: usize, identification: u16, into: &mut [u8]) -> Option<Cut> {
+    let (raw, payload) = Raw::ref_from_prefix(packet).ok()?;
+    let rest = payload.get(from..)?;
+    let (head, room) = into.split_at_mut_checked(HEADER_LEN)?;
+    let len = ip::stretch(rest.len(), room.len())?;
+    room.get_mut(..len)?.copy_from_slice(rest.get(..len)?);
+    let header = Header {
+        identification,
+        dont_fragment: false,
+        more_fragments: len < rest.len(),
+        fragment_offset: u16::try_from(from >> 3).ok()?,
+        ..Header::from_raw(raw)
+    };
+    header.emit(&mut Headroom::new(head), len).ok()?;
+    let next = from.checked_add(len)?;
+    Some(Cut {
+        len: len.checked_add(HEADER_LEN)?,
+        next: header.more_fragments.then_some(next),
+    })
+}
+
+/// Makes the header of a packet's first fragment, options included, that of the whole, which carries
+/// `payload_len` bytes and which congestion has marked so. `None` when the packet would be too long,
+/// or this is no header.
+#[must_use]
+pub fn reassembled(header: &mut [u8], payload_len: usize, ecn: Ecn) -> Option<()> {
+    let total_length = u16::try_from(header.len().checked_add(payload_len)?).ok()?;
+    let (raw, _) = Raw::mut_from_prefix(header).ok()?;
+    raw.total_length = U16::new(total_length);
+    raw.fragment = U16::new(raw.fragment.get() & DONT_FRAGMENT);
+    raw.traffic_class = raw.traffic_class & !0b11 | ecn.bits();
+    raw.checksum = [0; 2];
+    let checksum = checksum::sum(header).finish();
+    let (raw, _) = Raw::mut_from_prefix(header).ok()?;
+    raw.checksum = checksum;
+    Some(())
 }
 
 /// What a packet that begins so carries; `None` for what is no packet.

@@ -16,6 +16,7 @@ use zerocopy::byteorder::big_endian::{U16, U32};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::headroom::word;
+use crate::ip::{self, Cut};
 use crate::{Drop, Ecn, Headroom, NoRoom, Protocol, Rest};
 
 pub use chain::{
@@ -151,6 +152,57 @@ impl<'a> Packet<'a> {
             _ => chain::walk(self),
         }
     }
+}
+
+/// Writes a part of a packet of ours into `into`, which is as long as the part may be: that which
+/// begins `from` bytes behind the fixed header. The packet has no other header of IPv6's own.
+/// `None` when this is no packet, or there is no room.
+#[must_use]
+pub fn cut(packet: &[u8], from: usize, identification: u32, into: &mut [u8]) -> Option<Cut> {
+    let (raw, payload) = Raw::ref_from_prefix(packet).ok()?;
+    let rest = payload.get(from..)?;
+    let (head, room) = into.split_at_mut_checked(HEADER_LEN + FRAGMENT_LEN)?;
+    let len = ip::stretch(rest.len(), room.len())?;
+    room.get_mut(..len)?.copy_from_slice(rest.get(..len)?);
+    let header = Header::from_raw(raw);
+    let fragment = Fragment {
+        offset: u16::try_from(from >> 3).ok()?,
+        more: len < rest.len(),
+        identification,
+    };
+    let room = &mut Headroom::new(head);
+    fragment.emit(room, header.next).ok()?;
+    let whole = Header {
+        next: Protocol::FRAGMENT,
+        ..header
+    };
+    whole.emit(room, len.checked_add(FRAGMENT_LEN)?).ok()?;
+    let next = from.checked_add(len)?;
+    Some(Cut {
+        len: len.checked_add(HEADER_LEN + FRAGMENT_LEN)?,
+        next: fragment.more.then_some(next),
+    })
+}
+
+/// Makes the headers of a packet's first part, up to its fragment header and with it, those of the
+/// whole, which carries `payload_len` bytes behind them and which congestion has marked so. Gives how
+/// many bytes in front are not needed any more. `None` when the packet would be too long, or these
+/// are no such headers.
+#[must_use]
+pub fn reassembled(headers: &mut [u8], payload_len: usize, ecn: Ecn) -> Option<usize> {
+    let before = headers.len().checked_sub(FRAGMENT_LEN)?;
+    let behind = before.checked_sub(HEADER_LEN)?;
+    let payload_length = u16::try_from(behind.checked_add(payload_len)?).ok()?;
+    // RFC 8200 section 4.5: what the fragment header names takes its place.
+    let next = *headers.get(before)?;
+    let named_at = chain::named_at(headers.get(..before)?)?;
+    *headers.get_mut(named_at)? = next;
+    let (raw, _) = Raw::mut_from_prefix(headers).ok()?;
+    raw.payload_length = U16::new(payload_length);
+    let first = raw.version_class_flow.get();
+    raw.version_class_flow = U32::new(first & !(0b11 << 20) | u32::from(ecn.bits()) << 20);
+    headers.copy_within(..before, FRAGMENT_LEN);
+    Some(FRAGMENT_LEN)
 }
 
 /// What follows the fixed header of a packet that begins so; `None` for what is no packet.

@@ -22,6 +22,7 @@ mod crowd;
 mod dhcp;
 mod ethernet;
 mod fetch;
+mod fragments;
 mod instructions;
 mod isolation;
 mod kernel;
@@ -137,6 +138,7 @@ pub fn groups() -> Vec<Group> {
         boot::group(),
         ethernet::group(),
         offload::group(),
+        fragments::group(),
         instructions::group(),
         isolation::group(),
         crowd::group(),

@@ -46,6 +46,7 @@ pub fn inside(name: &str) -> Result<()> {
         "turned-off" => turned_off(),
         "missing" => missing(),
         "legacy" => legacy(),
+        "fragments" => super::fragments::inside(),
         _ => bail!("there is no {name:?}"),
     };
     result.inspect_err(|_| {
@@ -75,7 +76,7 @@ fn a_card_of_before_the_standard() -> Result<()> {
 }
 
 /// A guest on the TAP interface, with these properties of its card and words for its kernel.
-fn boot(properties: &str, words: &str, legacy: bool) -> Result<Guest> {
+pub(super) fn boot(properties: &str, words: &str, legacy: bool) -> Result<Guest> {
     let mut card = Card::new(Link::Tap {
         interface: TAP.into(),
     });
@@ -88,12 +89,12 @@ fn boot(properties: &str, words: &str, legacy: bool) -> Result<Guest> {
     })
 }
 
-fn to(port: u16) -> SocketAddr {
+pub(super) fn to(port: u16) -> SocketAddr {
     (GUEST, port).into()
 }
 
 /// Waits until the echo service answers.
-fn await_echo() -> Result<()> {
+pub(super) fn await_echo() -> Result<()> {
     let deadline = Instant::now() + START;
     while traffic::echo(to(7), b"?", Duration::from_secs(1))
         .ok()
@@ -129,7 +130,7 @@ fn both_ways(length: usize) -> Result<()> {
 }
 
 /// A figure of `net stats`.
-fn figure(guest: &mut Guest, name: &str) -> Result<usize> {
+pub(super) fn figure(guest: &mut Guest, name: &str) -> Result<usize> {
     let text = guest.must("net stats")?;
     let line = text.lines().find(|line| line.starts_with(name));
     let value = line.and_then(|line| line.split_whitespace().last());

@@ -11,7 +11,7 @@ use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use wire::icmp4::{self, Header, MAX_ERROR_PACKET, Unreachable};
+use wire::icmp4::{self, Header, MAX_ERROR_PACKET, TimeExceeded, Unreachable};
 use wire::{Headroom, Protocol, ipv4};
 
 /// What is wrong with a packet.
@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     ProtocolUnreachable,
     /// Nobody here has its port.
     PortUnreachable,
+    /// Not all of its parts came in time.
+    ReassemblyTime,
 }
 
 /// A token bucket.
@@ -65,7 +67,7 @@ impl Stack {
     /// Tells the sender of a packet what is wrong with it, where that is allowed.
     pub(crate) fn icmp_error(&mut self, incoming: &Incoming<'_>, problem: Problem, now: Instant) {
         // RFC 1122 3.2.2: never about a broadcast or group, never to what is not one host, and
-        // (there are no other fragments here) never about a part of a packet.
+        // never about a part of a packet but the first: no other comes here.
         if incoming.scope != Scope::Own || !is_host(incoming.source()) {
             return;
         }
@@ -79,6 +81,7 @@ impl Stack {
         let icmp = match problem {
             Problem::ProtocolUnreachable => Header::Unreachable(Unreachable::Protocol),
             Problem::PortUnreachable => Header::Unreachable(Unreachable::Port),
+            Problem::ReassemblyTime => Header::TimeExceeded(TimeExceeded::Reassembly),
         };
         // RFC 1812 4.3.2.3: as much of the packet as fits into 576 bytes.
         let most = MAX_ERROR_PACKET - ipv4::HEADER_LEN - icmp4::HEADER_LEN;

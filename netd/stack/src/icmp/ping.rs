@@ -97,8 +97,7 @@ impl Stack {
     ) -> Result<(), PingError> {
         let path = self.path(to, None).ok_or(PingError::NoRoute)?;
         let len = usize::from(ping.size) + HEADER_LEN;
-        let most = usize::from(path.mtu).min(self.net::<A>().packets.size());
-        if len + A::HEADER_LEN > most {
+        if len + A::HEADER_LEN > self.net::<A>().packets.longest() {
             return Err(PingError::TooBig);
         }
         let waiting = Waiting {

@@ -1,6 +1,7 @@
 //! The network layer, by direction: what comes in ([`v4_in`], [`v6_in`]), what is made of it for those
 //! above ([`incoming`]), and the way out ([`out`], [`v6_out`], [`source6`]).
 
+pub(crate) mod identification;
 pub(crate) mod incoming;
 pub(crate) mod out;
 pub(crate) mod source6;

@@ -153,7 +153,8 @@ impl Stack {
         A::waiting_place(&self.config, neighbour)
     }
 
-    /// Makes a packet of our own and queues it for the link. `write` puts the transport header in
+    /// Makes a packet of our own and queues it for the link, which it leaves by in parts if it is too
+    /// long. `write` puts the transport header in
     /// front of a payload that it also writes: it is given the space of `payload_len` bytes.
     pub(crate) fn queue_packet<A: Family>(
         &mut self,
@@ -165,16 +166,14 @@ impl Stack {
     ) -> bool {
         let queue = Self::ready_queue(path.interface);
         let len = payload_len.saturating_add(A::HEADER_LEN);
-        let fits = len <= usize::from(path.mtu);
         let packets = &mut self.nets.of_mut::<A>().packets;
-        let queued = fits
-            && packets
-                .push(queue, len, path.next_hop, owner, |bytes| {
-                    let (front, payload) = bytes.split_at_mut_checked(A::HEADER_LEN)?;
-                    write(payload)?;
-                    A::emit(header, &mut Headroom::new(front), payload_len).ok()
-                })
-                .is_some();
+        let queued = packets
+            .push(queue, len, path.next_hop, owner, |bytes| {
+                let (front, payload) = bytes.split_at_mut_checked(A::HEADER_LEN)?;
+                write(payload)?;
+                A::emit(header, &mut Headroom::new(front), payload_len).ok()
+            })
+            .is_some();
         if queued {
             self.stats.count(Counter::PacketsBuffered);
         } else {
@@ -226,16 +225,7 @@ impl Stack {
             let (next_hop, owner) = (packet.next_hop, packet.owner);
             match self.link_address(id, next_hop, now) {
                 Found::Known(mac) => {
-                    let packets = &mut self.net_mut::<A>().packets;
-                    let (_, packet) = packets.first(Self::ready_queue(id))?;
-                    let bytes = packet.bytes();
-                    let len = bytes.len();
-                    let place = frame.get_mut(ethernet::HEADER_LEN..ethernet::HEADER_LEN + len);
-                    if let Some(place) = place {
-                        place.copy_from_slice(bytes);
-                    }
-                    packets.release(index);
-                    self.packet_sent(owner, now);
+                    let len = self.write_packet::<A>(id, frame, now)?;
                     let packet = Extent::copied(len);
                     ethernet::emit_destination(frame, mac).ok()?;
                     return self.finish_frame(id, A::ETHERTYPE, frame, packet);
@@ -248,6 +238,37 @@ impl Stack {
                 }
             }
         }
+    }
+
+    /// Writes the first packet of a link's queue, or its next part, behind the frame's header. Gives
+    /// its length.
+    fn write_packet<A: Family>(
+        &mut self,
+        id: InterfaceId,
+        frame: &mut [u8],
+        now: Instant,
+    ) -> Option<usize> {
+        let mtu = usize::from(A::mtu(self.interfaces.get(id.index())?));
+        let packets = &mut self.nets.of_mut::<A>().packets;
+        let (index, packet) = packets.first(Self::ready_queue(id))?;
+        let (bytes, owner) = (packet.bytes(), packet.owner);
+        let place = frame.get_mut(ethernet::HEADER_LEN..)?;
+        let (len, next) = if bytes.len() <= mtu {
+            place.get_mut(..bytes.len())?.copy_from_slice(bytes);
+            (bytes.len(), None)
+        } else {
+            self.stats.count(Counter::FragmentsSent);
+            let place = place.get_mut(..mtu)?;
+            A::cut(bytes, packet.progress, &mut self.identifications, place)?
+        };
+        match next {
+            Some(next) => packets.advance(index, next),
+            None => {
+                packets.release(index);
+                self.packet_sent(owner, now);
+            }
+        }
+        Some(len)
     }
 
     /// Moves a packet to those that wait for a neighbour.
@@ -312,11 +333,11 @@ impl Stack {
         for _ in 0..BURST {
             let sent = if own.0 > 0 {
                 own.0 -= 1;
-                let sent = self.loop_packet::<Ipv4Addr>(&mut frame, now);
+                let sent = self.write_packet::<Ipv4Addr>(InterfaceId::LOOPBACK, &mut frame, now);
                 sent.map(|len| (len, EtherType::IPV4))
             } else if own.1 > 0 {
                 own.1 -= 1;
-                let sent = self.loop_packet::<Ipv6Addr>(&mut frame, now);
+                let sent = self.write_packet::<Ipv6Addr>(InterfaceId::LOOPBACK, &mut frame, now);
                 sent.map(|len| (len, EtherType::IPV6))
             } else {
                 let mut draft = Draft {
@@ -343,19 +364,6 @@ impl Stack {
             self.account(id, result);
         }
         self.spare_frame = frame;
-    }
-
-    fn loop_packet<A: Family>(&mut self, frame: &mut [u8], now: Instant) -> Option<usize> {
-        let packets = &mut self.nets.of_mut::<A>().packets;
-        let (index, packet) = packets.first(Self::ready_queue(InterfaceId::LOOPBACK))?;
-        let (bytes, owner) = (packet.bytes(), packet.owner);
-        let end = ethernet::HEADER_LEN + bytes.len();
-        frame
-            .get_mut(ethernet::HEADER_LEN..end)?
-            .copy_from_slice(bytes);
-        packets.release(index);
-        self.packet_sent(owner, now);
-        Some(end - ethernet::HEADER_LEN)
     }
 
     /// Whether packets to ourselves wait.

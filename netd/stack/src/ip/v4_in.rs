@@ -10,10 +10,12 @@ use crate::id::InterfaceId;
 use crate::interface::{Medium, Scope};
 use crate::ip::incoming::{Incoming, LinkScope};
 use crate::memory::ClientMemory;
+use crate::reassembly::{Key, Piece};
 use crate::stack::Stack;
+use crate::steering::Shard;
 use ::tcp::Instant;
 use core::net::Ipv4Addr;
-use wire::ipv4::Packet;
+use wire::ipv4::{self, Packet};
 use wire::{Drop, Protocol, Rest};
 
 impl Stack {
@@ -36,8 +38,7 @@ impl Stack {
         let ends = (header.source, header.destination);
         let scope = self.v4_admit_again(id, link, ends);
         if header.is_fragment() {
-            scope?;
-            return Err(Drop::Ipv4Fragment);
+            return self.v4_part(id, link, &packet, scope?, memory, now);
         }
         // A lease is offered to an address that is not ours yet (RFC 2131 4.1).
         if header.protocol == Protocol::UDP && self.dhcp_wants(id, &packet) {
@@ -64,6 +65,72 @@ impl Stack {
             }
         }
         Ok(None)
+    }
+
+    /// Takes in a part of a packet, and the packet if it is whole by that.
+    #[cold]
+    fn v4_part<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        link: LinkScope,
+        packet: &Packet<'_>,
+        scope: Scope,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<Landing, Drop> {
+        let header = &packet.header;
+        let headers = packet.bytes.len().saturating_sub(packet.payload.len());
+        let piece = Piece {
+            key: Key {
+                interface: id.raw(),
+                source: header.source,
+                destination: header.destination,
+                identification: header.identification.into(),
+                protocol: header.protocol.0,
+            },
+            head: packet.bytes.get(..headers).unwrap_or_default(),
+            offset: usize::from(header.fragment_offset) << 3,
+            more: header.more_fragments,
+            bytes: packet.payload,
+            ecn: header.ecn,
+            is_own: scope == Scope::Own,
+        };
+        // RFC 1858 section 3: what nobody sends but who wants to be misread on the way.
+        if piece.offset == 0 && piece.bytes.len() < ipv4::least_first_fragment(header.protocol) {
+            return Err(Drop::FragmentTiny);
+        }
+        let Some(mut whole) = self.take_part(&piece, now)? else {
+            return Ok(None);
+        };
+        let (len, ecn) = (whole.len(), whole.ecn);
+        let mended = ipv4::reassembled(whole.head_mut(), len, ecn);
+        let bytes = whole.packet(0);
+        let is_elsewhere = |shard: Shard| shard.steering.packet(bytes) != shard.number;
+        let result = match mended {
+            Some(()) if self.config.shard.is_some_and(is_elsewhere) => Err(Drop::FragmentElsewhere),
+            Some(()) => self.v4_input(id, link, (bytes, Rest::NONE), false, memory, now),
+            None => Err(Drop::FragmentTooLong),
+        };
+        self.nets.v4.reassembler.give_back(whole);
+        result
+    }
+
+    /// RFC 1122 3.3.2: the sender of a packet that was not whole in time is told so if its first part
+    /// has come.
+    pub(crate) fn v4_reassembly_failed(&mut self, id: InterfaceId, first: &[u8], now: Instant) {
+        let Ok(packet) = Packet::parse(first) else {
+            return;
+        };
+        let incoming = Incoming {
+            interface: id,
+            header: &packet.header,
+            payload: packet.payload,
+            rest: Rest::NONE,
+            bytes: packet.bytes,
+            scope: Scope::Own,
+            trusted: false,
+        };
+        self.icmp_error(&incoming, Problem::ReassemblyTime, now);
     }
 
     /// [`Stack::v4_admit`], which is not asked again of the two that a link's last packet was between:

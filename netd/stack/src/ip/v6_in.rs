@@ -12,10 +12,11 @@ use crate::interface::{Medium, Scope};
 use crate::interface6::Address6;
 use crate::ip::incoming::{Incoming, LinkScope};
 use crate::memory::ClientMemory;
+use crate::reassembly::{Key, Piece};
 use crate::stack::Stack;
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
-use wire::ipv6::{Content, Packet, Refusal, Whole};
+use wire::ipv6::{self, Content, Packet, Part, Refusal, Whole};
 use wire::{Drop, Protocol, Rest};
 
 impl Stack {
@@ -43,7 +44,9 @@ impl Stack {
         };
         let whole = match packet.content() {
             Ok(Content::Whole(whole)) => whole,
-            Ok(Content::Part(_)) => return Err(Drop::Ipv6Fragment),
+            Ok(Content::Part(part)) => {
+                return self.v6_part((id, link), &packet, &part, scope, memory, now);
+            }
             Err(refusal) => return Err(self.v6_refused(&incoming, refusal, now)),
         };
         incoming.payload = whole.payload;
@@ -55,6 +58,67 @@ impl Stack {
             _ => return Err(self.v6_unknown(&incoming, &whole, now)),
         }
         Ok(None)
+    }
+
+    /// Takes in a part of a packet, and the packet if it is whole by that.
+    #[cold]
+    fn v6_part<M: ClientMemory>(
+        &mut self,
+        (id, link): (InterfaceId, LinkScope),
+        packet: &Packet<'_>,
+        part: &Part<'_>,
+        scope: Scope,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<Landing, Drop> {
+        let header = &packet.header;
+        let headers = packet.bytes.len().saturating_sub(part.payload.len());
+        let piece = Piece {
+            key: Key {
+                interface: id.raw(),
+                source: header.source,
+                destination: header.destination,
+                identification: part.fragment.identification,
+                protocol: 0,
+            },
+            head: packet.bytes.get(..headers).unwrap_or_default(),
+            offset: usize::from(part.fragment.offset) << 3,
+            more: part.fragment.more,
+            bytes: part.payload,
+            ecn: header.ecn,
+            is_own: scope == Scope::Own,
+        };
+        let Some(mut whole) = self.take_part(&piece, now)? else {
+            return Ok(None);
+        };
+        let (len, ecn) = (whole.len(), whole.ecn);
+        let result = match ipv6::reassembled(whole.head_mut(), len, ecn) {
+            Some(skipped) => {
+                let packet = (whole.packet(skipped), Rest::NONE);
+                self.v6_input(id, link, packet, false, memory, now)
+            }
+            None => Err(Drop::FragmentTooLong),
+        };
+        self.nets.v6.reassembler.give_back(whole);
+        result
+    }
+
+    /// RFC 8200 section 4.5: the sender of a packet that was not whole in time is told so if its first
+    /// part has come.
+    pub(crate) fn v6_reassembly_failed(&mut self, id: InterfaceId, first: &[u8], now: Instant) {
+        let Ok(packet) = Packet::parse(first) else {
+            return;
+        };
+        let incoming = Incoming {
+            interface: id,
+            header: &packet.header,
+            payload: packet.payload,
+            rest: Rest::NONE,
+            bytes: packet.bytes,
+            scope: Scope::Own,
+            trusted: false,
+        };
+        self.icmp6_error(&incoming, Problem6::ReassemblyTime, now);
     }
 
     /// Tells the sender of a packet with such headers what is to be told.

@@ -1,10 +1,11 @@
 //! Datagrams that go out: one copy at most, from the client's arena into the frame.
 //!
 //! A datagram whose neighbour is unknown is copied into a packet buffer and waits there, so that one
-//! silent neighbour does not hold up the socket's other datagrams.
+//! silent neighbour does not hold up the socket's other datagrams. One that is too long for the link
+//! leaves in parts, each taken from the arena when its turn comes; it waits for its neighbour there.
 
 use crate::actors::Actor;
-use crate::config::TransmitMeta;
+use crate::config::{TransmitChecksum, TransmitMeta};
 use crate::error::SocketError;
 use crate::family::Family;
 use crate::id::{ClientId, InterfaceId};
@@ -13,14 +14,15 @@ use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
-use crate::pieces::{Draft, Payload};
+use crate::pieces::{Draft, Extent, Payload};
 use crate::requests::{Peer, Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::udp::socket::Cutting;
 use core::net::Ipv6Addr;
 use tcp::Instant;
-use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, udp};
+use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ip, udp};
 
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
@@ -48,6 +50,12 @@ impl<A: Family> Parcel<A> {
             src_port: self.from,
             dst_port: self.to.1,
         }
+    }
+
+    /// Whether it leaves in parts.
+    fn is_long(&self) -> bool {
+        let len = usize::try_from(self.send.length).unwrap_or(usize::MAX);
+        len.saturating_add(headers::<A>()) > usize::from(self.path.mtu)
     }
 
     fn pseudo(&self) -> Pseudo {
@@ -122,6 +130,14 @@ impl Stack {
             _ => self.link_address(id, path.next_hop, now),
         };
         match found {
+            Found::Known(mac) if parcel.is_long() => {
+                draft.address_to(mac);
+                self.udp_part((index, turn), &parcel, draft, memory)
+            }
+            Found::Wait(neighbour) if parcel.is_long() => {
+                let waiting = self.waiting_senders::<A>(neighbour);
+                self.end_turn(turn, Next::Waits(waiting))
+            }
             Found::Known(mac) => {
                 draft.address_to(mac);
                 let written = self.udp_write(&parcel, draft, memory);
@@ -187,6 +203,104 @@ impl Stack {
         })
     }
 
+    /// Writes the next part of a socket's first datagram, which is too long for the link. All parts
+    /// are taken from where the client has put them; whoever changes them meanwhile has a wrong
+    /// checksum, and nobody else any harm.
+    fn udp_part<A: Family, M: ClientMemory>(
+        &mut self,
+        (index, turn): (u32, Turn),
+        parcel: &Parcel<A>,
+        draft: &mut Draft<'_>,
+        memory: &M,
+    ) -> Option<Sent> {
+        let written = self.udp_write_part(index, parcel, draft, memory);
+        let Some((extent, next)) = written else {
+            return self.udp_done(index, Some(SocketError::BadMemory));
+        };
+        self.stats.taken_out(extent);
+        self.stats.count(Counter::FragmentsSent);
+        match self.udp.sockets.at_mut(index) {
+            Some(socket) if next.is_some() => socket.cutting = next,
+            _ => {
+                self.stats.count(Counter::UdpSent);
+                self.udp_done(index, None);
+            }
+        }
+        self.end_turn(turn, Next::Later);
+        let meta = TransmitMeta {
+            checksum: TransmitChecksum::Complete,
+            segment: 0,
+        };
+        Some(Sent {
+            extent,
+            ethertype: A::ETHERTYPE,
+            meta,
+        })
+    }
+
+    /// Writes it, from the network header on, and says how much has left by then; nothing when it was
+    /// the last.
+    fn udp_write_part<A: Family, M: ClientMemory>(
+        &mut self,
+        index: u32,
+        parcel: &Parcel<A>,
+        draft: &mut Draft<'_>,
+        memory: &M,
+    ) -> Option<(Extent, Option<Cutting>)> {
+        // As any datagram.
+        let mut draft = Draft {
+            buffer: &mut *draft.buffer,
+            pieces: None,
+        };
+        let length = usize::try_from(parcel.send.length).ok()?;
+        let (source, destination) = (parcel.path.source, parcel.to.0);
+        let cutting = self.udp.sockets.at(index)?.cutting;
+        let Cutting {
+            from,
+            identification,
+        } = cutting.unwrap_or_else(|| Cutting {
+            from: 0,
+            identification: self
+                .identifications
+                .next(source, destination, Protocol::UDP),
+        });
+        // The first part begins with the datagram's header.
+        let skip = from.checked_sub(udp::HEADER_LEN);
+        let own = if skip.is_some() { 0 } else { udp::HEADER_LEN };
+        let left = (length + udp::HEADER_LEN).checked_sub(from)?;
+        let room = usize::from(parcel.path.mtu).checked_sub(A::PART_HEADER_LEN)?;
+        let part = ip::stretch(left, room)?;
+        let headers = ethernet::HEADER_LEN + A::PART_HEADER_LEN + own;
+        let (front, mut payload) = Payload::behind(headers, &mut draft, false)?;
+        let store = Store {
+            inline: &self.inline,
+            memory,
+        };
+        let (client, place) = (Some(parcel.client), parcel.send.source);
+        let skip = u32::try_from(skip.unwrap_or(0)).ok()?;
+        payload.add(&store, client, place, skip, part - own)?;
+        let extent = payload.extent;
+        if extent.len() != part - own {
+            return None;
+        }
+        let mut room = Headroom::new(front);
+        if own > 0 {
+            let pseudo = parcel.pseudo();
+            let payload = store.sum(client, place, parcel.send.length)?;
+            let seal = Seal::Full { pseudo, payload };
+            parcel.header().emit(&mut room, length, seal).ok()?;
+        }
+        let more = part < left;
+        let header = self.datagram_header(parcel);
+        A::emit_part(&header, &mut room, (from, more, identification), part)?;
+        let next = Cutting {
+            from: from + part,
+            identification,
+        };
+        let next = more.then_some(next);
+        Some((extent.behind(A::PART_HEADER_LEN + own), next))
+    }
+
     /// The network header of a datagram.
     fn datagram_header<A: Family>(&mut self, parcel: &Parcel<A>) -> A::Header {
         let chosen = (parcel.ttl, parcel.dscp, Ecn::NotCapable);
@@ -238,6 +352,7 @@ impl Stack {
     fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Option<Sent> {
         let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
+        socket.cutting = None;
         if let Some(send) = self.requests.first_send(&socket.sends) {
             if let To::Peer(Peer::V6(_)) = send.to {
                 self.udp.peers.pop(&mut socket.destinations);

@@ -235,8 +235,9 @@ impl Stack {
             Data::Arena(range) => range.length as usize,
             Data::Inline(bytes) => bytes.len(),
         };
-        let most = usize::from(path.mtu) - A::HEADER_LEN - udp::HEADER_LEN;
-        if length > most || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD) {
+        if length > A::LONGEST_PAYLOAD - udp::HEADER_LEN
+            || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD)
+        {
             return Err(SendError::TooBig);
         }
         self.udp_bind_any::<A>(index).map_err(|error| match error {
@@ -400,6 +401,7 @@ impl Stack {
             .move_first(&mut socket.rooms, &mut socket.notices, cancelled)
         {}
         if abort {
+            socket.cutting = None;
             while let Some(Request::Send(send)) = self.requests.first(&socket.sends) {
                 self.requests
                     .move_first(&mut socket.sends, &mut socket.notices, cancelled);

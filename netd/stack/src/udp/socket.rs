@@ -58,6 +58,14 @@ impl<A: Family> Side<A> {
     }
 }
 
+/// How much of a datagram that leaves in parts has left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cutting {
+    /// Bytes, the header's included.
+    pub(crate) from: usize,
+    pub(crate) identification: u32,
+}
+
 /// A datagram socket.
 #[derive(Debug)]
 pub(crate) struct Datagram {
@@ -68,9 +76,11 @@ pub(crate) struct Datagram {
     pub(crate) v4: Side<Ipv4Addr>,
     pub(crate) v6: Side<Ipv6Addr>,
     pub(crate) options: SocketOptions,
-    /// Datagrams to send, and where those over IPv6 go.
+    /// Datagrams to send, where those over IPv6 go, and how much of the first has left, if that is in
+    /// parts.
     pub(crate) sends: Chain,
     pub(crate) destinations: Chain,
+    pub(crate) cutting: Option<Cutting>,
     /// Datagrams sent, not told of yet.
     pub(crate) done: Chain,
     /// Rooms with space left.
@@ -99,6 +109,7 @@ impl Datagram {
             options,
             sends: Chain::EMPTY,
             destinations: Chain::EMPTY,
+            cutting: None,
             done: Chain::EMPTY,
             rooms: Chain::EMPTY,
             arrivals: Chain::EMPTY,

@@ -109,6 +109,23 @@ fn every_bit_is_under_the_checksum() {
 }
 
 #[test]
+fn a_first_fragments_header_becomes_that_of_the_whole() {
+    let mut header = with_options(&[7, 7, 4, 0, 0, 0, 0, 0]);
+    header[6] = 0x20;
+    header[1] = 0xb8 | 2;
+    header.truncate(28);
+    assert_eq!(reassembled(&mut header, 4000, Ecn::Congested), Some(()));
+    let whole = [&header[..], &[9; 4000]].concat();
+    let it = Packet::parse(&whole).expect("a packet");
+    assert_eq!((it.header.dscp, it.header.ecn), (0x2e, Ecn::Congested));
+    assert!(!it.header.is_fragment());
+    assert_eq!((it.options.len(), it.payload), (8, &[9; 4000][..]));
+    assert_eq!(reassembled(&mut header, 65_507, Ecn::Congested), Some(()));
+    assert_eq!(reassembled(&mut header, 65_508, Ecn::Congested), None);
+    assert_eq!(reassembled(&mut header[..19], 1, Ecn::Congested), None);
+}
+
+#[test]
 fn fragments_are_recognised() {
     for (field, dont, more, offset, is_fragment) in [
         (0x0000, false, false, 0, false),
@@ -279,5 +296,37 @@ proptest! {
             Ok(it) => prop_assert_eq!(it.options, &options[..words * 4]),
             Err(reason) => prop_assert!(matches!(reason, Drop::Ipv4Option | Drop::Ipv4SourceRoute)),
         }
+    }
+
+    /// What is cut is what came, part by part, and no part is longer than it may be.
+    #[test]
+    fn parts_are_the_packet(
+        header in header(),
+        payload in proptest::collection::vec(any::<u8>(), 0..4000),
+        identification: u16,
+        mtu in 28_usize..1500,
+    ) {
+        let whole = packet(&payload, |room| header.emit(room, payload.len()));
+        let (mut from, mut parts) = (Some(0), Vec::new());
+        while let Some(start) = from {
+            let mut bytes = std::vec![0; mtu];
+            let cut = cut(&whole, start, identification, &mut bytes).expect("a part");
+            let it = Packet::parse(&bytes[..cut.len]).expect("sound");
+            prop_assert_eq!(usize::from(it.header.fragment_offset) * 8, start);
+            prop_assert_eq!(it.header.more_fragments, cut.next.is_some());
+            let expected = Header {
+                identification,
+                dont_fragment: false,
+                more_fragments: it.header.more_fragments,
+                fragment_offset: it.header.fragment_offset,
+                ..header
+            };
+            prop_assert_eq!(it.header, expected);
+            parts.extend_from_slice(it.payload);
+            prop_assert_eq!(cut.next.unwrap_or(payload.len()), parts.len());
+            from = cut.next;
+        }
+        prop_assert_eq!(parts, payload);
+        prop_assert_eq!(cut(&whole, 0, 0, &mut [0; 27]).is_some(), whole.len() <= 27);
     }
 }

@@ -74,9 +74,6 @@ pub struct Part<'a> {
     pub next: Protocol,
     /// The headers in front of the fragment header, which every part repeats.
     pub before: &'a [u8],
-    /// The place in them of the byte that names the fragment header: `next` takes its place when
-    /// the packet is put together.
-    pub named_at: usize,
     /// The part itself.
     pub payload: &'a [u8],
 }
@@ -302,7 +299,6 @@ impl<'a> Walk<'a> {
             fragment,
             next: Protocol(raw.next_header),
             before: self.packet.bytes.get(..self.at).unwrap_or_default(),
-            named_at: self.named_at,
             payload,
         };
         self.check(&part)?;
@@ -387,6 +383,17 @@ pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
         payload = behind;
     }
     None
+}
+
+/// The place of the byte that names what follows these headers.
+pub(super) fn named_at(headers: &[u8]) -> Option<usize> {
+    let (mut at, mut named_at) = (HEADER_LEN, NEXT_HEADER_AT);
+    while at < headers.len() {
+        named_at = at;
+        let eights = headers.get(at.checked_add(1)?)?;
+        at = at.checked_add(length(*eights))?;
+    }
+    (at == headers.len()).then_some(named_at)
 }
 
 /// The length of a header that counts the eights of bytes behind its first.

@@ -297,7 +297,6 @@ fn parts_of_packets() {
         fragment,
         next: P::UDP,
         before: &bytes[..40],
-        named_at: 6,
         payload: &[3; 16],
     };
     assert_eq!(content(&bytes), Ok(Content::Part(expected)));
@@ -306,7 +305,32 @@ fn parts_of_packets() {
     let Ok(Content::Part(it)) = content(&bytes) else {
         panic!("{bytes:?}");
     };
-    assert_eq!((it.before, it.named_at), (&bytes[..48], 40));
+    assert_eq!((it.before, it.next), (&bytes[..48], P::UDP));
+}
+
+#[test]
+fn a_first_parts_headers_become_those_of_the_whole() {
+    let headers = [[44, 0, 1, 4, 0, 0, 0, 0], [17, 0, 0, 1, 0, 0, 0, 1]].concat();
+    let first = with(BOB6, P::HOP_BY_HOP, &[&headers[..], &[9; 8]].concat());
+    let Ok(Content::Part(part)) = content(&first) else {
+        panic!("{first:?}");
+    };
+    let len = part.before.len() + FRAGMENT_LEN;
+    let mut headers = first[..len].to_vec();
+    let mend = |headers: &mut [u8], len| reassembled(headers, len, Ecn::Congested);
+    let skipped = mend(&mut headers, 4000).expect("fits");
+    let bytes = [&headers[skipped..], &[9; 4000]].concat();
+    let it = Packet::parse(&bytes).expect("a packet");
+    assert_eq!((it.header.ecn, it.payload.len()), (Ecn::Congested, 4008));
+    let it = whole(&bytes);
+    assert_eq!((it.protocol, it.named_at), (P::UDP, 40));
+    assert_eq!(it.payload, [9; 4000]);
+    let headers = || first[..len].to_vec();
+    assert_eq!(mend(&mut headers(), 65_527), Some(8));
+    assert_eq!(mend(&mut headers(), 65_528), None);
+    for cut in (0..len).filter(|cut| *cut != 48) {
+        assert_eq!(mend(&mut headers()[..cut], 8), None);
+    }
 }
 
 #[test]
@@ -462,7 +486,6 @@ proptest! {
             }
             Ok(Content::Part(it)) => {
                 prop_assert!(bytes.ends_with(it.payload) && bytes.starts_with(it.before));
-                prop_assert_eq!(Protocol(bytes[it.named_at]), P::FRAGMENT);
                 prop_assert_eq!(it.before.len() + FRAGMENT_LEN + it.payload.len(), bytes.len());
             }
             Err(Refusal { answer: Some(answer), .. }) => {
@@ -471,5 +494,40 @@ proptest! {
             }
             Err(_) => {}
         }
+    }
+
+    /// What is cut is what came, part by part, and no part is longer than it may be.
+    #[test]
+    fn parts_are_the_packet(
+        header in header(),
+        payload in proptest::collection::vec(any::<u8>(), 100..4000),
+        identification: u32,
+        mtu in 100_usize..1500,
+    ) {
+        let header = Header { next: P(200), ..header };
+        let whole = packet(&payload, |room| header.emit(room, payload.len()));
+        let (mut from, mut parts) = (Some(0), Vec::new());
+        while let Some(start) = from {
+            let mut bytes = vec![0; mtu];
+            let cut = cut(&whole, start, identification, &mut bytes).expect("a part");
+            let it = Packet::parse(&bytes[..cut.len]).expect("sound");
+            prop_assert_eq!(Header { next: P(200), ..it.header }, header);
+            match it.content() {
+                Ok(Content::Part(it)) => {
+                    prop_assert_eq!(it.fragment.identification, identification);
+                    prop_assert_eq!(usize::from(it.fragment.offset) * 8, start);
+                    prop_assert_eq!(it.fragment.more, cut.next.is_some());
+                    parts.extend_from_slice(it.payload);
+                }
+                Ok(Content::Whole(it)) => {
+                    prop_assert!(it.has_fragment_header && cut.next.is_none());
+                    parts.extend_from_slice(it.payload);
+                }
+                Err(refusal) => panic!("{refusal:?}"),
+            }
+            from = cut.next;
+        }
+        prop_assert_eq!(parts, payload);
+        prop_assert_eq!(cut(&whole, 0, 0, &mut [0; 55]), None);
     }
 }

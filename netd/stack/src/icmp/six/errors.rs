@@ -12,7 +12,9 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
-use wire::icmp6::{self, Cause, Header, MAX_ERROR_PACKET, ParameterProblem, Unreachable};
+use wire::icmp6::{
+    self, Cause, Header, MAX_ERROR_PACKET, ParameterProblem, TimeExceeded, Unreachable,
+};
 use wire::ipv6::{self, Answer, Quote};
 use wire::{Headroom, Protocol, Pseudo, Seal};
 
@@ -25,6 +27,8 @@ pub(crate) enum Problem6 {
     UnknownNext(usize),
     /// Something in its headers.
     Header(Answer),
+    /// Not all of its parts came in time.
+    ReassemblyTime,
 }
 
 impl Problem6 {
@@ -36,6 +40,7 @@ impl Problem6 {
                 pointer: u32::try_from(at).unwrap_or(0),
             }),
             Self::Header(answer) => Header::ParameterProblem(answer.problem),
+            Self::ReassemblyTime => Header::TimeExceeded(TimeExceeded::Reassembly),
         }
     }
 
