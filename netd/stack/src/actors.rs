@@ -10,10 +10,14 @@ use crate::config::Config;
 pub(crate) enum Actor {
     /// A TCP connection.
     Connection(u32),
+    /// A TCP connection over IPv6.
+    Connection6(u32),
     /// A datagram socket.
     Datagram(u32),
     /// A listening socket.
     Listener(u32),
+    /// A listening socket of IPv6.
+    Listener6(u32),
     /// A ping.
     Ping(u32),
     /// A name look-up.
@@ -26,8 +30,10 @@ pub(crate) enum Actor {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Numbering {
     connections: u32,
+    connections6: u32,
     datagrams: u32,
     listeners: u32,
+    listeners6: u32,
     pings: u32,
     lookups: u32,
     clients: u32,
@@ -36,15 +42,19 @@ pub(crate) struct Numbering {
 impl Numbering {
     pub(crate) fn new(config: &Config) -> Self {
         let connections = config.connections;
-        let datagrams = connections.saturating_add(config.datagram_sockets);
+        let connections6 = connections.saturating_add(config.connections6);
+        let datagrams = connections6.saturating_add(config.datagram_sockets);
         let listeners = datagrams.saturating_add(config.listeners);
-        let pings = listeners.saturating_add(config.pings);
+        let listeners6 = listeners.saturating_add(config.listeners);
+        let pings = listeners6.saturating_add(config.pings);
         let lookups = pings.saturating_add(config.resolutions.into());
         let clients = lookups.saturating_add(config.clients);
         Self {
             connections,
+            connections6,
             datagrams,
             listeners,
+            listeners6,
             pings,
             lookups,
             clients,
@@ -65,9 +75,11 @@ impl Numbering {
     pub(crate) fn number(&self, actor: Actor) -> u32 {
         match actor {
             Actor::Connection(index) => index,
-            Actor::Datagram(index) => self.connections.saturating_add(index),
+            Actor::Connection6(index) => self.connections.saturating_add(index),
+            Actor::Datagram(index) => self.connections6.saturating_add(index),
             Actor::Listener(index) => self.datagrams.saturating_add(index),
-            Actor::Ping(index) => self.listeners.saturating_add(index),
+            Actor::Listener6(index) => self.listeners.saturating_add(index),
+            Actor::Ping(index) => self.listeners6.saturating_add(index),
             Actor::Lookup(index) => self.pings.saturating_add(index),
             Actor::Client(index) => self.lookups.saturating_add(index),
         }
@@ -77,9 +89,11 @@ impl Numbering {
     pub(crate) fn actor(&self, number: u32) -> Actor {
         match number {
             _ if number < self.connections => Actor::Connection(number),
-            _ if number < self.datagrams => Actor::Datagram(number - self.connections),
+            _ if number < self.connections6 => Actor::Connection6(number - self.connections),
+            _ if number < self.datagrams => Actor::Datagram(number - self.connections6),
             _ if number < self.listeners => Actor::Listener(number - self.datagrams),
-            _ if number < self.pings => Actor::Ping(number - self.listeners),
+            _ if number < self.listeners6 => Actor::Listener6(number - self.listeners),
+            _ if number < self.pings => Actor::Ping(number - self.listeners6),
             _ if number < self.lookups => Actor::Lookup(number - self.pings),
             _ => Actor::Client(number - self.lookups),
         }
@@ -94,6 +108,7 @@ mod tests {
     fn every_actor_has_a_number_of_its_own() {
         let config = Config {
             connections: 3,
+            connections6: 7,
             datagram_sockets: 4,
             listeners: 2,
             pings: 5,
@@ -104,8 +119,10 @@ mod tests {
         let numbering = Numbering::new(&config);
         let all = (0..3)
             .map(Actor::Connection)
+            .chain((0..7).map(Actor::Connection6))
             .chain((0..4).map(Actor::Datagram))
             .chain((0..2).map(Actor::Listener))
+            .chain((0..2).map(Actor::Listener6))
             .chain((0..5).map(Actor::Ping))
             .chain((0..6).map(Actor::Lookup))
             .chain((0..3).map(Actor::Client));
@@ -115,6 +132,6 @@ mod tests {
             assert_eq!(numbering.actor(number as u32), actor);
             count += 1;
         }
-        assert_eq!((numbering.senders(), numbering.all()), (7, count));
+        assert_eq!((numbering.senders(), numbering.all()), (14, count));
     }
 }

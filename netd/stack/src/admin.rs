@@ -295,7 +295,7 @@ impl Stack {
 
     /// An address is not ours any more: who speaks from it cannot go on (RFC 9293 3.9.2.3).
     pub(crate) fn address_lost<A: Family>(&mut self, address: A, now: Instant) {
-        A::connections_lose(self, address, now);
+        self.tcp_address_lost(address, now);
         for index in 0..u32::try_from(self.udp.sockets.limit()).unwrap_or(u32::MAX) {
             let side = self.udp.sockets.at(index).map(A::side);
             if side.is_some_and(|side| side.local == Some(address)) {
@@ -305,11 +305,12 @@ impl Stack {
     }
 
     /// Connections from this address are over.
-    pub(crate) fn tcp_address_lost(&mut self, address: Ipv4Addr, now: Instant) {
-        for index in 0..u32::try_from(self.tcp.connections.limit()).unwrap_or(u32::MAX) {
-            let conn = self.tcp.connections.at(index);
+    fn tcp_address_lost<A: Family>(&mut self, address: A, now: Instant) {
+        let limit = self.tcp.tables.of::<A>().connections.limit();
+        for index in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
+            let conn = self.tcp.tables.of::<A>().connections.at(index);
             if conn.is_some_and(|conn| conn.tuple.local == address && !conn.is(Fact::Over)) {
-                self.tcp_abort(index, Some(SocketError::AddressLost), now);
+                self.tcp_abort::<A>(index, Some(SocketError::AddressLost), now);
             }
         }
     }

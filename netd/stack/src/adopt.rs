@@ -101,9 +101,9 @@ impl Stack {
                 Err(error) => refused.push((slot, error)),
             }
         }
-        self.tcp.connections.relink();
-        self.tcp.time_waits.relink();
-        self.tcp.half_open.relink();
+        self.tcp.tables.v4.connections.relink();
+        self.tcp.tables.v4.time_waits.relink();
+        self.tcp.tables.v4.half_open.relink();
         self.clients.relink();
         self.adoption
             .absent
@@ -111,7 +111,7 @@ impl Stack {
         // A slot that is refused itself may have another's record.
         let has_slot = |it: &&(u32, AdoptError)| it.1 != AdoptError::Slot;
         for (slot, _) in refused.iter().filter(has_slot) {
-            self.put_record(self.config.entry_of(*slot), None);
+            self.put_record::<Ipv4Addr>(self.config.entry_of(*slot), None);
         }
         self.stats
             .add(Counter::RecordsRefused, refused.len() as u64);
@@ -162,7 +162,7 @@ impl Stack {
         if record.owner != Owner::Nobody {
             conn.set_holder(Holder::Absent);
         }
-        if self.tcp.connections.at(slot).is_some() {
+        if self.tcp.tables.v4.connections.at(slot).is_some() {
             return Err(AdoptError::Slot);
         }
         if let Owner::Socket(socket) | Owner::Offered(socket) = record.owner
@@ -170,7 +170,7 @@ impl Stack {
         {
             return Err(AdoptError::Name);
         }
-        if !self.tcp.connections.put(slot, conn) {
+        if !self.tcp.tables.v4.connections.put(slot, conn) {
             return Err(AdoptError::Slot);
         }
         match record.owner {
@@ -191,11 +191,15 @@ impl Stack {
         let record = connection.time_wait(&self.tcp.shared, now);
         let record = record.ok_or(AdoptError::Record(BadRecord::Contradiction))?;
         let waiting = TimeWaiting { record, tuple };
-        if !self.tcp.time_waits.put(index, waiting) {
+        if !self.tcp.tables.v4.time_waits.put(index, waiting) {
             return Err(AdoptError::Slot);
         }
-        self.tcp.demux.insert(&tuple, Target::TimeWait(index));
-        self.time_wait_begins(index);
+        self.tcp
+            .tables
+            .v4
+            .demux
+            .insert(&tuple, Target::TimeWait(index));
+        self.time_wait_begins::<Ipv4Addr>(index);
         Ok(())
     }
 
@@ -210,44 +214,48 @@ impl Stack {
             tuple: self.free_tuple(record)?,
             listener: NO_LISTENER,
         };
-        if !self.tcp.half_open.put(index, half_open) {
+        if !self.tcp.tables.v4.half_open.put(index, half_open) {
             return Err(AdoptError::Slot);
         }
-        self.half_open_begins(index);
-        self.half_open_output(index, None, now);
+        self.half_open_begins::<Ipv4Addr>(index);
+        self.half_open_output::<Ipv4Addr>(index, None, now);
         Ok(())
     }
 
     /// Both ends of what nobody but this is to be found by.
     fn free_tuple(&self, record: &Record) -> Result<Tuple<Ipv4Addr>, AdoptError> {
         let tuple = tuple(record)?;
-        let is_free = self.tcp.find(&tuple).is_none();
+        let is_free = self.tcp.tables.v4.find(&tuple).is_none();
         is_free.then_some(tuple).ok_or(AdoptError::Ends)
     }
 
     /// Segments find the connection again. `false` if others have taken its ends; it may be one that
     /// is over, but for what its client has not been told.
     fn put_back(&mut self, index: u32) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) else {
             return false;
         };
         let is_done = matches!(conn.tcp.state(), State::TimeWait | State::Closed);
         let tuple = conn.tuple;
         // It has been more than half open since that was recorded.
-        if let Some(Target::HalfOpen(before)) = self.tcp.find(&tuple) {
-            self.forget_half_open(before);
+        if let Some(Target::HalfOpen(before)) = self.tcp.tables.v4.find(&tuple) {
+            self.forget_half_open::<Ipv4Addr>(before);
         }
-        match self.tcp.find(&tuple) {
+        match self.tcp.tables.v4.find(&tuple) {
             Some(Target::TimeWait(_)) if is_done => {
-                if let Some(conn) = self.tcp.connections.at_mut(index) {
+                if let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) {
                     conn.note(Fact::Over);
                 }
                 true
             }
             Some(_) => false,
             None => {
-                self.tcp.demux.insert(&tuple, Target::Connection(index));
-                let _way = self.tcp_path(index);
+                self.tcp
+                    .tables
+                    .v4
+                    .demux
+                    .insert(&tuple, Target::Connection(index));
+                let _way = self.tcp_path::<Ipv4Addr>(index);
                 true
             }
         }
@@ -256,15 +264,15 @@ impl Stack {
     /// A connection whose client had left ends as it would have.
     fn go_on_alone(&mut self, index: u32, now: Instant) {
         let is_back = self.put_back(index);
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) else {
             return;
         };
         if !is_back || conn.is(Fact::Over) {
-            self.tcp_forget(index);
+            self.tcp_forget::<Ipv4Addr>(index);
             return;
         }
         let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
-        self.apply_outcome(index, &outcome, now);
+        self.apply_outcome::<Ipv4Addr>(index, &outcome, now);
     }
 
     /// The connections of a client that it has not come back for.
@@ -279,7 +287,7 @@ impl Stack {
     }
 
     fn is_absent(&self, index: u32) -> bool {
-        let conn = self.tcp.connections.at(index);
+        let conn = self.tcp.tables.v4.connections.at(index);
         conn.is_some_and(|conn| conn.holder() == Holder::Absent)
     }
 
@@ -331,15 +339,15 @@ impl Stack {
             self.forget_requests(&mut sends);
             return Err(error);
         }
-        if let Some(conn) = self.tcp.connections.at_mut(survivor.index) {
+        if let Some(conn) = self.tcp.tables.v4.connections.at_mut(survivor.index) {
             (conn.rooms, conn.sends) = (rooms, sends);
             conn.set_holder(holder);
             conn.note_change();
-            let asides = &mut self.tcp.asides;
+            let asides = &mut self.tcp.tables.v4.asides;
             asides.change(&mut conn.aside, |aside| aside.closing = closing);
         }
         self.tell(client, Actor::Connection(survivor.index));
-        self.settle(survivor.index, now);
+        self.settle::<Ipv4Addr>(survivor.index, now);
         Ok(())
     }
 
@@ -429,7 +437,7 @@ impl Stack {
         user: &Recollection,
         now: Instant,
     ) -> Result<(), ResumeError> {
-        let conn = self.tcp.connections.at_mut(survivor.index);
+        let conn = self.tcp.tables.v4.connections.at_mut(survivor.index);
         let conn = conn.ok_or(ResumeError::BadSurvivor)?;
         if conn.tcp.resume(user, now).is_err() {
             self.reset_survivor(survivor, now);
@@ -444,7 +452,7 @@ impl Stack {
 
     /// Nobody gets it back, and its peer is told.
     fn reset_survivor(&mut self, survivor: &Survivor, now: Instant) {
-        self.tcp_abort(survivor.index, Some(SocketError::Closed), now);
+        self.tcp_abort::<Ipv4Addr>(survivor.index, Some(SocketError::Closed), now);
         self.forget_survivor(survivor);
     }
 
@@ -453,7 +461,7 @@ impl Stack {
         if let Owner::Socket(socket) | Owner::Offered(socket) = survivor.owner {
             self.clients.forget(socket);
         }
-        self.tcp_forget(survivor.index);
+        self.tcp_forget::<Ipv4Addr>(survivor.index);
     }
 
     /// A connection that waited to be accepted waits again, at this listener of its client.
@@ -475,7 +483,7 @@ impl Stack {
         if !matches!(survivor.owner, Owner::Waiting | Owner::Offered(_)) {
             return Err(ResumeError::BadSurvivor);
         }
-        let at = self.tcp.listeners.at(listener);
+        let at = self.tcp.tables.v4.listeners.at(listener);
         if at.is_none_or(|at| at.is_full()) {
             return Err(ResumeError::TooMany);
         }
@@ -490,15 +498,15 @@ impl Stack {
         if let Owner::Offered(socket) = survivor.owner {
             self.clients.forget(socket);
         }
-        if let Some(conn) = self.tcp.connections.at_mut(index) {
+        if let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) {
             conn.set_holder(Holder::Listener(listener));
             conn.note_change();
         }
-        if let Some(at) = self.tcp.listeners.at_mut(listener) {
+        if let Some(at) = self.tcp.tables.v4.listeners.at_mut(listener) {
             at.queue.complete(index);
         }
-        self.settle(index, now);
-        self.pair(listener, now);
+        self.settle::<Ipv4Addr>(index, now);
+        self.pair::<Ipv4Addr>(listener, now);
         Ok(())
     }
 

@@ -90,6 +90,13 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
         true
     }
 
+    /// The address of a holder's binding.
+    pub(crate) fn address(&self, port: u16, holder: T) -> Option<A> {
+        let mut all = self.of_port(port);
+        let found = all.find(|binding| binding.holder == holder)?;
+        Some(found.address)
+    }
+
     /// Removes a holder's binding.
     pub(crate) fn remove(&mut self, port: u16, holder: T) {
         let same = |other: &Binding<A, T>| other.port == port && other.holder == holder;

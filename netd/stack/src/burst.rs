@@ -19,6 +19,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::Fact;
 use ::tcp::Instant;
+use core::net::Ipv4Addr;
 use wire::{Drop, Follower, Rest, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has.
@@ -101,8 +102,11 @@ impl Stack {
     /// Where the bytes go that come `ahead` of those that have arrived, as far as that is one piece
     /// and nothing but they can be there.
     fn space(&self, connection: u32, ahead: u64) -> Option<Space> {
-        let conn = self.tcp.connections.at(connection)?;
-        if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || self.tcp.early(conn).is_some() {
+        let conn = self.tcp.tables.v4.connections.at(connection)?;
+        if conn.is(Fact::ReceiveClosed)
+            || conn.is(Fact::Over)
+            || self.tcp.tables.v4.early(conn).is_some()
+        {
             return None;
         }
         let expected = conn.tcp.expected().checked_sub(ahead)?;
@@ -127,7 +131,7 @@ impl Stack {
 
     /// Segments that were copied already are one segment to their connection.
     fn run_input(&mut self, run: &Run, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(run.connection) else {
+        let Some(conn) = self.tcp.tables.v4.connections.at_mut(run.connection) else {
             return;
         };
         let Some((header, mark)) = run.train.header(run.gathered) else {
@@ -144,12 +148,12 @@ impl Stack {
         if run.is_joined {
             conn.tcp.note_joined();
         }
-        self.apply_outcome(run.connection, &outcome, now);
+        self.apply_outcome::<Ipv4Addr>(run.connection, &outcome, now);
     }
 
     /// The connection that took a frame in learns that it was several segments.
     pub(crate) fn note_joined(&mut self, landing: Landing) {
-        let connection = landing.and_then(|index| self.tcp.connections.at_mut(index));
+        let connection = landing.and_then(|index| self.tcp.tables.v4.connections.at_mut(index));
         if let Some(conn) = connection {
             conn.tcp.note_joined();
         }

@@ -9,6 +9,7 @@ use crate::error::{
     AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
     ListenError, ReceiveError, SendError, ShutdownError,
 };
+use crate::family::Family;
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
 use crate::memory::Range;
@@ -16,10 +17,11 @@ use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
 use crate::requests::Accept;
 use crate::stack::Stack;
-use crate::tcp::connection::{Fact, Holder};
+use crate::tcp::connection::{Conn, Fact, Holder};
+use crate::udp::requests::plain;
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::{NonZeroU16, NonZeroU32};
 
 impl Stack {
@@ -50,24 +52,17 @@ impl Stack {
             let Some((socket, role)) = self.clients.socket_at(index, client) else {
                 continue;
             };
-            if let Role::Listener(index) = role {
-                self.listener_stop(index, now);
+            match role {
+                Role::Listener(index) => self.listener_stop::<Ipv4Addr>(index, now),
+                Role::Listener6(index) => self.listener_stop::<Ipv6Addr>(index, now),
+                _ => {}
             }
             self.unbind(socket, role);
             self.clients.forget(socket);
         }
         // Also what outlives its socket: all in these tables that is the client's.
-        for index in 0..u32::try_from(self.tcp.connections.limit()).unwrap_or(u32::MAX) {
-            if self
-                .tcp
-                .connections
-                .at(index)
-                .and_then(|conn| conn.client())
-                == Some(client)
-            {
-                self.tcp_desert(index, now);
-            }
-        }
+        self.desert_connections::<Ipv4Addr>(client, now);
+        self.desert_connections::<Ipv6Addr>(client, now);
         for index in 0..u32::try_from(self.udp.sockets.limit()).unwrap_or(u32::MAX) {
             if self
                 .udp
@@ -78,16 +73,8 @@ impl Stack {
                 self.udp_forget(index);
             }
         }
-        for index in 0..u32::try_from(self.tcp.listeners.limit()).unwrap_or(u32::MAX) {
-            if self
-                .tcp
-                .listeners
-                .at(index)
-                .is_some_and(|listener| listener.client == client)
-            {
-                self.listener_forget(index);
-            }
-        }
+        self.forget_listeners::<Ipv4Addr>(client);
+        self.forget_listeners::<Ipv6Addr>(client);
         self.pings_forget(client);
         self.lookups_forget(client, now);
         let index = self.clients.index(client);
@@ -97,6 +84,26 @@ impl Stack {
         while self.dirty.pop(index).is_some() {}
         self.dirty_clients.remove(index);
         self.clients.remove(client);
+    }
+
+    fn desert_connections<A: Family>(&mut self, client: ClientId, now: Instant) {
+        let limit = self.tcp.tables.of::<A>().connections.limit();
+        for index in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
+            let conn = self.tcp.tables.of::<A>().connections.at(index);
+            if conn.and_then(Conn::client) == Some(client) {
+                self.tcp_desert::<A>(index, now);
+            }
+        }
+    }
+
+    fn forget_listeners<A: Family>(&mut self, client: ClientId) {
+        let limit = self.tcp.tables.of::<A>().listeners.limit();
+        for index in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
+            let listener = self.tcp.tables.of::<A>().listeners.at(index);
+            if listener.is_some_and(|listener| listener.client == client) {
+                self.listener_forget::<A>(index);
+            }
+        }
     }
 
     /// A new socket, unbound.
@@ -143,12 +150,13 @@ impl Stack {
             .map_err(|_| BindError::BadSocket)?;
         match (role, local) {
             (Role::Datagram(index), _) => self.udp_bind(index, local),
-            (Role::Stream { .. }, SocketAddr::V4(local)) => {
-                let bound = self.tcp_bind(client, socket, local);
-                bound.map(SocketAddr::V4)
+            (Role::Stream { bound: None }, SocketAddr::V4(local)) => {
+                self.tcp_bind(client, socket, (*local.ip(), local.port()))
             }
-            (Role::Stream { .. }, SocketAddr::V6(_)) => Err(BindError::AddressFamily),
-            (Role::Listener(_) | Role::Connection { .. }, _) => Err(BindError::AlreadyBound),
+            (Role::Stream { bound: None }, SocketAddr::V6(local)) => {
+                self.tcp_bind(client, socket, (*local.ip(), local.port()))
+            }
+            _ => Err(BindError::AlreadyBound),
         }
     }
 
@@ -172,15 +180,38 @@ impl Stack {
         match entry.role {
             Role::Datagram(index) => self.udp_connect(index, remote, token),
             Role::Stream { bound } => {
-                let SocketAddr::V4(remote) = remote else {
+                let options = *self.clients.option_sets.get(entry.options);
+                match (bound, plain(remote)) {
+                    (_, SocketAddr::V4(remote)) => {
+                        let bound = bound.map(|bound| (bound.address, bound.port));
+                        let to = (*remote.ip(), remote.port());
+                        self.tcp_connect((client, socket, bound), to, &options, token, now)
+                    }
+                    (None, SocketAddr::V6(remote)) => {
+                        let to = (*remote.ip(), remote.port());
+                        self.tcp_connect((client, socket, None), to, &options, token, now)
+                    }
+                    (Some(_), SocketAddr::V6(_)) => Err(ConnectError::AddressFamily),
+                }
+            }
+            Role::Stream6 { port } => {
+                let options = *self.clients.option_sets.get(entry.options);
+                let SocketAddr::V6(remote) = plain(remote) else {
                     return Err(ConnectError::AddressFamily);
                 };
-                let options = *self.clients.option_sets.get(entry.options);
-                let from = (client, socket, bound);
-                self.tcp_connect(from, remote, &options, token, now)
+                let address = self.bound6(port, socket);
+                let bound = Some((address, port));
+                let to = (*remote.ip(), remote.port());
+                self.tcp_connect((client, socket, bound), to, &options, token, now)
             }
-            Role::Listener(_) | Role::Connection { .. } => Err(ConnectError::WrongState),
+            _ => Err(ConnectError::WrongState),
         }
+    }
+
+    /// The address of IPv6 that a stream socket is bound to.
+    fn bound6(&self, port: NonZeroU16, socket: SocketId) -> Ipv6Addr {
+        let address = self.tcp.tables.v6.bindings.address(port.get(), socket);
+        address.unwrap_or(Ipv6Addr::UNSPECIFIED)
     }
 
     /// Starts to listen; at most `backlog` connections wait to be accepted.
@@ -193,7 +224,19 @@ impl Stack {
         socket: SocketId,
         backlog: u16,
     ) -> Result<(), ListenError> {
-        self.tcp_listen(client, socket, backlog)
+        let role = self.role(client, socket);
+        match role.map_err(|_| ListenError::BadSocket)? {
+            Role::Stream { bound: Some(bound) } => {
+                let local = (bound.address, bound.port.get());
+                self.tcp_listen(client, socket, local, backlog)
+            }
+            Role::Stream6 { port } => {
+                let local = (self.bound6(port, socket), port.get());
+                self.tcp_listen(client, socket, local, backlog)
+            }
+            Role::Stream { bound: None } => Err(ListenError::NotBound),
+            _ => Err(ListenError::WrongState),
+        }
     }
 
     /// Asks for one connection; several may be asked for. Completes with `Accepted`. With a room,
@@ -215,11 +258,13 @@ impl Stack {
         {
             Role::Listener(index) => {
                 let each = 0;
-                self.listener_accept(index, Accept { token, room, each }, now)
+                self.listener_accept::<Ipv4Addr>(index, Accept { token, room, each }, now)
             }
-            Role::Stream { .. } | Role::Connection { .. } | Role::Datagram(_) => {
-                Err(AcceptError::NotListening)
+            Role::Listener6(index) => {
+                let each = 0;
+                self.listener_accept::<Ipv6Addr>(index, Accept { token, room, each }, now)
             }
+            _ => Err(AcceptError::NotListening),
         }
     }
 
@@ -240,15 +285,16 @@ impl Stack {
         let Ok(role) = self.role(client, socket) else {
             return Err(AcceptError::BadSocket);
         };
-        let Role::Listener(index) = role else {
-            return Err(AcceptError::NotListening);
-        };
         let room = Some(area);
         let accept = Accept { token, room, each };
         if each == 0 || !(1..=Token::MOST_ROOMS).contains(&accept.count()) {
             return Err(AcceptError::BadRoom);
         }
-        self.listener_accept(index, accept, now)
+        match role {
+            Role::Listener(index) => self.listener_accept::<Ipv4Addr>(index, accept, now),
+            Role::Listener6(index) => self.listener_accept::<Ipv6Addr>(index, accept, now),
+            _ => Err(AcceptError::NotListening),
+        }
     }
 
     /// Queues bytes (streams) or one datagram; `to` is for datagrams only. Completes with `Sent`.
@@ -273,9 +319,13 @@ impl Stack {
             Role::Datagram(index) => self.udp_send(index, data, to, token),
             Role::Connection { index, .. } => {
                 let buffer = self.clients.option_sets.get(entry.options).send_buffer;
-                self.tcp_send(index, data, buffer, token)
+                self.tcp_send::<Ipv4Addr>(index, data, buffer, token)
             }
-            Role::Stream { .. } | Role::Listener(_) => Err(SendError::NotConnected),
+            Role::Connection6 { index, .. } => {
+                let buffer = self.clients.option_sets.get(entry.options).send_buffer;
+                self.tcp_send::<Ipv6Addr>(index, data, buffer, token)
+            }
+            _ => Err(SendError::NotConnected),
         }
     }
 
@@ -302,8 +352,11 @@ impl Stack {
         }
         match role {
             Role::Datagram(index) => self.udp_receive(index, room, token),
-            Role::Connection { index, .. } => self.tcp_receive(index, room, token, now),
-            Role::Stream { .. } | Role::Listener(_) => Err(ReceiveError::NotConnected),
+            Role::Connection { index, .. } => self.tcp_receive::<Ipv4Addr>(index, room, token, now),
+            Role::Connection6 { index, .. } => {
+                self.tcp_receive::<Ipv6Addr>(index, room, token, now)
+            }
+            _ => Err(ReceiveError::NotConnected),
         }
     }
 
@@ -322,10 +375,9 @@ impl Stack {
             .role(client, socket)
             .map_err(|_| ShutdownError::BadSocket)?
         {
-            Role::Connection { index, .. } => self.tcp_shutdown(index, half, now),
-            Role::Stream { .. } | Role::Listener(_) | Role::Datagram(_) => {
-                Err(ShutdownError::NotConnected)
-            }
+            Role::Connection { index, .. } => self.tcp_shutdown::<Ipv4Addr>(index, half, now),
+            Role::Connection6 { index, .. } => self.tcp_shutdown::<Ipv6Addr>(index, half, now),
+            _ => Err(ShutdownError::NotConnected),
         }
     }
 
@@ -349,9 +401,15 @@ impl Stack {
         let resets = self.clients.option_sets.get(entry.options).reset_on_close;
         let ending = if resets { Ending::Abort } else { ending };
         match role {
-            Role::Stream { .. } => self.client_notice(client, token)?,
-            Role::Listener(index) => self.listener_close(index, token, now),
-            Role::Connection { index, .. } => self.tcp_close(index, client, ending, token, now),
+            Role::Stream { .. } | Role::Stream6 { .. } => self.client_notice(client, token)?,
+            Role::Listener(index) => self.listener_close::<Ipv4Addr>(index, token, now),
+            Role::Listener6(index) => self.listener_close::<Ipv6Addr>(index, token, now),
+            Role::Connection { index, .. } => {
+                self.tcp_close::<Ipv4Addr>(index, client, ending, token, now);
+            }
+            Role::Connection6 { index, .. } => {
+                self.tcp_close::<Ipv6Addr>(index, client, ending, token, now);
+            }
             Role::Datagram(index) => self.udp_close(index, ending == Ending::Abort, token),
         }
         self.unbind(socket, role);
@@ -361,14 +419,35 @@ impl Stack {
 
     /// Frees the port that a stream socket is bound to.
     fn unbind(&mut self, socket: SocketId, role: Role) {
-        let port = match role {
-            Role::Stream { bound } => bound.map(|it| it.port().get()),
-            Role::Connection { bound, .. } => bound.map(NonZeroU16::get),
-            Role::Listener(index) => self.tcp.listeners.at(index).map(|it| it.local.port()),
-            Role::Datagram(_) => None,
-        };
-        if let Some(port) = port {
-            self.tcp.bindings.remove(port, socket);
+        let (v4, v6) = (&mut self.tcp.tables.v4, &mut self.tcp.tables.v6);
+        match role {
+            Role::Stream { bound } => {
+                if let Some(bound) = bound {
+                    v4.bindings.remove(bound.port.get(), socket);
+                }
+            }
+            Role::Connection { bound, .. } => {
+                if let Some(port) = bound {
+                    v4.bindings.remove(port.get(), socket);
+                }
+            }
+            Role::Listener(index) => {
+                if let Some(listener) = v4.listeners.at(index) {
+                    v4.bindings.remove(listener.port, socket);
+                }
+            }
+            Role::Stream6 { port } => v6.bindings.remove(port.get(), socket),
+            Role::Connection6 { bound, .. } => {
+                if let Some(port) = bound {
+                    v6.bindings.remove(port.get(), socket);
+                }
+            }
+            Role::Listener6(index) => {
+                if let Some(listener) = v6.listeners.at(index) {
+                    v6.bindings.remove(listener.port, socket);
+                }
+            }
+            Role::Datagram(_) => {}
         }
     }
 
@@ -395,27 +474,39 @@ impl Stack {
                 local: bound.map(|bound| bound.end().into()),
                 ..idle
             },
-            Role::Listener(index) => self
-                .tcp
-                .listeners
-                .at(index)
-                .map_or(idle, |listener| Status {
-                    state: "LISTEN",
-                    local: Some(listener.local.into()),
-                    readable: listener.queue.waiting() > 0,
-                    ..idle
-                }),
+            Role::Stream6 { port } => Status {
+                local: Some(self.bound6(port, socket).end(port.get())),
+                ..idle
+            },
+            Role::Listener(index) => self.listener_status::<Ipv4Addr>(index, idle),
+            Role::Listener6(index) => self.listener_status::<Ipv6Addr>(index, idle),
             Role::Connection { index, .. } => {
                 let buffer = self.clients.option_sets.get(entry.options).send_buffer;
-                self.connection_status(index, buffer).unwrap_or(idle)
+                let status = self.connection_status::<Ipv4Addr>(index, buffer);
+                status.unwrap_or(idle)
+            }
+            Role::Connection6 { index, .. } => {
+                let buffer = self.clients.option_sets.get(entry.options).send_buffer;
+                let status = self.connection_status::<Ipv6Addr>(index, buffer);
+                status.unwrap_or(idle)
             }
             Role::Datagram(index) => self.datagram_status(index).unwrap_or(idle),
         };
         Ok(status)
     }
 
-    fn connection_status(&self, index: u32, send_buffer: u32) -> Option<Status> {
-        let conn = self.tcp.connections.at(index)?;
+    fn listener_status<A: Family>(&self, index: u32, idle: Status) -> Status {
+        let listener = self.tcp.tables.of::<A>().listeners.at(index);
+        listener.map_or(idle, |listener| Status {
+            state: "LISTEN",
+            local: Some(listener.local()),
+            readable: listener.queue.waiting() > 0,
+            ..idle
+        })
+    }
+
+    fn connection_status<A: Family>(&self, index: u32, send_buffer: u32) -> Option<Status> {
+        let conn = self.tcp.tables.of::<A>().connections.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
             state: if conn.is(Fact::Over) {
@@ -432,8 +523,8 @@ impl Stack {
                 && conn.has_send_room(1, send_buffer),
             eof: conn.at_eof(),
             send_queued: conn.queued().saturating_sub(conn.acked()),
-            room: self.stream_room(index),
-            urgent: self.tcp.urgent(conn),
+            room: self.stream_room::<A>(index),
+            urgent: self.tcp.tables.of::<A>().urgent(conn),
             doubt: conn.doubt(),
         })
     }
@@ -479,29 +570,34 @@ impl Stack {
             .map_err(|_| CancelError::BadSocket)?
         {
             Role::Datagram(index) => self.udp_cancel(index, token),
-            Role::Listener(index) => self.listener_cancel(index, token),
-            Role::Connection { index, .. } => {
-                let conn = self
-                    .tcp
-                    .connections
-                    .at(index)
-                    .ok_or(CancelError::BadSocket)?;
-                debug_assert!(
-                    matches!(conn.holder(), Holder::Socket(..)),
-                    "found by its socket"
-                );
-                let waits = [&conn.rooms, &conn.sends].into_iter().any(|chain| {
-                    self.requests
-                        .iter(chain)
-                        .any(|request| request.token() == token)
-                });
-                Err(if waits {
-                    CancelError::InProgress
-                } else {
-                    CancelError::NotFound
-                })
+            Role::Listener(index) => self.listener_cancel::<Ipv4Addr>(index, token),
+            Role::Listener6(index) => self.listener_cancel::<Ipv6Addr>(index, token),
+            Role::Connection { index, .. } => Err(self.why_not_cancelled::<Ipv4Addr>(index, token)),
+            Role::Connection6 { index, .. } => {
+                Err(self.why_not_cancelled::<Ipv6Addr>(index, token))
             }
-            Role::Stream { .. } => Err(CancelError::NotFound),
+            Role::Stream { .. } | Role::Stream6 { .. } => Err(CancelError::NotFound),
+        }
+    }
+
+    /// A stream's requests cannot be taken back.
+    fn why_not_cancelled<A: Family>(&self, index: u32, token: Token) -> CancelError {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
+            return CancelError::BadSocket;
+        };
+        debug_assert!(
+            matches!(conn.holder(), Holder::Socket(..)),
+            "found by its socket"
+        );
+        let waits = [&conn.rooms, &conn.sends].into_iter().any(|chain| {
+            self.requests
+                .iter(chain)
+                .any(|request| request.token() == token)
+        });
+        if waits {
+            CancelError::InProgress
+        } else {
+            CancelError::NotFound
         }
     }
 

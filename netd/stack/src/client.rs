@@ -16,24 +16,11 @@ use core::num::{NonZeroU16, NonZeroU32};
 /// What a stream socket is bound to: an address, unspecified for all, and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
-    address: Ipv4Addr,
-    port: NonZeroU16,
+    pub(crate) address: Ipv4Addr,
+    pub(crate) port: NonZeroU16,
 }
 
 impl Bound {
-    /// `None` without a port.
-    pub(crate) fn new(end: SocketAddrV4) -> Option<Self> {
-        let port = NonZeroU16::new(end.port())?;
-        Some(Self {
-            address: *end.ip(),
-            port,
-        })
-    }
-
-    pub(crate) fn port(self) -> NonZeroU16 {
-        self.port
-    }
-
     pub(crate) fn end(self) -> SocketAddrV4 {
         SocketAddrV4::new(self.address, self.port.get())
     }
@@ -44,11 +31,20 @@ impl Bound {
 pub(crate) enum Role {
     /// A stream, not connected; bound perhaps.
     Stream { bound: Option<Bound> },
+    /// A stream, bound to this port of an address of IPv6.
+    Stream6 { port: NonZeroU16 },
     /// A stream that listens, at this index.
     Listener(u32),
+    /// The same over IPv6.
+    Listener6(u32),
     /// A stream with a connection, alive or dead, at this index; and the port that was bound to
     /// before, which is the socket's until it is closed.
     Connection {
+        index: u32,
+        bound: Option<NonZeroU16>,
+    },
+    /// The same over IPv6.
+    Connection6 {
         index: u32,
         bound: Option<NonZeroU16>,
     },

@@ -20,8 +20,10 @@ pub struct Config {
     pub option_sets: u16,
     /// Such sets of one client.
     pub option_sets_per_client: u16,
-    /// TCP connections at a time, also those that no socket holds any more.
+    /// TCP connections at a time over IPv4, also those that no socket holds any more.
     pub connections: u32,
+    /// The same over IPv6.
+    pub connections6: u32,
     /// Connections that have more than one segment in flight at a time, or had within the last
     /// retransmission timeout, of [`Config::SENDING_BYTES`] each. More go on one segment at a time.
     pub sending: u32,
@@ -31,9 +33,9 @@ pub struct Config {
     /// Connections whose peers are watched: keep-alive, a user timeout of their own, a path that
     /// takes less than the link.
     pub watched: u32,
-    /// TIME-WAIT records; when full the oldest makes way.
+    /// TIME-WAIT records of each family; when full the oldest makes way.
     pub time_waits: u32,
-    /// Half-open passive connections.
+    /// Half-open passive connections, of each family.
     pub half_open: u32,
     /// When they are too many: answer by cookies (RFC 4987 3.6). Else the oldest makes way.
     pub syn_cookies: bool,
@@ -42,7 +44,7 @@ pub struct Config {
     pub fast_opens: u32,
     /// Peers whose cookies of Fast Open are kept.
     pub fast_open_peers: u32,
-    /// Listening sockets.
+    /// Listening sockets, of each family.
     pub listeners: u32,
     /// Datagram sockets.
     pub datagram_sockets: u32,
@@ -132,6 +134,7 @@ impl Default for Config {
             option_sets: 1_024,
             option_sets_per_client: 256,
             connections: 4_096,
+            connections6: 4_096,
             sending: ::tcp::Limits::default().busy_parts,
             disordered: ::tcp::Limits::default().hole_lists,
             watched: 4_096,

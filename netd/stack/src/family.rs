@@ -5,24 +5,31 @@
 //! cannot be passed where the other is meant. *Never* holds what only one family has: headers,
 //! control messages and neighbour protocols are modules of their own.
 
+use crate::actors::Actor;
 use crate::bindings::Bindings;
+use crate::burst::Landing;
+use crate::client::{Bound, Role};
 use crate::config::Config;
-use crate::hash::Address;
+use crate::hash::{Address, Tuple};
 use crate::icmp::errors::Problem;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::next_identification;
+use crate::ip::out::{Path, next_identification};
+use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
 use crate::packets::Progress;
 use crate::requests::Peer;
 use crate::stack::Stack;
-use crate::timers::Timer;
+use crate::steering::Shard;
+use crate::tcp::connection::{Both, Tables};
+use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
-use ::tcp::Instant;
+use ::tcp::{Emit, Instant, Mss};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
 use wire::{Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Sum, icmp4, ipv4};
@@ -91,8 +98,6 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     fn is_of(self, interface: &Interface) -> bool;
     /// Whether it is a neighbour's address, as far as the interface's own say.
     fn is_beside(self, interface: &Interface) -> bool;
-    /// Connections from an address that is not ours any more are over.
-    fn connections_lose(stack: &mut Stack, address: Self, now: Instant);
     /// A neighbour does not answer, or does again.
     fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool);
     /// Bits of an address.
@@ -126,6 +131,49 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     ) -> Option<()>;
     /// What carries echo requests.
     const ICMP: Protocol;
+    /// TCP's tables.
+    fn tables(both: &Both) -> &Tables<Self>;
+    /// TCP's tables.
+    fn tables_mut(both: &mut Both) -> &mut Tables<Self>;
+    /// What a peer that says no maximum takes in a segment (RFC 9293 3.7.1).
+    const DEFAULT_MSS: Mss;
+    /// Super-segments are cut where they leave.
+    const IS_CUT: bool;
+    /// Connections have durable records, where records are kept.
+    const IS_RECORDED: bool;
+    /// Begins to cut a super-segment.
+    fn cut(
+        stack: &mut Stack,
+        connection: u32,
+        emit: &Emit,
+        header: &Self::Header,
+        path: &Path<Self>,
+        mac: MacAddress,
+    ) -> Option<()>;
+    /// What a burst needs to know of the connection that took a segment in.
+    fn landing(connection: u32) -> Landing;
+    /// Whether a connection between these ends would come to this shard.
+    fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool;
+    /// A connection that has something to send or to tell.
+    fn connection(index: u32) -> Actor;
+    /// A listener that has something to tell.
+    fn listener(index: u32) -> Actor;
+    /// The timer of a connection.
+    fn connection_timer(index: u32) -> Timer;
+    /// A connection's timer fires then, and at no other time.
+    fn set_connection_timer(timers: &mut Timers, index: u32, deadline: Option<Instant>);
+    /// The timer of a half-open connection.
+    fn half_open_timer(index: u32) -> Timer;
+    /// The timer of what is in TIME-WAIT.
+    const TIME_WAIT_TIMER: Timer;
+    /// What carries a question to a name server by a connection.
+    fn transport(connection: u32, buffer: usize) -> Transport;
+    /// What a stream socket is that is bound.
+    fn bound_role(address: Self, port: NonZeroU16) -> Role;
+    /// What a stream socket is that has a connection.
+    fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role;
+    /// What a stream socket is that listens.
+    fn listener_role(index: u32) -> Role;
     /// Asks the link for a neighbour.
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask);
     /// The timer of a neighbour.
@@ -144,7 +192,7 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     ) -> Option<()>;
     /// Writes the next part of a packet of ours into `into`, which is as long as that may be. Gives its
     /// length and how much has left by then; no more than that when it was the last.
-    fn cut(
+    fn cut_packet(
         packet: &[u8],
         progress: Progress,
         identifications: &mut Identifications,
@@ -260,10 +308,6 @@ impl Family for Ipv4Addr {
         interface.usable().any(|own| own.cidr.contains(self))
     }
 
-    fn connections_lose(stack: &mut Stack, address: Self, now: Instant) {
-        stack.tcp_address_lost(address, now);
-    }
-
     fn neighbour_answers(_: &mut Stack, _: InterfaceId, _: Self, _: bool) {}
 
     const WIDTH: u8 = 32;
@@ -329,6 +373,84 @@ impl Family for Ipv4Addr {
 
     const ICMP: Protocol = Protocol::ICMP;
 
+    #[inline(always)]
+    fn tables(both: &Both) -> &Tables<Self> {
+        &both.v4
+    }
+
+    #[inline(always)]
+    fn tables_mut(both: &mut Both) -> &mut Tables<Self> {
+        &mut both.v4
+    }
+
+    const DEFAULT_MSS: Mss = Mss::DEFAULT_V4;
+    const IS_CUT: bool = true;
+    const IS_RECORDED: bool = true;
+
+    fn cut(
+        stack: &mut Stack,
+        connection: u32,
+        emit: &Emit,
+        header: &ipv4::Header,
+        path: &Path,
+        mac: MacAddress,
+    ) -> Option<()> {
+        stack.cut(connection, emit, header, path, mac)
+    }
+
+    #[inline(always)]
+    fn landing(connection: u32) -> Landing {
+        Some(connection)
+    }
+
+    fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool {
+        shard.has_flow(tuple)
+    }
+
+    #[inline(always)]
+    fn connection(index: u32) -> Actor {
+        Actor::Connection(index)
+    }
+
+    #[inline(always)]
+    fn listener(index: u32) -> Actor {
+        Actor::Listener(index)
+    }
+
+    #[inline(always)]
+    fn connection_timer(index: u32) -> Timer {
+        Timer::Connection(index)
+    }
+
+    #[inline(always)]
+    fn set_connection_timer(timers: &mut Timers, index: u32, deadline: Option<Instant>) {
+        timers.set_connection(index, deadline);
+    }
+
+    #[inline(always)]
+    fn half_open_timer(index: u32) -> Timer {
+        Timer::HalfOpen(index)
+    }
+
+    const TIME_WAIT_TIMER: Timer = Timer::TimeWait;
+
+    fn bound_role(address: Self, port: NonZeroU16) -> Role {
+        let bound = Bound { address, port };
+        Role::Stream { bound: Some(bound) }
+    }
+
+    fn transport(connection: u32, buffer: usize) -> Transport {
+        Transport::Tcp { connection, buffer }
+    }
+
+    fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role {
+        Role::Connection { index, bound }
+    }
+
+    fn listener_role(index: u32) -> Role {
+        Role::Listener(index)
+    }
+
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {
         stack.arp_ask(interface, address, ask);
     }
@@ -338,7 +460,7 @@ impl Family for Ipv4Addr {
         Timer::Neighbour(index)
     }
 
-    fn cut(
+    fn cut_packet(
         packet: &[u8],
         progress: Progress,
         identifications: &mut Identifications,

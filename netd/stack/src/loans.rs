@@ -8,6 +8,7 @@
 use crate::actors::Actor;
 use crate::queues::Queues;
 use crate::stack::Stack;
+use crate::tcp::connection::Conn;
 use alloc::boxed::Box;
 use alloc::vec;
 
@@ -32,7 +33,7 @@ impl Loan {
 /// Whose bytes a frame refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lender {
-    /// The index of a connection.
+    /// The number of a connection among all actors, of whichever family.
     pub(crate) connection: u32,
     /// The place in its stream of the first byte of the frame.
     pub(crate) from: u64,
@@ -157,12 +158,17 @@ impl Stack {
     /// it: its pieces are referred to no more, and what waited for that can be told. To be called once
     /// for each.
     pub fn end_loan(&mut self, loan: Loan) {
-        let Some(index) = self.loans.end(loan) else {
+        let Some(number) = self.loans.end(loan) else {
             return;
         };
-        let conn = self.tcp.connections.at(index);
-        if let Some(client) = conn.and_then(|conn| conn.client()) {
-            self.tell(client, Actor::Connection(index));
+        let (actor, tables) = (self.numbering.actor(number), &self.tcp.tables);
+        let client = match actor {
+            Actor::Connection(index) => tables.v4.connections.at(index).and_then(Conn::client),
+            Actor::Connection6(index) => tables.v6.connections.at(index).and_then(Conn::client),
+            _ => None,
+        };
+        if let Some(client) = client {
+            self.tell(client, actor);
         }
     }
 

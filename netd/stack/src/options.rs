@@ -6,10 +6,12 @@
 
 use crate::client::Role;
 use crate::error::{BadSocket, OptionError};
+use crate::family::Family;
 use crate::id::{ClientId, SocketId};
 use crate::stack::Stack;
 use crate::tcp::connection::Fact;
 use ::tcp::{Algorithm, Instant, KeepAlive, Tuning};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::num::{NonZeroU8, NonZeroU16};
 
 /// Behaviour of one socket.
@@ -250,8 +252,16 @@ impl Stack {
             return Err(OptionError::TooMany);
         }
         match role {
-            Role::Connection { index, .. } => {
-                let followed = self.connection_options(index, options, now);
+            Role::Connection { .. } | Role::Connection6 { .. } => {
+                let followed = match role {
+                    Role::Connection6 { index, .. } => {
+                        self.connection_options::<Ipv6Addr>(index, options, now)
+                    }
+                    Role::Connection { index, .. } => {
+                        self.connection_options::<Ipv4Addr>(index, options, now)
+                    }
+                    _ => Ok(()),
+                };
                 if followed.is_err() {
                     // The place that they had was not given away since.
                     self.clients.set_options(client, socket, before);
@@ -259,17 +269,23 @@ impl Stack {
                 followed
             }
             Role::Listener(index) => {
-                if let Some(listener) = self.tcp.listeners.at_mut(index) {
+                if let Some(listener) = self.tcp.tables.v4.listeners.at_mut(index) {
                     listener.options = options;
                 }
                 Ok(())
             }
-            Role::Stream { .. } | Role::Datagram(_) => Ok(()),
+            Role::Listener6(index) => {
+                if let Some(listener) = self.tcp.tables.v6.listeners.at_mut(index) {
+                    listener.options = options;
+                }
+                Ok(())
+            }
+            Role::Stream { .. } | Role::Stream6 { .. } | Role::Datagram(_) => Ok(()),
         }
     }
 
     /// Changes how a connection behaves.
-    pub(crate) fn connection_options(
+    pub(crate) fn connection_options<A: Family>(
         &mut self,
         index: u32,
         options: SocketOptions,
@@ -277,6 +293,8 @@ impl Stack {
     ) -> Result<(), OptionError> {
         let conn = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .connections
             .at_mut(index)
             .ok_or(OptionError::BadSocket)?;
@@ -293,7 +311,7 @@ impl Stack {
             .tcp
             .set_tuning(options.tuning(), &mut self.tcp.shared, now);
         // What was held back may leave now, and timers are others.
-        self.settle(index, now);
+        self.settle::<A>(index, now);
         if is_followed {
             Ok(())
         } else {

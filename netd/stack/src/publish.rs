@@ -12,6 +12,7 @@ use crate::requests::Request;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// One client being told.
 pub(crate) struct Telling<'a> {
@@ -83,9 +84,13 @@ impl Stack {
             };
             while let Some(number) = self.dirty.first(index) {
                 let told = match self.numbering.actor(number) {
-                    Actor::Connection(index) => self.tcp_tell(index, &mut telling, now),
+                    Actor::Connection(index) => self.tcp_tell::<Ipv4Addr>(index, &mut telling, now),
+                    Actor::Connection6(index) => {
+                        self.tcp_tell::<Ipv6Addr>(index, &mut telling, now)
+                    }
                     Actor::Datagram(index) => self.udp_tell(index, &mut telling),
-                    Actor::Listener(index) => self.listener_tell(index, &mut telling),
+                    Actor::Listener(index) => self.listener_tell::<Ipv4Addr>(index, &mut telling),
+                    Actor::Listener6(index) => self.listener_tell::<Ipv6Addr>(index, &mut telling),
                     Actor::Ping(index) => self.ping_tell(index, &mut telling),
                     Actor::Lookup(index) => self.lookup_tell(index, &mut telling),
                     Actor::Client(_) => self.client_tell(client, &mut telling),

@@ -17,6 +17,7 @@
 //! and a look at them.
 
 use crate::config::Config;
+use crate::family::Family;
 use crate::record::{Owner, Record};
 use crate::requests::Request;
 use crate::stack::Stack;
@@ -76,7 +77,7 @@ impl Config {
     }
 }
 
-impl Conn {
+impl<A: Family> Conn<A> {
     /// The record, if there is one, may not be what it should any more.
     #[inline]
     pub(crate) fn note_change(&mut self) {
@@ -98,32 +99,38 @@ impl Stack {
 
     /// Called before anything leaves that a connection has decided.
     #[inline]
-    pub(crate) fn commit(&mut self, index: u32) {
-        let conn = self.tcp.connections.at(index);
-        if conn.is_some_and(Conn::is_uncommitted) {
-            self.write_record(index);
+    pub(crate) fn commit<A: Family>(&mut self, index: u32) {
+        let conn = self.tcp.tables.of::<A>().connections.at(index);
+        if A::IS_RECORDED && conn.is_some_and(Conn::is_uncommitted) {
+            self.write_record::<A>(index);
         }
     }
 
     #[cold]
-    fn write_record(&mut self, index: u32) {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    fn write_record<A: Family>(&mut self, index: u32) {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
-        let record = self.record(conn);
-        if let Some(conn) = self.tcp.connections.at_mut(index) {
+        let record = self.record::<A>(conn);
+        if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) {
             conn.set(Fact::Changed, false);
         }
-        self.put_record(Entry::Connection(index), record.as_ref());
+        self.put_record::<A>(Entry::Connection(index), record.as_ref());
     }
 
     /// Whether the connections of `holder` are recorded.
-    pub(crate) fn is_recorded(&self, holder: Holder) -> bool {
-        if self.records.is_none() {
+    pub(crate) fn is_recorded<A: Family>(&self, holder: Holder) -> bool {
+        if !A::IS_RECORDED || self.records.is_none() {
             return false;
         }
         let client = match holder {
-            Holder::Listener(listener) => self.tcp.listeners.at(listener).map(|it| it.client),
+            Holder::Listener(listener) => self
+                .tcp
+                .tables
+                .of::<A>()
+                .listeners
+                .at(listener)
+                .map(|it| it.client),
             Holder::Socket(client, _) | Holder::Closing(client) => Some(client),
             Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
         };
@@ -132,13 +139,13 @@ impl Stack {
 
     /// What a stack that starts anew needs of a connection; `None` if nothing was promised yet, or
     /// it has ended so that there is nothing to go on with.
-    fn record(&self, conn: &Conn) -> Option<Record> {
+    fn record<A: Family>(&self, conn: &Conn<A>) -> Option<Record> {
         // The peer of one that was opened at once may not have heard of it yet.
-        if self.tcp.early(conn).is_some() || conn.error().is_some() {
+        if self.tcp.tables.of::<A>().early(conn).is_some() || conn.error().is_some() {
             return None;
         }
         let is_untold = conn.is(Fact::Untold);
-        let (client, owner) = self.owner(conn, is_untold)?;
+        let (client, owner) = self.owner::<A>(conn, is_untold)?;
         // Whose client knows nothing of it gets its bytes again.
         let kept = if is_untold {
             conn.told()
@@ -154,9 +161,12 @@ impl Stack {
     }
 
     /// The number of a connection's client, and what it calls the connection.
-    fn owner(&self, conn: &Conn, is_untold: bool) -> Option<(u32, Owner)> {
+    fn owner<A: Family>(&self, conn: &Conn<A>, is_untold: bool) -> Option<(u32, Owner)> {
         let (client, owner) = match conn.holder() {
-            Holder::Listener(listener) => (self.tcp.listeners.at(listener)?.client, Owner::Waiting),
+            Holder::Listener(listener) => (
+                self.tcp.tables.of::<A>().listeners.at(listener)?.client,
+                Owner::Waiting,
+            ),
             Holder::Socket(client, socket) => {
                 let first = self.requests.first(&conn.rooms).filter(|_| is_untold);
                 match first {
@@ -167,7 +177,7 @@ impl Stack {
             // Its client hears that it is closed, and needs it no more.
             Holder::Closing(..) if conn.is(Fact::OurFinAcked) => return Some((0, Owner::Nobody)),
             Holder::Closing(client) => {
-                let token = self.tcp.asides.get(&conn.aside).closing?;
+                let token = self.tcp.tables.of::<A>().asides.get(&conn.aside).closing?;
                 (client, Owner::Closing(token))
             }
             Holder::Nobody => return Some((0, Owner::Nobody)),
@@ -177,16 +187,16 @@ impl Stack {
     }
 
     /// A connection is about to leave the table.
-    pub(crate) fn forget_record(&mut self, index: u32) {
-        let conn = self.tcp.connections.at(index);
+    pub(crate) fn forget_record<A: Family>(&mut self, index: u32) {
+        let conn = self.tcp.tables.of::<A>().connections.at(index);
         if conn.is_some_and(|conn| conn.is(Fact::Recorded)) {
-            self.put_record(Entry::Connection(index), None);
+            self.put_record::<A>(Entry::Connection(index), None);
         }
     }
 
     /// What a connection leaves in TIME-WAIT.
-    pub(crate) fn time_wait_record(&self, index: u32) -> Option<Record> {
-        let conn = self.tcp.connections.at(index)?;
+    pub(crate) fn time_wait_record<A: Family>(&self, index: u32) -> Option<Record> {
+        let conn = self.tcp.tables.of::<A>().connections.at(index)?;
         if !conn.is(Fact::Recorded) {
             return None;
         }
@@ -199,16 +209,18 @@ impl Stack {
     }
 
     /// The SYN-ACK of a half-open connection is about to leave.
-    pub(crate) fn commit_half_open(&mut self, index: u32, now: Instant) {
-        let Some(half_open) = self.tcp.half_open.at(index) else {
+    pub(crate) fn commit_half_open<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(half_open) = self.tcp.tables.of::<A>().half_open.at(index) else {
             return;
         };
         let holder = Holder::Listener(half_open.listener);
-        if !self.is_recorded(holder) {
+        if !self.is_recorded::<A>(holder) {
             return;
         }
         let client = self
             .tcp
+            .tables
+            .of::<A>()
             .listeners
             .at(half_open.listener)
             .map(|it| it.client);
@@ -222,12 +234,12 @@ impl Stack {
             client: number.map_or(0, NonZeroU32::get),
             owner: Owner::Waiting,
         };
-        self.put_record(Entry::HalfOpen(index), Some(&record));
+        self.put_record::<A>(Entry::HalfOpen(index), Some(&record));
     }
 
     /// The entry has this record from now on, or none.
-    pub(crate) fn put_record(&mut self, entry: Entry, record: Option<&Record>) {
-        let Some(records) = &mut self.records else {
+    pub(crate) fn put_record<A: Family>(&mut self, entry: Entry, record: Option<&Record>) {
+        let Some(records) = self.records.as_mut().filter(|_| A::IS_RECORDED) else {
             return;
         };
         let slot = self.config.slot_of(entry);
@@ -242,7 +254,7 @@ impl Stack {
 }
 
 /// A record that says who talks to whom.
-fn ends(conn: &Conn) -> Record {
+fn ends<A: Family>(conn: &Conn<A>) -> Record {
     Record {
         tcp: ::tcp::Record::from_bytes([0; ::tcp::Record::LEN]),
         local: conn.local(),

@@ -10,7 +10,7 @@ use crate::info::{
 use crate::interface::Medium;
 use crate::nodes::Chain;
 use crate::stack::Stack;
-use crate::tcp::connection::{Conn, Fact};
+use crate::tcp::connection::{Conn, Fact, Tables};
 use ::tcp::{Instant, State};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
@@ -98,8 +98,8 @@ impl Stack {
     }
 
     /// Room of a connection that nothing has come for.
-    pub(crate) fn stream_room(&self, index: u32) -> u64 {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    pub(crate) fn stream_room<A: Family>(&self, index: u32) -> u64 {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return 0;
         };
         let untold = conn.arrived().saturating_sub(conn.told());
@@ -114,34 +114,8 @@ impl Stack {
             .map_or(0, |socket| self.room_in(&socket.rooms))
     }
 
-    /// All sockets, connections and remains of connections.
+    /// All sockets, connections and remains of connections: those of TCP over IPv4 first.
     pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
-        let listeners = self.tcp.listeners.iter().map(|(_, listener)| SocketInfo {
-            state: "LISTEN",
-            send_queued: listener.backlog.into(),
-            receive_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
-            ..blank(
-                "tcp",
-                listener.local,
-                listener.socket,
-                Some(listener.client),
-            )
-        });
-        let connections = self
-            .tcp
-            .connections
-            .iter()
-            .map(|(index, conn)| self.connection_info(index, conn));
-        let half_open = self.tcp.half_open.iter().map(|(_, half_open)| SocketInfo {
-            state: State::SynReceived.name(),
-            remote: Some(half_open.tuple.remote_end()),
-            ..blank("tcp", half_open.tuple.local_end(), None, None)
-        });
-        let time_waits = self.tcp.time_waits.iter().map(|(_, waiting)| SocketInfo {
-            state: State::TimeWait.name(),
-            remote: Some(waiting.tuple.remote_end()),
-            ..blank("tcp", waiting.tuple.local_end(), None, None)
-        });
         let datagrams = self.udp.sockets.iter().map(|(index, socket)| SocketInfo {
             remote: socket.remote(),
             send_queued: self.requests.len(&socket.sends).into(),
@@ -156,14 +130,43 @@ impl Stack {
                 Some(socket.client),
             )
         });
+        self.streams::<Ipv4Addr>()
+            .chain(self.streams::<Ipv6Addr>())
+            .chain(datagrams)
+    }
+
+    fn streams<A: Family>(&self) -> impl Iterator<Item = SocketInfo> + '_ {
+        let tables = self.tcp.tables.of::<A>();
+        let listeners = tables.listeners.iter().map(|(_, listener)| SocketInfo {
+            state: "LISTEN",
+            send_queued: listener.backlog.into(),
+            receive_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
+            ..blank(
+                "tcp",
+                listener.local(),
+                listener.socket,
+                Some(listener.client),
+            )
+        });
+        let connections = tables.connections.iter();
+        let connections = connections.map(|(index, conn)| self.connection_info(index, conn));
+        let half_open = tables.half_open.iter().map(|(_, half_open)| SocketInfo {
+            state: State::SynReceived.name(),
+            remote: Some(half_open.tuple.remote_end()),
+            ..blank("tcp", half_open.tuple.local_end(), None, None)
+        });
+        let time_waits = tables.time_waits.iter().map(|(_, waiting)| SocketInfo {
+            state: State::TimeWait.name(),
+            remote: Some(waiting.tuple.remote_end()),
+            ..blank("tcp", waiting.tuple.local_end(), None, None)
+        });
         listeners
             .chain(connections)
             .chain(half_open)
             .chain(time_waits)
-            .chain(datagrams)
     }
 
-    fn connection_info(&self, index: u32, conn: &Conn) -> SocketInfo {
+    fn connection_info<A: Family>(&self, index: u32, conn: &Conn<A>) -> SocketInfo {
         let info = conn.tcp.info(&self.tcp.shared);
         SocketInfo {
             id: conn.socket(),
@@ -178,7 +181,7 @@ impl Stack {
             remote: Some(conn.remote()),
             send_queued: conn.queued().saturating_sub(conn.acked()),
             receive_queued: conn.arrived().saturating_sub(conn.told()),
-            room: self.stream_room(index),
+            room: self.stream_room::<A>(index),
             tcp: Some(TcpDetail {
                 congestion_control: info.congestion_control,
                 congestion_window: info.congestion_window,
@@ -189,7 +192,13 @@ impl Stack {
                 retransmits: info.retransmits.into(),
                 in_flight: info.in_flight,
                 segment: info.mss,
-                path_mtu: self.tcp.ways.get(conn.way).map_or(0, |way| way.mtu),
+                path_mtu: self
+                    .tcp
+                    .tables
+                    .of::<A>()
+                    .ways
+                    .get(conn.way)
+                    .map_or(0, |way| way.mtu),
                 send_window: info.send_window,
                 receive_window: info.receive_window,
                 window_scales: info.window_scales,
@@ -246,21 +255,16 @@ impl Stack {
             sent.packets += interface.sent.packets;
             sent.bytes += interface.sent.bytes;
         }
-        let synchronised = |conn: &Conn| conn.is(Fact::Established) && !conn.is(Fact::Over);
-        let connections = self
-            .tcp
-            .connections
-            .iter()
-            .filter(|(_, conn)| synchronised(conn));
+        let tables = &self.tcp.tables;
         Totals {
             received,
             sent,
             delivered: self.stats.delivered(),
             dropped: self.stats.dropped(),
-            connections: count(connections.count()),
-            half_open: count(self.tcp.half_open.len()),
-            time_waits: count(self.tcp.time_waits.len()),
-            listeners: count(self.tcp.listeners.len()),
+            connections: count(synchronised(&tables.v4) + synchronised(&tables.v6)),
+            half_open: count(tables.v4.half_open.len() + tables.v6.half_open.len()),
+            time_waits: count(tables.v4.time_waits.len() + tables.v6.time_waits.len()),
+            listeners: count(tables.v4.listeners.len() + tables.v6.listeners.len()),
             datagram_sockets: count(self.udp.sockets.len()),
             clients: count(self.clients.len()),
             dns_cache: self.names_cached(),
@@ -278,7 +282,10 @@ impl Stack {
             datagram_peers: self.udp.peers.in_use(),
             hole_lists: self.tcp.shared.hole_lists_in_use(),
             busy_parts: self.tcp.shared.busy_parts_in_use(),
-            asides: u32::try_from(self.tcp.asides.len()).unwrap_or(u32::MAX),
+            asides: u32::try_from(
+                self.tcp.tables.v4.asides.len() + self.tcp.tables.v6.asides.len(),
+            )
+            .unwrap_or(u32::MAX),
         }
     }
 
@@ -291,20 +298,31 @@ impl Stack {
     /// All counters that are not drops, with their names.
     pub fn counters(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         // Connections count for themselves what they send again, and hand it over at their end.
-        let alive = self
-            .tcp
-            .connections
-            .iter()
-            .filter(|(_, conn)| !conn.is(Fact::Over));
-        let again: u64 = alive
-            .map(|(_, conn)| u64::from(conn.tcp.retransmits()))
-            .sum();
+        let again = retransmits(&self.tcp.tables.v4) + retransmits(&self.tcp.tables.v6);
         let own = self.stats.iter().map(move |(name, value)| match name {
             RETRANSMITS => (name, value + again),
             _ => (name, value),
         });
         own.chain(self.tcp.shared.counts().iter())
     }
+}
+
+/// Connections in a synchronised state.
+fn synchronised<A: Family>(tables: &Tables<A>) -> usize {
+    let is_it = |conn: &Conn<A>| conn.is(Fact::Established) && !conn.is(Fact::Over);
+    let all = tables.connections.iter();
+    all.filter(|(_, conn)| is_it(conn)).count()
+}
+
+/// Segments that connections have sent again which are not over.
+fn retransmits<A: Family>(tables: &Tables<A>) -> u64 {
+    let alive = tables
+        .connections
+        .iter()
+        .filter(|(_, conn)| !conn.is(Fact::Over));
+    alive
+        .map(|(_, conn)| u64::from(conn.tcp.retransmits()))
+        .sum()
 }
 
 /// The name of the counter that connections keep themselves.

@@ -11,7 +11,7 @@ use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use ::tcp::Instant;
 use wire::ethernet::{self, EtherType, Frame};
-use wire::{Drop, Protocol, Rest, ipv4};
+use wire::{Drop, Protocol, Rest, ipv4, ipv6};
 
 /// Bytes of a frame beside its packet: the header and a VLAN tag.
 pub(crate) const LINK_BYTES: usize = ethernet::HEADER_LEN + 4;
@@ -19,8 +19,12 @@ pub(crate) const LINK_BYTES: usize = ethernet::HEADER_LEN + 4;
 /// Whether the frame that begins so carries a segment.
 fn carries_segment(head: &[u8]) -> bool {
     Frame::parse(head).is_ok_and(|frame| {
-        frame.header.ethertype == EtherType::IPV4
-            && ipv4::protocol(frame.payload) == Some(Protocol::TCP)
+        let carried = match frame.header.ethertype {
+            EtherType::IPV4 => ipv4::protocol(frame.payload),
+            EtherType::IPV6 => ipv6::next(frame.payload),
+            _ => None,
+        };
+        carried == Some(Protocol::TCP)
     })
 }
 

@@ -13,6 +13,7 @@ use crate::pieces::{Draft, Extent};
 use crate::requests::Source;
 use crate::stack::Stack;
 use ::tcp::Instant;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::{EtherType, Sum};
 
 /// A packet in a frame, Ethernet header still missing but for the destination.
@@ -123,11 +124,18 @@ impl Stack {
             let number = self.senders.first(queue)?;
             let turn = Turn { link: id, number };
             let sent = match self.numbering.actor(number) {
-                Actor::Connection(index) => self.tcp_output(index, turn, draft, memory, now),
-                Actor::Datagram(index) => self.udp_output(index, turn, draft, memory, now),
-                Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
-                    self.end_turn(turn, Next::Idle)
+                Actor::Connection(index) => {
+                    self.tcp_output::<Ipv4Addr, M>(index, turn, draft, memory, now)
                 }
+                Actor::Connection6(index) => {
+                    self.tcp_output::<Ipv6Addr, M>(index, turn, draft, memory, now)
+                }
+                Actor::Datagram(index) => self.udp_output(index, turn, draft, memory, now),
+                Actor::Listener(_)
+                | Actor::Listener6(_)
+                | Actor::Ping(_)
+                | Actor::Lookup(_)
+                | Actor::Client(_) => self.end_turn(turn, Next::Idle),
             };
             if sent.is_some() {
                 return sent;

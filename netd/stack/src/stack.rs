@@ -137,7 +137,7 @@ impl Stack {
             ),
             loans: Loans::new(config.loans),
             udp: Udp::new(&config, &mut rng, &mut other),
-            tcp: Tcp::new(&config, &mut rng),
+            tcp: Tcp::new(&config, &mut rng, &mut other),
             icmp_limit: Limiter::per_second(config.icmp_errors_per_second),
             icmp6_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
@@ -349,15 +349,22 @@ impl Stack {
 
     /// Does what is due: timers, and packets through loopback.
     pub fn fire<M: ClientMemory>(&mut self, memory: &mut M, now: Instant) {
-        while let Some(timer) = self.timers.fire(now, |index| self.tcp.deadline(index)) {
+        while let Some(timer) = self.timers.fire(
+            now,
+            |index| self.tcp.deadline::<Ipv4Addr>(index),
+            |index| self.tcp.deadline::<Ipv6Addr>(index),
+        ) {
             match timer {
                 Timer::Interface(index) => self.fire_interface(index, now),
                 Timer::Interface6(index) => self.fire_interface6(index, now),
                 Timer::Neighbour(index) => self.fire_neighbour::<Ipv4Addr>(index, now),
                 Timer::Neighbour6(index) => self.fire_neighbour::<Ipv6Addr>(index, now),
-                Timer::Connection(index) => self.fire_connection(index, now),
-                Timer::HalfOpen(index) => self.fire_half_open(index, now),
-                Timer::TimeWait => self.fire_time_wait(now),
+                Timer::Connection(index) => self.fire_connection::<Ipv4Addr>(index, now),
+                Timer::Connection6(index) => self.fire_connection::<Ipv6Addr>(index, now),
+                Timer::HalfOpen(index) => self.fire_half_open::<Ipv4Addr>(index, now),
+                Timer::HalfOpen6(index) => self.fire_half_open::<Ipv6Addr>(index, now),
+                Timer::TimeWait => self.fire_time_wait::<Ipv4Addr>(now),
+                Timer::TimeWait6 => self.fire_time_wait::<Ipv6Addr>(now),
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
                 Timer::Reassembly(0) => self.fire_reassembly::<Ipv4Addr>(now),

@@ -23,16 +23,22 @@ pub(crate) enum Timer {
     Neighbour6(u32),
     /// A half-open passive connection.
     HalfOpen(u32),
+    /// The same over IPv6.
+    HalfOpen6(u32),
     /// A ping that waits for its answer.
     Ping(u32),
     /// TIME-WAIT records, all together.
     TimeWait,
+    /// Those of IPv6.
+    TimeWait6,
     /// Name look-ups, all together.
     Resolver,
     /// Parts of packets of one of two families, all together.
     Reassembly(u32),
     /// A TCP connection.
     Connection(u32),
+    /// A TCP connection over IPv6.
+    Connection6(u32),
 }
 
 /// All timers.
@@ -40,7 +46,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 9],
+    ends: [u32; 12],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -53,10 +59,13 @@ impl Timers {
             config.interfaces.into(),
             config.neighbours,
             config.half_open,
+            config.half_open,
             config.pings,
             1,
             1,
+            1,
             2,
+            config.connections,
         ];
         let mut end = 0u32;
         let ends = counts.map(|count| {
@@ -64,9 +73,9 @@ impl Timers {
             end
         });
         Self {
-            wheel: Wheel::new(end.saturating_add(config.connections) as usize, now),
+            wheel: Wheel::new(end.saturating_add(config.connections6) as usize, now),
             ends,
-            deadlines: vec![Instant::FAR_FUTURE; end as usize],
+            deadlines: vec![Instant::FAR_FUTURE; end.saturating_sub(config.connections) as usize],
         }
     }
 
@@ -78,10 +87,13 @@ impl Timers {
             interfaces6,
             neighbours6,
             half_open,
+            half_open6,
             pings,
             time_wait,
+            time_wait6,
             resolver,
             reassembly,
+            connections,
         ] = self.ends;
         let (start, index) = match timer {
             Timer::Interface(index) => (0, index),
@@ -89,11 +101,14 @@ impl Timers {
             Timer::Interface6(index) => (neighbours, index),
             Timer::Neighbour6(index) => (interfaces6, index),
             Timer::HalfOpen(index) => (neighbours6, index),
-            Timer::Ping(index) => (half_open, index),
+            Timer::HalfOpen6(index) => (half_open, index),
+            Timer::Ping(index) => (half_open6, index),
             Timer::TimeWait => (pings, 0),
-            Timer::Resolver => (time_wait, 0),
+            Timer::TimeWait6 => (time_wait, 0),
+            Timer::Resolver => (time_wait6, 0),
             Timer::Reassembly(family) => (resolver, family),
             Timer::Connection(index) => (reassembly, index),
+            Timer::Connection6(index) => (connections, index),
         };
         start.saturating_add(index)
     }
@@ -105,10 +120,13 @@ impl Timers {
             interfaces6,
             neighbours6,
             half_open,
+            half_open6,
             pings,
             time_wait,
+            time_wait6,
             resolver,
             reassembly,
+            connections,
         ] = self.ends;
         match index {
             _ if index < interfaces => Timer::Interface(index),
@@ -116,11 +134,14 @@ impl Timers {
             _ if index < interfaces6 => Timer::Interface6(index - neighbours),
             _ if index < neighbours6 => Timer::Neighbour6(index - interfaces6),
             _ if index < half_open => Timer::HalfOpen(index - neighbours6),
-            _ if index < pings => Timer::Ping(index - half_open),
+            _ if index < half_open6 => Timer::HalfOpen6(index - half_open),
+            _ if index < pings => Timer::Ping(index - half_open6),
             _ if index < time_wait => Timer::TimeWait,
+            _ if index < time_wait6 => Timer::TimeWait6,
             _ if index < resolver => Timer::Resolver,
             _ if index < reassembly => Timer::Reassembly(index - resolver),
-            _ => Timer::Connection(index - reassembly),
+            _ if index < connections => Timer::Connection(index - reassembly),
+            _ => Timer::Connection6(index - connections),
         }
     }
 
@@ -135,11 +156,18 @@ impl Timers {
         self.wheel.set(index, deadline);
     }
 
-    /// The same for a connection.
+    /// The same for a connection over IPv4.
     #[inline]
     pub(crate) fn set_connection(&mut self, index: u32, deadline: Option<Instant>) {
-        let [.., connections] = self.ends;
-        self.wheel.set(connections.saturating_add(index), deadline);
+        let [.., others, _] = self.ends;
+        self.wheel.set(others.saturating_add(index), deadline);
+    }
+
+    /// The same for one over IPv6.
+    #[inline]
+    pub(crate) fn set_connection6(&mut self, index: u32, deadline: Option<Instant>) {
+        let [.., connections6] = self.ends;
+        self.wheel.set(connections6.saturating_add(index), deadline);
     }
 
     /// The timer does not fire.
@@ -147,17 +175,21 @@ impl Timers {
         self.set(timer, None);
     }
 
-    /// One timer that is due, disarmed; call until `None`. `connection` says when that of a
-    /// connection is.
+    /// One timer that is due, disarmed; call until `None`. `connection` and `connection6` say when that
+    /// of a connection is.
     pub(crate) fn fire(
         &mut self,
         now: Instant,
         connection: impl Fn(u32) -> Option<Instant>,
+        connection6: impl Fn(u32) -> Option<Instant>,
     ) -> Option<Timer> {
-        let (deadlines, [.., others]) = (&self.deadlines, self.ends);
+        let (deadlines, [.., others, connections]) = (&self.deadlines, self.ends);
         let index = self.wheel.fire(now, |index| {
             let other = deadlines.get(index as usize).copied();
-            other.or_else(|| connection(index.checked_sub(others)?))
+            other.or_else(|| match index.checked_sub(connections) {
+                Some(index) => connection6(index),
+                None => connection(index.checked_sub(others)?),
+            })
         })?;
         Some(self.timer(index))
     }
@@ -178,6 +210,7 @@ mod tests {
             interfaces: 2,
             neighbours: 3,
             connections: 4,
+            connections6: 6,
             half_open: 5,
             pings: 7,
             ..Config::default()
@@ -189,10 +222,12 @@ mod tests {
             .chain((0..2).map(Timer::Interface6))
             .chain((0..3).map(Timer::Neighbour6))
             .chain((0..5).map(Timer::HalfOpen))
+            .chain((0..5).map(Timer::HalfOpen6))
             .chain((0..7).map(Timer::Ping))
-            .chain([Timer::TimeWait, Timer::Resolver])
+            .chain([Timer::TimeWait, Timer::TimeWait6, Timer::Resolver])
             .chain((0..2).map(Timer::Reassembly))
-            .chain((0..4).map(Timer::Connection));
+            .chain((0..4).map(Timer::Connection))
+            .chain((0..6).map(Timer::Connection6));
         for (place, timer) in all.enumerate() {
             assert_eq!(timers.index(timer) as usize, place);
             assert_eq!(timers.timer(place as u32), timer);

@@ -1,7 +1,8 @@
 //! IPv6 on QEMU's user network: addresses that the guest makes of what the router tells, the
 //! neighbours, names asked over it.
 
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -30,6 +31,7 @@ pub fn groups() -> [Group; 2] {
                 loopback_answers_over_six,
                 an_address_of_nobody_is_an_error,
                 addresses_are_added_and_taken,
+                a_page_is_fetched_over_six,
             ],
         },
         Group {
@@ -118,6 +120,34 @@ fn addresses_are_added_and_taken(stage: &mut Stage) -> Result<()> {
     stage.guest.must("net addr del fec0::77/64")?;
     let text = stage.guest.must("net addr")?;
     ensure!(!text.contains("fec0::77/64"), "{text}");
+    Ok(())
+}
+
+/// The host's web server listens on its IPv6 loopback address alone.
+fn a_page_is_fetched_over_six(stage: &mut Stage) -> Result<()> {
+    const PAGE: &str = "a page over six";
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        return Err(Skip("the host has no IPv6 loopback".into()).into());
+    };
+    let port = listener.local_addr()?.port();
+    let server = std::thread::spawn(move || -> std::io::Result<()> {
+        let (mut stream, _) = listener.accept()?;
+        let mut request = [0; 2_048];
+        let length = stream.read(&mut request)?;
+        let asked = request.get(..length).unwrap_or_default();
+        let is_get = asked.starts_with(b"GET /page HTTP/1.1\r\n");
+        let status = if is_get { "200 OK" } else { "400 Bad Request" };
+        let length = PAGE.len();
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(PAGE.as_bytes())
+    });
+    let url = format!("http://[{HOST}]:{port}/page");
+    let text = stage.guest.must(&format!("http {url}"))?;
+    ensure!(text.contains(PAGE), "{text}");
+    server
+        .join()
+        .map_err(|_| anyhow::anyhow!("the server has failed"))??;
     Ok(())
 }
 

@@ -1,23 +1,32 @@
 //! IPv6 as a family of addresses.
 
 use super::{Family, Outgoing, is_mapped};
+use crate::actors::Actor;
 use crate::bindings::Bindings;
+use crate::burst::Landing;
+use crate::client::Role;
 use crate::config::Config;
+use crate::hash::Tuple;
 use crate::icmp::six::errors::Problem6;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
+use crate::ip::out::Path;
 use crate::ip::source6;
+use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
 use crate::packets::Progress;
 use crate::requests::Peer;
 use crate::stack::Stack;
-use crate::timers::Timer;
+use crate::steering::Shard;
+use crate::tcp::connection::{Both, Tables};
+use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
-use ::tcp::Instant;
+use ::tcp::{Emit, Instant, Mss};
 use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
 use wire::{
@@ -125,8 +134,6 @@ impl Family for Ipv6Addr {
         self.is_unicast_link_local() || own.any(|own| own.is_usable() && own.cidr.contains(self))
     }
 
-    fn connections_lose(_: &mut Stack, _: Self, _: Instant) {}
-
     fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool) {
         stack.router_is_silent(id, address, !answers);
     }
@@ -192,6 +199,85 @@ impl Family for Ipv6Addr {
 
     const ICMP: Protocol = Protocol::ICMPV6;
 
+    #[inline(always)]
+    fn tables(both: &Both) -> &Tables<Self> {
+        &both.v6
+    }
+
+    #[inline(always)]
+    fn tables_mut(both: &mut Both) -> &mut Tables<Self> {
+        &mut both.v6
+    }
+
+    const DEFAULT_MSS: Mss = Mss::DEFAULT_V6;
+    const IS_CUT: bool = false;
+    const IS_RECORDED: bool = false;
+
+    fn cut(
+        _: &mut Stack,
+        _: u32,
+        _: &Emit,
+        _: &ipv6::Header,
+        _: &Path<Self>,
+        _: MacAddress,
+    ) -> Option<()> {
+        None
+    }
+
+    #[inline(always)]
+    fn landing(_: u32) -> Landing {
+        None
+    }
+
+    /// All frames of IPv6 come to the first.
+    fn has_flow(shard: &Shard, _: &Tuple<Self>) -> bool {
+        shard.number == 0
+    }
+
+    #[inline(always)]
+    fn connection(index: u32) -> Actor {
+        Actor::Connection6(index)
+    }
+
+    #[inline(always)]
+    fn listener(index: u32) -> Actor {
+        Actor::Listener6(index)
+    }
+
+    #[inline(always)]
+    fn connection_timer(index: u32) -> Timer {
+        Timer::Connection6(index)
+    }
+
+    #[inline(always)]
+    fn set_connection_timer(timers: &mut Timers, index: u32, deadline: Option<Instant>) {
+        timers.set_connection6(index, deadline);
+    }
+
+    #[inline(always)]
+    fn half_open_timer(index: u32) -> Timer {
+        Timer::HalfOpen6(index)
+    }
+
+    const TIME_WAIT_TIMER: Timer = Timer::TimeWait6;
+
+    /// The address is too long for a role: it is where the port is.
+    fn bound_role(_: Self, port: NonZeroU16) -> Role {
+        Role::Stream6 { port }
+    }
+
+    fn transport(connection: u32, buffer: usize) -> Transport {
+        Transport::Tcp6 { connection, buffer }
+    }
+
+    fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role {
+        Role::Connection6 { index, bound }
+    }
+
+    fn listener_role(index: u32) -> Role {
+        Role::Listener6(index)
+    }
+
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {
         stack.ndp_ask(interface, address, ask);
     }
@@ -223,7 +309,7 @@ impl Family for Ipv6Addr {
         header.emit(room, len + ipv6::FRAGMENT_LEN).ok()
     }
 
-    fn cut(
+    fn cut_packet(
         packet: &[u8],
         progress: Progress,
         identifications: &mut Identifications,

@@ -139,7 +139,11 @@ impl Stack {
             return Err(Drop::Icmp4Unrelated);
         }
         let told = match quote.header.protocol {
-            Protocol::TCP => self.tcp_error(&quote, verdict, now),
+            Protocol::TCP => {
+                let ends = (quote.header.source, quote.header.destination);
+                let (ports, sequence) = (quote.ports(), quote.tcp_sequence());
+                self.tcp_error(ends, ports, sequence, verdict, now)
+            }
             Protocol::UDP => {
                 let ends = (quote.header.source, quote.header.destination);
                 self.udp_error(ends, quote.ports(), verdict, now)

@@ -259,7 +259,7 @@ impl Stack {
         } else {
             self.stats.count(Counter::FragmentsSent);
             let place = place.get_mut(..mtu)?;
-            A::cut(bytes, packet.progress, &mut self.identifications, place)?
+            A::cut_packet(bytes, packet.progress, &mut self.identifications, place)?
         };
         match next {
             Some(next) => packets.advance(index, next),

@@ -23,7 +23,7 @@ use crate::udp::socket::Holder as PortHolder;
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::{SocketAddr, SocketAddrV4};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use tcp::{Connection, Events, Instant, Outcome};
 use wire::udp;
@@ -38,13 +38,15 @@ const QUESTION: usize = 512;
 
 /// What carries a question at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Transport {
+pub(crate) enum Transport {
     /// Nothing.
     None,
     /// A port.
     Udp { port: u16 },
     /// A connection, at this index, with this buffer.
     Tcp { connection: u32, buffer: usize },
+    /// The same over IPv6.
+    Tcp6 { connection: u32, buffer: usize },
 }
 
 #[derive(Debug)]
@@ -87,8 +89,17 @@ impl Transports {
 
     fn buffer(&mut self, query: u16) -> Option<&mut Buffer> {
         match self.get(query) {
-            Transport::Tcp { buffer, .. } => self.buffers.get_mut(buffer),
+            Transport::Tcp { buffer, .. } | Transport::Tcp6 { buffer, .. } => {
+                self.buffers.get_mut(buffer)
+            }
             Transport::None | Transport::Udp { .. } => None,
+        }
+    }
+
+    /// Nobody has the buffer any more.
+    fn give_back(&mut self, buffer: usize) {
+        if let Some(buffer) = self.buffers.get_mut(buffer) {
+            buffer.taken = false;
         }
     }
 
@@ -120,8 +131,8 @@ impl Stack {
                 }
                 Work::OpenTcp { query, server } => {
                     let asked = match server {
-                        SocketAddr::V4(server) => self.ask_by_stream(query, server, now),
-                        SocketAddr::V6(_) => None,
+                        SocketAddr::V4(to) => self.ask_by_stream(query, (*to.ip(), to.port()), now),
+                        SocketAddr::V6(to) => self.ask_by_stream(query, (*to.ip(), to.port()), now),
                     };
                     if asked.is_none() {
                         self.names.resolver.unreachable(query, now);
@@ -185,8 +196,13 @@ impl Stack {
     }
 
     /// Opens a connection for a question.
-    fn ask_by_stream(&mut self, query: QueryId, server: SocketAddrV4, now: Instant) -> Option<()> {
-        let path = self.path(*server.ip(), None)?;
+    fn ask_by_stream<A: Family>(
+        &mut self,
+        query: QueryId,
+        (to, port): (A, u16),
+        now: Instant,
+    ) -> Option<()> {
+        let path = self.path(to, None)?;
         let buffer = self
             .names
             .transports
@@ -196,28 +212,30 @@ impl Stack {
         let tuple = |local_port| Tuple {
             local: path.source,
             local_port,
-            remote: *server.ip(),
-            remote_port: server.port(),
+            remote: to,
+            remote_port: port,
         };
-        let tables = &self.tcp;
+        let tables = self.tcp.tables.of::<A>();
         let shard = self.config.shard;
         let port = bindings::ephemeral(&mut self.rng, |port| {
             let tuple = tuple(port);
-            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tables.find(&tuple).is_none()
+            shard.is_none_or(|shard| A::has_flow(&shard, &tuple)) && tables.find(&tuple).is_none()
         })?;
         let tuple = tuple(port);
         let options = SocketOptions {
             no_delay: true,
             ..SocketOptions::new(self.config.ttl)
         };
-        let setup = self.setup(&tuple, path.mtu, &options, None, now);
+        let setup = self.setup::<A>(&tuple, path.mtu, &options, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
         tcp.give_room(u32::try_from(ROOM).ok()?, now);
-        let mut conn = Conn::new(tcp, tuple, self.tcp.way_number(&path));
+        let mut conn = Conn::new(tcp, tuple, self.tcp.tables.of_mut::<A>().way_number(&path));
         conn.ttl = self.config.ttl;
         conn.set_holder(Holder::Query(query.0));
-        let connection = self.tcp.connections.insert(conn)?;
+        let connection = self.tcp.tables.of_mut::<A>().connections.insert(conn)?;
         self.tcp
+            .tables
+            .of_mut::<A>()
             .demux
             .insert(&tuple, Target::Connection(connection));
         if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
@@ -225,14 +243,19 @@ impl Stack {
         }
         self.names
             .transports
-            .set(query.0, Transport::Tcp { connection, buffer });
-        self.send_question(query, connection, now);
-        self.settle(connection, now);
+            .set(query.0, A::transport(connection, buffer));
+        self.send_question::<A>(query, connection, now);
+        self.settle::<A>(connection, now);
         Some(())
     }
 
     /// Queues the question on its connection; it leaves when the connection stands.
-    fn send_question(&mut self, query: QueryId, connection: u32, now: Instant) -> Option<()> {
+    fn send_question<A: Family>(
+        &mut self,
+        query: QueryId,
+        connection: u32,
+        now: Instant,
+    ) -> Option<()> {
         let mut question = [0; QUESTION];
         let len = self
             .names
@@ -242,7 +265,12 @@ impl Stack {
         for piece in question.get(..len)?.chunks(INLINE_PAYLOAD) {
             let source = Source::Inline(self.inline.keep(owner, piece)?);
             let length = u32::try_from(piece.len()).ok()?;
-            let conn = self.tcp.connections.at_mut(connection)?;
+            let conn = self
+                .tcp
+                .tables
+                .of_mut::<A>()
+                .connections
+                .at_mut(connection)?;
             let end = conn.queued().saturating_add(length.into());
             let send = Send {
                 token: Token::default(),
@@ -256,19 +284,19 @@ impl Stack {
             }
             conn.tcp.queue(length);
         }
-        self.settle(connection, now);
+        self.settle::<A>(connection, now);
         Some(())
     }
 
     /// Something happened to a connection of the resolver's.
-    pub(crate) fn query_connection(
+    pub(crate) fn query_connection<A: Family>(
         &mut self,
         query: u16,
         connection: u32,
         outcome: &Outcome,
         now: Instant,
     ) {
-        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) else {
             return;
         };
         let (from, upto) = (conn.told(), conn.arrived());
@@ -305,18 +333,20 @@ impl Stack {
                 }
             }
             Transport::Tcp { connection, buffer } => {
-                if let Some(buffer) = self.names.transports.buffers.get_mut(buffer) {
-                    buffer.taken = false;
-                }
-                self.leave_connection(query.0, connection, now);
+                self.names.transports.give_back(buffer);
+                self.leave_connection::<Ipv4Addr>(query.0, connection, now);
+            }
+            Transport::Tcp6 { connection, buffer } => {
+                self.names.transports.give_back(buffer);
+                self.leave_connection::<Ipv6Addr>(query.0, connection, now);
             }
         }
         self.names.transports.set(query.0, Transport::None);
     }
 
     /// The resolver has what it wants, or gives up: nobody waits for the rest.
-    fn leave_connection(&mut self, query: u16, connection: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+    fn leave_connection<A: Family>(&mut self, query: u16, connection: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) else {
             return;
         };
         if conn.holder() != Holder::Query(query) {
@@ -326,16 +356,16 @@ impl Stack {
         let mut sends = core::mem::replace(&mut conn.sends, Chain::EMPTY);
         let answered = conn.acked() == conn.queued() && !conn.is(Fact::Over);
         self.forget_requests(&mut sends);
-        let Some(conn) = self.tcp.connections.at_mut(connection) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) else {
             return;
         };
         if conn.is(Fact::Over) {
-            self.tcp_forget(connection);
+            self.tcp_forget::<A>(connection);
         } else if answered {
             let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
-            self.apply_outcome(connection, &outcome, now);
+            self.apply_outcome::<A>(connection, &outcome, now);
         } else {
-            self.tcp_abort(connection, None, now);
+            self.tcp_abort::<A>(connection, None, now);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::demux::{Demux, Target};
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::hash::{Hasher, Tuple};
 use crate::id::{ClientId, SocketId};
 use crate::ip::out::Path;
@@ -27,7 +28,7 @@ use crate::tcp::listener::Listener;
 use crate::tcp::time_wait::TimeWaiting;
 use crate::tcp::ways::{UsedUp, Way, WayNumber, Ways};
 use ::tcp::{Instant, Limits, MOST_QUEUED, Shared};
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where a connection is in its life with its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +93,9 @@ pub(crate) enum Fact {
 
 /// A connection.
 #[derive(Debug)]
-pub(crate) struct Conn {
+pub(crate) struct Conn<A = Ipv4Addr> {
     pub(crate) tcp: ::tcp::Connection,
-    pub(crate) tuple: Tuple<Ipv4Addr>,
+    pub(crate) tuple: Tuple<A>,
     /// Bytes to send, and since when.
     pub(crate) sends: Chain,
     /// Room to receive into; before it, as long as that is untold, its beginning.
@@ -124,8 +125,8 @@ impl Fact {
     }
 }
 
-impl Conn {
-    pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<Ipv4Addr>, way: WayNumber) -> Self {
+impl<A: Family> Conn<A> {
+    pub(crate) fn new(tcp: ::tcp::Connection, tuple: Tuple<A>, way: WayNumber) -> Self {
         Self {
             tcp,
             tuple,
@@ -305,30 +306,58 @@ impl Conn {
 #[derive(Debug)]
 pub(crate) struct Tcp {
     pub(crate) shared: Shared,
-    pub(crate) connections: Table<Conn>,
+    pub(crate) tables: Both,
+}
+
+/// A set for each family.
+#[derive(Debug)]
+pub(crate) struct Both {
+    pub(crate) v4: Tables<Ipv4Addr>,
+    pub(crate) v6: Tables<Ipv6Addr>,
+}
+
+impl Both {
+    /// Those of the family named.
+    #[inline(always)]
+    pub(crate) fn of<A: Family>(&self) -> &Tables<A> {
+        A::tables(self)
+    }
+
+    /// Those of the family named.
+    #[inline(always)]
+    pub(crate) fn of_mut<A: Family>(&mut self) -> &mut Tables<A> {
+        A::tables_mut(self)
+    }
+}
+
+/// The tables of one family.
+#[derive(Debug)]
+pub(crate) struct Tables<A> {
+    pub(crate) connections: Table<Conn<A>>,
     pub(crate) asides: Asides,
-    pub(crate) ways: Ways<Ipv4Addr>,
-    pub(crate) half_open: Table<HalfOpen>,
+    pub(crate) ways: Ways<A>,
+    pub(crate) half_open: Table<HalfOpen<A>>,
     pub(crate) half_open_order: Queues,
-    pub(crate) time_waits: Table<TimeWaiting>,
+    pub(crate) time_waits: Table<TimeWaiting<A>>,
     pub(crate) time_wait_order: Queues,
-    pub(crate) listeners: Table<Listener>,
+    pub(crate) listeners: Table<Listener<A>>,
     pub(crate) demux: Demux,
     /// Local ports of sockets that are bound, listening or not; by socket name.
-    pub(crate) bindings: Bindings<Ipv4Addr, SocketId>,
+    pub(crate) bindings: Bindings<A, SocketId>,
     /// Listening sockets by port.
-    pub(crate) listening: Bindings<Ipv4Addr, u32>,
+    pub(crate) listening: Bindings<A, u32>,
     /// The secret of what a connection begins with: its initial sequence number (RFC 6528), and what
     /// its timestamps count from (RFC 7323 5.4).
     pub(crate) secret: Hasher,
     pub(crate) cookies: Cookies,
     pub(crate) fast_opens: FastOpens,
-    pub(crate) cookie_cache: CookieCache<Ipv4Addr>,
-    pub(crate) path_mtus: PathMtus<Ipv4Addr>,
+    pub(crate) cookie_cache: CookieCache<A>,
+    pub(crate) path_mtus: PathMtus<A>,
 }
 
 impl Tcp {
-    pub(crate) fn new(config: &Config, rng: &mut Rng) -> Self {
+    /// `rng` and `other` are the families' secrets' sources.
+    pub(crate) fn new(config: &Config, rng: &mut Rng, other: &mut Rng) -> Self {
         let limits = Limits {
             orphan_timeout: config.fin_wait_2,
             hole_lists: config.disordered,
@@ -340,13 +369,30 @@ impl Tcp {
             max_window: config.largest_window,
             ..Limits::default()
         };
-        let counts = [config.connections, config.half_open, config.time_waits];
-        let [connections, half_open, time_waits] = counts.map(|count| count as usize);
-        let listeners = config.listeners as usize;
         let mut shared = Shared::new(limits);
         shared.seed(rng.u64());
         Self {
             shared,
+            tables: Both {
+                v4: Tables::new(config, config.connections, rng),
+                v6: Tables::new(config, config.connections6, other),
+            },
+        }
+    }
+
+    /// When the timer of a connection over this family is due.
+    pub(crate) fn deadline<A: Family>(&self, connection: u32) -> Option<Instant> {
+        let conn = self.tables.of::<A>().connections.at(connection)?;
+        conn.tcp.next_deadline(&self.shared)
+    }
+}
+
+impl<A: Family> Tables<A> {
+    fn new(config: &Config, connections: u32, rng: &mut Rng) -> Self {
+        let counts = [connections, config.half_open, config.time_waits];
+        let [connections, half_open, time_waits] = counts.map(|count| count as usize);
+        let listeners = config.listeners as usize;
+        Self {
             connections: Table::new(connections),
             asides: Asides::new(connections),
             ways: Ways::new(config.neighbours as usize, rng),
@@ -366,14 +412,8 @@ impl Tcp {
         }
     }
 
-    /// When a connection's timer is due.
-    pub(crate) fn deadline(&self, connection: u32) -> Option<Instant> {
-        let conn = self.connections.at(connection)?;
-        conn.tcp.next_deadline(&self.shared)
-    }
-
     /// The number of the way that a path is, found just now.
-    pub(crate) fn way_number(&mut self, path: &Path) -> WayNumber {
+    pub(crate) fn way_number(&mut self, path: &Path<A>) -> WayNumber {
         self.ways.heed_version(path.version);
         let way = Way::from(path);
         let number = self.ways.number(way).or_else(|UsedUp| {
@@ -388,14 +428,14 @@ impl Tcp {
 
     /// All bytes before this position of the peer's stream are urgent, as far as its client does not know
     /// of them: so many.
-    pub(crate) fn urgent(&self, conn: &Conn) -> u64 {
+    pub(crate) fn urgent(&self, conn: &Conn<A>) -> u64 {
         let aside = self.asides.get(&conn.aside);
         aside.urgent_to.saturating_sub(conn.told())
     }
 
     /// The half-open record of a connection whose peer has not acknowledged our SYN.
     #[inline]
-    pub(crate) fn early(&self, conn: &Conn) -> Option<u32> {
+    pub(crate) fn early(&self, conn: &Conn<A>) -> Option<u32> {
         self.asides.get(&conn.aside).early.map(Early::index)
     }
 
@@ -408,7 +448,7 @@ impl Tcp {
 
     /// Whose segments between these ends are.
     #[inline]
-    pub(crate) fn find(&self, tuple: &Tuple<Ipv4Addr>) -> Option<Target> {
+    pub(crate) fn find(&self, tuple: &Tuple<A>) -> Option<Target> {
         self.demux.find(tuple, |target| {
             let ends = match target {
                 Target::Connection(index) => self.connections.at(index).map(|it| it.tuple),
@@ -420,7 +460,7 @@ impl Tcp {
     }
 
     /// Segments between these ends are nobody's any more, if they were this one's.
-    pub(crate) fn part(&mut self, tuple: &Tuple<Ipv4Addr>, target: Target) {
+    pub(crate) fn part(&mut self, tuple: &Tuple<A>, target: Target) {
         let (connections, half_open) = (&self.connections, &self.half_open);
         let time_waits = &self.time_waits;
         self.demux.remove(tuple, target, |other| match other {
@@ -462,10 +502,10 @@ mod tests {
             shared: false,
             version,
         };
-        let way = tcp.way_number(&path);
+        let way = tcp.tables.v4.way_number(&path);
         let connection = Connection::connect(setup, &tcp.shared, Instant::ZERO);
         let conn = Conn::new(connection, tuple, way);
-        tcp.connections.insert(conn).unwrap()
+        tcp.tables.v4.connections.insert(conn).unwrap()
     }
 
     #[test]
@@ -474,13 +514,13 @@ mod tests {
             connections: 3,
             ..Config::default()
         };
-        let mut tcp = Tcp::new(&config, &mut Rng::new([9; 32]));
+        let mut tcp = Tcp::new(&config, &mut Rng::new([9; 32]), &mut Rng::new([8; 32]));
         let is_known = |tcp: &Tcp, index| {
-            let conn = tcp.connections.at(index);
-            conn.is_some_and(|conn| tcp.ways.get(conn.way).is_some())
+            let conn = tcp.tables.v4.connections.at(index);
+            conn.is_some_and(|conn| tcp.tables.v4.ways.get(conn.way).is_some())
         };
         let (first, second) = (connection(&mut tcp, 0), connection(&mut tcp, 0));
-        let way = |tcp: &Tcp, index| tcp.connections.at(index).map(|conn| conn.way);
+        let way = |tcp: &Tcp, index| tcp.tables.v4.connections.at(index).map(|conn| conn.way);
         assert!(is_known(&tcp, first) && way(&tcp, first) == way(&tcp, second));
         // The numbers are used up, and begin again: nobody takes another's way for its own.
         let path = |version| Path {
@@ -492,7 +532,7 @@ mod tests {
             version,
         };
         for version in 1..200_000 {
-            tcp.way_number(&path(version));
+            tcp.tables.v4.way_number(&path(version));
             assert!(!is_known(&tcp, first) && !is_known(&tcp, second));
         }
         let third = connection(&mut tcp, 7);
@@ -501,9 +541,13 @@ mod tests {
 
     #[test]
     fn a_holder_is_kept_as_it_was() {
-        let mut tcp = Tcp::new(&Config::default(), &mut Rng::new([9; 32]));
+        let mut tcp = Tcp::new(
+            &Config::default(),
+            &mut Rng::new([9; 32]),
+            &mut Rng::new([8; 32]),
+        );
         let index = connection(&mut tcp, 0);
-        let conn = tcp.connections.at_mut(index).unwrap();
+        let conn = tcp.tables.v4.connections.at_mut(index).unwrap();
         let mut slab = crate::slab::Slab::new(9);
         let client = ClientId(slab.insert(()).unwrap());
         let socket = SocketId(slab.insert(()).unwrap());

@@ -194,7 +194,7 @@ impl Stack {
         let interface = self.interfaces.get_mut(id.index())?;
         let way = (interface.summing(), interface.longest_payload);
         let cut = interface.cut.as_mut()?;
-        let conn = self.tcp.connections.at_mut(cut.connection);
+        let conn = self.tcp.tables.v4.connections.at_mut(cut.connection);
         let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.nets.v4.routes.version()))
         else {
             interface.cut = None;
@@ -214,12 +214,12 @@ impl Stack {
             },
         };
         let identification = next_identification(&mut self.identification);
-        let asides = &mut self.tcp.asides;
+        let asides = &mut self.tcp.tables.v4.asides;
         let written = cut.write(way, identification, conn, asides, &sends, draft);
         let Some((extent, segment)) = written else {
             let index = cut.connection;
             interface.cut = None;
-            self.tcp_abort(index, Some(SocketError::BadMemory), now);
+            self.tcp_abort::<Ipv4Addr>(index, Some(SocketError::BadMemory), now);
             return None;
         };
         let sent = Sent {

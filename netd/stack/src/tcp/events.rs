@@ -6,6 +6,7 @@
 use crate::config::Half;
 use crate::error::SocketError;
 use crate::event::EventKind;
+use crate::family::Family;
 use crate::id::Token;
 use crate::inline::Inline;
 use crate::loans::Loans;
@@ -19,9 +20,15 @@ use ::tcp::Instant;
 
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
-    pub(crate) fn tcp_tell(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
-        self.commit(index);
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn tcp_tell<A: Family>(
+        &mut self,
+        index: u32,
+        telling: &mut Telling<'_>,
+        now: Instant,
+    ) -> bool {
+        self.commit::<A>(index);
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return true;
         };
         let before = telling.published();
@@ -29,59 +36,61 @@ impl Stack {
             Self::tell_received(conn, &mut self.requests, telling, now)
                 && (conn.sends.is_empty()
                     || Self::tell_sent(
-                        index,
+                        self.numbering.number(A::connection(index)),
                         conn,
                         (
                             &mut self.requests,
                             &mut self.inline,
                             &mut self.loans,
-                            &mut self.tcp.asides,
+                            &mut tables.asides,
                         ),
                         telling,
                     ))
         } else {
-            self.tell_all(index, telling, now)
+            self.tell_all::<A>(index, telling, now)
         };
         // Acknowledgements may leave now, also for what was told before the ring was full. (A full
         // ring alone gives nothing to send: to wake the connection then would be to spin.)
         if telling.published() > before {
-            self.settle(index, now);
+            self.settle::<A>(index, now);
         }
         told
     }
 
-    fn tell_all(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
-        if !(self.tell_beginning(index, telling) && self.tell_remarks(index, telling)) {
+    fn tell_all<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        if !(self.tell_beginning::<A>(index, telling) && self.tell_remarks::<A>(index, telling)) {
             return false;
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return true;
         };
         if !(Self::tell_received(conn, &mut self.requests, telling, now)
-            && self.tell_eof(index, telling, now))
+            && self.tell_eof::<A>(index, telling, now))
         {
             return false;
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return true;
         };
         let stores = (
             &mut self.requests,
             &mut self.inline,
             &mut self.loans,
-            &mut self.tcp.asides,
+            &mut tables.asides,
         );
-        if !Self::tell_sent(index, conn, stores, telling) {
+        let number = self.numbering.number(A::connection(index));
+        if !Self::tell_sent(number, conn, stores, telling) {
             return false;
         }
         // The end tells of all sends that are left.
         let is_ending = conn.is(Fact::Over) || conn.is(Fact::OurFinAcked);
-        let is_kept = is_ending && !conn.sends.is_empty() && self.loans.keep(index, u64::MAX);
-        is_kept || self.tell_end(index, telling)
+        let is_kept = is_ending && !conn.sends.is_empty() && self.loans.keep(number, u64::MAX);
+        is_kept || self.tell_end::<A>(index, telling)
     }
 
-    fn tell_beginning(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn tell_beginning<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return true;
         };
         if !conn.is(Fact::Untold) {
@@ -136,13 +145,14 @@ impl Stack {
         conn.set(Fact::Untold, false);
         conn.note_change();
         // From now on its bytes are the client's to find.
-        self.commit(index);
+        self.commit::<A>(index);
         true
     }
 
     /// What no request asked for: urgent bytes, doubt.
-    fn tell_remarks(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn tell_remarks<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return true;
         };
         let Some(socket) = conn.socket() else {
@@ -150,7 +160,7 @@ impl Stack {
         };
         let (socket, token) = (Some(socket), Token::default());
         if conn.is(Fact::UrgentIsNews) {
-            let aside = self.tcp.asides.get(&conn.aside);
+            let aside = tables.asides.get(&conn.aside);
             let bytes = aside.urgent_to.saturating_sub(conn.told());
             if bytes > 0 && !telling.tell(socket, token, EventKind::Urgent { bytes }) {
                 return false;
@@ -168,8 +178,8 @@ impl Stack {
 
     /// Tells of bytes that have come, room after room.
     #[inline]
-    fn tell_received(
-        conn: &mut Conn,
+    fn tell_received<A: Family>(
+        conn: &mut Conn<A>,
         requests: &mut Requests,
         telling: &mut Telling<'_>,
         now: Instant,
@@ -187,8 +197,8 @@ impl Stack {
     /// Tells of bytes that have come into the first room. (Mostly one is all: what is known of many
     /// before the first would be more work than the first.)
     #[inline(never)]
-    fn tell_room(
-        conn: &mut Conn,
+    fn tell_room<A: Family>(
+        conn: &mut Conn<A>,
         room: Room,
         requests: &mut Requests,
         telling: &mut Telling<'_>,
@@ -228,9 +238,9 @@ impl Stack {
         true
     }
 
-    fn tell_eof(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
-        self.publish_end(index, now);
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn tell_eof<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) -> bool {
+        self.publish_end::<A>(index, now);
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return true;
         };
         let socket = conn.socket();
@@ -247,28 +257,28 @@ impl Stack {
 
     /// Once the client knows of everything before it, the end of the stream may be acknowledged: the
     /// client will find it whenever it looks.
-    pub(crate) fn publish_end(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn publish_end<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         if conn.at_eof() && !conn.is(Fact::EndPublished) {
             conn.note(Fact::EndPublished);
             let outcome = conn.tcp.publish_fin(&mut self.tcp.shared, now);
-            self.apply_outcome(index, &outcome, now);
+            self.apply_outcome::<A>(index, &outcome, now);
         }
     }
 
     /// Tells of sends whose bytes have come and that no frame refers to any more.
-    fn tell_sent(
-        index: u32,
-        conn: &mut Conn,
+    fn tell_sent<A: Family>(
+        number: u32,
+        conn: &mut Conn<A>,
         (requests, inline, loans, asides): (&mut Requests, &mut Inline, &mut Loans, &mut Asides),
         telling: &mut Telling<'_>,
     ) -> bool {
         let socket = conn.socket();
         while let Some(send) = requests.first_send(&conn.sends) {
             let end = send.end(conn.queued());
-            if end > conn.acked() || loans.keep(index, end) {
+            if end > conn.acked() || loans.keep(number, end) {
                 break;
             }
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
@@ -283,21 +293,28 @@ impl Stack {
         true
     }
 
-    fn tell_end(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    fn tell_end<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return true;
         };
         let (is_over, error) = (conn.is(Fact::Over), conn.error());
         let ended = is_over.then_some(error.unwrap_or(SocketError::Closed));
         // A close cancels the rooms before anything else ends.
         let told = if conn.is_closing() {
-            self.tell_failed(index, Half::Receive, Some(SocketError::Cancelled), telling)
-                && self.tell_failed(index, Half::Send, ended, telling)
+            self.tell_failed::<A>(index, Half::Receive, Some(SocketError::Cancelled), telling)
+                && self.tell_failed::<A>(index, Half::Send, ended, telling)
         } else {
-            self.tell_failed(index, Half::Send, ended, telling)
-                && self.tell_failed(index, Half::Receive, ended, telling)
+            self.tell_failed::<A>(index, Half::Send, ended, telling)
+                && self.tell_failed::<A>(index, Half::Receive, ended, telling)
         };
-        let Some(conn) = self.tcp.connections.at_mut(index).filter(|_| told) else {
+        let Some(conn) = self
+            .tcp
+            .tables
+            .of_mut::<A>()
+            .connections
+            .at_mut(index)
+            .filter(|_| told)
+        else {
             return false;
         };
         if let Some(error) = error.filter(|_| is_over && !conn.is(Fact::ErrorTold)) {
@@ -307,18 +324,21 @@ impl Stack {
             }
             conn.note(Fact::ErrorTold);
         }
-        self.tell_closed(index, telling)
+        self.tell_closed::<A>(index, telling)
     }
 
     /// Tells what waits of one half that it ends so, if it does.
-    fn tell_failed(
+    fn tell_failed<A: Family>(
         &mut self,
         index: u32,
         half: Half,
         error: Option<SocketError>,
         telling: &mut Telling<'_>,
     ) -> bool {
-        let (Some(conn), Some(error)) = (self.tcp.connections.at_mut(index), error) else {
+        let (Some(conn), Some(error)) = (
+            self.tcp.tables.of_mut::<A>().connections.at_mut(index),
+            error,
+        ) else {
             return true;
         };
         let socket = conn.socket();
@@ -343,11 +363,12 @@ impl Stack {
         }
     }
 
-    fn tell_closed(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn tell_closed<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return true;
         };
-        let closing = self.tcp.asides.get(&conn.aside).closing;
+        let closing = tables.asides.get(&conn.aside).closing;
         let Some(token) = closing.filter(|_| conn.is_closing()) else {
             return true;
         };
@@ -358,10 +379,10 @@ impl Stack {
             return false;
         }
         conn.set_holder(Holder::Nobody);
-        let asides = &mut self.tcp.asides;
+        let asides = &mut tables.asides;
         asides.change(&mut conn.aside, |aside| aside.closing = None);
         if conn.is(Fact::Over) {
-            self.tcp_forget(index);
+            self.tcp_forget::<A>(index);
         }
         true
     }

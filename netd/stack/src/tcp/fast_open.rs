@@ -12,17 +12,16 @@
 //! Spec: RFC 7413 4.1.2 (cookies), 4.2.2 (server and client), 5.1 (limit).
 
 use crate::demux::Target;
+use crate::family::Family;
 use crate::hash::Tuple;
 use crate::memory::ClientMemory;
 use crate::rng::Rng;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::Tcp;
+use crate::tcp::connection::Tables;
 use crate::tcp::cookies::Cookies;
 use crate::tcp::half_open::HalfOpen;
-use crate::timers::Timer;
 use ::tcp::{EarlySegment, Emit, Events, FastOpen, Instant, Mss, Outcome, SynEntry};
-use core::net::Ipv4Addr;
 use core::num::NonZeroU32;
 use core::time::Duration;
 use wire::Drop;
@@ -93,12 +92,17 @@ impl FastOpens {
     }
 
     /// The cookie of a peer: a keyed hash of both addresses (RFC 7413 section 4.1.2).
-    fn cookie(&mut self, rng: &mut Rng, tuple: &Tuple<Ipv4Addr>, now: Instant) -> FastOpenCookie {
+    fn cookie<A: Family>(
+        &mut self,
+        rng: &mut Rng,
+        tuple: &Tuple<A>,
+        now: Instant,
+    ) -> FastOpenCookie {
         let tick = self.secrets.make(rng, now);
         self.cookie_of(tuple, tick)
     }
 
-    fn cookie_of(&self, tuple: &Tuple<Ipv4Addr>, tick: u64) -> FastOpenCookie {
+    fn cookie_of<A: Family>(&self, tuple: &Tuple<A>, tick: u64) -> FastOpenCookie {
         let addresses = Tuple {
             local_port: 0,
             remote_port: 0,
@@ -108,10 +112,10 @@ impl FastOpens {
         FastOpenCookie::from_slice(&hash.to_be_bytes()).unwrap_or_default()
     }
 
-    fn judge(
+    fn judge<A: Family>(
         &mut self,
         rng: &mut Rng,
-        tuple: &Tuple<Ipv4Addr>,
+        tuple: &Tuple<A>,
         cookie: &FastOpenCookie,
         now: Instant,
     ) -> Proof {
@@ -143,7 +147,7 @@ impl FastOpens {
     }
 }
 
-impl Tcp {
+impl<A: Family> Tables<A> {
     /// The connection whose SYN-ACK a half-open record is for, if it is one already.
     pub(crate) fn early_connection(&self, half_open: u32) -> Option<u32> {
         let record = self.half_open.at(half_open)?;
@@ -163,16 +167,16 @@ impl Tcp {
 impl Stack {
     /// What the Fast Open option of a SYN leads to, if the listener knows of it (RFC 7413 section
     /// 4.2.2, steps 1 and 2).
-    pub(crate) fn heed_fast_open(
+    pub(crate) fn heed_fast_open<A: Family>(
         &mut self,
         listener: u32,
-        tuple: &Tuple<Ipv4Addr>,
+        tuple: &Tuple<A>,
         segment: &Segment<'_>,
         entry: &mut SynEntry,
         room: u64,
         now: Instant,
     ) -> Way {
-        let listener = self.tcp.listeners.at(listener);
+        let listener = self.tcp.tables.of::<A>().listeners.at(listener);
         let is_on = listener.is_some_and(|listener| listener.options.fast_open);
         let Some(cookie) = segment.header.options.fast_open.filter(|_| is_on) else {
             return Way::Handshake;
@@ -181,7 +185,7 @@ impl Stack {
             entry.tell_fast_open();
             return Way::Handshake;
         }
-        let opens = &mut self.tcp.fast_opens;
+        let opens = &mut self.tcp.tables.of_mut::<A>().fast_opens;
         match opens.judge(&mut self.rng, tuple, &cookie, now) {
             Proof::Good => {}
             Proof::Ageing => entry.tell_fast_open(),
@@ -205,10 +209,10 @@ impl Stack {
     ///
     /// # Errors
     /// There is no place, or the client is not there: the peer will try again.
-    pub(crate) fn open_at_once<M: ClientMemory>(
+    pub(crate) fn open_at_once<A: Family, M: ClientMemory>(
         &mut self,
         listener: u32,
-        tuple: Tuple<Ipv4Addr>,
+        tuple: Tuple<A>,
         entry: SynEntry,
         segment: &Segment<'_>,
         memory: &mut M,
@@ -221,39 +225,44 @@ impl Stack {
         };
         let early = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .half_open
             .insert(record)
             .ok_or(Drop::TcpSynOverflow)?;
-        self.tcp.half_open_order.push(0, early);
-        let connection = self.establish(listener, tuple, None, entry.open_at_once(now), now);
+        self.tcp.tables.of_mut::<A>().half_open_order.push(0, early);
+        let connection = self.establish::<A>(listener, tuple, None, entry.open_at_once(now), now);
         let Ok(index) = connection else {
-            self.forget_half_open(early);
+            self.forget_half_open::<A>(early);
             return connection.map(|_| ());
         };
         self.stats.count(Counter::FastOpens);
-        self.tcp.fast_opens.pending += 1;
+        self.tcp.tables.of_mut::<A>().fast_opens.pending += 1;
         self.tcp
+            .tables
+            .of_mut::<A>()
             .set_aside(index, |aside| aside.early = Early::at(early));
         self.timers
-            .set(Timer::HalfOpen(early), Some(entry.next_deadline()));
+            .set(A::half_open_timer(early), Some(entry.next_deadline()));
         // Room first, so that the bytes find some.
-        self.pair(listener, now);
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        self.pair::<A>(listener, now);
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
         let len = segment.payload_len();
         let outcome = conn
             .tcp
             .take_syn(&mut self.tcp.shared, &segment.header, len, now);
-        self.carry_out(index, &outcome, segment, memory, now)
+        self.carry_out::<A, M>(index, &outcome, segment, memory, now)
     }
 
     /// The SYN-ACK of a half-open record, if it is due, with its cookie.
-    pub(crate) fn syn_answer(&mut self, index: u32, now: Instant) -> Option<Header> {
-        let record = self.tcp.half_open.at_mut(index)?;
+    pub(crate) fn syn_answer<A: Family>(&mut self, index: u32, now: Instant) -> Option<Header> {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let record = tables.half_open.at_mut(index)?;
         let mut header = record.entry.output(now)?;
         if record.entry.tells_fast_open() {
-            let opens = &mut self.tcp.fast_opens;
+            let opens = &mut tables.fast_opens;
             header.options.fast_open = Some(opens.cookie(&mut self.rng, &record.tuple, now));
             self.stats.count(Counter::FastOpenCookiesSent);
         }
@@ -261,10 +270,14 @@ impl Stack {
     }
 
     /// The SYN-ACK of a connection that has not sent it yet, or is to send it again.
-    pub(crate) fn early_output(&mut self, index: u32, now: Instant) -> Option<Emit> {
-        let early = self.tcp.early(self.tcp.connections.at(index)?)?;
-        let header = self.syn_answer(early, now)?;
-        let conn = self.tcp.connections.at_mut(index)?;
+    pub(crate) fn early_output<A: Family>(&mut self, index: u32, now: Instant) -> Option<Emit> {
+        let early = self
+            .tcp
+            .tables
+            .of::<A>()
+            .early(self.tcp.tables.of::<A>().connections.at(index)?)?;
+        let header = self.syn_answer::<A>(early, now)?;
+        let conn = self.tcp.tables.of_mut::<A>().connections.at_mut(index)?;
         conn.tcp.early_answer(header)
     }
 
@@ -272,33 +285,34 @@ impl Stack {
     ///
     /// # Errors
     /// The connection is not to see it.
-    pub(crate) fn early_input(
+    pub(crate) fn early_input<A: Family>(
         &mut self,
         index: u32,
         early: u32,
         segment: &Segment<'_>,
     ) -> Result<(), Drop> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
         let tuple = conn.tuple;
         match conn.tcp.judge_early(&segment.header) {
             EarlySegment::SynAgain => {
-                if let Some(record) = self.tcp.half_open.at_mut(early) {
+                if let Some(record) = tables.half_open.at_mut(early) {
                     record.entry.answer_again();
                 }
-                self.tcp_wake(index);
+                self.tcp_wake::<A>(index);
                 Err(Drop::TcpDuplicate)
             }
             EarlySegment::Refused(reset) => {
-                self.send_bare(&tuple, reset);
+                self.send_bare::<A>(&tuple, reset);
                 Err(Drop::TcpBadHandshake)
             }
             EarlySegment::Completes => {
-                let asides = &mut self.tcp.asides;
+                let asides = &mut tables.asides;
                 asides.change(&mut conn.aside, |aside| aside.early = None);
-                self.tcp.fast_opens.pending = self.tcp.fast_opens.pending.saturating_sub(1);
-                self.forget_half_open(early);
+                tables.fast_opens.pending = tables.fast_opens.pending.saturating_sub(1);
+                self.forget_half_open::<A>(early);
                 Ok(())
             }
             EarlySegment::Other => Ok(()),
@@ -307,7 +321,7 @@ impl Stack {
 
     /// A segment has come for a connection that we open, `early` bytes of which have left with the
     /// SYN: has the handshake told us anything (RFC 7413 section 4.2.2, client)?
-    pub(crate) fn learn_fast_open(
+    pub(crate) fn learn_fast_open<A: Family>(
         &mut self,
         index: u32,
         early: u32,
@@ -318,18 +332,17 @@ impl Stack {
         if !outcome.events.contains(Events::ESTABLISHED) {
             return;
         }
-        let Some(conn) = self.tcp.connections.at(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at(index) else {
             return;
         };
         let told = header.options.fast_open;
         if let Some(cookie) = told.filter(|cookie| !cookie.as_slice().is_empty())
             && header.flags.contains(Flags::SYN)
         {
-            let mss = header.options.mss.map_or(Mss::DEFAULT_V4, Mss::at_least);
+            let mss = header.options.mss.map_or(A::DEFAULT_MSS, Mss::at_least);
             let fast_open = FastOpen { cookie, mss };
-            self.tcp
-                .cookie_cache
-                .learn(conn.tuple.remote, fast_open, now);
+            tables.cookie_cache.learn(conn.tuple.remote, fast_open, now);
         }
         if outcome.acked > 0 {
             self.stats.count(Counter::FastOpensTaken);
@@ -339,8 +352,8 @@ impl Stack {
     }
 
     /// A connection has ended before its SYN-ACK was acknowledged.
-    pub(crate) fn early_over(&mut self, early: u32, was_reset: bool, now: Instant) {
-        self.tcp.fast_opens.end(was_reset, now);
-        self.forget_half_open(early);
+    pub(crate) fn early_over<A: Family>(&mut self, early: u32, was_reset: bool, now: Instant) {
+        self.tcp.tables.of_mut::<A>().fast_opens.end(was_reset, now);
+        self.forget_half_open::<A>(early);
     }
 }

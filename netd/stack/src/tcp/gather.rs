@@ -2,6 +2,7 @@
 //!
 //! *Owns* the walk over the sends; where each lies is [`Store`]'s to know.
 
+use crate::family::Family;
 use crate::memory::ClientMemory;
 use crate::nodes::Cursor;
 use crate::packed::Requests;
@@ -20,9 +21,9 @@ impl<M: ClientMemory> Sends<'_, M> {
     /// Adds `len` bytes of the stream from `offset` on to a payload, or as many as have room. `None`
     /// when the client's memory is gone.
     #[inline]
-    pub(crate) fn gather(
+    pub(crate) fn gather<A: Family>(
         &self,
-        conn: &mut Conn,
+        conn: &mut Conn<A>,
         asides: &mut Asides,
         offset: u64,
         len: usize,
@@ -60,9 +61,9 @@ impl<M: ClientMemory> Sends<'_, M> {
 
     /// The same of bytes that are in several sends, or far from the last.
     #[inline(never)]
-    fn gather_some(
+    fn gather_some<A: Family>(
         &self,
-        conn: &mut Conn,
+        conn: &mut Conn<A>,
         asides: &mut Asides,
         mut offset: u64,
         mut len: usize,

@@ -5,10 +5,10 @@
 //!
 //! Spec: RFC 9293 3.10.7; RFC 5927 for ICMP errors.
 
-use crate::actors::Actor;
 use crate::burst::Landing;
 use crate::demux::Target;
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::hash::Tuple;
 use crate::icmp::input::Verdict;
 use crate::id::InterfaceId;
@@ -23,18 +23,15 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::ways::WayNumber;
-use crate::timers::Timer;
 use ::tcp::{Events, Fate, Instant, Outcome, Place, Seq, State};
-use core::net::Ipv4Addr;
-use wire::ipv4::{self, Quote};
 use wire::tcp::{Flags, Header, Segment};
-use wire::{Drop, Ecn, Headroom, Protocol, Pseudo, Seal, Sum};
+use wire::{Drop, Ecn, Headroom, Protocol, Seal, Sum};
 
 impl Stack {
     /// Takes in a segment.
-    pub(crate) fn tcp_input<M: ClientMemory>(
+    pub(crate) fn tcp_input<A: Family, M: ClientMemory>(
         &mut self,
-        incoming: &Incoming<'_>,
+        incoming: &Incoming<'_, A>,
         memory: &mut M,
         now: Instant,
     ) -> Result<Landing, Drop> {
@@ -52,76 +49,82 @@ impl Stack {
             remote: incoming.source(),
             remote_port: segment.header.src_port,
         };
-        let after = match self.tcp.find(&tuple) {
+        let after = match self.tcp.tables.of::<A>().find(&tuple) {
             Some(Target::Connection(index)) => {
-                return self.connection_input(index, &segment, mark, memory, now);
+                return self.connection_input::<A, M>(index, &segment, mark, memory, now);
             }
             Some(Target::HalfOpen(index)) => {
-                self.half_open_input(index, &segment, memory, now)?;
+                self.half_open_input::<A, M>(index, &segment, memory, now)?;
                 return Ok(None);
             }
-            Some(Target::TimeWait(index)) => Some(self.time_wait_input(index, &segment, now)?),
+            Some(Target::TimeWait(index)) => Some(self.time_wait_input::<A>(index, &segment, now)?),
             None => None,
         };
-        match self.tcp.listening.find(tuple.local, tuple.local_port) {
-            Some(listener) => self.syn_input(listener, tuple, &segment, after, memory, now)?,
-            None => self.refuse(tuple, &segment)?,
+        match self
+            .tcp
+            .tables
+            .of::<A>()
+            .listening
+            .find(tuple.local, tuple.local_port)
+        {
+            Some(listener) => {
+                self.syn_input::<A, M>(listener, tuple, &segment, after, memory, now)?;
+            }
+            None => self.refuse::<A>(tuple, &segment)?,
         }
         Ok(None)
     }
 
     /// Answers a segment that is for nobody (RFC 9293 3.10.7.1).
-    pub(crate) fn refuse(
+    pub(crate) fn refuse<A: Family>(
         &mut self,
-        tuple: Tuple<Ipv4Addr>,
+        tuple: Tuple<A>,
         segment: &Segment<'_>,
     ) -> Result<(), Drop> {
         if self.adoption.is_under_way {
             return Err(Drop::TcpAdoption);
         }
         if let Some(header) = ::tcp::refuse(&segment.header, segment.payload_len()) {
-            self.send_bare(&tuple, header);
+            self.send_bare::<A>(&tuple, header);
         }
         Err(Drop::TcpNoSocket)
     }
 
     /// Queues a segment without payload for the link, of no socket in particular.
-    pub(crate) fn send_bare(&mut self, tuple: &Tuple<Ipv4Addr>, header: Header) {
-        self.send_bare_as((self.config.ttl, 0), tuple, header);
+    pub(crate) fn send_bare<A: Family>(&mut self, tuple: &Tuple<A>, header: Header) {
+        self.send_bare_as::<A>((self.config.ttl, 0), tuple, header);
     }
 
     /// The same, with the time to live and the codepoint that a socket has chosen (RFC 9293
     /// 3.9.1.9: of all segments of its connection). Ports are filled in here.
-    pub(crate) fn send_bare_as(
+    pub(crate) fn send_bare_as<A: Family>(
         &mut self,
         chosen: (u8, u8),
-        tuple: &Tuple<Ipv4Addr>,
+        tuple: &Tuple<A>,
         header: Header,
     ) {
         if let Some(path) = self.path(tuple.remote, Some(tuple.local)) {
-            self.send_bare_by(&path, chosen, tuple, header);
+            self.send_bare_by::<A>(&path, chosen, tuple, header);
         }
     }
 
     /// The same, by a way that is known.
-    pub(crate) fn send_bare_by(
+    pub(crate) fn send_bare_by<A: Family>(
         &mut self,
-        path: &Path,
+        path: &Path<A>,
         (ttl, dscp): (u8, u8),
-        tuple: &Tuple<Ipv4Addr>,
+        tuple: &Tuple<A>,
         mut header: Header,
     ) {
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
-        let pseudo = Pseudo::v4(tuple.local, tuple.remote);
+        let pseudo = A::pseudo(tuple.local, tuple.remote);
         let seal = Seal::Full {
             pseudo,
             payload: Sum::ZERO,
         };
-        let ip = ipv4::Header {
-            dscp,
-            ..self.header(path, tuple.remote, Protocol::TCP, ttl)
-        };
+        let chosen = (ttl, dscp, Ecn::NotCapable);
+        let ip = self.marked_header(path, tuple.remote, Protocol::TCP, chosen);
         let len = header.header_len();
         if self.queue_packet(path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
@@ -134,7 +137,7 @@ impl Stack {
     }
 
     /// A segment for a connection.
-    pub(crate) fn connection_input<M: ClientMemory>(
+    pub(crate) fn connection_input<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         segment: &Segment<'_>,
@@ -142,14 +145,15 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Result<Landing, Drop> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
-        if let Some(early) = self.tcp.asides.get(&conn.aside).early {
+        if let Some(early) = tables.asides.get(&conn.aside).early {
             let early = early.index();
-            self.early_input(index, early, segment)?;
+            self.early_input::<A>(index, early, segment)?;
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };
         let len = segment.payload_len();
@@ -158,14 +162,14 @@ impl Stack {
             .tcp
             .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
         if let Some(early) = early {
-            self.learn_fast_open(index, early, &segment.header, &outcome, now);
+            self.learn_fast_open::<A>(index, early, &segment.header, &outcome, now);
         }
-        self.carry_out(index, &outcome, segment, memory, now)?;
-        Ok(outcome.place.map(|_| index))
+        self.carry_out::<A, M>(index, &outcome, segment, memory, now)?;
+        Ok(outcome.place.and_then(|_| A::landing(index)))
     }
 
     /// Does what a segment means to a connection.
-    pub(crate) fn carry_out<M: ClientMemory>(
+    pub(crate) fn carry_out<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         outcome: &Outcome,
@@ -174,25 +178,25 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         if let Some(place) = outcome.place
-            && self.place(index, place, segment, memory).is_err()
+            && self.place::<A, M>(index, place, segment, memory).is_err()
         {
             // The protocol counts on these bytes: without them the connection is worth nothing.
-            self.tcp_abort(index, Some(SocketError::BadMemory), now);
+            self.tcp_abort::<A>(index, Some(SocketError::BadMemory), now);
             return Err(Drop::ClientMemoryGone);
         }
-        self.apply_outcome(index, outcome, now);
+        self.apply_outcome::<A>(index, outcome, now);
         outcome.drop.map_or(Ok(()), Err)
     }
 
     /// Copies payload to its place in the client's rooms.
-    fn place<M: ClientMemory>(
+    fn place<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         place: Place,
         segment: &Segment<'_>,
         memory: &mut M,
     ) -> Result<(), Gone> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return Err(Gone);
         };
         if conn.is(Fact::ReceiveClosed) {
@@ -200,7 +204,7 @@ impl Stack {
         }
         let (skip, len) = (place.skip as usize, place.len as usize);
         let Some(client) = conn.client() else {
-            return self.place_answer(index, place, segment);
+            return self.place_answer::<A>(index, place, segment);
         };
         let first = self.requests.start(&conn.rooms);
         let (range, used) = self.requests.space_at(first).ok_or(Gone)?;
@@ -226,8 +230,8 @@ impl Stack {
     /// The same of bytes that lie in several slices, or in several rooms: the first in this one, so
     /// many bytes behind its beginning.
     #[inline(never)]
-    fn place_in_parts(
-        (conn, requests): (&Conn, &Requests),
+    fn place_in_parts<A: Family>(
+        (conn, requests): (&Conn<A>, &Requests),
         (mut room, mut at): (Cursor, u64),
         place: Place,
         segment: &Segment<'_>,
@@ -258,13 +262,19 @@ impl Stack {
 
     /// Copies payload that no client waits for: a name server's answer.
     #[inline(never)]
-    fn place_answer(
+    fn place_answer<A: Family>(
         &mut self,
         index: u32,
         place: Place,
         segment: &Segment<'_>,
     ) -> Result<(), Gone> {
-        let holder = self.tcp.connections.at(index).map(|conn| conn.holder());
+        let holder = self
+            .tcp
+            .tables
+            .of::<A>()
+            .connections
+            .at(index)
+            .map(|conn| conn.holder());
         let Some(Holder::Query(query)) = holder else {
             return Err(Gone);
         };
@@ -277,11 +287,11 @@ impl Stack {
     }
 
     /// Does what a call on a connection says is to be done.
-    pub(crate) fn apply_outcome(&mut self, index: u32, outcome: &Outcome, now: Instant) {
+    pub(crate) fn apply_outcome<A: Family>(&mut self, index: u32, outcome: &Outcome, now: Instant) {
         if !outcome.is_plain() {
-            self.apply_remarks(index, outcome);
+            self.apply_remarks::<A>(index, outcome);
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         if outcome.acked > 0 {
@@ -298,21 +308,22 @@ impl Stack {
             || conn.is(Fact::UrgentIsNews)
             || !outcome.events.is_empty();
         if let Some(client) = conn.client().filter(|_| news) {
-            self.tell(client, Actor::Connection(index));
+            self.tell(client, A::connection(index));
         }
         if let Holder::Query(query) = holder {
-            self.query_connection(query, index, outcome, now);
+            self.query_connection::<A>(query, index, outcome, now);
         }
         if receive_closed {
-            self.publish_end(index, now);
+            self.publish_end::<A>(index, now);
         }
-        self.settle(index, now);
+        self.settle::<A>(index, now);
     }
 
     /// What is neither bytes nor their acknowledgement: few calls bring any of it.
     #[cold]
-    fn apply_remarks(&mut self, index: u32, outcome: &Outcome) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn apply_remarks<A: Family>(&mut self, index: u32, outcome: &Outcome) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return;
         };
         let was_established = conn.is(Fact::Established);
@@ -320,9 +331,9 @@ impl Stack {
             let before = conn.arrived().saturating_sub(outcome.advanced);
             let end = before.saturating_add(outcome.urgent.into());
             // RFC 9293 3.8.5 (MUST-32): told of when it is new and whenever it moves.
-            if end > self.tcp.asides.get(&conn.aside).urgent_to {
+            if end > tables.asides.get(&conn.aside).urgent_to {
                 conn.note(Fact::UrgentIsNews);
-                let asides = &mut self.tcp.asides;
+                let asides = &mut tables.asides;
                 asides.change(&mut conn.aside, |aside| aside.urgent_to = end);
             }
         }
@@ -362,13 +373,13 @@ impl Stack {
             self.stats.count(Counter::TcpActiveOpens);
         }
         if let Some(reset) = outcome.reply {
-            self.send_bare_as(chosen, &tuple, reset.header());
+            self.send_bare_as::<A>(chosen, &tuple, reset.header());
         }
     }
 
     /// After every call on a connection: its timer, its turn to send, and whether it is still one.
-    pub(crate) fn settle(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    pub(crate) fn settle<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
         if conn.is(Fact::Over) {
@@ -378,38 +389,38 @@ impl Stack {
             Fate::Continues => {
                 let deadline = conn.tcp.next_deadline(&self.tcp.shared);
                 let wakes = conn.tcp.may_send().then_some(conn.way);
-                self.timers.set_connection(index, deadline);
+                A::set_connection_timer(&mut self.timers, index, deadline);
                 if let Some(way) = wakes {
-                    self.wake_by(way, index);
+                    self.wake_by::<A>(way, index);
                 }
             }
-            Fate::TimeWait | Fate::Closed => self.tcp_finish(index, now),
+            Fate::TimeWait | Fate::Closed => self.tcp_finish::<A>(index, now),
         }
     }
 
     /// It is the connection's turn to send, in time.
-    pub(crate) fn tcp_wake(&mut self, index: u32) {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    pub(crate) fn tcp_wake<A: Family>(&mut self, index: u32) {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
-        self.wake_by(conn.way, index);
+        self.wake_by::<A>(conn.way, index);
     }
 
     #[inline]
-    pub(crate) fn wake_by(&mut self, way: WayNumber, index: u32) {
-        let number = self.numbering.number(Actor::Connection(index));
+    pub(crate) fn wake_by<A: Family>(&mut self, way: WayNumber, index: u32) {
+        let number = self.numbering.number(A::connection(index));
         if self.senders.holds(number) {
             return;
         }
-        let way = self.tcp.ways.get(way);
+        let way = self.tcp.tables.of::<A>().ways.get(way);
         let interface = way.map_or(InterfaceId::LOOPBACK, |way| way.interface);
         self.senders
             .push_if_free(Self::ready_queue(interface), number);
     }
 
     /// The connection is over: only what its client has not been told of remains.
-    pub(crate) fn tcp_finish(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn tcp_finish<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         if conn.is(Fact::Over) {
@@ -425,38 +436,50 @@ impl Stack {
         if !conn.is(Fact::Established) {
             self.stats.count(Counter::TcpFailedOpens);
         }
-        if let Some(conn) = self.tcp.connections.at(index)
-            && let Some(early) = self.tcp.early(conn)
+        if let Some(conn) = self.tcp.tables.of::<A>().connections.at(index)
+            && let Some(early) = self.tcp.tables.of::<A>().early(conn)
         {
-            self.tcp.set_aside(index, |aside| aside.early = None);
-            self.early_over(early, was_reset, now);
+            self.tcp
+                .tables
+                .of_mut::<A>()
+                .set_aside(index, |aside| aside.early = None);
+            self.early_over::<A>(early, was_reset, now);
         }
-        self.timers.disarm(Timer::Connection(index));
+        self.timers.disarm(A::connection_timer(index));
         self.forget_cut(index);
         self.senders
-            .remove(self.numbering.number(Actor::Connection(index)));
+            .remove(self.numbering.number(A::connection(index)));
         match record {
-            Some(record) => self.time_wait_start(record, &tuple, index),
-            None => self.tcp.part(&tuple, Target::Connection(index)),
+            Some(record) => self.time_wait_start::<A>(record, &tuple, index),
+            None => self
+                .tcp
+                .tables
+                .of_mut::<A>()
+                .part(&tuple, Target::Connection(index)),
         }
         match holder {
-            Holder::Absent | Holder::Nobody => self.tcp_forget(index),
+            Holder::Absent | Holder::Nobody => self.tcp_forget::<A>(index),
             Holder::Query(query) => self.query_refused(query, now),
             Holder::Listener(listener) => {
-                if let Some(listener) = self.tcp.listeners.at_mut(listener) {
+                if let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(listener) {
                     listener.queue.remove(&index);
                 }
-                self.tcp_forget(index);
+                self.tcp_forget::<A>(index);
             }
             Holder::Socket(client, _) | Holder::Closing(client) => {
-                self.tell(client, Actor::Connection(index));
+                self.tell(client, A::connection(index));
             }
         }
     }
 
     /// Ends a connection at once, with a reset if the peer knows of it.
-    pub(crate) fn tcp_abort(&mut self, index: u32, error: Option<SocketError>, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn tcp_abort<A: Family>(
+        &mut self,
+        index: u32,
+        error: Option<SocketError>,
+        now: Instant,
+    ) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         if conn.is(Fact::Over) {
@@ -468,70 +491,77 @@ impl Stack {
         let tuple = conn.tuple;
         let outcome = conn.tcp.abort(&mut self.tcp.shared);
         if let Some(reset) = outcome.reply {
-            self.send_bare(&tuple, reset.header());
+            self.send_bare::<A>(&tuple, reset.header());
         }
-        self.tcp_finish(index, now);
+        self.tcp_finish::<A>(index, now);
     }
 
     /// Takes a connection that is over, and told of, out of the table.
-    pub(crate) fn tcp_forget(&mut self, index: u32) {
-        let number = self.numbering.number(Actor::Connection(index));
+    pub(crate) fn tcp_forget<A: Family>(&mut self, index: u32) {
+        let number = self.numbering.number(A::connection(index));
         self.senders.remove(number);
         self.dirty.remove(number);
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return;
         };
         let (mut sends, mut rooms) = (conn.sends, conn.rooms);
-        self.tcp.asides.give_back(&mut conn.aside);
-        self.forget_record(index);
-        self.loans.forget(index);
-        self.tcp.connections.remove_at(index);
+        tables.asides.give_back(&mut conn.aside);
+        self.forget_record::<A>(index);
+        self.loans.forget(number);
+        let tables = self.tcp.tables.of_mut::<A>();
+        tables.connections.remove_at(index);
         self.forget_requests(&mut sends);
         self.forget_requests(&mut rooms);
     }
 
     /// A connection's timer fired.
-    pub(crate) fn fire_connection(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn fire_connection<A: Family>(&mut self, index: u32, now: Instant) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return;
         };
         let outcome = conn.tcp.fire(&mut self.tcp.shared, now);
         if conn.tcp.is_fast_open_in_doubt() {
-            self.tcp.cookie_cache.spare(conn.tuple.remote, now);
+            tables.cookie_cache.spare(conn.tuple.remote, now);
         }
-        self.apply_outcome(index, &outcome, now);
-        self.doubt(index);
+        self.apply_outcome::<A>(index, &outcome, now);
+        self.doubt::<A>(index);
     }
 
     /// A client is told once that its connection is in doubt (RFC 9293 3.9.1.8, MUST-47).
-    fn doubt(&mut self, index: u32) {
-        let Some(conn) = self.tcp.connections.at(index) else {
+    fn doubt<A: Family>(&mut self, index: u32) {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
         let is_news = !conn.is(Fact::DoubtTold) && conn.doubt().is_some();
         if let Some(client) = conn.client().filter(|_| is_news) {
-            self.tell(client, Actor::Connection(index));
+            self.tell(client, A::connection(index));
         }
     }
 
-    /// An error about a segment of ours came.
-    pub(crate) fn tcp_error(&mut self, quote: &Quote<'_>, verdict: Verdict, now: Instant) -> bool {
-        let (Some((local_port, remote_port)), Some(sequence)) =
-            (quote.ports(), quote.tcp_sequence())
-        else {
+    /// An error about a segment of ours between these addresses and ports came, which had this number.
+    pub(crate) fn tcp_error<A: Family>(
+        &mut self,
+        (local, remote): (A, A),
+        ports: Option<(u16, u16)>,
+        sequence: Option<u32>,
+        verdict: Verdict,
+        now: Instant,
+    ) -> bool {
+        let (Some((local_port, remote_port)), Some(sequence)) = (ports, sequence) else {
             return false;
         };
-        let (local, remote) = (quote.header.source, quote.header.destination);
         let tuple = Tuple {
             local,
             local_port,
             remote,
             remote_port,
         };
-        let Some(Target::Connection(index)) = self.tcp.find(&tuple) else {
+        let Some(Target::Connection(index)) = self.tcp.tables.of::<A>().find(&tuple) else {
             return false;
         };
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return false;
         };
         // RFC 5927 4.1: only about what is in flight.
@@ -539,17 +569,17 @@ impl Stack {
             return false;
         }
         if let Some(mtu) = verdict.mtu {
-            self.path_is_narrow(index, quote, mtu, now);
+            self.path_is_narrow::<A>(index, remote, mtu, now);
             return true;
         }
         // RFC 5927 5.2: once established, no error ends a connection; its own timers will. Before,
         // it is the answer that the client waits for (RFC 5461 4.1).
         if verdict.error != SocketError::TooBig {
             if conn.tcp.state() == State::SynSent {
-                self.tcp_abort(index, Some(verdict.error), now);
+                self.tcp_abort::<A>(index, Some(verdict.error), now);
             } else {
                 conn.heed_router(Some(verdict.error));
-                self.doubt(index);
+                self.doubt::<A>(index);
             }
         }
         true

@@ -3,10 +3,9 @@
 //! *Owns* the accept queue and the accepts that wait, and pairs them first come, first served.
 //! *Never* holds bytes: a connection that nobody accepts has no room, so its window is closed.
 
-use crate::actors::Actor;
-use crate::client::Role;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
+use crate::family::Family;
 use crate::id::{ClientId, SocketId, Token};
 use crate::nodes::Chain;
 use crate::option_sets::OptionSet;
@@ -18,14 +17,16 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Holder};
 use ::tcp::{AcceptQueue, Instant};
-use core::net::SocketAddrV4;
+use core::net::SocketAddr;
 
 /// A listening socket.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub(crate) struct Listener<A> {
     pub(crate) client: ClientId,
     pub(crate) socket: Option<SocketId>,
-    pub(crate) local: SocketAddrV4,
+    /// What it is bound to; unspecified: all addresses.
+    pub(crate) address: A,
+    pub(crate) port: u16,
     pub(crate) options: SocketOptions,
     pub(crate) backlog: u16,
     /// Its half-open connections.
@@ -36,7 +37,12 @@ pub(crate) struct Listener {
     pub(crate) closing: Option<Token>,
 }
 
-impl Listener {
+impl<A: Family> Listener<A> {
+    /// Our end.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.address.end(self.port)
+    }
+
     /// Whether as many connections wait to be accepted as may.
     pub(crate) fn is_full(&self) -> bool {
         self.queue.waiting() >= usize::from(self.backlog)
@@ -63,9 +69,10 @@ impl Listener {
 
 impl Stack {
     /// Pairs connections that wait with accepts that wait.
-    pub(crate) fn pair(&mut self, index: u32, now: Instant) {
+    pub(crate) fn pair<A: Family>(&mut self, index: u32, now: Instant) {
         loop {
-            let Some(listener) = self.tcp.listeners.at_mut(index) else {
+            let tables = self.tcp.tables.of_mut::<A>();
+            let Some(listener) = tables.listeners.at_mut(index) else {
                 return;
             };
             let Some(connection) = listener.queue.first().copied() else {
@@ -94,10 +101,7 @@ impl Stack {
                     return;
                 }
             }
-            let role = Role::Connection {
-                index: connection,
-                bound: None,
-            };
+            let role = A::connection_role(connection, None);
             let set = name.and_then(|name| self.clients.socket(client, name).ok());
             let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
             let Ok(socket) = self.clients.create(client, role, set) else {
@@ -105,7 +109,7 @@ impl Stack {
                 return;
             };
             listener.queue.pop();
-            let Some(conn) = self.tcp.connections.at_mut(connection) else {
+            let Some(conn) = tables.connections.at_mut(connection) else {
                 self.requests.discard(&mut rooms);
                 return;
             };
@@ -125,22 +129,25 @@ impl Stack {
             if accepted.range.length > 0 {
                 conn.tcp.give_room(accepted.range.length, now);
             }
-            self.tell(client, Actor::Connection(connection));
+            self.tell(client, A::connection(connection));
             if set == OptionSet::INITIAL {
                 // It has begun with these.
-                self.settle(connection, now);
+                self.settle::<A>(connection, now);
                 continue;
             }
             let options = *self.clients.option_sets.get(set);
             // A connection that cannot be watched as wished is still one.
-            if self.connection_options(connection, options, now).is_err() {
+            if self
+                .connection_options::<A>(connection, options, now)
+                .is_err()
+            {
                 self.stats.count(Counter::TcpUnwatched);
             }
         }
     }
 
     /// Posts an accept.
-    pub(crate) fn listener_accept(
+    pub(crate) fn listener_accept<A: Family>(
         &mut self,
         index: u32,
         accept: Accept,
@@ -149,6 +156,8 @@ impl Stack {
         let limit = u32::from(self.config.requests_per_socket);
         let listener = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .listeners
             .at_mut(index)
             .ok_or(AcceptError::NotListening)?;
@@ -159,14 +168,20 @@ impl Stack {
         self.requests
             .push(&mut listener.accepts, owner, Request::Accept(accept))
             .map_err(|_| AcceptError::TooMany)?;
-        self.pair(index, now);
+        self.pair::<A>(index, now);
         Ok(())
     }
 
     /// Takes an accept back.
-    pub(crate) fn listener_cancel(&mut self, index: u32, token: Token) -> Result<(), CancelError> {
+    pub(crate) fn listener_cancel<A: Family>(
+        &mut self,
+        index: u32,
+        token: Token,
+    ) -> Result<(), CancelError> {
         let listener = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .listeners
             .at_mut(index)
             .ok_or(CancelError::BadSocket)?;
@@ -180,42 +195,46 @@ impl Stack {
             return Err(CancelError::NotFound);
         }
         let client = listener.client;
-        self.tell(client, Actor::Listener(index));
+        self.tell(client, A::listener(index));
         Ok(())
     }
 
     /// Stops listening: who waits to be accepted is reset, half-open connections are forgotten.
-    pub(crate) fn listener_stop(&mut self, index: u32, now: Instant) {
-        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+    pub(crate) fn listener_stop<A: Family>(&mut self, index: u32, now: Instant) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(listener) = tables.listeners.at_mut(index) else {
             return;
         };
-        self.tcp.listening.remove(listener.local.port(), index);
-        while let Some(listener) = self.tcp.listeners.at_mut(index)
+        tables.listening.remove(listener.port, index);
+        while let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index)
             && let Some(connection) = listener.queue.pop()
         {
-            if let Some(conn) = self.tcp.connections.at_mut(connection) {
+            if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) {
                 conn.set_holder(Holder::Nobody);
             }
-            self.tcp_abort(connection, None, now);
+            self.tcp_abort::<A>(connection, None, now);
         }
         let mine = |at: u32, stack: &Self| {
             stack
                 .tcp
+                .tables
+                .of::<A>()
                 .half_open
                 .at(at)
                 .is_some_and(|half_open| half_open.listener == index)
         };
-        for at in 0..u32::try_from(self.tcp.half_open.limit()).unwrap_or(u32::MAX) {
+        let limit = self.tcp.tables.of::<A>().half_open.limit();
+        for at in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
             if mine(at, self) {
-                self.forget_half_open(at);
+                self.forget_half_open::<A>(at);
             }
         }
     }
 
     /// Ends a listener, which tells its client when everything has ended.
-    pub(crate) fn listener_close(&mut self, index: u32, token: Token, now: Instant) {
-        self.listener_stop(index, now);
-        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+    pub(crate) fn listener_close<A: Family>(&mut self, index: u32, token: Token, now: Instant) {
+        self.listener_stop::<A>(index, now);
+        let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index) else {
             return;
         };
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
@@ -226,24 +245,31 @@ impl Stack {
         listener.closing = Some(token);
         listener.socket = None;
         let client = listener.client;
-        self.tell(client, Actor::Listener(index));
+        self.tell(client, A::listener(index));
     }
 
     /// Forgets a listener without telling anybody.
-    pub(crate) fn listener_forget(&mut self, index: u32) {
-        self.dirty
-            .remove(self.numbering.number(Actor::Listener(index)));
-        let Some(mut listener) = self.tcp.listeners.remove_at(index) else {
+    pub(crate) fn listener_forget<A: Family>(&mut self, index: u32) {
+        self.dirty.remove(self.numbering.number(A::listener(index)));
+        let Some(mut listener) = self.tcp.tables.of_mut::<A>().listeners.remove_at(index) else {
             return;
         };
-        self.tcp.listening.remove(listener.local.port(), index);
+        self.tcp
+            .tables
+            .of_mut::<A>()
+            .listening
+            .remove(listener.port, index);
         self.forget_requests(&mut listener.accepts);
         self.forget_requests(&mut listener.notices);
     }
 
     /// Tells everything there is to tell; `false` when the client's ring is full.
-    pub(crate) fn listener_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
-        let Some(listener) = self.tcp.listeners.at_mut(index) else {
+    pub(crate) fn listener_tell<A: Family>(
+        &mut self,
+        index: u32,
+        telling: &mut Telling<'_>,
+    ) -> bool {
+        let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index) else {
             return true;
         };
         let id = listener.socket;
@@ -262,7 +288,7 @@ impl Stack {
             if !telling.tell(id, token, EventKind::Closed) {
                 return false;
             }
-            self.listener_forget(index);
+            self.listener_forget::<A>(index);
         }
         true
     }

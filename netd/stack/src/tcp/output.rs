@@ -5,6 +5,7 @@
 
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::Path;
@@ -16,18 +17,16 @@ use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::gather::Sends;
-use crate::timers::Timer;
 use ::tcp::{Emit, Fate, Instant, State};
-use core::net::Ipv4Addr;
 use wire::tcp::Flags;
-use wire::{Drop, EtherType, Headroom, Protocol, Pseudo, ethernet, ipv4};
+use wire::{Drop, Headroom, Protocol, ethernet};
 
 /// Where the checksum lies in the header.
 pub(crate) const CHECKSUM_OFFSET: u16 = 16;
 
 impl Stack {
     /// Writes a connection's next segment.
-    pub(crate) fn tcp_output<M: ClientMemory>(
+    pub(crate) fn tcp_output<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         turn: Turn,
@@ -36,8 +35,8 @@ impl Stack {
         now: Instant,
     ) -> Option<Sent> {
         let id = turn.link;
-        let Some(path) = self.tcp_path(index) else {
-            return self.tcp_lost(index, turn, now);
+        let Some(path) = self.tcp_path::<A>(index) else {
+            return self.tcp_lost::<A>(index, turn, now);
         };
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
@@ -47,37 +46,38 @@ impl Stack {
             match self.link_address(id, path.next_hop, now) {
                 Found::Known(mac) => draft.address_to(mac),
                 Found::Wait(neighbour) => {
-                    let waiting = self.waiting_senders::<Ipv4Addr>(neighbour);
+                    let waiting = self.waiting_senders::<A>(neighbour);
                     return self.end_turn(turn, Next::Waits(waiting));
                 }
                 Found::Unreachable => is_reachable = false,
             }
         }
-        self.commit(index);
-        let early = self.early_output(index, now);
+        self.commit::<A>(index);
+        let early = self.early_output::<A>(index, now);
         let interface = self.interfaces.get(id.index());
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return self.end_turn(turn, Next::Idle);
         };
         if !is_reachable && conn.tcp.state() == State::SynSent {
-            self.tcp_abort(index, Some(SocketError::HostUnreachable), now);
+            self.tcp_abort::<A>(index, Some(SocketError::HostUnreachable), now);
             return self.end_turn(turn, Next::Idle);
         }
-        let most = interface.map_or(0, |it| it.longest());
+        let longest = interface.map_or(0, |it| it.longest());
+        let most = if A::IS_CUT { longest } else { 0 };
         let mut emit = match early {
             None => conn.tcp.output(&mut self.tcp.shared, most, now),
             early => early,
         };
         let is_over = conn.tcp.fate() != Fate::Continues;
         let deadline = conn.tcp.next_deadline(&self.tcp.shared);
-        self.timers.set_connection(index, deadline);
+        A::set_connection_timer(&mut self.timers, index, deadline);
         let sent = match &mut emit {
             Some(emit) if is_reachable => {
                 let is_last = emit.is_last;
                 self.end_turn(turn, if is_last { Next::Idle } else { Next::Later });
-                let sent = self.tcp_write(index, emit, &path, draft, memory, now);
+                let sent = self.tcp_write::<A, M>(index, emit, &path, draft, memory, now);
                 if sent.is_none() {
-                    self.tcp_abort(index, Some(SocketError::BadMemory), now);
+                    self.tcp_abort::<A>(index, Some(SocketError::BadMemory), now);
                 }
                 sent
             }
@@ -90,51 +90,52 @@ impl Stack {
             None => self.end_turn(turn, Next::Idle),
         };
         if is_over {
-            self.tcp_finish(index, now);
+            self.tcp_finish::<A>(index, now);
         }
         sent
     }
 
     /// The way to the peer, looked up again when routes have changed.
     #[inline]
-    pub(crate) fn tcp_path(&mut self, index: u32) -> Option<Path> {
-        let version = self.nets.v4.routes.version();
-        self.tcp.ways.heed_version(version);
-        let conn = self.tcp.connections.at(index)?;
-        if let Some(way) = self.tcp.ways.get(conn.way) {
+    pub(crate) fn tcp_path<A: Family>(&mut self, index: u32) -> Option<Path<A>> {
+        let version = self.net::<A>().routes.version();
+        let tables = self.tcp.tables.of_mut::<A>();
+        tables.ways.heed_version(version);
+        let conn = tables.connections.at(index)?;
+        if let Some(way) = tables.ways.get(conn.way) {
             return Some(way.starting_at(conn.tuple.local, version));
         }
-        self.tcp_find_path(index)
+        self.tcp_find_path::<A>(index)
     }
 
     #[cold]
-    fn tcp_find_path(&mut self, index: u32) -> Option<Path> {
-        let tuple = self.tcp.connections.at(index)?.tuple;
+    fn tcp_find_path<A: Family>(&mut self, index: u32) -> Option<Path<A>> {
+        let tuple = self.tcp.tables.of::<A>().connections.at(index)?.tuple;
         let path = self.path(tuple.remote, Some(tuple.local))?;
-        let way = self.tcp.way_number(&path);
-        if let Some(conn) = self.tcp.connections.at_mut(index) {
+        let way = self.tcp.tables.of_mut::<A>().way_number(&path);
+        if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) {
             conn.way = way;
         }
         Some(path)
     }
 
     /// No way leads to the peer any more: who is not connected yet is told, who is waits.
-    fn tcp_lost(&mut self, index: u32, turn: Turn, now: Instant) -> Option<Sent> {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    fn tcp_lost<A: Family>(&mut self, index: u32, turn: Turn, now: Instant) -> Option<Sent> {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return self.end_turn(turn, Next::Idle);
         };
         if conn.tcp.state() == State::SynSent {
-            self.tcp_abort(index, Some(SocketError::NetworkUnreachable), now);
+            self.tcp_abort::<A>(index, Some(SocketError::NetworkUnreachable), now);
             return self.end_turn(turn, Next::Idle);
         }
         let lost = conn.tcp.output(&mut self.tcp.shared, 0, now).is_some();
         let fate = conn.tcp.fate();
         self.timers.set(
-            Timer::Connection(index),
+            A::connection_timer(index),
             conn.tcp.next_deadline(&self.tcp.shared),
         );
         if fate != Fate::Continues {
-            self.tcp_finish(index, now);
+            self.tcp_finish::<A>(index, now);
             return self.end_turn(turn, Next::Idle);
         }
         if !lost {
@@ -145,38 +146,35 @@ impl Stack {
     }
 
     /// Writes a segment into a frame, from the network header on; of a super-segment, the first frame.
-    fn tcp_write<M: ClientMemory>(
+    fn tcp_write<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         emit: &mut Emit,
-        path: &Path,
+        path: &Path<A>,
         draft: &mut Draft<'_>,
         memory: &M,
         now: Instant,
     ) -> Option<Sent> {
-        let conn = self.tcp.connections.at(index)?;
+        let conn = self.tcp.tables.of::<A>().connections.at(index)?;
         let (tuple, ttl, dscp) = (conn.tuple, conn.ttl, conn.dscp);
         let header = &mut emit.header;
         header.src_port = tuple.local_port;
         header.dst_port = tuple.remote_port;
-        let ip = ipv4::Header {
-            // RFC 9293 3.9.1.9 (SHLD-22): as it was chosen.
-            dscp,
-            ecn: emit.ecn,
-            ..self.header(path, tuple.remote, Protocol::TCP, ttl)
-        };
-        if emit.len > u32::from(emit.segment_len) {
-            self.cut(index, emit, &ip, path, draft.destination())?;
+        // RFC 9293 3.9.1.9 (SHLD-22): as it was chosen.
+        let chosen = (ttl, dscp, emit.ecn);
+        let ip = self.marked_header(path, tuple.remote, Protocol::TCP, chosen);
+        if A::IS_CUT && emit.len > u32::from(emit.segment_len) {
+            A::cut(self, index, emit, &ip, path, draft.destination())?;
             return self.output_cut(path.interface, draft, memory, now);
         }
         let summing = self.interfaces.get(path.interface.index())?.summing();
         let len = usize::try_from(emit.len).ok()?;
         let header_len = header.header_len();
-        let headers = ethernet::HEADER_LEN + ipv4::HEADER_LEN + header_len;
+        let headers = ethernet::HEADER_LEN + A::HEADER_LEN + header_len;
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, draft, summed)?;
         payload.of(Lender {
-            connection: index,
+            connection: self.numbering.number(A::connection(index)),
             from: emit.stream_offset,
         });
         let sends = Sends {
@@ -186,29 +184,29 @@ impl Stack {
                 memory,
             },
         };
-        let conn = self.tcp.connections.at_mut(index)?;
-        let asides = &mut self.tcp.asides;
+        let tables = self.tcp.tables.of_mut::<A>();
+        let (conn, asides) = (tables.connections.at_mut(index)?, &mut tables.asides);
         sends.gather(conn, asides, emit.stream_offset, len, &mut payload)?;
         let Payload { extent, sum, .. } = payload;
         if extent.len() != len {
             return None;
         }
         self.stats.taken_out(extent);
-        let seal = summing.seal(Pseudo::v4(tuple.local, tuple.remote), sum);
+        let seal = summing.seal(A::pseudo(tuple.local, tuple.remote), sum);
         let mut room = Headroom::new(front);
         header.emit(&mut room, len, seal).ok()?;
-        ip.emit(&mut room, len + header_len).ok()?;
+        A::emit(&ip, &mut room, len + header_len).ok()?;
         self.stats.count(Counter::TcpSent);
         if header.flags.contains(Flags::RST) {
             self.stats.count(Counter::TcpResetsSent);
         }
         let meta = TransmitMeta {
-            checksum: summing.told::<Ipv4Addr>(CHECKSUM_OFFSET),
+            checksum: summing.told::<A>(CHECKSUM_OFFSET),
             segment: 0,
         };
         Some(Sent {
-            extent: extent.behind(ipv4::HEADER_LEN + header_len),
-            ethertype: EtherType::IPV4,
+            extent: extent.behind(A::HEADER_LEN + header_len),
+            ethertype: A::ETHERTYPE,
             meta,
         })
     }

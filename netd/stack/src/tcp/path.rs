@@ -6,11 +6,11 @@
 //!
 //! Spec: RFC 1191 3 to 6, RFC 5927 7.
 
+use crate::family::Family;
 use crate::ip::out::Path;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::{Instant, Mss};
-use wire::ipv4::{self, Quote};
 use wire::tcp;
 
 /// Packet sizes of links in use (RFC 1191 section 7), for routers that do not say.
@@ -19,8 +19,14 @@ const PLATEAUS: [u16; 6] = [17_914, 8_166, 4_352, 1_492, 1_006, 552];
 impl Stack {
     /// A router has dropped a segment of this connection: it was too big, and `mtu` bytes would not
     /// be; zero from an old router that does not say (RFC 1191 5).
-    pub(crate) fn path_is_narrow(&mut self, index: u32, quote: &Quote<'_>, mtu: u16, now: Instant) {
-        let known = self.tcp_path(index).map_or(u16::MAX, |path| path.mtu);
+    pub(crate) fn path_is_narrow<A: Family>(
+        &mut self,
+        index: u32,
+        destination: A,
+        mtu: u16,
+        now: Instant,
+    ) {
+        let known = self.tcp_path::<A>(index).map_or(u16::MAX, |path| path.mtu);
         let mtu = match mtu {
             0 => PLATEAUS.into_iter().find(|plateau| *plateau < known),
             mtu => Some(mtu),
@@ -29,33 +35,45 @@ impl Stack {
             return;
         };
         self.stats.count(Counter::PathMtusLearnt);
-        let destination = quote.header.destination;
-        self.tcp.path_mtus.learn(destination, mtu, now);
-        self.heed_path(index, now);
-        self.settle(index, now);
+        self.tcp
+            .tables
+            .of_mut::<A>()
+            .path_mtus
+            .learn(destination, mtu, now);
+        self.heed_path::<A>(index, now);
+        self.settle::<A>(index, now);
     }
 
     /// What is known of the path to the peer holds for this connection.
-    pub(crate) fn heed_path(&mut self, index: u32, now: Instant) {
-        if self.tcp.path_mtus.is_empty() {
+    pub(crate) fn heed_path<A: Family>(&mut self, index: u32, now: Instant) {
+        if self.tcp.tables.of::<A>().path_mtus.is_empty() {
             return;
         }
-        let Some(path) = self.tcp_path(index) else {
+        let Some(path) = self.tcp_path::<A>(index) else {
             return;
         };
-        let Some(conn) = self.tcp.connections.at(index) else {
+        let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
-        let known = self.tcp.path_mtus.get(conn.tuple.remote, now);
+        let known = self
+            .tcp
+            .tables
+            .of::<A>()
+            .path_mtus
+            .get(conn.tuple.remote, now);
         let Some(mtu) = known.filter(|mtu| *mtu < path.mtu) else {
             return;
         };
-        let way = self.tcp.way_number(&Path { mtu, ..path });
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let way = self
+            .tcp
+            .tables
+            .of_mut::<A>()
+            .way_number(&Path { mtu, ..path });
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         conn.way = way;
-        let headers = ipv4::HEADER_LEN + tcp::HEADER_LEN;
+        let headers = A::HEADER_LEN + tcp::HEADER_LEN;
         let payload = usize::from(mtu).saturating_sub(headers);
         let mss = Mss::at_least(u16::try_from(payload).unwrap_or(u16::MAX));
         conn.tcp.limit_path(mss, &mut self.tcp.shared, now);

@@ -2,14 +2,14 @@
 //!
 //! *Owns* the checks of each call; the socket is already known to be the caller's.
 
-use crate::actors::Actor;
 use crate::bindings;
-use crate::client::{Bound, Role};
+use crate::client::Role;
 use crate::config::{Data, Ending, Half, INLINE_PAYLOAD};
 use crate::demux::Target;
 use crate::error::{
     BindError, ConnectError, ListenError, ReceiveError, SendError, ShutdownError, SocketError,
 };
+use crate::family::Family;
 use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
@@ -20,20 +20,18 @@ use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::listener::Listener;
 use ::tcp::{AcceptQueue, Connection, Instant, MOST_QUEUED};
-use core::net::{Ipv4Addr, SocketAddrV4};
+use core::net::SocketAddr;
+use core::num::NonZeroU16;
 
 impl Stack {
     /// Binds a stream socket; port 0 means any.
-    pub(crate) fn tcp_bind(
+    pub(crate) fn tcp_bind<A: Family>(
         &mut self,
         client: ClientId,
         socket: SocketId,
-        local: SocketAddrV4,
-    ) -> Result<SocketAddrV4, BindError> {
-        let address = *local.ip();
-        if !address.is_unspecified() && !self.is_own(address) {
-            return Err(BindError::AddressNotLocal);
-        }
+        (address, port): (A, u16),
+    ) -> Result<SocketAddr, BindError> {
+        self.check_local(Some(address))?;
         let entry = self
             .clients
             .socket(client, socket)
@@ -45,10 +43,10 @@ impl Stack {
         let shares = options.reuse_address;
         let clients = &self.clients;
         let may_share = |other: SocketId| shares && clients.socket(client, other).is_ok();
-        let bindings = &self.tcp.bindings;
-        let port = match local.port() {
+        let bindings = &self.tcp.tables.of::<A>().bindings;
+        let port = match port {
             0 => bindings::ephemeral(&mut self.rng, |port| {
-                !bindings.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false)
+                !bindings.is_taken(A::UNSPECIFIED, port, |_| false)
             })
             .ok_or(BindError::NoFreePort)?,
             port if bindings.is_taken(address, port, may_share) => {
@@ -56,33 +54,37 @@ impl Stack {
             }
             port => port,
         };
-        if !self.tcp.bindings.insert(address, port, shares, socket) {
+        if !self
+            .tcp
+            .tables
+            .of_mut::<A>()
+            .bindings
+            .insert(address, port, shares, socket)
+        {
             return Err(BindError::NoFreePort);
         }
-        let local = SocketAddrV4::new(address, port);
-        if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            entry.role = Role::Stream {
-                bound: Bound::new(local),
-            };
+        if let Ok(entry) = self.clients.socket_mut(client, socket)
+            && let Some(port) = NonZeroU16::new(port)
+        {
+            entry.role = A::bound_role(address, port);
         }
-        Ok(local)
+        Ok(address.end(port))
     }
 
     /// Starts a connection of this client's socket, which may be bound.
-    pub(crate) fn tcp_connect(
+    pub(crate) fn tcp_connect<A: Family>(
         &mut self,
-        (client, socket, bound): (ClientId, SocketId, Option<Bound>),
-        remote: SocketAddrV4,
+        (client, socket, bound): (ClientId, SocketId, Option<(A, NonZeroU16)>),
+        (to, remote_port): (A, u16),
         options: &SocketOptions,
         token: Token,
         now: Instant,
     ) -> Result<(), ConnectError> {
-        let end = bound.map(Bound::end);
-        let to = *remote.ip();
-        if remote.port() == 0 || to.is_unspecified() || to.is_multicast() || to.is_broadcast() {
+        if remote_port == 0 || to == A::UNSPECIFIED || to.group_mac().is_some() {
             return Err(ConnectError::BadAddress);
         }
-        let from = end.map(|end| *end.ip()).filter(|ip| !ip.is_unspecified());
+        let from = bound.map(|(from, _)| from);
+        let from = from.filter(|from| *from != A::UNSPECIFIED);
         let path = self.path(to, from).ok_or(ConnectError::NoRoute)?;
         if path.shared {
             return Err(ConnectError::BadAddress);
@@ -91,18 +93,19 @@ impl Stack {
             local: path.source,
             local_port,
             remote: to,
-            remote_port: remote.port(),
+            remote_port,
         };
-        let (tcp, bindings) = (&self.tcp, &self.tcp.bindings);
+        let tables = self.tcp.tables.of::<A>();
+        let bindings = &tables.bindings;
         let shard = self.config.shard;
         let free = |port| {
             let tuple = tuple(port);
             // What the peer answers must come to this shard.
-            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tcp.find(&tuple).is_none()
+            shard.is_none_or(|shard| A::has_flow(&shard, &tuple)) && tables.find(&tuple).is_none()
         };
-        let any = Ipv4Addr::UNSPECIFIED;
-        let local_port = match end {
-            Some(end) if free(end.port()) => end.port(),
+        let any = A::UNSPECIFIED;
+        let local_port = match bound {
+            Some((_, port)) if free(port.get()) => port.get(),
             Some(_) => return Err(ConnectError::AddressInUse),
             // RFC 6056: random, and free for this very peer (not for all peers: ports are few).
             None => bindings::ephemeral(&mut self.rng, |port| {
@@ -111,67 +114,65 @@ impl Stack {
             .ok_or(ConnectError::NoFreePort)?,
         };
         let tuple = tuple(local_port);
-        let setup = self.setup(&tuple, path.mtu, options, None, now);
+        let setup = self.setup::<A>(&tuple, path.mtu, options, None, now);
         let mut connection = Connection::connect(setup, &self.tcp.shared, now);
         if let Some(algorithm) = options.congestion_control {
             connection.set_congestion_control(algorithm, &mut self.tcp.shared, now);
         }
         if options.fast_open
-            && let Some(fast_open) = self.tcp.cookie_cache.bring(to, now)
+            && let Some(fast_open) = self.tcp.tables.of_mut::<A>().cookie_cache.bring(to, now)
         {
             connection.open_fast(fast_open);
         }
-        let way = self.tcp.way_number(&path);
+        let way = self.tcp.tables.of_mut::<A>().way_number(&path);
         let mut conn = Conn::new(connection, tuple, way);
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.set_holder(Holder::Socket(client, socket));
         conn.note(Fact::Untold);
-        conn.set(Fact::Recorded, self.is_recorded(conn.holder()));
+        conn.set(Fact::Recorded, self.is_recorded::<A>(conn.holder()));
         let (mut rooms, owner) = (Chain::EMPTY, self.clients.index(client));
         self.requests
             .push(&mut rooms, owner, Request::Connect(token))
             .map_err(|_| ConnectError::NoFreeConnection)?;
         conn.rooms = rooms;
-        let Some(index) = self.tcp.connections.insert(conn) else {
+        let Some(index) = self.tcp.tables.of_mut::<A>().connections.insert(conn) else {
             self.requests.discard(&mut rooms);
             return Err(ConnectError::NoFreeConnection);
         };
-        self.tcp.demux.insert(&tuple, Target::Connection(index));
-        self.heed_path(index, now);
+        self.tcp
+            .tables
+            .of_mut::<A>()
+            .demux
+            .insert(&tuple, Target::Connection(index));
+        self.heed_path::<A>(index, now);
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            let bound = bound.map(Bound::port);
-            entry.role = Role::Connection { index, bound };
+            let bound = bound.map(|(_, port)| port);
+            entry.role = A::connection_role(index, bound);
         }
-        self.settle(index, now);
+        self.settle::<A>(index, now);
         Ok(())
     }
 
     /// Starts to listen.
-    pub(crate) fn tcp_listen(
+    pub(crate) fn tcp_listen<A: Family>(
         &mut self,
         client: ClientId,
         socket: SocketId,
+        (address, port): (A, u16),
         backlog: u16,
     ) -> Result<(), ListenError> {
-        let entry = self
-            .clients
-            .socket(client, socket)
-            .map_err(|_| ListenError::BadSocket)?;
+        let entry = self.clients.socket(client, socket);
+        let entry = entry.map_err(|_| ListenError::BadSocket)?;
         let options = *self.clients.option_sets.get(entry.options);
-        let local = match entry.role {
-            Role::Stream { bound: Some(bound) } => bound.end(),
-            Role::Stream { bound: None } => return Err(ListenError::NotBound),
-            Role::Listener(_) | Role::Connection { .. } | Role::Datagram(_) => {
-                return Err(ListenError::WrongState);
-            }
-        };
         // More could never wait than there are connections.
-        let most = u16::try_from(self.config.connections).unwrap_or(u16::MAX);
+        let most = self.tcp.tables.of::<A>().connections.limit();
+        let most = u16::try_from(most).unwrap_or(u16::MAX);
         let backlog = backlog.clamp(1, most.max(1));
         let listener = Listener {
             client,
             socket: Some(socket),
-            local,
+            address,
+            port,
             options,
             backlog,
             half_open: 0,
@@ -182,26 +183,30 @@ impl Stack {
         };
         let index = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .listeners
             .insert(listener)
             .ok_or(ListenError::NoFreeListener)?;
         if !self
             .tcp
+            .tables
+            .of_mut::<A>()
             .listening
-            .insert(*local.ip(), local.port(), false, index)
+            .insert(address, port, false, index)
         {
-            self.tcp.listeners.remove_at(index);
+            self.tcp.tables.of_mut::<A>().listeners.remove_at(index);
             return Err(ListenError::NoFreeListener);
         }
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            entry.role = Role::Listener(index);
+            entry.role = A::listener_role(index);
         }
         Ok(())
     }
 
     /// Queues bytes, as long as no more than `buffer` wait; see [`crate::SocketOptions`].
     #[inline]
-    pub(crate) fn tcp_send(
+    pub(crate) fn tcp_send<A: Family>(
         &mut self,
         index: u32,
         data: Data<'_>,
@@ -212,18 +217,18 @@ impl Stack {
         // read as the other would be waited for.
         match data {
             Data::Arena(range) => {
-                let owner = self.may_send(index, range.length, buffer)?;
+                let owner = self.may_send::<A>(index, range.length, buffer)?;
                 let end = range.offset.checked_add(range.length.into());
                 end.ok_or(SendError::TooBig)?;
                 let source = Source::Arena(range.offset);
-                self.queue_send(index, owner, source, range.length, token)
+                self.queue_send::<A>(index, owner, source, range.length, token)
             }
-            Data::Inline(bytes) => self.tcp_send_inline(index, bytes, buffer, token),
+            Data::Inline(bytes) => self.tcp_send_inline::<A>(index, bytes, buffer, token),
         }
     }
 
     #[inline(never)]
-    fn tcp_send_inline(
+    fn tcp_send_inline<A: Family>(
         &mut self,
         index: u32,
         bytes: &[u8],
@@ -231,19 +236,19 @@ impl Stack {
         token: Token,
     ) -> Result<(), SendError> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let owner = self.may_send(index, length, buffer)?;
+        let owner = self.may_send::<A>(index, length, buffer)?;
         if bytes.len() > INLINE_PAYLOAD {
             return Err(SendError::TooBig);
         }
         let kept = self.inline.keep(owner, bytes).ok_or(SendError::TooMany)?;
-        self.queue_send(index, owner, Source::Inline(kept), length, token)
+        self.queue_send::<A>(index, owner, Source::Inline(kept), length, token)
     }
 
     /// Whether a connection takes so many bytes more to send; whose requests they are.
     #[inline(always)]
-    fn may_send(&self, index: u32, bytes: u32, buffer: u32) -> Result<u32, SendError> {
+    fn may_send<A: Family>(&self, index: u32, bytes: u32, buffer: u32) -> Result<u32, SendError> {
         let limit = u32::from(self.config.requests_per_socket);
-        let conn = self.tcp.connections.at(index);
+        let conn = self.tcp.tables.of::<A>().connections.at(index);
         let conn = conn.ok_or(SendError::BadSocket)?;
         if conn.is(Fact::Over) {
             return Err(SendError::NotConnected);
@@ -272,7 +277,7 @@ impl Stack {
 
     /// Queues bytes that a connection takes.
     #[inline(always)]
-    fn queue_send(
+    fn queue_send<A: Family>(
         &mut self,
         index: u32,
         owner: u32,
@@ -280,7 +285,7 @@ impl Stack {
         length: u32,
         token: Token,
     ) -> Result<(), SendError> {
-        let conn = self.tcp.connections.at_mut(index);
+        let conn = self.tcp.tables.of_mut::<A>().connections.at_mut(index);
         let conn = conn.ok_or(SendError::BadSocket)?;
         let end = conn.queued().saturating_add(length.into());
         let send = Send {
@@ -299,17 +304,17 @@ impl Stack {
         if length == 0
             && let Some(client) = conn.client()
         {
-            self.tell(client, Actor::Connection(index));
+            self.tell(client, A::connection(index));
         }
         // More to send changes no timer, and ends nothing.
         if let Some(way) = wakes {
-            self.wake_by(way, index);
+            self.wake_by::<A>(way, index);
         }
         Ok(())
     }
 
     /// Takes room to receive into.
-    pub(crate) fn tcp_receive(
+    pub(crate) fn tcp_receive<A: Family>(
         &mut self,
         index: u32,
         room: Range,
@@ -319,6 +324,8 @@ impl Stack {
         let limit = u32::from(self.config.requests_per_socket);
         let conn = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .connections
             .at_mut(index)
             .ok_or(ReceiveError::BadSocket)?;
@@ -349,14 +356,14 @@ impl Stack {
         if conn.is(Fact::PeerFin)
             && let Some(client) = conn.client()
         {
-            self.tell(client, Actor::Connection(index));
+            self.tell(client, A::connection(index));
         }
-        self.settle(index, now);
+        self.settle::<A>(index, now);
         Ok(())
     }
 
     /// Ends one or both halves.
-    pub(crate) fn tcp_shutdown(
+    pub(crate) fn tcp_shutdown<A: Family>(
         &mut self,
         index: u32,
         half: Half,
@@ -364,6 +371,8 @@ impl Stack {
     ) -> Result<(), ShutdownError> {
         let conn = self
             .tcp
+            .tables
+            .of_mut::<A>()
             .connections
             .at_mut(index)
             .ok_or(ShutdownError::BadSocket)?;
@@ -373,24 +382,24 @@ impl Stack {
         if matches!(half, Half::Receive | Half::Both) && !conn.is(Fact::ReceiveClosed) {
             conn.note(Fact::ReceiveClosed);
             if let Some(client) = conn.client() {
-                self.tell(client, Actor::Connection(index));
+                self.tell(client, A::connection(index));
             }
         }
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return Ok(());
         };
         if matches!(half, Half::Send | Half::Both) && !conn.is(Fact::SendClosed) {
             conn.note(Fact::SendClosed);
             let outcome = conn.tcp.close();
-            self.apply_outcome(index, &outcome, now);
+            self.apply_outcome::<A>(index, &outcome, now);
         } else {
-            self.settle(index, now);
+            self.settle::<A>(index, now);
         }
         Ok(())
     }
 
     /// Ends a connection for its client, which hears of it when all is sent.
-    pub(crate) fn tcp_close(
+    pub(crate) fn tcp_close<A: Family>(
         &mut self,
         index: u32,
         client: ClientId,
@@ -398,51 +407,52 @@ impl Stack {
         token: Token,
         now: Instant,
     ) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(index) else {
             return;
         };
         conn.set_holder(Holder::Closing(client));
-        let asides = &mut self.tcp.asides;
+        let asides = &mut tables.asides;
         asides.change(&mut conn.aside, |aside| aside.closing = Some(token));
         conn.note_change();
         // RFC 2525 2.17: who throws received bytes away must not pretend to have read them.
         let unread = conn.told() < conn.arrived();
         if conn.is(Fact::Over) {
-            self.tell(client, Actor::Connection(index));
+            self.tell(client, A::connection(index));
         } else if unread || ending == Ending::Abort {
-            self.tcp_abort(index, Some(SocketError::Closed), now);
+            self.tcp_abort::<A>(index, Some(SocketError::Closed), now);
         } else {
             conn.note(Fact::SendClosed);
             let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
-            self.apply_outcome(index, &outcome, now);
+            self.apply_outcome::<A>(index, &outcome, now);
         }
-        self.tell(client, Actor::Connection(index));
+        self.tell(client, A::connection(index));
     }
 
     /// The client is gone with its memory.
-    pub(crate) fn tcp_desert(&mut self, index: u32, now: Instant) {
-        let Some(conn) = self.tcp.connections.at_mut(index) else {
+    pub(crate) fn tcp_desert<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         conn.set_holder(Holder::Nobody);
         self.dirty
-            .remove(self.numbering.number(Actor::Connection(index)));
+            .remove(self.numbering.number(A::connection(index)));
         // What the peer has not acknowledged cannot be sent again: there is nothing to read from.
         let unsent = conn.acked() < conn.queued();
         let unread = conn.told() < conn.arrived();
         if conn.is(Fact::Over) {
-            self.tcp_forget(index);
+            self.tcp_forget::<A>(index);
         } else if unsent || unread {
-            self.tcp_abort(index, None, now);
+            self.tcp_abort::<A>(index, None, now);
         } else {
             let (mut sends, mut rooms) = (conn.sends, conn.rooms);
             (conn.sends, conn.rooms) = (Chain::EMPTY, Chain::EMPTY);
             let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
             self.forget_requests(&mut sends);
             self.forget_requests(&mut rooms);
-            self.apply_outcome(index, &outcome, now);
+            self.apply_outcome::<A>(index, &outcome, now);
             // It goes on without its client.
-            self.commit(index);
+            self.commit::<A>(index);
         }
     }
 }

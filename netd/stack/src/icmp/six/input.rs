@@ -135,6 +135,10 @@ impl Stack {
         }
         let ends = (quote.header.source, quote.header.destination);
         let told = match quote.protocol {
+            Protocol::TCP => {
+                let (ports, sequence) = (quote.ports(), quote.tcp_sequence());
+                self.tcp_error(ends, ports, sequence, verdict, now)
+            }
             Protocol::UDP => self.udp_error(ends, quote.ports(), verdict, now),
             Protocol::ICMPV6 => {
                 let from = incoming.source().into();
