@@ -12,6 +12,8 @@ use abi::Signals;
 pub struct Interrupt {
     line: u32,
     pending: bool,
+    /// How often it fired, going round.
+    fired: u32,
     references: u32,
     /// Who sleeps for it.
     pub waiters: Waiters,
@@ -21,6 +23,11 @@ impl Interrupt {
     /// Whether it fired and was not acknowledged.
     pub const fn pending(&self) -> bool {
         self.pending
+    }
+
+    /// Which firing is the latest.
+    pub const fn fired(&self) -> u32 {
+        self.fired
     }
 }
 
@@ -35,6 +42,7 @@ impl Kernel {
         let interrupt = self.interrupts.insert(Interrupt {
             line,
             pending: false,
+            fired: 0,
             references: 1,
             waiters: Waiters::new(),
         })?;
@@ -55,6 +63,7 @@ impl Kernel {
         if let Some(interrupt) = interrupt {
             let object = &mut self.interrupts[interrupt];
             object.pending = true;
+            object.fired = object.fired.wrapping_add(1);
             match object.waiters.first() {
                 (None, _) => {}
                 (Some(waiter), false) => {

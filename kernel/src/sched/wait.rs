@@ -36,8 +36,8 @@ pub struct Wait {
     marks: [u64; MAX_WAIT_ITEMS / BITS],
     /// There may be a mark.
     is_marked: bool,
-    /// The item whose interrupt was reported last.
-    interrupt: Option<u16>,
+    /// The item whose interrupt was reported last, and which firing that was.
+    interrupt: Option<(u16, u32)>,
     /// Where the items are.
     address: u64,
     /// How many handles the process had given up when they were read.
@@ -232,15 +232,17 @@ impl Kernel {
     }
 
     /// The interrupt that was reported last has been served: its line is opened as far as the handle
-    /// allows it now. The process may have given it up since.
+    /// allows it now. The process may have given it up since. If it has fired again, another thread was told
+    /// of the same firing and opened the line: the new one is not this thread's to end.
     #[inline]
     fn acknowledge_reported(&mut self, thread: Key<Thread>) {
         let Thread { wait, process, .. } = &mut self.threads[thread];
-        if let Some(item) = wait.interrupt.take()
+        if let Some((item, fired)) = wait.interrupt.take()
             && let Some(entry) = wait.entries.get(usize::from(item))
             && let Ok(held) = self.processes[*process].handles.get(entry.handle)
             && held.rights.contains(Rights::SIGNAL)
             && let ObjectRef::Interrupt(interrupt) = held.object
+            && self.interrupts[interrupt].fired() == fired
         {
             // Nothing is left to be seen of it.
             wait.unmark(item);
@@ -455,7 +457,7 @@ impl Kernel {
             wait.marks[0] = 0;
             wait.is_marked = false;
         } else if observed.contains(Signals::INTERRUPT) {
-            wait.interrupt = Some(item as u16);
+            self.note_reported(thread, item, entry);
         }
         Ok(Seen {
             count: u64::from(!observed.is_empty()),
@@ -482,7 +484,7 @@ impl Kernel {
                     kept &= !(1 << bit);
                 }
                 if observed.contains(Signals::INTERRUPT) {
-                    self.threads[thread].wait.interrupt = Some(item as u16);
+                    self.note_reported(thread, item, entry);
                 }
                 if !observed.is_empty() {
                     self.tell(thread, &mut seen, item as u64, observed)?;
@@ -495,6 +497,15 @@ impl Kernel {
             }
         }
         Ok(seen)
+    }
+
+    /// A thread is told of an interrupt.
+    #[inline]
+    fn note_reported(&mut self, thread: Key<Thread>, item: usize, entry: Entry) {
+        if let ObjectRef::Interrupt(interrupt) = entry.object {
+            let fired = self.interrupts[interrupt].fired();
+            self.threads[thread].wait.interrupt = Some((item as u16, fired));
+        }
     }
 
     /// What an item has of what it wants.

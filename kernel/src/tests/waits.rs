@@ -200,6 +200,42 @@ fn a_wait_opens_the_line_of_the_interrupt_that_was_served() {
 }
 
 #[test]
+fn who_was_told_of_an_old_firing_does_not_end_a_new_one() {
+    let mut kernel = kernel();
+    let (process, thread, address) = program(&mut kernel, u64::MAX);
+    let line = kernel.create_interrupt(40, true).unwrap();
+    kernel.retain_interrupt(line);
+    let entry = Entry {
+        object: ObjectRef::Interrupt(line),
+        rights: Rights::SIGNAL,
+    };
+    let handle = kernel.processes[process].handles.insert(entry).unwrap();
+    put(&kernel, process, address, &[u64::from(handle.0)]);
+    kernel.acknowledge(line);
+    let sleep = [address, 1, DEADLINE_NEVER];
+    assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
+    kernel.line_fired(40);
+    kernel.choose(0);
+    assert_eq!(kernel.threads[thread].context.x[1], 1);
+    // Another thread that was told as well has served it, and the line fires again.
+    kernel.acknowledge(line);
+    kernel.line_fired(40);
+    let served = [address, 1, 0, 0, SAME | WaitFlags::SERVED.bits()];
+    let fired = u64::from(Signals::INTERRUPT.bits()) << 32;
+    assert_eq!(ask(&mut kernel, Syscall::Wait, &served), Ok((1, fired)));
+    let is_open = |kernel: &Kernel| kernel.gic.as_ref().unwrap().open.contains(&40);
+    assert!(!is_open(&kernel));
+    // That one it may end.
+    assert_eq!(
+        ask(&mut kernel, Syscall::Wait, &served),
+        Err(Error::TimedOut)
+    );
+    assert!(is_open(&kernel));
+    kernel.release_interrupt(line);
+    end(&mut kernel, process);
+}
+
+#[test]
 fn a_served_interrupt_opens_its_line_only_by_a_handle_that_still_may() {
     let mut kernel = kernel();
     let (process, thread, address) = program(&mut kernel, u64::MAX);
