@@ -1,20 +1,22 @@
 //! The network device that the process was given.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use abi::PAGE_SIZE;
 use device::Offloads;
 use rt::GivenDevice;
 use rt::handle::{Interrupt, Reach};
-use virtio::{InitError, MmioTransport, WINDOW_BYTES};
+use virtio::{InitError, MmioTransport, Shared, WINDOW_BYTES};
 use virtio_net::{Config, VirtioNet};
 
-/// The driver over memory-mapped registers.
-pub type NetworkDevice = VirtioNet<MmioTransport<'static>>;
+/// The driver over memory-mapped registers, which it may share with others of the same device.
+pub type NetworkDevice = VirtioNet<Shared<MmioTransport<'static>>>;
 
 /// A device that works, and its interrupt.
 pub struct Hardware {
-    pub device: NetworkDevice,
+    /// A driver for each pair of its queues; at least one.
+    pub drivers: Vec<NetworkDevice>,
     pub interrupt: Interrupt,
     /// By which the device's owner is told where clients' memory is.
     pub reach: Reach,
@@ -51,11 +53,11 @@ impl fmt::Display for Trouble {
 
 impl Hardware {
     /// The first device of those given that works.
-    /// `offloads` are those that it may do, if it can.
-    pub fn find(env: &mut rt::Env, offloads: Offloads) -> Option<Self> {
+    /// `offloads` are those that it may do, if it can; `pairs`: so many drivers are wanted at most.
+    pub fn find(env: &mut rt::Env, offloads: Offloads, pairs: u16) -> Option<Self> {
         while let Some(given) = env.take_device() {
             let physical = given.physical;
-            match Self::open(env, given, offloads) {
+            match Self::open(env, given, offloads, pairs) {
                 Ok(hardware) => return Some(hardware),
                 Err(trouble) => log::error!("network device at {physical:#x}: {trouble}"),
             }
@@ -63,7 +65,12 @@ impl Hardware {
         None
     }
 
-    fn open(env: &mut rt::Env, given: GivenDevice, offloads: Offloads) -> Result<Self, Trouble> {
+    fn open(
+        env: &mut rt::Env,
+        given: GivenDevice,
+        offloads: Offloads,
+        pairs: u16,
+    ) -> Result<Self, Trouble> {
         let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
         // Several windows share a page; ours begins within it.
         let start = usize::try_from(given.physical).map_err(|_| Trouble::Window)? % PAGE_SIZE;
@@ -76,13 +83,14 @@ impl Hardware {
         // machine's.
         let [first, second, third, fourth, fifth, ..] = env.seed;
         let config = Config {
+            pairs,
             offloads,
             fallback_mac: [0x02, first, second, third, fourth, fifth],
             ..Config::default()
         };
-        let device = VirtioNet::new(transport, memory, config).map_err(Trouble::Device)?;
+        let drivers = VirtioNet::pairs(transport, memory, config).map_err(Trouble::Device)?;
         Ok(Self {
-            device,
+            drivers,
             interrupt: given.interrupt,
             reach,
         })

@@ -9,6 +9,7 @@
 //! | `arenas` | clients' memory, the stack's only way to payload |
 //! | `service` | the operations of the protocol over the stack |
 //! | `nic` | bursts between device and stack |
+//! | `cores`, `crossing` | several loops: what they tell each other, frames that change hands |
 //! | `settings` | the kernel's command line |
 //! | `tables` | how large the tables are |
 //! | `hardware` | the device that the process was given |
@@ -35,6 +36,8 @@ extern crate std;
 
 mod arenas;
 mod clients;
+pub mod cores;
+mod crossing;
 mod hardware;
 pub mod linked;
 mod nic;
@@ -50,5 +53,5 @@ pub use hardware::NetworkDevice;
 pub use nic::{Lends, Nic};
 pub use server::{Server, Turn};
 pub use session::Peer;
-pub use settings::Settings;
+pub use settings::{MOST_CORES, Settings};
 pub use tables::tables;

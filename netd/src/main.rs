@@ -10,14 +10,15 @@ extern crate alloc;
 use alloc::sync::Arc;
 
 use abi::{ObjectKind, Rights};
-use netd::process::{self, Started, now};
+use netd::process::{self, now};
 use netd::{Ground, NetworkDevice, Peer, Server, Turn};
-use protocol::ARENA_TAG;
+use protocol::{ARENA_TAG, CORE_TAG};
 use ring::Look;
 use rt::handle::{Interrupt, Memory, Reach};
 use rt::link::Link;
 use rt::system::{self, Client, Permissions};
 
+mod several;
 mod sleep;
 
 use sleep::Items;
@@ -26,12 +27,14 @@ rt::entry!(run);
 
 /// The name under which clients find the server.
 const SERVICE: &str = "NETD:";
-/// Clients at a time: as many as one sleep can watch, beside first process and interrupt.
+/// Clients at a time: as many as one sleep can watch, beside first process, interrupt and bell.
 const CLIENTS: u32 = 248;
+/// Loops at most: each but the first takes a thread.
+const MOST_CORES: u16 = netd::MOST_CORES;
 /// Exit code when the server cannot serve: its supervisor starts it anew.
 const FAILED: i32 = 1;
 
-const _: () = assert!(CLIENTS as usize + 2 <= abi::MAX_WAIT_ITEMS);
+const _: () = assert!(CLIENTS as usize + 3 <= abi::MAX_WAIT_ITEMS);
 
 type Netd = Server<Channel, NetworkDevice>;
 
@@ -62,6 +65,12 @@ impl Peer for Channel {
         }
         ground
     }
+
+    fn take_channel(&mut self) -> Option<rt::handle::Channel> {
+        let (handle, tag) = self.link.receive_handle().ok()?;
+        let is_channel = handle.info().ok()?.kind == ObjectKind::Channel as u32;
+        (tag == CORE_TAG && is_channel).then(|| rt::handle::Channel::from_handle(handle))
+    }
 }
 
 impl Channel {
@@ -75,20 +84,18 @@ impl Channel {
 }
 
 fn run(mut env: rt::Env) -> i32 {
-    let Started {
-        mut server,
-        interrupt,
-        reach,
-    } = process::start(&mut env, CLIENTS);
+    let mut given = process::given(&mut env, MOST_CORES);
+    if given.devices.len() > 1 {
+        return several::run(&mut given);
+    }
+    let device = given.devices.pop();
+    let mut server = given.server(CLIENTS, device, None);
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");
         return FAILED;
     }
-    serve(
-        &mut server,
-        interrupt.as_ref(),
-        reach.map(Arc::new).as_ref(),
-    )
+    let reach = given.reach.take().map(Arc::new);
+    serve(&mut server, given.interrupt.as_ref(), reach.as_ref())
 }
 
 /// The loop: work while there is work, then sleep. Ends when the machine goes down.
@@ -101,7 +108,7 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>, reach: Option<&Arc<Re
         log::error!("interrupt cannot be opened");
         return FAILED;
     }
-    let mut items = Items::new();
+    let mut items = Items::new(system::wait_item(), None);
     // The first process may have something to say, and has not been asked to ring yet. Once asked, it
     // is until it rings.
     let (mut is_called, mut is_asked) = (true, false);

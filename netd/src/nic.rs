@@ -4,13 +4,14 @@
 //! received frames where the device put them and writes frames to send where the device fetches
 //! them; payload stays in clients' memory if the device gathers.
 
-use device::{Checksum, Device, Gathered, Offload, Offloads, Places, Verified};
+use device::{Checksum, Device, Gathered, Offload, Offloads, Places, Received, Verified};
 use stack::{
     ClientMemory, Instant, InterfaceId, Loan, Pieces, ReceiveMeta, Stack, TransmitChecksum,
     TransmitMeta,
 };
 
 use crate::arenas::PIECES;
+use crate::crossing::Crossing;
 
 /// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
 /// and timers wait at most some hundred microseconds.
@@ -44,6 +45,8 @@ pub struct Nic<D> {
     /// The device has been asked for an interrupt, and none has come since: until then there is
     /// nothing to take from it.
     watched: bool,
+    /// The way to the other loops, if there are any.
+    crossing: Option<Crossing>,
 }
 
 impl<D: Device> Nic<D> {
@@ -62,7 +65,13 @@ impl<D: Device> Nic<D> {
             up,
             in_flight: 0,
             watched: false,
+            crossing: None,
         }
+    }
+
+    /// There are other loops: what is theirs is handed over.
+    pub fn join(&mut self, crossing: Crossing) {
+        self.crossing = Some(crossing);
     }
 
     /// Its interface.
@@ -72,7 +81,28 @@ impl<D: Device> Nic<D> {
 
     /// The device will interrupt when a frame has come.
     pub const fn is_watched(&self) -> bool {
-        self.watched
+        self.watched && self.crossing.is_none()
+    }
+
+    /// Whether other loops have given frames.
+    pub fn has_frames(&mut self) -> bool {
+        self.crossing.as_mut().is_some_and(Crossing::has_frames)
+    }
+
+    /// Frames given to other loops, and those that were lost on the way.
+    pub fn crossed(&self) -> (u64, u64) {
+        let crossing = self.crossing.as_ref();
+        crossing.map_or((0, 0), |it| (it.given, it.dropped))
+    }
+
+    /// Whether the link is up, as of the last look.
+    pub const fn is_up(&self) -> bool {
+        self.up
+    }
+
+    /// Whether the device was given up for good.
+    pub fn is_lost(&self) -> bool {
+        self.device.is_lost()
     }
 
     /// Hands a burst of received frames to the stack. Returns how many there were.
@@ -84,14 +114,22 @@ impl<D: Device> Nic<D> {
     ) -> usize {
         self.watched = false;
         let mut burst = stack.burst(self.interface, memory, now);
-        self.device.reap_receive(BURST, &mut |received| {
-            let checksum_verified = received.meta.checksum == Verified::Yes;
-            let meta = ReceiveMeta {
-                checksum_verified,
-                is_joined: received.meta.segment > 0,
-            };
-            burst.input_scattered(received.frame, received.rest, meta);
-        })
+        let Some(crossing) = &mut self.crossing else {
+            return self.device.reap_receive(BURST, &mut |received| {
+                burst.input_scattered(received.frame, received.rest, known(&received));
+            });
+        };
+        let given = crossing.take(BURST, |frame, rest, meta| {
+            burst.input_scattered(frame, rest, meta);
+        });
+        let received = self.device.reap_receive(BURST, &mut |received| {
+            let meta = known(&received);
+            if crossing.keeps(received.frame, received.rest, meta) {
+                burst.input_scattered(received.frame, received.rest, meta);
+            }
+        });
+        crossing.tell();
+        given + received
     }
 
     /// What the device does for us.
@@ -224,5 +262,14 @@ fn told(meta: TransmitMeta) -> device::TransmitMeta {
     device::TransmitMeta {
         checksum,
         segment: meta.segment,
+    }
+}
+
+/// What the device knows of a frame, for the stack.
+#[inline]
+fn known(received: &Received<'_>) -> ReceiveMeta {
+    ReceiveMeta {
+        checksum_verified: received.meta.checksum == Verified::Yes,
+        is_joined: received.meta.segment > 0,
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! *Owns* nothing: makes a server of handles, settings and memory, and lets its last frames leave.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use device::Device;
 use rt::handle::{Interrupt, Reach};
 use rt::system;
-use stack::Instant;
+use stack::{AddressPlan, Config, Instant, Shard};
 
+use crate::cores::{self, Seat};
 use crate::hardware::{Hardware, NetworkDevice};
 use crate::server::Server;
 use crate::session::Peer;
@@ -35,8 +37,32 @@ pub struct Started<P> {
     pub reach: Option<Reach>,
 }
 
+/// What the process was given, for one server or several.
+pub struct Given {
+    settings: Settings,
+    /// Drivers of the device; none without one.
+    pub devices: Vec<NetworkDevice>,
+    /// Its interrupt, masked: the first acknowledgement opens it.
+    pub interrupt: Option<Interrupt>,
+    /// What tells where the device finds clients' memory.
+    pub reach: Option<Reach>,
+    memory: u64,
+    seed: [u8; 32],
+}
+
 /// Makes a server for `clients` clients of what the process was given.
 pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
+    let mut given = given(env, 1);
+    let device = given.devices.pop();
+    Started {
+        server: given.server(clients, device, None),
+        interrupt: given.interrupt,
+        reach: given.reach,
+    }
+}
+
+/// Finds out what the process was given; at most so many drivers of the device.
+pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
     rt::console::join(CONSOLE_PATIENCE);
     let settings = Settings::parse(|key| env.option(key));
     if let Some(complaint) = settings.complaint {
@@ -48,23 +74,75 @@ pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
     if !env.seeded {
         log::warn!("no entropy: sequence numbers and ports can be guessed");
     }
-    let (device, interrupt, reach) = match Hardware::find(env, settings.offloads) {
+    let figures = system::figures().ok();
+    let cpus = figures.as_ref().map_or(1, |figures| figures.cpus);
+    let cores = settings.cores.min(most_cores);
+    let cores = cores.min(u16::try_from(cpus).unwrap_or(u16::MAX)).max(1);
+    let (devices, interrupt, reach) = match Hardware::find(env, settings.offloads, cores) {
         Some(Hardware {
-            device,
+            drivers,
             interrupt,
             reach,
-        }) => (Some(device), Some(interrupt), Some(reach)),
+        }) => (drivers, Some(interrupt), Some(reach)),
         None => {
             log::warn!("no network device: loopback only");
-            (None, None, None)
+            (Vec::new(), None, None)
         }
     };
-    let memory = system::figures().map_or(LEAST_MEMORY, |figures| figures.memory_total);
-    let config = tables(memory, clients, settings.connections);
-    Started {
-        server: Server::new(config, &settings, env.seed, device, now()),
+    Given {
+        settings,
+        devices,
         interrupt,
         reach,
+        memory: figures.map_or(LEAST_MEMORY, |figures| figures.memory_total),
+        seed: env.seed,
+    }
+}
+
+impl Given {
+    /// A server for `clients` clients; one of several if it has a `shard`.
+    pub fn server<P: Peer>(
+        &self,
+        clients: u32,
+        device: Option<NetworkDevice>,
+        shard: Option<Shard>,
+    ) -> Server<P, NetworkDevice> {
+        let config = Config {
+            shard,
+            ..tables(self.memory, clients, self.settings.connections)
+        };
+        Server::new(config, &self.settings, self.seed, device, now())
+    }
+
+    /// A place for each driver.
+    ///
+    /// # Errors
+    /// When handles or memory run out.
+    pub fn seats(&self) -> Result<Vec<Seat>, abi::Error> {
+        let [.., a, b, c, d, e, f, g, h] = self.seed;
+        // What outsiders see of it is which connections come to the same loop.
+        cores::seats(&self.devices, u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// The same for another loop than the first: its address it is told, its random numbers are
+    /// others, and it has a part of the memory.
+    #[must_use]
+    pub fn clone_for(&self, seat: &Seat) -> Self {
+        let mut seed = self.seed;
+        let [first, ..] = &mut seed;
+        let [number, _] = seat.shard.number.to_le_bytes();
+        *first ^= number;
+        Self {
+            settings: Settings {
+                plan: AddressPlan::None,
+                ..self.settings.clone()
+            },
+            devices: Vec::new(),
+            interrupt: None,
+            reach: None,
+            memory: self.memory,
+            seed,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! *Called by* `main`, which sleeps when a turn found nothing to do, and by tests.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use abi::Signals;
@@ -17,8 +18,10 @@ use stack::{AddressPlan, Config, Instant, Ipv6Plan, LinkFacts, MacAddress, Stack
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
+use crate::cores::Network;
+use crate::crossing::Crossing;
 use crate::nic::Nic;
-use crate::service::Service;
+use crate::service::{Arrival, Service};
 use crate::session::{Peer, Session};
 use crate::settings::Settings;
 
@@ -55,6 +58,10 @@ pub struct Facts {
     pub device_faults: u64,
     /// What the device does for us.
     pub offloads: Offloads,
+    /// Loops that serve the network.
+    pub cores: u32,
+    /// Frames given to other loops, and those that were lost on the way.
+    pub crossed: (u64, u64),
 }
 
 impl Facts {
@@ -82,6 +89,8 @@ pub struct Server<P, D> {
     rested: bool,
     /// A client that is still to be rung.
     to_ring: Option<usize>,
+    /// Sessions that are for other loops.
+    arrivals: Vec<Arrival>,
     /// The request that is being served.
     request: ring::Message,
 }
@@ -120,12 +129,15 @@ impl<P: Peer, D: Device> Server<P, D> {
                 sleeps: 0,
                 device_faults: 0,
                 offloads,
+                cores: 1,
+                crossed: (0, 0),
             },
             generation: 0,
             known_address: None,
             deadline: Some(now),
             rested: false,
             to_ring: None,
+            arrivals: Vec::new(),
             request: ring::Message::ZERO,
         }
     }
@@ -205,10 +217,59 @@ impl<P: Peer, D: Device> Server<P, D> {
         more
     }
 
+    /// There are `cores` loops, and this is the way to the others.
+    pub fn join(&mut self, cores: u32, crossing: Crossing) {
+        self.facts.cores = cores;
+        if let Some(nic) = &mut self.nic {
+            nic.join(crossing);
+        }
+    }
+
+    /// Whether other loops have given frames.
+    pub fn has_frames(&mut self) -> bool {
+        self.nic.as_mut().is_some_and(Nic::has_frames)
+    }
+
+    /// Whether the link is up, as far as was noticed.
+    pub fn is_link_up(&self) -> bool {
+        self.nic.as_ref().is_some_and(Nic::is_up)
+    }
+
+    /// Whether the device was given up for good.
+    pub fn is_lost(&self) -> bool {
+        self.nic.as_ref().is_some_and(Nic::is_lost)
+    }
+
+    /// Sessions that are for other loops.
+    pub fn take_arrivals(&mut self) -> impl Iterator<Item = Arrival> {
+        core::mem::take(&mut self.arrivals).into_iter()
+    }
+
+    /// What the other loops have to know, if it has changed since `generation`.
+    pub fn network_since(&self, generation: u64) -> Option<Network> {
+        let now = self.stack.generation();
+        (now != generation).then(|| Network::of(&self.stack))
+    }
+
+    /// Does as the first loop, which has found out.
+    pub fn follow(&mut self, network: &Network, now: Instant) {
+        if let Some(nic) = &self.nic {
+            network.apply(&mut self.stack, nic.interface(), now);
+            // The first one tells of it.
+            self.generation = self.stack.generation();
+        }
+    }
+
     /// After the device's interrupt.
     pub fn interrupt(&mut self, now: Instant) {
         let Some(nic) = &mut self.nic else { return };
         nic.interrupt();
+        self.look_at_link(now);
+    }
+
+    /// Notices that the link went up or down.
+    pub fn look_at_link(&mut self, now: Instant) {
+        let Some(nic) = &mut self.nic else { return };
         let Some(up) = nic.link_change() else { return };
         log::info!("link is {}", if up { "up" } else { "down" });
         self.stack.link_changed(nic.interface(), up, now);
@@ -296,6 +357,7 @@ impl<P: Peer, D: Device> Server<P, D> {
             session.starved = false;
             if let Some(nic) = &self.nic {
                 self.facts.device_faults = nic.faults();
+                self.facts.crossed = nic.crossed();
             }
             let mut over = None;
             for _ in 0..REQUESTS_PER_TURN {
@@ -310,7 +372,14 @@ impl<P: Peer, D: Device> Server<P, D> {
                 served += 1;
                 let request = protocol::Message::view(self.request.words());
                 let (stack, arenas) = (&mut self.stack, &mut self.arenas);
-                answer(session, request, stack, arenas, &mut self.facts, now);
+                let arrivals = &mut self.arrivals;
+                answer(
+                    session,
+                    request,
+                    (stack, arenas, arrivals),
+                    &mut self.facts,
+                    now,
+                );
             }
             if let Some(broken) = over {
                 self.end(index, broken, now);
@@ -407,8 +476,7 @@ impl<P: Peer, D: Device> Server<P, D> {
 fn answer<P: Peer>(
     session: &mut Session<P>,
     request: &protocol::Message,
-    stack: &mut Stack,
-    arenas: &mut Arenas,
+    (stack, arenas, arrivals): (&mut Stack, &mut Arenas, &mut Vec<Arrival>),
     facts: &mut Facts,
     now: Instant,
 ) {
@@ -421,6 +489,7 @@ fn answer<P: Peer>(
         peer: &mut session.peer,
         admin: session.admin,
         subscription: &mut session.subscription,
+        arrivals,
         now,
     };
     let Some(reply) = dispatch(request, &mut service) else {

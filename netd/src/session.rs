@@ -12,6 +12,7 @@ use protocol::{
     refusal,
 };
 use ring::Look;
+use rt::handle::Channel;
 use rt::link::{Broken, Link};
 use stack::{ClientId, Offer};
 
@@ -29,6 +30,11 @@ pub trait Peer {
     /// The memory that the client has queued to be its arena, if it will do: readable, writable,
     /// and at least `bytes` long.
     fn take_arena(&mut self, bytes: usize) -> Option<Ground>;
+
+    /// The channel that the client has queued for a session with another core.
+    fn take_channel(&mut self) -> Option<Channel> {
+        None
+    }
 }
 
 /// What the client has been asked to ring for. The request stands until the client rings: while it

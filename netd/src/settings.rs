@@ -12,6 +12,7 @@
 //! nic=plain                                      (the device does nothing for us)
 //! nic=-large-receive,-event-index                (all that it offers but these)
 //! connections=1000000                            (so many at a time; memory is taken for them at once)
+//! netd=cores:4                                   (so many loops, if the device has as many pairs)
 //! ```
 //!
 //! What can be turned off are the names of [`device::Offload`].
@@ -45,6 +46,8 @@ pub struct Settings {
     pub is_nic_unclear: bool,
     /// How many connections there are to be room for, if somebody says.
     pub connections: Option<u32>,
+    /// Loops at most, each for a core.
+    pub cores: u16,
 }
 
 impl Settings {
@@ -83,8 +86,18 @@ impl Settings {
             offloads,
             is_nic_unclear,
             connections: option("connections").and_then(|count| count.parse().ok()),
+            cores: cores(option("netd").unwrap_or_default()),
         }
     }
+}
+
+/// Loops at most, whatever is wanted.
+pub const MOST_CORES: u16 = 8;
+
+/// What `netd=` says of cores: one, if nothing that can be.
+fn cores(text: &str) -> u16 {
+    let count = text.strip_prefix("cores:").and_then(|it| it.parse().ok());
+    count.map_or(1, |count: u16| count.clamp(1, MOST_CORES))
 }
 
 /// What `nic=` leaves of all offloads, and whether some of it was not understood.
@@ -240,6 +253,22 @@ mod tests {
             let quiet = line != "nic=-quiet,plain";
             assert_eq!(settings.offloads.has(Offload::Quiet), quiet, "{line}");
             assert!(settings.offloads.has(Offload::ChecksumIn), "{line}");
+        }
+    }
+
+    #[test]
+    fn one_core_unless_more_are_wanted() {
+        for (line, cores) in [
+            ("", 1),
+            ("netd=cores:2", 2),
+            ("netd=cores:8", 8),
+            ("netd=cores:0", 1),
+            ("netd=cores:99", 8),
+            ("netd=cores:-1", 1),
+            ("netd=cores", 1),
+            ("netd=2", 1),
+        ] {
+            assert_eq!(parse(line).cores, cores, "{line}");
         }
     }
 

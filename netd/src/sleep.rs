@@ -5,7 +5,6 @@
 use abi::{Handle, Signals, WaitItem};
 use rt::WaitSet;
 use rt::handle::Interrupt;
-use rt::system;
 use stack::Instant;
 
 use crate::Netd;
@@ -15,6 +14,9 @@ pub struct Items {
     set: WaitSet,
     /// Of the clients that are in it.
     generation: Option<u64>,
+    /// Who calls the loop, and a bell beside that.
+    caller: WaitItem,
+    bell: Option<WaitItem>,
 }
 
 /// What a sleep has seen of the system.
@@ -29,11 +31,14 @@ pub struct Seen {
 }
 
 impl Items {
-    /// None yet.
-    pub fn new() -> Self {
+    /// With no client yet. `caller` is the first process, or whoever calls the loop; by the `bell` others
+    /// wake it.
+    pub fn new(caller: WaitItem, bell: Option<WaitItem>) -> Self {
         Self {
             set: WaitSet::new(),
             generation: None,
+            caller,
+            bell,
         }
     }
 
@@ -50,6 +55,7 @@ impl Items {
             .take_ring()
             .map_or(Handle::NONE, |peer| peer.link.handle());
         let lines = usize::from(interrupt.is_some());
+        let heads = lines + usize::from(self.bell.is_some());
         let mut told = Seen::default();
         // A deadline that passes is a reason to look like any other.
         let _passed = self.set.wait_and_ring(deadline, ring, |place, signals| {
@@ -59,7 +65,11 @@ impl Items {
                     told.is_left = signals.contains(Signals::PEER_CLOSED);
                 }
                 Some(line) if line < lines => told.interrupt = true,
-                Some(other) => server.woken(other - lines, signals),
+                Some(other) => {
+                    if let Some(client) = other.checked_sub(heads) {
+                        server.woken(client, signals);
+                    }
+                }
             }
         });
         server.rested();
@@ -72,9 +82,10 @@ impl Items {
     }
 
     fn list(&mut self, server: &Netd, interrupt: Option<&Interrupt>) {
-        let system = core::iter::once(system::wait_item());
+        let caller = core::iter::once(self.caller);
         let line = interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));
         let peers = server.peers().map(|peer| peer.link.wait_item());
-        self.set.set(system.chain(line).chain(peers));
+        self.set
+            .set(caller.chain(line).chain(self.bell).chain(peers));
     }
 }

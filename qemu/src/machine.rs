@@ -12,8 +12,8 @@ pub enum Link {
     User { forwards: Vec<Forward> },
     /// Raw Ethernet frames as datagrams: QEMU's socket, the other side's socket.
     Frames { ours: PathBuf, theirs: PathBuf },
-    /// A TAP interface that exists already.
-    Tap { interface: String },
+    /// A TAP interface that exists already, with so many queues.
+    Tap { interface: String, queues: u32 },
     /// A stream socket that QEMU listens on; frames with a length in front.
     Stream { path: PathBuf },
 }
@@ -211,8 +211,13 @@ impl Link {
                 theirs.display(),
                 ours.display()
             ),
-            Self::Tap { interface } => {
-                format!("tap,id={id},ifname={interface},script=no,downscript=no")
+            Self::Tap { interface, queues } => {
+                let queues = if *queues > 1 {
+                    format!(",queues={queues}")
+                } else {
+                    String::new()
+                };
+                format!("tap,id={id},ifname={interface},script=no,downscript=no{queues}")
             }
             Self::Stream { path } => format!(
                 "stream,id={id},server=on,addr.type=unix,addr.path={}",

@@ -42,9 +42,15 @@ pub fn run_inside(words: &[&str]) -> Result<String> {
 
 /// Makes a TAP interface with this address whose frames carry what a card has to know of them.
 pub fn make_tap(address: &str) -> Result<()> {
+    make_tap_with(address, false)
+}
+
+/// The same, with several queues if need be.
+pub fn make_tap_with(address: &str, has_queues: bool) -> Result<()> {
+    let queues = if has_queues { " multi_queue" } else { "" };
     for words in [
         "link set lo up",
-        &format!("tuntap add dev {TAP} mode tap vnet_hdr"),
+        &format!("tuntap add dev {TAP} mode tap vnet_hdr{queues}"),
         &format!("addr add {address} dev {TAP}"),
         &format!("link set {TAP} up"),
     ] {

@@ -40,6 +40,7 @@ fn machine() -> Result<Machine> {
         }
         Some("tap") => Link::Tap {
             interface: setting("TAP").unwrap_or_else(|| "tap0".into()),
+            queues: 1,
         },
         Some("stream") => Link::Stream {
             path: paths::build().join("net.sock"),
@@ -60,7 +61,7 @@ fn announce(machine: &Machine) {
     }
     for card in &machine.cards {
         match &card.link {
-            Link::Tap { interface } => println!("network: interface {interface}"),
+            Link::Tap { interface, .. } => println!("network: interface {interface}"),
             Link::Stream { path } => println!("network: stream socket {}", path.display()),
             Link::User { .. } | Link::Frames { .. } => {}
         }

@@ -13,7 +13,7 @@ use crate::space::{self, Stated};
 use crate::transmit::Transmit;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use device::{Device, Facts, Filled, Gathered, Offload, Places, Received};
 use hardware::Dma;
 use virtio::{
@@ -35,6 +35,17 @@ pub struct VirtioNet<T: Transport> {
     moved: bool,
     /// Of a device with several drivers.
     common: Option<Arc<Common>>,
+    armed: Arc<Armed>,
+}
+
+/// What a driver was armed for.
+#[derive(Debug, Default)]
+struct Armed {
+    /// How far the queues had been reaped.
+    receive: AtomicU16,
+    transmit: AtomicU16,
+    /// It waits for what it has sent, too.
+    is_sent_awaited: AtomicBool,
 }
 
 /// What the drivers of one device have in common.
@@ -80,6 +91,7 @@ impl<T: Transport> VirtioNet<T> {
             restarts: 0,
             moved: false,
             common: None,
+            armed: Arc::default(),
         };
         driver.begin();
         Ok(driver)
@@ -109,19 +121,26 @@ impl<T: Transport> VirtioNet<T> {
         self.restarts
     }
 
-    /// Tells whoever does not own the driver whether it has something to reap.
+    /// Tells whoever does not own the driver whether something has come since it was last armed.
     #[must_use]
     pub fn signs(&self) -> Signs {
         Signs {
             receive: self.receive.queue.sign(),
             transmit: self.transmit.queue.sign(),
+            armed: Arc::clone(&self.armed),
         }
     }
 
-    /// What there is to compare with [`Self::signs`]: how far its driver has come.
-    #[must_use]
-    pub fn reaped(&self) -> [u16; 2] {
-        [self.receive.queue.reaped(), self.transmit.queue.reaped()]
+    /// Tells those who see [`Self::signs`] what there is to be seen.
+    fn tell_armed(&self) {
+        let Armed {
+            receive,
+            transmit,
+            is_sent_awaited,
+        } = &*self.armed;
+        receive.store(self.receive.queue.reaped(), Ordering::Relaxed);
+        transmit.store(self.transmit.queue.reaped(), Ordering::Relaxed);
+        is_sent_awaited.store(self.transmit.is_awaited(), Ordering::Relaxed);
     }
 
     fn look_at_link(&mut self) {
@@ -234,6 +253,7 @@ impl<T: Transport> VirtioNet<Shared<T>> {
                 restarts: 0,
                 moved: false,
                 common: common.clone(),
+                armed: Arc::default(),
             };
             driver.begin();
             driver
@@ -242,19 +262,27 @@ impl<T: Transport> VirtioNet<Shared<T>> {
     }
 }
 
-/// How far a device has come with the queues of one of its drivers, for others to see.
-#[derive(Clone, Copy, Debug)]
+/// Whether a device has something for one of its drivers, for others to see.
+#[derive(Clone, Debug)]
 pub struct Signs {
     receive: Sign,
     transmit: Sign,
+    armed: Arc<Armed>,
 }
 
 impl Signs {
-    /// To be compared with [`VirtioNet::reaped`].
-    #[inline]
+    /// Whether something has come back since [`Device::arm`]. While the driver is at work this means
+    /// nothing.
     #[must_use]
-    pub fn returned(self) -> [u16; 2] {
-        [self.receive.index(), self.transmit.index()]
+    pub fn has_news(&self) -> bool {
+        let Armed {
+            receive,
+            transmit,
+            is_sent_awaited,
+        } = &*self.armed;
+        self.receive.index() != receive.load(Ordering::Relaxed)
+            || is_sent_awaited.load(Ordering::Relaxed)
+                && self.transmit.index() != transmit.load(Ordering::Relaxed)
     }
 }
 
@@ -337,6 +365,9 @@ impl<T: Transport> Device for VirtioNet<T> {
         }
         let frames = self.receive.queue.arm(1);
         let room = self.transmit.arm();
+        if self.common.is_some() {
+            self.tell_armed();
+        }
         frames || room
     }
 

@@ -260,6 +260,11 @@ impl Transmit {
         }
     }
 
+    /// Whether [`Self::arm`] asks for something.
+    pub fn is_awaited(&self) -> bool {
+        self.wanted || self.refused
+    }
+
     /// Takes all buffers back from a device that has been reset.
     pub fn recall(&mut self, reset: &Reset) {
         while let Some(buffer) = self.queue.recall(reset) {

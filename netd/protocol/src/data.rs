@@ -17,6 +17,9 @@ use crate::socket::{Done, SocketId};
 /// request is sent.
 pub const ARENA_TAG: u64 = 0x4e45_5241;
 
+/// Tag of the handle of a channel for a session with another core (`CORE`).
+pub const CORE_TAG: u64 = 0x4552_4f43;
+
 fixed! {
     /// Names an operation.
     pub struct OperationBody: 2 {
@@ -74,6 +77,20 @@ layout! {
         size: u32 => at::Argument,
     }
 
+    /// Asks how many cores serve the network, each with connections of its own, and opens a session with
+    /// one of them: by the end of a channel whose handle is queued with tag `CORE`. A session has all of
+    /// its sockets on its core. Listeners are to be on all: nobody knows to which a connection comes.
+    pub struct Core {
+        /// Its number. Zero opens nothing: the session that is there is with that one.
+        core: u32 => at::Argument,
+    }
+
+    /// How many there are.
+    pub struct Cores {
+        /// From one.
+        count: u32 => at::Argument,
+    }
+
     /// Ends a request of this session that has not had its last completion.
     pub struct Cancel {
         /// Its request id.
@@ -101,4 +118,7 @@ operations! {
         Anyone, Promptly, idempotent: true,
         "Ends a pending request; its last completion says `Cancelled`, or what came first. `BadState`: its bytes are on their way, it ends by itself.",
         restart: "Every request has ended.";
+    16 "NET_CORE" Core -> Cores, CoreError,
+        Anyone, Promptly, idempotent: false,
+        "Opens a session with another core.", restart: "Its sessions are gone, too.";
 }

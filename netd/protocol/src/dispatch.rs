@@ -139,6 +139,7 @@ server! {
         option_get: socket::OptionGet;
         names: socket::SocketNames;
         attach_arena: data::AttachArena;
+        core: data::Core;
         cancel: data::Cancel;
         stats: observe::Stats;
         info: observe::Info;

@@ -214,6 +214,8 @@ operation_errors! {
     SocketError { BadSocket, BadState, BadAddress, NotConnected, Closed, Cancelled, Reset, TimedOut }
     /// Why the arena was not attached.
     ArenaError { BadArena }
+    /// Why there is no session with a core.
+    CoreError { NotFound, Limit }
     /// Why a request was not cancelled.
     CancelError { BadSocket, BadState, NotFound }
     /// Why a name was not resolved.
@@ -273,6 +275,7 @@ mod tests {
         check(ReceiveError::Unknown);
         check(SocketError::Unknown);
         check(ArenaError::Unknown);
+        check(CoreError::Unknown);
         check(CancelError::Unknown);
         check(ResolveError::Unknown);
         check(PingError::Unknown);

@@ -41,14 +41,17 @@ pub use admin::{
     AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, RouteAdd,
     RouteBody, RouteDelete,
 };
-pub use data::{ARENA_TAG, AttachArena, Cancel, OperationBody, Receive, Received, Send, Sent};
+pub use data::{
+    ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, OperationBody, Receive, Received, Send,
+    Sent,
+};
 pub use dispatch::{
     Answer, CATALOGUE, Description, Progress, Prompt, Server, dispatch, dispatch_bytes,
 };
 pub use error::{
-    AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CreateError,
-    ListenError, Malformed, ObserveError, OperationError, PingError, ReceiveError, ResolveError,
-    SendError, SocketError, SubscribeError,
+    AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CoreError,
+    CreateError, ListenError, Malformed, ObserveError, OperationError, PingError, ReceiveError,
+    ResolveError, SendError, SocketError, SubscribeError,
 };
 pub use field::{
     Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,

@@ -35,6 +35,7 @@ fn numbers_are_stable() {
             (13, "NET_OPTION_SET"),
             (14, "NET_OPTION_GET"),
             (15, "NET_SOCKET_NAMES"),
+            (16, "NET_CORE"),
             (20, "NET_DNS_RESOLVE"),
             (40, "NET_PING"),
             (41, "NET_STATS"),

@@ -8,20 +8,22 @@ mod errors;
 mod options;
 mod report;
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
     Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
-    ConnectionsReply, Counters, CountersReply, Done, Drops, DropsReply, Info, InfoReply,
-    Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd,
-    NeighbourDelete, Neighbours, NeighboursReply, Operation, OperationError, OptionGet,
-    OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range, Receive, Resolve,
-    RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate,
-    SocketCreated, SocketError, SocketId, SocketKind, SocketNames, SocketStatus, Sockets,
-    SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError,
-    ready,
+    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
+    Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply,
+    NeighbourAdd, NeighbourDelete, Neighbours, NeighboursReply, Operation, OperationError,
+    OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range,
+    Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side,
+    SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames, SocketStatus,
+    Sockets, SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe,
+    SubscribeError, ready,
 };
+use rt::handle::Channel;
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
 
 pub use self::completion::{Ticket, completion_of, is_awaited, is_quiet};
@@ -35,6 +37,19 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of the largest arena.
 const LARGEST_ARENA: usize = 1 << 30;
 
+/// Sessions of a turn that are for other cores, at most.
+pub const MOST_ARRIVALS: usize = 16;
+
+/// A session for another core.
+pub struct Arrival {
+    /// Whose.
+    pub core: u32,
+    /// Our end.
+    pub channel: Channel,
+    /// As the session by which it came.
+    pub admin: bool,
+}
+
 /// What one request may touch.
 pub struct Service<'a, P> {
     pub stack: &'a mut Stack,
@@ -44,6 +59,7 @@ pub struct Service<'a, P> {
     pub peer: &'a mut P,
     pub admin: bool,
     pub subscription: &'a mut Option<Subscription>,
+    pub arrivals: &'a mut Vec<Arrival>,
     pub now: Instant,
 }
 
@@ -290,6 +306,25 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         }
     }
 
+    fn core(&mut self, request: Core) -> Prompt<Core> {
+        let count = self.facts.cores;
+        if request.core >= count {
+            return Err(CoreError::NotFound);
+        }
+        if request.core > 0 {
+            if self.arrivals.len() >= MOST_ARRIVALS {
+                return Err(CoreError::Limit);
+            }
+            let channel = self.peer.take_channel().ok_or(CoreError::NotFound)?;
+            self.arrivals.push(Arrival {
+                core: request.core,
+                channel,
+                admin: self.admin,
+            });
+        }
+        Ok(Cores { count })
+    }
+
     fn cancel(&mut self, request: Cancel) -> Prompt<Cancel> {
         let number = request.operation.number.get();
         if number == Subscribe::NUMBER {
@@ -441,7 +476,7 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
 
     fn counters(&mut self, request: Counters) -> Prompt<Counters> {
         Ok(CountersReply {
-            rows: report::counters(self.stack, request.cursor),
+            rows: report::counters(self.stack, self.facts, request.cursor),
         })
     }
 

@@ -302,8 +302,11 @@ pub fn drops(stack: &Stack, cursor: u32) -> Rows<CounterRow> {
     )
 }
 
-pub fn counters(stack: &Stack, cursor: u32) -> Rows<CounterRow> {
-    let from_cursor = stack.counters().skip(start(cursor));
+pub fn counters(stack: &Stack, facts: &Facts, cursor: u32) -> Rows<CounterRow> {
+    let (given, lost) = facts.crossed;
+    let crossed = [("cores.given", given), ("cores.lost", lost)];
+    let crossed = crossed.into_iter().filter(|_| facts.cores > 1);
+    let from_cursor = stack.counters().chain(crossed).skip(start(cursor));
     rows(
         cursor,
         from_cursor.map(|(name, count)| CounterRow {
@@ -334,6 +337,8 @@ mod tests {
     fn only_the_address_of_the_plan_is_a_fallback() {
         let own = Ipv4Addr::new(10, 0, 2, 15);
         let facts = |fallback| Facts {
+            cores: 1,
+            crossed: (0, 0),
             hostname: String::new(),
             fallback,
             started: Instant::from_nanos(0),

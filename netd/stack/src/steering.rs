@@ -21,6 +21,8 @@ use wire::ipv4::Quote;
 pub struct Steering {
     shards: NonZeroU16,
     key: u64,
+    /// Datagrams are all the first one's.
+    are_datagrams_first: bool,
 }
 
 /// Whom a frame is for.
@@ -56,7 +58,16 @@ impl Steering {
         Self {
             shards,
             key: key | 1,
+            are_datagrams_first: false,
         }
+    }
+
+    /// The same with all datagrams for the first shard: where programs have their datagram sockets there,
+    /// and leases and names are its own.
+    #[must_use]
+    pub const fn with_datagrams_first(mut self) -> Self {
+        self.are_datagrams_first = true;
+        self
     }
 
     /// Whom a received frame is for.
@@ -122,6 +133,9 @@ impl Steering {
     /// The shard where datagrams to this port of ours arrive.
     #[must_use]
     pub fn datagrams(&self, port: u16) -> u16 {
+        if self.are_datagrams_first {
+            return 0;
+        }
         self.deal(self.mix(port.into()))
     }
 
@@ -232,6 +246,24 @@ mod tests {
                 assert_eq!(steering.frame(&error), shard);
             }
         }
+    }
+
+    #[test]
+    fn datagrams_may_all_be_for_the_first() {
+        let steering = steering(4).with_datagrams_first();
+        for port in 1..500 {
+            let comes = frame(17, end(2, 53), end(1, port), &[]);
+            assert_eq!(steering.frame(&comes), Steered::Shard(0));
+            let shard = Shard {
+                steering,
+                number: 0,
+            };
+            assert!(shard.has_port(port));
+        }
+        let flows: std::vec::Vec<_> = (1..50)
+            .map(|port| steering.flow(end(1, 80), end(2, port)))
+            .collect();
+        assert!(flows.iter().any(|shard| *shard != flows[0]));
     }
 
     #[test]

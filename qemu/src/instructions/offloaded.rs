@@ -46,8 +46,11 @@ pub const ROWS: &[Row<Rig>] = &[
 /// Boots the guest, in a namespace of its own.
 pub fn boot() -> Result<Rig> {
     make_tap("192.0.2.1/24")?;
-    let interface = TAP.into();
-    let mut rig = Rig::boot("offloaded", Link::Tap { interface }, "")?;
+    let link = Link::Tap {
+        interface: TAP.into(),
+        queues: 1,
+    };
+    let mut rig = Rig::boot("offloaded", link, "")?;
     let deadline = Instant::now() + LIMIT;
     while connect(DISCARD).is_err() {
         ensure!(

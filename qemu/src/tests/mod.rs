@@ -18,6 +18,7 @@ use crate::{checks, host_tests, image, paths};
 mod boot;
 mod bulk;
 mod capture;
+mod cores;
 mod crowd;
 mod dhcp;
 mod ethernet;
@@ -139,6 +140,7 @@ pub fn groups() -> Vec<Group> {
         ethernet::group(),
         offload::group(),
         fragments::group(),
+        cores::group(),
         instructions::group(),
         isolation::group(),
         crowd::group(),

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Group, LOGS, no_stage, tests};
 use crate::frames::{ADDRESS, GUEST};
@@ -16,9 +16,9 @@ use crate::machine::{Card, Link, Machine};
 use crate::namespace::{self, TAP};
 use crate::peers::{digest, noise, traffic};
 
-const LIMIT: Duration = Duration::from_secs(60);
-const START: Duration = Duration::from_secs(20);
-const BULK: usize = 8 << 20;
+pub const LIMIT: Duration = Duration::from_secs(60);
+pub const START: Duration = Duration::from_secs(20);
+pub const BULK: usize = 8 << 20;
 /// What `net` calls the things that a TAP interface and QEMU's card offer.
 const ALL: &str = "checksum-out checksum-in segmentation large-receive merged-buffers event-index indirect quiet gather";
 /// Payload of a segment, with timestamps.
@@ -47,7 +47,7 @@ pub fn inside(name: &str) -> Result<()> {
         "missing" => missing(),
         "legacy" => legacy(),
         "fragments" => super::fragments::inside(),
-        _ => bail!("there is no {name:?}"),
+        other => super::cores::inside(other),
     };
     result.inspect_err(|_| {
         // The guest has ended, and its log is here.
@@ -79,6 +79,7 @@ fn a_card_of_before_the_standard() -> Result<()> {
 pub(super) fn boot(properties: &str, words: &str, legacy: bool) -> Result<Guest> {
     let mut card = Card::new(Link::Tap {
         interface: TAP.into(),
+        queues: 1,
     });
     card.properties = properties.into();
     Guest::boot(Machine {
@@ -108,14 +109,14 @@ pub(super) fn await_echo() -> Result<()> {
 }
 
 /// The card's line of `net`.
-fn agreed(guest: &mut Guest) -> Result<String> {
+pub fn agreed(guest: &mut Guest) -> Result<String> {
     let text = guest.must("net")?;
     let line = text.lines().find_map(|line| line.strip_prefix("nic     "));
     Ok(line.context("no line about the card")?.trim().into())
 }
 
 /// Everything goes through the guest and comes back, by TCP and by UDP.
-fn both_ways(length: usize) -> Result<()> {
+pub fn both_ways(length: usize) -> Result<()> {
     await_echo()?;
     let bytes = noise(11, length);
     let back = traffic::echo(to(7), &bytes, LIMIT)?;

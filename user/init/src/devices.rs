@@ -15,8 +15,10 @@ use virtio::{Kind, Probe, WINDOW_BYTES};
 
 use crate::manifest::Devices as Wanted;
 
-/// Memory of a network driver, for its rings and buffers.
+/// Memory of a network driver, for its rings and buffers: of each pair of queues.
 const NETWORK_MEMORY: usize = 1536 * 1024;
+/// Pairs that memory is kept for at most, one for each CPU.
+const MOST_PAIRS: usize = abi::MAX_CPUS;
 
 /// Handles for a new process, each with its tag.
 pub type Handles = Vec<(u64, OwnedHandle)>;
@@ -25,6 +27,8 @@ pub type Handles = Vec<(u64, OwnedHandle)>;
 pub struct Devices {
     uart: DeviceWindow,
     network: Vec<DeviceWindow>,
+    /// Bytes for the driver of each.
+    network_memory: usize,
 }
 
 impl Devices {
@@ -75,7 +79,14 @@ impl Devices {
         Self {
             uart: boot.uart,
             network,
+            network_memory: NETWORK_MEMORY,
         }
+    }
+
+    /// What the command line's `netd=` says: with `cores:N`, there is memory for so many pairs of queues.
+    pub fn prepare(&mut self, netd: &str) {
+        let pairs = netd.strip_prefix("cores:").and_then(|it| it.parse().ok());
+        self.network_memory = NETWORK_MEMORY * pairs.unwrap_or(1).clamp(1, MOST_PAIRS);
     }
 
     /// What a program is given.
@@ -92,7 +103,7 @@ impl Devices {
                 for window in &self.network {
                     // It is to be told where clients' memory is, too.
                     give_window(window, Rights::DMA, &mut handles)?;
-                    let memory = device_memory(NETWORK_MEMORY, window)?;
+                    let memory = device_memory(self.network_memory, window)?;
                     handles.push((HandleTag::Memory.with(0), memory.into_handle()));
                 }
             }

@@ -48,7 +48,8 @@ fn run(env: Env) -> i32 {
             return 1;
         }
     };
-    let (devices, random) = find_devices(boot);
+    let (mut devices, random) = find_devices(boot);
+    devices.prepare(env.option("netd").unwrap_or_default());
     if !random.is_seeded() {
         log::warn!("NOT SEEDED: there is no source of randomness; nothing here is secret");
     }

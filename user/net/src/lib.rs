@@ -26,6 +26,7 @@ mod area;
 pub mod blocking;
 mod blocks;
 mod buffer;
+mod cores;
 mod datagram;
 mod embedded;
 mod error;

@@ -2,7 +2,9 @@
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use core::cell::RefCell;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::task::{Context, Poll, ready};
@@ -23,13 +25,22 @@ const LEAST: u32 = 4;
 /// Bytes of the first room of a connection: all that an idle one holds.
 const FIRST_ROOM: u32 = 4 * 1024;
 
-/// A listening socket. Dropped, it is closed; connections that were not taken are reset.
+/// A listening socket. Dropped, it is closed; connections that were not taken are reset. Where several
+/// cores serve the network it listens on each of them.
 pub struct TcpListener {
     shared: Rc<Shared>,
     local: SocketAddr,
 }
 
 struct Shared {
+    /// On each core; the session's own first.
+    parts: Vec<Part>,
+    /// Whose turn it is to be asked first.
+    turn: Cell<usize>,
+}
+
+/// A listening socket of one core.
+struct Part {
     net: Net,
     socket: SocketId,
     posted: RefCell<VecDeque<Pending>>,
@@ -41,23 +52,14 @@ impl TcpListener {
     /// # Errors
     /// [`Error::AddressInUse`], ...
     pub async fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<Self, Error> {
-        let socket = net
-            .call(SocketCreate {
-                kind: SocketKind::Stream,
-            })
-            .await?
-            .socket;
-        // From here on the socket is closed whatever happens.
-        let shared = Rc::new(Shared {
-            net: net.clone(),
-            socket,
-            posted: RefCell::new(VecDeque::new()),
-        });
-        net.set_option(socket, SocketOption::ReuseAddress, 1)
-            .await?;
-        let local = net.call_on(socket, Bind { socket, local }).await?.local;
-        net.call_on(socket, Listen { socket, backlog }).await?;
-        shared.post()?;
+        let (first, local) = Part::bind(net, local, backlog).await?;
+        let mut parts = vec![first];
+        for other in net.others().await? {
+            let (part, _) = Part::bind(&other, local, backlog).await?;
+            parts.push(part);
+        }
+        let turn = Cell::new(0);
+        let shared = Rc::new(Shared { parts, turn });
         Ok(Self { shared, local })
     }
 
@@ -66,8 +68,10 @@ impl TcpListener {
     /// # Errors
     /// As [`TcpStream::set_option`].
     pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
-        let Shared { net, socket, .. } = &*self.shared;
-        net.set_option(*socket, option, value).await
+        for Part { net, socket, .. } in &self.shared.parts {
+            net.set_option(*socket, option, value).await?;
+        }
+        Ok(())
     }
 
     /// Reads an option back.
@@ -75,7 +79,8 @@ impl TcpListener {
     /// # Errors
     /// [`Error::Closed`].
     pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
-        self.shared.net.option(self.shared.socket, option).await
+        let Part { net, socket, .. } = self.shared.first()?;
+        net.option(*socket, option).await
     }
 
     /// The address, with the port chosen.
@@ -105,6 +110,45 @@ impl TcpListener {
 }
 
 impl Shared {
+    fn first(&self) -> Result<&Part, Error> {
+        self.parts.first().ok_or(Error::Closed)
+    }
+
+    fn poll_accept(&self, context: Option<&Context<'_>>) -> Poll<Result<TcpStream, Error>> {
+        let (ahead, behind) = self.parts.split_at(self.turn.get().min(self.parts.len()));
+        for (number, part) in (1..).zip(behind.iter().chain(ahead)) {
+            let accepted = part.poll_accept(context);
+            if accepted.is_ready() {
+                self.turn.set((self.turn.get() + number) % self.parts.len());
+                return accepted;
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Part {
+    async fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<(Self, SocketAddr), Error> {
+        let socket = net
+            .call(SocketCreate {
+                kind: SocketKind::Stream,
+            })
+            .await?
+            .socket;
+        // From here on the socket is closed whatever happens.
+        let part = Self {
+            net: net.clone(),
+            socket,
+            posted: RefCell::new(VecDeque::new()),
+        };
+        net.set_option(socket, SocketOption::ReuseAddress, 1)
+            .await?;
+        let local = net.call_on(socket, Bind { socket, local }).await?.local;
+        net.call_on(socket, Listen { socket, backlog }).await?;
+        part.post()?;
+        Ok((part, local))
+    }
+
     fn poll_accept(&self, context: Option<&Context<'_>>) -> Poll<Result<TcpStream, Error>> {
         let index = ready!(self.poll_posted(context));
         let room = self.take(index?).ok_or(Error::Closed)?;
@@ -195,10 +239,12 @@ impl Shared {
 impl Source for Shared {
     fn poll_ready(&self, wanted: Ready, context: Option<&Context<'_>>) -> Ready {
         let wanted = wanted & Ready::READABLE;
-        if wanted.is_empty() || self.poll_posted(context).is_pending() {
-            return Ready::empty();
+        // Each is asked, so that each wakes who waits.
+        let mut is_any = false;
+        for part in self.parts.iter().filter(|_| !wanted.is_empty()) {
+            is_any |= part.poll_posted(context).is_ready();
         }
-        wanted
+        if is_any { wanted } else { Ready::empty() }
     }
 }
 
@@ -208,7 +254,7 @@ impl Pollable for TcpListener {
     }
 }
 
-impl Drop for Shared {
+impl Drop for Part {
     fn drop(&mut self) {
         self.net.close(self.socket, false);
         self.posted.borrow_mut().drain(..).for_each(Pending::leave);

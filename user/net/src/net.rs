@@ -19,6 +19,7 @@ use rt::handle::Memory;
 use rt::link::Link;
 
 use crate::buffer::Buffer;
+use crate::cores::Others;
 use crate::error::Error;
 use crate::pending::Pending;
 use crate::pump::pump;
@@ -28,7 +29,7 @@ use crate::slot::Source;
 /// The name under which netd is found.
 pub const SERVICE: &str = "NETD:";
 /// Messages that fit each ring.
-const RING_SLOTS: usize = 120;
+pub(crate) const RING_SLOTS: usize = 120;
 /// Bytes of the arena unless a program wants more: enough for some dozens of busy connections.
 pub const ARENA_BYTES: usize = 4 << 20;
 
@@ -43,6 +44,7 @@ pub struct Net {
 pub(crate) struct Shared {
     arena: Arena,
     session: RefCell<Session>,
+    others: RefCell<Others>,
 }
 
 impl Shared {
@@ -91,13 +93,22 @@ impl Net {
     #[must_use]
     pub fn over(link: Link, arena: Arena) -> Self {
         let session = RefCell::new(Session::new(link, arena.len()));
-        let shared = Rc::new(Shared { arena, session });
+        let others = RefCell::new(Others::Unknown);
+        let shared = Rc::new(Shared {
+            arena,
+            session,
+            others,
+        });
         rt::spawn(pump(Rc::downgrade(&shared))).detach();
         Self { shared }
     }
 
     pub(crate) fn session(&self) -> RefMut<'_, Session> {
         self.shared.session()
+    }
+
+    pub(crate) fn known_others(&self) -> &RefCell<Others> {
+        &self.shared.others
     }
 
     pub(crate) fn arena(&self) -> &Arena {

@@ -17,6 +17,7 @@ use protocol::{
     SocketCreate, SocketId, is_final, outcome, request,
 };
 use ring::Wish;
+use rt::handle::{OwnedHandle, SendHandleError};
 use rt::link::Link;
 
 use crate::area::Area;
@@ -150,6 +151,11 @@ impl Session {
         {
             slot.abandoned = true;
         }
+    }
+
+    /// Queues a handle for netd, which a request will speak of.
+    pub fn send_handle(&mut self, handle: OwnedHandle, tag: u64) -> Result<(), SendHandleError> {
+        self.link.send_handle(handle, tag)
     }
 
     /// Sends now, or when there is room; the pump rings the doorbell.

@@ -1,0 +1,141 @@
+//! One of several loops: as the only one's, and what it owes the others.
+//!
+//! *Owns* the start of the others, each in a thread of its own. A loop that cannot go on ends them all.
+
+use alloc::sync::Arc;
+
+use netd::cores::{Order, Seat};
+use netd::process::{self, Given, now};
+use netd::{NetworkDevice, Turn};
+use ring::Look;
+use rt::handle::{Interrupt, Reach};
+use rt::link::Link;
+use rt::system::{self, Lingering};
+use rt::thread;
+
+use crate::sleep::Items;
+use crate::{CLIENTS, Channel, FAILED, Netd, accept};
+
+/// Bytes of a loop's stack: as the kernel gives the first one.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Serves with a loop for each driver of the device.
+pub fn run(given: &mut Given) -> i32 {
+    let (Some(line), Ok(seats)) = (given.interrupt.take(), given.seats()) else {
+        log::error!("no place for several loops");
+        return FAILED;
+    };
+    let line = Arc::new(line);
+    let reach = given.reach.take().map(Arc::new);
+    let mut first = None;
+    for (seat, device) in seats.into_iter().zip(core::mem::take(&mut given.devices)) {
+        if seat.is_first() {
+            first = Some((seat, device));
+            continue;
+        }
+        let (given, line) = (given.clone_for(&seat), Arc::clone(&line));
+        let reach = reach.clone();
+        let started = thread::start(STACK_BYTES, move || {
+            rt::exit(serve(&given, (seat, device), &line, reach.as_ref(), None));
+        });
+        if let Err(error) = started {
+            log::error!("no thread for a loop: {error}");
+            return FAILED;
+        }
+    }
+    let (Some((seat, device)), Ok(lingering)) = (first, system::linger()) else {
+        return FAILED;
+    };
+    serve(
+        given,
+        (seat, device),
+        &line,
+        reach.as_ref(),
+        Some(&lingering),
+    )
+}
+
+/// A loop, with its server. The first one has what the system has to say.
+fn serve(
+    given: &Given,
+    (mut seat, device): (Seat, NetworkDevice),
+    line: &Interrupt,
+    reach: Option<&Arc<Reach>>,
+    lingering: Option<&Lingering>,
+) -> i32 {
+    let mut server: Netd = given.server(CLIENTS, Some(device), Some(seat.shard));
+    seat.take(&mut server);
+    let mut items = match lingering {
+        Some(_) => {
+            if system::register(crate::SERVICE).is_err() || line.acknowledge().is_err() {
+                log::error!("cannot serve");
+                return FAILED;
+            }
+            Items::new(system::wait_item(), Some(seat.bell()))
+        }
+        None => Items::new(seat.bell(), None),
+    };
+    let (mut is_called, mut is_asked) = (true, false);
+    loop {
+        let turn = server.turn(now());
+        let mut is_busy = turn == Turn::More || obey(&mut seat, &mut server, reach);
+        if let Some(lingering) = lingering {
+            seat.instruct(&mut server);
+            if core::mem::take(&mut is_called) {
+                if lingering.is_over() == Ok(true) {
+                    process::finish(&mut server);
+                    return 0;
+                }
+                is_busy |= accept(&mut server, reach);
+            }
+            is_asked = is_asked || !is_busy && system::announce_sleep() == Look::Sleep;
+            is_called = !is_asked;
+            is_busy |= is_called;
+        }
+        if is_busy || server.prepare_sleep() {
+            continue;
+        }
+        if server.is_lost() {
+            log::error!("the network device is lost");
+            return FAILED;
+        }
+        server.look_at_link(now());
+        if seat.announce_sleep(&mut server) == Look::MoreWork {
+            continue;
+        }
+        let seen = items.sleep(&mut server, Some(line));
+        seat.awake();
+        if seen.is_left {
+            return FAILED;
+        }
+        is_called = seen.is_called;
+        is_asked = !is_called;
+        if seen.interrupt {
+            let was_up = server.is_link_up();
+            server.interrupt(now());
+            items.served();
+            seat.pass_on(server.is_link_up() != was_up);
+        }
+    }
+}
+
+/// Does what the first loop says. True when it said something.
+fn obey(seat: &mut Seat, server: &mut Netd, reach: Option<&Arc<Reach>>) -> bool {
+    let mut any = false;
+    while let Some(order) = seat.order() {
+        any = true;
+        match order {
+            Order::Network(network) => server.follow(&network, now()),
+            Order::Client { channel, admin } => match Link::adopt(channel) {
+                Ok(link) => {
+                    let reach = reach.cloned();
+                    if !server.connect(Channel { link, reach }, admin, now()) {
+                        log::warn!("no place for a client");
+                    }
+                }
+                Err(error) => log::warn!("a client: {error}"),
+            },
+        }
+    }
+    any
+}
