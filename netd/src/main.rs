@@ -8,6 +8,7 @@
 extern crate alloc;
 
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 
 use abi::{ObjectKind, Rights};
 use netd::process::{self, now};
@@ -89,7 +90,8 @@ fn run(mut env: rt::Env) -> i32 {
         return several::run(&mut given);
     }
     let device = given.devices.pop();
-    let mut server = given.server(CLIENTS, device, None);
+    // The process ends with it: nothing of it need be taken apart.
+    let mut server = ManuallyDrop::new(given.server(CLIENTS, device, None));
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");
         return FAILED;

@@ -3,6 +3,7 @@
 //! *Owns* the start of the others, each in a thread of its own. A loop that cannot go on ends them all.
 
 use alloc::sync::Arc;
+use core::mem::ManuallyDrop;
 
 use netd::cores::{Order, Seat};
 use netd::process::{self, Given, now};
@@ -63,7 +64,9 @@ fn serve(
     reach: Option<&Arc<Reach>>,
     lingering: Option<&Lingering>,
 ) -> i32 {
-    let mut server: Netd = given.server(CLIENTS, Some(device), Some(seat.shard));
+    let server: Netd = given.server(CLIENTS, Some(device), Some(seat.shard));
+    // The process ends with it: nothing of it need be taken apart.
+    let mut server = ManuallyDrop::new(server);
     seat.take(&mut server);
     let mut items = match lingering {
         Some(_) => {
