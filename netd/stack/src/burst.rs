@@ -22,7 +22,8 @@ use ::tcp::Instant;
 use core::net::Ipv4Addr;
 use wire::{Drop, Follower, Rest, Sum, Train};
 
-/// What a frame leaves behind: the connection that took its payload in, if one has.
+/// What a frame leaves behind: the connection that took its payload in, if one has that has received
+/// nothing behind it.
 pub(crate) type Landing = Option<u32>;
 
 /// Segments that were copied, and that their connection has not been told of.

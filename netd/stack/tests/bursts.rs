@@ -239,6 +239,8 @@ enum Step {
     Lose(u32),
     /// Bytes from SND.UNA on, again.
     Again(u32),
+    /// All from SND.UNA on comes again, and more behind it.
+    Back,
     /// Some of the last bytes and some new ones.
     Overlap(u32, u32),
     /// The next bytes, with a bit of the frame wrong; they come again later.
@@ -259,6 +261,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (len(), any::<bool>()).prop_map(|(len, push)| Step::Next(len, push)),
         1 => len().prop_map(Step::Lose),
         2 => len().prop_map(Step::Again),
+        2 => Just(Step::Back),
         1 => (1..200_u32, len()).prop_map(|(old, new)| Step::Overlap(old, new)),
         2 => (len(), any::<usize>()).prop_map(|(len, bit)| Step::Wrong(len, bit)),
         1 => (-3..3_i8).prop_map(Step::Tick),
@@ -286,6 +289,10 @@ fn play(writer: &mut Writer, step: Step, last: Option<&Vec<u8>>) -> Option<Vec<u
             None
         }
         Step::Again(len) => Some(writer.frame(Flags::ACK, una, len.min(nxt - una))),
+        Step::Back => {
+            writer.nxt = una;
+            None
+        }
         Step::Overlap(old, new) => {
             let old = old.min(nxt);
             writer.nxt += new;
@@ -525,6 +532,20 @@ fn a_wrong_checksum_within_a_run_leaves_a_hole_and_a_count() {
     assert_eq!(last.header.options.sack.as_slice().len(), 1);
     both.exchange(&[whole]);
     assert_eq!(received(&both.readers[0], 0), 9_000);
+    both.assert_streams();
+}
+
+#[test]
+fn a_segment_that_fills_a_hole_begins_no_run() {
+    let mut both = Both::new(8_000);
+    let frames: Vec<_> = (0..8).map(|_| next(&mut both, 0, 1_000)).collect();
+    let mut early = frames[..6].to_vec();
+    early.remove(1);
+    both.exchange(&early);
+    assert_eq!(received(&both.readers[0], 0), 1_000);
+    // What comes behind it is here already, but for the last two.
+    both.exchange(&frames[1..]);
+    assert_eq!(received(&both.readers[0], 0), 8_000);
     both.assert_streams();
 }
 

@@ -161,11 +161,15 @@ impl Stack {
         let outcome = conn
             .tcp
             .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
+        // What continues the segment is new only if nothing behind it is here: it filled no hole.
+        let arrived = conn.tcp.received();
+        let ends = |place: &Place| place.stream_offset.saturating_add(place.len.into());
+        let is_last = outcome.place.as_ref().map(ends) == Some(arrived);
         if let Some(early) = early {
             self.learn_fast_open::<A>(index, early, &segment.header, &outcome, now);
         }
         self.carry_out::<A, M>(index, &outcome, segment, memory, now)?;
-        Ok(outcome.place.and_then(|_| A::landing(index)))
+        Ok(A::landing(index).filter(|_| is_last))
     }
 
     /// Does what a segment means to a connection.
