@@ -269,7 +269,8 @@ mod tests {
         let woken = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&woken);
         let wake: Wake = Arc::new(move |other| log.lock().unwrap().push(other));
-        let steering = Steering::new(NonZeroU16::new(2).unwrap(), 0x1234_5678_9abc_def1).with_datagrams_first();
+        let steering = Steering::new(NonZeroU16::new(2).unwrap(), 0x1234_5678_9abc_def1)
+            .with_datagrams_first();
         let mut both = crossings(steering, 2, &wake);
         let second = both.pop().unwrap();
         (both.pop().unwrap(), second, woken)
