@@ -6,8 +6,8 @@ use crate::actors::Actor;
 use crate::client::Role;
 use crate::config::{Data, Ending, Half, Kind};
 use crate::error::{
-    AcceptError, BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError,
-    ListenError, ReceiveError, SendError, ShutdownError,
+    BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError, ListenError,
+    ReceiveError, SendError, ShutdownError,
 };
 use crate::family::Family;
 use crate::id::{ClientId, SocketId, Token};
@@ -15,7 +15,6 @@ use crate::info::Status;
 use crate::memory::Range;
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
-use crate::requests::Accept;
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::udp::requests::plain;
@@ -131,7 +130,7 @@ impl Stack {
         Ok(socket)
     }
 
-    fn role(&self, client: ClientId, socket: SocketId) -> Result<Role, BadSocket> {
+    pub(crate) fn role(&self, client: ClientId, socket: SocketId) -> Result<Role, BadSocket> {
         self.clients.socket(client, socket).map(|entry| entry.role)
     }
 
@@ -236,64 +235,6 @@ impl Stack {
             }
             Role::Stream { bound: None } => Err(ListenError::NotBound),
             _ => Err(ListenError::WrongState),
-        }
-    }
-
-    /// Asks for one connection; several may be asked for. Completes with `Accepted`. With a room,
-    /// that is the connection's first receive, completed with the same token.
-    ///
-    /// # Errors
-    /// See [`AcceptError`].
-    pub fn accept(
-        &mut self,
-        client: ClientId,
-        socket: SocketId,
-        room: Option<Range>,
-        token: Token,
-        now: Instant,
-    ) -> Result<(), AcceptError> {
-        match self
-            .role(client, socket)
-            .map_err(|_| AcceptError::BadSocket)?
-        {
-            Role::Listener(index) => {
-                let each = 0;
-                self.listener_accept::<Ipv4Addr>(index, Accept { token, room, each }, now)
-            }
-            Role::Listener6(index) => {
-                let each = 0;
-                self.listener_accept::<Ipv6Addr>(index, Accept { token, room, each }, now)
-            }
-            _ => Err(AcceptError::NotListening),
-        }
-    }
-
-    /// Asks for as many connections as `area` has rooms of `each` bytes, one after the other: several
-    /// such areas may be given. Each completes with `Accepted`, which tells its room. That is the
-    /// connection's first receive, completed with the same token ([`Token::room`]).
-    ///
-    /// # Errors
-    /// See [`AcceptError`].
-    pub fn accept_several(
-        &mut self,
-        client: ClientId,
-        socket: SocketId,
-        (area, each): (Range, u32),
-        token: Token,
-        now: Instant,
-    ) -> Result<(), AcceptError> {
-        let Ok(role) = self.role(client, socket) else {
-            return Err(AcceptError::BadSocket);
-        };
-        let room = Some(area);
-        let accept = Accept { token, room, each };
-        if each == 0 || !(1..=Token::MOST_ROOMS).contains(&accept.count()) {
-            return Err(AcceptError::BadRoom);
-        }
-        match role {
-            Role::Listener(index) => self.listener_accept::<Ipv4Addr>(index, accept, now),
-            Role::Listener6(index) => self.listener_accept::<Ipv6Addr>(index, accept, now),
-            _ => Err(AcceptError::NotListening),
         }
     }
 

@@ -3,10 +3,12 @@
 //! *Owns* the accept queue and the accepts that wait, and pairs them first come, first served.
 //! *Never* holds bytes: a connection that nobody accepts has no room, so its window is closed.
 
+use crate::client::Role;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
 use crate::family::Family;
 use crate::id::{ClientId, SocketId, Token};
+use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
@@ -17,7 +19,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Holder};
 use ::tcp::{AcceptQueue, Instant};
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A listening socket.
 #[derive(Debug)]
@@ -68,6 +70,60 @@ impl<A: Family> Listener<A> {
 }
 
 impl Stack {
+    /// Asks for one connection; several may be asked for. Completes with `Accepted`. With a room,
+    /// that is the connection's first receive, completed with the same token.
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub fn accept(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        room: Option<Range>,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), AcceptError> {
+        let each = 0;
+        self.accept_as(client, socket, Accept { token, room, each }, now)
+    }
+
+    /// Asks for as many connections as `area` has rooms of `each` bytes, one after the other: several
+    /// such areas may be given. Each completes with `Accepted`, which tells its room. That is the
+    /// connection's first receive, completed with the same token ([`Token::room`]).
+    ///
+    /// # Errors
+    /// See [`AcceptError`].
+    pub fn accept_several(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        (area, each): (Range, u32),
+        token: Token,
+        now: Instant,
+    ) -> Result<(), AcceptError> {
+        let room = Some(area);
+        let accept = Accept { token, room, each };
+        if each == 0 || !(1..=Token::MOST_ROOMS).contains(&accept.count()) {
+            return Err(AcceptError::BadRoom);
+        }
+        self.accept_as(client, socket, accept, now)
+    }
+
+    fn accept_as(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        accept: Accept,
+        now: Instant,
+    ) -> Result<(), AcceptError> {
+        match self.role(client, socket) {
+            Ok(Role::Listener(index)) => self.listener_accept::<Ipv4Addr>(index, accept, now),
+            Ok(Role::Listener6(index)) => self.listener_accept::<Ipv6Addr>(index, accept, now),
+            Ok(_) => Err(AcceptError::NotListening),
+            Err(_) => Err(AcceptError::BadSocket),
+        }
+    }
+
     /// Pairs connections that wait with accepts that wait.
     pub(crate) fn pair<A: Family>(&mut self, index: u32, now: Instant) {
         loop {
