@@ -184,6 +184,26 @@ reasons! {
     /// What it is about is a group, or not on the link.
     NdpTarget = "ndp.target",
 
+    // Groups and who listens to them.
+    /// Shorter than it says.
+    IgmpShort = "igmp.short",
+    /// The checksum is wrong.
+    IgmpChecksum = "igmp.checksum",
+    /// A type that nothing here speaks.
+    IgmpUnknownType = "igmp.unknown_type",
+    /// About what is no group, or about sources of none.
+    IgmpGroup = "igmp.group",
+    /// Shorter than it says.
+    MldShort = "mld.short",
+    /// It may have been passed on: the hop limit is not 1.
+    MldHopLimit = "mld.hop_limit",
+    /// The sender's address is not one of this link.
+    MldSource = "mld.source",
+    /// It does not ask routers to look at it.
+    MldRouterAlert = "mld.router_alert",
+    /// About what is no group, or about sources of none.
+    MldGroup = "mld.group",
+
     // Parts of packets, of either family.
     /// Of no bytes, or of a number that only the last may have.
     FragmentLength = "fragment.length",

@@ -5,13 +5,16 @@
 
 mod laws;
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+
+use wire::membership::{RecordKind, Report};
 
 use laws::{ALICE, ALICE6, BOB, BOB6, packet};
 use wire::{
     Cidr6, EtherType, List, MacAddress, Protocol, Pseudo, Seal, arp, dhcp4, ethernet, icmp4, icmp6,
-    ipv4, ipv6, ndp, sum, tcp, udp,
+    igmp, ipv4, ipv6, mld, ndp, sum, tcp, udp,
 };
 
 const ROUNDS: u32 = 100_000;
@@ -81,7 +84,7 @@ fn feed(examples: &[Vec<u8>], mut parse: impl FnMut(&[u8]) -> bool) {
 /// A law by the name of its fuzz target.
 type Law = (&'static str, fn(&[u8]) -> bool);
 
-const LAWS: [Law; 12] = [
+const LAWS: [Law; 14] = [
     ("ethernet", laws::ethernet),
     ("arp", laws::arp),
     ("ipv4", laws::ipv4),
@@ -89,6 +92,8 @@ const LAWS: [Law; 12] = [
     ("ipv6", laws::ipv6),
     ("icmp6", laws::icmp6),
     ("ndp", laws::ndp),
+    ("igmp", laws::igmp),
+    ("mld", laws::mld),
     ("udp", laws::udp),
     ("tcp", laws::tcp),
     ("tcp_options", laws::tcp_options),
@@ -284,6 +289,55 @@ fn ndp_messages() {
     let examples =
         examples.map(|(header, items)| packet(&[], |room| header.emit(room, items, pseudo)));
     feed(&examples, laws::ndp);
+}
+
+#[test]
+fn igmp_messages() {
+    let group = Ipv4Addr::new(239, 1, 2, 3);
+    let mut bytes = [0; 100];
+    let mut report = Report::new(&mut bytes).expect("room");
+    for kind in [RecordKind::IsExclude, RecordKind::Allow] {
+        let sources = [ALICE, BOB].into_iter();
+        report.record(kind, group, sources).expect("room");
+    }
+    let len = igmp::finish(report);
+    let mut query = vec![0x11, 100, 0, 0, 239, 1, 2, 3];
+    let old = query.clone();
+    query.extend([2, 125, 0, 1, 192, 0, 2, 1]);
+    let examples = [
+        packet(&[], |room| igmp::emit_report(room, group, true)),
+        packet(&[], |room| igmp::emit_leave(room, group)),
+        bytes[..len].to_vec(),
+        old,
+        query,
+    ];
+    feed(&examples, laws::igmp);
+}
+
+#[test]
+fn mld_messages() {
+    let group = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 1, 3);
+    let pseudo = Pseudo::v6(ALICE6, BOB6);
+    let mut bytes = [0; 200];
+    let mut report = Report::new(&mut bytes).expect("room");
+    for kind in [RecordKind::IsExclude, RecordKind::Allow] {
+        let sources = [ALICE6, BOB6].into_iter();
+        report.record(kind, group, sources).expect("room");
+    }
+    let len = mld::finish(report, pseudo);
+    let mut query = vec![130, 0, 0, 0, 0x27, 0x10, 0, 0];
+    query.extend(group.octets());
+    let old = query.clone();
+    query.extend([2, 125, 0, 1]);
+    query.extend(ALICE6.octets());
+    let examples = [
+        packet(&[], |room| mld::emit_report(room, group, pseudo)),
+        packet(&[], |room| mld::emit_done(room, group, pseudo)),
+        bytes[..len].to_vec(),
+        old,
+        query,
+    ];
+    feed(&examples, laws::mld);
 }
 
 #[test]

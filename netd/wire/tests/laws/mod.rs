@@ -5,9 +5,11 @@
 
 #![allow(dead_code, unused_imports, reason = "every user needs another law")]
 
+mod listeners;
 mod options;
 mod six;
 
+pub use listeners::{igmp, mld};
 pub use options::tcp_options;
 pub use six::{icmp6, ipv6, ndp};
 
