@@ -173,6 +173,7 @@ impl Stack {
     }
 
     /// Does what a segment means to a connection.
+    #[inline(always)]
     pub(crate) fn carry_out<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
