@@ -42,7 +42,7 @@ pub enum Order {
     Network(Box<Network>),
 }
 
-/// Addresses and routes, as the first loop has them.
+/// Addresses and routes of IPv4, as the first loop has them. What comes over IPv6 is all its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     generation: u64,
@@ -57,7 +57,9 @@ impl Network {
     /// What a stack has on its links.
     pub(crate) fn of(stack: &Stack) -> Self {
         let usable = |it: &stack::AddressInfo| {
-            it.interface != InterfaceId::LOOPBACK && it.state == AddressState::Preferred
+            it.address.is_ipv4()
+                && it.interface != InterfaceId::LOOPBACK
+                && it.state == AddressState::Preferred
         };
         Self {
             generation: stack.generation(),
@@ -101,7 +103,7 @@ impl Network {
 fn routes(stack: &Stack) -> Vec<Route> {
     stack
         .routes()
-        .filter(|it| it.interface != InterfaceId::LOOPBACK)
+        .filter(|it| it.destination.is_ipv4() && it.interface != InterfaceId::LOOPBACK)
         .map(|it| (it.destination, it.prefix, it.gateway, it.metric))
         .collect()
 }
@@ -274,5 +276,88 @@ impl Seat {
                 self.team.wake(number);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Network, routes};
+    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    use core::time::Duration;
+    use stack::{
+        AddressPlan, ClientMemory, Config, Gone, Instant, InterfaceId, LinkFacts, MacAddress, Stack,
+    };
+
+    /// No client has any.
+    struct Nothing;
+
+    impl ClientMemory for Nothing {
+        fn write(&mut self, _: stack::ClientId, _: u64, _: &[u8]) -> Result<(), Gone> {
+            Err(Gone)
+        }
+
+        fn read(&self, _: stack::ClientId, _: u64, _: &mut [u8]) -> Result<(), Gone> {
+            Err(Gone)
+        }
+    }
+
+    fn stack(ipv6: bool) -> (Stack, InterfaceId) {
+        let mut stack = Stack::new(Config::default(), [3; 32], Instant::ZERO);
+        let facts = LinkFacts {
+            mac: MacAddress([2, 0, 0, 0, 0, 1]),
+            mtu: 1_500,
+            up: true,
+            checksum_transmit: false,
+        };
+        let link = stack.add_interface(facts, AddressPlan::None, Instant::ZERO);
+        let link = link.expect("room for a link");
+        if ipv6 {
+            let plan = stack::Ipv6Plan {
+                identifiers: stack::Identifiers::Hardware,
+                is_optimistic: false,
+                follows_routers: true,
+            };
+            stack
+                .start_ipv6(link, plan, Instant::ZERO)
+                .expect("started");
+        }
+        (stack, link)
+    }
+
+    /// Lets what is probed become sure.
+    fn settle(stack: &mut Stack) -> Instant {
+        let mut now = Instant::ZERO;
+        for _ in 0..10 {
+            now = now + Duration::from_secs(1);
+            stack.fire(&mut Nothing, now);
+        }
+        now
+    }
+
+    #[test]
+    fn others_follow_in_ipv4_alone() {
+        let (mut first, link) = stack(true);
+        let own = IpAddr::from(Ipv4Addr::new(198, 18, 0, 7));
+        let six = IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7));
+        for (address, prefix) in [(own, 24), (six, 64)] {
+            first
+                .add_address(link, address, prefix, Instant::ZERO)
+                .expect("added");
+        }
+        let now = settle(&mut first);
+        assert!(first.addresses().any(|it| it.address == six));
+        let network = Network::of(&first);
+        assert_eq!(network.addresses, [(own, 24)]);
+        assert_eq!(network.routes.len(), 1);
+        let (mut other, link) = stack(false);
+        network.apply(&mut other, link, now);
+        settle(&mut other);
+        assert_eq!(Network::of(&other).addresses, network.addresses);
+        assert_eq!(routes(&other), network.routes);
+        let outside = |it: &stack::AddressInfo| it.interface != InterfaceId::LOOPBACK;
+        assert_eq!(other.addresses().filter(outside).count(), 1);
+        Network::default().apply(&mut other, link, now);
+        assert_eq!(other.addresses().filter(outside).count(), 0);
+        assert!(routes(&other).is_empty());
     }
 }

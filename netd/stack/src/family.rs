@@ -100,8 +100,6 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     fn is_beside(self, interface: &Interface) -> bool;
     /// A neighbour does not answer, or does again.
     fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool);
-    /// Bits of an address.
-    const WIDTH: u8;
     /// Interface, next hop and whether that is more than one host.
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)>;
     /// The address to speak from to `to` by way of `next_hop`.
@@ -309,8 +307,6 @@ impl Family for Ipv4Addr {
     }
 
     fn neighbour_answers(_: &mut Stack, _: InterfaceId, _: Self, _: bool) {}
-
-    const WIDTH: u8 = 32;
 
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)> {
         stack.next_hop4(to, bound)

@@ -10,9 +10,10 @@ use crate::rng::Rng;
 use core::hash::Hasher as _;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use siphasher::sip::SipHasher13;
+use wire::Prefixed;
 
 /// An address of either family, as far as tables care.
-pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
+pub(crate) trait Address: Prefixed + core::fmt::Debug {
     /// The address whose bits are all zero: "any".
     const UNSPECIFIED: Self;
     /// The least that a path is believed to take, in bytes.
@@ -21,8 +22,6 @@ pub(crate) trait Address: Copy + Eq + core::fmt::Debug {
     fn feed(self, hasher: &mut SipHasher13);
     /// Mixes the address into a place in a table.
     fn mix(self, state: u64, key: u64) -> u64;
-    /// The address with all bits behind the prefix cleared.
-    fn network(self, prefix: u8) -> Self;
 }
 
 impl Address for Ipv4Addr {
@@ -38,10 +37,6 @@ impl Address for Ipv4Addr {
     #[inline]
     fn mix(self, state: u64, key: u64) -> u64 {
         fold(state ^ u64::from(self.to_bits()), key)
-    }
-
-    fn network(self, prefix: u8) -> Self {
-        Self::from_bits(self.to_bits() & !u32::MAX.checked_shr(prefix.into()).unwrap_or(0))
     }
 }
 
@@ -59,10 +54,6 @@ impl Address for Ipv6Addr {
     fn mix(self, state: u64, key: u64) -> u64 {
         let [upper, lower] = halves(self.to_bits());
         fold(fold(state ^ upper, key) ^ lower, key)
-    }
-
-    fn network(self, prefix: u8) -> Self {
-        Self::from_bits(self.to_bits() & !u128::MAX.checked_shr(prefix.into()).unwrap_or(0))
     }
 }
 
@@ -176,20 +167,6 @@ impl Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prefixes() {
-        let address = Ipv4Addr::new(10, 1, 2, 3);
-        assert_eq!(address.network(0), Ipv4Addr::UNSPECIFIED);
-        assert_eq!(address.network(8), Ipv4Addr::new(10, 0, 0, 0));
-        assert_eq!(address.network(32), address);
-        let address = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
-        assert_eq!(
-            address.network(64),
-            Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 0)
-        );
-        assert_eq!(address.network(128), address);
-    }
 
     // RFC 9293: SHLD-1, MUST-9
     #[test]

@@ -138,8 +138,6 @@ impl Family for Ipv6Addr {
         stack.router_is_silent(id, address, !answers);
     }
 
-    const WIDTH: u8 = 128;
-
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)> {
         stack.next_hop6(to, bound)
     }

@@ -277,4 +277,18 @@ mod tests {
             assert_eq!(bad.parse::<Cidr6>(), Err(BadPrefix), "{bad}");
         }
     }
+
+    #[test]
+    fn networks_of_either_family() {
+        let address = Ipv4Addr::new(10, 1, 2, 3);
+        assert_eq!(address.network(0), Ipv4Addr::UNSPECIFIED);
+        assert_eq!(address.network(8), Ipv4Addr::new(10, 0, 0, 0));
+        assert_eq!(address.network(32), address);
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 3, 4, 5, 6);
+        assert_eq!(
+            address.network(64),
+            Ipv6Addr::new(0x2001, 0xdb8, 1, 2, 0, 0, 0, 0)
+        );
+        assert_eq!(address.network(128), address);
+    }
 }
