@@ -593,3 +593,22 @@ fn a_client_that_is_gone_loses_its_connection_and_nothing_else() {
     }
     assert_eq!(both.readers[0].counts(), both.readers[1].counts());
 }
+
+#[test]
+fn an_old_timestamp_that_fills_a_hole_begins_no_run() {
+    let mut both = Both::new(8_000);
+    let whole = next(&mut both, 0, 1_000);
+    let behind = next(&mut both, 0, 500);
+    let early = both.writers[0].frame(Flags::ACK, 500, 500);
+    both.exchange(&[early]);
+    // The peer's clock has moved when it repairs the beginning.
+    both.writers[0].stamp += 5;
+    let first = both.writers[0].frame(Flags::ACK, 0, 300);
+    both.exchange(&[first]);
+    both.exchange(&[whole, behind]);
+    for reader in &both.readers {
+        assert_eq!(received(reader, 0), 1_000);
+        assert_eq!(reader.host.stack.drops(Drop::TcpOldTimestamp), 1);
+    }
+    both.finish();
+}

@@ -394,13 +394,28 @@ impl Connection {
     /// How many bytes behind [`Connection::received`] would be taken now if they came in order, and
     /// may be written before they are; zero when their place may hold others that came early. The
     /// owner may then hand several segments that follow each other to [`Connection::input_marked`]
-    /// as the one that they would have made, with the header of the first.
+    /// as the one that they would have made, with the header of the first, if that is
+    /// [current](Connection::is_current).
     #[must_use]
     pub fn expected(&self) -> u64 {
         match self {
             Self::Open(open) if !open.is_orphan && !open.is_fin_seen => open.rcv.expected(),
             Self::Open(_) | Self::Opening(_) => 0,
         }
+    }
+
+    /// Whether a segment that was just taken would be again, did it come behind itself: its timestamp
+    /// is not an old one that was let pass because there were holes (RFC 7323 section 5.3 R1).
+    #[must_use]
+    pub fn is_current(&self, header: &Header) -> bool {
+        let stamps = match self {
+            Self::Open(open) => open.stamps.map(|stamps| stamps.recent),
+            Self::Opening(_) => None,
+        };
+        let theirs = header.options.timestamps.map(|theirs| theirs.value);
+        stamps
+            .zip(theirs)
+            .is_none_or(|(recent, theirs)| !Seq::new(theirs).is_before(Seq::new(recent)))
     }
 
     /// Whether the peer has finished: nothing comes after [`Connection::received`].
