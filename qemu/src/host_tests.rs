@@ -8,10 +8,16 @@ use anyhow::{Context, Result};
 use crate::paths;
 use crate::tests::Tally;
 
+/// What property tests read their seed from.
+const SEED: &str = "PROPTEST_RNG_SEED";
+/// The seed that they get unless it is given, so that every run plays the same cases.
+const USUAL_SEED: &str = "793";
+
 /// All crates of the workspace, and the shared-memory rings once more under the model checker.
 pub fn run() -> Result<Tally> {
-    println!("building and running the tests of all crates on this machine");
-    let mut tally = cargo_test(&["--workspace", "--no-fail-fast"], &[])?;
+    let seed = std::env::var(SEED).unwrap_or_else(|_| USUAL_SEED.into());
+    println!("building and running the tests of all crates on this machine, {SEED}={seed}");
+    let mut tally = cargo_test(&["--workspace", "--no-fail-fast"], &[(SEED, &seed)])?;
     let loom = paths::root().join("user/ring/tests/loom.rs");
     if loom.exists() {
         println!("building and running the rings under the model checker");
