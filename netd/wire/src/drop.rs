@@ -304,6 +304,14 @@ reasons! {
     DhcpMessageType = "dhcp.message_type",
     /// Not an answer to what we have asked.
     DhcpUnexpected = "dhcp.unexpected",
+    /// Shorter than its fixed part, over IPv6.
+    Dhcp6Short = "dhcp6.short",
+    /// An option's length is wrong.
+    Dhcp6Option = "dhcp6.option",
+    /// Of no type that is spoken between clients and servers.
+    Dhcp6MessageType = "dhcp6.message_type",
+    /// Not an answer to what we have asked.
+    Dhcp6Unexpected = "dhcp6.unexpected",
 
     // DNS.
     /// Shorter than its header, or than what its header announces.

@@ -40,6 +40,7 @@ pub mod addr;
 pub mod arp;
 pub mod checksum;
 pub mod dhcp4;
+pub mod dhcp6;
 pub mod dns;
 
 mod drop;

@@ -4,7 +4,7 @@
 //! *Never*: allocates; a value too many is refused, not stored.
 
 use core::fmt;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A plain value of which lists are made.
 pub trait Blank: Copy {
@@ -17,6 +17,10 @@ impl Blank for u8 {
 }
 
 impl Blank for Ipv4Addr {
+    const BLANK: Self = Self::UNSPECIFIED;
+}
+
+impl Blank for Ipv6Addr {
     const BLANK: Self = Self::UNSPECIFIED;
 }
 

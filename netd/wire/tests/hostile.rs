@@ -13,8 +13,8 @@ use wire::membership::{RecordKind, Report};
 
 use laws::{ALICE, ALICE6, BOB, BOB6, packet};
 use wire::{
-    Cidr6, EtherType, List, MacAddress, Protocol, Pseudo, Seal, arp, dhcp4, ethernet, icmp4, icmp6,
-    igmp, ipv4, ipv6, mld, ndp, sum, tcp, udp,
+    Cidr6, EtherType, List, MacAddress, Protocol, Pseudo, Seal, arp, dhcp4, dhcp6, ethernet, icmp4,
+    icmp6, igmp, ipv4, ipv6, mld, ndp, sum, tcp, udp,
 };
 
 const ROUNDS: u32 = 100_000;
@@ -84,7 +84,7 @@ fn feed(examples: &[Vec<u8>], mut parse: impl FnMut(&[u8]) -> bool) {
 /// A law by the name of its fuzz target.
 type Law = (&'static str, fn(&[u8]) -> bool);
 
-const LAWS: [Law; 14] = [
+const LAWS: [Law; 15] = [
     ("ethernet", laws::ethernet),
     ("arp", laws::arp),
     ("ipv4", laws::ipv4),
@@ -98,6 +98,7 @@ const LAWS: [Law; 14] = [
     ("tcp", laws::tcp),
     ("tcp_options", laws::tcp_options),
     ("dhcp4", laws::dhcp4),
+    ("dhcp6", laws::dhcp6),
     ("dns", laws::dns),
 ];
 
@@ -418,6 +419,40 @@ fn dhcp4_messages() {
     overloaded[44..47].copy_from_slice(&[12, 1, b'x']);
     overloaded[108..111].copy_from_slice(&[15, 1, b'y']);
     feed(&[plain, overloaded], laws::dhcp4);
+}
+
+#[test]
+fn dhcp6_messages() {
+    let leased = dhcp6::Leased {
+        address: ALICE6,
+        preferred: 60,
+        valid: 90,
+    };
+    let names = b"\x03lan\x00\x07example\x04test\x00";
+    let message = dhcp6::Message {
+        message_type: dhcp6::MessageType::Reply,
+        transaction: 7,
+        options: dhcp6::Options {
+            client: Some(dhcp6::Duid::of_link(MacAddress([2, 0, 0, 0, 0, 1]))),
+            server: dhcp6::Duid::from_bytes(&[0, 2, 1, 2, 3]),
+            identity: Some(dhcp6::Identity {
+                addresses: [leased, leased].into_iter().collect(),
+                status: dhcp6::Status::NO_BINDING,
+                ..dhcp6::Identity::default()
+            }),
+            wanted: [dhcp6::Code::DOMAINS, dhcp6::Code::DNS_SERVERS]
+                .into_iter()
+                .collect(),
+            elapsed: Some(1),
+            dns_servers: [BOB6].into_iter().collect(),
+            domains: ndp::Names::from_bytes(names),
+            ..dhcp6::Options::default()
+        },
+    };
+    let mut bytes = vec![0; 576];
+    let len = message.emit(&mut bytes).expect("room");
+    bytes.truncate(len);
+    feed(&[bytes], laws::dhcp6);
 }
 
 #[test]

@@ -17,8 +17,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use wire::{
     Check, Headroom, NoRoom, Pseudo, Seal, arp as arp_format, dhcp4 as dhcp4_format,
-    dns as dns_format, ethernet as ethernet_format, icmp4 as icmp4_format, ipv4 as ipv4_format,
-    sum, tcp as tcp_format, udp as udp_format,
+    dhcp6 as dhcp6_format, dns as dns_format, ethernet as ethernet_format, icmp4 as icmp4_format,
+    ipv4 as ipv4_format, sum, tcp as tcp_format, udp as udp_format,
 };
 
 /// A packet's ends.
@@ -171,6 +171,18 @@ pub fn dhcp4(bytes: &[u8]) -> bool {
         let mut again = vec![0; 3000];
         let len = it.emit(&mut again).expect("room");
         assert_eq!(dhcp4_format::Message::parse(&again[..len]), Ok(it));
+        true
+    })
+}
+
+/// DHCP messages for IPv6.
+pub fn dhcp6(bytes: &[u8]) -> bool {
+    dhcp6_format::Message::parse(bytes).is_ok_and(|it| {
+        let mut again = vec![0; bytes.len()];
+        let len = it
+            .emit(&mut again)
+            .expect("never longer than what was read");
+        assert_eq!(dhcp6_format::Message::parse(&again[..len]), Ok(it));
         true
     })
 }
