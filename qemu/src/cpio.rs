@@ -6,7 +6,9 @@
 const MAGIC: &str = "070701";
 const TRAILER: &str = "TRAILER!!!";
 /// Regular file, readable and executable by all.
-const MODE: u32 = 0o100_755;
+const FILE: u32 = 0o100_755;
+/// Symbolic link; its contents are the name of what it stands for.
+const LINK: u32 = 0o120_777;
 
 /// An archive under construction.
 pub struct Archive {
@@ -25,7 +27,13 @@ impl Archive {
     /// Appends a file. The time stamp is zero: the same contents give the same archive.
     pub fn add(&mut self, name: &str, contents: &[u8]) {
         self.entries += 1;
-        self.entry(name, contents, self.entries, MODE);
+        self.entry(name, contents, self.entries, FILE);
+    }
+
+    /// Appends another name for a file.
+    pub fn link(&mut self, name: &str, file: &str) {
+        self.entries += 1;
+        self.entry(name, file.as_bytes(), self.entries, LINK);
     }
 
     /// The finished archive.
@@ -77,6 +85,22 @@ mod tests {
                 ("pages/index.html".to_owned(), Vec::new()),
                 ("netd".to_owned(), vec![7; 4097]),
             ]
+        );
+    }
+
+    #[test]
+    fn an_independent_reader_sees_what_is_a_link() {
+        let mut archive = Archive::new();
+        archive.add("tools", b"program");
+        archive.link("ps", "tools");
+        let bytes = archive.finish();
+        let mut found = cpio_reader::iter_files(&bytes);
+        let kind = |entry: &cpio_reader::Entry<'_>| entry.mode().bits() & 0o170_000;
+        assert_eq!(found.next().map(|entry| kind(&entry)), Some(0o100_000));
+        let link = found.next().unwrap();
+        assert_eq!(
+            (link.name(), link.file(), kind(&link)),
+            ("ps", b"tools".as_slice(), 0o120_000)
         );
     }
 

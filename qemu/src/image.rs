@@ -19,16 +19,17 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("console", "console"),
     ("netd", "netd"),
     ("sh", "sh"),
-    ("ps", "ps"),
-    ("kill", "kill"),
-    ("reboot", "reboot"),
-    ("poweroff", "poweroff"),
-    ("ping", "ping"),
-    ("dns", "dns"),
-    ("http", "http"),
+    ("tools", TOOLS),
     ("httpd", "httpd"),
-    ("nettool", "net"),
     ("echo", "echo"),
+];
+
+/// The executable that is many small programs.
+const TOOLS: &str = "tools";
+
+/// The names that it is started by: links to it, in the archive.
+pub const TOOL_NAMES: &[&str] = &[
+    "dns", "http", "kill", "net", "ping", "poweroff", "ps", "reboot",
 ];
 
 /// Programs that only tests and measurements start; they travel in an archive of their own.
@@ -212,6 +213,9 @@ fn pack(programs: &[(&str, &str)]) -> Result<(Vec<u8>, Contents)> {
         let stripped = executable::strip(&file).with_context(|| format!("stripping {name}"))?;
         archive.add(name, &stripped);
         contents.push(((*name).to_owned(), stripped.len()));
+    }
+    for name in TOOL_NAMES {
+        archive.link(name, TOOLS);
     }
     Ok((archive.finish(), contents))
 }

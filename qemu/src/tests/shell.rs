@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use super::ethernet::ANSWER;
 use super::{Group, Stage, no_stage, tests};
 use crate::guest::{BOOT, Guest};
+use crate::image::TOOL_NAMES;
 use crate::machine::{Card, Link, Machine};
 
 pub fn groups() -> [Group; 2] {
@@ -50,9 +51,7 @@ fn boot(words: &str) -> Result<Guest> {
 
 fn help_lists_every_program(stage: &mut Stage) -> Result<()> {
     let text = stage.guest.must("help")?;
-    for program in [
-        "ping", "dns", "http", "net", "ps", "kill", "reboot", "poweroff",
-    ] {
+    for program in TOOL_NAMES {
         let listed = text.lines().any(|line| line.starts_with(program));
         ensure!(listed, "{program} is not in\n{text}");
     }

@@ -7,6 +7,11 @@
 
 /// Bytes of a header: a magic number of 6 characters, then 13 fields of 8 hexadecimal digits.
 const HEADER: usize = 110;
+/// Number of the field that holds the kind of the file and who may use it.
+const MODE: usize = 1;
+/// The bits of that for the kind, and those of a symbolic link.
+const KIND: usize = 0o170_000;
+const LINK: usize = 0o120_000;
 /// Number of the field that holds the length of the file.
 const FILE_LENGTH: usize = 6;
 /// Number of the field that holds the length of the name, its zero byte included.
@@ -37,12 +42,23 @@ impl Archive {
         Self { bytes }
     }
 
-    /// Finds a file by its name.
+    /// Finds a file by its name, or by that of a link to it. A link to a link leads nowhere.
     pub fn find(&self, name: &str) -> Option<Place> {
+        let found = self.entry_of(name.as_bytes())?;
+        let file = if found.is_link {
+            self.entry_of(found.content)?
+        } else {
+            found
+        };
+        (!file.is_link).then_some(file.place)
+    }
+
+    /// The first entry of a name.
+    fn entry_of(&self, name: &[u8]) -> Option<Entry> {
         let mut at = 0;
         while let Some(entry) = self.entry(at) {
-            if entry.name == name.as_bytes() {
-                return Some(entry.place);
+            if entry.name == name {
+                return Some(entry);
             }
             at = entry.next;
         }
@@ -61,11 +77,14 @@ impl Archive {
         let first = end.checked_next_multiple_of(ALIGNMENT)?;
         let length = field(header, FILE_LENGTH)?;
         let last = first.checked_add(length)?;
-        if name == TRAILER || last > self.bytes.len() {
+        let content = self.bytes.get(first..last)?;
+        if name == TRAILER {
             return None;
         }
         Some(Entry {
             name,
+            is_link: field(header, MODE)? & KIND == LINK,
+            content,
             place: Place {
                 offset: first as u64,
                 length: length as u64,
@@ -78,6 +97,9 @@ impl Archive {
 /// One file of the archive.
 struct Entry {
     name: &'static [u8],
+    /// The content is the name of the file that is meant.
+    is_link: bool,
+    content: &'static [u8],
     place: Place,
     next: usize,
 }
@@ -93,10 +115,14 @@ fn field(header: &[u8; HEADER], number: usize) -> Option<usize> {
 mod tests {
     use super::{Archive, Place};
 
-    /// One entry of a newc archive.
+    /// A file of a newc archive.
     fn entry(name: &str, content: &[u8]) -> Vec<u8> {
+        entry_of(0o100_755, name, content)
+    }
+
+    /// An entry of a newc archive.
+    fn entry_of(mode: usize, name: &str, content: &[u8]) -> Vec<u8> {
         let mut bytes = b"070701".to_vec();
-        let mode = 0o100_755;
         let fields = [
             1,
             mode,
@@ -135,6 +161,24 @@ mod tests {
         assert_eq!(&archive.bytes[from..from + 10], b"second one");
         assert_eq!(archive.find("s"), None);
         assert_eq!(archive.find(""), None);
+    }
+
+    #[test]
+    fn links_lead_to_files_and_never_to_links() {
+        let mut bytes = entry_of(0o120_777, "before", b"file");
+        bytes.extend(entry("file", b"text"));
+        for (name, content) in [("after", "file"), ("twice", "after"), ("self", "self")] {
+            bytes.extend(entry_of(0o120_777, name, content.as_bytes()));
+        }
+        bytes.extend(entry_of(0o120_777, "nowhere", b"nothing"));
+        let archive = Archive::new(Box::leak(bytes.into_boxed_slice()));
+        let file = archive.find("file");
+        assert!(file.is_some());
+        assert_eq!(archive.find("before"), file);
+        assert_eq!(archive.find("after"), file);
+        for name in ["twice", "self", "nowhere"] {
+            assert_eq!(archive.find(name), None, "{name}");
+        }
     }
 
     #[test]

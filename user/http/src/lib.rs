@@ -1,8 +1,7 @@
 //! `http`: fetches a URL, shows the server's answer and the SHA-256 of the body.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
@@ -27,8 +26,6 @@ use crate::{
     url::Url,
 };
 
-rt::entry!(run);
-
 /// Exit code: the command makes no sense.
 const USAGE: i32 = 2;
 /// Exit code: there is no complete answer.
@@ -36,7 +33,8 @@ const FAILED: i32 = 1;
 /// Exit code: the server answered with a status of 400 or more.
 const REFUSED: i32 = 22;
 
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let options = match Options::parse(env.args.iter()) {
         Ok(options) => options,
         Err(reason) => {

@@ -2,14 +2,12 @@
 //! kernel's command line has `semihosting`.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use rt::{console, println, system};
 
-rt::entry!(run);
-
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let Some(code) = env.args.get(0).map_or(Some(0), |word| word.parse().ok()) else {
         println!("usage: poweroff [CODE]");
         return 2;

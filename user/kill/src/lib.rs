@@ -1,17 +1,15 @@
 //! `kill`: ends a process.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use rt::{println, system};
-
-rt::entry!(run);
 
 /// Exit code of a process that was killed.
 const KILLED: i32 = 137;
 
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let process = env.args.get(0).and_then(|word| word.parse().ok());
     let Some(process) = process.filter(|_| env.args.len() == 1) else {
         println!("usage: kill NUMBER    (ps shows the numbers)");

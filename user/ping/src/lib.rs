@@ -1,8 +1,7 @@
 //! `ping`: sends ICMP echo requests and shows what comes back.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod options;
 mod statistics;
@@ -21,14 +20,13 @@ use crate::{
     statistics::{Milliseconds, Statistics},
 };
 
-rt::entry!(run);
-
 /// Exit code: the command makes no sense, or there is no such host.
 const USAGE: i32 = 2;
 /// Exit code: nothing came back.
 const SILENCE: i32 = 1;
 
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let options = match Options::parse(env.args.iter()) {
         Ok(options) => options,
         Err(reason) => {

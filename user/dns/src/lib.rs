@@ -1,8 +1,7 @@
 //! `dns`: asks for a name's addresses and shows who answered, and how fast.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 mod options;
 
@@ -12,8 +11,6 @@ use net::{Answer, Error, Net, within};
 use rt::println;
 
 use crate::options::Options;
-
-rt::entry!(run);
 
 /// Exit code: the command makes no sense.
 const USAGE: i32 = 2;
@@ -25,7 +22,8 @@ const FAILED: i32 = 3;
 /// When even retries with every server have taken too long.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let options = match Options::parse(env.args.iter()) {
         Ok(options) => options,
         Err(reason) => {

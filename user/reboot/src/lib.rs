@@ -1,14 +1,12 @@
 //! `reboot`: starts the machine anew.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use rt::{console, println, system};
 
-rt::entry!(run);
-
-fn run(_env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(_env: rt::Env) -> i32 {
     println!("rebooting");
     console::flush();
     println!("reboot: {}", system::reset());

@@ -1,8 +1,7 @@
 //! `ps`: the processes that run, and the machine's memory.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 use abi::ProcessState;
 use rt::{
@@ -10,11 +9,10 @@ use rt::{
     system::{self, Figures, ProcessRecord, Refused},
 };
 
-rt::entry!(run);
-
 const KIBIBYTE: u64 = 1024;
 
-fn run(_env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(_env: rt::Env) -> i32 {
     match show() {
         Ok(()) => 0,
         Err(refused) => {

@@ -1,8 +1,7 @@
 //! `net`: shows and changes the machine's network.
 
 #![cfg_attr(target_os = "none", no_std)]
-#![cfg_attr(target_os = "none", no_main)]
-#![deny(unsafe_code)]
+#![forbid(unsafe_code)]
 
 extern crate alloc;
 
@@ -23,9 +22,8 @@ use rt::println;
 
 use crate::command::{Change, Command, Network, Route};
 
-rt::entry!(run);
-
-fn run(env: rt::Env) -> i32 {
+/// The program; its result is the exit code.
+pub fn run(env: rt::Env) -> i32 {
     let command = match Command::parse(env.args.iter()) {
         Ok(command) => command,
         Err(reason) => {
