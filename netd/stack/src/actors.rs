@@ -16,8 +16,6 @@ pub(crate) enum Actor {
     Datagram(u32),
     /// A listening socket.
     Listener(u32),
-    /// A listening socket of IPv6.
-    Listener6(u32),
     /// A ping.
     Ping(u32),
     /// A name look-up.
@@ -33,7 +31,6 @@ pub(crate) struct Numbering {
     connections6: u32,
     datagrams: u32,
     listeners: u32,
-    listeners6: u32,
     pings: u32,
     lookups: u32,
     clients: u32,
@@ -45,8 +42,7 @@ impl Numbering {
         let connections6 = connections.saturating_add(config.connections6);
         let datagrams = connections6.saturating_add(config.datagram_sockets);
         let listeners = datagrams.saturating_add(config.listeners);
-        let listeners6 = listeners.saturating_add(config.listeners);
-        let pings = listeners6.saturating_add(config.pings);
+        let pings = listeners.saturating_add(config.pings);
         let lookups = pings.saturating_add(config.resolutions.into());
         let clients = lookups.saturating_add(config.clients);
         Self {
@@ -54,7 +50,6 @@ impl Numbering {
             connections6,
             datagrams,
             listeners,
-            listeners6,
             pings,
             lookups,
             clients,
@@ -78,8 +73,7 @@ impl Numbering {
             Actor::Connection6(index) => self.connections.saturating_add(index),
             Actor::Datagram(index) => self.connections6.saturating_add(index),
             Actor::Listener(index) => self.datagrams.saturating_add(index),
-            Actor::Listener6(index) => self.listeners.saturating_add(index),
-            Actor::Ping(index) => self.listeners6.saturating_add(index),
+            Actor::Ping(index) => self.listeners.saturating_add(index),
             Actor::Lookup(index) => self.pings.saturating_add(index),
             Actor::Client(index) => self.lookups.saturating_add(index),
         }
@@ -92,8 +86,7 @@ impl Numbering {
             _ if number < self.connections6 => Actor::Connection6(number - self.connections),
             _ if number < self.datagrams => Actor::Datagram(number - self.connections6),
             _ if number < self.listeners => Actor::Listener(number - self.datagrams),
-            _ if number < self.listeners6 => Actor::Listener6(number - self.listeners),
-            _ if number < self.pings => Actor::Ping(number - self.listeners6),
+            _ if number < self.pings => Actor::Ping(number - self.listeners),
             _ if number < self.lookups => Actor::Lookup(number - self.pings),
             _ => Actor::Client(number - self.lookups),
         }
@@ -122,7 +115,6 @@ mod tests {
             .chain((0..7).map(Actor::Connection6))
             .chain((0..4).map(Actor::Datagram))
             .chain((0..2).map(Actor::Listener))
-            .chain((0..2).map(Actor::Listener6))
             .chain((0..5).map(Actor::Ping))
             .chain((0..6).map(Actor::Lookup))
             .chain((0..3).map(Actor::Client));

@@ -26,6 +26,7 @@ use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::NO_LISTENER;
 use crate::tcp::half_open::HalfOpen;
+use crate::tcp::listener::Waiting;
 use crate::tcp::time_wait::TimeWaiting;
 use crate::tcp::ways::WayNumber;
 use ::tcp::{BadRecord, Connection, Instant, Recollection, State, SynEntry};
@@ -483,7 +484,7 @@ impl Stack {
         if !matches!(survivor.owner, Owner::Waiting | Owner::Offered(_)) {
             return Err(ResumeError::BadSurvivor);
         }
-        let at = self.tcp.tables.v4.listeners.at(listener);
+        let at = self.tcp.listeners.at(listener);
         if at.is_none_or(|at| at.is_full()) {
             return Err(ResumeError::TooMany);
         }
@@ -502,11 +503,11 @@ impl Stack {
             conn.set_holder(Holder::Listener(listener));
             conn.note_change();
         }
-        if let Some(at) = self.tcp.tables.v4.listeners.at_mut(listener) {
-            at.queue.complete(index);
+        if let Some(at) = self.tcp.listeners.at_mut(listener) {
+            at.queue.complete(Waiting::V4(index));
         }
         self.settle::<Ipv4Addr>(index, now);
-        self.pair::<Ipv4Addr>(listener, now);
+        self.pair(listener, now);
         Ok(())
     }
 

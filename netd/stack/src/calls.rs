@@ -9,7 +9,7 @@ use crate::error::{
     BadSocket, BindError, CancelError, ClientError, ConnectError, CreateError, ListenError,
     ReceiveError, SendError, ShutdownError,
 };
-use crate::family::Family;
+use crate::family::{Family, mapped};
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
 use crate::memory::Range;
@@ -17,6 +17,7 @@ use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
+use crate::tcp::listener::Sides;
 use crate::udp::requests::plain;
 use crate::udp::socket::Datagram;
 use ::tcp::Instant;
@@ -51,10 +52,8 @@ impl Stack {
             let Some((socket, role)) = self.clients.socket_at(index, client) else {
                 continue;
             };
-            match role {
-                Role::Listener(index) => self.listener_stop::<Ipv4Addr>(index, now),
-                Role::Listener6(index) => self.listener_stop::<Ipv6Addr>(index, now),
-                _ => {}
+            if let Role::Listener(index) = role {
+                self.listener_stop(index, now);
             }
             self.unbind(socket, role);
             self.clients.forget(socket);
@@ -72,8 +71,7 @@ impl Stack {
                 self.udp_forget(index);
             }
         }
-        self.forget_listeners::<Ipv4Addr>(client);
-        self.forget_listeners::<Ipv6Addr>(client);
+        self.forget_listeners(client);
         self.pings_forget(client);
         self.lookups_forget(client, now);
         let index = self.clients.index(client);
@@ -95,12 +93,12 @@ impl Stack {
         }
     }
 
-    fn forget_listeners<A: Family>(&mut self, client: ClientId) {
-        let limit = self.tcp.tables.of::<A>().listeners.limit();
+    fn forget_listeners(&mut self, client: ClientId) {
+        let limit = self.tcp.listeners.limit();
         for index in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
-            let listener = self.tcp.tables.of::<A>().listeners.at(index);
+            let listener = self.tcp.listeners.at(index);
             if listener.is_some_and(|listener| listener.client == client) {
-                self.listener_forget::<A>(index);
+                self.listener_forget(index);
             }
         }
     }
@@ -150,10 +148,14 @@ impl Stack {
         match (role, local) {
             (Role::Datagram(index), _) => self.udp_bind(index, local),
             (Role::Stream { bound: None }, SocketAddr::V4(local)) => {
-                self.tcp_bind(client, socket, (*local.ip(), local.port()))
+                let v4 = Some(*local.ip());
+                self.tcp_bind(client, socket, Sides { v4, v6: None }, local.port())
             }
             (Role::Stream { bound: None }, SocketAddr::V6(local)) => {
-                self.tcp_bind(client, socket, (*local.ip(), local.port()))
+                let is_dual = local.ip().is_unspecified() && self.clients.is_dual(client, socket);
+                let v4 = is_dual.then_some(Ipv4Addr::UNSPECIFIED);
+                let v6 = Some(*local.ip());
+                self.tcp_bind(client, socket, Sides { v4, v6 }, local.port())
             }
             _ => Err(BindError::AlreadyBound),
         }
@@ -195,22 +197,33 @@ impl Stack {
             }
             Role::Stream6 { port } => {
                 let options = *self.clients.option_sets.get(entry.options);
-                let SocketAddr::V6(remote) = plain(remote) else {
-                    return Err(ConnectError::AddressFamily);
-                };
-                let address = self.bound6(port, socket);
-                let bound = Some((address, port));
-                let to = (*remote.ip(), remote.port());
-                self.tcp_connect((client, socket, bound), to, &options, token, now)
+                let sides = self.sides(port, socket);
+                match plain(remote) {
+                    SocketAddr::V4(remote) => {
+                        let address = sides.v4.ok_or(ConnectError::AddressFamily)?;
+                        let bound = Some((address, port));
+                        let to = (*remote.ip(), remote.port());
+                        self.tcp_connect((client, socket, bound), to, &options, token, now)
+                    }
+                    SocketAddr::V6(remote) => {
+                        let address = sides.v6.ok_or(ConnectError::AddressFamily)?;
+                        let bound = Some((address, port));
+                        let to = (*remote.ip(), remote.port());
+                        self.tcp_connect((client, socket, bound), to, &options, token, now)
+                    }
+                }
             }
             _ => Err(ConnectError::WrongState),
         }
     }
 
-    /// The address of IPv6 that a stream socket is bound to.
-    fn bound6(&self, port: NonZeroU16, socket: SocketId) -> Ipv6Addr {
-        let address = self.tcp.tables.v6.bindings.address(port.get(), socket);
-        address.unwrap_or(Ipv6Addr::UNSPECIFIED)
+    /// The addresses that a stream socket is bound to.
+    fn sides(&self, port: NonZeroU16, socket: SocketId) -> Sides {
+        let (v4, v6) = (&self.tcp.tables.v4, &self.tcp.tables.v6);
+        Sides {
+            v4: v4.bindings.address(port.get(), socket),
+            v6: v6.bindings.address(port.get(), socket),
+        }
     }
 
     /// Starts to listen; at most `backlog` connections wait to be accepted.
@@ -226,12 +239,13 @@ impl Stack {
         let role = self.role(client, socket);
         match role.map_err(|_| ListenError::BadSocket)? {
             Role::Stream { bound: Some(bound) } => {
-                let local = (bound.address, bound.port.get());
-                self.tcp_listen(client, socket, local, backlog)
+                let v4 = Some(bound.address);
+                let sides = Sides { v4, v6: None };
+                self.tcp_listen(client, socket, sides, bound.port.get(), backlog)
             }
             Role::Stream6 { port } => {
-                let local = (self.bound6(port, socket), port.get());
-                self.tcp_listen(client, socket, local, backlog)
+                let sides = self.sides(port, socket);
+                self.tcp_listen(client, socket, sides, port.get(), backlog)
             }
             Role::Stream { bound: None } => Err(ListenError::NotBound),
             _ => Err(ListenError::WrongState),
@@ -343,8 +357,7 @@ impl Stack {
         let ending = if resets { Ending::Abort } else { ending };
         match role {
             Role::Stream { .. } | Role::Stream6 { .. } => self.client_notice(client, token)?,
-            Role::Listener(index) => self.listener_close::<Ipv4Addr>(index, token, now),
-            Role::Listener6(index) => self.listener_close::<Ipv6Addr>(index, token, now),
+            Role::Listener(index) => self.listener_close(index, token, now),
             Role::Connection { index, .. } => {
                 self.tcp_close::<Ipv4Addr>(index, client, ending, token, now);
             }
@@ -358,37 +371,20 @@ impl Stack {
         Ok(())
     }
 
-    /// Frees the port that a stream socket is bound to.
+    /// Frees the port that a stream socket is bound to, in both families: it may take part in both.
     fn unbind(&mut self, socket: SocketId, role: Role) {
-        let (v4, v6) = (&mut self.tcp.tables.v4, &mut self.tcp.tables.v6);
-        match role {
-            Role::Stream { bound } => {
-                if let Some(bound) = bound {
-                    v4.bindings.remove(bound.port.get(), socket);
-                }
+        let port = match role {
+            Role::Stream { bound } => bound.map(|bound| bound.port.get()),
+            Role::Stream6 { port } => Some(port.get()),
+            Role::Connection { bound, .. } | Role::Connection6 { bound, .. } => {
+                bound.map(NonZeroU16::get)
             }
-            Role::Connection { bound, .. } => {
-                if let Some(port) = bound {
-                    v4.bindings.remove(port.get(), socket);
-                }
-            }
-            Role::Listener(index) => {
-                if let Some(listener) = v4.listeners.at(index) {
-                    v4.bindings.remove(listener.port, socket);
-                }
-            }
-            Role::Stream6 { port } => v6.bindings.remove(port.get(), socket),
-            Role::Connection6 { bound, .. } => {
-                if let Some(port) = bound {
-                    v6.bindings.remove(port.get(), socket);
-                }
-            }
-            Role::Listener6(index) => {
-                if let Some(listener) = v6.listeners.at(index) {
-                    v6.bindings.remove(listener.port, socket);
-                }
-            }
-            Role::Datagram(_) => {}
+            Role::Listener(index) => self.tcp.listeners.at(index).map(|listener| listener.port),
+            Role::Datagram(_) => None,
+        };
+        if let Some(port) = port {
+            self.tcp.tables.v4.bindings.remove(port, socket);
+            self.tcp.tables.v6.bindings.remove(port, socket);
         }
     }
 
@@ -416,14 +412,20 @@ impl Stack {
                 ..idle
             },
             Role::Stream6 { port } => Status {
-                local: Some(self.bound6(port, socket).end(port.get())),
+                local: Some(self.sides(port, socket).end(port.get())),
                 ..idle
             },
-            Role::Listener(index) => self.listener_status::<Ipv4Addr>(index, idle),
-            Role::Listener6(index) => self.listener_status::<Ipv6Addr>(index, idle),
+            Role::Listener(index) => self.listener_status(index, idle),
             Role::Connection { index, .. } => {
                 let buffer = self.clients.option_sets.get(entry.options).send_buffer;
                 let status = self.connection_status::<Ipv4Addr>(index, buffer);
+                let is_dual = self.clients.is_dual(client, socket);
+                let shown = |status: Status| Status {
+                    local: status.local.map(mapped),
+                    remote: status.remote.map(mapped),
+                    ..status
+                };
+                let status = status.map(|status| if is_dual { shown(status) } else { status });
                 status.unwrap_or(idle)
             }
             Role::Connection6 { index, .. } => {
@@ -436,8 +438,8 @@ impl Stack {
         Ok(status)
     }
 
-    fn listener_status<A: Family>(&self, index: u32, idle: Status) -> Status {
-        let listener = self.tcp.tables.of::<A>().listeners.at(index);
+    fn listener_status(&self, index: u32, idle: Status) -> Status {
+        let listener = self.tcp.listeners.at(index);
         listener.map_or(idle, |listener| Status {
             state: "LISTEN",
             local: Some(listener.local()),
@@ -511,8 +513,7 @@ impl Stack {
             .map_err(|_| CancelError::BadSocket)?
         {
             Role::Datagram(index) => self.udp_cancel(index, token),
-            Role::Listener(index) => self.listener_cancel::<Ipv4Addr>(index, token),
-            Role::Listener6(index) => self.listener_cancel::<Ipv6Addr>(index, token),
+            Role::Listener(index) => self.listener_cancel(index, token),
             Role::Connection { index, .. } => Err(self.why_not_cancelled::<Ipv4Addr>(index, token)),
             Role::Connection6 { index, .. } => {
                 Err(self.why_not_cancelled::<Ipv6Addr>(index, token))

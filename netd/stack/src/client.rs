@@ -31,12 +31,10 @@ impl Bound {
 pub(crate) enum Role {
     /// A stream, not connected; bound perhaps.
     Stream { bound: Option<Bound> },
-    /// A stream, bound to this port of an address of IPv6.
+    /// A stream, bound to this port of an address of IPv6, or of all addresses of both families.
     Stream6 { port: NonZeroU16 },
     /// A stream that listens, at this index.
     Listener(u32),
-    /// The same over IPv6.
-    Listener6(u32),
     /// A stream with a connection, alive or dead, at this index; and the port that was bound to
     /// before, which is the socket's until it is closed.
     Connection {
@@ -267,6 +265,12 @@ impl Clients {
             .get(id.0)
             .filter(|socket| u32::from(socket.client) == place)
             .ok_or(BadSocket)
+    }
+
+    /// Whether a socket of IPv6 takes part in IPv4, and sees addresses of that as ones of IPv6.
+    pub(crate) fn is_dual(&self, client: ClientId, id: SocketId) -> bool {
+        let socket = self.socket(client, id);
+        socket.is_ok_and(|socket| self.option_sets.get(socket.options).dual_stack)
     }
 
     /// The socket, if it is this client's.

@@ -8,7 +8,7 @@
 use crate::actors::Actor;
 use crate::bindings::Bindings;
 use crate::burst::Landing;
-use crate::client::{Bound, Role};
+use crate::client::Role;
 use crate::config::Config;
 use crate::hash::{Address, Tuple};
 use crate::icmp::errors::Problem;
@@ -25,6 +25,7 @@ use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
+use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::{Emit, Instant, Mss};
@@ -154,8 +155,8 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool;
     /// A connection that has something to send or to tell.
     fn connection(index: u32) -> Actor;
-    /// A listener that has something to tell.
-    fn listener(index: u32) -> Actor;
+    /// A connection that waits to be accepted.
+    fn waiting(index: u32) -> Waiting;
     /// The timer of a connection.
     fn connection_timer(index: u32) -> Timer;
     /// A connection's timer fires then, and at no other time.
@@ -166,12 +167,8 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     const TIME_WAIT_TIMER: Timer;
     /// What carries a question to a name server by a connection.
     fn transport(connection: u32, buffer: usize) -> Transport;
-    /// What a stream socket is that is bound.
-    fn bound_role(address: Self, port: NonZeroU16) -> Role;
     /// What a stream socket is that has a connection.
     fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role;
-    /// What a stream socket is that listens.
-    fn listener_role(index: u32) -> Role;
     /// Asks the link for a neighbour.
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask);
     /// The timer of a neighbour.
@@ -408,9 +405,8 @@ impl Family for Ipv4Addr {
         Actor::Connection(index)
     }
 
-    #[inline(always)]
-    fn listener(index: u32) -> Actor {
-        Actor::Listener(index)
+    fn waiting(index: u32) -> Waiting {
+        Waiting::V4(index)
     }
 
     #[inline(always)]
@@ -430,21 +426,12 @@ impl Family for Ipv4Addr {
 
     const TIME_WAIT_TIMER: Timer = Timer::TimeWait;
 
-    fn bound_role(address: Self, port: NonZeroU16) -> Role {
-        let bound = Bound { address, port };
-        Role::Stream { bound: Some(bound) }
-    }
-
     fn transport(connection: u32, buffer: usize) -> Transport {
         Transport::Tcp { connection, buffer }
     }
 
     fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role {
         Role::Connection { index, bound }
-    }
-
-    fn listener_role(index: u32) -> Role {
-        Role::Listener(index)
     }
 
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {
@@ -509,6 +496,15 @@ impl Family for Ipv4Addr {
     #[inline(always)]
     fn waiting_place(config: &Config, neighbour: u32) -> u32 {
         u32::from(config.interfaces).saturating_add(neighbour)
+    }
+}
+
+/// An end as a socket of IPv6 sees it that takes part in IPv4: an address of IPv6 that stands for it
+/// (RFC 3493 section 3.7).
+pub(crate) fn mapped(end: SocketAddr) -> SocketAddr {
+    match end {
+        SocketAddr::V4(end) => end.ip().to_ipv6_mapped().end(end.port()),
+        end @ SocketAddr::V6(_) => end,
     }
 }
 

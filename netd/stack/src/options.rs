@@ -63,8 +63,9 @@ pub enum SocketOption {
     /// goes with it, if the peer has given us a cookie, and whether it is asked for one. A SYN can
     /// come twice, long apart: for services to whom asking twice is as asking once.
     FastOpen(bool),
-    /// Whether a datagram socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
-    /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3).
+    /// Whether a socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
+    /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3); for what is bound
+    /// from now on.
     DualStack(bool),
 }
 
@@ -211,8 +212,11 @@ impl SocketOption {
     /// Whether it is of streams, of datagrams, or of both.
     const fn is_for(self, datagram: bool) -> bool {
         match self {
-            Self::TimeToLive(_) | Self::DifferentiatedServices(_) | Self::ReuseAddress(_) => true,
-            Self::Broadcast(_) | Self::DualStack(_) => datagram,
+            Self::TimeToLive(_)
+            | Self::DifferentiatedServices(_)
+            | Self::ReuseAddress(_)
+            | Self::DualStack(_) => true,
+            Self::Broadcast(_) => datagram,
             _ => !datagram,
         }
     }
@@ -269,13 +273,7 @@ impl Stack {
                 followed
             }
             Role::Listener(index) => {
-                if let Some(listener) = self.tcp.tables.v4.listeners.at_mut(index) {
-                    listener.options = options;
-                }
-                Ok(())
-            }
-            Role::Listener6(index) => {
-                if let Some(listener) = self.tcp.tables.v6.listeners.at_mut(index) {
+                if let Some(listener) = self.tcp.listeners.at_mut(index) {
                     listener.options = options;
                 }
                 Ok(())

@@ -89,8 +89,7 @@ impl Stack {
                         self.tcp_tell::<Ipv6Addr>(index, &mut telling, now)
                     }
                     Actor::Datagram(index) => self.udp_tell(index, &mut telling),
-                    Actor::Listener(index) => self.listener_tell::<Ipv4Addr>(index, &mut telling),
-                    Actor::Listener6(index) => self.listener_tell::<Ipv6Addr>(index, &mut telling),
+                    Actor::Listener(index) => self.listener_tell(index, &mut telling),
                     Actor::Ping(index) => self.ping_tell(index, &mut telling),
                     Actor::Lookup(index) => self.lookup_tell(index, &mut telling),
                     Actor::Client(_) => self.client_tell(client, &mut telling),

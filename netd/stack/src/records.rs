@@ -124,13 +124,7 @@ impl Stack {
             return false;
         }
         let client = match holder {
-            Holder::Listener(listener) => self
-                .tcp
-                .tables
-                .of::<A>()
-                .listeners
-                .at(listener)
-                .map(|it| it.client),
+            Holder::Listener(listener) => self.tcp.listeners.at(listener).map(|it| it.client),
             Holder::Socket(client, _) | Holder::Closing(client) => Some(client),
             Holder::Query(_) | Holder::Absent | Holder::Nobody => None,
         };
@@ -163,10 +157,7 @@ impl Stack {
     /// The number of a connection's client, and what it calls the connection.
     fn owner<A: Family>(&self, conn: &Conn<A>, is_untold: bool) -> Option<(u32, Owner)> {
         let (client, owner) = match conn.holder() {
-            Holder::Listener(listener) => (
-                self.tcp.tables.of::<A>().listeners.at(listener)?.client,
-                Owner::Waiting,
-            ),
+            Holder::Listener(listener) => (self.tcp.listeners.at(listener)?.client, Owner::Waiting),
             Holder::Socket(client, socket) => {
                 let first = self.requests.first(&conn.rooms).filter(|_| is_untold);
                 match first {
@@ -217,13 +208,8 @@ impl Stack {
         if !self.is_recorded::<A>(holder) {
             return;
         }
-        let client = self
-            .tcp
-            .tables
-            .of::<A>()
-            .listeners
-            .at(half_open.listener)
-            .map(|it| it.client);
+        let listener = self.tcp.listeners.at(half_open.listener);
+        let client = listener.map(|it| it.client);
         let number = client.and_then(|client| self.clients.number(client));
         let record = Record {
             tcp: half_open.entry.record(now),

@@ -114,7 +114,7 @@ impl Stack {
             .map_or(0, |socket| self.room_in(&socket.rooms))
     }
 
-    /// All sockets, connections and remains of connections: those of TCP over IPv4 first.
+    /// All sockets, connections and remains of connections: listeners first, then TCP over IPv4.
     pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
         let datagrams = self.udp.sockets.iter().map(|(index, socket)| SocketInfo {
             remote: socket.remote(),
@@ -130,14 +130,7 @@ impl Stack {
                 Some(socket.client),
             )
         });
-        self.streams::<Ipv4Addr>()
-            .chain(self.streams::<Ipv6Addr>())
-            .chain(datagrams)
-    }
-
-    fn streams<A: Family>(&self) -> impl Iterator<Item = SocketInfo> + '_ {
-        let tables = self.tcp.tables.of::<A>();
-        let listeners = tables.listeners.iter().map(|(_, listener)| SocketInfo {
+        let listeners = self.tcp.listeners.iter().map(|(_, listener)| SocketInfo {
             state: "LISTEN",
             send_queued: listener.backlog.into(),
             receive_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
@@ -148,6 +141,14 @@ impl Stack {
                 Some(listener.client),
             )
         });
+        listeners
+            .chain(self.streams::<Ipv4Addr>())
+            .chain(self.streams::<Ipv6Addr>())
+            .chain(datagrams)
+    }
+
+    fn streams<A: Family>(&self) -> impl Iterator<Item = SocketInfo> + '_ {
+        let tables = self.tcp.tables.of::<A>();
         let connections = tables.connections.iter();
         let connections = connections.map(|(index, conn)| self.connection_info(index, conn));
         let half_open = tables.half_open.iter().map(|(_, half_open)| SocketInfo {
@@ -160,10 +161,7 @@ impl Stack {
             remote: Some(waiting.tuple.remote_end()),
             ..blank("tcp", waiting.tuple.local_end(), None, None)
         });
-        listeners
-            .chain(connections)
-            .chain(half_open)
-            .chain(time_waits)
+        connections.chain(half_open).chain(time_waits)
     }
 
     fn connection_info<A: Family>(&self, index: u32, conn: &Conn<A>) -> SocketInfo {
@@ -264,7 +262,7 @@ impl Stack {
             connections: count(synchronised(&tables.v4) + synchronised(&tables.v6)),
             half_open: count(tables.v4.half_open.len() + tables.v6.half_open.len()),
             time_waits: count(tables.v4.time_waits.len() + tables.v6.time_waits.len()),
-            listeners: count(tables.v4.listeners.len() + tables.v6.listeners.len()),
+            listeners: count(self.tcp.listeners.len()),
             datagram_sockets: count(self.udp.sockets.len()),
             clients: count(self.clients.len()),
             dns_cache: self.names_cached(),

@@ -11,35 +11,14 @@ use stack::{
     SocketId, Token,
 };
 use std::cell::RefCell;
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Duration;
 use wire::icmp6;
-use world::six::{icmp6_frame, own_local, plan6};
+use world::six::{any6, at6, icmp6_frame, own_local, two_hosts};
 use world::{World, any, at};
 
 const ROOM: u32 = 400_000;
-
-/// Two hosts that know each other's link-local addresses.
-fn world() -> World {
-    let mut world = World::new();
-    for host in [&mut world.a, &mut world.b] {
-        let started = host.stack.start_ipv6(host.link, plan6(), world.now);
-        started.expect("an interface");
-    }
-    world.run(Duration::from_secs(3));
-    world.log.clear();
-    world
-}
-
-/// A port of host `last`.
-fn at6(last: u8, port: u16) -> SocketAddr {
-    SocketAddrV6::new(own_local(last), port, 0, 0).into()
-}
-
-fn any6(port: u16) -> SocketAddr {
-    SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0).into()
-}
 
 /// A client of `b` that listens there, with a room for one connection, whose token is 10.
 fn listen(world: &mut World, local: SocketAddr) -> (ClientId, SocketId) {
@@ -91,7 +70,7 @@ fn pattern(len: u32) -> Vec<u8> {
 
 #[test]
 fn bytes_go_both_ways_and_the_connection_ends() {
-    let mut world = world();
+    let mut world = two_hosts();
     let (server, listener) = listen(&mut world, any6(80));
     let to = at6(2, 80);
     let (client, socket) = connect(&mut world, to);
@@ -165,7 +144,7 @@ fn bytes_go_both_ways_and_the_connection_ends() {
 
 #[test]
 fn a_closed_port_refuses() {
-    let mut world = world();
+    let mut world = two_hosts();
     connect(&mut world, at6(2, 81));
     world.settle();
     let told = world.a.take(1);
@@ -179,7 +158,7 @@ fn a_closed_port_refuses() {
 /// A listener hears the family of the address that it is bound to.
 #[test]
 fn ports_of_the_families_are_apart() {
-    let mut world = world();
+    let mut world = two_hosts();
     listen(&mut world, any6(80));
     let v4 = world.b.client();
     let other = world.b.stream(v4);
@@ -226,7 +205,7 @@ fn ports_of_the_families_are_apart() {
 /// RFC 8201: a router's word makes segments fit, but never smaller than every link's.
 #[test]
 fn a_routers_word_makes_segments_fit() {
-    let mut world = world();
+    let mut world = two_hosts();
     let (server, _) = listen(&mut world, any6(80));
     let to = at6(2, 80);
     let (client, socket) = connect(&mut world, to);
@@ -278,7 +257,7 @@ fn a_routers_word_makes_segments_fit() {
 /// An address that goes takes its connections along.
 #[test]
 fn an_address_that_goes_ends_its_connections() {
-    let mut world = world();
+    let mut world = two_hosts();
     listen(&mut world, any6(80));
     connect(&mut world, at6(2, 80));
     accepted(&mut world, at6(2, 80));

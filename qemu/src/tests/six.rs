@@ -33,6 +33,7 @@ pub fn groups() -> [Group; 2] {
                 an_address_of_nobody_is_an_error,
                 addresses_are_added_and_taken,
                 a_page_is_fetched_over_six,
+                services_hear_both_families,
             ],
         },
         Group {
@@ -150,6 +151,20 @@ fn a_page_is_fetched_over_six(stage: &mut Stage) -> Result<()> {
     server
         .join()
         .map_err(|_| anyhow::anyhow!("the server has failed"))??;
+    Ok(())
+}
+
+fn services_hear_both_families(stage: &mut Stage) -> Result<()> {
+    for host in ["[::1]", "127.0.0.1"] {
+        let text = stage.guest.must(&format!("http http://{host}/"))?;
+        ensure!(text.contains("200"), "{text}");
+    }
+    let text = stage.guest.must("net sockets")?;
+    for (protocol, port) in [("tcp", 7), ("tcp", 9), ("tcp", 19), ("tcp", 80), ("udp", 7)] {
+        let line = format!("[::]:{port} ");
+        let is_there = |row: &str| row.starts_with(protocol) && row.contains(&line);
+        ensure!(text.lines().any(is_there), "{protocol} {port} in\n{text}");
+    }
     Ok(())
 }
 

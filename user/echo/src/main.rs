@@ -1,6 +1,6 @@
 //! `echo`: the small services every network test wants. TCP and UDP 7 send back what they get
 //! (RFC 862), TCP 9 swallows it (RFC 863), TCP 19 sends without end (RFC 864), and TCP 1 tells in
-//! one line how much memory is in use and how many connections there are.
+//! one line how much memory is in use and how many connections there are: all over IPv4 and IPv6.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", no_main)]
@@ -11,7 +11,6 @@ extern crate alloc;
 mod source;
 
 use alloc::{format, vec};
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use embassy_futures::select::{Either, select};
 use net::{Error, Net, SocketOption, TcpListener, TcpStream, UdpSocket};
@@ -54,10 +53,6 @@ fn run(_env: rt::Env) -> i32 {
     1
 }
 
-fn any(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
-}
-
 /// When small writes of a service leave.
 #[derive(Clone, Copy)]
 enum Small {
@@ -72,7 +67,7 @@ where
     F: Future<Output = Result<(), Error>> + 'static,
 {
     let ended = async {
-        let listener = TcpListener::bind(&net, any(port), BACKLOG).await?;
+        let listener = TcpListener::bind_both(&net, port, BACKLOG).await?;
         if let Small::AtOnce = small {
             // Once for all connections.
             listener.set_option(SocketOption::NoDelay, 1).await?;
@@ -134,7 +129,7 @@ async fn figures(net: Net, mut stream: TcpStream) -> Result<(), Error> {
 /// RFC 862, for datagrams.
 async fn echo_datagrams(net: Net) {
     let ended: Result<(), Error> = async {
-        let socket = UdpSocket::bind(&net, any(ECHO_PORT)).await?;
+        let socket = UdpSocket::bind_both(&net, ECHO_PORT).await?;
         let mut buffer = vec![0; usize::from(u16::MAX)];
         loop {
             match socket.receive_from(&mut buffer).await {

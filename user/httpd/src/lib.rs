@@ -14,8 +14,6 @@ mod response;
 mod server;
 mod site;
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use net::{Error, Net};
 use rt::println;
 
@@ -32,8 +30,7 @@ pub fn run(name: &str, env: &rt::Env, net: impl Future<Output = Result<Net, Erro
         println!("usage: {name} [PORT]");
         return 2;
     };
-    let local = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-    let outcome = rt::block_on(async { Server::run(net.await?, local).await });
+    let outcome = rt::block_on(async { Server::run(net.await?, port).await });
     if let Err(error) = outcome {
         println!("{name}: {error}");
     }

@@ -1,7 +1,7 @@
 //! The server: takes connections, each served by a task of its own.
 
 use alloc::rc::Rc;
-use core::{cell::Cell, net::SocketAddr};
+use core::cell::Cell;
 
 use net::{Error, Net, SocketOption, TcpListener};
 
@@ -21,13 +21,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes connections at `local`.
+    /// Takes connections at a port, over IPv4 and IPv6.
     ///
     /// # Errors
     ///
     /// What keeps it from doing so.
-    pub async fn run(net: Net, local: SocketAddr) -> Result<(), Error> {
-        let listener = TcpListener::bind(&net, local, BACKLOG).await?;
+    pub async fn run(net: Net, port: u16) -> Result<(), Error> {
+        let listener = TcpListener::bind_both(&net, port, BACKLOG).await?;
         // Once for all connections.
         listener.set_option(SocketOption::NoDelay, 1).await?;
         let server = Rc::new(Self {

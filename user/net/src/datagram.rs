@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, ready};
 
 use protocol::{
@@ -13,6 +13,7 @@ use protocol::{
 
 use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
+use crate::families::Families;
 use crate::net::Net;
 use crate::pending::Pending;
 use crate::poller::{Pollable, Ready, Registration, Source};
@@ -59,6 +60,20 @@ impl UdpSocket {
     /// [`Error::AddressInUse`]; [`Error::NoMemory`] when the arena has no room left for what would
     /// come in, ...
     pub async fn bind(net: &Net, local: SocketAddr) -> Result<Self, Error> {
+        Self::bind_as(net, local, Families::Own).await
+    }
+
+    /// A socket with a port of all addresses, of IPv6 and of IPv4. Those of IPv4 are told as addresses
+    /// of IPv6 that stand for them, and may be given so; `to_canonical` gives them back.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub async fn bind_both(net: &Net, port: u16) -> Result<Self, Error> {
+        let local = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+        Self::bind_as(net, local, Families::Both).await
+    }
+
+    async fn bind_as(net: &Net, local: SocketAddr, families: Families) -> Result<Self, Error> {
         let socket = net
             .call(SocketCreate {
                 kind: SocketKind::Datagram,
@@ -73,6 +88,7 @@ impl UdpSocket {
             sends: RefCell::default(),
             error: Cell::new(None),
         });
+        families.choose(net, socket).await?;
         let local = net.call_on(socket, Bind { socket, local }).await?.local;
         shared.post()?;
         if shared.rooms.borrow().len() < ROOMS {

@@ -30,6 +30,7 @@ mod cores;
 mod datagram;
 mod embedded;
 mod error;
+mod families;
 mod listener;
 mod net;
 mod pending;

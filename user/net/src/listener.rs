@@ -6,12 +6,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::cell::{Cell, RefCell};
 use core::future::poll_fn;
-use core::net::SocketAddr;
+use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, ready};
 
 use protocol::{Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
 
 use crate::error::Error;
+use crate::families::Families;
 use crate::net::Net;
 use crate::pending::Pending;
 use crate::poller::{Pollable, Ready, Registration, Source};
@@ -52,10 +53,29 @@ impl TcpListener {
     /// # Errors
     /// [`Error::AddressInUse`], ...
     pub async fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<Self, Error> {
-        let (first, local) = Part::bind(net, local, backlog).await?;
+        Self::bind_as(net, local, Families::Own, backlog).await
+    }
+
+    /// Listens at a port of all addresses, of IPv6 and of IPv4. Those of IPv4 are told as addresses of
+    /// IPv6 that stand for them; `to_canonical` gives them back.
+    ///
+    /// # Errors
+    /// As [`Self::bind`].
+    pub async fn bind_both(net: &Net, port: u16, backlog: u32) -> Result<Self, Error> {
+        let local = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+        Self::bind_as(net, local, Families::Both, backlog).await
+    }
+
+    async fn bind_as(
+        net: &Net,
+        local: SocketAddr,
+        families: Families,
+        backlog: u32,
+    ) -> Result<Self, Error> {
+        let (first, local) = Part::bind(net, local, families, backlog).await?;
         let mut parts = vec![first];
         for other in net.others().await? {
-            let (part, _) = Part::bind(&other, local, backlog).await?;
+            let (part, _) = Part::bind(&other, local, families, backlog).await?;
             parts.push(part);
         }
         let turn = Cell::new(0);
@@ -128,7 +148,12 @@ impl Shared {
 }
 
 impl Part {
-    async fn bind(net: &Net, local: SocketAddr, backlog: u32) -> Result<(Self, SocketAddr), Error> {
+    async fn bind(
+        net: &Net,
+        local: SocketAddr,
+        families: Families,
+        backlog: u32,
+    ) -> Result<(Self, SocketAddr), Error> {
         let socket = net
             .call(SocketCreate {
                 kind: SocketKind::Stream,
@@ -143,6 +168,7 @@ impl Part {
         };
         net.set_option(socket, SocketOption::ReuseAddress, 1)
             .await?;
+        families.choose(net, socket).await?;
         let local = net.call_on(socket, Bind { socket, local }).await?.local;
         net.call_on(socket, Listen { socket, backlog }).await?;
         part.post()?;

@@ -22,6 +22,7 @@ use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
+use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::{Emit, Instant, Mss};
@@ -237,9 +238,8 @@ impl Family for Ipv6Addr {
         Actor::Connection6(index)
     }
 
-    #[inline(always)]
-    fn listener(index: u32) -> Actor {
-        Actor::Listener6(index)
+    fn waiting(index: u32) -> Waiting {
+        Waiting::V6(index)
     }
 
     #[inline(always)]
@@ -260,20 +260,12 @@ impl Family for Ipv6Addr {
     const TIME_WAIT_TIMER: Timer = Timer::TimeWait6;
 
     /// The address is too long for a role: it is where the port is.
-    fn bound_role(_: Self, port: NonZeroU16) -> Role {
-        Role::Stream6 { port }
-    }
-
     fn transport(connection: u32, buffer: usize) -> Transport {
         Transport::Tcp6 { connection, buffer }
     }
 
     fn connection_role(index: u32, bound: Option<NonZeroU16>) -> Role {
         Role::Connection6 { index, bound }
-    }
-
-    fn listener_role(index: u32) -> Role {
-        Role::Listener6(index)
     }
 
     fn ask(stack: &mut Stack, interface: InterfaceId, address: Self, ask: Ask) {

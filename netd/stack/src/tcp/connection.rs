@@ -307,6 +307,8 @@ impl<A: Family> Conn<A> {
 pub(crate) struct Tcp {
     pub(crate) shared: Shared,
     pub(crate) tables: Both,
+    /// Listening sockets, whichever family they hear.
+    pub(crate) listeners: Table<Listener>,
 }
 
 /// A set for each family.
@@ -340,7 +342,6 @@ pub(crate) struct Tables<A> {
     pub(crate) half_open_order: Queues,
     pub(crate) time_waits: Table<TimeWaiting<A>>,
     pub(crate) time_wait_order: Queues,
-    pub(crate) listeners: Table<Listener<A>>,
     pub(crate) demux: Demux,
     /// Local ports of sockets that are bound, listening or not; by socket name.
     pub(crate) bindings: Bindings<A, SocketId>,
@@ -377,6 +378,7 @@ impl Tcp {
                 v4: Tables::new(config, config.connections, rng),
                 v6: Tables::new(config, config.connections6, other),
             },
+            listeners: Table::new(config.listeners as usize),
         }
     }
 
@@ -400,7 +402,6 @@ impl<A: Family> Tables<A> {
             half_open_order: Queues::new(1, half_open),
             time_waits: Table::new(time_waits),
             time_wait_order: Queues::new(1, time_waits),
-            listeners: Table::new(listeners),
             demux: Demux::new([connections, half_open, time_waits], rng),
             bindings: Bindings::new(config.sockets as usize, rng),
             listening: Bindings::new(listeners, rng),

@@ -6,7 +6,7 @@
 use crate::config::Half;
 use crate::error::SocketError;
 use crate::event::EventKind;
-use crate::family::Family;
+use crate::family::{Family, mapped};
 use crate::id::Token;
 use crate::inline::Inline;
 use crate::loans::Loans;
@@ -96,7 +96,11 @@ impl Stack {
         if !conn.is(Fact::Untold) {
             return true;
         }
-        let (local, remote) = (conn.local(), conn.remote());
+        let (mut local, mut remote) = (conn.local(), conn.remote());
+        let holder = conn.client().zip(conn.socket());
+        if holder.is_some_and(|(client, socket)| self.clients.is_dual(client, socket)) {
+            (local, remote) = (mapped(local), mapped(remote));
+        }
         match (self.requests.first(&conn.rooms), conn.socket()) {
             (Some(Request::Accepted(accepted)), Some(socket)) => {
                 let Accepted {

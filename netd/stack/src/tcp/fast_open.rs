@@ -176,7 +176,7 @@ impl Stack {
         room: u64,
         now: Instant,
     ) -> Way {
-        let listener = self.tcp.tables.of::<A>().listeners.at(listener);
+        let listener = self.tcp.listeners.at(listener);
         let is_on = listener.is_some_and(|listener| listener.options.fast_open);
         let Some(cookie) = segment.header.options.fast_open.filter(|_| is_on) else {
             return Way::Handshake;
@@ -245,7 +245,7 @@ impl Stack {
         self.timers
             .set(A::half_open_timer(early), Some(entry.next_deadline()));
         // Room first, so that the bytes find some.
-        self.pair::<A>(listener, now);
+        self.pair(listener, now);
         let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return Err(Drop::TcpNoSocket);
         };

@@ -91,7 +91,7 @@ impl Stack {
         let path = self
             .path(tuple.remote, Some(tuple.local))
             .ok_or(Drop::NoRoute)?;
-        let Some(entry) = self.tcp.tables.of::<A>().listeners.at(listener) else {
+        let Some(entry) = self.tcp.listeners.at(listener) else {
             return Err(Drop::TcpNoSocket);
         };
         let limit = match entry.options.receive_buffer {
@@ -131,7 +131,7 @@ impl Stack {
             .half_open
             .insert(half_open)
             .ok_or(Drop::TcpSynOverflow)?;
-        if let Some(at) = self.tcp.tables.of_mut::<A>().listeners.at_mut(listener) {
+        if let Some(at) = self.tcp.listeners.at_mut(listener) {
             at.half_open += 1;
         }
         self.half_open_begins::<A>(index);
@@ -205,7 +205,7 @@ impl Stack {
             .cookies
             .expect(&mut self.rng, now)?;
         let path = self.path(tuple.remote, Some(tuple.local))?;
-        let options = self.tcp.tables.of::<A>().listeners.at(listener)?.options;
+        let options = self.tcp.listeners.at(listener)?.options;
         let setup = self.setup::<A>(&tuple, path.mtu, &options, None, now);
         let cookies = &self.tcp.tables.of::<A>().cookies;
         let hash = |tick, word| cookies.hash(&tuple, tick, word);
@@ -235,13 +235,7 @@ impl Stack {
             // Its answer goes before its bytes, so it goes the same way.
             self.tcp_wake::<A>(connection);
         } else if let Some(header) = self.syn_answer::<A>(index, now) {
-            let chosen = self
-                .tcp
-                .tables
-                .of::<A>()
-                .listeners
-                .at(listener)
-                .map(|it| it.options);
+            let chosen = self.tcp.listeners.at(listener).map(|it| it.options);
             let chosen = chosen.map_or((self.config.ttl, 0), |it| (it.ttl, it.dscp));
             if let Some(path) = path.or_else(|| self.path(tuple.remote, Some(tuple.local))) {
                 self.send_bare_by::<A>(&path, chosen, &tuple, header);
@@ -277,13 +271,7 @@ impl Stack {
         self.tcp.tables.of_mut::<A>().half_open_order.remove(index);
         self.timers.disarm(A::half_open_timer(index));
         self.put_record::<A>(Entry::HalfOpen(index), None);
-        if let Some(listener) = self
-            .tcp
-            .tables
-            .of_mut::<A>()
-            .listeners
-            .at_mut(half_open.listener)
-        {
+        if let Some(listener) = self.tcp.listeners.at_mut(half_open.listener) {
             listener.half_open = listener.half_open.saturating_sub(1);
         }
         Some(half_open)
@@ -371,7 +359,7 @@ impl Stack {
         });
         let is_recorded = self.is_recorded::<A>(Holder::Listener(listener));
         let tables = self.tcp.tables.of_mut::<A>();
-        let Some(at) = tables.listeners.at_mut(listener) else {
+        let Some(at) = self.tcp.listeners.at_mut(listener) else {
             return Err(Drop::TcpNoSocket);
         };
         if at.is_full() {
@@ -388,7 +376,7 @@ impl Stack {
             .connections
             .insert(conn)
             .ok_or(Drop::TcpAcceptOverflow)?;
-        at.queue.complete(connection);
+        at.queue.complete(A::waiting(connection));
         let (demux, target) = (&mut tables.demux, Target::Connection(connection));
         match half_open {
             Some(half_open) => demux.turn(&tuple, Target::HalfOpen(half_open), target),
@@ -409,7 +397,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         // Room first, so that data in this very segment finds some.
-        self.pair::<A>(listener, now);
+        self.pair(listener, now);
         self.connection_input::<A, M>(connection, segment, Ecn::NotCapable, memory, now)?;
         Ok(())
     }

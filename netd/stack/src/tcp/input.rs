@@ -468,8 +468,8 @@ impl Stack {
             Holder::Absent | Holder::Nobody => self.tcp_forget::<A>(index),
             Holder::Query(query) => self.query_refused(query, now),
             Holder::Listener(listener) => {
-                if let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(listener) {
-                    listener.queue.remove(&index);
+                if let Some(listener) = self.tcp.listeners.at_mut(listener) {
+                    listener.queue.remove(&A::waiting(index));
                 }
                 self.tcp_forget::<A>(index);
             }

@@ -1,8 +1,10 @@
 //! Listening sockets: connections on one side, clients that want one on the other.
 //!
-//! *Owns* the accept queue and the accepts that wait, and pairs them first come, first served.
+//! *Owns* the accept queue and the accepts that wait, and pairs them first come, first served,
+//! whichever family a connection is of: a listener hears one of them, or both.
 //! *Never* holds bytes: a connection that nobody accepts has no room, so its window is closed.
 
+use crate::actors::Actor;
 use crate::client::Role;
 use crate::error::{AcceptError, CancelError, SocketError};
 use crate::event::EventKind;
@@ -21,28 +23,52 @@ use crate::tcp::connection::{Fact, Holder};
 use ::tcp::{AcceptQueue, Instant};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+/// The addresses that a stream socket is bound to, in each family in which it takes part; unspecified:
+/// all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sides {
+    pub(crate) v4: Option<Ipv4Addr>,
+    pub(crate) v6: Option<Ipv6Addr>,
+}
+
+impl Sides {
+    /// Our end, as its client sees it: an address of IPv6 if it takes part in that.
+    pub(crate) fn end(self, port: u16) -> SocketAddr {
+        match (self.v6, self.v4) {
+            (Some(v6), _) => v6.end(port),
+            (None, v4) => v4.unwrap_or(Ipv4Addr::UNSPECIFIED).end(port),
+        }
+    }
+}
+
+/// A connection that waits to be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    V4(u32),
+    V6(u32),
+}
+
 /// A listening socket.
 #[derive(Debug)]
-pub(crate) struct Listener<A> {
+pub(crate) struct Listener {
     pub(crate) client: ClientId,
     pub(crate) socket: Option<SocketId>,
-    /// What it is bound to; unspecified: all addresses.
-    pub(crate) address: A,
+    pub(crate) sides: Sides,
     pub(crate) port: u16,
     pub(crate) options: SocketOptions,
     pub(crate) backlog: u16,
     /// Its half-open connections.
     pub(crate) half_open: u32,
-    pub(crate) queue: AcceptQueue<u32>,
+    pub(crate) queue: AcceptQueue<Waiting>,
     pub(crate) accepts: Chain,
     pub(crate) notices: Chain,
     pub(crate) closing: Option<Token>,
 }
 
-impl<A: Family> Listener<A> {
+impl Listener {
     /// Our end.
     pub(crate) fn local(&self) -> SocketAddr {
-        self.address.end(self.port)
+        self.sides.end(self.port)
     }
 
     /// Whether as many connections wait to be accepted as may.
@@ -117,93 +143,106 @@ impl Stack {
         now: Instant,
     ) -> Result<(), AcceptError> {
         match self.role(client, socket) {
-            Ok(Role::Listener(index)) => self.listener_accept::<Ipv4Addr>(index, accept, now),
-            Ok(Role::Listener6(index)) => self.listener_accept::<Ipv6Addr>(index, accept, now),
+            Ok(Role::Listener(index)) => self.listener_accept(index, accept, now),
             Ok(_) => Err(AcceptError::NotListening),
             Err(_) => Err(AcceptError::BadSocket),
         }
     }
 
     /// Pairs connections that wait with accepts that wait.
-    pub(crate) fn pair<A: Family>(&mut self, index: u32, now: Instant) {
+    pub(crate) fn pair(&mut self, index: u32, now: Instant) {
         loop {
-            let tables = self.tcp.tables.of_mut::<A>();
-            let Some(listener) = tables.listeners.at_mut(index) else {
+            let Some(listener) = self.tcp.listeners.at(index) else {
                 return;
             };
-            let Some(connection) = listener.queue.first().copied() else {
-                return;
-            };
-            let Some(Request::Accept(accept)) = self.requests.first(&listener.accepts) else {
-                return;
-            };
-            let (client, name) = (listener.client, listener.socket);
-            let (room, rest) = accept.split();
-            let token = match accept.each {
-                0 => accept.token,
-                _ => accept.token.of_room(accept.count()),
-            };
-            let accepted = Accepted {
-                token,
-                listener: name,
-                range: room.unwrap_or_default(),
-            };
-            // It takes the place that the accept held, or, of several, one of its own.
-            let mut rooms = Chain::EMPTY;
-            if rest.is_some() {
-                let owner = self.clients.index(client);
-                let accepted = Request::Accepted(accepted);
-                if self.requests.push(&mut rooms, owner, accepted).is_err() {
-                    return;
+            let is_paired = match listener.queue.first() {
+                Some(&Waiting::V4(connection)) => {
+                    self.pair_first::<Ipv4Addr>(index, connection, now)
                 }
-            }
-            let role = A::connection_role(connection, None);
-            let set = name.and_then(|name| self.clients.socket(client, name).ok());
-            let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
-            let Ok(socket) = self.clients.create(client, role, set) else {
-                self.requests.discard(&mut rooms);
-                return;
+                Some(&Waiting::V6(connection)) => {
+                    self.pair_first::<Ipv6Addr>(index, connection, now)
+                }
+                None => None,
             };
-            listener.queue.pop();
-            let Some(conn) = tables.connections.at_mut(connection) else {
-                self.requests.discard(&mut rooms);
+            if is_paired.is_none() {
                 return;
-            };
-            conn.set_holder(Holder::Socket(client, socket));
-            if let Some(rest) = rest {
-                self.requests
-                    .move_first(&mut rooms, &mut conn.rooms, |accepted| accepted);
-                self.requests
-                    .replace_first(&listener.accepts, Request::Accept(rest));
-            } else {
-                let change = |_| Request::Accepted(accepted);
-                self.requests
-                    .move_first(&mut listener.accepts, &mut conn.rooms, change);
-            }
-            conn.note(Fact::Untold);
-            conn.note_change();
-            if accepted.range.length > 0 {
-                conn.tcp.give_room(accepted.range.length, now);
-            }
-            self.tell(client, A::connection(connection));
-            if set == OptionSet::INITIAL {
-                // It has begun with these.
-                self.settle::<A>(connection, now);
-                continue;
-            }
-            let options = *self.clients.option_sets.get(set);
-            // A connection that cannot be watched as wished is still one.
-            if self
-                .connection_options::<A>(connection, options, now)
-                .is_err()
-            {
-                self.stats.count(Counter::TcpUnwatched);
             }
         }
     }
 
+    /// Pairs the connection that has waited longest with the accept that has; `None` if that cannot
+    /// be now.
+    fn pair_first<A: Family>(&mut self, index: u32, connection: u32, now: Instant) -> Option<()> {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let listener = self.tcp.listeners.at_mut(index)?;
+        let Some(Request::Accept(accept)) = self.requests.first(&listener.accepts) else {
+            return None;
+        };
+        let (client, name) = (listener.client, listener.socket);
+        let (room, rest) = accept.split();
+        let token = match accept.each {
+            0 => accept.token,
+            _ => accept.token.of_room(accept.count()),
+        };
+        let accepted = Accepted {
+            token,
+            listener: name,
+            range: room.unwrap_or_default(),
+        };
+        // It takes the place that the accept held, or, of several, one of its own.
+        let mut rooms = Chain::EMPTY;
+        if rest.is_some() {
+            let owner = self.clients.index(client);
+            let accepted = Request::Accepted(accepted);
+            self.requests.push(&mut rooms, owner, accepted).ok()?;
+        }
+        let role = A::connection_role(connection, None);
+        let set = name.and_then(|name| self.clients.socket(client, name).ok());
+        let set = set.map_or(OptionSet::INITIAL, |listener| listener.options);
+        let Ok(socket) = self.clients.create(client, role, set) else {
+            self.requests.discard(&mut rooms);
+            return None;
+        };
+        listener.queue.pop();
+        let Some(conn) = tables.connections.at_mut(connection) else {
+            self.requests.discard(&mut rooms);
+            return None;
+        };
+        conn.set_holder(Holder::Socket(client, socket));
+        if let Some(rest) = rest {
+            self.requests
+                .move_first(&mut rooms, &mut conn.rooms, |accepted| accepted);
+            self.requests
+                .replace_first(&listener.accepts, Request::Accept(rest));
+        } else {
+            let change = |_| Request::Accepted(accepted);
+            self.requests
+                .move_first(&mut listener.accepts, &mut conn.rooms, change);
+        }
+        conn.note(Fact::Untold);
+        conn.note_change();
+        if accepted.range.length > 0 {
+            conn.tcp.give_room(accepted.range.length, now);
+        }
+        self.tell(client, A::connection(connection));
+        if set == OptionSet::INITIAL {
+            // It has begun with these.
+            self.settle::<A>(connection, now);
+            return Some(());
+        }
+        let options = *self.clients.option_sets.get(set);
+        // A connection that cannot be watched as wished is still one.
+        if self
+            .connection_options::<A>(connection, options, now)
+            .is_err()
+        {
+            self.stats.count(Counter::TcpUnwatched);
+        }
+        Some(())
+    }
+
     /// Posts an accept.
-    pub(crate) fn listener_accept<A: Family>(
+    pub(crate) fn listener_accept(
         &mut self,
         index: u32,
         accept: Accept,
@@ -212,8 +251,6 @@ impl Stack {
         let limit = u32::from(self.config.requests_per_socket);
         let listener = self
             .tcp
-            .tables
-            .of_mut::<A>()
             .listeners
             .at_mut(index)
             .ok_or(AcceptError::NotListening)?;
@@ -224,20 +261,14 @@ impl Stack {
         self.requests
             .push(&mut listener.accepts, owner, Request::Accept(accept))
             .map_err(|_| AcceptError::TooMany)?;
-        self.pair::<A>(index, now);
+        self.pair(index, now);
         Ok(())
     }
 
     /// Takes an accept back.
-    pub(crate) fn listener_cancel<A: Family>(
-        &mut self,
-        index: u32,
-        token: Token,
-    ) -> Result<(), CancelError> {
+    pub(crate) fn listener_cancel(&mut self, index: u32, token: Token) -> Result<(), CancelError> {
         let listener = self
             .tcp
-            .tables
-            .of_mut::<A>()
             .listeners
             .at_mut(index)
             .ok_or(CancelError::BadSocket)?;
@@ -251,46 +282,53 @@ impl Stack {
             return Err(CancelError::NotFound);
         }
         let client = listener.client;
-        self.tell(client, A::listener(index));
+        self.tell(client, Actor::Listener(index));
         Ok(())
     }
 
     /// Stops listening: who waits to be accepted is reset, half-open connections are forgotten.
-    pub(crate) fn listener_stop<A: Family>(&mut self, index: u32, now: Instant) {
-        let tables = self.tcp.tables.of_mut::<A>();
-        let Some(listener) = tables.listeners.at_mut(index) else {
+    pub(crate) fn listener_stop(&mut self, index: u32, now: Instant) {
+        let tables = &mut self.tcp.tables;
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
             return;
         };
-        tables.listening.remove(listener.port, index);
-        while let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index)
+        tables.v4.listening.remove(listener.port, index);
+        tables.v6.listening.remove(listener.port, index);
+        while let Some(listener) = self.tcp.listeners.at_mut(index)
             && let Some(connection) = listener.queue.pop()
         {
-            if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) {
-                conn.set_holder(Holder::Nobody);
+            match connection {
+                Waiting::V4(connection) => self.reset_waiting::<Ipv4Addr>(connection, now),
+                Waiting::V6(connection) => self.reset_waiting::<Ipv6Addr>(connection, now),
             }
-            self.tcp_abort::<A>(connection, None, now);
         }
-        let mine = |at: u32, stack: &Self| {
-            stack
-                .tcp
-                .tables
-                .of::<A>()
-                .half_open
-                .at(at)
-                .is_some_and(|half_open| half_open.listener == index)
-        };
+        self.forget_half_open_of::<Ipv4Addr>(index);
+        self.forget_half_open_of::<Ipv6Addr>(index);
+    }
+
+    /// Nobody will accept a connection.
+    fn reset_waiting<A: Family>(&mut self, connection: u32, now: Instant) {
+        if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(connection) {
+            conn.set_holder(Holder::Nobody);
+        }
+        self.tcp_abort::<A>(connection, None, now);
+    }
+
+    /// Forgets the half-open connections of a listener.
+    fn forget_half_open_of<A: Family>(&mut self, listener: u32) {
         let limit = self.tcp.tables.of::<A>().half_open.limit();
         for at in 0..u32::try_from(limit).unwrap_or(u32::MAX) {
-            if mine(at, self) {
+            let half_open = self.tcp.tables.of::<A>().half_open.at(at);
+            if half_open.is_some_and(|half_open| half_open.listener == listener) {
                 self.forget_half_open::<A>(at);
             }
         }
     }
 
     /// Ends a listener, which tells its client when everything has ended.
-    pub(crate) fn listener_close<A: Family>(&mut self, index: u32, token: Token, now: Instant) {
-        self.listener_stop::<A>(index, now);
-        let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index) else {
+    pub(crate) fn listener_close(&mut self, index: u32, token: Token, now: Instant) {
+        self.listener_stop(index, now);
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
             return;
         };
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
@@ -301,31 +339,25 @@ impl Stack {
         listener.closing = Some(token);
         listener.socket = None;
         let client = listener.client;
-        self.tell(client, A::listener(index));
+        self.tell(client, Actor::Listener(index));
     }
 
     /// Forgets a listener without telling anybody.
-    pub(crate) fn listener_forget<A: Family>(&mut self, index: u32) {
-        self.dirty.remove(self.numbering.number(A::listener(index)));
-        let Some(mut listener) = self.tcp.tables.of_mut::<A>().listeners.remove_at(index) else {
+    pub(crate) fn listener_forget(&mut self, index: u32) {
+        self.dirty
+            .remove(self.numbering.number(Actor::Listener(index)));
+        let Some(mut listener) = self.tcp.listeners.remove_at(index) else {
             return;
         };
-        self.tcp
-            .tables
-            .of_mut::<A>()
-            .listening
-            .remove(listener.port, index);
+        self.tcp.tables.v4.listening.remove(listener.port, index);
+        self.tcp.tables.v6.listening.remove(listener.port, index);
         self.forget_requests(&mut listener.accepts);
         self.forget_requests(&mut listener.notices);
     }
 
     /// Tells everything there is to tell; `false` when the client's ring is full.
-    pub(crate) fn listener_tell<A: Family>(
-        &mut self,
-        index: u32,
-        telling: &mut Telling<'_>,
-    ) -> bool {
-        let Some(listener) = self.tcp.tables.of_mut::<A>().listeners.at_mut(index) else {
+    pub(crate) fn listener_tell(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {
+        let Some(listener) = self.tcp.listeners.at_mut(index) else {
             return true;
         };
         let id = listener.socket;
@@ -344,7 +376,7 @@ impl Stack {
             if !telling.tell(id, token, EventKind::Closed) {
                 return false;
             }
-            self.listener_forget::<A>(index);
+            self.listener_forget(index);
         }
         true
     }

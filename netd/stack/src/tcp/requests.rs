@@ -3,7 +3,7 @@
 //! *Owns* the checks of each call; the socket is already known to be the caller's.
 
 use crate::bindings;
-use crate::client::Role;
+use crate::client::{Bound, Role};
 use crate::config::{Data, Ending, Half, INLINE_PAYLOAD};
 use crate::demux::Target;
 use crate::error::{
@@ -18,20 +18,23 @@ use crate::options::SocketOptions;
 use crate::requests::{Request, Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Holder};
-use crate::tcp::listener::Listener;
+use crate::tcp::listener::{Listener, Sides};
 use ::tcp::{AcceptQueue, Connection, Instant, MOST_QUEUED};
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 
 impl Stack {
     /// Binds a stream socket; port 0 means any.
-    pub(crate) fn tcp_bind<A: Family>(
+    pub(crate) fn tcp_bind(
         &mut self,
         client: ClientId,
         socket: SocketId,
-        (address, port): (A, u16),
+        sides: Sides,
+        port: u16,
     ) -> Result<SocketAddr, BindError> {
-        self.check_local(Some(address))?;
+        let Sides { v4, v6 } = sides;
+        self.check_local(v4)?;
+        self.check_local(v6)?;
         let entry = self
             .clients
             .socket(client, socket)
@@ -43,32 +46,43 @@ impl Stack {
         let shares = options.reuse_address;
         let clients = &self.clients;
         let may_share = |other: SocketId| shares && clients.socket(client, other).is_ok();
-        let bindings = &self.tcp.tables.of::<A>().bindings;
+        let tables = &mut self.tcp.tables;
+        let (at4, at6) = (&mut tables.v4.bindings, &mut tables.v6.bindings);
+        // A port of one's own is nobody else's at any address.
+        let is_used = |port: u16| {
+            v4.is_some_and(|_| at4.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false))
+                || v6.is_some_and(|_| at6.is_taken(Ipv6Addr::UNSPECIFIED, port, |_| false))
+        };
+        let is_taken = |port: u16| {
+            v4.is_some_and(|v4| at4.is_taken(v4, port, may_share))
+                || v6.is_some_and(|v6| at6.is_taken(v6, port, may_share))
+        };
         let port = match port {
-            0 => bindings::ephemeral(&mut self.rng, |port| {
-                !bindings.is_taken(A::UNSPECIFIED, port, |_| false)
-            })
-            .ok_or(BindError::NoFreePort)?,
-            port if bindings.is_taken(address, port, may_share) => {
-                return Err(BindError::AddressInUse);
-            }
+            0 => bindings::ephemeral(&mut self.rng, |port| !is_used(port))
+                .ok_or(BindError::NoFreePort)?,
+            port if is_taken(port) => return Err(BindError::AddressInUse),
             port => port,
         };
-        if !self
-            .tcp
-            .tables
-            .of_mut::<A>()
-            .bindings
-            .insert(address, port, shares, socket)
-        {
+        let number = NonZeroU16::new(port).ok_or(BindError::NoFreePort)?;
+        if v4.is_some_and(|v4| !at4.insert(v4, port, shares, socket)) {
             return Err(BindError::NoFreePort);
         }
-        if let Ok(entry) = self.clients.socket_mut(client, socket)
-            && let Some(port) = NonZeroU16::new(port)
-        {
-            entry.role = A::bound_role(address, port);
+        if v6.is_some_and(|v6| !at6.insert(v6, port, shares, socket)) {
+            at4.remove(port, socket);
+            return Err(BindError::NoFreePort);
         }
-        Ok(address.end(port))
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = match (v4, v6) {
+                (Some(address), None) => Role::Stream {
+                    bound: Some(Bound {
+                        address,
+                        port: number,
+                    }),
+                },
+                _ => Role::Stream6 { port: number },
+            };
+        }
+        Ok(sides.end(port))
     }
 
     /// Starts a connection of this client's socket, which may be bound.
@@ -154,24 +168,27 @@ impl Stack {
     }
 
     /// Starts to listen.
-    pub(crate) fn tcp_listen<A: Family>(
+    pub(crate) fn tcp_listen(
         &mut self,
         client: ClientId,
         socket: SocketId,
-        (address, port): (A, u16),
+        sides: Sides,
+        port: u16,
         backlog: u16,
     ) -> Result<(), ListenError> {
         let entry = self.clients.socket(client, socket);
         let entry = entry.map_err(|_| ListenError::BadSocket)?;
         let options = *self.clients.option_sets.get(entry.options);
         // More could never wait than there are connections.
-        let most = self.tcp.tables.of::<A>().connections.limit();
-        let most = u16::try_from(most).unwrap_or(u16::MAX);
+        let (v4, v6) = (&mut self.tcp.tables.v4, &mut self.tcp.tables.v6);
+        let most4 = sides.v4.map_or(0, |_| v4.connections.limit());
+        let most6 = sides.v6.map_or(0, |_| v6.connections.limit());
+        let most = u16::try_from(most4.saturating_add(most6)).unwrap_or(u16::MAX);
         let backlog = backlog.clamp(1, most.max(1));
         let listener = Listener {
             client,
             socket: Some(socket),
-            address,
+            sides,
             port,
             options,
             backlog,
@@ -183,23 +200,23 @@ impl Stack {
         };
         let index = self
             .tcp
-            .tables
-            .of_mut::<A>()
             .listeners
             .insert(listener)
             .ok_or(ListenError::NoFreeListener)?;
-        if !self
-            .tcp
-            .tables
-            .of_mut::<A>()
-            .listening
-            .insert(address, port, false, index)
-        {
-            self.tcp.tables.of_mut::<A>().listeners.remove_at(index);
+        let hears4 = sides
+            .v4
+            .is_none_or(|address| v4.listening.insert(address, port, false, index));
+        let hears6 = sides
+            .v6
+            .is_none_or(|address| v6.listening.insert(address, port, false, index));
+        if !(hears4 && hears6) {
+            v4.listening.remove(port, index);
+            v6.listening.remove(port, index);
+            self.tcp.listeners.remove_at(index);
             return Err(ListenError::NoFreeListener);
         }
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
-            entry.role = A::listener_role(index);
+            entry.role = Role::Listener(index);
         }
         Ok(())
     }

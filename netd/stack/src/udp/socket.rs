@@ -6,7 +6,7 @@
 use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::error::SocketError;
-use crate::family::Family;
+use crate::family::{Family, mapped};
 use crate::id::{ClientId, SocketId, Token};
 use crate::ip::out::Path;
 use crate::nodes::{Chain, Nodes};
@@ -142,14 +142,11 @@ impl Datagram {
         v4.or(v6).map(|end| self.shown(end))
     }
 
-    /// An end as its client sees it: a socket of IPv6 that takes part in IPv4 sees addresses of IPv6
-    /// that stand for those (RFC 3493 section 3.7).
+    /// An end as its client sees it.
     pub(crate) fn shown(&self, end: SocketAddr) -> SocketAddr {
-        match end {
-            SocketAddr::V4(v4) if self.v6.local.is_some() => {
-                v4.ip().to_ipv6_mapped().end(v4.port())
-            }
-            end => end,
+        match self.v6.local {
+            Some(_) => mapped(end),
+            None => end,
         }
     }
 }

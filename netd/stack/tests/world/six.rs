@@ -1,8 +1,9 @@
 //! A neighbour over IPv6, made by hand: packets as frames, and frames read back.
 
-use super::{Host, config, facts, mac};
+use super::{Host, World, config, facts, mac};
 use stack::{AddressPlan, AddressState, Config, Identifiers, Instant, Ipv6Plan, MacAddress};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::time::Duration;
 use wire::ethernet::{self, EtherType, Frame};
 use wire::ipv6::{self, Content, Packet};
 use wire::ndp::{self, Item, Message, Preference, Prefix, RouterAdvertisement};
@@ -60,11 +61,33 @@ pub fn settled() -> (Host, Instant) {
     (host, now)
 }
 
+/// Two hosts that know each other's addresses, those of IPv4 and the link-local ones of IPv6.
+pub fn two_hosts() -> World {
+    let mut world = World::new();
+    for host in [&mut world.a, &mut world.b] {
+        let started = host.stack.start_ipv6(host.link, plan6(), world.now);
+        started.expect("an interface");
+    }
+    world.run(Duration::from_secs(3));
+    world.log.clear();
+    world
+}
+
+/// A port of host `last`, at its link-local address.
+pub fn at6(last: u8, port: u16) -> SocketAddr {
+    SocketAddrV6::new(own_local(last), port, 0, 0).into()
+}
+
+/// A port of all addresses of IPv6.
+pub fn any6(port: u16) -> SocketAddr {
+    SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0).into()
+}
+
 /// Lets so many milliseconds pass. Gives what the host has sent meanwhile.
 pub fn wait(host: &mut Host, now: &mut Instant, milliseconds: u64) -> Vec<Vec<u8>> {
     let mut sent = Vec::new();
     for _ in 0..milliseconds / 100 {
-        *now = *now + std::time::Duration::from_millis(100);
+        *now = *now + Duration::from_millis(100);
         host.stack.fire(&mut host.memory, *now);
         sent.extend(host.frames(*now));
         host.publish(*now);
