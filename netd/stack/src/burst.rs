@@ -13,23 +13,29 @@
 //! checksum is wrong lie where nothing has come yet, and the right ones will be written over them.
 
 use crate::config::ReceiveMeta;
+use crate::family::Family;
 use crate::id::{ClientId, InterfaceId};
 use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::Fact;
+use crate::tcp::connection::{Fact, Tables};
 use ::tcp::Instant;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::{Drop, Follower, Rest, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has that has received
 /// nothing behind it.
-pub(crate) type Landing = Option<u32>;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Landing {
+    None,
+    V4(u32),
+    V6(u32),
+}
 
 /// Segments that were copied, and that their connection has not been told of.
 #[derive(Debug)]
-struct Run {
-    train: Train,
+struct Run<A: Family> {
+    train: Train<A>,
     connection: u32,
     /// Bytes of theirs.
     gathered: u32,
@@ -45,6 +51,37 @@ struct Space {
     client: Option<ClientId>,
     offset: u64,
     length: u64,
+}
+
+/// The run at the end of a burst: the family was decided when it began.
+#[derive(Debug)]
+enum Running {
+    None,
+    V4(Run<Ipv4Addr>),
+    V6(Run<Ipv6Addr>),
+}
+
+impl<A: Family> Run<A> {
+    /// The run that begins behind a frame that a connection took in.
+    fn behind(frame: &[u8], connection: u32) -> Option<Self> {
+        Some(Self {
+            train: Train::behind(frame)?,
+            connection,
+            gathered: 0,
+            is_joined: false,
+            space: Space::NONE,
+        })
+    }
+}
+
+impl Running {
+    fn behind(frame: &[u8], landing: Landing) -> Self {
+        match landing {
+            Landing::None => Self::None,
+            Landing::V4(connection) => Run::behind(frame, connection).map_or(Self::None, Self::V4),
+            Landing::V6(connection) => Run::behind(frame, connection).map_or(Self::None, Self::V6),
+        }
+    }
 }
 
 impl Space {
@@ -80,7 +117,7 @@ pub struct Burst<'a, M: ClientMemory> {
     interface: InterfaceId,
     memory: &'a mut M,
     now: Instant,
-    run: Option<Run>,
+    run: Running,
 }
 
 impl Stack {
@@ -96,18 +133,16 @@ impl Stack {
             interface: id,
             memory,
             now,
-            run: None,
+            run: Running::None,
         }
     }
 
     /// Where the bytes go that come `ahead` of those that have arrived, as far as that is one piece
     /// and nothing but they can be there.
-    fn space(&self, connection: u32, ahead: u64) -> Option<Space> {
-        let conn = self.tcp.tables.v4.connections.at(connection)?;
-        if conn.is(Fact::ReceiveClosed)
-            || conn.is(Fact::Over)
-            || self.tcp.tables.v4.early(conn).is_some()
-        {
+    fn space<A: Family>(&self, connection: u32, ahead: u64) -> Option<Space> {
+        let tables = self.tcp.tables.of::<A>();
+        let conn = tables.connections.at(connection)?;
+        if conn.is(Fact::ReceiveClosed) || conn.is(Fact::Over) || tables.early(conn).is_some() {
             return None;
         }
         let expected = conn.tcp.expected().checked_sub(ahead)?;
@@ -131,8 +166,9 @@ impl Stack {
     }
 
     /// Segments that were copied already are one segment to their connection.
-    fn run_input(&mut self, run: &Run, now: Instant) {
-        let Some(conn) = self.tcp.tables.v4.connections.at_mut(run.connection) else {
+    fn run_input<A: Family>(&mut self, run: &Run<A>, now: Instant) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        let Some(conn) = tables.connections.at_mut(run.connection) else {
             return;
         };
         let Some((header, mark)) = run.train.header(run.gathered) else {
@@ -149,13 +185,23 @@ impl Stack {
         if run.is_joined {
             conn.tcp.note_joined();
         }
-        self.apply_outcome::<Ipv4Addr>(run.connection, &outcome, now);
+        self.apply_outcome::<A>(run.connection, &outcome, now);
     }
 
     /// The connection that took a frame in learns that it was several segments.
     pub(crate) fn note_joined(&mut self, landing: Landing) {
-        let connection = landing.and_then(|index| self.tcp.tables.v4.connections.at_mut(index));
-        if let Some(conn) = connection {
+        let tables = &mut self.tcp.tables;
+        match landing {
+            Landing::None => {}
+            Landing::V4(index) => tables.v4.note_joined(index),
+            Landing::V6(index) => tables.v6.note_joined(index),
+        }
+    }
+}
+
+impl<A: Family> Tables<A> {
+    fn note_joined(&mut self, connection: u32) {
+        if let Some(conn) = self.connections.at_mut(connection) {
             conn.tcp.note_joined();
         }
     }
@@ -172,52 +218,62 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// the others.
     pub fn input_scattered(&mut self, head: &[u8], others: &[&[u8]], meta: ReceiveMeta) {
         let (frame, rest) = (head, Rest::new(others));
-        if let Some(result) = self.follow(frame, rest, meta) {
+        let (stack, memory) = (&mut *self.stack, &mut *self.memory);
+        let followed = match &mut self.run {
+            Running::None => None,
+            Running::V4(run) => run.follow(stack, memory, (frame, rest), meta),
+            Running::V6(run) => run.follow(stack, memory, (frame, rest), meta),
+        };
+        if let Some(result) = followed {
             if let Some(interface) = self.stack.interfaces.get_mut(self.interface.index()) {
                 interface
                     .received
                     .note(frame.len().saturating_add(rest.len()));
             }
-            self.stack.account(self.interface, result.map(|()| None));
+            let result = result.map(|()| Landing::None);
+            self.stack.account(self.interface, result);
             return;
         }
         self.end_run();
         let (id, now) = (self.interface, self.now);
         let stack = &mut self.stack;
         let landing = stack.take_in_scattered(id, frame, rest, meta, self.memory, now);
-        self.run = landing.and_then(|connection| {
-            Some(Run {
-                train: Train::behind(frame)?,
-                connection,
-                gathered: 0,
-                is_joined: false,
-                space: Space::NONE,
-            })
-        });
+        self.run = Running::behind(frame, landing);
     }
 
+    /// The connection is told of the segments that followed each other.
+    fn end_run(&mut self) {
+        match core::mem::replace(&mut self.run, Running::None) {
+            Running::V4(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
+            Running::V6(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
+            _ => {}
+        }
+    }
+}
+
+impl<A: Family> Run<A> {
     /// What becomes of a frame that continues the run; `None` if it does not.
     #[inline]
-    fn follow(
+    fn follow<M: ClientMemory>(
         &mut self,
-        frame: &[u8],
-        rest: Rest<'_>,
+        stack: &mut Stack,
+        memory: &mut M,
+        (frame, rest): (&[u8], Rest<'_>),
         meta: ReceiveMeta,
     ) -> Option<Result<(), Drop>> {
-        let train = &mut self.run.as_mut()?.train;
-        let follower = train.follow_scattered(frame, rest)?;
+        let follower = self.train.follow_scattered(frame, rest)?;
         let len = follower.payload.len().checked_add(follower.more.len())?;
         let len = u32::try_from(len).ok()?;
-        let (sum, space) = self.copy(&follower, meta.checksum_verified)?;
+        let at = (&*stack, memory);
+        let (sum, space) = self.copy(at, &follower, meta.checksum_verified)?;
         if !meta.checksum_verified && !follower.is_valid(sum) {
             return Some(Err(Drop::TcpChecksum));
         }
-        let run = self.run.as_mut()?;
-        run.train.append(len);
-        run.gathered = run.gathered.saturating_add(len);
-        run.is_joined |= meta.is_joined;
-        run.space = space;
-        let stats = &mut self.stack.stats;
+        self.train.append(len);
+        self.gathered = self.gathered.saturating_add(len);
+        self.is_joined |= meta.is_joined;
+        self.space = space;
+        let stats = &mut stack.stats;
         stats.count(Counter::TcpReceived);
         stats.count(Counter::TcpCoalesced);
         stats.count(Counter::CopiesIn);
@@ -228,24 +284,36 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// Copies a payload behind what was gathered. Gives its sum, which nobody needs if it is known
     /// to be right, and the space behind it; `None` when not all of it has room.
     #[inline]
-    fn copy(&mut self, follower: &Follower<'_>, is_verified: bool) -> Option<(Sum, Space)> {
+    fn copy<M: ClientMemory>(
+        &self,
+        (stack, memory): (&Stack, &mut M),
+        follower: &Follower<'_>,
+        is_verified: bool,
+    ) -> Option<(Sum, Space)> {
         let mut copied = Copied {
-            space: self.run.as_ref()?.space,
+            space: self.space,
             bytes: 0,
             sum: Sum::ZERO,
         };
-        self.copy_slice(follower.payload, is_verified, &mut copied)?;
+        let at = (stack, &mut *memory);
+        self.copy_slice(at, follower.payload, is_verified, &mut copied)?;
         if !follower.more.is_empty() {
-            self.copy_more(follower.more, is_verified, &mut copied)?;
+            self.copy_more((stack, memory), follower.more, is_verified, &mut copied)?;
         }
         Some((copied.sum, copied.space))
     }
 
     /// Copies what is behind the first slice of a payload. Few have that.
     #[inline(never)]
-    fn copy_more(&mut self, more: Rest<'_>, is_verified: bool, copied: &mut Copied) -> Option<()> {
+    fn copy_more<M: ClientMemory>(
+        &self,
+        (stack, memory): (&Stack, &mut M),
+        more: Rest<'_>,
+        is_verified: bool,
+        copied: &mut Copied,
+    ) -> Option<()> {
         for slice in more.iter() {
-            self.copy_slice(slice, is_verified, copied)?;
+            self.copy_slice((stack, &mut *memory), slice, is_verified, copied)?;
         }
         Some(())
     }
@@ -253,22 +321,27 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// Copies a slice of a payload behind those before. Where it is called once for a frame, what it
     /// works on is in registers.
     #[inline(always)]
-    fn copy_slice(&mut self, slice: &[u8], is_verified: bool, copied: &mut Copied) -> Option<()> {
-        let run = self.run.as_ref()?;
+    fn copy_slice<M: ClientMemory>(
+        &self,
+        (stack, memory): (&Stack, &mut M),
+        slice: &[u8],
+        is_verified: bool,
+        copied: &mut Copied,
+    ) -> Option<()> {
         let mut rest = slice;
         while !rest.is_empty() {
             if copied.space.length == 0 {
-                let ahead = u64::from(run.gathered).checked_add(copied.bytes as u64)?;
-                copied.space = self.stack.space(run.connection, ahead)?;
+                let ahead = u64::from(self.gathered).checked_add(copied.bytes as u64)?;
+                copied.space = stack.space::<A>(self.connection, ahead)?;
             }
             let space = copied.space;
             let len = usize::try_from(space.length).map_or(rest.len(), |it| it.min(rest.len()));
             let (client, offset) = (space.client?, space.offset);
             let (piece, behind) = rest.split_at_checked(len)?;
             if is_verified {
-                self.memory.write(client, offset, piece).ok()?;
+                memory.write(client, offset, piece).ok()?;
             } else {
-                let part = self.memory.write_summed(client, offset, piece).ok()?;
+                let part = memory.write_summed(client, offset, piece).ok()?;
                 copied.sum = copied.sum.plus(part.behind(copied.bytes));
             }
             copied.space = space.behind(len as u64);
@@ -276,13 +349,6 @@ impl<M: ClientMemory> Burst<'_, M> {
             rest = behind;
         }
         Some(())
-    }
-
-    /// The connection is told of the segments that followed each other.
-    fn end_run(&mut self) {
-        if let Some(run) = self.run.take().filter(|run| run.gathered > 0) {
-            self.stack.run_input(&run, self.now);
-        }
     }
 }
 

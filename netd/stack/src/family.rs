@@ -10,13 +10,13 @@ use crate::bindings::Bindings;
 use crate::burst::Landing;
 use crate::client::Role;
 use crate::config::Config;
-use crate::hash::{Address, Tuple};
+use crate::hash::{Address, Spread, Tuple};
 use crate::icmp::errors::Problem;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::{Path, next_identification};
+use crate::ip::out::next_identification;
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
@@ -25,15 +25,16 @@ use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
+use crate::tcp::cut::{AnyCut, Cut};
 use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
-use ::tcp::{Emit, Instant, Mss};
+use ::tcp::{Instant, Mss};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
-use wire::{Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Sum, icmp4, ipv4};
+use wire::{Ecn, EtherType, Headroom, MacAddress, Network, Protocol, Pseudo, Sum, icmp4, ipv4};
 
 mod six;
 
@@ -53,12 +54,14 @@ pub(crate) struct Outgoing<A> {
     pub(crate) hops: u8,
     pub(crate) dscp: u8,
     pub(crate) ecn: Ecn,
+    /// What its flow is called, for families that call flows anything; zero for none.
+    pub(crate) flow: u32,
 }
 
 /// A family of addresses.
-pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
-    /// The header of its packets.
-    type Header: Copy;
+pub(crate) trait Family:
+    Address + Network + Into<IpAddr> + sealed::Sealed + 'static
+{
     /// Its length in bytes, as it is sent.
     const HEADER_LEN: usize;
     /// What frames call its packets.
@@ -75,12 +78,8 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     /// The header of a packet that will not be fragmented. `identification` is what the last one was
     /// made of, for families that have one.
     fn header(packet: &Outgoing<Self>, identification: &mut u64) -> Self::Header;
-    /// Puts a header in front of a payload.
-    fn emit(
-        header: &Self::Header,
-        room: &mut Headroom<'_>,
-        payload_len: usize,
-    ) -> Result<(), NoRoom>;
+    /// What the flow between these ends is called on its way (RFC 6437 section 3); zero for nothing.
+    fn flow_label(flows: &Spread, protocol: Protocol, tuple: &Tuple<Self>) -> u32;
     /// From whom a received packet is.
     fn source(header: &Self::Header) -> Self;
     /// To whom it is.
@@ -136,19 +135,12 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
     fn tables_mut(both: &mut Both) -> &mut Tables<Self>;
     /// What a peer that says no maximum takes in a segment (RFC 9293 3.7.1).
     const DEFAULT_MSS: Mss;
-    /// Super-segments are cut where they leave.
-    const IS_CUT: bool;
     /// Connections have durable records, where records are kept.
     const IS_RECORDED: bool;
-    /// Begins to cut a super-segment.
-    fn cut(
-        stack: &mut Stack,
-        connection: u32,
-        emit: &Emit,
-        header: &Self::Header,
-        path: &Path<Self>,
-        mac: MacAddress,
-    ) -> Option<()>;
+    /// The rest of a super-segment, as a link keeps it.
+    fn any_cut(cut: Cut<Self>) -> AnyCut;
+    /// The rest of a super-segment of the family that a link keeps.
+    fn cut_of(any: &mut Option<AnyCut>) -> Option<&mut Cut<Self>>;
     /// What a burst needs to know of the connection that took a segment in.
     fn landing(connection: u32) -> Landing;
     /// Whether a connection between these ends would come to this shard.
@@ -202,7 +194,6 @@ pub(crate) trait Family: Address + Into<IpAddr> + sealed::Sealed + 'static {
 }
 
 impl Family for Ipv4Addr {
-    type Header = ipv4::Header;
     const HEADER_LEN: usize = ipv4::HEADER_LEN;
     const ETHERTYPE: EtherType = EtherType::IPV4;
 
@@ -234,6 +225,7 @@ impl Family for Ipv4Addr {
             hops,
             dscp,
             ecn,
+            flow: _,
         } = packet;
         ipv4::Header {
             dscp,
@@ -244,12 +236,8 @@ impl Family for Ipv4Addr {
     }
 
     #[inline(always)]
-    fn emit(
-        header: &ipv4::Header,
-        room: &mut Headroom<'_>,
-        payload_len: usize,
-    ) -> Result<(), NoRoom> {
-        header.emit(room, payload_len)
+    fn flow_label(_: &Spread, _: Protocol, _: &Tuple<Self>) -> u32 {
+        0
     }
 
     #[inline(always)]
@@ -377,23 +365,23 @@ impl Family for Ipv4Addr {
     }
 
     const DEFAULT_MSS: Mss = Mss::DEFAULT_V4;
-    const IS_CUT: bool = true;
     const IS_RECORDED: bool = true;
 
-    fn cut(
-        stack: &mut Stack,
-        connection: u32,
-        emit: &Emit,
-        header: &ipv4::Header,
-        path: &Path,
-        mac: MacAddress,
-    ) -> Option<()> {
-        stack.cut(connection, emit, header, path, mac)
+    fn any_cut(cut: Cut<Self>) -> AnyCut {
+        AnyCut::V4(cut)
+    }
+
+    #[inline(always)]
+    fn cut_of(any: &mut Option<AnyCut>) -> Option<&mut Cut<Self>> {
+        match any {
+            Some(AnyCut::V4(cut)) => Some(cut),
+            _ => None,
+        }
     }
 
     #[inline(always)]
     fn landing(connection: u32) -> Landing {
-        Some(connection)
+        Landing::V4(connection)
     }
 
     fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool {

@@ -8,7 +8,7 @@ use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin, Traffic};
 use crate::interface6::Link6;
-use crate::tcp::cut::{self, Cut};
+use crate::tcp::cut::{self, AnyCut};
 use ::tcp::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -72,7 +72,7 @@ pub(crate) struct Interface {
     /// Bytes of payload that the device cuts into segments, at most; zero: it cuts none.
     pub(crate) longest_payload: u32,
     /// The super-segment that is leaving.
-    pub(crate) cut: Option<Cut>,
+    pub(crate) cut: Option<AnyCut>,
     pub(crate) addresses: Vec<Address4>,
     pub(crate) arp: VecDeque<ArpOut>,
     /// Source and destination of the last packet that was for us alone, and the version of the routes

@@ -12,6 +12,7 @@ use crate::burst::Landing;
 use crate::client::Clients;
 use crate::config::{AddressPlan, Config, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
 use crate::error::{InterfaceError, SocketError};
+use crate::hash::Spread;
 use crate::icmp::errors::Limiter;
 use crate::icmp::ping::Pings;
 use crate::id::InterfaceId;
@@ -82,6 +83,8 @@ pub struct Stack {
     pub(crate) spare_frame: Vec<u8>,
     /// What the last packet's identification was made of.
     pub(crate) identification: u64,
+    /// What flow labels are made by: peers see its results, so it is nothing else's.
+    pub(crate) flows: Spread,
     /// Those of packets that leave in parts.
     pub(crate) identifications: Identifications,
     /// Counts changes of the configuration.
@@ -144,6 +147,7 @@ impl Stack {
             names: Names::new(&config, &mut rng),
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
+            flows: Spread::new(&mut other),
             identifications: Identifications::new(&mut rng),
             generation: 0,
             senders_first: false,
@@ -262,9 +266,11 @@ impl Stack {
         memory: &mut M,
         now: Instant,
     ) -> Landing {
-        let interface = self.interfaces.get_mut(id.index())?;
+        let Some(interface) = self.interfaces.get_mut(id.index()) else {
+            return Landing::None;
+        };
         if interface.medium == Medium::Loopback {
-            return None;
+            return Landing::None;
         }
         interface
             .received
@@ -317,7 +323,7 @@ impl Stack {
             }
             EtherType::ARP => {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
-                Ok(None)
+                Ok(Landing::None)
             }
             _ => Err(Drop::EthernetUnknownType),
         }
@@ -342,7 +348,7 @@ impl Stack {
                 if let Some(interface) = self.interfaces.get_mut(id.index()) {
                     interface.dropped += 1;
                 }
-                None
+                Landing::None
             }
         }
     }

@@ -27,10 +27,13 @@ const RESERVED: u16 = 0x8000;
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 const OFFSET: u16 = 0x1fff;
+/// What only parts of packets have.
+pub(crate) const PART: u16 = MORE_FRAGMENTS | OFFSET;
 
+/// The header as it lies in a packet.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-pub(crate) struct Raw {
+pub struct Raw {
     pub(crate) version_and_words: u8,
     pub(crate) traffic_class: u8,
     pub(crate) total_length: U16,

@@ -39,17 +39,18 @@ pub const MIN_REASSEMBLY: usize = 1500;
 const NEXT_HEADER_AT: usize = 6;
 
 /// The bits of a flow label (RFC 6437 section 2).
-const FLOW_LABEL: u32 = 0x000f_ffff;
+pub const FLOW_LABEL: u32 = 0x000f_ffff;
 
+/// The fixed header as it lies in a packet.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct Raw {
-    version_class_flow: U32,
-    payload_length: U16,
-    next_header: u8,
-    hop_limit: u8,
-    source: [u8; 16],
-    destination: [u8; 16],
+pub struct Raw {
+    pub(crate) version_class_flow: U32,
+    pub(crate) payload_length: U16,
+    pub(crate) next_header: u8,
+    pub(crate) hop_limit: u8,
+    pub(crate) source: [u8; 16],
+    pub(crate) destination: [u8; 16],
 }
 
 const _: () = assert!(size_of::<Raw>() == HEADER_LEN);

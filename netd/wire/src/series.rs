@@ -4,22 +4,17 @@
 //! differs ([`Place`]), its length, and the sums that follow from these.
 //! *Never*: decides where to cut.
 
+use core::marker::PhantomData;
+use core::net::Ipv4Addr;
+
+use zerocopy::FromBytes;
 use zerocopy::byteorder::big_endian::{U16, U32};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use crate::tcp::Flags;
-use crate::{Headroom, NoRoom, Protocol, Seal, Sum, checksum, ipv4, tcp};
+use crate::{Headroom, Network, NoRoom, Protocol, Seal, Sum, checksum, ipv6, tcp};
 
 /// Length in bytes of the longest headers.
-const MAX_LEN: usize = ipv4::HEADER_LEN.saturating_add(tcp::MAX_HEADER_LEN);
-
-/// What is in front of the options.
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Raw {
-    network: ipv4::Raw,
-    transport: tcp::Raw,
-}
+const MAX_LEN: usize = ipv6::HEADER_LEN.saturating_add(tcp::MAX_HEADER_LEN);
 
 /// What differs from one segment to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,41 +27,45 @@ pub struct Place {
     pub identification: u16,
 }
 
-/// The headers of many segments over IPv4.
+/// The headers of many segments over one family.
 #[derive(Clone, Debug)]
-pub struct Series {
+pub struct Series<A = Ipv4Addr> {
     bytes: [u8; MAX_LEN],
     len: usize,
     /// The sums of both headers without what differs.
     network: Sum,
     transport: Sum,
+    family: PhantomData<A>,
 }
 
-impl Series {
-    /// Headers like these: of `tcp` all but the sequence number, of `ipv4` all but the
+impl<A: Network> Series<A> {
+    /// Length in bytes of the network header.
+    const NETWORK_LEN: usize = size_of::<A::Raw>();
+
+    /// Headers like these: of `tcp` all but the sequence number, of the network's all but the
     /// identification.
     ///
     /// # Errors
     /// [`NoRoom`], never for headers that can be sent alone.
-    pub fn new(ipv4: &ipv4::Header, tcp: &tcp::Header) -> Result<Self, NoRoom> {
-        let len = ipv4::HEADER_LEN.saturating_add(tcp.header_len());
+    pub fn new(network: &A::Header, tcp: &tcp::Header) -> Result<Self, NoRoom> {
+        let len = Self::NETWORK_LEN.saturating_add(tcp.header_len());
         let mut bytes = [0; MAX_LEN];
         let headers = bytes.get_mut(..len).ok_or(NoRoom)?;
         let mut room = Headroom::new(headers);
         tcp.emit(&mut room, 0, Seal::Omitted)?;
-        ipv4.emit(&mut room, 0)?;
-        let (raw, _) = Raw::mut_from_prefix(headers).map_err(|_| NoRoom)?;
-        raw.network.total_length = U16::ZERO;
-        raw.network.identification = U16::ZERO;
-        raw.network.checksum = [0; 2];
-        raw.transport.sequence = U32::ZERO;
-        let (network, transport) = headers.split_at_checked(ipv4::HEADER_LEN).ok_or(NoRoom)?;
-        let (network, transport) = (checksum::sum(network), checksum::sum(transport));
+        A::emit(network, &mut room, 0)?;
+        let (network, behind) = A::Raw::mut_from_prefix(headers).map_err(|_| NoRoom)?;
+        *network = A::common(network);
+        let network = A::common_sum(network);
+        let (transport, _) = tcp::Raw::mut_from_prefix(behind).map_err(|_| NoRoom)?;
+        transport.sequence = U32::ZERO;
+        let transport = checksum::sum(behind);
         Ok(Self {
             bytes,
             len,
             network,
             transport,
+            family: PhantomData,
         })
     }
 
@@ -80,7 +79,7 @@ impl Series {
     /// Puts the headers of one segment in front of its payload of `payload_len` bytes.
     ///
     /// # Errors
-    /// [`NoRoom`], also when the packet would exceed 65,535 bytes.
+    /// [`NoRoom`], also when the packet would be too long.
     #[inline]
     pub fn emit(
         &self,
@@ -89,24 +88,18 @@ impl Series {
         payload_len: usize,
         seal: Seal,
     ) -> Result<(), NoRoom> {
-        let total = self.len.saturating_add(payload_len);
-        let total_length = u16::try_from(total).map_err(|_| NoRoom)?;
+        let length = self.len.saturating_sub(Self::NETWORK_LEN);
+        let length = length.saturating_add(payload_len);
         let headers = room.reserve(self.len)?;
         headers.copy_from_slice(self.bytes.get(..self.len).ok_or(NoRoom)?);
-        let (Raw { network, transport }, _) = Raw::mut_from_prefix(headers).map_err(|_| NoRoom)?;
-        network.total_length = U16::new(total_length);
-        network.identification = U16::new(place.identification);
-        network.checksum = self
-            .network
-            .plus(Sum::word(total_length))
-            .plus(Sum::word(place.identification))
-            .finish();
+        let (network, behind) = A::Raw::mut_from_prefix(headers).map_err(|_| NoRoom)?;
+        A::place(network, self.network, length, place.identification)?;
+        let (transport, _) = tcp::Raw::mut_from_prefix(behind).map_err(|_| NoRoom)?;
         let flags = place.flags.bits();
         // What a flag adds to the header it adds to the sum, once.
         let added = flags & !transport.offset_and_flags.get();
         transport.offset_and_flags |= U16::new(flags);
         transport.sequence = U32::new(place.seq);
-        let length = total.saturating_sub(ipv4::HEADER_LEN);
         transport.checksum = seal.field(Protocol::TCP, length, || {
             self.transport
                 .plus(Sum::double(place.seq))

@@ -11,113 +11,98 @@
 use core::net::Ipv4Addr;
 
 use zerocopy::byteorder::big_endian::{U16, U32};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, IntoBytes};
 
 use crate::tcp::{Flags, Segment};
-use crate::{Check, Ecn, Protocol, Pseudo, Rest, Sum, checksum, ethernet, ipv4, tcp};
+use crate::{Check, Ecn, Network, Protocol, Rest, Sum, checksum, ethernet, tcp};
+
+type Link = [u8; ethernet::HEADER_LEN];
 
 /// The three headers of a frame, without options.
-#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Headers {
-    link: [u8; ethernet::HEADER_LEN],
-    network: ipv4::Raw,
+#[derive(Clone, Copy, Debug)]
+struct Headers<A: Network> {
+    link: Link,
+    network: A::Raw,
     transport: tcp::Raw,
 }
 
-/// Where the IPv4 header begins, and the TCP header, in every frame of a train.
-const PACKET: usize = ethernet::HEADER_LEN;
-const SEGMENT: usize = PACKET + ipv4::HEADER_LEN;
-const OPTIONS: usize = SEGMENT + tcp::HEADER_LEN;
-const _: () = assert!(size_of::<Headers>() == OPTIONS);
+/// The same where they lie.
+#[derive(Clone, Copy)]
+struct View<'a, A: Network> {
+    link: &'a Link,
+    network: &'a A::Raw,
+    transport: &'a tcp::Raw,
+}
 
-/// IPv4, without options.
-const VERSION_AND_WORDS: u8 = 0x45;
 /// Timestamps as nearly all segments of a connection have them (RFC 7323 appendix A).
 const STAMPS_LEN: usize = 12;
 const STAMPS_START: [u8; 4] = [1, 1, 8, 10];
+/// Bytes of the longest TCP header that a train may have.
+const LONGEST: usize = tcp::HEADER_LEN.saturating_add(STAMPS_LEN);
 
-impl Headers {
-    fn flags(&self) -> Flags {
-        Flags::from_bits(self.transport.offset_and_flags.get())
-    }
+/// Data offset and flags, but for PSH.
+#[inline(always)]
+fn shape(transport: &tcp::Raw) -> u16 {
+    transport.offset_and_flags.get() & !Flags::PSH.bits()
+}
 
-    /// Data offset and flags, but for PSH.
-    fn shape(&self) -> u16 {
-        self.transport.offset_and_flags.get() & !Flags::PSH.bits()
-    }
+/// Bytes of the TCP header.
+#[inline(always)]
+fn header_len(transport: &tcp::Raw) -> usize {
+    let words = transport.offset_and_flags.get() >> 12;
+    usize::from(words << 2)
+}
 
-    /// Bytes from the frame's start to its payload.
-    fn len(&self) -> usize {
-        let words = self.transport.offset_and_flags.get() >> 12;
-        SEGMENT.saturating_add(usize::from(words << 2))
-    }
+/// What of the TCP checksum, but for length and data, is not common.
+#[inline(always)]
+fn segment_sum(transport: &tcp::Raw) -> Sum {
+    Sum::double(transport.sequence.get())
+        .plus(Sum::word(transport.offset_and_flags.get()))
+        .plus(Sum::word(u16::from_be_bytes(transport.checksum)))
+}
 
-    fn pseudo(&self) -> Pseudo {
-        Pseudo::v4(
-            Ipv4Addr::from(self.network.source),
-            Ipv4Addr::from(self.network.destination),
-        )
-    }
-
-    /// These, with zeros for all that each frame has for itself.
-    fn common(&self) -> Self {
-        Self {
-            network: ipv4::Raw {
-                total_length: U16::ZERO,
-                identification: U16::ZERO,
-                checksum: [0; 2],
-                ..self.network
-            },
-            transport: tcp::Raw {
-                sequence: U32::ZERO,
-                offset_and_flags: U16::ZERO,
-                checksum: [0; 2],
-                ..self.transport
-            },
-            ..*self
-        }
-    }
-
-    /// What of the IPv4 checksum is not common.
-    fn packet_sum(&self) -> Sum {
-        Sum::word(self.network.total_length.get())
-            .plus(Sum::word(self.network.identification.get()))
-            .plus(Sum::word(u16::from_be_bytes(self.network.checksum)))
-    }
-
-    /// What of the TCP checksum, but for length and data, is not common.
-    fn segment_sum(&self) -> Sum {
-        Sum::double(self.transport.sequence.get())
-            .plus(Sum::word(self.transport.offset_and_flags.get()))
-            .plus(Sum::word(u16::from_be_bytes(self.transport.checksum)))
+impl<'a, A: Network> View<'a, A> {
+    /// The headers of a frame, and what is behind them.
+    #[inline(always)]
+    fn of(frame: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (link, packet) = frame.split_first_chunk()?;
+        let (network, segment) = A::Raw::ref_from_prefix(packet).ok()?;
+        let (transport, behind) = tcp::Raw::ref_from_prefix(segment).ok()?;
+        let view = Self {
+            link,
+            network,
+            transport,
+        };
+        Some((view, behind))
     }
 
     /// Whether these are another segment's of the same train, but for its options.
-    fn agree(&self, other: &Self) -> bool {
-        let (network, transport) = (&self.network, &self.transport);
-        transport.source_port == other.transport.source_port
-            && transport.destination_port == other.transport.destination_port
-            && transport.acknowledgment == other.transport.acknowledgment
-            && self.shape() == other.shape()
-            && transport.window == other.transport.window
-            && transport.urgent == other.transport.urgent
-            && network.source == other.network.source
-            && network.destination == other.network.destination
-            && network.version_and_words == other.network.version_and_words
-            && network.traffic_class == other.network.traffic_class
-            && network.fragment == other.network.fragment
-            && network.time_to_live == other.network.time_to_live
-            && network.protocol == other.network.protocol
-            && self.link == other.link
+    #[inline(always)]
+    fn agree(&self, first: &Headers<A>) -> bool {
+        let (one, other) = (self.transport, &first.transport);
+        one.source_port == other.source_port
+            && one.destination_port == other.destination_port
+            && one.acknowledgment == other.acknowledgment
+            && shape(one) == shape(other)
+            && one.window == other.window
+            && one.urgent == other.urgent
+            && A::agree(self.network, &first.network)
+            && *self.link == first.link
+    }
+
+    /// Bytes of payload, by what the network header says.
+    #[inline(always)]
+    fn payload_len(&self) -> Option<u32> {
+        let len = A::payload_len(self.network)?.checked_sub(header_len(self.transport))?;
+        u32::try_from(len).ok()
     }
 }
 
 /// What all frames of a train have in common.
 #[derive(Clone, Debug)]
-pub struct Train {
+pub struct Train<A: Network = Ipv4Addr> {
     /// The headers of the first, and the only options that a train may have.
-    first: Headers,
+    first: Headers<A>,
     stamps: Option<[u8; STAMPS_LEN]>,
     /// Made when a first frame follows: most have none behind them.
     sums: Option<Sums>,
@@ -125,7 +110,7 @@ pub struct Train {
     next: u32,
 }
 
-/// What the checksums of all frames add up alike: of the IPv4 header, and of the segment.
+/// What the checksums of all frames add up alike: of the network header, and of the segment.
 #[derive(Clone, Copy, Debug)]
 struct Sums {
     packet: Sum,
@@ -133,15 +118,18 @@ struct Sums {
 }
 
 impl Sums {
-    fn of(headers: &Headers, options: &[u8]) -> Self {
-        let common = headers.common();
-        let (packet, segment) = common.as_bytes().split_at(SEGMENT);
-        let packet = packet.get(PACKET..).unwrap_or_default();
-        let pseudo = headers.pseudo().with(Protocol::TCP, 0);
+    fn of<A: Network>(first: &Headers<A>, options: &[u8]) -> Self {
+        let common = tcp::Raw {
+            sequence: U32::ZERO,
+            offset_and_flags: U16::ZERO,
+            checksum: [0; 2],
+            ..first.transport
+        };
+        let pseudo = A::pseudo_of(&first.network).with(Protocol::TCP, 0);
         Self {
-            packet: checksum::sum(packet),
+            packet: A::common_sum(&first.network),
             segment: pseudo
-                .plus(checksum::sum(segment))
+                .plus(checksum::sum(common.as_bytes()))
                 .plus(checksum::sum(options)),
         }
     }
@@ -167,33 +155,38 @@ impl Follower<'_> {
     }
 }
 
-impl Train {
+impl<A: Network> Train<A> {
     /// The train that begins behind this frame, which was taken in. `None` when nothing may follow:
     /// it is no segment with data, or says more than nearly all do.
     #[must_use]
     pub fn behind(frame: &[u8]) -> Option<Self> {
-        let (headers, _) = Headers::ref_from_prefix(frame).ok()?;
-        let is_plain = headers.network.version_and_words == VERSION_AND_WORDS
-            && Protocol(headers.network.protocol) == Protocol::TCP
-            && Ecn::from_bits(headers.network.traffic_class) != Ecn::Congested
-            && headers.flags().union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
-        let options = frame.get(OPTIONS..headers.len())?;
+        let (view, behind) = View::<A>::of(frame)?;
+        let flags = Flags::from_bits(view.transport.offset_and_flags.get());
+        let is_plain = A::is_plain(view.network)
+            && Ecn::from_bits(A::traffic_class(view.network)) != Ecn::Congested
+            && flags.union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
+        let options_len = header_len(view.transport).checked_sub(tcp::HEADER_LEN)?;
+        let options = behind.get(..options_len)?;
         let stamps = options.as_array::<STAMPS_LEN>().copied();
         let is_usual = |stamps: &[u8]| stamps.starts_with(&STAMPS_START);
         let has_usual_options = options.is_empty() || stamps.is_some_and(|it| is_usual(&it));
         if !is_plain || !has_usual_options {
             return None;
         }
-        let payload = payload_len(headers).filter(|len| *len > 0)?;
+        let payload = view.payload_len().filter(|len| *len > 0)?;
         Some(Self {
-            first: *headers,
+            first: Headers {
+                link: *view.link,
+                network: *view.network,
+                transport: *view.transport,
+            },
             stamps,
             sums: None,
-            next: headers.transport.sequence.get().wrapping_add(payload),
+            next: view.transport.sequence.get().wrapping_add(payload),
         })
     }
 
-    /// The frame's payload, if it continues the train and its IPv4 checksum is right.
+    /// The frame's payload, if it continues the train and its network header's checksum is right.
     #[inline]
     #[must_use]
     pub fn follow<'a>(&mut self, frame: &'a [u8]) -> Option<Follower<'a>> {
@@ -208,15 +201,15 @@ impl Train {
         frame: &'a [u8],
         more: Rest<'a>,
     ) -> Option<Follower<'a>> {
-        let (headers, mut behind) = Headers::ref_from_prefix(frame).ok()?;
-        if headers.transport.sequence.get() != self.next || !headers.agree(&self.first) {
+        let (view, mut behind) = View::<A>::of(frame)?;
+        if view.transport.sequence.get() != self.next || !view.agree(&self.first) {
             return None;
         }
         if let Some(stamps) = &self.stamps {
             let (own, rest) = behind.split_first_chunk()?;
             behind = (own == stamps).then_some(rest)?;
         }
-        let len = usize::try_from(payload_len(headers)?).ok()?;
+        let len = usize::try_from(view.payload_len()?).ok()?;
         let (payload, more) = match behind.get(..len) {
             Some(payload) => (payload, Rest::NONE),
             None => (behind, more.first(len.checked_sub(behind.len())?)?),
@@ -227,12 +220,12 @@ impl Train {
         let (first, stamps) = (&self.first, self.stamps.as_ref());
         let of = || Sums::of(first, stamps.map_or(&[], |stamps| stamps));
         let sums = self.sums.get_or_insert_with(of);
-        if !sums.packet.plus(headers.packet_sum()).is_valid() {
+        if !A::is_valid(view.network, sums.packet) {
             return None;
         }
-        let length = headers.len().checked_sub(SEGMENT)?.checked_add(len)?;
+        let length = header_len(view.transport).checked_add(len)?;
         let length = Sum::word(u16::try_from(length).ok()?);
-        let others = sums.segment.plus(headers.segment_sum()).plus(length);
+        let others = sums.segment.plus(segment_sum(view.transport)).plus(length);
         Some(Follower {
             payload,
             more,
@@ -250,23 +243,16 @@ impl Train {
     /// together, and what their packets say about congestion.
     #[must_use]
     pub fn header(&self, bytes: u32) -> Option<(tcp::Header, Ecn)> {
-        let (mut whole, len) = ([0; OPTIONS + STAMPS_LEN], self.first.len());
-        let (headers, options) = whole.split_at_mut(OPTIONS);
-        headers.copy_from_slice(self.first.as_bytes());
+        let (mut whole, len) = ([0; LONGEST], header_len(&self.first.transport));
+        let (header, options) = whole.split_at_mut(tcp::HEADER_LEN);
+        header.copy_from_slice(self.first.transport.as_bytes());
         options.copy_from_slice(&self.stamps.unwrap_or_default());
-        let segment = whole.get(SEGMENT..len)?;
+        let segment = whole.get(..len)?;
         let mut header = Segment::parse(segment, Check::Trusted).ok()?.header;
         header.seq = self.next.wrapping_sub(bytes);
-        Some((header, Ecn::from_bits(self.first.network.traffic_class)))
+        let mark = Ecn::from_bits(A::traffic_class(&self.first.network));
+        Some((header, mark))
     }
-}
-
-/// Bytes of payload, by what the IPv4 header says.
-#[inline]
-fn payload_len(headers: &Headers) -> Option<u32> {
-    let before = headers.len().checked_sub(PACKET)?;
-    let len = usize::from(headers.network.total_length.get()).checked_sub(before)?;
-    u32::try_from(len).ok()
 }
 
 #[cfg(test)]

@@ -6,13 +6,12 @@ use crate::bindings::Bindings;
 use crate::burst::Landing;
 use crate::client::Role;
 use crate::config::Config;
-use crate::hash::Tuple;
+use crate::hash::{Spread, Tuple};
 use crate::icmp::six::errors::Problem6;
 use crate::id::InterfaceId;
 use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::Path;
 use crate::ip::source6;
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
@@ -22,20 +21,18 @@ use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
+use crate::tcp::cut::{AnyCut, Cut};
 use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
-use ::tcp::{Emit, Instant, Mss};
+use ::tcp::{Instant, Mss};
 use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
-use wire::{
-    Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, Sum, icmp6, ipv6,
-};
+use wire::{Ecn, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, icmp6, ipv6};
 
 impl Family for Ipv6Addr {
-    type Header = ipv6::Header;
     const HEADER_LEN: usize = ipv6::HEADER_LEN;
     const ETHERTYPE: EtherType = EtherType::IPV6;
 
@@ -67,21 +64,21 @@ impl Family for Ipv6Addr {
             hops,
             dscp,
             ecn,
+            flow,
         } = packet;
         ipv6::Header {
             dscp,
             ecn,
+            flow_label: flow,
             ..ipv6::Header::new(source, destination, protocol, hops)
         }
     }
 
+    /// Nobody outside can tell from it what is inside, and the same flow keeps it for its life.
     #[inline(always)]
-    fn emit(
-        header: &ipv6::Header,
-        room: &mut Headroom<'_>,
-        payload_len: usize,
-    ) -> Result<(), NoRoom> {
-        header.emit(room, payload_len)
+    fn flow_label(flows: &Spread, protocol: Protocol, tuple: &Tuple<Self>) -> u32 {
+        let label = (flows.tuple(tuple) ^ u32::from(protocol.0)) & ipv6::FLOW_LABEL;
+        label.max(1)
     }
 
     #[inline(always)]
@@ -209,23 +206,23 @@ impl Family for Ipv6Addr {
     }
 
     const DEFAULT_MSS: Mss = Mss::DEFAULT_V6;
-    const IS_CUT: bool = false;
     const IS_RECORDED: bool = false;
 
-    fn cut(
-        _: &mut Stack,
-        _: u32,
-        _: &Emit,
-        _: &ipv6::Header,
-        _: &Path<Self>,
-        _: MacAddress,
-    ) -> Option<()> {
-        None
+    fn any_cut(cut: Cut<Self>) -> AnyCut {
+        AnyCut::V6(cut)
     }
 
     #[inline(always)]
-    fn landing(_: u32) -> Landing {
-        None
+    fn cut_of(any: &mut Option<AnyCut>) -> Option<&mut Cut<Self>> {
+        match any {
+            Some(AnyCut::V6(cut)) => Some(cut),
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn landing(connection: u32) -> Landing {
+        Landing::V6(connection)
     }
 
     /// All frames of IPv6 come to the first.

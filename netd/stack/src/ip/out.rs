@@ -7,6 +7,7 @@
 
 use crate::error::SocketError;
 use crate::family::{Family, Outgoing};
+use crate::hash::Tuple;
 use crate::id::InterfaceId;
 use crate::interface::Medium;
 use crate::ip::incoming::LinkScope;
@@ -190,18 +191,28 @@ impl Stack {
         protocol: Protocol,
         hops: u8,
     ) -> A::Header {
-        self.marked_header(path, to, protocol, (hops, 0, Ecn::NotCapable))
+        self.marked_header(path, to, (protocol, None), (hops, 0, Ecn::NotCapable))
     }
 
-    /// The same, with the hops, the codepoint and the mark that a socket has chosen.
+    /// The same, with the ports of both ends, ours first, if the protocol has some, and the hops, the
+    /// codepoint and the mark that a socket has chosen.
     #[inline]
     pub(crate) fn marked_header<A: Family>(
         &mut self,
         path: &Path<A>,
         destination: A,
-        protocol: Protocol,
+        (protocol, ports): (Protocol, Option<(u16, u16)>),
         (hops, dscp, ecn): (u8, u8, Ecn),
     ) -> A::Header {
+        let flow = ports.map_or(0, |(local_port, remote_port)| {
+            let tuple = Tuple {
+                local: path.source,
+                local_port,
+                remote: destination,
+                remote_port,
+            };
+            A::flow_label(&self.flows, protocol, &tuple)
+        });
         let packet = Outgoing {
             source: path.source,
             destination,
@@ -209,6 +220,7 @@ impl Stack {
             hops,
             dscp,
             ecn,
+            flow,
         };
         A::header(&packet, &mut self.identification)
     }

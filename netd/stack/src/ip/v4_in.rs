@@ -43,7 +43,7 @@ impl Stack {
         // A lease is offered to an address that is not ours yet (RFC 2131 4.1).
         if header.protocol == Protocol::UDP && self.dhcp_wants(id, &packet) {
             self.dhcp_input(id, &packet, trusted, now)?;
-            return Ok(None);
+            return Ok(Landing::None);
         }
         let incoming = Incoming {
             interface: id,
@@ -64,7 +64,7 @@ impl Stack {
                 return Err(Drop::Ipv4UnknownProtocol);
             }
         }
-        Ok(None)
+        Ok(Landing::None)
     }
 
     /// Takes in a part of a packet, and the packet if it is whole by that.
@@ -100,7 +100,7 @@ impl Stack {
             return Err(Drop::FragmentTiny);
         }
         let Some(mut whole) = self.take_part(&piece, now)? else {
-            return Ok(None);
+            return Ok(Landing::None);
         };
         let (len, ecn) = (whole.len(), whole.ecn);
         let mended = ipv4::reassembled(whole.head_mut(), len, ecn);

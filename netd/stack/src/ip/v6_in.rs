@@ -58,7 +58,7 @@ impl Stack {
             Protocol::NOTHING => return Err(Drop::Ipv6NoContent),
             _ => return Err(self.v6_unknown(&incoming, &whole, now)),
         }
-        Ok(None)
+        Ok(Landing::None)
     }
 
     /// Takes in a part of a packet, and the packet if it is whole by that.
@@ -90,7 +90,7 @@ impl Stack {
             is_own: scope == Scope::Own,
         };
         let Some(mut whole) = self.take_part(&piece, now)? else {
-            return Ok(None);
+            return Ok(Landing::None);
         };
         let (len, ecn) = (whole.len(), whole.ecn);
         let result = match ipv6::reassembled(whole.head_mut(), len, ecn) {

@@ -11,6 +11,7 @@
 
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
+use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::interface::Summing;
 use crate::ip::out::{Path, next_identification};
@@ -25,9 +26,9 @@ use crate::tcp::connection::Conn;
 use crate::tcp::gather::Sends;
 use crate::tcp::output::CHECKSUM_OFFSET;
 use ::tcp::{Emit, Instant};
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::tcp::{Flags, Header};
-use wire::{EtherType, Headroom, MacAddress, Place, Pseudo, Series, ethernet, ipv4};
+use wire::{Headroom, MacAddress, Place, Series, ethernet};
 
 /// Bytes of payload, at most, that one connection sends in its turn where software cuts.
 pub(crate) const LONGEST: u32 = 1 << 16;
@@ -38,13 +39,15 @@ const LAST: Flags = Flags::PSH.union(Flags::FIN);
 
 /// The rest of a super-segment.
 #[derive(Debug)]
-pub(crate) struct Cut {
+pub(crate) struct Cut<A: Family> {
     /// Its index: [`Stack::forget_cut`] is called before it is another's.
     connection: u32,
+    /// What its frames are lent by.
+    lender: u32,
     /// Of the routes, when it was begun.
     version: u32,
     to: MacAddress,
-    series: Series,
+    series: Series<A>,
     /// What the next segment has besides, and the last.
     next_flags: Flags,
     last_flags: Flags,
@@ -56,7 +59,14 @@ pub(crate) struct Cut {
     segment_len: u16,
 }
 
-impl Cut {
+/// The rest of a super-segment of either family.
+#[derive(Debug)]
+pub(crate) enum AnyCut {
+    V4(Cut<Ipv4Addr>),
+    V6(Cut<Ipv6Addr>),
+}
+
+impl<A: Family> Cut<A> {
     /// What is acknowledged need not leave: it was sent before, or a peer claims to have it.
     fn skip_to(&mut self, acknowledged: u64) {
         let count = acknowledged.saturating_sub(self.next);
@@ -84,7 +94,7 @@ impl Cut {
         &mut self,
         (summing, longest): (Summing, u32),
         identification: u16,
-        conn: &mut Conn,
+        conn: &mut Conn<A>,
         asides: &mut Asides,
         sends: &Sends<'_, M>,
         draft: &mut Draft<'_>,
@@ -98,7 +108,7 @@ impl Cut {
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, draft, summed)?;
         payload.of(Lender {
-            connection: self.connection,
+            connection: self.lender,
             from: self.next,
         });
         sends.gather(conn, asides, self.next, len, &mut payload)?;
@@ -120,7 +130,7 @@ impl Cut {
             flags,
             identification,
         };
-        let seal = summing.seal(Pseudo::v4(conn.tuple.local, conn.tuple.remote), sum);
+        let seal = summing.seal(A::pseudo(conn.tuple.local, conn.tuple.remote), sum);
         let mut room = Headroom::new(front);
         self.series
             .emit(&mut room, place, extent.len(), seal)
@@ -131,7 +141,7 @@ impl Cut {
 
     /// Whether its connection still has it to send. When segments became smaller, all that was in
     /// flight was taken for lost: it is sent anew.
-    fn is_good(&self, conn: &Conn, version: u32) -> bool {
+    fn is_good(&self, conn: &Conn<A>, version: u32) -> bool {
         self.version == version && conn.tcp.segment_len() >= self.segment_len
     }
 }
@@ -139,12 +149,12 @@ impl Cut {
 impl Stack {
     /// Begins to cut a super-segment whose header has its ports: [`Stack::output_cut`] writes the
     /// frames.
-    pub(crate) fn cut(
+    pub(crate) fn cut<A: Family>(
         &mut self,
         index: u32,
         emit: &Emit,
-        ip: &ipv4::Header,
-        path: &Path,
+        ip: &A::Header,
+        path: &Path<A>,
         to: MacAddress,
     ) -> Option<()> {
         let header = &emit.header;
@@ -155,6 +165,7 @@ impl Stack {
         };
         let cut = Cut {
             connection: index,
+            lender: self.numbering.number(A::connection(index)),
             version: path.version,
             to,
             series: Series::new(ip, &common).ok()?,
@@ -165,14 +176,17 @@ impl Stack {
             end: emit.stream_offset.checked_add(emit.len.into())?,
             segment_len: emit.segment_len,
         };
-        self.interfaces.get_mut(path.interface.index())?.cut = Some(cut);
+        self.interfaces.get_mut(path.interface.index())?.cut = Some(A::any_cut(cut));
         Some(())
     }
 
     /// The connection sends no more.
-    pub(crate) fn forget_cut(&mut self, index: u32) {
+    pub(crate) fn forget_cut<A: Family>(&mut self, index: u32) {
         for interface in &mut self.interfaces {
-            interface.cut.take_if(|cut| cut.connection == index);
+            let cut = A::cut_of(&mut interface.cut);
+            if cut.is_some_and(|cut| cut.connection == index) {
+                interface.cut = None;
+            }
         }
     }
 
@@ -191,12 +205,28 @@ impl Stack {
         memory: &M,
         now: Instant,
     ) -> Option<Sent> {
+        match self.interfaces.get(id.index())?.cut {
+            Some(AnyCut::V4(_)) => self.output_cut_of::<Ipv4Addr, M>(id, draft, memory, now),
+            Some(AnyCut::V6(_)) => self.output_cut_of::<Ipv6Addr, M>(id, draft, memory, now),
+            None => None,
+        }
+    }
+
+    /// The same of one family's.
+    pub(crate) fn output_cut_of<A: Family, M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        draft: &mut Draft<'_>,
+        memory: &M,
+        now: Instant,
+    ) -> Option<Sent> {
         let interface = self.interfaces.get_mut(id.index())?;
         let way = (interface.summing(), interface.longest_payload);
-        let cut = interface.cut.as_mut()?;
-        let conn = self.tcp.tables.v4.connections.at_mut(cut.connection);
-        let Some(conn) = conn.filter(|conn| cut.is_good(conn, self.nets.v4.routes.version()))
-        else {
+        let cut = A::cut_of(&mut interface.cut)?;
+        let version = self.nets.of::<A>().routes.version();
+        let tables = self.tcp.tables.of_mut::<A>();
+        let conn = tables.connections.at_mut(cut.connection);
+        let Some(conn) = conn.filter(|conn| cut.is_good(conn, version)) else {
             interface.cut = None;
             return None;
         };
@@ -214,19 +244,19 @@ impl Stack {
             },
         };
         let identification = next_identification(&mut self.identification);
-        let asides = &mut self.tcp.tables.v4.asides;
+        let asides = &mut tables.asides;
         let written = cut.write(way, identification, conn, asides, &sends, draft);
         let Some((extent, segment)) = written else {
             let index = cut.connection;
             interface.cut = None;
-            self.tcp_abort::<Ipv4Addr>(index, Some(SocketError::BadMemory), now);
+            self.tcp_abort::<A>(index, Some(SocketError::BadMemory), now);
             return None;
         };
         let sent = Sent {
             extent: extent.behind(cut.series.header_len()),
-            ethertype: EtherType::IPV4,
+            ethertype: A::ETHERTYPE,
             meta: TransmitMeta {
-                checksum: way.0.told::<Ipv4Addr>(CHECKSUM_OFFSET),
+                checksum: way.0.told::<A>(CHECKSUM_OFFSET),
                 segment,
             },
         };

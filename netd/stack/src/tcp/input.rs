@@ -55,7 +55,7 @@ impl Stack {
             }
             Some(Target::HalfOpen(index)) => {
                 self.half_open_input::<A, M>(index, &segment, memory, now)?;
-                return Ok(None);
+                return Ok(Landing::None);
             }
             Some(Target::TimeWait(index)) => Some(self.time_wait_input::<A>(index, &segment, now)?),
             None => None,
@@ -72,7 +72,7 @@ impl Stack {
             }
             None => self.refuse::<A>(tuple, &segment)?,
         }
-        Ok(None)
+        Ok(Landing::None)
     }
 
     /// Answers a segment that is for nobody (RFC 9293 3.10.7.1).
@@ -124,7 +124,8 @@ impl Stack {
             payload: Sum::ZERO,
         };
         let chosen = (ttl, dscp, Ecn::NotCapable);
-        let ip = self.marked_header(path, tuple.remote, Protocol::TCP, chosen);
+        let ports = Some((tuple.local_port, tuple.remote_port));
+        let ip = self.marked_header(path, tuple.remote, (Protocol::TCP, ports), chosen);
         let len = header.header_len();
         if self.queue_packet(path, &ip, len, Owner::None, |space| {
             header.emit(&mut Headroom::new(space), 0, seal).ok()
@@ -171,7 +172,11 @@ impl Stack {
             self.learn_fast_open::<A>(index, early, &segment.header, &outcome, now);
         }
         self.carry_out::<A, M>(index, &outcome, segment, memory, now)?;
-        Ok(A::landing(index).filter(|_| is_last))
+        Ok(if is_last {
+            A::landing(index)
+        } else {
+            Landing::None
+        })
     }
 
     /// Does what a segment means to a connection.
@@ -453,7 +458,7 @@ impl Stack {
             self.early_over::<A>(early, was_reset, now);
         }
         self.timers.disarm(A::connection_timer(index));
-        self.forget_cut(index);
+        self.forget_cut::<A>(index);
         self.senders
             .remove(self.numbering.number(A::connection(index)));
         match record {

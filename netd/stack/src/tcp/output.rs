@@ -62,8 +62,7 @@ impl Stack {
             self.tcp_abort::<A>(index, Some(SocketError::HostUnreachable), now);
             return self.end_turn(turn, Next::Idle);
         }
-        let longest = interface.map_or(0, |it| it.longest());
-        let most = if A::IS_CUT { longest } else { 0 };
+        let most = interface.map_or(0, |it| it.longest());
         let mut emit = match early {
             None => conn.tcp.output(&mut self.tcp.shared, most, now),
             early => early,
@@ -162,10 +161,11 @@ impl Stack {
         header.dst_port = tuple.remote_port;
         // RFC 9293 3.9.1.9 (SHLD-22): as it was chosen.
         let chosen = (ttl, dscp, emit.ecn);
-        let ip = self.marked_header(path, tuple.remote, Protocol::TCP, chosen);
-        if A::IS_CUT && emit.len > u32::from(emit.segment_len) {
-            A::cut(self, index, emit, &ip, path, draft.destination())?;
-            return self.output_cut(path.interface, draft, memory, now);
+        let ports = Some((tuple.local_port, tuple.remote_port));
+        let ip = self.marked_header(path, tuple.remote, (Protocol::TCP, ports), chosen);
+        if emit.len > u32::from(emit.segment_len) {
+            self.cut::<A>(index, emit, &ip, path, draft.destination())?;
+            return self.output_cut_of::<A, M>(path.interface, draft, memory, now);
         }
         let summing = self.interfaces.get(path.interface.index())?.summing();
         let len = usize::try_from(emit.len).ok()?;

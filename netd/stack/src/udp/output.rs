@@ -304,7 +304,9 @@ impl Stack {
     /// The network header of a datagram.
     fn datagram_header<A: Family>(&mut self, parcel: &Parcel<A>) -> A::Header {
         let chosen = (parcel.ttl, parcel.dscp, Ecn::NotCapable);
-        self.marked_header(&parcel.path, parcel.to.0, Protocol::UDP, chosen)
+        let (to, port) = parcel.to;
+        let carried = (Protocol::UDP, Some((parcel.from, port)));
+        self.marked_header(&parcel.path, to, carried, chosen)
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.

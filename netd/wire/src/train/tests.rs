@@ -1,7 +1,8 @@
 use super::*;
 use crate::tcp::{Options, Timestamps};
-use crate::testing::{ALICE, BOB, packet};
-use crate::{Ecn, EtherType, MacAddress, Seal, sum};
+use crate::testing::{ALICE, ALICE6, BOB, BOB6, packet};
+use crate::{Ecn, EtherType, MacAddress, Pseudo, Seal, ipv4, ipv6, sum};
+use core::net::Ipv6Addr;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::vec;
 use std::vec::Vec;
@@ -51,9 +52,71 @@ fn frame(header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
     frame_in(Ecn::NotCapable, header, payload)
 }
 
+/// The frame of a segment over IPv6, of the flow with this label.
+fn frame6(label: u32, header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
+    packet(payload, |room| {
+        let seal = Seal::Full {
+            pseudo: Pseudo::v6(ALICE6, BOB6),
+            payload: sum(payload),
+        };
+        header.emit(room, payload.len(), seal)?;
+        let len = header.header_len() + payload.len();
+        let ip = ipv6::Header {
+            flow_label: label,
+            ..ipv6::Header::new(ALICE6, BOB6, Protocol::TCP, 64)
+        };
+        ip.emit(room, len)?;
+        ethernet::Header {
+            destination: MacAddress([2, 0, 0, 0, 0, 1]),
+            source: MacAddress([2, 0, 0, 0, 0, 2]),
+            ethertype: EtherType::IPV6,
+        }
+        .emit(room)
+    })
+}
+
+#[test]
+fn over_six_the_same_follows() {
+    for options in [Options::NONE, STAMPS] {
+        let first = header(options);
+        let behind_first = || Train::<Ipv6Addr>::behind(&frame6(7, &first, b"abcd"));
+        let mut train = behind_first().expect("a train");
+        let mut second = frame6(7, &behind(first, 4), b"e");
+        second.extend([0x55; 9]);
+        let follower = train.follow(&second).expect("the next bytes");
+        assert_eq!(follower.payload, b"e");
+        assert!(follower.is_valid(sum(b"e")) && !follower.is_valid(sum(b"f")));
+        train.append(1);
+        assert_eq!(train.header(1), Some((behind(first, 4), Ecn::NotCapable)));
+        let mut train = behind_first().expect("a train");
+        assert!(
+            train.follow(&frame6(8, &behind(first, 4), b"e")).is_none(),
+            "another flow"
+        );
+        assert!(
+            train.follow(&frame(&behind(first, 4), b"e")).is_none(),
+            "another family"
+        );
+        assert!(Train::<Ipv6Addr>::behind(&frame(&first, b"abcd")).is_none());
+        assert!(Train::<Ipv4Addr>::behind(&frame6(7, &first, b"abcd")).is_none());
+    }
+}
+
+/// What its last part looks like is not what the packet was.
+#[test]
+fn no_train_begins_behind_a_part_of_a_packet() {
+    let whole = frame(&header(Options::NONE), b"abcd");
+    assert!(Train::<Ipv4Addr>::behind(&whole).is_some());
+    for fragment in [[0x20, 0], [0, 185], [0x1f, 0xff]] {
+        let mut part = whole.clone();
+        part[20..22].copy_from_slice(&fragment);
+        assert!(Train::<Ipv4Addr>::behind(&part).is_none(), "{fragment:x?}");
+    }
+}
+
 /// Whether a frame continues the train behind another one.
 fn continues(first: &[u8], second: &[u8]) -> bool {
-    let mut train = Train::behind(first).expect("a train");
+    let mut train = Train::<Ipv4Addr>::behind(first).expect("a train");
     train.follow(second).is_some()
 }
 
@@ -68,7 +131,7 @@ fn behind(first: tcp::Header, len: u32) -> tcp::Header {
 fn the_next_bytes_follow_with_or_without_push_and_padding() {
     for options in [Options::NONE, STAMPS] {
         let first = header(options);
-        let mut train = Train::behind(&frame(&first, b"abcd")).expect("a train");
+        let mut train = Train::<Ipv4Addr>::behind(&frame(&first, b"abcd")).expect("a train");
         let mut second = frame(&behind(first, 4), b"e");
         second.extend([0x55; 9]);
         let follower = train.follow(&second).expect("the next bytes");
@@ -159,9 +222,9 @@ fn whatever_says_something_new_does_not_follow() {
 #[test]
 fn a_train_begins_with_plain_data_only() {
     let plain = header(STAMPS);
-    assert!(Train::behind(&frame(&plain, b"a")).is_some());
-    assert!(Train::behind(&frame(&plain, b"")).is_none());
-    assert!(Train::behind(&frame_in(Ecn::Congested, &plain, b"a")).is_none());
+    assert!(Train::<Ipv4Addr>::behind(&frame(&plain, b"a")).is_some());
+    assert!(Train::<Ipv4Addr>::behind(&frame(&plain, b"")).is_none());
+    assert!(Train::<Ipv4Addr>::behind(&frame_in(Ecn::Congested, &plain, b"a")).is_none());
     for flags in [
         Flags::FIN,
         Flags::SYN,
@@ -171,18 +234,18 @@ fn a_train_begins_with_plain_data_only() {
         Flags::CWR,
     ] {
         let flags = plain.flags | flags;
-        assert!(Train::behind(&frame(&tcp::Header { flags, ..plain }, b"a")).is_none());
+        assert!(Train::<Ipv4Addr>::behind(&frame(&tcp::Header { flags, ..plain }, b"a")).is_none());
     }
     let no_ack = tcp::Header {
         flags: Flags::PSH,
         ..plain
     };
-    assert!(Train::behind(&frame(&no_ack, b"a")).is_none());
+    assert!(Train::<Ipv4Addr>::behind(&frame(&no_ack, b"a")).is_none());
     let mss = Options {
         mss: Some(1_460),
         ..Options::NONE
     };
-    assert!(Train::behind(&frame(&header(mss), b"a")).is_none());
+    assert!(Train::<Ipv4Addr>::behind(&frame(&header(mss), b"a")).is_none());
 }
 
 fn bits() -> impl Strategy<Value = Vec<prop::sample::Index>> {
@@ -200,7 +263,7 @@ proptest! {
         cut in 0_usize..20,
     ) {
         let first = header(if stamps { STAMPS } else { Options::NONE });
-        let mut train = Train::behind(&frame(&first, b"abcd")).expect("a train");
+        let mut train = Train::<Ipv4Addr>::behind(&frame(&first, b"abcd")).expect("a train");
         let mut second = frame(&behind(first, 4), &vec![7; len]);
         for bit in bits {
             let bit = bit.index(second.len() * 8);
@@ -224,9 +287,45 @@ proptest! {
         prop_assert_eq!(is_valid, follower.is_valid(sum(follower.payload)));
     }
 
+    /// The same over IPv6.
+    #[test]
+    fn who_follows_over_six_is_understood_by_the_first(
+        stamps: bool,
+        len in 1_usize..80,
+        bits in bits(),
+        cut in 0_usize..20,
+    ) {
+        let first = header(if stamps { STAMPS } else { Options::NONE });
+        let mut train = Train::<Ipv6Addr>::behind(&frame6(7, &first, b"abcd")).expect("a train");
+        let mut second = frame6(7, &behind(first, 4), &vec![7; len]);
+        for bit in bits {
+            let bit = bit.index(second.len() * 8);
+            second[bit / 8] ^= 1 << (bit % 8);
+        }
+        second.truncate(second.len().saturating_sub(cut));
+        let Some(follower) = train.follow(&second) else {
+            return Ok(());
+        };
+        let link = ethernet::Frame::parse(&second).expect("as the first");
+        let packet = ipv6::Packet::parse(link.payload).expect("as the first");
+        let trusted = Segment::parse(packet.payload, Check::Trusted).expect("as the first");
+        prop_assert_eq!(trusted.payload, follower.payload);
+        let header = tcp::Header {
+            flags: trusted.header.flags.without(Flags::PSH),
+            ..trusted.header
+        };
+        prop_assert_eq!(header, behind(first, 4));
+        let check = Check::Verify(Pseudo::v6(ALICE6, BOB6));
+        let is_valid = Segment::parse(packet.payload, check).is_ok();
+        prop_assert_eq!(is_valid, follower.is_valid(sum(follower.payload)));
+    }
+
     #[test]
     fn any_bytes_are_taken(bytes: Vec<u8>, other: Vec<u8>) {
-        if let Some(mut train) = Train::behind(&bytes) {
+        if let Some(mut train) = Train::<Ipv4Addr>::behind(&bytes) {
+            prop_assert!(train.follow(&other).is_none_or(|it| !it.payload.is_empty()));
+        }
+        if let Some(mut train) = Train::<Ipv6Addr>::behind(&bytes) {
             prop_assert!(train.follow(&other).is_none_or(|it| !it.payload.is_empty()));
         }
     }
