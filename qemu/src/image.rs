@@ -29,7 +29,17 @@ const TOOLS: &str = "tools";
 
 /// The names that it is started by: links to it, in the archive.
 pub const TOOL_NAMES: &[&str] = &[
-    "dns", "http", "kill", "net", "ping", "poweroff", "ps", "reboot",
+    "dns",
+    "http",
+    "kill",
+    "nc",
+    "net",
+    "ntp",
+    "ping",
+    "poweroff",
+    "ps",
+    "reboot",
+    "traceroute",
 ];
 
 /// Programs that only tests and measurements start; they travel in an archive of their own.

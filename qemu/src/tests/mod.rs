@@ -33,6 +33,7 @@ pub mod offload;
 mod packets;
 mod pages;
 mod ping;
+mod programs;
 mod shell;
 mod six;
 mod tables;
@@ -153,6 +154,7 @@ pub fn groups() -> Vec<Group> {
     groups.extend(names::groups());
     groups.extend(six::groups());
     groups.extend(ping::groups());
+    groups.extend(programs::groups());
     groups.extend(shell::groups());
     groups
 }

@@ -1,7 +1,7 @@
 //! One fetch: connect, ask, read the head, follow where it points, read the body.
 
 use alloc::format;
-use core::{fmt, net::SocketAddr};
+use core::fmt;
 
 use net::{Net, TcpStream};
 
@@ -134,7 +134,7 @@ async fn ask(net: &Net, method: Method, url: &Url) -> Result<TcpStream, FetchErr
     if url.scheme == Scheme::Https {
         return Err(FetchError::NeedsTls);
     }
-    let mut stream = connect(net, &url.host, url.port).await?;
+    let mut stream = TcpStream::connect_by_name(net, &url.host, url.port).await?;
     // One request per connection: the server closes behind its answer (RFC 9112 section 9.6).
     let request = format!(
         "{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: skerry-http\r\nAccept: */*\r\n\
@@ -145,16 +145,4 @@ async fn ask(net: &Net, method: Method, url: &Url) -> Result<TcpStream, FetchErr
     );
     stream.write_all(request.as_bytes()).await?;
     Ok(stream)
-}
-
-/// Connects to the first address of a host that answers.
-async fn connect(net: &Net, host: &str, port: u16) -> Result<TcpStream, net::Error> {
-    let mut outcome = Err(net::Error::NoSuchRecord);
-    for address in net.addresses(host).await? {
-        outcome = TcpStream::connect(net, SocketAddr::new(address, port)).await;
-        if outcome.is_ok() {
-            break;
-        }
-    }
-    outcome
 }

@@ -130,6 +130,11 @@ pub const PROGRAMS: &[Program] = &[
         ..PLAIN
     },
     Program {
+        name: "ntp",
+        permissions: Permissions::CLOCK,
+        ..PLAIN
+    },
+    Program {
         name: "kill",
         permissions: Permissions::KILL,
         ..PLAIN
@@ -249,6 +254,19 @@ mod tests {
         let stranger = program("rogue");
         assert_eq!(stranger.permissions, Permissions::empty());
         assert_eq!(stranger.start, Start::Asked);
+    }
+
+    #[test]
+    fn each_right_is_given_to_those_alone_who_need_it() {
+        let with = |right| {
+            let all = PROGRAMS
+                .iter()
+                .filter(move |program| program.permissions.contains(right));
+            all.map(|program| program.name).collect::<Vec<_>>()
+        };
+        assert_eq!(with(Permissions::CLOCK), ["ntp"]);
+        assert_eq!(with(Permissions::ADMIN), ["net"]);
+        assert_eq!(with(Permissions::POWER), ["reboot", "poweroff"]);
     }
 
     #[test]

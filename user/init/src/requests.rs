@@ -54,6 +54,7 @@ impl Supervisor {
             Some(Operation::Reset) => self.control(number, &note, SystemOperation::Reset),
             Some(Operation::Figures) => self.figures(&note),
             Some(Operation::Linger) => self.linger(number, &note),
+            Some(Operation::SetClock) => self.set_clock(number, &note),
             Some(
                 Operation::Start
                 | Operation::Arguments
@@ -302,6 +303,17 @@ impl Supervisor {
         });
         // The machine goes down as soon as nobody lingers.
         Ok(None)
+    }
+
+    fn set_clock(&mut self, number: u32, note: &Note<'_>) -> Answer {
+        self.require(number, Permissions::CLOCK)?;
+        // Zero means that nobody knows.
+        if note.value == 0 {
+            return Err(Refused::Malformed);
+        }
+        self.wall_at_zero = note.value;
+        clock::set_wall_at_zero(note.value);
+        Ok(Some(note.reply().emit()))
     }
 
     fn figures(&self, note: &Note<'_>) -> Answer {

@@ -65,7 +65,7 @@ pub struct Supervisor {
     debug: abi::Handle,
     command_line: String,
     random: Generator,
-    wall_at_zero: u64,
+    pub wall_at_zero: u64,
     restarts: Vec<Restart>,
     /// Servers that want a moment before the machine goes down, with their requests.
     pub lingering: Vec<(u32, u32)>,

@@ -1,9 +1,31 @@
-//! In which families of addresses a socket takes part.
+//! Families of addresses: which a socket takes part in, and which a name is asked for.
+
+use core::net::IpAddr;
 
 use protocol::{SocketId, SocketOption};
 
 use crate::error::Error;
 use crate::net::Net;
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// That of an address.
+    #[must_use]
+    pub const fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::V4,
+            IpAddr::V6(_) => Self::V6,
+        }
+    }
+}
 
 /// Those of a socket that is about to be bound.
 #[derive(Clone, Copy, PartialEq, Eq)]

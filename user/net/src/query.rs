@@ -9,9 +9,13 @@ use protocol::{
     PingOutcome, Range, RecordKind, Resolve, SocketId, Stats, StatsBody, Subscribe, outcome,
 };
 
+use embassy_futures::join::join;
+
 use crate::error::Error;
+use crate::families::Family;
 use crate::net::Net;
 use crate::pending::Pending;
+use crate::racing::literal;
 use crate::slot::Source;
 
 /// The answer to a question for addresses.
@@ -119,26 +123,44 @@ impl Net {
         )
     }
 
-    /// The addresses of a host: of an address in text itself, else what the name's A records say,
-    /// else its AAAA records.
+    /// The addresses of a host: of an address in text itself, else those that a name has in either
+    /// family, in the order in which they are to be tried (RFC 6724 section 6).
     ///
     /// # Errors
     /// As [`Self::resolve`].
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Error> {
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(host);
-        if let Ok(address) = bare.parse() {
-            return Ok(alloc::vec![address]);
+        self.addresses_of(host, None).await
+    }
+
+    /// The same, of one family only.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`]; [`Error::NoSuchRecord`] when the host has none in the family.
+    pub async fn addresses_of(
+        &self,
+        host: &str,
+        family: Option<Family>,
+    ) -> Result<Vec<IpAddr>, Error> {
+        if let Some(address) = literal(host) {
+            let is_wanted = family.is_none_or(|family| family == Family::of(address));
+            let found = is_wanted.then(|| alloc::vec![address]);
+            return found.ok_or(Error::NoSuchRecord);
         }
-        match self.resolve(host, RecordKind::A, None).await {
-            Err(Error::NoSuchRecord) => self
-                .resolve(host, RecordKind::Aaaa, None)
-                .await
-                .map(|answer| answer.addresses),
-            other => other.map(|answer| answer.addresses),
+        let ask = async |kind| self.resolve(host, kind, None).await.map(|it| it.addresses);
+        match family {
+            Some(Family::V4) => return ask(RecordKind::A).await,
+            Some(Family::V6) => return ask(RecordKind::Aaaa).await,
+            None => {}
         }
+        let (six, four) = join(ask(RecordKind::Aaaa), ask(RecordKind::A)).await;
+        let mut found = match (six, four) {
+            (Ok(six), Ok(four)) => [six, four].concat(),
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) => found,
+            // That there is none of a kind says least.
+            (Err(Error::NoSuchRecord), Err(error)) | (Err(error), Err(_)) => return Err(error),
+        };
+        crate::destinations::sort(&mut found, &self.own_addresses().await?);
+        Ok(found)
     }
 
     /// Sends one echo request and waits for what comes back.

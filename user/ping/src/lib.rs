@@ -49,7 +49,7 @@ pub fn run(env: rt::Env) -> i32 {
 async fn ping(options: &Options<'_>) -> Result<Statistics, Error> {
     let net = Net::connect().await?;
     let address = net
-        .addresses(options.host)
+        .addresses_of(options.host, options.family)
         .await?
         .first()
         .copied()

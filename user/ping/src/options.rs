@@ -2,11 +2,13 @@
 
 use core::time::Duration;
 
+use net::Family;
+
 /// How the program is called.
-pub const USAGE: &str = "usage: ping [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST
+pub const USAGE: &str = "usage: ping [-4|-6] [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST
   -c  requests to send, 4 unless given (0: until Ctrl-C)   -i  from one to the next, 1 s unless given
   -s  bytes of data, 56 unless given                       -t  time to live, 64 unless given
-  -W  to wait for a reply, 4 s unless given";
+  -W  to wait for a reply, 4 s unless given                -4, -6  over IPv4 or IPv6 only";
 
 /// Largest data that an IPv4 packet holds behind its header and that of ICMP.
 const MAX_BYTES: u16 = u16::MAX - 20 - 8;
@@ -24,6 +26,8 @@ pub struct Options<'a> {
     pub ttl: u8,
     /// To wait for each reply.
     pub limit: Duration,
+    /// The family; none: whichever the name has.
+    pub family: Option<Family>,
     /// Name or address.
     pub host: &'a str,
 }
@@ -41,11 +45,14 @@ impl<'a> Options<'a> {
             size: 56,
             ttl: 64,
             limit: Duration::from_secs(4),
+            family: None,
             host: "",
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_default();
             match word {
+                "-4" => options.family = Some(Family::V4),
+                "-6" => options.family = Some(Family::V6),
                 "-c" => options.count = value().parse().map_err(|_| "-c takes a number")?,
                 "-i" => options.interval = seconds(value()).ok_or("-i takes seconds, as in 0.2")?,
                 "-W" => options.limit = seconds(value()).ok_or("-W takes seconds, as in 0.5")?,
@@ -89,6 +96,8 @@ fn seconds(text: &str) -> Option<Duration> {
 mod tests {
     use core::time::Duration;
 
+    use net::Family;
+
     use super::{Options, seconds};
 
     fn parse(line: &str) -> Result<Options<'_>, &'static str> {
@@ -97,7 +106,7 @@ mod tests {
 
     #[test]
     fn options_are_understood() {
-        let options = parse("-c 3 -i 0.01 -s 1400 10.0.2.2 -t 5 -W 2").unwrap();
+        let options = parse("-c 3 -i 0.01 -s 1400 10.0.2.2 -t 5 -W 2 -4").unwrap();
         assert_eq!(
             options,
             Options {
@@ -106,6 +115,7 @@ mod tests {
                 size: 1400,
                 ttl: 5,
                 limit: Duration::from_secs(2),
+                family: Some(Family::V4),
                 host: "10.0.2.2",
             }
         );

@@ -14,6 +14,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "ping HOST",
         "ICMP echo requests: -c count, -i interval, -s size, -t ttl",
     ),
+    ("traceroute HOST", "the routers on the way to a host"),
     ("dns NAME", "addresses of a name: A or AAAA, @server"),
     (
         "http URL",
@@ -23,6 +24,11 @@ const COMMANDS: &[(&str, &str)] = &[
         "net [TABLE]",
         "addresses, routes, neighbours, sockets, figures; changes them",
     ),
+    (
+        "nc HOST PORT",
+        "a conversation: -u by datagrams, -l PORT waits for a peer",
+    ),
+    ("ntp SERVER", "asks for the time and sets the clock"),
     ("httpd [PORT]", "web server with a page about this system"),
     ("ps", "processes and memory"),
     ("kill NUMBER", "ends a process"),

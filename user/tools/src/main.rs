@@ -21,11 +21,14 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("dns", dns::run),
     ("http", http::run),
     ("kill", kill::run),
+    ("nc", nc::run),
     ("net", nettool::run),
+    ("ntp", ntp::run),
     ("ping", ping::run),
     ("poweroff", poweroff::run),
     ("ps", ps::run),
     ("reboot", reboot::run),
+    ("traceroute", traceroute::run),
 ];
 
 /// Exit code: started by a name that is no program's.

@@ -50,6 +50,8 @@ pub enum Operation {
     Figures = 24,
     /// Answered when the machine is about to go down: the process has a moment to finish, and ends.
     Linger = 25,
+    /// Sets the wall clock: value is what it showed when the counter was zero, in nanoseconds since 1970.
+    SetClock = 26,
     /// First process to a server: process `value` wants to talk; the channel waits in the handle
     /// queue with `request` as tag; extra holds the client's [`super::Permissions`], data its name.
     Client = 32,
@@ -74,6 +76,7 @@ impl Operation {
             23 => Self::Reset,
             24 => Self::Figures,
             25 => Self::Linger,
+            26 => Self::SetClock,
             32 => Self::Client,
             _ => return None,
         })

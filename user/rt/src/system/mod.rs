@@ -42,6 +42,8 @@ bitflags! {
         const SERVE = 1 << 4;
         /// May see and change what belongs to others: tables of the network service.
         const ADMIN = 1 << 5;
+        /// May set the wall clock.
+        const CLOCK = 1 << 6;
     }
 }
 
@@ -367,6 +369,18 @@ pub fn power_off(code: i32) -> Refused {
         0,
         &[],
     )))
+}
+
+/// Sets the machine's wall clock: so many nanoseconds since 1970 it showed when the counter was zero.
+/// This program knows it at once, others that are started from now on.
+///
+/// # Errors
+///
+/// [`Refused::Denied`]; [`Refused::Malformed`] for zero, which means that nobody knows.
+pub fn set_wall_at_zero(nanoseconds: u64) -> Result<(), Refused> {
+    block_on(session::call(Operation::SetClock, nanoseconds, 0, &[]))?;
+    crate::clock::set_wall_at_zero(nanoseconds);
+    Ok(())
 }
 
 /// Resets the machine when everything printed so far is shown. Returns only when refused.

@@ -1,0 +1,241 @@
+//! The small programs of the network against the host, over both families: `nc`, `ntp`, `traceroute`.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Group, Skip, Stage, tests};
+use crate::guest::Guest;
+use crate::machine::{Card, Link, Machine};
+
+/// Where the guest finds the host: its loopback addresses, seen from inside.
+const HOSTS: [&str; 2] = ["10.0.2.2", "fec0::2"];
+/// The port at which the guest waits for a peer.
+const WAITS: u16 = 7_000;
+/// How long anything of the host's may wait.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub fn groups() -> [Group; 1] {
+    [Group {
+        name: "programs",
+        stage: || {
+            let mut guest = Guest::boot_online(Machine {
+                cards: vec![Card::new(Link::user(&[WAITS]))],
+                ..Machine::default()
+            })?;
+            // An address of IPv6 comes a little later than that of IPv4.
+            for _ in 0..50 {
+                if guest.must("net addr")?.contains("fec0:") {
+                    return Ok(Stage::new(guest));
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            bail!("no address by a router")
+        },
+        tests: tests![Shared:
+            nc_calls_over_both_families,
+            nc_waits_for_a_peer,
+            nc_speaks_by_datagrams,
+            ntp_sets_the_clock,
+            ntp_believes_no_stranger,
+            the_way_to_the_gateway_is_one_hop,
+        ],
+    }]
+}
+
+/// The host's loopback address of the same family.
+fn loopback(host: &str) -> &'static str {
+    if host.contains(':') {
+        "[::1]:0"
+    } else {
+        "127.0.0.1:0"
+    }
+}
+
+fn datagram_socket(host: &str) -> Result<UdpSocket> {
+    let Ok(socket) = UdpSocket::bind(loopback(host)) else {
+        return Err(Skip("the host has no IPv6 loopback".into()).into());
+    };
+    socket.set_read_timeout(Some(LIMIT))?;
+    Ok(socket)
+}
+
+fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
+    thread
+        .join()
+        .map_err(|_| anyhow::anyhow!("a peer has failed"))?
+}
+
+fn nc_calls_over_both_families(stage: &mut Stage) -> Result<()> {
+    for host in HOSTS {
+        let Ok(listener) = TcpListener::bind(loopback(host)) else {
+            return Err(Skip("the host has no IPv6 loopback".into()).into());
+        };
+        let port = listener.local_addr()?.port();
+        let peer = std::thread::spawn(move || -> Result<String> {
+            let (mut stream, _) = listener.accept()?;
+            stream.set_read_timeout(Some(LIMIT))?;
+            let mut said = String::new();
+            // To its end: who has said everything says so.
+            stream.read_to_string(&mut said)?;
+            stream.write_all(b"well met\n")?;
+            Ok(said)
+        });
+        let text = stage.guest.must(&format!("nc -m hello {host} {port}"))?;
+        ensure!(text.contains("well met"), "{text}");
+        let said = join(peer)?;
+        ensure!(said == "hello\n", "{said:?} over {host}");
+    }
+    let answer = stage.guest.command("nc -m hello 127.0.0.1 6")?;
+    ensure!(
+        answer.code == 1 && answer.text.contains("refused"),
+        "{}",
+        answer.text
+    );
+    Ok(())
+}
+
+fn nc_waits_for_a_peer(stage: &mut Stage) -> Result<()> {
+    let port = stage.guest.port(WAITS)?;
+    let line = format!("nc -l -m welcome {WAITS}");
+    stage.guest.type_line(&line)?;
+    let start = Instant::now();
+    // QEMU takes connections before the guest does, and resets them.
+    let (mut stream, mut said) = loop {
+        ensure!(start.elapsed() < LIMIT, "nobody waits");
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        let mut first = [0];
+        match stream.read(&mut first) {
+            Ok(1) => break (stream, vec![first[0]]),
+            _ => std::thread::sleep(Duration::from_millis(50)),
+        }
+    };
+    stream.write_all(b"thank you\n")?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    stream.read_to_end(&mut said)?;
+    ensure!(said == b"welcome\n", "{}", String::from_utf8_lossy(&said));
+    let text = stage.guest.answer(&line, LIMIT)?.success()?;
+    ensure!(text.contains("thank you"), "{text}");
+    Ok(())
+}
+
+fn nc_speaks_by_datagrams(stage: &mut Stage) -> Result<()> {
+    for host in HOSTS {
+        let socket = datagram_socket(host)?;
+        let port = socket.local_addr()?.port();
+        let peer = std::thread::spawn(move || -> Result<Vec<u8>> {
+            let mut said = [0; 100];
+            let (count, from) = socket.recv_from(&mut said)?;
+            socket.send_to(b"an answer\n", from)?;
+            Ok(said[..count].to_vec())
+        });
+        let text = stage
+            .guest
+            .must(&format!("nc -u -w 2 -m question {host} {port}"))?;
+        ensure!(text.contains("an answer"), "{text}");
+        let said = join(peer)?;
+        ensure!(said == b"question\n", "{}", String::from_utf8_lossy(&said));
+    }
+    Ok(())
+}
+
+/// 2031-05-06 07:08:09 UTC, in seconds since 1900.
+const MOMENT: u64 = 4_144_806_489;
+
+/// What makes something else of an answer.
+type Change = fn(&mut [u8; 48]);
+
+/// Answers so many questions for the time; `change` makes something else of an answer.
+fn time_server(socket: UdpSocket, count: usize, change: Change) -> JoinHandle<Result<()>> {
+    std::thread::spawn(move || {
+        for _ in 0..count {
+            let mut question = [0; 100];
+            let (length, from) = socket.recv_from(&mut question)?;
+            ensure!(
+                length == 48 && question[0] == 0x23,
+                "{:x?}",
+                &question[..length]
+            );
+            ensure!(
+                question[1..40].iter().all(|byte| *byte == 0),
+                "it tells of itself"
+            );
+            let mut answer = [0; 48];
+            (answer[0], answer[1]) = (0x24, 2);
+            answer[24..32].copy_from_slice(&question[40..48]);
+            for at in [32, 40] {
+                answer[at..at + 8].copy_from_slice(&(MOMENT << 32).to_be_bytes());
+            }
+            change(&mut answer);
+            socket.send_to(&answer, from)?;
+        }
+        Ok(())
+    })
+}
+
+fn ntp_sets_the_clock(stage: &mut Stage) -> Result<()> {
+    for host in HOSTS {
+        let socket = datagram_socket(host)?;
+        let port = socket.local_addr()?.port();
+        let server = time_server(socket, 2, |_| {});
+        let text = stage.guest.must(&format!("ntp -c 2 -p {port} {host}"))?;
+        join(server)?;
+        ensure!(text.matches("stratum 2").count() == 2, "{text}");
+        ensure!(text.contains("it is 2031-05-06 07:08:"), "{text}");
+        ensure!(text.contains("the clock is set"), "{text}");
+    }
+    // Who is started from now on knows it: the clock is off by no more than what has passed since.
+    let socket = datagram_socket(HOSTS[0])?;
+    let port = socket.local_addr()?.port();
+    let server = time_server(socket, 1, |_| {});
+    let text = stage
+        .guest
+        .must(&format!("ntp -n -c 1 -p {port} {}", HOSTS[0]))?;
+    join(server)?;
+    let (_, off) = text.split_once("was off by ").context("the difference")?;
+    let seconds = off.trim_start_matches(['-', '+']).split('.').next();
+    let seconds: u64 = seconds.context("seconds")?.parse()?;
+    ensure!(seconds < 60 && !text.contains("is set"), "{text}");
+    Ok(())
+}
+
+fn ntp_believes_no_stranger(stage: &mut Stage) -> Result<()> {
+    let lies: [(Change, &str); 3] = [
+        (|answer| answer[0] = 0xe4, "does not know the time"),
+        (|answer| answer[1] = 0, "does not want to be asked"),
+        (|answer| answer[24] ^= 1, "timed out"),
+    ];
+    for (lie, word) in lies {
+        let socket = datagram_socket(HOSTS[0])?;
+        let port = socket.local_addr()?.port();
+        let server = time_server(socket, 1, lie);
+        let answer = stage
+            .guest
+            .command(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+        join(server)?;
+        ensure!(
+            answer.code == 1 && answer.text.contains(word),
+            "{}",
+            answer.text
+        );
+        ensure!(!answer.text.contains("is set"), "{}", answer.text);
+    }
+    Ok(())
+}
+
+fn the_way_to_the_gateway_is_one_hop(stage: &mut Stage) -> Result<()> {
+    let own = Ipv6Addr::LOCALHOST.to_string();
+    for host in HOSTS.into_iter().chain(["127.0.0.1", own.as_str()]) {
+        let text = stage.guest.must(&format!("traceroute -q 2 {host}"))?;
+        let line = format!("  1  {host}  ");
+        ensure!(text.lines().any(|it| it.starts_with(&line)), "{text}");
+        ensure!(!text.lines().any(|it| it.starts_with("  2 ")), "{text}");
+    }
+    let answer = stage.guest.command("traceroute -4 ::1")?;
+    ensure!(answer.code == 2, "{}", answer.text);
+    Ok(())
+}
