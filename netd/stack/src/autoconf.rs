@@ -555,6 +555,7 @@ impl Stack {
     pub fn shut_down(&mut self, now: Instant) {
         for index in 0..self.interfaces.len() {
             let id = InterfaceId(u8::try_from(index).unwrap_or(u8::MAX));
+            self.release_dhcp6(id, now);
             let Some(client) = self
                 .autoconf
                 .get_mut(index)

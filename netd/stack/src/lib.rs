@@ -43,6 +43,7 @@ mod client;
 mod config;
 mod demux;
 mod dhcp4;
+mod dhcp6;
 mod dns;
 mod error;
 mod event;

@@ -236,8 +236,8 @@ impl Stack {
     pub fn name_servers(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         let v4 = self.autoconf.iter().flat_map(|auto| auto.name_servers);
         let v4 = v4.filter(|server| !server.ip().is_unspecified());
-        let v6 = self.autoconf6.iter().flat_map(|auto| &auto.servers);
-        let v6 = v6.map(|server| server.address.end(DNS_PORT));
+        let v6 = self.autoconf6.iter().flat_map(|auto| &auto.advice.servers);
+        let v6 = v6.map(|server| server.value.end(DNS_PORT));
         v4.map(SocketAddr::V4).chain(v6).take(NAME_SERVERS)
     }
 

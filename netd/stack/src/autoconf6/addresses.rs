@@ -229,6 +229,9 @@ impl Stack {
         let own = *own;
         self.configuration_changed();
         self.address_lost(address, now);
+        if own.origin == Origin::Dhcp {
+            return self.leased_is_anothers(id, address, now);
+        }
         let collisions = own.collisions.saturating_add(1);
         let network = own.cidr.network().address();
         let next = self.identifier(id, network, collisions);

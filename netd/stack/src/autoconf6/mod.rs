@@ -1,18 +1,22 @@
 //! Getting along on a link over IPv6: addresses of one's own making, and what routers say.
 //!
 //! *Owns* what each interface does about its configuration: [`addresses`] their lives and the question
-//! whether somebody else has them, [`identifier`] what they are made of, [`routers`] routers, prefixes
-//! and name servers. One timer serves all of an interface. *Never* speaks neighbour discovery itself
-//! (`neigh/ndp.rs`).
+//! whether somebody else has them, [`identifier`] what they are made of, [`routers`] routers and
+//! prefixes, [`names`] name servers and domains, `dhcp` what is leased. One timer serves all of an
+//! interface. *Never* speaks neighbour discovery itself (`neigh/ndp.rs`).
 //!
 //! Spec: RFC 4862; RFC 4429; RFC 7217; RFC 4861 section 6.3; RFC 7559; RFC 8106.
 
 pub(crate) mod addresses;
+mod dhcp;
 pub(crate) mod identifier;
+pub(crate) mod names;
 pub(crate) mod routers;
 
-use crate::autoconf6::routers::{OnLink, Redirected, Router, Server};
+use crate::autoconf6::names::Advice;
+use crate::autoconf6::routers::{OnLink, Redirected, Router};
 use crate::config::{Identifiers, Ipv6Plan};
+use crate::dhcp6::Client;
 use crate::error::InterfaceError;
 use crate::id::InterfaceId;
 use crate::interface::Medium;
@@ -43,7 +47,8 @@ pub(crate) struct Autoconf6 {
     pub(crate) routers: Vec<Router>,
     pub(crate) prefixes: Vec<OnLink>,
     pub(crate) redirected: Vec<Redirected>,
-    pub(crate) servers: Vec<Server>,
+    pub(crate) advice: Advice,
+    pub(crate) dhcp: Option<Client>,
 }
 
 impl Autoconf6 {
@@ -56,7 +61,8 @@ impl Autoconf6 {
             routers: Vec::new(),
             prefixes: Vec::new(),
             redirected: Vec::new(),
-            servers: Vec::new(),
+            advice: Advice::default(),
+            dhcp: None,
         }
     }
 
@@ -64,9 +70,9 @@ impl Autoconf6 {
     fn next_deadline(&self) -> Option<Instant> {
         let routers = self.routers.iter().map(|it| it.until);
         let prefixes = self.prefixes.iter().map(|it| it.until);
-        let servers = self.servers.iter().map(|it| it.until);
-        let lives = routers.chain(prefixes).chain(servers).flatten();
-        lives.chain(self.solicit).min()
+        let lives = routers.chain(prefixes).flatten();
+        let others = [self.solicit, self.advice.next_end(), self.dhcp_deadline()];
+        lives.chain(others.into_iter().flatten()).min()
     }
 }
 
@@ -89,13 +95,16 @@ impl Stack {
         }
         interface.six.enabled = true;
         interface.six.mtu = interface.link_mtu;
-        let is_up = interface.up;
+        let (is_up, mac) = (interface.up, interface.mac);
         if let Identifiers::Stable { secret } = &mut plan.identifiers {
             let drawn = u128::from(self.rng.u64()) << 64 | u128::from(self.rng.u64());
             *secret = secret.or(Some(drawn));
         }
         if let Some(auto) = self.autoconf6.get_mut(id.index()) {
             auto.plan = Some(plan);
+            auto.dhcp = plan
+                .follows_routers
+                .then(|| Client::new(mac, &mut self.rng));
         }
         self.configuration_changed();
         if is_up {
@@ -115,6 +124,7 @@ impl Stack {
             auto.pause = SOLICIT_FIRST;
             auto.solicit = plan.follows_routers.then_some(now);
         }
+        self.dhcp6_link_up(id, now);
         self.fire_interface6(u32::from(id.raw()), now);
     }
 
@@ -124,7 +134,9 @@ impl Stack {
         if self.interfaces.get(id.index()).is_some_and(|it| it.up) {
             self.fire_addresses(id, now);
             self.fire_routers(id, now);
+            self.forget_old_names(id, now);
             self.solicit_routers(id, now);
+            self.fire_dhcp6(id, now);
         }
         self.arm_interface6(id);
     }

@@ -1,16 +1,14 @@
-//! What routers say: who they are, what is on the link, what addresses to make, whom to ask for names.
+//! What routers say: who they are, what is on the link, what addresses to make.
 //!
 //! *Owns* the lists, each bounded, and the ends of all that is in them. What they mean is in the table
 //! of routes: a default route for each router, by its preference, and behind all others as long as the
 //! router does not answer; a route without a gateway for each prefix on the link; one for each
 //! destination that a router has sent elsewhere. *Never* believes more than a person has planned.
 //!
-//! Spec: RFC 4861 sections 6.3 and 8.3; RFC 4862 section 5.5.3; RFC 4191 section 3 (preferences); RFC
-//! 8106 section 5 (name servers; domains to search in are not used).
+//! Spec: RFC 4861 sections 6.3 and 8.3; RFC 4862 section 5.5.3; RFC 4191 section 3 (preferences).
 
 use crate::autoconf6::addresses::Lives;
 use crate::autoconf6::identifier;
-use crate::config::NAME_SERVERS;
 use crate::id::InterfaceId;
 use crate::info::Origin;
 use crate::route::Route;
@@ -20,7 +18,7 @@ use ::tcp::Instant;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
 use core::time::Duration;
-use wire::ndp::{Addresses, Item, Items, Preference, Prefix, RouterAdvertisement};
+use wire::ndp::{Item, Items, Preference, Prefix, RouterAdvertisement};
 use wire::{Cidr6, Drop, MacAddress};
 
 /// Of each, so many are kept for one interface; what is more is not believed.
@@ -77,13 +75,6 @@ pub(crate) struct Redirected {
     to: Ipv6Addr,
 }
 
-/// A name server.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Server {
-    pub(crate) address: Ipv6Addr,
-    pub(crate) until: Option<Instant>,
-}
-
 /// The end of what lives for so many seconds.
 fn end(seconds: u32, now: Instant) -> Option<Instant> {
     (seconds != ENDLESS).then(|| now + Duration::from_secs(seconds.into()))
@@ -132,10 +123,14 @@ impl Stack {
                 Item::Servers {
                     lifetime,
                     addresses,
-                } => self.heed_servers(id, lifetime, addresses, now),
+                } => self.heed_servers(id, (lifetime, end(lifetime, now)), addresses),
+                Item::Search { lifetime, names } => {
+                    self.heed_domains(id, (lifetime, end(lifetime, now)), names);
+                }
                 _ => {}
             }
         }
+        self.heed_managed(id, router, now);
         if router.lifetime > 0 {
             self.solicited(id);
         }
@@ -327,38 +322,6 @@ impl Stack {
         }
     }
 
-    /// Whom to ask for names.
-    fn heed_servers(
-        &mut self,
-        id: InterfaceId,
-        lifetime: u32,
-        addresses: Addresses<'_>,
-        now: Instant,
-    ) {
-        let Some(auto) = self.autoconf6.get_mut(id.index()) else {
-            return;
-        };
-        let before: Vec<Ipv6Addr> = auto.servers.iter().map(|it| it.address).collect();
-        for address in addresses.iter().take(NAME_SERVERS) {
-            if address.is_multicast() || address.is_unspecified() || address.is_loopback() {
-                continue;
-            }
-            let until = end(lifetime, now);
-            let known = auto.servers.iter_mut().find(|it| it.address == address);
-            if lifetime == 0 {
-                auto.servers.retain(|it| it.address != address);
-            } else if let Some(known) = known {
-                known.until = until;
-            } else if auto.servers.len() < NAME_SERVERS {
-                auto.servers.push(Server { address, until });
-            }
-        }
-        if !before.iter().eq(auto.servers.iter().map(|it| &it.address)) {
-            self.names.resolver.flush();
-            self.generation += 1;
-        }
-    }
-
     /// A router says that a destination has a better first hop (RFC 4861 section 8.3). Only who is
     /// asked now may say so.
     pub(crate) fn redirect_input(
@@ -444,14 +407,6 @@ impl Stack {
             Some(auto.prefixes.swap_remove(over).prefix)
         }) {
             self.forget_on_link(id, prefix);
-        }
-        if let Some(auto) = self.autoconf6.get_mut(id.index()) {
-            let before = auto.servers.len();
-            auto.servers.retain(|it| !is_over(it.until, now));
-            if auto.servers.len() < before {
-                self.names.resolver.flush();
-                self.generation += 1;
-            }
         }
     }
 }

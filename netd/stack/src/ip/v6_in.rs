@@ -52,6 +52,7 @@ impl Stack {
         incoming.payload = whole.payload;
         match whole.protocol {
             Protocol::TCP => return self.tcp_input(&incoming, memory, now),
+            Protocol::UDP if self.dhcp6_wants(&incoming) => self.dhcp6_input(&incoming, now)?,
             Protocol::UDP => self.udp_input(&incoming, memory, now)?,
             Protocol::ICMPV6 => self.icmp6_input(&incoming, &whole, now)?,
             // RFC 8200 section 4.7: nothing follows.

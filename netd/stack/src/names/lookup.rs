@@ -9,12 +9,14 @@ use crate::dns::{Answer, Ask, Kind, Limits, Lookup as Begun, Outcome, Refusal, R
 use crate::error::{CancelError, ResolveError, SocketError};
 use crate::event::{EventKind, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 use crate::id::{ClientId, Token};
+use crate::names::search::Search;
 use crate::names::transport::Transports;
 use crate::publish::Telling;
 use crate::request::{AddressKind, Lookup};
 use crate::rng::Rng;
 use crate::slab::Table;
 use crate::stack::Stack;
+use alloc::string::String;
 use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use tcp::Instant;
@@ -24,6 +26,9 @@ use tcp::Instant;
 pub(crate) struct Waiting {
     client: ClientId,
     token: Token,
+    kind: Kind,
+    /// Where else the name is to be looked for.
+    search: Option<Search>,
     answer: Option<Resolution>,
 }
 
@@ -62,9 +67,59 @@ impl Stack {
         now: Instant,
     ) -> Result<(), ResolveError> {
         self.clients.get(client).ok_or(ResolveError::BadClient)?;
+        let kind = match lookup.kind {
+            AddressKind::V4 => Kind::A,
+            AddressKind::V6 => Kind::Aaaa,
+        };
+        // Who names a server wants to know what that one says of just this name.
+        let mut search = match lookup.server {
+            None => Search::new(lookup.name),
+            Some(_) => None,
+        };
+        let candidate = search.as_mut().and_then(|it| self.next_candidate(it));
+        let waiting = Waiting {
+            client,
+            token,
+            kind,
+            search,
+            answer: None,
+        };
+        let owner = self
+            .names
+            .table
+            .insert(waiting)
+            .ok_or(ResolveError::TooMany)?;
+        let name = candidate.as_deref().unwrap_or(lookup.name);
+        match self.begin_look_up(owner, name, kind, lookup.server, now) {
+            Ok(Begun::Answered(answer)) => {
+                self.answered(owner, &answer, Duration::ZERO, now);
+            }
+            Ok(Begun::Waiting) => {}
+            Err(refusal) => {
+                self.names.table.remove_at(owner);
+                return Err(match refusal {
+                    Refusal::BadName => ResolveError::BadName,
+                    Refusal::NoServer => ResolveError::NoServer,
+                    Refusal::TooMany => ResolveError::TooMany,
+                });
+            }
+        }
+        self.run_names(now);
+        Ok(())
+    }
+
+    /// Asks the servers for a name: this one, or those that the network says.
+    fn begin_look_up(
+        &mut self,
+        owner: u32,
+        name: &str,
+        kind: Kind,
+        server: Option<SocketAddr>,
+        now: Instant,
+    ) -> Result<Begun, Refusal> {
         let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
         let mut servers = [nobody; NAME_SERVERS];
-        match lookup.server {
+        match server {
             Some(server) => {
                 let port = match server.port() {
                     0 => DNS_PORT,
@@ -80,46 +135,39 @@ impl Stack {
                 }
             }
         }
-        let waiting = Waiting {
-            client,
-            token,
-            answer: None,
-        };
-        let owner = self
-            .names
-            .table
-            .insert(waiting)
-            .ok_or(ResolveError::TooMany)?;
-        let kind = match lookup.kind {
-            AddressKind::V4 => Kind::A,
-            AddressKind::V6 => Kind::Aaaa,
-        };
-        let is_cached = lookup.server.is_none();
         let ask = Ask {
             owner,
-            name: lookup.name,
+            name,
             kind,
             servers: &servers,
-            is_cached,
+            is_cached: server.is_none(),
         };
-        match self.names.resolver.resolve(&ask, now) {
-            Ok(Begun::Answered(answer)) => self.answered(owner, &answer, Duration::ZERO),
-            Ok(Begun::Waiting) => self.run_names(now),
-            Err(refusal) => {
-                self.names.table.remove_at(owner);
-                return Err(match refusal {
-                    Refusal::BadName => ResolveError::BadName,
-                    Refusal::NoServer => ResolveError::NoServer,
-                    Refusal::TooMany => ResolveError::TooMany,
-                });
-            }
-        }
-        Ok(())
+        self.names.resolver.resolve(&ask, now)
     }
 
-    /// A look-up is over.
-    pub(crate) fn answered(&mut self, owner: u32, answer: &Answer, took: Duration) {
-        self.look_up_ends(owner, resolution(answer, took));
+    /// A look-up is over, unless the name may be elsewhere too; [`Stack::run_names`] then asks.
+    pub(crate) fn answered(&mut self, owner: u32, answer: &Answer, took: Duration, now: Instant) {
+        let mut answer = *answer;
+        while matches!(answer.outcome, Outcome::NoSuchName | Outcome::NoData)
+            && let Some((name, kind)) = self.look_elsewhere(owner)
+        {
+            match self.begin_look_up(owner, &name, kind, None, now) {
+                Ok(Begun::Answered(known)) => answer = known,
+                Ok(Begun::Waiting) => return,
+                Err(_) => break,
+            }
+        }
+        self.look_up_ends(owner, resolution(&answer, took));
+    }
+
+    /// Under which name a look-up goes on.
+    fn look_elsewhere(&mut self, owner: u32) -> Option<(String, Kind)> {
+        let mut waiting = *self.names.table.at(owner)?;
+        let candidate = self.next_candidate(waiting.search.as_mut()?);
+        if let Some(place) = self.names.table.at_mut(owner) {
+            place.search = waiting.search.filter(|_| candidate.is_some());
+        }
+        Some((candidate?, waiting.kind))
     }
 
     fn look_up_ends(&mut self, owner: u32, answer: Resolution) {

@@ -1,7 +1,8 @@
 //! Names of clients: look-ups that wait, and what carries their questions.
 //!
-//! [`lookup`] takes clients' calls and tells the answers; [`transport`] does what the resolver wants
-//! done: ports, datagrams, connections. *Never* reads a DNS message: that is `dns`'s.
+//! [`lookup`] takes clients' calls and tells the answers; `search` looks for short names; [`transport`]
+//! does what the resolver wants done: ports, datagrams, connections. *Never* reads a DNS message: that is `dns`'s.
 
 pub(crate) mod lookup;
+mod search;
 pub(crate) mod transport;

@@ -143,7 +143,7 @@ impl Stack {
                     owner,
                     answer,
                     took,
-                } => self.answered(owner, &answer, took),
+                } => self.answered(owner, &answer, took, now),
             }
         }
         let next = self.names.resolver.next_deadline();
