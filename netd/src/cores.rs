@@ -316,6 +316,7 @@ mod tests {
                 identifiers: stack::Identifiers::Hardware,
                 is_optimistic: false,
                 follows_routers: true,
+                has_temporary: false,
             };
             stack
                 .start_ipv6(link, plan, Instant::ZERO)

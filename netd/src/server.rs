@@ -454,6 +454,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                     stack::Origin::Static => "static",
                     stack::Origin::LinkLocal => "of the link alone",
                     stack::Origin::Advertised | stack::Origin::Redirected => "by a router",
+                    stack::Origin::Temporary => "for a while",
                 };
                 log::info!("address {}/{} ({how})", first.address, first.prefix);
             }

@@ -6,6 +6,7 @@
 //! ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353
 //! ipv6=auto                                      (the default: addresses and routers by advertisements)
 //! ipv6=hardware                                  (the same, of the hardware address)
+//! ipv6=temporary                                 (the same, and speaks from others that change every day)
 //! ipv6=none
 //! dns=10.0.2.2:5353                              (a word of its own, for a static address)
 //! hostname=skerry
@@ -68,6 +69,7 @@ impl Settings {
             identifiers,
             is_optimistic: true,
             follows_routers: true,
+            has_temporary: option("ipv6") == Some("temporary"),
         };
         let ipv6 = match option("ipv6") {
             Some("none") => None,

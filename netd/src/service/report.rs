@@ -69,7 +69,7 @@ fn source(address: &stack::AddressInfo, facts: &Facts) -> Source {
         Origin::Static if facts.is_fallback(address) => Source::Fallback,
         Origin::Static => Source::Static,
         Origin::LinkLocal => Source::LinkLocal,
-        Origin::Advertised | Origin::Redirected => Source::Router,
+        Origin::Advertised | Origin::Redirected | Origin::Temporary => Source::Router,
     }
 }
 

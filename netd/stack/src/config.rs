@@ -219,6 +219,9 @@ pub struct Ipv6Plan {
     /// It believes what routers say: where they are, what is on the link, what addresses to make,
     /// whom to ask for names.
     pub follows_routers: bool,
+    /// Beside each address that it makes of a router's prefix it has another, from which it speaks,
+    /// and which changes every day (RFC 8981).
+    pub has_temporary: bool,
 }
 
 /// What the lower halves of addresses are made of.

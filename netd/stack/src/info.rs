@@ -64,6 +64,8 @@ pub enum Origin {
     LinkLocal,
     /// By what a router has said.
     Advertised,
+    /// The same, and changed before long.
+    Temporary,
     /// A router has sent the destination elsewhere.
     Redirected,
 }

@@ -5,6 +5,7 @@
 //!
 //! Spec: RFC 4291 2.7.1 and 2.8 (groups of a host), RFC 4862 5.4 and 5.5.4 (lives of addresses).
 
+use crate::autoconf6::temporary::Temporary;
 use crate::info::{AddressState, Origin};
 use ::tcp::Instant;
 use alloc::vec::Vec;
@@ -36,6 +37,8 @@ pub(crate) struct Address6 {
     pub(crate) nonce: Option<Nonce>,
     /// How many addresses before it somebody else had (RFC 7217 section 6).
     pub(crate) collisions: u8,
+    /// If it is one that changes.
+    pub(crate) temporary: Option<Temporary>,
 }
 
 impl Address6 {
@@ -51,6 +54,7 @@ impl Address6 {
             next_probe: None,
             nonce: None,
             collisions: 0,
+            temporary: None,
         }
     }
 
@@ -153,7 +157,7 @@ impl Link6 {
             let preferred = own
                 .preferred_until
                 .filter(|_| own.state == AddressState::Preferred);
-            [own.valid_until, preferred, own.next_probe]
+            [own.valid_until, preferred, own.next_probe, own.succession()]
                 .into_iter()
                 .flatten()
                 .min()

@@ -1,4 +1,8 @@
 //! DHCP for IPv6 on an interface: what routers say, what servers lease, what becomes of it.
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "numbers in tests are small"
+)]
 
 mod world;
 
@@ -272,7 +276,7 @@ fn domains_of_routers_end_as_they_say() {
     assert_eq!(domains(&host), ["lan", "example.test"]);
     say(&mut host, &[search(0, b"\x03lan\x00")], now);
     assert_eq!(domains(&host), ["example.test"]);
-    let many: Vec<u8> = (b'a'..b'z').flat_map(|it| [1, it, 0]).collect();
+    let many: Vec<u8> = (b'a'..=b'z').flat_map(|it| [1, it, 0]).collect();
     say(&mut host, &[search(5, &many)], now);
     assert_eq!(domains(&host).len(), 4);
     wait(&mut host, &mut now, 5_200);

@@ -148,6 +148,7 @@ impl Stack {
                 self.probe_or_prove(id, own.address(), now);
             }
             self.heed_preference(id, own.address(), now);
+            self.succeed(id, own.address(), now);
             place += 1;
         }
     }
@@ -233,6 +234,12 @@ impl Stack {
             return self.leased_is_anothers(id, address, now);
         }
         let collisions = own.collisions.saturating_add(1);
+        if own.temporary.is_some() {
+            if collisions <= RETRIES {
+                self.redraw_temporary(id, &own, collisions, now);
+            }
+            return self.fire_interface6(u32::from(id.raw()), now);
+        }
         let network = own.cidr.network().address();
         let next = self.identifier(id, network, collisions);
         if collisions <= RETRIES

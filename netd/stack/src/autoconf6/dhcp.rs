@@ -70,15 +70,20 @@ impl Stack {
             if action == Action::None {
                 break;
             }
-            self.act6(id, &action, now);
+            self.act6(id, action, now);
         }
         self.dhcp6_output(id, now);
     }
 
-    fn act6(&mut self, id: InterfaceId, action: &Action, now: Instant) {
+    fn act6(&mut self, id: InterfaceId, action: Action, now: Instant) {
         match action {
             Action::None => {}
-            Action::Use(lease) => self.use_lease6(id, lease, now),
+            Action::Use => {
+                let client = self.dhcp6_client(id);
+                if let Some(lease) = client.and_then(|client| client.lease().copied()) {
+                    self.use_lease6(id, &lease, now);
+                }
+            }
             Action::Lost => self.drop_leased6(id, now),
         }
     }
@@ -123,7 +128,7 @@ impl Stack {
         };
         let Some(client) = &mut auto.dhcp else { return };
         let action = client.conflict(address, &mut self.rng, now);
-        self.act6(id, &action, now);
+        self.act6(id, action, now);
         self.dhcp6_output(id, now);
         self.arm_interface6(id);
     }
@@ -164,7 +169,7 @@ impl Stack {
         let client = auto.and_then(|auto| auto.dhcp.as_mut());
         let client = client.ok_or(Drop::UdpNoSocket)?;
         let action = client.input(&message, &mut self.rng, now)?;
-        self.act6(id, &action, now);
+        self.act6(id, action, now);
         if is_granted(&message) {
             self.heed_leased_names(id, &message.options);
         }
@@ -219,7 +224,7 @@ impl Stack {
         };
         let action = client.release();
         self.dhcp6_output(id, now);
-        self.act6(id, &action, now);
+        self.act6(id, action, now);
         self.arm_interface6(id);
     }
 }

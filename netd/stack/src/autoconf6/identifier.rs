@@ -1,8 +1,9 @@
 //! The lower halves of our addresses.
 //!
 //! *Owns* how they are made: of a secret, so that they stay on one network and tell nothing on others
-//! (RFC 7217), or of the hardware address (RFC 4291 appendix A).
+//! (RFC 7217), of nothing but chance (RFC 8981), or of the hardware address (RFC 4291 appendix A).
 
+use crate::rng::Rng;
 use core::hash::Hasher as _;
 use core::net::Ipv6Addr;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
@@ -32,6 +33,12 @@ pub(crate) fn stable(secret: u128, prefix: Ipv6Addr, mac: MacAddress, collisions
         .into_iter()
         .find(|it| !is_reserved(*it))
         .unwrap_or(1)
+}
+
+/// A number that tells nothing (RFC 8981 section 3.3.1).
+pub(crate) fn random(rng: &mut Rng) -> u64 {
+    let numbers = core::iter::repeat_with(|| rng.u64());
+    numbers.take(8).find(|it| !is_reserved(*it)).unwrap_or(1)
 }
 
 /// The hardware address, stretched, and with the bit turned that says who has chosen it.

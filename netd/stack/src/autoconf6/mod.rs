@@ -1,7 +1,7 @@
 //! Getting along on a link over IPv6: addresses of one's own making, and what routers say.
 //!
 //! *Owns* what each interface does about its configuration: [`addresses`] their lives and the question
-//! whether somebody else has them, [`identifier`] what they are made of, [`routers`] routers and
+//! whether somebody else has them, [`identifier`] what they are made of, [`temporary`] those that change, [`routers`] routers and
 //! prefixes, [`names`] name servers and domains, `dhcp` what is leased. One timer serves all of an
 //! interface. *Never* speaks neighbour discovery itself (`neigh/ndp.rs`).
 //!
@@ -12,6 +12,7 @@ mod dhcp;
 pub(crate) mod identifier;
 pub(crate) mod names;
 pub(crate) mod routers;
+pub(crate) mod temporary;
 
 use crate::autoconf6::names::Advice;
 use crate::autoconf6::routers::{OnLink, Redirected, Router};

@@ -309,17 +309,27 @@ impl Stack {
             }
         }
         if let Some(address) = found {
-            return self.heed_preference(id, address, now);
-        }
-        let Some(identifier) = self.identifier(id, network, 0).filter(|_| said.valid > 0) else {
+            self.heed_preference(id, address, now);
+        } else if !self.make_stable(id, prefix, lives, now) {
             return;
+        }
+        self.heed_temporary(id, prefix, lives, now);
+    }
+
+    /// Makes the address of a prefix that stays, unless the prefix is over.
+    fn make_stable(&mut self, id: InterfaceId, prefix: Cidr6, lives: Lives, now: Instant) -> bool {
+        let network = prefix.address();
+        let identifier = self.identifier(id, network, 0);
+        let Some(identifier) = identifier.filter(|_| !is_over(lives.valid_until, now)) else {
+            return false;
         };
         let Ok(cidr) = Cidr6::new(identifier::join(network, identifier), prefix.prefix()) else {
-            return;
+            return false;
         };
         if self.put_address6(id, cidr, Origin::Advertised, lives, 0) {
             self.claim6(id, cidr.address(), now);
         }
+        true
     }
 
     /// A router says that a destination has a better first hop (RFC 4861 section 8.3). Only who is

@@ -40,8 +40,9 @@ pub(crate) enum Mode {
 pub(crate) enum Action {
     /// Nothing.
     None,
-    /// Use these addresses for as long as they live, after the question whether somebody has them.
-    Use(Lease),
+    /// Use the addresses of [`Client::lease`] for as long as they live, after the question whether
+    /// somebody has them.
+    Use,
     /// Stop using what was leased, at once.
     Lost,
 }
@@ -287,7 +288,7 @@ impl Client {
 
     fn bind(&mut self, lease: Lease) -> Action {
         self.hold(lease);
-        Action::Use(lease)
+        Action::Use
     }
 
     /// Section 18.2.10.1: a server that does not know the addresses is asked for them anew; what it
@@ -471,6 +472,14 @@ impl Client {
                 ..Identity::default()
             }),
             ..Options::default()
+        }
+    }
+
+    /// The lease, while its addresses are in use.
+    pub(crate) fn lease(&self) -> Option<&Lease> {
+        match &self.state {
+            State::Holding(_, lease) => Some(lease),
+            _ => None,
         }
     }
 

@@ -82,9 +82,12 @@ fn compare(one: &Address6, other: &Address6, to: Ipv6Addr) -> Ordering {
     // Rule 6: the label of the destination.
     let fits = |it: &Address6| label(it.address()) == label(to);
     let rule_6 = fits(one).cmp(&fits(other));
+    // Rule 7: one that nobody can follow.
+    let rule_7 = one.temporary.is_some().cmp(&other.temporary.is_some());
     // Rule 8: the longest common prefix.
     let rule_8 = common_prefix(one, to).cmp(&common_prefix(other, to));
-    rule_1.then(rule_2).then(rule_3).then(rule_6).then(rule_8)
+    let first = rule_1.then(rule_2).then(rule_3);
+    first.then(rule_6).then(rule_7).then(rule_8)
 }
 
 /// The address to speak from to `to`: of equally good ones the first.

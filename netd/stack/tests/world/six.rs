@@ -29,6 +29,7 @@ pub fn plan6() -> Ipv6Plan {
         identifiers: Identifiers::Hardware,
         is_optimistic: false,
         follows_routers: true,
+        has_temporary: false,
     }
 }
 
