@@ -14,7 +14,7 @@ use device::{Device, Offload, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
-use stack::{AddressPlan, Config, Instant, Ipv6Plan, LinkFacts, MacAddress, Stack};
+use stack::{AddressPlan, Config, Fallback, Instant, Ipv6Plan, LinkFacts, MacAddress, Stack};
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
@@ -119,8 +119,10 @@ impl<P: Peer, D: Device> Server<P, D> {
             facts: Facts {
                 hostname: settings.hostname.clone(),
                 fallback: match settings.plan {
-                    AddressPlan::Dhcp { fallback } => fallback.map(|plan| plan.address),
-                    AddressPlan::Static(_) | AddressPlan::None => None,
+                    AddressPlan::Dhcp {
+                        fallback: Fallback::Static(plan),
+                    } => Some(plan.address),
+                    _ => None,
                 },
                 started: now,
                 expelled: 0,

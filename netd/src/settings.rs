@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! ip=dhcp                                        (the default)
+//! ip=dhcp+link-local                             (an address of its own while no server answers)
+//! ip=link-local
 //! ip=none
 //! ip=10.0.2.15/24,gw=10.0.2.2,dns=10.0.2.3+10.0.2.4:5353
 //! ipv6=auto                                      (the default: addresses and routers by advertisements)
@@ -23,7 +25,7 @@ use core::net::{Ipv4Addr, SocketAddrV4};
 use alloc::string::String;
 
 use device::{Offload, Offloads};
-use stack::{AddressPlan, Identifiers, Ipv6Plan, NAME_SERVERS, StaticPlan};
+use stack::{AddressPlan, Fallback, Identifiers, Ipv6Plan, NAME_SERVERS, StaticPlan};
 
 /// Port of name servers (RFC 1035 4.2).
 const DNS_PORT: u16 = 53;
@@ -55,10 +57,15 @@ impl Settings {
     /// Reads the words that `option` finds by their keys.
     pub fn parse<'a>(option: impl Fn(&str) -> Option<&'a str>) -> Self {
         let dhcp = AddressPlan::Dhcp {
-            fallback: Some(StaticPlan::qemu_user()),
+            fallback: Fallback::Static(StaticPlan::qemu_user()),
+        };
+        let by_oneself = AddressPlan::Dhcp {
+            fallback: Fallback::LinkLocal,
         };
         let (plan, complaint) = match option("ip") {
             None | Some("dhcp") => (dhcp, None),
+            Some("dhcp+link-local") => (by_oneself, None),
+            Some("link-local") => (AddressPlan::LinkLocal, None),
             Some("none") => (AddressPlan::None, None),
             Some(text) => match static_plan(text, option("dns")) {
                 Ok(plan) => (AddressPlan::Static(plan), None),
@@ -200,7 +207,7 @@ mod tests {
     fn without_a_word_there_is_dhcp_with_a_fallback() {
         for line in ["", "ip=dhcp", "log=debug"] {
             let settings = parse(line);
-            let fallback = Some(StaticPlan::qemu_user());
+            let fallback = Fallback::Static(StaticPlan::qemu_user());
             assert_eq!(settings.plan, AddressPlan::Dhcp { fallback });
             assert_eq!(
                 (settings.hostname.as_str(), settings.complaint),

@@ -8,7 +8,7 @@ use common::{address, at, finish, for_seeds, host, ip};
 use sim::devices::DhcpServer;
 use sim::programs::{DatagramClient, DatagramEcho, NameServer, Pinger, Resolver};
 use sim::{HostSetup, Loss, Weather, World};
-use stack::{AddressPlan, MacAddress};
+use stack::{AddressPlan, Fallback, MacAddress};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -132,7 +132,13 @@ fn dhcp_world(seed: u64, weather: Weather, lease_time: u32) -> World {
     );
     world.host(
         wire,
-        HostSetup::new("a", 1, AddressPlan::Dhcp { fallback: None }),
+        HostSetup::new(
+            "a",
+            1,
+            AddressPlan::Dhcp {
+                fallback: Fallback::None,
+            },
+        ),
     );
     let b = world.host(wire, host("b", 16));
     // Discovery, conflict detection, and, in bad weather, some of it again.

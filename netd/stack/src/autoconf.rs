@@ -3,13 +3,14 @@
 //! *Owns* what each interface does about its configuration, and carries out what the DHCP client
 //! says: probe, use, stop using. *Never* speaks DHCP itself (`dhcp4`), nor ARP (`neigh/arp.rs`).
 
-use crate::config::{AddressPlan, Config, DNS_PORT, LinkFacts, NAME_SERVERS, StaticPlan};
+use crate::config::{AddressPlan, Config, DNS_PORT, Fallback, LinkFacts, NAME_SERVERS, StaticPlan};
 use crate::dhcp4::{Action, Client, Lease, Settings};
 use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin};
 use crate::interface::{Address4, Claim};
 use crate::ip::out::Path;
+use crate::link_local4::LinkLocal4;
 use crate::packets::Owner;
 use crate::route::Route;
 use crate::stack::Stack;
@@ -35,6 +36,9 @@ const MESSAGE: usize = 576;
 pub(crate) struct Autoconf {
     pub(crate) dhcp: Option<Client>,
     fixed: Option<StaticPlan>,
+    /// Makes an address of its own: at once, or when no server answers.
+    makes_own: bool,
+    pub(crate) link_local: LinkLocal4,
     /// The fall-back is in use.
     fallen_back: bool,
     pub(crate) name_servers: [SocketAddrV4; NAME_SERVERS],
@@ -48,6 +52,8 @@ impl Autoconf {
         Self {
             dhcp: None,
             fixed: None,
+            makes_own: false,
+            link_local: LinkLocal4::default(),
             fallen_back: false,
             name_servers: [NOBODY; NAME_SERVERS],
         }
@@ -60,16 +66,25 @@ impl Autoconf {
                 fixed: Some(fixed),
                 ..Self::none()
             },
+            AddressPlan::LinkLocal => Self {
+                makes_own: true,
+                ..Self::none()
+            },
             AddressPlan::Dhcp { fallback } => {
+                let fixed = match fallback {
+                    Fallback::Static(plan) => Some(plan),
+                    Fallback::None | Fallback::LinkLocal => None,
+                };
                 let host_name = Text::new(config.host_name.as_bytes()).unwrap_or_default();
                 let settings = Settings {
                     mac: facts.mac,
                     host_name,
-                    fallback_after: fallback.map(|_| FALLBACK_AFTER),
+                    fallback_after: (fallback != Fallback::None).then_some(FALLBACK_AFTER),
                 };
                 Self {
                     dhcp: Some(Client::new(settings)),
-                    fixed: fallback,
+                    fixed,
+                    makes_own: fallback == Fallback::LinkLocal,
                     ..Self::none()
                 }
             }
@@ -115,6 +130,10 @@ impl Stack {
             if let Some(address) = address.map(|entry| entry.cidr.address()) {
                 self.start_claim(id, address, now);
             }
+        }
+        let auto = self.autoconf.get(id.index());
+        if auto.is_some_and(|auto| auto.makes_own && auto.dhcp.is_none()) {
+            self.begin_link_local(id, now);
         }
         self.fire_dhcp(id, now);
     }
@@ -248,6 +267,7 @@ impl Stack {
     pub(crate) fn fire_interface(&mut self, index: u32, now: Instant) {
         let id = InterfaceId(u8::try_from(index).unwrap_or(u8::MAX));
         self.fire_claims(id, now);
+        self.fire_link_local(id, now);
         self.fire_dhcp(id, now);
         self.arm_interface(id);
     }
@@ -260,7 +280,12 @@ impl Stack {
             .get(id.index())
             .and_then(|auto| auto.dhcp.as_ref());
         let dhcp = dhcp.and_then(Client::next_deadline).filter(|_| up);
-        let next = [self.next_claim(id), dhcp].into_iter().flatten().min();
+        let retry = self
+            .autoconf
+            .get(id.index())
+            .and_then(|it| it.link_local.retry);
+        let next = [self.next_claim(id), dhcp, retry];
+        let next = next.into_iter().flatten().min();
         self.timers.set(Timer::Interface(id.raw().into()), next);
     }
 
@@ -297,12 +322,13 @@ impl Stack {
             Action::Renewed(lease) => self.renew(id, &lease),
             Action::Lost => self.drop_leased(id, now),
             Action::Fallback => {
-                let plan = self.autoconf.get_mut(id.index()).and_then(|auto| {
-                    auto.fallen_back = true;
-                    auto.fixed
-                });
-                if let Some(plan) = plan {
-                    self.use_plan(id, plan, now);
+                let Some(auto) = self.autoconf.get_mut(id.index()) else {
+                    return;
+                };
+                auto.fallen_back = true;
+                match auto.fixed {
+                    Some(plan) => self.use_plan(id, plan, now),
+                    None => self.begin_link_local(id, now),
                 }
             }
         }
@@ -351,6 +377,9 @@ impl Stack {
             return;
         }
         self.take_address(id, address, now);
+        if origin == Origin::LinkLocal {
+            return self.link_local_lost(id, now);
+        }
         if let Some(client) = self
             .autoconf
             .get_mut(id.index())
@@ -371,6 +400,7 @@ impl Stack {
                 .then_some(auto.fixed)
                 .flatten()
         });
+        self.end_link_local(id, now);
         let leased = lease.address.address();
         if let Some(plan) = fallback {
             self.nets

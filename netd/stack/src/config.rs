@@ -202,11 +202,24 @@ pub enum AddressPlan {
     None,
     /// It is given.
     Static(StaticPlan),
+    /// Of its own making, good on the link alone (RFC 3927).
+    LinkLocal,
     /// By DHCP.
     Dhcp {
         /// Taken for as long as no server answers.
-        fallback: Option<StaticPlan>,
+        fallback: Fallback,
     },
+}
+
+/// What an interface does while no DHCP server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// It has no address.
+    None,
+    /// It takes this one.
+    Static(StaticPlan),
+    /// It makes one (RFC 3927).
+    LinkLocal,
 }
 
 /// What an interface does over IPv6.

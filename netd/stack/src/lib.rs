@@ -56,6 +56,7 @@ mod inline;
 mod interface;
 mod interface6;
 mod ip;
+mod link_local4;
 mod loans;
 mod memory;
 mod names;
@@ -93,7 +94,7 @@ pub use ::tcp::{Algorithm, BadRecord, Instant};
 pub use adopt::{Resumption, Survivor};
 pub use burst::Burst;
 pub use config::{
-    AddressPlan, Config, Data, Ending, Half, INLINE_PAYLOAD, Identifiers, Ipv6Plan, Kind,
+    AddressPlan, Config, Data, Ending, Fallback, Half, INLINE_PAYLOAD, Identifiers, Ipv6Plan, Kind,
     LinkFacts, NAME_SERVERS, ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{

@@ -7,8 +7,8 @@
 mod world;
 
 use stack::{
-    AddressKind, AddressPlan, AddressState, ClientId, Config, EventKind, Instant, Lookup, Range,
-    ResolutionOutcome, SocketId, Token,
+    AddressKind, AddressPlan, AddressState, ClientId, Config, EventKind, Fallback, Instant, Lookup,
+    Range, ResolutionOutcome, SocketId, Token,
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -145,7 +145,11 @@ fn serve(host: &mut Host, now: &mut Instant, time: Duration, last: u8) -> Vec<Me
 }
 
 fn dhcp_host(fallback: bool) -> Host {
-    let fallback = fallback.then(|| plan(77));
+    let fallback = if fallback {
+        Fallback::Static(plan(77))
+    } else {
+        Fallback::None
+    };
     Host::new(1, config(), AddressPlan::Dhcp { fallback })
 }
 
@@ -411,4 +415,95 @@ fn many_names_at_once_and_a_dead_server() {
     };
     let refused = world.a.stack.resolve(client, nobody, Token(9), world.now);
     assert_eq!(refused, Err(stack::ResolveError::NoServer));
+}
+
+/// Lets so many seconds pass; `is_taken` says whose probes are answered by somebody else. Gives the
+/// addresses that were probed.
+fn probed(host: &mut Host, now: &mut Instant, seconds: u64, is_taken: bool) -> Vec<Ipv4Addr> {
+    let mut seen = Vec::new();
+    for _ in 0..seconds * 10 {
+        *now = *now + Duration::from_millis(100);
+        host.stack.fire(&mut host.memory, *now);
+        for frame in host.frames(*now) {
+            if frame[12..14] != [8, 6] {
+                continue;
+            }
+            let probe = Packet::parse(&frame[14..]).expect("sound");
+            if !probe.is_probe() {
+                continue;
+            }
+            if seen.last() != Some(&probe.target_ip) {
+                seen.push(probe.target_ip);
+            }
+            if is_taken {
+                host.input(&arp_frame(probe.reply(mac(9)), mac(9)), *now);
+            }
+        }
+    }
+    seen
+}
+
+// RFC 3927: 2.1, 2.2, 2.6.2
+#[test]
+fn without_any_server_an_address_of_ones_own_is_probed_and_used() {
+    let mut host = Host::new(1, config(), AddressPlan::LinkLocal);
+    let mut now = Instant::ZERO;
+    let seen = probed(&mut host, &mut now, 10, false);
+    assert_eq!(seen.len(), 1);
+    assert!(seen[0].is_link_local(), "{seen:?}");
+    assert_eq!(addresses(&host), [IpAddr::V4(seen[0])]);
+    let own = host.stack.addresses().nth(2).expect("it is there");
+    assert_eq!((own.state, own.prefix), (AddressState::Preferred, 16));
+    let routes: Vec<_> = host
+        .stack
+        .routes()
+        .map(|it| (it.prefix, it.gateway))
+        .collect();
+    assert_eq!(routes, [(16, None)]);
+    // It is the same one the next time.
+    let mut again = Host::new(1, config(), AddressPlan::LinkLocal);
+    assert_eq!(
+        probed(&mut again, &mut Instant::from_secs(0), 5, false),
+        seen
+    );
+    // Somebody insists on having it: it is defended once, and then given up.
+    let intruder = Packet::announcement(mac(9), seen[0]);
+    host.input(&arp_frame(intruder, mac(9)), now);
+    assert_eq!(addresses(&host), [IpAddr::V4(seen[0])]);
+    host.input(&arp_frame(intruder, mac(9)), now);
+    let next = probed(&mut host, &mut now, 10, false);
+    assert_eq!(next.len(), 1);
+    assert_ne!(next, seen);
+    assert_eq!(addresses(&host), [IpAddr::V4(next[0])]);
+    host.assert_balance();
+}
+
+// RFC 3927: 2.2.1
+#[test]
+fn where_every_address_is_taken_few_are_tried_in_a_minute() {
+    let mut host = Host::new(1, config(), AddressPlan::LinkLocal);
+    let mut now = Instant::ZERO;
+    let seen = probed(&mut host, &mut now, 50, true);
+    assert_eq!(seen.len(), 11, "{seen:?}");
+    let later = probed(&mut host, &mut now, 180, true);
+    assert!((2..=4).contains(&later.len()), "{later:?}");
+    assert!(addresses(&host).is_empty());
+}
+
+// RFC 3927: 1.9
+#[test]
+fn an_address_of_ones_own_stands_in_until_a_server_answers() {
+    let plan = AddressPlan::Dhcp {
+        fallback: Fallback::LinkLocal,
+    };
+    let mut host = Host::new(1, config(), plan);
+    let mut now = Instant::ZERO;
+    assert!(probed(&mut host, &mut now, 7, false).is_empty());
+    let seen = probed(&mut host, &mut now, 10, false);
+    assert_eq!(addresses(&host), [IpAddr::V4(seen[0])]);
+    serve(&mut host, &mut now, Duration::from_secs(120), 30);
+    assert_eq!(addresses(&host), [IpAddr::V4(ip(30))]);
+    let prefixes: Vec<_> = host.stack.routes().map(|it| it.prefix).collect();
+    assert_eq!(prefixes, [24, 0]);
+    host.assert_balance();
 }

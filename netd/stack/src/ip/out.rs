@@ -123,7 +123,9 @@ impl Stack {
             return Some((interface.id, Ipv4Addr::BROADCAST, true));
         }
         let route = self.nets.v4.routes.lookup(to, usable)?;
-        Some((route.interface, route.gateway.unwrap_or(to), false))
+        // RFC 3927 2.6.2: who is on the link alone is asked for there, whatever else routes say.
+        let gateway = route.gateway.filter(|_| !to.is_link_local());
+        Some((route.interface, gateway.unwrap_or(to), false))
     }
 
     /// The hardware address of a next hop.

@@ -161,7 +161,7 @@ impl Stack {
                         MacAddress::BROADCAST,
                         Packet::announcement(own_mac, contested),
                     );
-                } else if origin == Origin::Dhcp {
+                } else if matches!(origin, Origin::Dhcp | Origin::LinkLocal) {
                     address_lost_to_conflict(address);
                     self.claim_lost(id, contested, origin, now);
                 }
