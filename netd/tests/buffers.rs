@@ -50,6 +50,33 @@ fn a_place_is_filled_and_sent_and_free_when_it_is_acknowledged() {
 }
 
 #[test]
+fn what_is_frozen_is_sent_as_often_as_wanted_and_free_when_nobody_has_it() {
+    between(async |server, client| {
+        let (mut stream, mut peer) = connected(&server, &client).await;
+        settle().await;
+        let free = client.arena_free();
+        let mut place = client.reserve(3_000).await.unwrap();
+        let text = bytes(3_000);
+        place.append(&text);
+        let page = place.freeze();
+        for _ in 0..5 {
+            stream.send(page.clone()).await.unwrap();
+        }
+        assert!(free - client.arena_free() < 6_000, "one copy of it");
+        let mut part = page.clone();
+        part.advance(2_990);
+        stream.send(part).await.unwrap();
+        drop(page);
+        assert!(client.arena_free() < free, "it is being sent");
+        let received = joined(&chunks(&mut peer, 15_010).await);
+        assert!(received == [&text.repeat(5), &text[2_990..]].concat());
+        stream.flush().await.unwrap();
+        assert_eq!(client.arena_free(), free);
+        assert!(client.reserve(1 << 30).await.is_err(), "more than there is");
+    });
+}
+
+#[test]
 fn chunks_keep_their_bytes_whatever_becomes_of_the_connection() {
     between(async |server, client| {
         let free = server.arena_free();

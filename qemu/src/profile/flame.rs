@@ -73,6 +73,25 @@ impl Frame {
         }
     }
 
+    /// A line for each stack, outermost first, with what its last function executed itself: the form
+    /// that other tools read.
+    pub fn folded(&self) -> String {
+        let mut lines = String::new();
+        self.fold_into("", &mut lines);
+        lines
+    }
+
+    fn fold_into(&self, path: &str, lines: &mut String) {
+        if self.own > 0 {
+            // Writing to a string does not fail.
+            writeln!(lines, "{path} {}", self.own).ok();
+        }
+        for (name, frame) in &self.below {
+            let separator = if path.is_empty() { "" } else { ";" };
+            frame.fold_into(&format!("{path}{separator}{name}"), lines);
+        }
+    }
+
     /// The drawing, with a line above it.
     pub fn draw(&self, title: &str) -> String {
         let rows = u32::try_from(self.depth()).unwrap_or(u32::MAX);
@@ -191,6 +210,14 @@ mod tests {
         assert_eq!(functions[0], ("kernel: entry".into(), 60));
         assert_eq!(functions[1], ("netd: Vec<u8>".into(), 30));
         assert_eq!(functions[2], ("netd: run".into(), 10));
+    }
+
+    #[test]
+    fn stacks_are_folded_into_lines() {
+        assert_eq!(
+            frame().folded(),
+            "kernel;entry 60\nnetd;run 10\nnetd;run;Vec<u8> 30\n"
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ use flame::Frame;
 const LOADS: &[(&str, &str)] = &[
     ("icmp", "ICMP echo"),
     ("udp", "UDP echo, 32 in flight"),
+    ("datagram", "UDP echo, one at a time"),
     ("echo", "TCP echo, 64 bytes"),
     ("receive", "TCP receive, 1,448 bytes, no offload"),
     ("send", "TCP send, 1,448 bytes, no offload"),
@@ -98,6 +99,8 @@ pub fn run(word: &str) -> Result<()> {
     let path = paths::build().join("profile.svg");
     let title = format!("{row}: {:.0} instructions", profile.each(frame.count));
     std::fs::write(&path, frame.draw(&title))?;
-    println!("\n{}", path.display());
+    let folded = path.with_extension("folded");
+    std::fs::write(&folded, frame.folded())?;
+    println!("\n{}\n{}", path.display(), folded.display());
     Ok(())
 }

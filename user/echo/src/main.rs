@@ -29,6 +29,8 @@ const ARENA_BYTES: usize = 8 << 20;
 const BACKLOG: u32 = 128;
 /// Bytes that a connection moves at a time.
 const CHUNK: usize = 16 * 1024;
+/// Bytes that the source sends at a time: whole periods.
+const SOURCE_BYTES: usize = 9 * source::PERIOD;
 
 fn run(_env: rt::Env) -> i32 {
     let outcome = rt::block_on(async {
@@ -100,12 +102,18 @@ async fn discard(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
 }
 
 /// RFC 864: sends until the peer closes or resets; what comes in is forgotten.
-async fn source(_net: Net, stream: TcpStream) -> Result<(), Error> {
-    let pattern = source::pattern();
+async fn source(net: Net, stream: TcpStream) -> Result<(), Error> {
     let (mut input, mut output) = stream.split();
     let sending = async {
+        // Written once, sent for ever.
+        let mut buffer = net.reserve(SOURCE_BYTES).await?;
+        let pattern = source::pattern();
+        while buffer.remaining() >= pattern.len() {
+            buffer.append(&pattern);
+        }
+        let pattern = buffer.freeze();
         loop {
-            output.write_all(&pattern).await?;
+            output.send(pattern.clone()).await?;
         }
     };
     let receiving = async {

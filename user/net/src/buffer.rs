@@ -134,6 +134,26 @@ impl Buffer {
     pub const fn clear(&mut self) {
         self.length = 0;
     }
+
+    /// What has been written, to be sent as often as is wanted, by any of the session's sockets, each time
+    /// without a copy: the bytes stay where they are until the last clone of the chunk is dropped and
+    /// the last socket is done with them.
+    #[must_use]
+    pub fn freeze(mut self) -> Chunk {
+        let net = self.hold.net.clone();
+        let piece = Range {
+            offset: self.offset,
+            length: self.length,
+        };
+        let source = self.hold.source.take().map(|source| match source {
+            Source::Block(block) => Source::Room(net.session().keep(block)),
+            room @ Source::Room(_) => room,
+        });
+        Chunk {
+            hold: Hold { net, source },
+            piece,
+        }
+    }
 }
 
 impl fmt::Write for Buffer {
@@ -148,8 +168,8 @@ impl fmt::Write for Buffer {
     }
 }
 
-/// Bytes that have come in, where they lie. They keep their room: who holds chunks for long has less
-/// of the arena for what is to come.
+/// Bytes that have come in, or were [frozen](Buffer::freeze), where they lie. They keep their room: who
+/// holds chunks for long has less of the arena for what is to come.
 pub struct Chunk {
     hold: Hold,
     piece: Range,
@@ -221,17 +241,24 @@ impl Chunk {
     /// Takes the first `count` bytes, or all, off into a chunk of their own.
     #[must_use]
     pub fn split_to(&mut self, count: usize) -> Self {
+        let mut first = self.clone();
+        self.advance(count);
+        first.piece.length -= self.piece.length;
+        first
+    }
+}
+
+impl Clone for Chunk {
+    /// The same bytes once more, not copied.
+    fn clone(&self) -> Self {
         let net = self.hold.net.clone();
         let source = self.hold.source;
         if let Some(Source::Room(id)) = source {
             net.session().lend(id);
         }
-        let mut first = Self {
+        Self {
             hold: Hold { net, source },
             piece: self.piece,
-        };
-        self.advance(count);
-        first.piece.length -= self.piece.length;
-        first
+        }
     }
 }

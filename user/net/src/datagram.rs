@@ -158,7 +158,7 @@ impl UdpSocket {
     /// `Other(TooBig)`.
     pub async fn reserve(&self, bytes: usize) -> Result<Buffer, Error> {
         match u32::try_from(bytes) {
-            Ok(bytes) if bytes <= u32::from(u16::MAX) => self.shared.net.reserve(bytes).await,
+            Ok(bytes) if bytes <= u32::from(u16::MAX) => self.shared.net.reserve_block(bytes).await,
             _ => Err(Error::Other(protocol::Code::TooBig)),
         }
     }

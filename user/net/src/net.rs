@@ -210,8 +210,20 @@ impl Net {
         self.submit(&send, socket, None, Some(source))
     }
 
-    /// A place in the arena for `bytes` bytes to be sent, as soon as there is one.
-    pub(crate) async fn reserve(&self, bytes: u32) -> Result<Buffer, Error> {
+    /// A place in the arena for `bytes` bytes to be sent by any of the session's sockets, as soon as there
+    /// is one.
+    ///
+    /// # Errors
+    /// [`Error::NoMemory`] for more than the whole arena; [`Error::ServerRestarted`].
+    pub async fn reserve(&self, bytes: usize) -> Result<Buffer, Error> {
+        let length = u32::try_from(bytes).map_err(|_| Error::NoMemory)?;
+        if bytes > self.arena().len() {
+            return Err(Error::NoMemory);
+        }
+        self.reserve_block(length).await
+    }
+
+    pub(crate) async fn reserve_block(&self, bytes: u32) -> Result<Buffer, Error> {
         let block = poll_fn(|context| self.poll_block(bytes, Some(context))).await?;
         Ok(Buffer::new(self.clone(), block, bytes))
     }

@@ -285,6 +285,18 @@ impl Session {
         self.free(Source::Block(block));
     }
 
+    /// Makes a room of a block that nothing comes into, and lends it, so that pieces of it can be held
+    /// and sent as those of any other; the last that comes back frees it.
+    pub fn keep(&mut self, block: Range) -> u32 {
+        // No request has this number.
+        let (id, slot) = self.open_slot(0, SocketId(0));
+        slot.room = Some(Room::new(block));
+        slot.finished = true;
+        slot.lent = 1;
+        slot.is_left_to_pieces = true;
+        id
+    }
+
     /// Lends a piece of a room.
     pub fn lend(&mut self, id: u32) {
         if let Some(slot) = self.slot(id) {
