@@ -100,6 +100,7 @@ fn send(world: &World, client: &mut RawClient, socket: SocketId, bytes: &[u8]) {
         socket,
         payload: Payload::Arena(range),
         to: None,
+        unanswered: false,
     };
     ask(world, client, &send, 9);
 }

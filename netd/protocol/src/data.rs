@@ -9,8 +9,8 @@ use core::net::SocketAddr;
 use zerocopy::little_endian::U16;
 
 use crate::field::{Payload, Range, at, fixed, layout};
-use crate::message::flag;
-use crate::operation::operations;
+use crate::message::{Message, flag};
+use crate::operation::{operations, request};
 use crate::socket::{Done, SocketId};
 
 /// Tag of the arena's handle in the channel's queue (`AREN`). The handle is queued before the
@@ -38,12 +38,23 @@ layout! {
         payload: Payload => at::Payload,
         /// Datagrams: where to; none: the fixed peer.
         to: Option<SocketAddr> => at::Address,
+        /// Datagrams with inline bytes: answered only if it fails. That it has left is told by the
+        /// answer to whatever was sent on the socket later, or to NET_SOCKET_FLUSH. Several may have
+        /// one request id. Otherwise of no effect.
+        unanswered: bool => at::Flag<{ flag::MORE }>,
     }
 
     /// Bytes are through.
     pub struct Sent {
         /// How many.
         bytes: u32 => at::Argument,
+    }
+
+    /// Asks when all that was sent on a datagram socket before has left. What has failed of it is told
+    /// before that.
+    pub struct Flush {
+        /// The socket.
+        socket: SocketId => at::Socket,
     }
 
     /// Gives room for bytes. Several may be posted on a socket; they are filled in order.
@@ -102,6 +113,32 @@ layout! {
     }
 }
 
+/// As [`request`] of a [`Send`] with these bytes inline, which are copied only once; `None` when there
+/// are more than 200.
+#[must_use]
+pub fn request_inline(
+    id: u32,
+    (socket, to): (SocketId, Option<SocketAddr>),
+    bytes: &[u8],
+    unanswered: bool,
+) -> Option<Message> {
+    let payload = Payload::Arena(Range::default());
+    let send = Send {
+        socket,
+        payload,
+        to,
+        unanswered,
+    };
+    let mut message = request(&send, id);
+    message.set(flag::INLINE);
+    message
+        .inline
+        .get_mut(..bytes.len())?
+        .copy_from_slice(bytes);
+    message.header.length.set(u32::try_from(bytes.len()).ok()?);
+    Some(message)
+}
+
 operations! {
     6 "NET_SOCKET_SEND" Send -> Sent, SendError,
         Anyone, Later, idempotent: false,
@@ -111,6 +148,9 @@ operations! {
         Anyone, Stream, idempotent: false,
         "Gives a room for bytes or datagrams.",
         restart: "What completions have told is in the arena and stays there.";
+    19 "NET_SOCKET_FLUSH" Flush -> Done, SendError,
+        Anyone, Later, idempotent: true,
+        "Tells when all datagrams of a socket have left.", restart: "Unknown which have left.";
     11 "NET_ATTACH_ARENA" AttachArena -> Done, ArenaError,
         Anyone, Promptly, idempotent: false,
         "Makes a memory object the session's arena.", restart: "Attach it to the new netd.";

@@ -164,6 +164,7 @@ server! {
         accept: socket::Accept;
         close: socket::Close;
         send: data::Send;
+        flush: data::Flush;
         receive: data::Receive;
         resolve: names::Resolve;
         ping: observe::Ping;

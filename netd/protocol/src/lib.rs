@@ -42,8 +42,8 @@ pub use admin::{
     RouteBody, RouteDelete,
 };
 pub use data::{
-    ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, OperationBody, Receive, Received, Send,
-    Sent,
+    ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, Flush, OperationBody, Receive, Received,
+    Send, Sent, request_inline,
 };
 pub use dispatch::{
     Answer, CATALOGUE, Description, Progress, Prompt, Server, dispatch, dispatch_bytes,

@@ -36,6 +36,7 @@ fn numbers_are_stable() {
             (14, "NET_OPTION_GET"),
             (15, "NET_SOCKET_NAMES"),
             (16, "NET_CORE"),
+            (19, "NET_SOCKET_FLUSH"),
             (20, "NET_DNS_RESOLVE"),
             (40, "NET_PING"),
             (41, "NET_STATS"),
@@ -223,6 +224,7 @@ fn payloads_survive() {
             socket: SocketId(3),
             payload,
             to: "[::1]:7".parse().ok(),
+            unanswered: false,
         };
         assert_eq!(
             <Send as protocol::Layout>::decode(&request(&send, 1)),

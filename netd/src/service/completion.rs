@@ -7,7 +7,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use protocol::{
-    Accept, Accepted, AnswerBody, Close, Code, Connect, Connected, Done, Message, Operation,
+    Accept, Accepted, AnswerBody, Close, Code, Connect, Connected, Done, Flush, Message, Operation,
     OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range, Receive, Received,
     Resolve, ResolveError, Resolved, Send, Sent, SocketId, completion, refusal,
 };
@@ -80,6 +80,14 @@ pub const fn is_quiet(event: &Event) -> bool {
     )
 }
 
+/// Bytes are through, or all that was before a mark.
+fn sent(ticket: Ticket, bytes: u32) -> Message {
+    if ticket.operation == Flush::NUMBER {
+        return completion::<Flush>(ticket.request, &Ok(Done {}));
+    }
+    completion::<Send>(ticket.request, &Ok(Sent { bytes }))
+}
+
 /// What a client is told about an event. For one that no request waits for, the message has no
 /// operation.
 pub fn completion_of(event: &Event) -> Message {
@@ -109,7 +117,7 @@ pub fn completion_of(event: &Event) -> Message {
             };
             completion::<Accept>(request, &Ok(accepted))
         }
-        EventKind::Sent { bytes } => completion::<Send>(request, &Ok(Sent { bytes })),
+        EventKind::Sent { bytes } => sent(ticket, bytes),
         EventKind::Received {
             offset,
             length,

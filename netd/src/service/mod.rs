@@ -15,7 +15,7 @@ use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
     Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
     ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
-    Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply,
+    Flush, Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply,
     NeighbourAdd, NeighbourDelete, Neighbours, NeighboursReply, Operation, OperationError,
     OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range,
     Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side,
@@ -191,11 +191,27 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             }
         };
         let token = Ticket::new::<Send>(id).token();
+        let is_inline = matches!(data, stack::Data::Inline(_));
+        let token = if request.unanswered && is_inline {
+            token.unanswered()
+        } else {
+            token
+        };
         let outcome = self
             .stack
             .send(self.client, socket, data, request.to, token, self.now);
         outcome.map_err(Told::told)?;
         Ok(Progress::Pending)
+    }
+
+    fn flush(&mut self, id: u32, request: Flush) -> Answer<Flush> {
+        let socket = socket(request.socket)?;
+        let token = Ticket::new::<Flush>(id).token();
+        match self.stack.flush(self.client, socket, token) {
+            Ok(true) => Ok(Progress::Pending),
+            Ok(false) => Ok(Progress::Done(Done {})),
+            Err(error) => Err(error.told()),
+        }
     }
 
     fn receive(&mut self, id: u32, request: Receive) -> Answer<Receive> {

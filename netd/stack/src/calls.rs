@@ -284,6 +284,28 @@ impl Stack {
         }
     }
 
+    /// Asks when all that was sent on a datagram socket before has left. Completes with `Sent` of no bytes,
+    /// unless there is nothing to wait for: then this is `false`.
+    ///
+    /// # Errors
+    /// [`SendError::BadSocket`]; [`SendError::NotConnected`] for other sockets;
+    /// [`SendError::TooMany`].
+    pub fn flush(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        token: Token,
+    ) -> Result<bool, SendError> {
+        let entry = self
+            .clients
+            .socket(client, socket)
+            .map_err(|_| SendError::BadSocket)?;
+        match entry.role {
+            Role::Datagram(index) => self.udp_flush(index, token),
+            _ => Err(SendError::NotConnected),
+        }
+    }
+
     /// Gives room to receive into. Completes with `Received`, several times while `more` says so,
     /// or with `Eof`. Datagrams are packed into the room, each at a multiple of 8 bytes from its
     /// start; one that does not fit in what is left ends the room (a `Received` of no bytes from

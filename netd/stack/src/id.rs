@@ -19,7 +19,8 @@ pub struct SocketId(pub(crate) NonZeroU32);
 pub struct InterfaceId(pub(crate) u8);
 
 /// What a client calls one of its requests; every completion carries it back, unchanged but for
-/// [`Token::room`]: bits 49 to 63 are left alone by requests.
+/// [`Token::room`]: bits 49 to 63 are left alone by requests. For bit 48 of a send's see
+/// [`Token::unanswered`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
 
@@ -27,6 +28,18 @@ impl Token {
     /// Rooms that an accept of several connections may have.
     pub(crate) const MOST_ROOMS: u32 = (1 << 15) - 1;
     const ROOM_SHIFT: u32 = 49;
+    const UNANSWERED: u64 = 1 << 48;
+
+    /// As that of a datagram of which only a failure is told.
+    #[must_use]
+    pub const fn unanswered(self) -> Self {
+        Self(self.0 | Self::UNANSWERED)
+    }
+
+    /// Whether a datagram is one of which only a failure is told.
+    pub(crate) const fn is_unanswered(self) -> bool {
+        self.0 & Self::UNANSWERED != 0
+    }
 
     /// As the room of one of the connections that the request has accepted; see [`Self::room`].
     pub(crate) const fn of_room(self, left: u32) -> Self {

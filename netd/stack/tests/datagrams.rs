@@ -58,6 +58,52 @@ fn the_first_datagram_waits_for_its_neighbour() {
 }
 
 #[test]
+fn who_wants_no_answer_hears_of_failures_only_and_may_ask_when_all_have_left() {
+    let mut world = World::new();
+    let (one, other) = (world.a.client(), world.b.client());
+    let server = world.b.bound(other, 9);
+    world
+        .b
+        .receive(other, server, Range::new(0, 4_096), 5, world.now);
+    let socket = world.a.datagram(one);
+    let token = Token(7).unanswered();
+    let now = world.now;
+    let send = |world: &mut World, data| {
+        let sent = world
+            .a
+            .stack
+            .send(one, socket, data, Some(at(2, 9)), token, now);
+        sent.expect("send");
+    };
+    for _ in 0..3 {
+        send(&mut world, Data::Inline(b"hello"));
+    }
+    assert_eq!(world.a.stack.flush(one, socket, Token(8)), Ok(true));
+    world.settle();
+    assert_eq!(world.a.take(8), [EventKind::Sent { bytes: 0 }]);
+    assert_eq!(world.a.take(token.0), []);
+    assert_eq!(world.b.take(5).len(), 3, "they have come");
+    assert_eq!(world.a.stack.flush(one, socket, Token(8)), Ok(false));
+    // Outside of the client's memory: that shows only when it is to leave.
+    send(&mut world, Data::Arena(Range::new(1 << 40, 100)));
+    send(&mut world, Data::Inline(b"hello"));
+    assert_eq!(world.a.stack.flush(one, socket, Token(9)), Ok(true));
+    world.settle();
+    let told: Vec<_> = std::mem::take(&mut world.a.events)
+        .into_iter()
+        .map(|event| (event.token, event.kind))
+        .collect();
+    let failed = (token, EventKind::Error(SocketError::BadMemory));
+    assert_eq!(told, [failed, (Token(9), EventKind::Sent { bytes: 0 })]);
+    assert_eq!(world.b.take(5).len(), 1);
+    // Nothing but datagram sockets has this.
+    let stream = world.a.stack.socket_create(one, stack::Kind::Stream);
+    let refused = world.a.stack.flush(one, stream.unwrap(), Token(10));
+    assert_eq!(refused, Err(SendError::NotConnected));
+    world.a.assert_balance();
+}
+
+#[test]
 fn many_datagrams_wait_in_order_in_their_rooms() {
     let mut world = World::new();
     let (one, other) = (world.a.client(), world.b.client());

@@ -156,6 +156,7 @@ impl Places {
                     socket: place.socket,
                     payload: Payload::Arena(piece),
                     to: None,
+                    unanswered: false,
                 };
                 outbox.push_back(request(&send, Kind::Send.request(number)));
             }

@@ -2,13 +2,14 @@
 
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
-use core::cell::{Cell, RefCell};
+use core::cell::{Cell, OnceCell, RefCell};
 use core::future::poll_fn;
 use core::net::{Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, ready};
 
 use protocol::{
-    Bind, Connect, Receive, Send, SocketCreate, SocketId, SocketKind, SocketOption, outcome,
+    Bind, Connect, Flush, INLINE_BYTES, Receive, Send, SocketCreate, SocketId, SocketKind,
+    SocketOption, outcome,
 };
 
 use crate::buffer::{Buffer, Chunk, Outgoing};
@@ -25,6 +26,8 @@ const LARGEST_ROOM: u32 = 16 * 1024;
 const SMALLEST_ROOM: u32 = 2 * 1024;
 /// Datagrams that may be on their way out.
 const MOST_SENDS: usize = 64;
+/// Of short ones, each of so many is answered, which tells of those before it as well.
+const ANSWERED_EACH: usize = 16;
 /// Rooms posted, so that nothing is lost while the program reads, nor when a datagram does not fit
 /// what is left of the first.
 const ROOMS: usize = 2;
@@ -46,8 +49,14 @@ struct Shared {
     net: Net,
     socket: SocketId,
     rooms: RefCell<VecDeque<Pending>>,
-    /// What is on its way out, oldest first.
-    sends: RefCell<VecDeque<Pending>>,
+    /// What is on its way out and will be answered, oldest first, each with how many datagrams its answer
+    /// tells of.
+    sends: RefCell<VecDeque<(Pending, usize)>>,
+    /// How many are on their way out, and how many of them are behind the last that will be answered.
+    under_way: Cell<usize>,
+    unanswered: Cell<usize>,
+    /// What goes wrong with those that are not answered.
+    tally: OnceCell<Pending>,
     /// Why the first of them that did not leave has not.
     error: Cell<Option<Error>>,
 }
@@ -86,6 +95,9 @@ impl UdpSocket {
             socket,
             rooms: RefCell::default(),
             sends: RefCell::default(),
+            under_way: Cell::new(0),
+            unanswered: Cell::new(0),
+            tally: OnceCell::new(),
             error: Cell::new(None),
         });
         families.choose(net, socket).await?;
@@ -148,6 +160,7 @@ impl UdpSocket {
     /// [`Error::NoRoute`], `Other(TooBig)`, `Other(BadAddress)`, ...
     pub async fn flush(&self) -> Result<(), Error> {
         poll_fn(|context| self.shared.poll_sent(0, context)).await;
+        self.shared.confirm().await?;
         self.shared.take_error()
     }
 
@@ -232,6 +245,9 @@ impl Shared {
             self.take_error()?;
         }
         ready!(self.net.poll_ring(context));
+        if from.len() <= INLINE_BYTES {
+            return Poll::Ready(self.submit_inline(from, to));
+        }
         let block = ready!(self.net.poll_block(length.into(), Some(context)))?;
         let mut buffer = Buffer::new(self.net.clone(), block, length.into());
         buffer.append(from);
@@ -241,16 +257,54 @@ impl Shared {
     fn submit(&self, bytes: Outgoing, to: Option<SocketAddr>) -> Result<(), Error> {
         let (piece, source) = bytes.give_to(&self.net)?;
         let pending = self.net.send(self.socket, piece, source, to)?;
-        self.sends.borrow_mut().push_back(pending);
+        self.answered(pending);
+        Ok(())
+    }
+
+    /// Sends a datagram that fits a message.
+    fn submit_inline(&self, from: &[u8], to: Option<SocketAddr>) -> Result<(), Error> {
+        let before = self.unanswered.get();
+        if before + 1 == ANSWERED_EACH {
+            let pending = self.net.send_inline(self.socket, from, to)?;
+            self.answered(pending);
+            return Ok(());
+        }
+        let tally = self.tally.get_or_init(|| self.net.open_tally(self.socket));
+        self.net
+            .send_unanswered(tally.id(), self.socket, from, to)?;
+        self.unanswered.set(before + 1);
+        self.under_way.set(self.under_way.get() + 1);
+        Ok(())
+    }
+
+    /// A datagram is on its way whose answer tells of those before it, too.
+    fn answered(&self, pending: Pending) {
+        let count = self.unanswered.replace(0) + 1;
+        self.sends.borrow_mut().push_back((pending, count));
+        self.under_way.set(self.under_way.get() + 1);
+    }
+
+    /// Waits until those have left that will not be answered.
+    async fn confirm(&self) -> Result<(), Error> {
+        let count = self.unanswered.get();
+        if count > 0 {
+            let socket = self.socket;
+            self.net.call_on(socket, Flush { socket }).await?;
+            // Others may have sent meanwhile.
+            let left = self.unanswered.get().saturating_sub(count);
+            self.unanswered.set(left);
+            self.under_way
+                .set(self.under_way.get().saturating_sub(count));
+        }
         Ok(())
     }
 
     /// Ready when at most `most` datagrams are on their way.
     fn poll_sent(&self, most: usize, context: &Context<'_>) -> Poll<()> {
         let mut sends = self.sends.borrow_mut();
-        while let Some(oldest) = sends.front() {
+        while let Some((oldest, count)) = sends.front() {
             // If it is enough, only tidies up.
-            let enough = sends.len() <= most;
+            let enough = self.under_way.get() <= most;
             let context = (!enough).then_some(context);
             let ended = |slot: &mut Slot| slot.reply.as_ref().map(outcome::<Send>);
             match oldest.poll(context, ended) {
@@ -262,13 +316,19 @@ impl Shared {
                 Poll::Pending if enough => break,
                 Poll::Pending => return Poll::Pending,
             }
+            self.under_way.set(self.under_way.get() - count);
             sends.pop_front();
         }
         Poll::Ready(())
     }
 
     fn take_error(&self) -> Result<(), Error> {
-        self.error.take().map_or(Ok(()), Err)
+        let first = self.tally.get().and_then(|tally| {
+            let reply = tally.with(|slot| slot.reply.take()).flatten();
+            outcome::<Send>(&reply?).err().map(Error::from)
+        });
+        let error = self.error.take().or(first);
+        error.map_or(Ok(()), Err)
     }
 
     fn poll_chunk(
@@ -378,6 +438,9 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.net.close(self.socket, false);
         self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
-        self.sends.borrow_mut().drain(..).for_each(Pending::leave);
+        self.sends
+            .borrow_mut()
+            .drain(..)
+            .for_each(|(pending, _)| pending.leave());
     }
 }

@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use protocol::{
     ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Payload, Range,
-    Send, SocketId, SocketOption, Table,
+    Send, SocketId, SocketOption, Table, request_inline,
 };
 use ring::Arena;
 use rt::handle::Memory;
@@ -206,8 +206,42 @@ impl Net {
             socket,
             payload: Payload::Arena(piece),
             to,
+            unanswered: false,
         };
         self.submit(&send, socket, None, Some(source))
+    }
+
+    /// Asks netd to send a datagram of few bytes, which travel in the message.
+    pub(crate) fn send_inline(
+        &self,
+        socket: SocketId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<Pending, Error> {
+        let message = |id| request_inline(id, (socket, to), bytes, false);
+        let id = self
+            .session()
+            .submit_message(Send::NUMBER, socket, message)?;
+        Ok(Pending::new(self.clone(), id))
+    }
+
+    /// The same, to be answered only if it fails: under the request `tally`.
+    pub(crate) fn send_unanswered(
+        &self,
+        tally: u32,
+        socket: SocketId,
+        bytes: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<(), Error> {
+        let message = request_inline(tally, (socket, to), bytes, true);
+        let message = message.ok_or(Error::Other(protocol::Code::TooBig))?;
+        self.session().submit_unanswered(message)
+    }
+
+    /// What takes the failures of a socket's sends that are not answered otherwise.
+    pub(crate) fn open_tally(&self, socket: SocketId) -> Pending {
+        let id = self.session().open_tally(Send::NUMBER, socket);
+        Pending::new(self.clone(), id)
     }
 
     /// A place in the arena for `bytes` bytes to be sent by any of the session's sockets, as soon as there

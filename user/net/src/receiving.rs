@@ -42,6 +42,8 @@ pub struct Receiving {
     peak: Cell<u32>,
     /// How it ended; stays.
     end: Cell<Option<End>>,
+    /// Bytes that are read before the next look at whether there is to be more room.
+    until_post: Cell<u32>,
 }
 
 impl Receiving {
@@ -52,6 +54,7 @@ impl Receiving {
             appetite: Cell::new(Appetite::new(window, LARGEST_WINDOW)),
             peak: Cell::new(window),
             end: Cell::new(None),
+            until_post: Cell::new(0),
         }
     }
 
@@ -63,6 +66,7 @@ impl Receiving {
     /// The program chooses the window; zero: none in particular.
     pub fn fix_window(&self, bytes: u32) {
         self.want(|appetite| appetite.fix(bytes));
+        self.until_post.set(0);
     }
 
     /// The socket is closed, which ends the receives.
@@ -79,6 +83,7 @@ impl Receiving {
     /// Opens the window again when a quarter of it is used up, as wide as wanted, or as is fair. (By
     /// halves, one half would wait for a last piece that a peer with a closed window does not send.)
     pub fn post(&self, net: &Net, socket: SocketId) {
+        self.until_post.set(0);
         let mut rooms = self.rooms.borrow_mut();
         let mut open = net.untaken(rooms.iter());
         // A peer that was offered more is not told of less than a segment or half of that (RFC 9293
@@ -108,6 +113,8 @@ impl Receiving {
             open = open.saturating_add(room.length);
         }
         self.peak.set(self.peak.get().max(open));
+        self.until_post
+            .set(open.saturating_add(size).saturating_sub(window));
     }
 
     /// Copies what there is.
@@ -230,7 +237,11 @@ impl Receiving {
             }
             drop(rooms);
             if bytes == Bytes::Go || end.is_some() {
-                self.post(net, socket);
+                let left = self.until_post.get().saturating_sub(piece.length);
+                self.until_post.set(left);
+                if left == 0 || end.is_some() {
+                    self.post(net, socket);
+                }
             }
             if let Some(used) = used {
                 return Poll::Ready(Ok(used));

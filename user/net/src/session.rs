@@ -158,6 +158,45 @@ impl Session {
         self.link.send_handle(handle, tag)
     }
 
+    /// A slot for what goes wrong with requests that are answered only if they fail.
+    pub fn open_tally(&mut self, operation: u16, socket: SocketId) -> u32 {
+        let (id, slot) = self.open_slot(operation, socket);
+        slot.is_tally = true;
+        id
+    }
+
+    /// Starts a request of such a slot.
+    pub fn submit_unanswered(&mut self, message: Message) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::ServerRestarted);
+        }
+        self.tell(message);
+        Ok(())
+    }
+
+    /// Starts a request whose message is there already.
+    pub fn submit_message(
+        &mut self,
+        operation: u16,
+        socket: SocketId,
+        message: impl FnOnce(u32) -> Option<Message>,
+    ) -> Result<u32, Error> {
+        if self.broken {
+            return Err(Error::ServerRestarted);
+        }
+        let (id, _) = self.open_slot(operation, socket);
+        match message(id) {
+            Some(message) => {
+                self.tell(message);
+                Ok(id)
+            }
+            None => {
+                self.release(id);
+                Err(Error::Other(Code::TooBig))
+            }
+        }
+    }
+
     /// Sends now, or when there is room; the pump rings the doorbell.
     fn tell(&mut self, message: Message) {
         if !self.outbox.is_empty() || self.link.push(as_sent(&message)).is_err() {
@@ -244,10 +283,11 @@ impl Session {
     /// The program is done with a finished request: its slot and its part of the arena are free, as
     /// soon as no piece of its room is lent any more.
     pub fn release(&mut self, id: u32) {
-        let _waiter = self.take_waiter(id);
         let Some(slot) = self.slot(id) else { return };
+        let was_awaited = slot.waker.take().is_some() && slot.is_quiet();
         slot.is_left_to_pieces = slot.lent > 0;
         if slot.is_left_to_pieces {
+            self.patient = self.patient.saturating_sub(was_awaited.into());
             return;
         }
         slot.used = false;
@@ -257,6 +297,8 @@ impl Session {
         slot.events.clear();
         slot.finished = false;
         slot.abandoned = false;
+        slot.is_tally = false;
+        self.patient = self.patient.saturating_sub(was_awaited.into());
         self.free_source(source);
         if let Some(room) = room {
             self.blocks.give(room.block);
@@ -328,11 +370,16 @@ impl Session {
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         let (operation, socket) = (slot.operation, slot.socket);
+        if slot.is_tally || slot.finished && operation == protocol::Send::NUMBER {
+            // By far the most often: nothing is owed.
+            return self.release(id);
+        }
         if slot.abandoned || self.leave(id) {
             return;
         }
         let ends_by_itself = [
             protocol::Send::NUMBER,
+            protocol::Flush::NUMBER,
             Close::NUMBER,
             Cancel::NUMBER,
             SocketCreate::NUMBER,
@@ -560,12 +607,19 @@ impl Session {
         if slot.finished || !slot.take(message) {
             return false;
         }
+        if slot.is_tally {
+            return true;
+        }
         let finished = is_final(message);
         slot.finished = finished;
         // What was sent is free, whenever the program looks: others may wait for arena.
         let sent = slot.source.take_if(|_| finished);
         if !slot.abandoned {
-            self.wake_waiter(id);
+            if let Some(waker) = slot.waker.take() {
+                let was_awaited = slot.is_quiet();
+                self.patient = self.patient.saturating_sub(was_awaited.into());
+                waker.wake();
+            }
         } else {
             self.close_orphan(id);
             if finished {

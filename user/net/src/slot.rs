@@ -9,8 +9,8 @@ use core::net::SocketAddr;
 use core::task::{Context, Waker};
 
 use protocol::{
-    Accept, Accepted, Close, Code, Message, Operation, Range, Receive, Received, Send, SocketId,
-    outcome,
+    Accept, Accepted, Close, Code, Flush, Message, Operation, Range, Receive, Received, Send,
+    SocketId, outcome,
 };
 
 use crate::area::Area;
@@ -73,6 +73,8 @@ pub struct Slot {
     pub lent: u32,
     /// Nobody but them has to do with the request any more.
     pub is_left_to_pieces: bool,
+    /// Requests that are answered only if they fail share it: what comes ends nothing.
+    pub is_tally: bool,
 }
 
 /// Where bytes that are being sent lie.
@@ -161,6 +163,7 @@ impl Slot {
             waker: None,
             lent: 0,
             is_left_to_pieces: false,
+            is_tally: false,
         }
     }
 
@@ -187,7 +190,7 @@ impl Slot {
     /// Whether netd tells of its end without waking a program that wishes to be woken for urgent
     /// messages only.
     pub const fn is_quiet(&self) -> bool {
-        matches!(self.operation, Send::NUMBER | Close::NUMBER)
+        matches!(self.operation, Send::NUMBER | Close::NUMBER | Flush::NUMBER)
     }
 
     /// Takes one completion; `false` when it makes no sense.
@@ -209,7 +212,8 @@ impl Slot {
         if self.operation == protocol::Subscribe::NUMBER {
             self.events.push_back(*message);
         } else {
-            self.reply = Some(*message);
+            // Of a tally the first.
+            self.reply.get_or_insert(*message);
         }
         true
     }

@@ -89,6 +89,7 @@ impl Stack {
                 let to = (address.unwrap_or(Ipv6Addr::UNSPECIFIED), port);
                 self.udp_output_to(index, (send, to), turn, draft, memory, now)
             }
+            // A mark of [`Stack::udp_flush`].
             To::Stream(_) => self.udp_done(index, None),
         }
     }
@@ -360,17 +361,26 @@ impl Stack {
                 self.udp.peers.pop(&mut socket.destinations);
             }
             match error {
+                None if send.token.is_unanswered() => {
+                    self.requests.discard(&mut socket.sends);
+                    let is_closing = socket.closing.is_some();
+                    self.release(send.source);
+                    if !is_closing {
+                        return None;
+                    }
+                }
                 None => {
                     self.requests
-                        .move_first(&mut socket.sends, &mut socket.done, Request::spent)
+                        .move_first(&mut socket.sends, &mut socket.done, Request::spent);
+                    self.release(send.source);
                 }
                 Some(error) => {
                     let failed = |request: Request| request.failed(error);
                     self.requests
-                        .move_first(&mut socket.sends, &mut socket.notices, failed)
+                        .move_first(&mut socket.sends, &mut socket.notices, failed);
+                    self.release(send.source);
                 }
-            };
-            self.release(send.source);
+            }
         }
         self.tell(client, Actor::Datagram(index));
         None

@@ -298,6 +298,39 @@ impl Stack {
         Ok(())
     }
 
+    /// Queues a mark behind the datagrams that wait; `false` if none does.
+    pub(crate) fn udp_flush(&mut self, index: u32, token: Token) -> Result<bool, SendError> {
+        let limit = u32::from(self.config.requests_per_socket);
+        let socket = self.udp.sockets.at_mut(index).ok_or(SendError::BadSocket)?;
+        // An error that was not told yet comes first.
+        if socket.sends.is_empty() && socket.notices.is_empty() {
+            return Ok(false);
+        }
+        if self.requests.len(&socket.sends) + self.requests.len(&socket.done) >= limit {
+            return Err(SendError::TooMany);
+        }
+        let mark = Send {
+            token,
+            source: Source::Spent,
+            length: 0,
+            to: To::Stream(0),
+        };
+        let (client, owner) = (socket.client, self.clients.index(socket.client));
+        // Behind nothing that waits to leave, it is through already, and told after the errors.
+        let is_through = socket.sends.is_empty();
+        let chain = if is_through {
+            &mut socket.done
+        } else {
+            &mut socket.sends
+        };
+        let pushed = self.requests.push(chain, owner, mark);
+        pushed.map_err(|_| SendError::TooMany)?;
+        if is_through {
+            self.tell(client, Actor::Datagram(index));
+        }
+        Ok(true)
+    }
+
     /// The way a socket's datagram takes, looked up again when routes or ends have changed.
     pub(crate) fn udp_path<A: Family>(&mut self, index: u32, to: A) -> Option<Path<A>> {
         let version = self.net::<A>().routes.version();
