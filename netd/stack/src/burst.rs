@@ -253,7 +253,7 @@ impl<M: ClientMemory> Burst<'_, M> {
 
 impl<A: Family> Run<A> {
     /// What becomes of a frame that continues the run; `None` if it does not.
-    #[inline]
+    #[inline(always)]
     fn follow<M: ClientMemory>(
         &mut self,
         stack: &mut Stack,
@@ -283,7 +283,7 @@ impl<A: Family> Run<A> {
 
     /// Copies a payload behind what was gathered. Gives its sum, which nobody needs if it is known
     /// to be right, and the space behind it; `None` when not all of it has room.
-    #[inline]
+    #[inline(always)]
     fn copy<M: ClientMemory>(
         &self,
         (stack, memory): (&Stack, &mut M),

@@ -194,7 +194,7 @@ impl<A: Network> Train<A> {
     }
 
     /// The same of a frame that came in several slices, the headers in the first.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn follow_scattered<'a>(
         &mut self,
