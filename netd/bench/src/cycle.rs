@@ -24,7 +24,8 @@ fn runs(idle: usize) -> u32 {
     if idle > 1_000 { 10 } else { 500 }
 }
 
-struct Ours {
+/// Our two ends.
+pub struct Ours {
     client: ours::Host,
     crowd: Crowd,
     there: Burst,
@@ -33,7 +34,8 @@ struct Ours {
 }
 
 impl Ours {
-    fn new(idle: usize) -> Self {
+    /// With so many idle connections at the server.
+    pub fn new(idle: usize) -> Self {
         let limit = u32::try_from(idle).expect("fewer than that") + 64;
         let mut crowd = Crowd::new(limit);
         crowd.grow(idle);
@@ -49,7 +51,8 @@ impl Ours {
     }
 
     /// One life. Returns nothing; it is all there was.
-    fn live(&mut self) {
+    #[inline(never)]
+    pub fn live(&mut self) {
         let server = &mut self.crowd.server;
         server.accept(self.listener, Some(Range::new(0, 4_096)));
         let socket = self.client.connect((address(2), PORT).into());

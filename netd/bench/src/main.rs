@@ -1,7 +1,7 @@
 //! Measures the stack on the host, side by side with smoltcp in the same minutes.
 //!
 //! `stackbench [quick] [only=GROUP,...] [json=FILE] [svg=FILE]`; groups: bulk,
-//! packets, cycle, crowd, goodput.
+//! packets, cycle, crowd, goodput. `stackbench work=NAME` measures nothing; see `work.rs`.
 //!
 //! Rounds of both stacks alternate, so that what else the machine does disturbs both; the medians
 //! are shown, with the ratio of the two. Both run in memory on one thread, in a release build.
@@ -21,6 +21,7 @@ mod packets;
 mod plot;
 mod theirs;
 mod wire_setup;
+mod work;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ struct Wish {
     only: Option<String>,
     json: Option<String>,
     svg: Option<String>,
+    work: Option<String>,
 }
 
 fn wish() -> Result<Wish, String> {
@@ -50,12 +52,14 @@ fn wish() -> Result<Wish, String> {
         only: None,
         json: None,
         svg: None,
+        work: None,
     };
     for word in std::env::args().skip(1) {
         match word.split_once('=') {
             None if word == "quick" => wish.effort = Effort::Quick,
             Some(("only", groups)) => wish.only = Some(groups.to_owned()),
             Some(("json", file)) => wish.json = Some(file.to_owned()),
+            Some(("work", name)) => wish.work = Some(name.to_owned()),
             Some(("svg", file)) => wish.svg = Some(file.to_owned()),
             _ => return Err(format!("{word}: not understood")),
         }
@@ -156,6 +160,9 @@ fn packets(effort: Effort) -> Vec<Figure> {
 type Group = (&'static str, fn(Effort) -> Vec<Figure>);
 
 fn run(wish: &Wish) -> Result<(), String> {
+    if let Some(name) = &wish.work {
+        return work::run(name);
+    }
     let groups: [Group; 5] = [
         ("bulk", bulk),
         ("packets", packets),

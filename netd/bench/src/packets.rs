@@ -177,14 +177,20 @@ impl Ours {
         self.room = if more { self.room - SIZE } else { 0 };
     }
 
+    #[inline(never)]
+    fn write_all(&mut self) {
+        (0..BATCH).for_each(|_| self.write());
+    }
+
+    #[inline(never)]
+    fn read_all(&mut self) {
+        (0..BATCH).for_each(|_| self.read());
+    }
+
     /// Nanoseconds for a write to become a frame, and for a frame to become readable.
     pub fn round(&mut self) -> [f64; 2] {
-        let sent = wall(BATCH, || (0..BATCH).for_each(|_| self.write()));
-        let received = wall(BATCH, || {
-            for _ in 0..BATCH {
-                self.read();
-            }
-        });
+        let sent = wall(BATCH, || self.write_all());
+        let received = wall(BATCH, || self.read_all());
         std::hint::black_box(&self.sink);
         if self.room < BATCH * SIZE * 2 {
             self.give_room();

@@ -6,7 +6,6 @@
 //! *Never* grows: when there is no place for another, bytes are copied instead.
 
 use crate::actors::Actor;
-use crate::queues::Queues;
 use crate::stack::Stack;
 use crate::tcp::connection::Conn;
 use alloc::boxed::Box;
@@ -50,23 +49,35 @@ struct Out {
     is_missed: bool,
 }
 
+/// Neighbours in a list, which is a ring. The first links are where each list begins and ends, those
+/// of frames are behind.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    before: u32,
+    behind: u32,
+}
+
 /// All of them.
 #[derive(Debug)]
 pub(crate) struct Loans {
     out: Box<[Out]>,
-    /// In lists by connection, oldest first, so that only few of the others are looked at; the last
-    /// list has the places that are free.
-    lists: Queues,
+    /// In lists by connection, oldest first, so that only few of the others are looked at.
+    links: Box<[Link]>,
+    /// The first link of a frame's that is free; the others are behind it.
+    free: u32,
     missed: usize,
 }
 
 /// Lists of frames.
 const LISTS: u32 = 64;
-const FREE: u32 = LISTS;
 
+/// Where the list that a connection's frames are in begins and ends.
 const fn list_of(connection: u32) -> u32 {
     connection % LISTS
 }
+
+/// What is before a link that is free; and behind the last of them.
+const NONE: u32 = u32::MAX;
 
 impl Loans {
     /// For so many frames at a time.
@@ -79,45 +90,86 @@ impl Loans {
             lender,
             is_missed: false,
         };
-        let mut lists = Queues::new(LISTS as usize + 1, most.into());
-        (0..most).for_each(|place| lists.push(FREE, place.into()));
+        let end = LISTS + u32::from(most);
+        let empty = (0..LISTS).map(|list| Link {
+            before: list,
+            behind: list,
+        });
+        let free = (LISTS + 1..=end).map(|next| Link {
+            before: NONE,
+            behind: if next == end { NONE } else { next },
+        });
         Self {
             out: vec![none; most.into()].into_boxed_slice(),
-            lists,
+            links: empty.chain(free).collect(),
+            free: if most == 0 { NONE } else { LISTS },
             missed: 0,
         }
+    }
+
+    #[inline]
+    fn link(&mut self, at: u32) -> Option<&mut Link> {
+        self.links.get_mut(at as usize)
+    }
+
+    /// Which link is behind this one in a list, if not the list's own.
+    #[inline]
+    fn next(&self, list: u32, at: u32) -> Option<u32> {
+        let next = self.links.get(at as usize)?.behind;
+        (next != list).then_some(next)
+    }
+
+    /// The frame whose link this is.
+    #[inline]
+    fn out(&mut self, at: u32) -> Option<&mut Out> {
+        self.out.get_mut(at.checked_sub(LISTS)? as usize)
     }
 
     /// Whether another frame may refer to clients' memory.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        !self.lists.is_empty(FREE)
+        self.free != NONE
     }
 
     /// A frame goes out. `None` when there is no place for it.
     #[inline]
     pub(crate) fn lend(&mut self, lender: Lender) -> Option<Loan> {
         // The one that came back last is still in the processor's caches.
-        let place = self.lists.last(FREE)?;
-        *self.out.get_mut(place as usize)? = Out {
+        let at = self.free;
+        *self.out(at)? = Out {
             lender,
             is_missed: false,
         };
-        self.lists.push(list_of(lender.connection), place);
-        u16::try_from(place).ok().map(Loan)
+        let list = list_of(lender.connection);
+        let last = core::mem::replace(&mut self.link(list)?.before, at);
+        self.link(last)?.behind = at;
+        let link = self.link(at)?;
+        let next = core::mem::replace(&mut link.behind, list);
+        link.before = last;
+        self.free = next;
+        u16::try_from(at - LISTS).ok().map(Loan)
     }
 
     /// A frame is back. The connection that missed it.
+    #[inline]
     fn end(&mut self, loan: Loan) -> Option<u32> {
-        let place = u32::from(loan.0);
-        if self.lists.list_of(place).is_none_or(|list| list == FREE) {
+        let (at, free) = (LISTS + u32::from(loan.0), self.free);
+        let link = self.link(at)?;
+        let Link { before, behind } = *link;
+        if before == NONE {
             return None;
         }
-        self.lists.push(FREE, place);
-        let out = self.out.get_mut(place as usize)?;
+        *link = Link {
+            before: NONE,
+            behind: free,
+        };
+        self.free = at;
+        self.link(before)?.behind = behind;
+        self.link(behind)?.before = before;
+        let out = self.out(at)?;
         let was_missed = core::mem::take(&mut out.is_missed);
-        self.missed -= usize::from(was_missed);
         let connection = out.lender.connection;
+        self.missed -= usize::from(was_missed);
         (was_missed && connection != NOBODY).then_some(connection)
     }
 
@@ -125,30 +177,32 @@ impl Loans {
     /// connection is called when it is back.
     pub(crate) fn keep(&mut self, connection: u32, before: u64) -> bool {
         let list = list_of(connection);
-        let keeps = |place: &u32| {
-            let out = self.out.get(*place as usize);
-            out.is_some_and(|out| out.lender.connection == connection && out.lender.from < before)
-        };
-        let Some(place) = self.lists.iter(list).find(keeps) else {
-            return false;
-        };
-        if let Some(out) = self.out.get_mut(place as usize)
-            && !core::mem::replace(&mut out.is_missed, true)
-        {
-            self.missed += 1;
+        let mut next = self.next(list, list);
+        while let Some(at) = next {
+            if let Some(out) = self.out(at)
+                && out.lender.connection == connection
+                && out.lender.from < before
+            {
+                self.missed += usize::from(!core::mem::replace(&mut out.is_missed, true));
+                return true;
+            }
+            next = self.next(list, at);
         }
-        true
+        false
     }
 
     /// The connection's index may become another's.
     pub(crate) fn forget(&mut self, connection: u32) {
-        for place in self.lists.iter(list_of(connection)) {
-            if let Some(out) = self.out.get_mut(place as usize)
+        let list = list_of(connection);
+        let mut next = self.next(list, list);
+        while let Some(at) = next {
+            if let Some(out) = self.out(at)
                 && out.lender.connection == connection
             {
                 out.lender.connection = NOBODY;
                 self.missed -= usize::from(core::mem::take(&mut out.is_missed));
             }
+            next = self.next(list, at);
         }
     }
 }
@@ -193,6 +247,7 @@ mod tests {
     fn bytes_are_kept_by_the_frames_that_have_them() {
         let mut loans = Loans::new(4);
         let first = lend(&mut loans, 7, 100);
+        assert_eq!(first, Loan::from_raw(0));
         let other = lend(&mut loans, 7 + LISTS, 0);
         let second = lend(&mut loans, 7, 50);
         assert!(loans.keep(7, 101) && loans.keep(7, 51));

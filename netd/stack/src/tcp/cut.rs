@@ -23,7 +23,7 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::aside::Asides;
 use crate::tcp::connection::Conn;
-use crate::tcp::gather::Sends;
+use crate::tcp::gather::{Sends, Stretch};
 use crate::tcp::output::CHECKSUM_OFFSET;
 use ::tcp::{Emit, Instant};
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -56,6 +56,9 @@ pub(crate) struct Cut<A: Family> {
     next: u64,
     /// Its end in the stream.
     end: u64,
+    /// The send that the next byte is in, as far as that was looked up. It stays while bytes of it are
+    /// not acknowledged.
+    stretch: Stretch,
     segment_len: u16,
 }
 
@@ -70,13 +73,17 @@ impl<A: Family> Cut<A> {
     /// What is acknowledged need not leave: it was sent before, or a peer claims to have it.
     fn skip_to(&mut self, acknowledged: u64) {
         let count = acknowledged.saturating_sub(self.next);
-        self.pass(u32::try_from(count).unwrap_or(u32::MAX));
+        if count > 0 {
+            self.pass(u32::try_from(count).unwrap_or(u32::MAX));
+        }
     }
 
     /// So many bytes have left.
+    #[inline]
     fn pass(&mut self, count: u32) {
         self.next = self.next.saturating_add(count.into());
         self.seq = self.seq.wrapping_add(count);
+        self.stretch.pass(count);
     }
 
     /// Bytes that have not left.
@@ -111,7 +118,13 @@ impl<A: Family> Cut<A> {
             connection: self.lender,
             from: self.next,
         });
-        sends.gather(conn, asides, self.next, len, &mut payload)?;
+        let Stretch { source, skip, left } = self.stretch;
+        let is_known = left as usize >= len;
+        if is_known {
+            payload.add(&sends.store, conn.client(), source, skip, len)?;
+        } else {
+            sends.gather(conn, asides, self.next, len, &mut payload)?;
+        }
         if payload.extent.len() < len {
             // One segment has room in every buffer. What is longer is the device's to sum up.
             let fits = payload.extent.len() / usize::from(self.segment_len);
@@ -121,6 +134,10 @@ impl<A: Family> Cut<A> {
         let len = u32::try_from(extent.len()).ok().filter(|len| *len > 0)?;
         let seq = self.seq;
         self.pass(len);
+        if !is_known {
+            let ahead = sends.ahead(conn, asides, self.next);
+            self.stretch = ahead.unwrap_or(Stretch::NONE);
+        }
         let mut flags = core::mem::replace(&mut self.next_flags, Flags::NONE);
         if self.is_over() {
             flags |= self.last_flags;
@@ -174,6 +191,7 @@ impl Stack {
             seq: header.seq,
             next: emit.stream_offset,
             end: emit.stream_offset.checked_add(emit.len.into())?,
+            stretch: Stretch::NONE,
             segment_len: emit.segment_len,
         };
         self.interfaces.get_mut(path.interface.index())?.cut = Some(A::any_cut(cut));

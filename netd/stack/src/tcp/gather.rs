@@ -7,6 +7,7 @@ use crate::memory::ClientMemory;
 use crate::nodes::Cursor;
 use crate::packed::Requests;
 use crate::pieces::Payload;
+use crate::requests::Source;
 use crate::sender::Store;
 use crate::tcp::aside::Asides;
 use crate::tcp::connection::Conn;
@@ -17,7 +18,56 @@ pub(crate) struct Sends<'a, M> {
     pub(crate) store: Store<'a, M>,
 }
 
+/// What of one send is still ahead.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stretch {
+    /// Where the send lies.
+    pub(crate) source: Source,
+    /// Bytes of it that come before.
+    pub(crate) skip: u32,
+    /// Bytes of it that are ahead.
+    pub(crate) left: u32,
+}
+
+impl Stretch {
+    pub(crate) const NONE: Self = Self {
+        source: Source::Spent,
+        skip: 0,
+        left: 0,
+    };
+
+    /// So many bytes of the stream are not ahead any more.
+    #[inline]
+    pub(crate) fn pass(&mut self, count: u32) {
+        self.skip = self.skip.saturating_add(count);
+        self.left = self.left.saturating_sub(count);
+    }
+}
+
 impl<M: ClientMemory> Sends<'_, M> {
+    /// What is ahead at `offset` of the send that a segment was read from last.
+    pub(crate) fn ahead<A: Family>(
+        &self,
+        conn: &Conn<A>,
+        asides: &Asides,
+        offset: u64,
+    ) -> Option<Stretch> {
+        let known = asides.get(&conn.aside).cursor;
+        let place = if known == Cursor::NOWHERE {
+            self.requests.start(&conn.sends)
+        } else {
+            known
+        };
+        let send = self.requests.send_at(place)?;
+        let skip = offset.checked_sub(send.begin(conn.queued()))?;
+        let skip = u32::try_from(skip).ok()?;
+        Some(Stretch {
+            source: send.source,
+            skip,
+            left: send.length.checked_sub(skip)?,
+        })
+    }
+
     /// Adds `len` bytes of the stream from `offset` on to a payload, or as many as have room. `None`
     /// when the client's memory is gone.
     #[inline]

@@ -1,0 +1,57 @@
+//! Work of ours alone, as much each time: for tools that count instructions.
+//!
+//! `valgrind --tool=callgrind stackbench work=tcp`; the functions that are counted are called here
+//! and in `packets.rs`, and are never part of others.
+
+use crate::bulk::{self, Applications};
+use crate::cycle;
+use crate::packets;
+use crate::wire_setup::WireSetup;
+
+/// Rounds of small packets, of 128 each.
+const ROUNDS: usize = 100;
+/// Turns of a stream.
+const TURNS: usize = 2_000;
+/// Lives of connections.
+const LIVES: usize = 5_000;
+
+fn small(mut ends: packets::Ours) {
+    for _ in 0..ROUNDS {
+        ends.round();
+    }
+}
+
+fn stream(setup: WireSetup, applications: Applications) {
+    let mut ends = bulk::Ours::new(setup, applications, bulk::BUFFERS[1]);
+    let bytes = ends.turns(TURNS);
+    println!("{TURNS} turns, {bytes} bytes");
+}
+
+fn lives(idle: usize) {
+    let mut ends = cycle::Ours::new(idle);
+    (0..LIVES).for_each(|_| ends.live());
+    println!("{LIVES} lives");
+}
+
+/// Does the work of this name.
+pub fn run(name: &str) -> Result<(), String> {
+    let unsummed = WireSetup {
+        has_checksums: false,
+        ..WireSetup::PLAIN
+    };
+    let cut = WireSetup {
+        cuts: true,
+        ..unsummed
+    };
+    match name {
+        "tcp" => small(packets::Ours::tcp()),
+        "udp" => small(packets::Ours::udp()),
+        "bulk" => stream(WireSetup::PLAIN, Applications::Copy),
+        "unsummed" => stream(unsummed, Applications::Copy),
+        "large" => stream(cut, Applications::InPlace),
+        "life" => lives(0),
+        "crowded" => lives(10_000),
+        _ => return Err(format!("work={name}: there is none of that name")),
+    }
+    Ok(())
+}
