@@ -206,13 +206,14 @@ impl<T> Nodes<T> {
         &mut self,
         from: &mut Chain,
         to: &mut Chain,
-        change: impl FnOnce(T) -> T,
+        change: impl FnOnce(&mut T),
     ) -> bool {
         let Some(index) = self.unlink_first(from) else {
             return false;
         };
-        if let Some(node) = self.nodes.get_mut(index as usize) {
-            node.value = node.value.take().map(change);
+        let node = self.nodes.get_mut(index as usize);
+        if let Some(value) = node.and_then(|node| node.value.as_mut()) {
+            change(value);
         }
         self.link(to, index);
         true
@@ -225,14 +226,14 @@ impl<T> Nodes<T> {
         from: &mut Chain,
         to: &mut Chain,
         wanted: impl Fn(&T) -> bool,
-        change: impl FnOnce(T) -> T,
+        change: impl FnOnce(&mut T),
     ) -> bool {
         let mut rest = Chain::EMPTY;
         let mut change = Some(change);
         while let Some(value) = self.first(from) {
             match change.take_if(|_| wanted(value)) {
                 Some(change) => self.move_first(from, to, change),
-                None => self.move_first(from, &mut rest, |value| value),
+                None => self.move_first(from, &mut rest, |_| ()),
             };
         }
         *from = rest;
@@ -283,10 +284,10 @@ mod tests {
             &mut chain,
             &mut other,
             |value| *value == 2,
-            |value| value * 10
+            |value| *value *= 10
         ));
-        assert!(!nodes.move_where(&mut chain, &mut other, |value| *value == 2, |value| value));
-        assert!(nodes.move_first(&mut chain, &mut other, |value| value + 1));
+        assert!(!nodes.move_where(&mut chain, &mut other, |value| *value == 2, |_| ()));
+        assert!(nodes.move_first(&mut chain, &mut other, |value| *value += 1));
         assert_eq!(content(&nodes, &chain), [1, 3]);
         assert_eq!(content(&nodes, &other), [20, 1]);
     }
@@ -302,7 +303,7 @@ mod tests {
         assert_eq!(nodes.push(&mut modest, 1, 0), Ok(()));
         assert_eq!(nodes.push(&mut modest, 2, 0), Err(Full), "no such owner");
         // Moved values stay their owner's; taken ones make room.
-        assert!(nodes.move_first(&mut greedy, &mut modest, |value| value));
+        assert!(nodes.move_first(&mut greedy, &mut modest, |_| ()));
         assert_eq!(nodes.push(&mut greedy, 0, 9), Err(Full));
         nodes.pop(&mut greedy);
         assert_eq!(nodes.push(&mut greedy, 0, 9), Ok(()));

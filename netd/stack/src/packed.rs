@@ -295,6 +295,16 @@ impl Packed {
     }
 
     /// The request, if it is a room.
+    /// A send's bytes are done with.
+    #[inline]
+    fn spend(&mut self) {
+        if let Kind::StreamSend(place) | Kind::DatagramSend(place) | Kind::DatagramSend6(place) =
+            &mut self.kind
+        {
+            *place = Place::Spent;
+        }
+    }
+
     #[inline]
     fn room(&self) -> Option<Room> {
         matches!(self.kind, Kind::Room).then(|| self.whole_room())
@@ -487,8 +497,14 @@ impl Requests {
         to: &mut Chain,
         change: impl FnOnce(Request) -> Request,
     ) -> bool {
-        let change = |request: Packed| change(request.open()).into();
+        let change = |request: &mut Packed| *request = change(request.open()).into();
         self.0.move_first(from, to, change)
+    }
+
+    /// Moves the first send to the end of another chain, as one whose bytes are done with.
+    #[inline]
+    pub(crate) fn spend_first(&mut self, from: &mut Chain, to: &mut Chain) {
+        self.0.move_first(from, to, Packed::spend);
     }
 
     /// See [`Nodes::move_where`].
@@ -499,7 +515,7 @@ impl Requests {
         wanted: impl Fn(Request) -> bool,
         change: impl FnOnce(Request) -> Request,
     ) -> bool {
-        let change = |request: Packed| change(request.open()).into();
+        let change = |request: &mut Packed| *request = change(request.open()).into();
         self.0
             .move_where(from, to, |request| wanted(request.open()), change)
     }

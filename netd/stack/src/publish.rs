@@ -27,7 +27,9 @@ impl Telling<'_> {
         self.published
     }
 
-    /// Offers one event; `false` when the ring is full.
+    /// Offers one event; `false` when the ring is full. The event is made where it is told: to move it
+    /// there, in parts that were just written, would be to wait for them.
+    #[inline(always)]
     pub(crate) fn tell(&mut self, socket: Option<SocketId>, token: Token, kind: EventKind) -> bool {
         let event = Event {
             client: self.client,
@@ -35,7 +37,11 @@ impl Telling<'_> {
             socket,
             kind,
         };
-        match (self.offer)(self.client, &event) {
+        self.offer(&event)
+    }
+
+    fn offer(&mut self, event: &Event) -> bool {
+        match (self.offer)(self.client, event) {
             Offer::Published => {
                 self.published += 1;
                 true

@@ -170,17 +170,6 @@ impl Request {
         }
     }
 
-    /// What becomes of a send whose bytes are done with.
-    pub(crate) fn spent(self) -> Self {
-        match self {
-            Self::Send(send) => Self::Send(Send {
-                source: Source::Spent,
-                ..send
-            }),
-            other => other,
-        }
-    }
-
     /// What becomes of a request that ends with an error.
     pub(crate) fn failed(self, error: SocketError) -> Self {
         let left = match &self {

@@ -90,7 +90,7 @@ impl Stack {
                 self.udp_output_to(index, (send, to), turn, draft, memory, now)
             }
             // A mark of [`Stack::udp_flush`].
-            To::Stream(_) => self.udp_done(index, None),
+            To::Stream(_) => self.udp_done(index, &send, None),
         }
     }
 
@@ -109,10 +109,10 @@ impl Stack {
         let client = socket.client;
         let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
         let Some(port) = socket.port else {
-            return self.udp_done(index, None);
+            return self.udp_done(index, &send, None);
         };
         let Some(path) = self.udp_path(index, to.0) else {
-            return self.udp_done(index, Some(SocketError::NetworkUnreachable));
+            return self.udp_done(index, &send, Some(SocketError::NetworkUnreachable));
         };
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
@@ -143,16 +143,18 @@ impl Stack {
                 draft.address_to(mac);
                 let written = self.udp_write(&parcel, draft, memory);
                 let error = written.is_none().then_some(SocketError::BadMemory);
-                self.udp_done(index, error);
+                self.udp_done(index, &send, error);
                 let sent = written?;
                 self.end_turn(turn, Next::Later);
                 Some(sent)
             }
             Found::Wait(neighbour) => {
                 self.udp_park(index, &parcel, neighbour, memory);
-                self.udp_done(index, None)
+                self.udp_done(index, &send, None)
             }
-            Found::Unreachable => self.udp_done(index, Some(SocketError::HostUnreachable)),
+            Found::Unreachable => {
+                self.udp_done(index, &send, Some(SocketError::HostUnreachable))
+            }
         }
     }
 
@@ -216,7 +218,7 @@ impl Stack {
     ) -> Option<Sent> {
         let written = self.udp_write_part(index, parcel, draft, memory);
         let Some((extent, next)) = written else {
-            return self.udp_done(index, Some(SocketError::BadMemory));
+            return self.udp_done(index, &parcel.send, Some(SocketError::BadMemory));
         };
         self.stats.taken_out(extent);
         self.stats.count(Counter::FragmentsSent);
@@ -224,7 +226,7 @@ impl Stack {
             Some(socket) if next.is_some() => socket.cutting = next,
             _ => {
                 self.stats.count(Counter::UdpSent);
-                self.udp_done(index, None);
+                self.udp_done(index, &parcel.send, None);
             }
         }
         self.end_turn(turn, Next::Later);
@@ -352,37 +354,31 @@ impl Stack {
 
     /// The socket's first send is over: with an error, or as well as datagrams can be.
     /// (Gives nothing, for who has sent nothing and is to be asked again.)
-    fn udp_done(&mut self, index: u32, error: Option<SocketError>) -> Option<Sent> {
+    #[inline]
+    fn udp_done(&mut self, index: u32, send: &Send, error: Option<SocketError>) -> Option<Sent> {
         let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
         socket.cutting = None;
-        if let Some(send) = self.requests.first_send(&socket.sends) {
-            if let To::Peer(Peer::V6(_)) = send.to {
-                self.udp.peers.pop(&mut socket.destinations);
-            }
-            match error {
-                None if send.token.is_unanswered() => {
-                    self.requests.discard(&mut socket.sends);
-                    let is_closing = socket.closing.is_some();
-                    self.release(send.source);
-                    if !is_closing {
-                        return None;
-                    }
-                }
-                None => {
-                    self.requests
-                        .move_first(&mut socket.sends, &mut socket.done, Request::spent);
-                    self.release(send.source);
-                }
-                Some(error) => {
-                    let failed = |request: Request| request.failed(error);
-                    self.requests
-                        .move_first(&mut socket.sends, &mut socket.notices, failed);
-                    self.release(send.source);
-                }
+        if let To::Peer(Peer::V6(_)) = send.to {
+            self.udp.peers.pop(&mut socket.destinations);
+        }
+        let is_unanswered = error.is_none() && send.token.is_unanswered();
+        let is_closing = socket.closing.is_some();
+        match error {
+            None if is_unanswered => self.requests.discard(&mut socket.sends),
+            None => self
+                .requests
+                .spend_first(&mut socket.sends, &mut socket.done),
+            Some(error) => {
+                let failed = |request: Request| request.failed(error);
+                self.requests
+                    .move_first(&mut socket.sends, &mut socket.notices, failed);
             }
         }
-        self.tell(client, Actor::Datagram(index));
+        self.release(send.source);
+        if !is_unanswered || is_closing {
+            self.tell(client, Actor::Datagram(index));
+        }
         None
     }
 }
