@@ -14,8 +14,8 @@ impl Stack {
             return true;
         };
         let id = Some(socket.socket);
-        if let (Some(token), Some(local), Some(remote)) =
-            (socket.connected, socket.local(), socket.remote())
+        if let Some(token) = socket.connected
+            && let (Some(local), Some(remote)) = (socket.local(), socket.remote())
         {
             let kind = EventKind::Connected { local, remote };
             if !telling.tell(id, token, kind) {
