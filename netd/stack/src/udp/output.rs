@@ -152,9 +152,7 @@ impl Stack {
                 self.udp_park(index, &parcel, neighbour, memory);
                 self.udp_done(index, &send, None)
             }
-            Found::Unreachable => {
-                self.udp_done(index, &send, Some(SocketError::HostUnreachable))
-            }
+            Found::Unreachable => self.udp_done(index, &send, Some(SocketError::HostUnreachable)),
         }
     }
 
