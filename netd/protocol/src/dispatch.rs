@@ -8,7 +8,7 @@ use crate::error::{Code, Malformed, OperationError};
 use crate::field::{FieldDescription, Layout};
 use crate::message::Message;
 use crate::operation::{Answers, Operation, Who, completion, refusal};
-use crate::{admin, data, names, observe, socket, table};
+use crate::{admin, data, group, names, observe, socket, table};
 
 /// Answer to a request that need not be done at once.
 pub type Answer<O> = Result<Progress<<O as Operation>::Reply>, <O as Operation>::Error>;
@@ -138,6 +138,7 @@ server! {
         option_set: socket::OptionSet;
         option_get: socket::OptionGet;
         names: socket::SocketNames;
+        group: group::Group;
         attach_arena: data::AttachArena;
         core: data::Core;
         cancel: data::Cancel;
@@ -152,6 +153,7 @@ server! {
         counters: table::Counters;
         addresses: table::Addresses;
         connections: table::Connections;
+        groups: table::Groups;
         address_add: admin::AddressAdd;
         address_delete: admin::AddressDelete;
         route_add: admin::RouteAdd;

@@ -212,6 +212,8 @@ operation_errors! {
     }
     /// Why a socket could not be asked, changed or closed.
     SocketError { BadSocket, BadState, BadAddress, NotConnected, Closed, Cancelled, Reset, TimedOut }
+    /// Why a socket does not listen to a group, or not as it wants to.
+    GroupError { BadSocket, BadState, BadAddress, NoRoute, NotFound, Exists, Limit }
     /// Why the arena was not attached.
     ArenaError { BadArena }
     /// Why there is no session with a core.
@@ -274,6 +276,7 @@ mod tests {
         check(SendError::Unknown);
         check(ReceiveError::Unknown);
         check(SocketError::Unknown);
+        check(GroupError::Unknown);
         check(ArenaError::Unknown);
         check(CoreError::Unknown);
         check(CancelError::Unknown);

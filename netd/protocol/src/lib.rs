@@ -30,6 +30,7 @@ mod data;
 mod dispatch;
 mod error;
 mod field;
+mod group;
 mod message;
 mod names;
 mod observe;
@@ -50,13 +51,14 @@ pub use dispatch::{
 };
 pub use error::{
     AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CoreError,
-    CreateError, ListenError, Malformed, ObserveError, OperationError, PingError, ReceiveError,
-    ResolveError, SendError, SocketError, SubscribeError,
+    CreateError, GroupError, ListenError, Malformed, ObserveError, OperationError, PingError,
+    ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
 };
 pub use field::{
     Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,
     at,
 };
+pub use group::{Group, GroupBody, GroupRow, GroupWish};
 pub use message::{
     Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
 };
@@ -74,7 +76,8 @@ pub use socket::{
 };
 pub use table::{
     AddressRow, Addresses, AddressesReply, ConnectionRow, Connections, ConnectionsReply,
-    CounterRow, Counters, CountersReply, Drops, DropsReply, END, InterfaceRow, Interfaces,
-    InterfacesReply, NeighbourRow, NeighbourState, Neighbours, NeighboursReply, RouteRow, Routes,
-    RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table, agreed, fixed_text, text_of,
+    CounterRow, Counters, CountersReply, Drops, DropsReply, END, Groups, GroupsReply, InterfaceRow,
+    Interfaces, InterfacesReply, NeighbourRow, NeighbourState, Neighbours, NeighboursReply,
+    RouteRow, Routes, RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table, agreed,
+    fixed_text, text_of,
 };

@@ -157,6 +157,14 @@ word_enum! {
         /// A datagram socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
         /// addresses it sees as ::ffff:0:0/96; 0 or 1.
         DualStack = 21,
+        /// How many routers what is sent to a group may pass, and one more; 0 to 255, 0: it stays in
+        /// this machine.
+        MulticastTtl = 22,
+        /// Sockets of this machine that listen hear what is sent to a group; 0 or 1.
+        MulticastLoop = 23,
+        /// Number of the interface by which is sent to groups, and listened where none is named; 0:
+        /// as the routes say.
+        MulticastInterface = 24,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::Malformed;
 use crate::field::{
     Body, Field, FixedDescription, at, body_of, fixed, layout, put_body, word_enum,
 };
+use crate::group::GroupRow;
 use crate::message::{Address, Message};
 use crate::operation::{Operation, operations};
 
@@ -399,6 +400,7 @@ tables! {
     Neighbours NeighboursReply NeighbourRow
     Sockets SocketsReply SocketRow
     Connections ConnectionsReply ConnectionRow
+    Groups GroupsReply GroupRow
     Drops DropsReply CounterRow
     Counters CountersReply CounterRow
 }
@@ -428,6 +430,9 @@ operations! {
     52 "NET_CONNECTIONS" Connections -> ConnectionsReply, ObserveError,
         Anyone, Promptly, idempotent: true,
         "Reads what TCP knows of its connections, all clients'.", restart: "Ask again.";
+    54 "NET_GROUPS" Groups -> GroupsReply, ObserveError,
+        Anyone, Promptly, idempotent: true,
+        "Reads the table of the groups that interfaces listen to.", restart: "Ask again.";
 }
 
 #[cfg(test)]

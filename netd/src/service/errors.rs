@@ -51,6 +51,11 @@ told! {
     }
     ShutdownError { BadSocket => BadSocket, NotConnected => NotConnected }
     OptionError { BadSocket => BadSocket, BadValue => BadAddress, WrongKind => BadState, TooMany => Limit }
+    GroupError {
+        BadSocket => BadSocket, WrongKind => BadState, BadGroup => BadAddress,
+        BadSource => BadAddress, NoInterface => NoRoute, AlreadyMember => Exists,
+        NotMember => NotFound, WrongMode => BadState, TooMany => Limit,
+    }
     CancelError { BadSocket => BadSocket, NotFound => NotFound, InProgress => BadState }
     ResolveError {
         BadClient => Denied, BadName => BadAddress, NoServer => NoNameServer, TooMany => Limit,

@@ -5,6 +5,7 @@
 
 mod completion;
 mod errors;
+mod groups;
 mod options;
 mod report;
 
@@ -15,13 +16,13 @@ use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
     Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
     ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
-    Flush, Info, InfoReply, Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply,
-    NeighbourAdd, NeighbourDelete, Neighbours, NeighboursReply, Operation, OperationError,
-    OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range,
-    Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side,
-    SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames, SocketStatus,
-    Sockets, SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe,
-    SubscribeError, ready,
+    Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces, InterfacesReply,
+    Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours,
+    NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet, OptionValue,
+    Payload, Ping, Progress, Prompt, Range, Receive, Resolve, RouteAdd, RouteBody, RouteDelete,
+    Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId,
+    SocketKind, SocketNames, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply,
+    StatusBody, StatusReply, Subscribe, SubscribeError, ready,
 };
 use rt::handle::Channel;
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
@@ -306,6 +307,23 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         })
     }
 
+    fn group(&mut self, request: Group) -> Prompt<Group> {
+        let socket = socket(request.socket)?;
+        let (group, membership) = groups::wanted(&request).ok_or(GroupError::BadAddress)?;
+        let interface = match request.body.interface.get() {
+            0 => None,
+            number => {
+                let raw = u8::try_from(number).map_err(|_| GroupError::NoRoute)?;
+                Some(InterfaceId::from_raw(raw))
+            }
+        };
+        let who = (self.client, socket);
+        let outcome = self
+            .stack
+            .membership(who, (group, interface), membership, self.now);
+        outcome.map(|()| Done {}).map_err(Told::told)
+    }
+
     fn attach_arena(&mut self, request: AttachArena) -> Prompt<AttachArena> {
         let bytes = usize::try_from(request.size).unwrap_or(usize::MAX);
         if bytes == 0 || bytes > LARGEST_ARENA || self.arenas.get(self.client).is_some() {
@@ -481,6 +499,12 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     fn connections(&mut self, request: Connections) -> Prompt<Connections> {
         Ok(ConnectionsReply {
             rows: report::connections(self.stack, request.cursor),
+        })
+    }
+
+    fn groups(&mut self, request: Groups) -> Prompt<Groups> {
+        Ok(GroupsReply {
+            rows: groups::rows(self.stack, request.cursor, self.now),
         })
     }
 

@@ -45,6 +45,9 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
         Number::CongestionNotification => switch().map(SocketOption::CongestionNotification),
         Number::FastOpen => switch().map(SocketOption::FastOpen),
         Number::DualStack => switch().map(SocketOption::DualStack),
+        Number::MulticastTtl => byte().map(SocketOption::MulticastTimeToLive),
+        Number::MulticastLoop => switch().map(SocketOption::MulticastLoop),
+        Number::MulticastInterface => byte().map(SocketOption::MulticastInterface),
         Number::CongestionControl => {
             let chosen = ALGORITHMS.get(usize::try_from(value).ok()?)?;
             Some(SocketOption::CongestionControl(*chosen))
@@ -75,6 +78,9 @@ pub fn value(number: Number, options: &SocketOptions) -> u64 {
         Number::CongestionNotification => options.congestion_notification.into(),
         Number::FastOpen => options.fast_open.into(),
         Number::DualStack => options.dual_stack.into(),
+        Number::MulticastTtl => options.multicast_ttl.into(),
+        Number::MulticastLoop => options.multicast_loop.into(),
+        Number::MulticastInterface => options.multicast_interface.map_or(0, |it| it.raw().into()),
         Number::CongestionControl => {
             let chosen = |algorithm: &_| *algorithm == options.congestion_control;
             (0..)

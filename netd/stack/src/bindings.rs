@@ -62,15 +62,26 @@ impl<A: Address, T: Copy + Eq> Bindings<A, T> {
         any
     }
 
-    /// Whether a new binding would overlap another one; `may_share` decides about holders that share.
-    pub(crate) fn is_taken(&self, address: A, port: u16, may_share: impl Fn(T) -> bool) -> bool {
+    /// Whether a new binding would overlap another one; `may_share` decides about holders that share,
+    /// each with its address.
+    pub(crate) fn is_taken(&self, address: A, port: u16, may_share: impl Fn(T, A) -> bool) -> bool {
         let any = A::UNSPECIFIED;
         self.of_port(port).any(|other| {
-            let same = other.address == address;
-            let overlap = same || other.address == any || address == any;
-            // Two holders of the very same address could not be told apart: no sharing there.
-            overlap && (same || !other.shares || !may_share(other.holder))
+            let overlap = [other.address, any].contains(&address) || other.address == any;
+            overlap && (!other.shares || !may_share(other.holder, other.address))
         })
+    }
+
+    /// How many have the port.
+    pub(crate) fn count(&self, port: u16) -> usize {
+        self.of_port(port).count()
+    }
+
+    /// Of those who have the port at this address, or at any, the one at a place.
+    pub(crate) fn holder(&self, address: A, port: u16, place: usize) -> Option<T> {
+        let has_it = |it: &&Binding<A, T>| it.address == address || it.address == A::UNSPECIFIED;
+        let binding = self.of_port(port).filter(has_it).nth(place)?;
+        Some(binding.holder)
     }
 
     /// Adds a binding; `false` when there are too many.
@@ -175,7 +186,7 @@ mod tests {
             (ANY, 9, false, false),
         ] {
             assert_eq!(
-                bindings.is_taken(address, port, |_| consent),
+                bindings.is_taken(address, port, |_, at| consent && at != address),
                 taken,
                 "{address} {port}"
             );

@@ -68,6 +68,7 @@ impl Stack {
                 .at(index)
                 .is_some_and(|socket| socket.client == client)
             {
+                self.leave_groups(index, now);
                 self.udp_forget(index);
             }
         }
@@ -386,7 +387,10 @@ impl Stack {
             Role::Connection6 { index, .. } => {
                 self.tcp_close::<Ipv6Addr>(index, client, ending, token, now);
             }
-            Role::Datagram(index) => self.udp_close(index, ending == Ending::Abort, token),
+            Role::Datagram(index) => {
+                self.leave_groups(index, now);
+                self.udp_close(index, ending == Ending::Abort, token);
+            }
         }
         self.unbind(socket, role);
         self.clients.forget(socket);

@@ -83,6 +83,12 @@ pub struct Config {
     pub interfaces: u8,
     /// Addresses of one interface; of each family.
     pub addresses_per_interface: u8,
+    /// Groups of one interface that its sockets listen to; of each family.
+    pub groups: u16,
+    /// Sockets that listen to groups, each counted once for each of its groups; of each family.
+    pub memberships: u16,
+    /// The same of one client.
+    pub memberships_per_client: u16,
     /// Pings that wait for their answer.
     pub pings: u32,
     /// Look-ups that wait for their answer.
@@ -162,6 +168,9 @@ impl Default for Config {
             path_mtus: 1_024,
             interfaces: 8,
             addresses_per_interface: 16,
+            groups: 64,
+            memberships: 256,
+            memberships_per_client: 64,
             pings: 256,
             resolutions: 256,
             dns_cache: 512,

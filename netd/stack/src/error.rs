@@ -221,6 +221,29 @@ pub enum OptionError {
     TooMany,
 }
 
+/// Why a socket cannot listen to a group, or not as it wants to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupError {
+    /// Not a socket of this client.
+    BadSocket,
+    /// Only datagram sockets listen to groups.
+    WrongKind,
+    /// The address is no group's.
+    BadGroup,
+    /// The source is no host's address, or one of the other family.
+    BadSource,
+    /// There is no such interface, or nobody can be heard by it.
+    NoInterface,
+    /// It listens to the group, or has named the source, already.
+    AlreadyMember,
+    /// It does not listen to the group, or has not named the source.
+    NotMember,
+    /// It names whom it hears where it named whom it does not, or the other way round.
+    WrongMode,
+    /// As many groups, sockets that listen, or sources are there as may be.
+    TooMany,
+}
+
 /// Why a request cannot be cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CancelError {

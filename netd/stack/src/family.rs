@@ -17,6 +17,7 @@ use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
 use crate::ip::out::next_identification;
+use crate::multicast::grouping::Grouping;
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
@@ -60,7 +61,7 @@ pub(crate) struct Outgoing<A> {
 
 /// A family of addresses.
 pub(crate) trait Family:
-    Address + Network + Into<IpAddr> + sealed::Sealed + 'static
+    Address + Grouping + Network + Into<IpAddr> + sealed::Sealed
 {
     /// Its length in bytes, as it is sent.
     const HEADER_LEN: usize;

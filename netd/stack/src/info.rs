@@ -4,6 +4,7 @@
 
 use crate::error::SocketError;
 use crate::id::{ClientId, InterfaceId, SocketId};
+use crate::multicast::filter::FilterMode;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use wire::MacAddress;
@@ -100,6 +101,25 @@ pub struct RouteInfo {
     pub metric: u16,
     /// Where it came from.
     pub origin: Origin,
+}
+
+/// A group that an interface listens to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupInfo {
+    /// By which interface.
+    pub interface: InterfaceId,
+    /// The group.
+    pub group: IpAddr,
+    /// What its sources are.
+    pub mode: FilterMode,
+    /// How many are named.
+    pub sources: u16,
+    /// How many sockets listen.
+    pub sockets: u16,
+    /// The interface itself listens.
+    pub is_own: bool,
+    /// The version of IGMP or MLD that is spoken on the link.
+    pub version: u8,
 }
 
 /// What is known of a neighbour (names of RFC 4861 7.3.2, used for ARP as well).

@@ -8,6 +8,7 @@ use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin, Traffic};
 use crate::interface6::Link6;
+use crate::multicast::table::Groups;
 use crate::tcp::cut::{self, AnyCut};
 use ::tcp::Instant;
 use alloc::collections::VecDeque;
@@ -78,6 +79,8 @@ pub(crate) struct Interface {
     /// Source and destination of the last packet that was for us alone, and the version of the routes
     /// then.
     pub(crate) admitted: Option<((Ipv4Addr, Ipv4Addr), u32)>,
+    /// The groups that it listens to.
+    pub(crate) groups: Groups<Ipv4Addr>,
     /// What it is over IPv6.
     pub(crate) six: Link6,
     pub(crate) received: Traffic,
@@ -140,7 +143,12 @@ pub(crate) enum Scope {
 }
 
 impl Interface {
-    pub(crate) fn ethernet(id: InterfaceId, facts: &LinkFacts, addresses: u8) -> Self {
+    /// One on a wire, with room for so many addresses and, beside its own, groups of each family.
+    pub(crate) fn ethernet(
+        id: InterfaceId,
+        facts: &LinkFacts,
+        (addresses, groups): (u8, u16),
+    ) -> Self {
         Self {
             id,
             medium: Medium::Ethernet,
@@ -154,7 +162,8 @@ impl Interface {
             addresses: Vec::with_capacity(addresses.into()),
             arp: VecDeque::with_capacity(ARP_QUEUE),
             admitted: None,
-            six: Link6::new(facts.mtu, addresses),
+            groups: Groups::new(groups.into()),
+            six: Link6::new(facts.mtu, addresses, groups),
             received: Traffic::default(),
             sent: Traffic::default(),
             dropped: 0,
@@ -168,7 +177,7 @@ impl Interface {
             up: true,
             checksum_transmit: false,
         };
-        let mut interface = Self::ethernet(InterfaceId::LOOPBACK, &facts, 1);
+        let mut interface = Self::ethernet(InterfaceId::LOOPBACK, &facts, (1, 0));
         interface.medium = Medium::Loopback;
         interface.six = Link6::loopback(mtu);
         if let Ok(cidr) = Cidr4::new(Ipv4Addr::LOCALHOST, 8) {
@@ -276,7 +285,7 @@ mod tests {
             up: true,
             checksum_transmit: false,
         };
-        let mut interface = Interface::ethernet(InterfaceId(1), &facts, 4);
+        let mut interface = Interface::ethernet(InterfaceId(1), &facts, (4, 0));
         for (text, state) in [
             ("10.0.0.5/24", AddressState::Preferred),
             ("10.0.0.6/24", AddressState::Tentative),

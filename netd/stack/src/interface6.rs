@@ -7,6 +7,7 @@
 
 use crate::autoconf6::temporary::Temporary;
 use crate::info::{AddressState, Origin};
+use crate::multicast::table::Groups;
 use ::tcp::Instant;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
@@ -87,17 +88,21 @@ pub(crate) struct Link6 {
     /// Largest packet in bytes, as a router may have said (RFC 4861 section 6.3.4).
     pub(crate) mtu: u16,
     pub(crate) addresses: Vec<Address6>,
+    /// The groups that it listens to.
+    pub(crate) groups: Groups<Ipv6Addr>,
     /// Source and destination of the last packet that was for us alone, and the version of the routes
     /// then.
     pub(crate) admitted: Option<((Ipv6Addr, Ipv6Addr), u32)>,
 }
 
 impl Link6 {
-    pub(crate) fn new(mtu: u16, addresses: u8) -> Self {
+    pub(crate) fn new(mtu: u16, addresses: u8, groups: u16) -> Self {
         Self {
             enabled: false,
             mtu,
             addresses: Vec::with_capacity(addresses.into()),
+            // Its own are as many as its addresses: those of sockets leave them their places.
+            groups: Groups::new(usize::from(groups) + usize::from(addresses)),
             admitted: None,
         }
     }
@@ -106,7 +111,7 @@ impl Link6 {
     pub(crate) fn loopback(mtu: u16) -> Self {
         let cidr = Cidr6::host(Ipv6Addr::LOCALHOST);
         let state = AddressState::Preferred;
-        let mut link = Self::new(mtu, 1);
+        let mut link = Self::new(mtu, 1, 0);
         link.enabled = true;
         link.addresses
             .push(Address6::fixed(cidr, state, Origin::Static));

@@ -59,6 +59,7 @@ mod ip;
 mod link_local4;
 mod loans;
 mod memory;
+mod multicast;
 mod names;
 mod neigh;
 mod net;
@@ -99,17 +100,19 @@ pub use config::{
 };
 pub use error::{
     AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
-    ConnectError, CreateError, InterfaceError, ListenError, OptionError, PingError, ReceiveError,
-    ResolveError, ResumeError, SendError, ShutdownError, SocketError,
+    ConnectError, CreateError, GroupError, InterfaceError, ListenError, OptionError, PingError,
+    ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
 };
 pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
 pub use info::{
-    AddressInfo, AddressState, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo, NeighbourState,
-    Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
+    AddressInfo, AddressState, GroupInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo,
+    NeighbourState, Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
 pub use loans::Loan;
 pub use memory::{ClientMemory, Gone, Range};
+pub use multicast::filter::FilterMode;
+pub use multicast::sockets::Membership;
 pub use options::{SocketOption, SocketOptions};
 pub use pieces::{Gathered, PIECES, Pieces};
 pub use record::{Owner, Record};

@@ -5,6 +5,7 @@
 
 use crate::config::Config;
 use crate::family::Family;
+use crate::multicast::sockets::Members;
 use crate::neigh::cache::Cache;
 use crate::packets::Packets;
 use crate::reassembly::Reassembler;
@@ -20,6 +21,7 @@ pub(crate) struct Net<A> {
     pub(crate) neighbours: Cache<A>,
     pub(crate) packets: Packets<A>,
     pub(crate) reassembler: Reassembler<A>,
+    pub(crate) members: Members<A>,
 }
 
 impl<A: Family> Net<A> {
@@ -44,6 +46,7 @@ impl<A: Family> Net<A> {
                 A::REASSEMBLY.1,
                 rng,
             ),
+            members: Members::new(config.memberships, config.memberships_per_client),
         }
     }
 }

@@ -7,7 +7,7 @@
 use crate::client::Role;
 use crate::error::{BadSocket, OptionError};
 use crate::family::Family;
-use crate::id::{ClientId, SocketId};
+use crate::id::{ClientId, InterfaceId, SocketId};
 use crate::stack::Stack;
 use crate::tcp::connection::Fact;
 use ::tcp::{Algorithm, Instant, KeepAlive, Tuning};
@@ -63,6 +63,14 @@ pub enum SocketOption {
     /// goes with it, if the peer has given us a cookie, and whether it is asked for one. A SYN can
     /// come twice, long apart: for services to whom asking twice is as asking once.
     FastOpen(bool),
+    /// How many routers what it sends to a group may pass, and one more; 0: it stays in this host
+    /// (RFC 1112 section 6.1).
+    MulticastTimeToLive(u8),
+    /// Whether sockets of this host that listen hear what it sends to a group.
+    MulticastLoop(bool),
+    /// By which interface it sends to groups, and listens to them where none is named; 0: that which
+    /// the routes say.
+    MulticastInterface(u8),
     /// Whether a socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
     /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3); for what is bound
     /// from now on.
@@ -114,6 +122,12 @@ pub struct SocketOptions {
     pub fast_open: bool,
     /// See [`SocketOption::DualStack`].
     pub dual_stack: bool,
+    /// See [`SocketOption::MulticastTimeToLive`].
+    pub multicast_ttl: u8,
+    /// See [`SocketOption::MulticastLoop`].
+    pub multicast_loop: bool,
+    /// See [`SocketOption::MulticastInterface`].
+    pub multicast_interface: Option<InterfaceId>,
 }
 
 /// RFC 9293 3.8.4 (MUST-28): at least two hours of silence, unless chosen otherwise.
@@ -147,6 +161,10 @@ impl SocketOptions {
             congestion_control: None,
             fast_open: false,
             dual_stack: false,
+            // RFC 1112 section 6.1: no router passes it on, if nothing else is said.
+            multicast_ttl: 1,
+            multicast_loop: true,
+            multicast_interface: None,
         }
     }
 
@@ -186,6 +204,11 @@ impl SocketOptions {
             SocketOption::CongestionControl(chosen) => self.congestion_control = chosen,
             SocketOption::FastOpen(on) => self.fast_open = on,
             SocketOption::DualStack(on) => self.dual_stack = on,
+            SocketOption::MulticastTimeToLive(ttl) => self.multicast_ttl = ttl,
+            SocketOption::MulticastLoop(on) => self.multicast_loop = on,
+            SocketOption::MulticastInterface(number) => {
+                self.multicast_interface = (number > 0).then_some(InterfaceId(number));
+            }
         }
         Ok(())
     }
@@ -216,7 +239,10 @@ impl SocketOption {
             | Self::DifferentiatedServices(_)
             | Self::ReuseAddress(_)
             | Self::DualStack(_) => true,
-            Self::Broadcast(_) => datagram,
+            Self::Broadcast(_)
+            | Self::MulticastTimeToLive(_)
+            | Self::MulticastLoop(_)
+            | Self::MulticastInterface(_) => datagram,
             _ => !datagram,
         }
     }

@@ -5,6 +5,7 @@
 //! neighbour does not answer yet. A few buffers are for packets longer than any link takes, which
 //! leave in parts. *Never* grows; a full pool is told to the caller.
 
+use crate::id::InterfaceId;
 use crate::queues::Queues;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -21,6 +22,8 @@ pub(crate) enum Owner {
     Datagram(u32),
     /// A look-up: it wants failures.
     Resolver(u16),
+    /// Nobody; it is a copy for ourselves of what leaves by this interface for a group.
+    Looped(InterfaceId),
 }
 
 /// A packet that waits.

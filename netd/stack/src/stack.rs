@@ -43,8 +43,6 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, Frame};
 use wire::{Drop, Headroom, MacAddress, Rest};
 
-/// The group of all hosts, which every host has joined (RFC 1112 section 4).
-const ALL_HOSTS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 /// The smallest MTU that is taken: what every host must be able to receive (RFC 791 3.1).
 const LEAST_MTU: u16 = 576;
 
@@ -79,6 +77,8 @@ pub struct Stack {
     pub(crate) icmp6_limit: Limiter,
     pub(crate) pings: Pings,
     pub(crate) names: Names,
+    /// For one report about groups.
+    pub(crate) group_report: Vec<u8>,
     /// For one frame: of loopback, or that came in several slices.
     pub(crate) spare_frame: Vec<u8>,
     /// What the last packet's identification was made of.
@@ -145,6 +145,7 @@ impl Stack {
             icmp6_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
             names: Names::new(&config, &mut rng),
+            group_report: vec![0; config.largest_mtu.into()],
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
             flows: Spread::new(&mut other),
@@ -202,8 +203,9 @@ impl Stack {
         }
         let raw = u8::try_from(self.interfaces.len());
         let id = InterfaceId(raw.map_err(|_| InterfaceError::TooManyInterfaces)?);
-        let limit = self.config.addresses_per_interface;
-        self.interfaces.push(Interface::ethernet(id, &facts, limit));
+        let limits = (self.config.addresses_per_interface, self.config.groups);
+        self.interfaces
+            .push(Interface::ethernet(id, &facts, limits));
         self.autoconf
             .push(Autoconf::new(&facts, plan, &self.config));
         self.autoconf6.push(Autoconf6::none());
@@ -238,10 +240,14 @@ impl Stack {
         self.configuration_changed();
         if up {
             self.link_up(id, now);
+            self.tell_groups_again::<Ipv4Addr>(id, now);
+            self.tell_groups_again::<Ipv6Addr>(id, now);
             self.link_up6(id, now);
         }
         self.arm_interface(id);
         self.arm_interface6(id);
+        self.arm_groups::<Ipv4Addr>(id);
+        self.arm_groups::<Ipv6Addr>(id);
     }
 
     /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`]. Frames that
@@ -304,10 +310,7 @@ impl Stack {
             .map_or(MacAddress::ZERO, |it| it.mac);
         let link = if to == own {
             LinkScope::Own
-        } else if to.is_broadcast()
-            || to == MacAddress::for_multicast4(ALL_HOSTS)
-            || self.hears6(id, to)
-        {
+        } else if to.is_broadcast() || self.hears_frames(id, to) {
             LinkScope::Group
         } else {
             return Err(Drop::EthernetNotForUs);
@@ -329,10 +332,13 @@ impl Stack {
         }
     }
 
-    /// Whether frames to this group's hardware address are for us over IPv6.
-    fn hears6(&self, id: InterfaceId, to: MacAddress) -> bool {
-        let interface = self.interfaces.get(id.index());
-        interface.is_some_and(|interface| interface.six.hears(to))
+    /// Whether frames to this group's hardware address are for us.
+    fn hears_frames(&self, id: InterfaceId, to: MacAddress) -> bool {
+        self.interfaces.get(id.index()).is_some_and(|interface| {
+            interface.six.hears(to)
+                || interface.hears_frames::<Ipv4Addr>(to)
+                || interface.hears_frames::<Ipv6Addr>(to)
+        })
     }
 
     /// Every frame ends here, one way or the other.
@@ -373,6 +379,7 @@ impl Stack {
                 Timer::TimeWait6 => self.fire_time_wait::<Ipv6Addr>(now),
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
+                Timer::Groups(number) => self.fire_groups_timer(number, now),
                 Timer::Reassembly(0) => self.fire_reassembly::<Ipv4Addr>(now),
                 Timer::Reassembly(_) => self.fire_reassembly::<Ipv6Addr>(now),
             }
@@ -538,7 +545,7 @@ impl Stack {
     pub(crate) fn packet_sent(&mut self, owner: Owner, now: Instant) {
         match owner {
             Owner::Ping(index) => self.ping_sent(index, now),
-            Owner::None | Owner::Datagram(_) | Owner::Resolver(_) => {}
+            Owner::None | Owner::Datagram(_) | Owner::Resolver(_) | Owner::Looped(_) => {}
         }
     }
 
@@ -548,7 +555,7 @@ impl Stack {
             Owner::Ping(index) => self.ping_failed(index, None, error),
             Owner::Datagram(index) => self.udp_failed(index, error),
             Owner::Resolver(query) => self.query_failed(query, now),
-            Owner::None => {}
+            Owner::None | Owner::Looped(_) => {}
         }
     }
 }

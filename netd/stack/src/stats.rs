@@ -37,6 +37,14 @@ counters! {
     NdpRoutersHeard = "ndp.routers_heard",
     /// Addresses of ours that somebody else had.
     NdpConflicts = "ndp.conflicts",
+    /// Questions of routers about groups heeded.
+    GroupQueriesHeard = "group.queries_heard",
+    /// Reports about groups sent.
+    GroupReportsSent = "group.reports_sent",
+    /// Groups left, in the words of older versions.
+    GroupLeavesSent = "group.leaves_sent",
+    /// Copies of what we send to groups that were for ourselves.
+    GroupLooped = "group.looped",
     /// Echo requests answered.
     EchoReplies = "icmp.echo_replies_sent",
     /// ICMP errors sent.

@@ -33,6 +33,8 @@ pub(crate) enum Timer {
     TimeWait6,
     /// Name look-ups, all together.
     Resolver,
+    /// What is to be said about the groups of an interface, in one of two families.
+    Groups(u32),
     /// Parts of packets of one of two families, all together.
     Reassembly(u32),
     /// A TCP connection.
@@ -46,7 +48,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 12],
+    ends: [u32; 13],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -64,6 +66,7 @@ impl Timers {
             1,
             1,
             1,
+            u32::from(config.interfaces) * 2,
             2,
             config.connections,
         ];
@@ -92,6 +95,7 @@ impl Timers {
             time_wait,
             time_wait6,
             resolver,
+            groups,
             reassembly,
             connections,
         ] = self.ends;
@@ -106,7 +110,8 @@ impl Timers {
             Timer::TimeWait => (pings, 0),
             Timer::TimeWait6 => (time_wait, 0),
             Timer::Resolver => (time_wait6, 0),
-            Timer::Reassembly(family) => (resolver, family),
+            Timer::Groups(number) => (resolver, number),
+            Timer::Reassembly(family) => (groups, family),
             Timer::Connection(index) => (reassembly, index),
             Timer::Connection6(index) => (connections, index),
         };
@@ -125,6 +130,7 @@ impl Timers {
             time_wait,
             time_wait6,
             resolver,
+            groups,
             reassembly,
             connections,
         ] = self.ends;
@@ -139,7 +145,8 @@ impl Timers {
             _ if index < time_wait => Timer::TimeWait,
             _ if index < time_wait6 => Timer::TimeWait6,
             _ if index < resolver => Timer::Resolver,
-            _ if index < reassembly => Timer::Reassembly(index - resolver),
+            _ if index < groups => Timer::Groups(index - resolver),
+            _ if index < reassembly => Timer::Reassembly(index - groups),
             _ if index < connections => Timer::Connection(index - reassembly),
             _ => Timer::Connection6(index - connections),
         }
@@ -225,6 +232,7 @@ mod tests {
             .chain((0..5).map(Timer::HalfOpen6))
             .chain((0..7).map(Timer::Ping))
             .chain([Timer::TimeWait, Timer::TimeWait6, Timer::Resolver])
+            .chain((0..4).map(Timer::Groups))
             .chain((0..2).map(Timer::Reassembly))
             .chain((0..4).map(Timer::Connection))
             .chain((0..6).map(Timer::Connection6));

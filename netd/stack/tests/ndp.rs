@@ -15,6 +15,7 @@ use std::time::Duration;
 use wire::ipv6::solicited_node;
 use wire::ndp::{self, Item};
 use wire::{Protocol, Pseudo, icmp6};
+use world::listeners::said6;
 use world::six::{
     ALL_NODES, advertisement, errors, icmp6_frame, local, ndp_frame, own_global, own_local, plan6,
     prefix, router, said, settled, six, solicitation, starting, state, wait,
@@ -116,7 +117,8 @@ fn duplicates_are_found_and_our_own_question_is_none() {
     let solicit = ndp::Header::NeighborSolicitation { target: own };
     let other = ndp_frame((nowhere, solicited_node(own)), solicit, &[]);
     let mut host = starting(plan6(), config());
-    let mut echoed = host.frames(Instant::ZERO).remove(0);
+    // Before it, the host has said that it listens to its group.
+    let mut echoed = host.frames(Instant::ZERO).remove(1);
     echoed[6..12].copy_from_slice(&mac(9).0);
     host.input(&echoed, Instant::ZERO);
     assert_eq!(state(&host, own), Some(AddressState::Tentative), "our own");
@@ -125,7 +127,9 @@ fn duplicates_are_found_and_our_own_question_is_none() {
     assert_eq!(drops(&host, Drop::NdpConflict), 1);
     assert_eq!(host.counter("ndp.conflicts"), 1);
     let mut now = Instant::ZERO;
-    assert!(wait(&mut host, &mut now, 10_000).is_empty(), "it is silent");
+    let later = wait(&mut host, &mut now, 10_000);
+    assert!(said(&later).is_empty(), "it is silent");
+    assert_eq!(said6(&later).len(), 2, "but for its leaving the group");
     host.assert_balance();
 }
 

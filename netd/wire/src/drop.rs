@@ -193,6 +193,16 @@ reasons! {
     IgmpUnknownType = "igmp.unknown_type",
     /// About what is no group, or about sources of none.
     IgmpGroup = "igmp.group",
+    /// A router may have passed it on: the time to live is not 1.
+    IgmpTimeToLive = "igmp.time_to_live",
+    /// It does not ask routers to look at it.
+    IgmpRouterAlert = "igmp.router_alert",
+    /// A question about all groups that was not put to all.
+    IgmpDestination = "igmp.destination",
+    /// About a group that nobody here listens to, or for routers.
+    IgmpNotForUs = "igmp.not_for_us",
+    /// More questions than are heeded.
+    IgmpFlood = "igmp.flood",
     /// Shorter than it says.
     MldShort = "mld.short",
     /// It may have been passed on: the hop limit is not 1.
@@ -203,6 +213,12 @@ reasons! {
     MldRouterAlert = "mld.router_alert",
     /// About what is no group, or about sources of none.
     MldGroup = "mld.group",
+    /// About a group that nobody here listens to, or for routers.
+    MldNotForUs = "mld.not_for_us",
+    /// More questions than are heeded.
+    MldFlood = "mld.flood",
+    /// For a group that is listened to, from a source that nobody wants to hear.
+    GroupSource = "group.source",
 
     // Parts of packets, of either family.
     /// Of no bytes, or of a number that only the last may have.

@@ -153,6 +153,29 @@ impl<'a> Packet<'a> {
     }
 }
 
+impl Packet<'_> {
+    /// Whether its routers are asked to look at it (RFC 2113), as messages about groups are.
+    #[must_use]
+    pub fn has_router_alert(&self) -> bool {
+        const END: u8 = 0;
+        const NO_OPERATION: u8 = 1;
+        const ROUTER_ALERT: u8 = 148;
+        let mut options = self.options;
+        while let [kind, rest @ ..] = options {
+            options = match (*kind, rest) {
+                (END, _) => return false,
+                (ROUTER_ALERT, _) => return true,
+                (NO_OPERATION, _) => rest,
+                (_, [length, ..]) => options
+                    .get(usize::from(*length).max(1)..)
+                    .unwrap_or_default(),
+                _ => return false,
+            };
+        }
+        false
+    }
+}
+
 /// How many bytes a packet's first fragment carries at least: its transport's header, without which
 /// nobody on the way could tell what it is (RFC 1858 section 3).
 #[must_use]
@@ -298,6 +321,31 @@ impl Header {
             source: Ipv4Addr::from(raw.source),
             destination: Ipv4Addr::from(raw.destination),
         }
+    }
+
+    /// Puts the header with four bytes of options in front of a payload of `payload_len` bytes.
+    ///
+    /// # Errors
+    /// As [`Header::emit`].
+    pub fn emit_with(
+        &self,
+        room: &mut Headroom<'_>,
+        options: [u8; 4],
+        payload_len: usize,
+    ) -> Result<(), NoRoom> {
+        const WITH_OPTIONS: usize = HEADER_LEN + 4;
+        let mut bytes = [0; WITH_OPTIONS];
+        let (head, tail) = bytes.split_at_mut(HEADER_LEN);
+        let behind = payload_len.checked_add(options.len()).ok_or(NoRoom)?;
+        self.emit(&mut Headroom::new(head), behind)?;
+        tail.copy_from_slice(&options);
+        let (raw, _) = Raw::mut_from_prefix(&mut bytes).map_err(|_| NoRoom)?;
+        raw.version_and_words = 0x46;
+        raw.checksum = [0; 2];
+        let checksum = checksum::sum(&bytes).finish();
+        let (raw, _) = Raw::mut_from_prefix(&mut bytes).map_err(|_| NoRoom)?;
+        raw.checksum = checksum;
+        room.prepend(&bytes)
     }
 
     /// Puts the header in front of a payload of `payload_len` bytes.

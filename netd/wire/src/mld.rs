@@ -15,6 +15,9 @@ use crate::icmp6::{Envelope, close};
 use crate::membership::{Details, Records, Report, decode16};
 use crate::{Drop, Headroom, NoRoom, Protocol, Pseudo, Seal, checksum, ipv6};
 
+/// Length in bytes of the messages of version 1, with ICMPv6's header.
+pub const LEN: usize = 24;
+
 /// No router passes on a message.
 pub const HOP_LIMIT: u8 = 1;
 /// The value of the router alert that each message has (RFC 2711 section 2.1).

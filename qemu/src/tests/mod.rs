@@ -28,6 +28,7 @@ mod instructions;
 mod isolation;
 mod kernel;
 mod linked;
+mod multicast;
 mod names;
 pub mod offload;
 mod packets;
@@ -140,6 +141,7 @@ pub fn groups() -> Vec<Group> {
         boot::group(),
         ethernet::group(),
         offload::group(),
+        multicast::group(),
         fragments::group(),
         cores::group(),
         instructions::group(),

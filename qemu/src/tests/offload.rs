@@ -47,6 +47,8 @@ pub fn inside(name: &str) -> Result<()> {
         "missing" => missing(),
         "legacy" => legacy(),
         "fragments" => super::fragments::inside(),
+        "groups" => super::multicast::inside(),
+        "older-groups" => super::multicast::inside_older(),
         other => super::cores::inside(other),
     };
     result.inspect_err(|_| {

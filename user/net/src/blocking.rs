@@ -2,7 +2,7 @@
 //! as long as it is given.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use rt::executor::block_on;
@@ -11,6 +11,7 @@ use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
 use crate::net::{Net, within};
 use crate::poller::{Key, Pollable, Ready, Registration};
+use protocol::{GroupWish, SocketOption};
 
 /// Connects to netd.
 ///
@@ -133,6 +134,52 @@ impl UdpSocket {
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.0.local()
+    }
+
+    /// As [`crate::UdpSocket::bind_shared`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bind_shared(net: &Net, local: SocketAddr) -> Result<Self, Error> {
+        block_on(crate::UdpSocket::bind_shared(net, local)).map(Self)
+    }
+
+    /// As [`crate::UdpSocket::group`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn group(
+        &self,
+        group: IpAddr,
+        wish: GroupWish,
+        source: Option<IpAddr>,
+        interface: u32,
+    ) -> Result<(), Error> {
+        block_on(self.0.group(group, wish, source, interface))
+    }
+
+    /// As [`crate::UdpSocket::join`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn join(&self, group: IpAddr) -> Result<(), Error> {
+        block_on(self.0.join(group))
+    }
+
+    /// As [`crate::UdpSocket::leave`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn leave(&self, group: IpAddr) -> Result<(), Error> {
+        block_on(self.0.leave(group))
+    }
+
+    /// As [`crate::UdpSocket::set_option`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        block_on(self.0.set_option(option, value))
     }
 
     /// As [`crate::UdpSocket::send_to`], and waits until it has left.

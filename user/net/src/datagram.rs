@@ -4,12 +4,12 @@ use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use core::cell::{Cell, OnceCell, RefCell};
 use core::future::poll_fn;
-use core::net::{Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::task::{Context, Poll, ready};
 
 use protocol::{
-    Bind, Connect, Flush, INLINE_BYTES, Receive, Send, SocketCreate, SocketId, SocketKind,
-    SocketOption, outcome,
+    Address, Bind, Connect, Flush, Group, GroupBody, GroupWish, INLINE_BYTES, Receive, Send,
+    SocketCreate, SocketId, SocketKind, SocketOption, outcome,
 };
 
 use crate::buffer::{Buffer, Chunk, Outgoing};
@@ -69,7 +69,7 @@ impl UdpSocket {
     /// [`Error::AddressInUse`]; [`Error::NoMemory`] when the arena has no room left for what would
     /// come in, ...
     pub async fn bind(net: &Net, local: SocketAddr) -> Result<Self, Error> {
-        Self::bind_as(net, local, Families::Own).await
+        Self::bind_as(net, local, Families::Own, false).await
     }
 
     /// A socket with a port of all addresses, of IPv6 and of IPv4. Those of IPv4 are told as addresses
@@ -79,10 +79,24 @@ impl UdpSocket {
     /// As [`Self::bind`].
     pub async fn bind_both(net: &Net, port: u16) -> Result<Self, Error> {
         let local = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
-        Self::bind_as(net, local, Families::Both).await
+        Self::bind_as(net, local, Families::Both, false).await
     }
 
-    async fn bind_as(net: &Net, local: SocketAddr, families: Families) -> Result<Self, Error> {
+    /// As [`Self::bind`], together with other sockets that are bound so: what is for a group, or for
+    /// all, each of them gets. Those of other programs may share a group's address only.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn bind_shared(net: &Net, local: SocketAddr) -> Result<Self, Error> {
+        Self::bind_as(net, local, Families::Own, true).await
+    }
+
+    async fn bind_as(
+        net: &Net,
+        local: SocketAddr,
+        families: Families,
+        shares: bool,
+    ) -> Result<Self, Error> {
         let socket = net
             .call(SocketCreate {
                 kind: SocketKind::Datagram,
@@ -101,6 +115,10 @@ impl UdpSocket {
             error: Cell::new(None),
         });
         families.choose(net, socket).await?;
+        if shares {
+            net.set_option(socket, SocketOption::ReuseAddress, 1)
+                .await?;
+        }
         let local = net.call_on(socket, Bind { socket, local }).await?.local;
         shared.post()?;
         if shared.rooms.borrow().len() < ROOMS {
@@ -134,6 +152,61 @@ impl UdpSocket {
         let Shared { net, socket, .. } = &*self.shared;
         net.set_option(*socket, SocketOption::Broadcast, on.into())
             .await
+    }
+
+    /// Changes which datagrams to a group are heard, of those that come by the interface of this
+    /// number; 0: that of the socket's option, or by which packets to the group leave. The group is
+    /// left with the socket.
+    ///
+    /// # Errors
+    /// `Other(Exists)` or `Other(NotFound)` for what is so already, `Other(BadState)` where named
+    /// sources are heard and others are to be blocked, or the other way round, `Other(BadAddress)`,
+    /// `Other(Limit)`.
+    pub async fn group(
+        &self,
+        group: IpAddr,
+        wish: GroupWish,
+        source: Option<IpAddr>,
+        interface: u32,
+    ) -> Result<(), Error> {
+        let Shared { net, socket, .. } = &*self.shared;
+        let request = Group {
+            socket: *socket,
+            wish,
+            body: GroupBody {
+                group: Address::from_ip(group),
+                source: source.map_or(Address::NONE, Address::from_ip),
+                interface: interface.into(),
+                reserved: 0.into(),
+            },
+        };
+        net.call_on(*socket, request).await.map(drop)
+    }
+
+    /// Hears everybody in a group from now on.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn join(&self, group: IpAddr) -> Result<(), Error> {
+        self.group(group, GroupWish::Join, None, 0).await
+    }
+
+    /// Hears nobody in it any more.
+    ///
+    /// # Errors
+    /// As [`Self::group`].
+    pub async fn leave(&self, group: IpAddr) -> Result<(), Error> {
+        self.group(group, GroupWish::Leave, None, 0).await
+    }
+
+    /// Sets an option, such as how far what is sent to groups goes.
+    ///
+    /// # Errors
+    /// `Other(BadAddress)` for a value that is not possible, `Other(BadState)` for an option that
+    /// datagram sockets do not have.
+    pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        let Shared { net, socket, .. } = &*self.shared;
+        net.set_option(*socket, option, value).await
     }
 
     /// Sends a datagram: it leaves by itself. Waits while too many are on their way. Why one did not

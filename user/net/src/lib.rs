@@ -52,6 +52,6 @@ pub use families::Family;
 pub use listener::TcpListener;
 pub use net::{ARENA_BYTES, Net, SERVICE, within};
 pub use poller::{Key, Pollable, Poller, Ready, Registration};
-pub use protocol::{self, Code, PingOutcome, RecordKind, Side, SocketOption};
+pub use protocol::{self, Code, GroupWish, PingOutcome, RecordKind, Side, SocketOption};
 pub use query::{Answer, Events, PingOptions, PingReply};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

@@ -1,6 +1,6 @@
 //! What the command line asks for.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 
 /// How the program is called.
 pub const USAGE: &str =
@@ -10,7 +10,9 @@ pub const USAGE: &str =
        net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER]
        net neigh add ADDRESS MAC
        net neigh del ADDRESS
-tables: addr route neigh sockets stats drops lease links";
+       net group hear GROUP PORT [from SOURCE] [not SOURCE] [count NUMBER]
+       net group say  GROUP PORT TEXT [hops NUMBER]
+tables: addr route neigh group sockets stats drops lease links";
 
 /// A network: address and prefix length in bits.
 pub type Network = (IpAddr, u8);
@@ -26,6 +28,19 @@ pub struct Route {
     pub metric: u32,
 }
 
+/// What is to be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ear {
+    /// The group and the port.
+    pub group: SocketAddr,
+    /// Only this source.
+    pub only: Option<IpAddr>,
+    /// All but this source.
+    pub never: Option<IpAddr>,
+    /// How many datagrams.
+    pub count: u32,
+}
+
 /// Whether something comes or goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -37,7 +52,7 @@ pub enum Change {
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Command<'a> {
     /// Shows how the machine is on the network.
     Summary,
     /// Shows the interfaces and their traffic.
@@ -66,15 +81,21 @@ pub enum Command {
     AddNeighbour(IpAddr, [u8; 6]),
     /// Forgets a neighbour.
     DeleteNeighbour(IpAddr),
+    /// Shows the groups that are listened to.
+    Groups,
+    /// Listens to a group and shows what comes.
+    Hear(Ear),
+    /// Says something to a group, which so many routers may pass on, and one more.
+    Say(SocketAddr, &'a str, u8),
 }
 
-impl Command {
+impl<'a> Command<'a> {
     /// Reads the arguments.
     ///
     /// # Errors
     ///
     /// What is wrong with them, for people.
-    pub fn parse<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+    pub fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
         let table = words.next();
         let command = match (table, words.next()) {
             (None, _) => Self::Summary,
@@ -96,6 +117,9 @@ impl Command {
             }
             (Some("neigh"), Some("del")) => Self::DeleteNeighbour(address(words.next())?),
             (Some("neigh"), Some(_)) => return Err("add or del?"),
+            (Some("group"), Some("hear")) => Self::Hear(Ear::parse(&mut words)?),
+            (Some("group"), Some("say")) => Self::parse_say(&mut words)?,
+            (Some("group"), Some(_)) => return Err("hear or say?"),
             _ => return Err("that table cannot be changed"),
         };
         if words.next().is_some() {
@@ -105,18 +129,53 @@ impl Command {
         }
     }
 
+    fn parse_say(words: &mut impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+        let group = group(words)?;
+        let text = words.next().ok_or("what?")?;
+        let hops = match words.next() {
+            None => 1,
+            Some("hops") => number(words.next())?,
+            Some(_) => return Err("hops?"),
+        };
+        Ok(Self::Say(group, text, hops))
+    }
+
     fn show(table: &str) -> Option<Self> {
         Some(match table {
             "links" => Self::Links,
             "addr" => Self::Addresses,
             "route" => Self::Routes,
             "neigh" => Self::Neighbours,
+            "group" => Self::Groups,
             "sockets" => Self::Sockets,
             "stats" => Self::Statistics,
             "drops" => Self::Drops,
             "lease" => Self::Lease,
             _ => return None,
         })
+    }
+}
+
+impl Ear {
+    fn parse<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
+        let mut ear = Self {
+            group: group(words)?,
+            only: None,
+            never: None,
+            count: u32::MAX,
+        };
+        while let Some(word) = words.next() {
+            match word {
+                "from" => ear.only = Some(address(words.next())?),
+                "not" => ear.never = Some(address(words.next())?),
+                "count" => ear.count = number(words.next())?,
+                _ => return Err("from, not or count?"),
+            }
+        }
+        match (ear.only, ear.never) {
+            (Some(_), Some(_)) => Err("from or not, but not both"),
+            _ => Ok(ear),
+        }
     }
 }
 
@@ -161,6 +220,19 @@ fn address(word: Option<&str>) -> Result<IpAddr, &'static str> {
         .map_err(|_| "that is not an address")
 }
 
+fn number<T: core::str::FromStr>(word: Option<&str>) -> Result<T, &'static str> {
+    let number = word.and_then(|text| text.parse().ok());
+    number.ok_or("that takes a number")
+}
+
+fn group<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<SocketAddr, &'static str> {
+    let group = address(words.next())?;
+    if !group.is_multicast() {
+        return Err("that is no group");
+    }
+    Ok(SocketAddr::new(group, number(words.next())?))
+}
+
 fn network(text: &str) -> Result<Network, &'static str> {
     let (ip, bits) = text
         .split_once('/')
@@ -190,9 +262,9 @@ fn mac(text: &str) -> Result<[u8; 6], &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Change, Command, Route};
+    use super::{Change, Command, Ear, Route};
 
-    fn parse(line: &str) -> Result<Command, &'static str> {
+    fn parse(line: &str) -> Result<Command<'_>, &'static str> {
         Command::parse(line.split_whitespace())
     }
 
@@ -203,6 +275,7 @@ mod tests {
             ("addr", Command::Addresses),
             ("route", Command::Routes),
             ("neigh", Command::Neighbours),
+            ("group", Command::Groups),
             ("sockets", Command::Sockets),
             ("sockets -v", Command::Connections),
             ("stats", Command::Statistics),
@@ -253,6 +326,25 @@ mod tests {
     }
 
     #[test]
+    fn groups_are_heard_and_spoken_to() {
+        let ear = Ear {
+            group: "239.1.2.3:9".parse().unwrap(),
+            only: Some("10.0.0.1".parse().unwrap()),
+            never: None,
+            count: 2,
+        };
+        let heard = parse("group hear 239.1.2.3 9 from 10.0.0.1 count 2");
+        assert_eq!(heard, Ok(Command::Hear(ear)));
+        let group = "[ff02::9]:9".parse().unwrap();
+        assert_eq!(
+            parse("group say ff02::9 9 hi"),
+            Ok(Command::Say(group, "hi", 1))
+        );
+        let far = parse("group say ff02::9 9 hi hops 7");
+        assert_eq!(far, Ok(Command::Say(group, "hi", 7)));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for line in [
             "x",
@@ -274,6 +366,14 @@ mod tests {
             "neigh del",
             "stats add",
             "sockets -x",
+            "group x",
+            "group hear 10.0.0.1 9",
+            "group hear 239.1.2.3",
+            "group hear 239.1.2.3 9 from",
+            "group hear 239.1.2.3 9 from 10.0.0.1 not 10.0.0.2",
+            "group say 239.1.2.3 9",
+            "group say 239.1.2.3 9 x hops 256",
+            "group say 239.1.2.3 9 x y",
             "sockets -v -v",
             "lease x",
         ] {

@@ -6,16 +6,18 @@
 extern crate alloc;
 
 mod command;
+mod groups;
 mod rows;
 
+use alloc::string::String;
 use core::net::IpAddr;
 
 use net::{
     Error, Net,
     protocol::{
         Address, AddressAdd, AddressBody, AddressDelete, Addresses, Connections, Counters, Drops,
-        Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd, RouteBody,
-        RouteDelete, Routes, Sockets, link, text_of,
+        Groups, Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd,
+        RouteBody, RouteDelete, Routes, Sockets, Table, link, text_of,
     },
 };
 use rt::println;
@@ -42,46 +44,21 @@ pub fn run(env: rt::Env) -> i32 {
     }
 }
 
-async fn perform(net: &Net, command: Command) -> Result<(), Error> {
+async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
     match command {
         Command::Summary => summary(net).await?,
-        Command::Links => {
-            net.table::<Interfaces>()
-                .await?
-                .iter()
-                .for_each(|row| println!("{}", rows::link(row)));
-        }
-        Command::Addresses => {
-            net.table::<Addresses>()
-                .await?
-                .iter()
-                .for_each(|row| println!("{}", rows::address(row)));
-        }
-        Command::Routes => {
-            net.table::<Routes>()
-                .await?
-                .iter()
-                .for_each(|row| println!("{}", rows::route(row)));
-        }
-        Command::Neighbours => {
-            let neighbours = net.table::<Neighbours>().await?;
-            neighbours
-                .iter()
-                .for_each(|row| println!("{}", rows::neighbour(row)));
-        }
+        Command::Links => show::<Interfaces>(net, rows::link).await?,
+        Command::Addresses => show::<Addresses>(net, rows::address).await?,
+        Command::Routes => show::<Routes>(net, rows::route).await?,
+        Command::Neighbours => show::<Neighbours>(net, rows::neighbour).await?,
+        Command::Groups => show::<Groups>(net, rows::group).await?,
+        Command::Hear(ear) => groups::hear(net, ear).await?,
+        Command::Say(group, text, hops) => groups::say(net, group, text, hops).await?,
         Command::Sockets => {
             println!("{}", rows::SOCKETS_HEAD);
-            net.table::<Sockets>()
-                .await?
-                .iter()
-                .for_each(|row| println!("{}", rows::socket(row)));
+            show::<Sockets>(net, rows::socket).await?;
         }
-        Command::Connections => {
-            net.table::<Connections>()
-                .await?
-                .iter()
-                .for_each(|row| println!("{}", rows::connection(row)));
-        }
+        Command::Connections => show::<Connections>(net, rows::connection).await?,
         Command::Statistics => statistics(net).await?,
         Command::Drops => {
             let drops = net.table::<Drops>().await?;
@@ -113,6 +90,13 @@ async fn perform(net: &Net, command: Command) -> Result<(), Error> {
             .await?;
         }
     }
+    Ok(())
+}
+
+/// Shows a table, a line for each row.
+async fn show<T: Table>(net: &Net, line: impl Fn(&T::Row) -> String) -> Result<(), Error> {
+    let rows = net.table::<T>().await?;
+    rows.iter().for_each(|row| println!("{}", line(row)));
     Ok(())
 }
 

@@ -4,8 +4,9 @@ use alloc::{format, string::String, vec::Vec};
 use core::net::{IpAddr, SocketAddr};
 
 use net::protocol::{
-    Address, AddressRow, ConnectionRow, CounterRow, InterfaceRow, NeighbourRow, NeighbourState,
-    OFFLOADS, RouteRow, SocketKind, SocketRow, Source, State, Word, agreed, text_of,
+    Address, AddressRow, ConnectionRow, CounterRow, GroupRow, InterfaceRow, NeighbourRow,
+    NeighbourState, OFFLOADS, RouteRow, SocketKind, SocketRow, Source, State, Word, agreed,
+    text_of,
 };
 
 /// What the network device does for the stack.
@@ -98,6 +99,27 @@ pub fn neighbour(row: &NeighbourRow) -> String {
         ip(&row.address),
         row.interface,
         row.age
+    )
+}
+
+/// A group that is listened to.
+pub fn group(row: &GroupRow) -> String {
+    let protocol = match row.group.ip() {
+        Some(IpAddr::V4(_)) => "igmp",
+        _ => "mld",
+    };
+    let from = match (row.excludes, row.sources.get()) {
+        (0, sources) => format!("from {sources}"),
+        (_, 0) => String::from("from all"),
+        (_, sources) => format!("from all but {sources}"),
+    };
+    let own = if row.own == 1 { " own" } else { "" };
+    format!(
+        "{}: {} {from} sockets {}{own} {protocol} {}",
+        row.interface,
+        ip(&row.group),
+        row.sockets,
+        row.version
     )
 }
 

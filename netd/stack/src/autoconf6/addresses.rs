@@ -14,6 +14,7 @@ use ::tcp::Instant;
 use core::net::Ipv6Addr;
 use core::time::Duration;
 use wire::Cidr6;
+use wire::ipv6::solicited_node;
 
 /// How often others are asked (RFC 4862 section 5.1, DupAddrDetectTransmits).
 const PROBES: u8 = 1;
@@ -117,6 +118,9 @@ impl Stack {
         own.probes = PROBES;
         own.next_probe = Some(now);
         self.configuration_changed();
+        // RFC 4862 section 5.4.2: before others are asked, so that the question of who asks for it at
+        // the same time is heard.
+        self.listen_by_itself(id, solicited_node(address), true, now);
     }
 
     /// All addresses are asked about again: the link may be another (RFC 4862 section 5.4).
@@ -167,9 +171,14 @@ impl Stack {
         }
         own.next_probe = None;
         own.nonce = None;
+        let was_tentative = own.state == AddressState::Tentative;
         own.state = AddressState::Preferred;
         self.configuration_changed();
         if address.is_unicast_link_local() {
+            if was_tentative {
+                // RFC 3590 section 4: not all believe what nobody says.
+                self.tell_groups_again::<Ipv6Addr>(id, now);
+            }
             self.solicit_soon(id, now);
         }
     }
@@ -213,8 +222,18 @@ impl Stack {
             return false;
         }
         self.configuration_changed();
+        self.leave_solicited(id, address, now);
         self.address_lost(address, now);
         true
+    }
+
+    /// An address is not ours: nor is its group, unless another of ours has the same.
+    fn leave_solicited(&mut self, id: InterfaceId, address: Ipv6Addr, now: Instant) {
+        let group = solicited_node(address);
+        let interface = self.interfaces.get(id.index());
+        if interface.is_some_and(|it| !it.six.is_in(group)) {
+            self.listen_by_itself(id, group, false, now);
+        }
     }
 
     /// Somebody else has an address that was not proven: it is not used, and another is made in its
@@ -229,6 +248,7 @@ impl Stack {
         own.next_probe = None;
         let own = *own;
         self.configuration_changed();
+        self.leave_solicited(id, address, now);
         self.address_lost(address, now);
         if own.origin == Origin::Dhcp {
             return self.leased_is_anothers(id, address, now);

@@ -5,7 +5,7 @@
 //! each time, and is told what came back. Sans-IO; nothing is allocated after construction.
 //!
 //! *Spec*: RFC 1035 section 7; RFC 2181 section 5; RFC 2308 (negative answers); RFC 5452 (forged
-//! answers); RFC 6761 (special names); RFC 6891 (EDNS(0)); RFC 7766 (TCP).
+//! answers); RFC 6761 (special names); RFC 6762 section 5.1 (names of the link); RFC 6891 (EDNS(0)); RFC 7766 (TCP).
 //!
 //! *Invariants*: every lookup that is accepted ends in exactly one [`Work::Done`] or in a
 //! `cancel`; questions never wait for each other; one name is asked for once at a time.
@@ -14,6 +14,7 @@ mod answer;
 mod cache;
 mod health;
 mod local;
+pub(crate) mod multicast;
 mod query;
 mod resolver;
 #[cfg(test)]

@@ -21,6 +21,8 @@ const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
 
 /// Each server is asked so many times, in turns.
 const ROUNDS: u8 = 3;
+/// All hosts of a link are asked so many times.
+const LINK_ROUNDS: u8 = 2;
 /// The wait for an answer in the first round; it doubles from round to round.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The wait for an answer over TCP, connection included.
@@ -118,6 +120,20 @@ impl Query {
         }
     }
 
+    /// Whether all hosts of the link are asked, and not a server.
+    pub(super) fn asks_link(&self) -> bool {
+        self.server.ip().is_multicast()
+    }
+
+    /// Whether an answer may come from there.
+    pub(super) fn may_answer(&self, from: SocketAddr) -> bool {
+        match self.asks_link() {
+            // RFC 6762 section 6.7: whoever has the name, by the port of all who answer.
+            true => from.port() == self.server.port(),
+            false => from == self.server,
+        }
+    }
+
     /// Whether this is the same question to the same servers, still unanswered.
     pub(super) fn is_same(
         &self,
@@ -156,6 +172,9 @@ impl Query {
         self.tried = 0;
         if have_all_failed {
             self.end(Outcome::ServerFailed, 0, None);
+        } else if self.asks_link() && self.round >= LINK_ROUNDS {
+            // Nobody says that he has it.
+            self.end(Outcome::NoSuchName, 0, None);
         } else if self.round >= ROUNDS || now >= self.gives_up {
             self.end(Outcome::TimedOut, 0, None);
         } else {
@@ -223,10 +242,20 @@ impl Query {
     pub(super) fn emit(&mut self, rng: &mut Rng, into: &mut [u8]) -> Result<usize, NoRoom> {
         // RFC 5452 section 9.2: all 16 bits at random. The case of the letters adds more bits.
         self.id = rng.u16();
-        self.case = if self.keeps_case { rng.u64() } else { 0 };
-        let mut builder = Builder::new(into, Header::query(self.id))?;
+        let asks_link = self.asks_link();
+        self.case = if self.keeps_case && !asks_link {
+            rng.u64()
+        } else {
+            0
+        };
+        let header = Header {
+            // RFC 6762 section 18.6: there is nobody to do all the work.
+            recursion_desired: !asks_link,
+            ..Header::query(self.id)
+        };
+        let mut builder = Builder::new(into, header)?;
         builder.question(&self.question())?;
-        if !self.is_plain {
+        if !self.is_plain && !asks_link {
             let edns = Edns {
                 payload_size: UDP_PAYLOAD,
                 extended_code: 0,
@@ -267,7 +296,7 @@ impl Query {
         let asked = self.question();
         match message.question() {
             Some(question) if question != asked => return Err(Drop::DnsUnexpected),
-            Some(question) if !question.name.is_identical(&asked.name) => {
+            Some(question) if !self.asks_link() && !question.name.is_identical(&asked.name) => {
                 // Right but for the case of its letters: the server does not keep it, or
                 // somebody guesses well. Ask again, which needs another good guess.
                 if !self.keeps_case {
@@ -282,7 +311,7 @@ impl Query {
             None => return Err(Drop::DnsUnexpected),
             Some(_) => {}
         }
-        if message.header.truncated && self.transport == Transport::Udp {
+        if message.header.truncated && self.transport == Transport::Udp && !self.asks_link() {
             health.answered(self.server);
             self.wake = Instant::FAR_FUTURE;
             self.next = Next::AskTcp;

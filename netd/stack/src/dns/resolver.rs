@@ -311,11 +311,16 @@ impl Resolver {
         now: Instant,
     ) -> Result<(), Drop> {
         match Self::waiting(&mut self.queries, query) {
-            Some(query) if query.transport == Transport::Udp && query.server() == from => {
+            Some(query) if query.transport == Transport::Udp && query.may_answer(from) => {
                 query.input(payload, Extent::Whole, &mut self.health, now)
             }
             _ => Err(Drop::DnsUnexpected),
         }
+    }
+
+    /// Whether the question is one to all hosts of the link: only they may answer.
+    pub(crate) fn asks_link(&self, QueryId(place): QueryId) -> bool {
+        self.query(place).is_some_and(Query::asks_link)
     }
 
     /// Bytes came over the question's connection.

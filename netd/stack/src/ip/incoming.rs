@@ -15,6 +15,8 @@ pub(crate) enum LinkScope {
     Own,
     /// Everybody, or a group.
     Group,
+    /// None: it is a copy of what we have sent to a group.
+    Looped,
 }
 
 /// A packet past the network layer's checks.

@@ -83,6 +83,28 @@ impl Stack {
         })
     }
 
+    /// The way to a group by an interface that the caller has chosen.
+    pub(crate) fn group_path<A: Family>(
+        &self,
+        to: A,
+        bound: Option<A>,
+        id: InterfaceId,
+    ) -> Option<Path<A>> {
+        let interface = self.interfaces.get(id.index());
+        let interface = interface.filter(|it| it.medium == Medium::Ethernet && it.up)?;
+        if !A::takes_part(interface) || !to.may_leave() {
+            return None;
+        }
+        Some(Path {
+            interface: id,
+            next_hop: to,
+            source: bound.or_else(|| A::source_for(interface, to, to))?,
+            mtu: A::mtu(interface),
+            shared: true,
+            version: self.net::<A>().routes.version(),
+        })
+    }
+
     /// Whether the address is ours, on whichever interface.
     pub(crate) fn is_own<A: Family>(&self, address: A) -> bool {
         address.is_inside()
@@ -345,12 +367,15 @@ impl Stack {
         );
         let mut frame = core::mem::take(&mut self.spare_frame);
         for _ in 0..BURST {
+            let mut looped = None;
             let sent = if own.0 > 0 {
                 own.0 -= 1;
+                looped = self.looped_by::<Ipv4Addr>();
                 let sent = self.write_packet::<Ipv4Addr>(InterfaceId::LOOPBACK, &mut frame, now);
                 sent.map(|len| (len, EtherType::IPV4))
             } else if own.1 > 0 {
                 own.1 -= 1;
+                looped = self.looped_by::<Ipv6Addr>();
                 let sent = self.write_packet::<Ipv6Addr>(InterfaceId::LOOPBACK, &mut frame, now);
                 sent.map(|len| (len, EtherType::IPV6))
             } else {
@@ -368,14 +393,17 @@ impl Stack {
             }
             let end = ethernet::HEADER_LEN.saturating_add(len);
             let packet = frame.get(ethernet::HEADER_LEN..end).unwrap_or(&[]);
-            let id = InterfaceId::LOOPBACK;
             let packet = (packet, Rest::NONE);
-            let result = if ethertype == EtherType::IPV6 {
-                self.v6_input(id, LinkScope::Own, packet, true, memory, now)
-            } else {
-                self.v4_input(id, LinkScope::Own, packet, true, memory, now)
+            let (id, scope) = match looped {
+                Some(id) => (id, LinkScope::Looped),
+                None => (InterfaceId::LOOPBACK, LinkScope::Own),
             };
-            self.account(id, result);
+            let result = if ethertype == EtherType::IPV6 {
+                self.v6_input(id, scope, packet, true, memory, now)
+            } else {
+                self.v4_input(id, scope, packet, true, memory, now)
+            };
+            self.account(InterfaceId::LOOPBACK, result);
         }
         self.spare_frame = frame;
     }

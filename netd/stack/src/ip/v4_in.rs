@@ -51,13 +51,14 @@ impl Stack {
             payload: packet.payload,
             rest: packet.rest,
             bytes: packet.bytes,
-            scope: scope?,
+            scope: scope.or_else(|reason| self.v4_admit_nameless(id, header, reason))?,
             trusted,
         };
         match header.protocol {
             Protocol::TCP => return self.tcp_input(&incoming, memory, now),
             Protocol::UDP => self.udp_input(&incoming, memory, now)?,
             Protocol::ICMP => self.icmp_input(&incoming, now)?,
+            Protocol::IGMP => self.igmp_input(id, &packet, now)?,
             _ => {
                 // RFC 1122 3.2.2.1: protocol unreachable.
                 self.icmp_error(&incoming, Problem::ProtocolUnreachable, now);
@@ -165,6 +166,9 @@ impl Stack {
         (source, destination): (Ipv4Addr, Ipv4Addr),
     ) -> Result<Scope, Drop> {
         let interface = self.interfaces.get(id.index()).ok_or(Drop::Ipv4NotForUs)?;
+        if link == LinkScope::Looped {
+            return interface.hears(destination);
+        }
         if interface.medium == Medium::Loopback {
             // What we send to ourselves has passed our own checks; it is for any address of ours.
             return match self.is_own(destination) {
@@ -189,11 +193,28 @@ impl Stack {
             (Scope::Other, _) => Err(Drop::Ipv4NotForUs),
             // RFC 1122 3.3.6: a link broadcast that is not one for IP is silently discarded.
             (Scope::Own, LinkScope::Group) => Err(Drop::Ipv4NotForUs),
-            // All hosts is the only group that is joined.
-            (Scope::Multicast, _) if destination != Ipv4Addr::new(224, 0, 0, 1) => {
-                Err(Drop::Ipv4NotForUs)
-            }
+            (Scope::Multicast, _) => interface.hears(destination),
             (scope, _) => Ok(scope),
+        }
+    }
+
+    /// Routers and switches that have no address ask about groups as nobody (RFC 4541 section 2.1.1):
+    /// that alone is heard, of what was refused for its source.
+    #[cold]
+    fn v4_admit_nameless(
+        &self,
+        id: InterfaceId,
+        header: &ipv4::Header,
+        reason: Drop,
+    ) -> Result<Scope, Drop> {
+        let interface = self.interfaces.get(id.index()).ok_or(reason)?;
+        let is_question = header.source.is_unspecified() && header.protocol == Protocol::IGMP;
+        if !is_question || interface.medium != Medium::Ethernet || reason != Drop::Ipv4Source {
+            return Err(reason);
+        }
+        match header.destination.is_multicast() {
+            true => interface.hears(header.destination),
+            false => Err(reason),
         }
     }
 }

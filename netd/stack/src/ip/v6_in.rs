@@ -191,6 +191,9 @@ impl Stack {
         (source, destination): (Ipv6Addr, Ipv6Addr),
     ) -> Result<Scope, Drop> {
         let interface = self.interfaces.get(id.index()).ok_or(Drop::Ipv6NotForUs)?;
+        if link == LinkScope::Looped {
+            return interface.hears(destination);
+        }
         if interface.medium == Medium::Loopback {
             // What we send to ourselves has passed our own checks; it is for any address of ours.
             return match self.is_own(destination) {
@@ -213,10 +216,10 @@ impl Stack {
             return Err(Drop::Ipv6Source);
         }
         if destination.is_multicast() {
-            return if six.is_in(destination) {
-                Ok(Scope::Multicast)
-            } else {
-                Err(Drop::Ipv6NotForUs)
+            // Its own groups are heard even if there was no place for them.
+            return match six.is_in(destination) {
+                true => Ok(Scope::Multicast),
+                false => interface.hears(destination),
             };
         }
         // An address is its interface's: what is for another's did not come from here by itself. And

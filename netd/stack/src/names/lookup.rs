@@ -5,6 +5,7 @@
 
 use crate::actors::Actor;
 use crate::config::{Config, DNS_PORT, NAME_SERVERS};
+use crate::dns::multicast;
 use crate::dns::{Answer, Ask, Kind, Limits, Lookup as Begun, Outcome, Refusal, Resolver};
 use crate::error::{CancelError, ResolveError, SocketError};
 use crate::event::{EventKind, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
@@ -71,10 +72,11 @@ impl Stack {
             AddressKind::V4 => Kind::A,
             AddressKind::V6 => Kind::Aaaa,
         };
-        // Who names a server wants to know what that one says of just this name.
+        // Who names a server wants to know what that one says of just this name; and what the link
+        // knows is nowhere else.
         let mut search = match lookup.server {
-            None => Search::new(lookup.name),
-            Some(_) => None,
+            None if !multicast::is_of_link(lookup.name) => Search::new(lookup.name),
+            _ => None,
         };
         let candidate = search.as_mut().and_then(|it| self.next_candidate(it));
         let waiting = Waiting {
@@ -127,6 +129,11 @@ impl Stack {
                 };
                 if let Some(place) = servers.first_mut() {
                     *place = SocketAddr::new(server.ip().to_canonical(), port);
+                }
+            }
+            None if multicast::is_of_link(name) => {
+                for (place, server) in servers.iter_mut().zip(multicast::ALL) {
+                    *place = server;
                 }
             }
             None => {

@@ -162,7 +162,8 @@ impl Stack {
         let any = A::UNSPECIFIED;
         let (bound, shard) = (self.udp.ports.of::<A>(), self.config.shard);
         let port = bindings::ephemeral(&mut self.rng, |port| {
-            shard.is_none_or(|shard| shard.has_port(port)) && !bound.is_taken(any, port, |_| false)
+            shard.is_none_or(|shard| shard.has_port(port))
+                && !bound.is_taken(any, port, |_, _| false)
         })?;
         let bound = self.udp.ports.of_mut();
         if !bound.insert(path.source, port, false, PortHolder::Query(query.0)) {
@@ -180,7 +181,13 @@ impl Stack {
             pseudo,
             payload: wire::sum(question),
         };
-        let header = self.header(&path, to.0, Protocol::UDP, self.config.ttl);
+        // RFC 6762 section 11: as far as all packets of it.
+        let hops = if path.shared {
+            u8::MAX
+        } else {
+            self.config.ttl
+        };
+        let header = self.header(&path, to.0, Protocol::UDP, hops);
         let owner = Owner::Resolver(query.0);
         let queued = self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, |space| {
             let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
@@ -381,14 +388,18 @@ impl Stack {
         self.run_names(now);
     }
 
-    /// A datagram came to a question's port.
+    /// A datagram came to a question's port, from a neighbour or not.
     pub(crate) fn dns_input(
         &mut self,
         query: u16,
-        from: SocketAddr,
+        (from, is_beside): (SocketAddr, bool),
         payload: &[u8],
         now: Instant,
     ) -> Result<(), Drop> {
+        // RFC 6762 section 11: what the link knows is believed of neighbours only.
+        if !is_beside && self.names.resolver.asks_link(QueryId(query)) {
+            return Err(Drop::DnsUnexpected);
+        }
         let result = self
             .names
             .resolver

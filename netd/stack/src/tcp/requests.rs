@@ -45,17 +45,18 @@ impl Stack {
         let options = self.clients.option_sets.get(entry.options);
         let shares = options.reuse_address;
         let clients = &self.clients;
+        // Two of the very same address could not be told apart: no sharing there.
         let may_share = |other: SocketId| shares && clients.socket(client, other).is_ok();
         let tables = &mut self.tcp.tables;
         let (at4, at6) = (&mut tables.v4.bindings, &mut tables.v6.bindings);
         // A port of one's own is nobody else's at any address.
         let is_used = |port: u16| {
-            v4.is_some_and(|_| at4.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false))
-                || v6.is_some_and(|_| at6.is_taken(Ipv6Addr::UNSPECIFIED, port, |_| false))
+            v4.is_some_and(|_| at4.is_taken(Ipv4Addr::UNSPECIFIED, port, |_, _| false))
+                || v6.is_some_and(|_| at6.is_taken(Ipv6Addr::UNSPECIFIED, port, |_, _| false))
         };
         let is_taken = |port: u16| {
-            v4.is_some_and(|v4| at4.is_taken(v4, port, may_share))
-                || v6.is_some_and(|v6| at6.is_taken(v6, port, may_share))
+            v4.is_some_and(|v4| at4.is_taken(v4, port, |it, at| at != v4 && may_share(it)))
+                || v6.is_some_and(|v6| at6.is_taken(v6, port, |it, at| at != v6 && may_share(it)))
         };
         let port = match port {
             0 => bindings::ephemeral(&mut self.rng, |port| !is_used(port))
@@ -123,7 +124,7 @@ impl Stack {
             Some(_) => return Err(ConnectError::AddressInUse),
             // RFC 6056: random, and free for this very peer (not for all peers: ports are few).
             None => bindings::ephemeral(&mut self.rng, |port| {
-                free(port) && !bindings.is_taken(any, port, |_| false)
+                free(port) && !bindings.is_taken(any, port, |_, _| false)
             })
             .ok_or(ConnectError::NoFreePort)?,
         };

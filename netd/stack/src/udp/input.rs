@@ -30,6 +30,9 @@ impl Stack {
     ) -> Result<(), Drop> {
         let check: Check = incoming.check();
         let datagram = udp::Datagram::parse(incoming.payload, check, A::NO_CHECKSUM)?;
+        if incoming.scope != Scope::Own {
+            return self.udp_input_for_many(incoming, &datagram, memory);
+        }
         let from = (incoming.source(), datagram.header.src_port);
         let to = incoming.destination();
         match self.udp.ports.of().find(to, datagram.header.dst_port) {
@@ -37,7 +40,10 @@ impl Stack {
                 self.udp_deliver(index, from, incoming.scope, datagram.payload, memory)
             }
             Some(Holder::Query(query)) => {
-                self.dns_input(query, from.0.end(from.1), datagram.payload, now)
+                let interface = self.interfaces.get(incoming.interface.index());
+                let is_beside = interface.is_some_and(|it| from.0.is_beside(it));
+                let from = (from.0.end(from.1), is_beside);
+                self.dns_input(query, from, datagram.payload, now)
             }
             None => {
                 // RFC 1122 4.1.3.1, RFC 4443 3.1: port unreachable.
@@ -47,7 +53,8 @@ impl Stack {
         }
     }
 
-    fn udp_deliver<A: Family, M: ClientMemory>(
+    /// Copies a datagram into its socket's room.
+    pub(crate) fn udp_deliver<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
         from: (A, u16),

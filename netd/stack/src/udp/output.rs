@@ -107,7 +107,7 @@ impl Stack {
         let id = turn.link;
         let socket = self.udp.sockets.at(index)?;
         let client = socket.client;
-        let (ttl, dscp) = (socket.options.ttl, socket.options.dscp);
+        let (mut ttl, dscp) = (socket.options.ttl, socket.options.dscp);
         let Some(port) = socket.port else {
             return self.udp_done(index, &send, None);
         };
@@ -116,6 +116,9 @@ impl Stack {
         };
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
+        }
+        if path.shared && to.0.is_group() {
+            ttl = self.udp.sockets.at(index)?.options.multicast_ttl;
         }
         let parcel = Parcel {
             client,
@@ -126,6 +129,9 @@ impl Stack {
             ttl,
             dscp,
         };
+        if path.shared && !self.udp_loop(index, &parcel, memory) {
+            return self.udp_done(index, None);
+        }
         let found = match id {
             InterfaceId::LOOPBACK => Found::Known(MacAddress::ZERO),
             _ => self.link_address(id, path.next_hop, now),
@@ -154,6 +160,35 @@ impl Stack {
             }
             Found::Unreachable => self.udp_done(index, &send, Some(SocketError::HostUnreachable)),
         }
+    }
+
+    /// Passes a copy of a datagram for a group back to ourselves, if it is for us and its socket wants
+    /// that (RFC 1112 section 6.1). Gives whether it leaves the host.
+    fn udp_loop<A: Family, M: ClientMemory>(
+        &mut self,
+        index: u32,
+        parcel: &Parcel<A>,
+        memory: &M,
+    ) -> bool {
+        let group = parcel.to.0;
+        let Some(socket) = self.udp.sockets.at(index).filter(|_| group.is_group()) else {
+            return true;
+        };
+        // Of one that leaves in parts, the first is not told from the whole.
+        let loops = socket.options.multicast_loop && socket.cutting.is_none();
+        if loops && self.is_for_own_members(&parcel.path, group) {
+            let queue = Self::ready_queue(InterfaceId::LOOPBACK);
+            let owner = Owner::Looped(parcel.path.interface);
+            // No host takes in what has no time to live, not even its own.
+            let copy = Parcel {
+                ttl: parcel.ttl.max(1),
+                ..*parcel
+            };
+            if self.udp_copy((queue, owner), &copy, memory) {
+                self.stats.count(Counter::GroupLooped);
+            }
+        }
+        parcel.ttl > 0
     }
 
     /// Writes a datagram into a frame, from the network header on.
@@ -318,19 +353,31 @@ impl Stack {
         neighbour: u32,
         memory: &M,
     ) {
+        let waiting = self.queue_to_wait::<A>(neighbour);
+        if self.udp_copy((waiting, Owner::Datagram(index)), parcel, memory) {
+            self.stats.count(Counter::UdpSent);
+        }
+    }
+
+    /// Copies a datagram into a packet buffer, at the end of a queue.
+    fn udp_copy<A: Family, M: ClientMemory>(
+        &mut self,
+        (queue, owner): (u32, Owner),
+        parcel: &Parcel<A>,
+        memory: &M,
+    ) -> bool {
         let Ok(len) = usize::try_from(parcel.send.length) else {
-            return;
+            return false;
         };
         let ip = self.datagram_header(parcel);
-        let waiting = self.queue_to_wait::<A>(neighbour);
-        let (owner, next_hop) = (Owner::Datagram(index), parcel.path.next_hop);
+        let next_hop = parcel.path.next_hop;
         let store = Store {
             inline: &self.inline,
             memory,
         };
         let len_with_headers = len + headers::<A>();
         let packets = &mut self.nets.of_mut::<A>().packets;
-        let queued = packets.push(waiting, len_with_headers, next_hop, owner, |bytes| {
+        let queued = packets.push(queue, len_with_headers, next_hop, owner, |bytes| {
             let (front, payload) = bytes.split_at_mut_checked(headers::<A>())?;
             let (client, source) = (Some(parcel.client), parcel.send.source);
             let sum = store.copy(client, source, 0, payload, true)?;
@@ -343,11 +390,11 @@ impl Stack {
             A::emit(&ip, &mut room, len + udp::HEADER_LEN).ok()
         });
         if queued.is_some() {
-            self.stats.count(Counter::UdpSent);
             self.stats.count(Counter::PacketsBuffered);
         } else {
             self.stats.drop_sent(Drop::NoBuffer);
         }
+        queued.is_some()
     }
 
     /// The socket's first send is over: with an error, or as well as datagrams can be.

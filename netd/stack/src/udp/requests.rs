@@ -18,6 +18,9 @@ use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use wire::{MacAddress, udp};
 
+/// Sockets that have one port together, at most: each gets a copy of what is for all.
+const SHARERS: usize = 64;
+
 /// Why a socket cannot speak in a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AnyError {
@@ -47,8 +50,9 @@ impl Stack {
             }
             SocketAddr::V6(local) => (None, Some(*local.ip())),
         };
-        self.check_local(v4)?;
-        self.check_local(v6)?;
+        // RFC 1122 4.1.3.5: one that hears a group alone is bound to it.
+        self.check_local(v4.filter(|v4| !v4.is_multicast()))?;
+        self.check_local(v6.filter(|v6| !v6.is_multicast()))?;
         self.udp_bind_sides(index, (v4, v6), local.port())
     }
 
@@ -74,25 +78,31 @@ impl Stack {
         }
         let (client, shares) = (socket.client, socket.options.reuse_address);
         let sockets = &self.udp.sockets;
-        // Sharing is for sockets of one client: nobody takes datagrams from another.
-        let may_share = |holder: Holder| match holder {
+        // Sharing is for sockets of one client: nobody takes datagrams from another. What is for a
+        // group all get who listen.
+        let is_for_group =
+            v4.is_none_or(|v4| v4.is_multicast()) && v6.is_none_or(|v6| v6.is_multicast());
+        let may_share = |holder: Holder, is_at_group: bool| match holder {
             Holder::Socket(other) => {
-                shares
-                    && sockets
-                        .at(other)
-                        .is_some_and(|other| other.client == client)
+                let other = sockets.at(other);
+                let is_own = other.is_some_and(|other| other.client == client);
+                shares && (is_own || is_for_group || is_at_group)
             }
             Holder::Query(_) => false,
         };
         let (ports, shard) = (&self.udp.ports, self.config.shard);
         // A port of one's own is nobody else's at any address.
         let is_used = |port: u16| {
-            v4.is_some_and(|_| ports.v4.is_taken(Ipv4Addr::UNSPECIFIED, port, |_| false))
-                || v6.is_some_and(|_| ports.v6.is_taken(Ipv6Addr::UNSPECIFIED, port, |_| false))
+            v4.is_some_and(|_| ports.v4.count(port) > 0)
+                || v6.is_some_and(|_| ports.v6.count(port) > 0)
         };
         let is_taken = |port: u16| {
-            v4.is_some_and(|v4| ports.v4.is_taken(v4, port, may_share))
-                || v6.is_some_and(|v6| ports.v6.is_taken(v6, port, may_share))
+            let is_full = ports.v4.count(port).max(ports.v6.count(port)) >= SHARERS;
+            let may4 = |holder, at: Ipv4Addr| may_share(holder, at.is_multicast());
+            let may6 = |holder, at: Ipv6Addr| may_share(holder, at.is_multicast());
+            is_full
+                || v4.is_some_and(|v4| ports.v4.is_taken(v4, port, may4))
+                || v6.is_some_and(|v6| ports.v6.is_taken(v6, port, may6))
         };
         let port = match port {
             0 => bindings::ephemeral(&mut self.rng, |port| {
@@ -342,7 +352,11 @@ impl Stack {
         {
             return Some(known.path);
         }
-        let path = self.path(to, bound)?;
+        let chosen = self.udp.sockets.at(index)?.options.multicast_interface;
+        let path = match chosen.filter(|_| to.is_group()) {
+            Some(chosen) => self.group_path(to, bound, chosen)?,
+            None => self.path(to, bound)?,
+        };
         let socket = self.udp.sockets.at_mut(index)?;
         A::side_mut(socket).way = Some(KnownWay { to, bound, path });
         Some(path)
@@ -386,6 +400,7 @@ impl Stack {
     pub(crate) fn udp_options(&mut self, index: u32, options: SocketOptions) {
         if let Some(socket) = self.udp.sockets.at_mut(index) {
             socket.options = options;
+            (socket.v4.way, socket.v6.way) = (None, None);
         }
     }
 

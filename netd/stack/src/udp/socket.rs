@@ -51,10 +51,11 @@ impl<A: Family> Side<A> {
         way: None,
     };
 
-    /// The one address of ours that it speaks from, if it has chosen.
+    /// The one address of ours that it speaks from, if it has chosen. A group speaks to nobody.
     #[inline]
     pub(crate) fn bound(&self) -> Option<A> {
-        self.local.filter(|local| *local != A::UNSPECIFIED)
+        let is_host = |local: &A| *local != A::UNSPECIFIED && !local.is_group();
+        self.local.filter(is_host)
     }
 }
 

@@ -8,6 +8,7 @@
 mod calls;
 pub mod craft;
 mod host;
+pub mod listeners;
 mod pair;
 pub mod sender;
 pub mod six;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use wire::ethernet::{self, EtherType, Frame};
 use wire::ipv6::{self, Content, Packet};
 use wire::ndp::{self, Item, Message, Preference, Prefix, RouterAdvertisement};
-use wire::{Check, Cidr6, Headroom, Protocol, Pseudo, Seal, icmp6};
+use wire::{Check, Cidr6, Headroom, Protocol, Pseudo, Seal, icmp6, mld};
 
 /// Everybody on the link.
 pub const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -230,6 +230,9 @@ pub fn errors(frames: &[Vec<u8>]) -> Vec<(ipv6::Header, icmp6::Header, Vec<u8>)>
         .filter_map(|(header, _, payload)| {
             let pseudo = Pseudo::v6(header.source, header.destination);
             let envelope = icmp6::Envelope::parse(payload, Check::Verify(pseudo)).ok()?;
+            if mld::is_kind(envelope.kind) {
+                return None;
+            }
             let message = icmp6::Message::parse(&envelope).ok()?;
             Some((header, message.header, message.body.to_vec()))
         })

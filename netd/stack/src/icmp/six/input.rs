@@ -16,7 +16,7 @@ use ::tcp::Instant;
 use core::net::{IpAddr, Ipv6Addr};
 use wire::icmp6::{Cause, Envelope, Header, Message, Unreachable};
 use wire::ipv6::{MIN_MTU, Whole};
-use wire::{Check, Drop, Protocol, Pseudo, ndp};
+use wire::{Check, Drop, Protocol, Pseudo, mld, ndp};
 
 /// The meaning of an error message; `None` for what is no error, or none for us.
 fn verdict(header: &Header) -> Option<Verdict> {
@@ -69,6 +69,9 @@ impl Stack {
             let has_fragment_header = whole.has_fragment_header;
             let message = ndp::Message::parse(&envelope, incoming.header, has_fragment_header)?;
             return self.ndp_input(incoming.interface, incoming, &message, now);
+        }
+        if mld::is_kind(envelope.kind) {
+            return self.mld_input(incoming, &envelope, whole, now);
         }
         // Who has no address can be told nothing, and says nothing else.
         if incoming.source().is_unspecified() {
