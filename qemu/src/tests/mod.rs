@@ -35,6 +35,7 @@ mod packets;
 mod pages;
 mod ping;
 mod programs;
+mod routers;
 mod shell;
 mod six;
 mod tables;
@@ -143,6 +144,7 @@ pub fn groups() -> Vec<Group> {
         offload::group(),
         multicast::group(),
         fragments::group(),
+        routers::group(),
         cores::group(),
         instructions::group(),
         isolation::group(),

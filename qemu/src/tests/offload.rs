@@ -49,7 +49,7 @@ pub fn inside(name: &str) -> Result<()> {
         "fragments" => super::fragments::inside(),
         "groups" => super::multicast::inside(),
         "older-groups" => super::multicast::inside_older(),
-        other => super::cores::inside(other),
+        other => super::routers::inside(other).unwrap_or_else(|| super::cores::inside(other)),
     };
     result.inspect_err(|_| {
         // The guest has ended, and its log is here.

@@ -130,7 +130,7 @@ impl Stack {
             dscp,
         };
         if path.shared && !self.udp_loop(index, &parcel, memory) {
-            return self.udp_done(index, None);
+            return self.udp_done(index, &send, None);
         }
         let found = match id {
             InterfaceId::LOOPBACK => Found::Known(MacAddress::ZERO),

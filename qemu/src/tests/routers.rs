@@ -1,0 +1,254 @@
+//! Routers and DHCP servers as they come from the distribution, on a network that carries only IPv6:
+//! behind a TAP interface in a namespace.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail, ensure};
+use regex::Regex;
+
+use super::capture::nothing_is_wrong;
+use super::{Group, no_stage, tests};
+use crate::guest::Guest;
+use crate::machine::{Card, Link, Machine, free_port, mortal};
+use crate::namespace::{self, TAP};
+use crate::peers::{Running, Scratch, find};
+
+/// Until a router's word has come and its address is proven, at worst after one lost question.
+const SOON: Duration = Duration::from_secs(30);
+/// Our address, which is the router's too.
+const US: &str = "fd00:77::1";
+/// What the guest makes of its hardware address.
+const OF_HARDWARE: &str = "fd00:77::5054:ff:fe12:3456";
+
+pub fn group() -> Group {
+    Group {
+        name: "routers",
+        stage: no_stage,
+        tests: tests![Alone:
+            an_address_is_leased_over_six,
+            a_prefix_is_deprecated_and_a_router_vanishes,
+            an_address_of_somebody_else_is_not_used,
+        ],
+    }
+}
+
+fn an_address_is_leased_over_six() -> Result<()> {
+    inside_of_namespace("dnsmasq", "leased-over-six")
+}
+
+fn a_prefix_is_deprecated_and_a_router_vanishes() -> Result<()> {
+    inside_of_namespace("radvd", "renumbered")
+}
+
+fn an_address_of_somebody_else_is_not_used() -> Result<()> {
+    inside_of_namespace("radvd", "duplicate")
+}
+
+/// Runs a test where it may make interfaces, if what it needs is there.
+fn inside_of_namespace(peer: &str, name: &str) -> Result<()> {
+    find(peer)?;
+    find("tshark")?;
+    find("dumpcap")?;
+    namespace::run_inside(&["inside", name]).map(drop)
+}
+
+/// One of the tests, by its name, inside of a namespace; `None`: none of these.
+pub(super) fn inside(name: &str) -> Option<Result<()>> {
+    Some(match name {
+        "leased-over-six" => leased(),
+        "renumbered" => renumbered(),
+        "duplicate" => duplicate(),
+        _ => return None,
+    })
+}
+
+/// A TAP interface with these addresses, of which the kernel asks nobody.
+fn make_tap(addresses: &[&str]) -> Result<()> {
+    namespace::make_tap("192.0.2.1/24")?;
+    for address in addresses {
+        let words = ["-6", "addr", "add", address, "dev", TAP, "nodad"];
+        let status = Command::new("ip").args(words).status()?;
+        ensure!(status.success(), "no address {address}");
+    }
+    Ok(())
+}
+
+/// Writes down what crosses the interface. (QEMU writes the card's headers too, which no dissector
+/// expects.)
+fn capture(into: &Path) -> Result<Running> {
+    Running::start(
+        mortal(&find("dumpcap")?.to_string_lossy())
+            .args(["-q", "-P", "-i", TAP, "-w"])
+            .arg(into)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )
+}
+
+/// A guest without IPv4.
+fn boot(words: &str) -> Result<Guest> {
+    Guest::boot(Machine {
+        cards: vec![Card::new(Link::Tap {
+            interface: TAP.into(),
+            queues: 1,
+        })],
+        append: format!("ip=none {words}"),
+        ..Machine::default()
+    })
+}
+
+/// Waits until a command of the guest shows a line like this, or shows none.
+fn await_line(guest: &mut Guest, command: &str, pattern: &str, is_wanted: bool) -> Result<()> {
+    let line = Regex::new(&format!("(?m){pattern}"))?;
+    let deadline = Instant::now() + SOON;
+    loop {
+        let text = guest.must(command)?;
+        if line.is_match(&text) == is_wanted {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{command}: {pattern:?} is not {is_wanted}:\n{text}");
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// RFC 8415 with addresses, RFC 8106 and names, against dnsmasq.
+fn leased() -> Result<()> {
+    make_tap(&[&format!("{US}/64")])?;
+    let scratch = Scratch::new("leases")?;
+    let seen = scratch.path().join("leased.pcap");
+    let _capture = capture(&seen)?;
+    let leases = scratch.path().join("leases");
+    // In its namespace nobody can change who he is, as a daemon wants to.
+    let _server = Running::start(
+        mortal(&find("dnsmasq")?.to_string_lossy())
+            .args([
+                "--no-daemon",
+                "--no-resolv",
+                "--no-hosts",
+                "--conf-file=/dev/null",
+            ])
+            .args(["--pid-file=", "--local=/lan/", "--enable-ra"])
+            .args([format!("--interface={TAP}"), "--bind-dynamic".into()])
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .arg("--dhcp-range=fd00:77::100,fd00:77::1ff,64,120")
+            .arg(format!("--dhcp-option=option6:dns-server,[{US}]"))
+            .args(["--dhcp-option=option6:domain-search,lan"])
+            .arg("--host-record=printer.lan,fd00:77::9")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )?;
+    let mut guest = boot("")?;
+    await_line(
+        &mut guest,
+        "net addr",
+        r"^1: fd00:77::1[0-9a-f]{2}/128 dhcp\s*$",
+        true,
+    )?;
+    await_line(
+        &mut guest,
+        "net route",
+        "^default via fe80::.* link 1",
+        true,
+    )?;
+    let pinged = guest.must(&format!("ping -c 2 -i 0.2 {US}"))?;
+    ensure!(
+        pinged.matches(&format!("bytes from {US}")).count() == 2,
+        "{pinged}"
+    );
+    // By a name of one label, from the leased server.
+    let named = guest.must("dns printer AAAA")?;
+    ensure!(named.contains("fd00:77::9"), "{named}");
+    let held = std::fs::read_to_string(&leases)?;
+    ensure!(held.contains("fd00:77::1"), "{held}");
+    guest.type_line("poweroff")?;
+    guest.wait_exit(Duration::from_secs(20))?;
+    let filters = [
+        "icmpv6.type == 133",
+        "icmpv6.type == 135",
+        "dhcpv6.msgtype == 1",
+    ];
+    nothing_is_wrong(
+        &seen,
+        &[&filters[..], &["dhcpv6.msgtype == 8", "dns"]].concat(),
+    )
+}
+
+/// radvd with such a configuration of the interface.
+fn radvd(scratch: &Scratch, configuration: &str) -> Result<Running> {
+    let text = format!(
+        "interface {TAP} {{ AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; \
+         AdvDefaultLifetime 6; {configuration} }};"
+    );
+    let number = free_port();
+    let file = scratch.write(&format!("radvd-{number}.conf"), text)?;
+    let identity = scratch.path().join(format!("radvd-{number}.pid"));
+    Running::start(
+        mortal(&find("radvd")?.to_string_lossy())
+            .args(["--nodaemon", "--logmethod", "none"])
+            .arg("--config")
+            .arg(file)
+            .arg("--pidfile")
+            .arg(identity)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )
+}
+
+fn prefix(prefix: &str, preferred: u32) -> String {
+    format!(
+        "prefix {prefix} {{ AdvOnLink on; AdvAutonomous on; AdvValidLifetime 7200; \
+         AdvPreferredLifetime {preferred}; }};"
+    )
+}
+
+/// A network gets other addresses, and then its router is gone without a word.
+fn renumbered() -> Result<()> {
+    make_tap(&["fd00:77::1/64", "fd00:78::1/64"])?;
+    let scratch = Scratch::new("radvd")?;
+    let seen = scratch.path().join("renumbered.pcap");
+    let _capture = capture(&seen)?;
+    let first = radvd(&scratch, &prefix("fd00:77::/64", 3_600))?;
+    let mut guest = boot("ipv6=temporary")?;
+    let old = |state| format!(r"^1: fd00:77::[0-9a-f:]+/64 router{state}\s*$");
+    let new = r"^1: fd00:78::[0-9a-f:]+/64 router\s*$";
+    await_line(&mut guest, "net addr", &old(""), true)?;
+    // The one that stays, and the one that changes.
+    let text = guest.must("net addr")?;
+    ensure!(text.matches("fd00:77::").count() == 2, "{text}");
+    drop(first);
+    let both = prefix("fd00:77::/64", 0) + &prefix("fd00:78::/64", 3_600);
+    let second = radvd(&scratch, &both)?;
+    await_line(&mut guest, "net addr", &old(r" \(deprecated\)"), true)?;
+    await_line(&mut guest, "net addr", new, true)?;
+    guest.must("ping -c 2 -i 0.2 fd00:78::1")?;
+    await_line(&mut guest, "net route", "^default via fe80::", true)?;
+    drop(second);
+    await_line(&mut guest, "net route", "^default via fe80::", false)?;
+    // The link itself is still there.
+    guest.must("ping -c 2 -i 0.2 fd00:78::1")?;
+    guest.type_line("poweroff")?;
+    guest.wait_exit(Duration::from_secs(20))?;
+    nothing_is_wrong(&seen, &["icmpv6.type == 133", "icmpv6.type == 128"])
+}
+
+/// RFC 4862 section 5.4: Linux has the address that would be made.
+fn duplicate() -> Result<()> {
+    make_tap(&["fd00:77::1/64", &format!("{OF_HARDWARE}/64")])?;
+    let scratch = Scratch::new("radvd")?;
+    let seen = scratch.path().join("duplicate.pcap");
+    let _capture = capture(&seen)?;
+    let _router = radvd(&scratch, &prefix("fd00:77::/64", 3_600))?;
+    let mut guest = boot("ipv6=hardware")?;
+    let taken = format!(r"^1: {OF_HARDWARE}/64 router \(somebody else has it\)\s*$");
+    await_line(&mut guest, "net addr", &taken, true)?;
+    guest.type_line("poweroff")?;
+    guest.wait_exit(Duration::from_secs(20))?;
+    nothing_is_wrong(&seen, &["icmpv6.type == 135"])
+}
