@@ -3,15 +3,15 @@
 //! *Owns* what each interface does about its configuration, and carries out what the DHCP client
 //! says: probe, use, stop using. *Never* speaks DHCP itself (`dhcp4`), nor ARP (`neigh/arp.rs`).
 
+mod dhcp;
+
 use crate::config::{AddressPlan, Config, DNS_PORT, Fallback, LinkFacts, NAME_SERVERS, StaticPlan};
 use crate::dhcp4::{Action, Client, Lease, Settings};
 use crate::family::Family;
 use crate::id::InterfaceId;
 use crate::info::{AddressState, Origin};
 use crate::interface::{Address4, Claim};
-use crate::ip::out::Path;
 use crate::link_local4::LinkLocal4;
-use crate::packets::Owner;
 use crate::route::Route;
 use crate::stack::Stack;
 use crate::timers::Timer;
@@ -19,17 +19,10 @@ use ::tcp::Instant;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use core::time::Duration;
 use wire::dhcp4::Text;
-use wire::ipv4::Packet;
-use wire::udp::{self, Datagram, NoChecksum};
-use wire::{Check, Cidr4, Drop, Headroom, Protocol, Pseudo, Seal, ipv4};
+use wire::{Cidr4, Drop};
 
-/// Ports of DHCP (RFC 2131 section 4.1).
-const SERVER_PORT: u16 = 67;
-const CLIENT_PORT: u16 = 68;
 /// How long no server may answer before the fall-back is used.
 const FALLBACK_AFTER: Duration = Duration::from_secs(8);
-/// Room for a DHCP message (RFC 2131 section 2: 576 bytes with headers).
-const MESSAGE: usize = 576;
 
 /// What one interface does about its configuration.
 #[derive(Debug)]
@@ -486,98 +479,6 @@ impl Stack {
             interface.mtu = interface.link_mtu;
         }
         self.configuration_changed();
-    }
-
-    /// Whether a packet is for the DHCP client of an interface.
-    pub(crate) fn dhcp_wants(&self, id: InterfaceId, packet: &Packet<'_>) -> bool {
-        let [from, to] = [SERVER_PORT, CLIENT_PORT].map(u16::to_be_bytes);
-        let ports = packet.payload.first_chunk() == Some(&[from[0], from[1], to[0], to[1]]);
-        ports
-            && self
-                .autoconf
-                .get(id.index())
-                .is_some_and(|auto| auto.dhcp.is_some())
-    }
-
-    /// Takes in a message for the DHCP client.
-    pub(crate) fn dhcp_input(
-        &mut self,
-        id: InterfaceId,
-        packet: &Packet<'_>,
-        trusted: bool,
-        now: Instant,
-    ) -> Result<(), Drop> {
-        let pseudo = Pseudo::v4(packet.header.source, packet.header.destination);
-        let check = if trusted {
-            Check::Trusted
-        } else {
-            Check::Verify(pseudo)
-        };
-        let datagram = Datagram::parse(packet.payload, check, NoChecksum::Accept)?;
-        let client = self
-            .autoconf
-            .get_mut(id.index())
-            .and_then(|auto| auto.dhcp.as_mut());
-        let client = client.ok_or(Drop::UdpNoSocket)?;
-        let action = client.input(datagram.payload, &mut self.rng, now)?;
-        self.act(id, action, now);
-        self.dhcp_output(id);
-        self.arm_interface(id);
-        Ok(())
-    }
-
-    /// Queues what the DHCP client has to say.
-    fn dhcp_output(&mut self, id: InterfaceId) {
-        let mut message = [0; MESSAGE];
-        loop {
-            let client = self
-                .autoconf
-                .get_mut(id.index())
-                .and_then(|auto| auto.dhcp.as_mut());
-            let Some(outgoing) = client.and_then(|client| client.emit(&mut message)) else {
-                return;
-            };
-            let Some(bytes) = message.get(..outgoing.len) else {
-                return;
-            };
-            let (source, to) = (outgoing.source, outgoing.destination);
-            let routed = self
-                .path(to, Some(source))
-                .filter(|path| path.interface == id);
-            let mtu = self.interfaces.get(id.index()).map_or(0, |it| it.mtu);
-            let next_hop = routed
-                .filter(|_| !to.is_broadcast())
-                .map_or(to, |path| path.next_hop);
-            let version = self.nets.v4.routes.version();
-            let path = Path {
-                interface: id,
-                next_hop,
-                source,
-                mtu,
-                shared: true,
-                version,
-            };
-            let header = self.header(&path, to, Protocol::UDP, self.config.ttl);
-            let len = bytes.len() + udp::HEADER_LEN;
-            let seal = Seal::Full {
-                pseudo: Pseudo::v4(source, to),
-                payload: wire::sum(bytes),
-            };
-            debug_assert!(
-                len + ipv4::HEADER_LEN <= usize::from(mtu),
-                "the least MTU is 576"
-            );
-            self.queue_packet(&path, &header, len, Owner::None, |space| {
-                let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
-                payload.copy_from_slice(bytes);
-                udp::Header {
-                    src_port: CLIENT_PORT,
-                    dst_port: SERVER_PORT,
-                }
-                .emit(&mut Headroom::new(front), bytes.len(), seal)
-                .ok()
-            });
-        }
     }
 
     /// Gives back what was borrowed from the network: releases leases. Call before power-off, then
