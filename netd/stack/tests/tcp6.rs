@@ -7,8 +7,8 @@
 mod world;
 
 use stack::{
-    BindError, ClientId, ConnectError, Data, Drop, Ending, EventKind, Half, Range, SocketError,
-    SocketId, Token,
+    BindError, ClientId, ConnectError, Data, Drop, Ending, EventKind, Half, NeighbourState, Range,
+    SocketError, SocketId, Token,
 };
 use std::cell::RefCell;
 use std::net::{SocketAddr, SocketAddrV6};
@@ -268,4 +268,46 @@ fn an_address_that_goes_ends_its_connections() {
     world.a.publish(world.now);
     let lost = |event: &stack::Event| event.kind == EventKind::Lost(SocketError::AddressLost);
     assert!(world.a.events.iter().any(lost), "{:?}", world.a.events);
+}
+
+/// RFC 4861 section 7.3.1: who acknowledges is there, and is not asked.
+#[test]
+fn a_neighbour_that_acknowledges_is_not_asked() {
+    let mut world = two_hosts();
+    listen(&mut world, any6(80));
+    let to = at6(2, 80);
+    let (client, socket) = connect(&mut world, to);
+    accepted(&mut world, to);
+    let state = |world: &World| {
+        let mut all = world.a.stack.neighbours(world.now);
+        all.find(|it| it.address == to.ip()).map(|it| it.state)
+    };
+    let say = |world: &mut World, token| {
+        let data = Data::Inline(b"are you there?");
+        let (stack, now) = (&mut world.a.stack, world.now);
+        let sent = stack.send(client, socket, data, None, Token(token), now);
+        sent.expect("queued");
+    };
+    let mut seen = Vec::new();
+    for token in 100..220 {
+        say(&mut world, token);
+        world.run(Duration::from_secs(1));
+        assert_eq!(world.a.take(token), [EventKind::Sent { bytes: 14 }]);
+        seen.push(state(&world).expect("known"));
+    }
+    assert!(!seen.contains(&NeighbourState::Probe), "{seen:?}");
+    // It was in doubt now and then, and confirmed by the next acknowledgement.
+    assert!(seen.contains(&NeighbourState::Delay), "{seen:?}");
+    assert_eq!(seen.last(), Some(&NeighbourState::Reachable));
+    // What was acknowledged long ago says nothing.
+    world.run(Duration::from_secs(600));
+    say(&mut world, 7);
+    world.run(Duration::from_secs(1));
+    assert_eq!(state(&world), Some(NeighbourState::Delay));
+    world.run(Duration::from_secs(10));
+    assert_eq!(
+        state(&world),
+        Some(NeighbourState::Reachable),
+        "it was asked"
+    );
 }

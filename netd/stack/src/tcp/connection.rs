@@ -89,6 +89,8 @@ pub(crate) enum Fact {
     Changed,
     /// It has ended with an error.
     Failed,
+    /// What was sent has been acknowledged, since the neighbour on the way was last in doubt.
+    Progress,
 }
 
 /// A connection.

@@ -309,6 +309,7 @@ impl Stack {
         if outcome.acked > 0 {
             conn.heed_router(None);
             conn.set(Fact::DoubtTold, false);
+            conn.note(Fact::Progress);
         }
         conn.note_change();
         let (receive_closed, holder) = (conn.is(Fact::ReceiveClosed), conn.holder());

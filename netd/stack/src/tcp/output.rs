@@ -16,6 +16,7 @@ use crate::pieces::{Draft, Payload};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::tcp::connection::Fact;
 use crate::tcp::gather::Sends;
 use ::tcp::{Emit, Fate, Instant, State};
 use wire::tcp::Flags;
@@ -25,6 +26,20 @@ use wire::{Drop, Headroom, Protocol, ethernet};
 pub(crate) const CHECKSUM_OFFSET: u16 = 16;
 
 impl Stack {
+    /// The neighbour on the way is in doubt: what was acknowledged since it has been says that it is
+    /// there, without a question (RFC 4861 section 7.3.1; RFC 1122 2.3.2.1 for ARP).
+    #[cold]
+    fn heed_progress<A: Family>(&mut self, index: u32, now: Instant) {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
+            return;
+        };
+        let has_arrived = conn.is(Fact::Progress);
+        conn.set(Fact::Progress, false);
+        if has_arrived && let Some(change) = self.net_mut::<A>().neighbours.confirm(now) {
+            self.apply::<A>(change, now);
+        }
+    }
+
     /// Writes a connection's next segment.
     pub(crate) fn tcp_output<A: Family, M: ClientMemory>(
         &mut self,
@@ -43,6 +58,9 @@ impl Stack {
         }
         let mut is_reachable = true;
         if id != InterfaceId::LOOPBACK {
+            if self.net::<A>().neighbours.is_doubted(id, path.next_hop) {
+                self.heed_progress::<A>(index, now);
+            }
             match self.link_address(id, path.next_hop, now) {
                 Found::Known(mac) => draft.address_to(mac),
                 Found::Wait(neighbour) => {
