@@ -10,6 +10,8 @@
 //!
 //! Spec: RFC 4861 7.3 (states, timers), RFC 1122 2.3.2 (ageing, waiting packets, at most 1 request/s).
 
+mod doubt;
+
 use crate::hash::{Address, Spread};
 use crate::id::InterfaceId;
 use crate::info::NeighbourState;
@@ -242,37 +244,6 @@ impl<A: Address> Cache<A> {
             _ => false,
         };
         (is_it && is_known).then_some(entry.mac)
-    }
-
-    /// Whether it is not sure any more that the neighbour answers that was used last, if it is the one.
-    #[inline]
-    pub(crate) fn is_doubted(&self, interface: InterfaceId, address: A) -> bool {
-        self.get(self.last).is_some_and(|entry| {
-            let is_doubted = matches!(
-                entry.state,
-                NeighbourState::Stale | NeighbourState::Delay | NeighbourState::Probe
-            );
-            is_doubted && entry.address == address && entry.interface == interface
-        })
-    }
-
-    /// What was sent to the neighbour that was used last has arrived, since that was in doubt (RFC 4861
-    /// section 7.3.1).
-    pub(crate) fn confirm(&mut self, now: Instant) -> Option<Change> {
-        let (index, reachable) = (self.last, self.reachable);
-        let entry = self.get_mut(index)?;
-        if !matches!(entry.state, NeighbourState::Delay | NeighbourState::Probe) {
-            return None;
-        }
-        entry.state = NeighbourState::Reachable;
-        entry.heard = now;
-        Some(Change {
-            index,
-            ask: None,
-            deadline: Some(now + reachable),
-            waiters: Waiters::Stay,
-            displaced: false,
-        })
     }
 
     /// Where to send a packet for `address`, and what to do first. A place that was taken from
