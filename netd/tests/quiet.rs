@@ -154,3 +154,28 @@ fn datagrams_leave_by_themselves_and_flushing_tells_why_one_has_not() {
         assert_eq!(sender.send(b"?").await, Ok(()));
     });
 }
+
+#[test]
+fn who_sends_while_another_flushes_is_counted_once() {
+    between(async |one, two| {
+        let receiver = UdpSocket::bind(&one, loopback(53)).await.unwrap();
+        let sender = UdpSocket::bind(&two, loopback(0)).await.unwrap();
+        for round in 0..20_u8 {
+            assert_eq!(sender.send_to(&[round], receiver.local()).await, Ok(()));
+            let mut flushing = pin!(sender.flush());
+            let mut context = Context::from_waker(Waker::noop());
+            let begun = flushing.as_mut().poll(&mut context);
+            assert_eq!(begun, Poll::Pending);
+            // The last of them is answered.
+            for number in 0..15 {
+                let sent = within_turns(sender.send_to(&[number], receiver.local())).await;
+                assert_eq!(sent, Some(Ok(())));
+            }
+            // Some are waited for, others are given up.
+            if round % 2 == 0 {
+                assert_eq!(within_turns(flushing).await, Some(Ok(())));
+            }
+        }
+        assert_eq!(within_turns(sender.flush()).await, Some(Ok(())));
+    });
+}

@@ -3,7 +3,7 @@
 //! *Owns* what each interface does about its configuration, and carries out what the DHCP client
 //! says: probe, use, stop using. *Never* speaks DHCP itself (`dhcp4`), nor ARP (`neigh/arp.rs`).
 
-mod dhcp;
+pub(crate) mod dhcp;
 
 use crate::config::{AddressPlan, Config, DNS_PORT, Fallback, LinkFacts, NAME_SERVERS, StaticPlan};
 use crate::dhcp4::{Action, Client, Lease, Settings};

@@ -52,18 +52,6 @@ fn accept(world: &mut World, server: ClientId, listener: SocketId, token: u64) {
     waits.expect("waits");
 }
 
-/// Asks for a connection to `b`, as a client of `a` of its own.
-fn connect(world: &mut World, to: SocketAddr) -> (ClientId, SocketId) {
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let asked = world
-        .a
-        .stack
-        .connect(client, socket, to, Token(1), world.now);
-    asked.expect("a way");
-    (client, socket)
-}
-
 #[test]
 fn one_listener_takes_connections_of_both_families() {
     let mut world = two_hosts();
@@ -76,7 +64,7 @@ fn one_listener_takes_connections_of_both_families() {
         (10, at6(2, 80), at6(2, 80)),
         (11, at(2, 80), mapped(at(2, 80))),
     ] {
-        let (client, socket) = connect(&mut world, to);
+        let (client, socket) = world.calling(to, &[]);
         world.settle();
         let told = world.b.take(token);
         let [
@@ -125,7 +113,7 @@ fn accepts_go_to_who_has_waited_longest() {
     let mut world = two_hosts();
     let (server, listener) = listening(&mut world);
     for to in [at(2, 80), at6(2, 80), at(2, 80)] {
-        connect(&mut world, to);
+        world.calling(to, &[]);
         world.settle();
     }
     for (token, seen) in [
@@ -154,12 +142,12 @@ fn its_port_is_taken_in_both_families_until_it_is_closed() {
         assert_eq!(bound, Err(BindError::AddressInUse), "{local}");
     }
     // One waits, one is half open: its answers are lost.
-    connect(&mut world, at(2, 80));
-    connect(&mut world, at6(2, 80));
+    world.calling(at(2, 80), &[]);
+    world.calling(at6(2, 80), &[]);
     world.settle();
     world.lose = Box::new(|sender, _| sender == 1);
-    connect(&mut world, at(2, 80));
-    connect(&mut world, at6(2, 80));
+    world.calling(at(2, 80), &[]);
+    world.calling(at6(2, 80), &[]);
     world.settle();
     world.lose = Box::new(|_, _| false);
     let ended = world
@@ -226,7 +214,7 @@ fn no_packet_has_such_an_address() {
     let local = (Ipv4Addr::new(10, 0, 0, 77).to_ipv6_mapped(), 80).into();
     let bound = world.a.stack.bind(client, socket, local);
     assert_eq!(bound, Err(BindError::AddressNotLocal));
-    connect(&mut world, mapped(at(2, 81)));
+    world.calling(mapped(at(2, 81)), &[]);
     world.settle();
     let has = |ethertype: [u8; 2]| {
         world

@@ -242,10 +242,9 @@ fn what_is_no_answer_is_a_counted_drop() {
     let to_all = answer(MessageType::Advertise, &solicit, lease(100), ALL_NODES);
     host.input(&to_all, now);
     assert_eq!(host.stack.drops(Drop::Dhcp6Unexpected), 1);
-    // Of another transaction: the sum is made right by the byte behind it.
-    let mut stranger = sound.clone();
-    stranger[14 + 40 + 8 + 3] ^= 1;
-    host.input(&stranger, now);
+    let mut damaged = sound.clone();
+    damaged[14 + 40 + 8 + 3] ^= 1;
+    host.input(&damaged, now);
     assert_eq!(host.stack.drops(Drop::UdpChecksum), 1);
     assert!(asked(&host.frames(now)).is_empty());
     host.input(&sound, now);

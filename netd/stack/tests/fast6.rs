@@ -31,14 +31,7 @@ fn connected(world: &mut World) -> (ClientId, SocketId, ClientId) {
         .stack
         .accept(server, listener, room, Token(10), world.now);
     waits.expect("waits");
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let to = at6(2, 80);
-    let asked = world
-        .a
-        .stack
-        .connect(client, socket, to, Token(1), world.now);
-    asked.expect("a way");
+    let (client, socket) = world.calling(at6(2, 80), &[]);
     world.settle();
     (client, socket, server)
 }
@@ -67,6 +60,20 @@ fn frames(host: &mut Host, now: Instant) -> Vec<(Vec<u8>, u16)> {
         all.push((frame[..len].to_vec(), meta.segment));
     }
     all
+}
+
+/// Host `b` takes frames in together.
+fn take_in(world: &mut World, frames: &[(Vec<u8>, u16)]) {
+    let Host {
+        stack,
+        memory,
+        link,
+        ..
+    } = &mut world.b;
+    let mut burst = stack.burst(*link, memory, world.now);
+    for (frame, _) in frames {
+        burst.input(frame, ReceiveMeta::default());
+    }
 }
 
 /// The segment in a frame, whose checksum is right.
@@ -102,17 +109,7 @@ fn segments_are_cut_and_taken_in_as_one() {
                 .wrapping_add(segment.payload.len() as u32),
         );
     }
-    let Host {
-        stack,
-        memory,
-        link,
-        ..
-    } = &mut world.b;
-    let mut burst = stack.burst(*link, memory, world.now);
-    for (frame, _) in &sent {
-        burst.input(frame, ReceiveMeta::default());
-    }
-    drop(burst);
+    take_in(&mut world, &sent);
     assert_eq!(world.b.counter(COALESCED) - before, sent.len() as u64 - 1);
     world.b.publish(world.now);
     let answers = frames(&mut world.b, world.now);
@@ -175,17 +172,7 @@ fn a_damaged_segment_of_a_burst_is_not_taken() {
     let bytes = send(&mut world, (client, socket), BYTES);
     let mut sent = frames(&mut world.a, world.now);
     *sent[5].0.last_mut().expect("a frame") ^= 1;
-    let Host {
-        stack,
-        memory,
-        link,
-        ..
-    } = &mut world.b;
-    let mut burst = stack.burst(*link, memory, world.now);
-    for (frame, _) in &sent {
-        burst.input(frame, ReceiveMeta::default());
-    }
-    drop(burst);
+    take_in(&mut world, &sent);
     assert_eq!(world.b.stack.drops(stack::Drop::TcpChecksum), 1);
     world.b.publish(world.now);
     world.run(Duration::from_secs(5));

@@ -11,9 +11,10 @@ use stack::{
 };
 use std::net::{IpAddr, Ipv4Addr};
 use wire::dns::{Builder, Class, Data, Header, Message, Question, Record, Section, Type};
-use wire::ethernet::{self, EtherType, Frame};
+use wire::ethernet::{self, EtherType};
 use wire::udp::{self, Datagram, NoChecksum};
 use wire::{Check, Headroom, Protocol, Pseudo, Seal, ipv4};
+use world::listeners::packets4;
 use world::six::wait;
 use world::{Host, config, ip, mac, plan};
 
@@ -29,21 +30,13 @@ struct Asked {
 /// The questions of the link among frames, each sent as it must be.
 fn asked(frames: &[Vec<u8>]) -> Vec<Asked> {
     let mut all = Vec::new();
-    for frame in frames {
-        let frame = Frame::parse(frame).expect("a frame");
-        if frame.header.ethertype != EtherType::IPV4 {
-            continue;
-        }
-        let packet = ipv4::Packet::parse(frame.payload).expect("a packet");
-        if packet.header.protocol != Protocol::UDP {
-            continue;
-        }
+    for (link, packet) in packets4(frames, Protocol::UDP) {
         let ends = Pseudo::v4(packet.header.source, packet.header.destination);
         let datagram = Datagram::parse(packet.payload, Check::Verify(ends), NoChecksum::Refuse);
         let datagram = datagram.expect("a datagram");
         let message = Message::parse(datagram.payload).expect("a message");
         assert_eq!(packet.header.destination, ALL);
-        assert_eq!(frame.header.destination, MacAddress::for_multicast4(ALL));
+        assert_eq!(link.destination, MacAddress::for_multicast4(ALL));
         assert_eq!((packet.header.ttl, datagram.header.dst_port), (255, 5_353));
         assert!(!message.header.recursion_desired && !message.header.is_response);
         assert_eq!(message.records().count(), 0, "no EDNS(0)");

@@ -36,18 +36,6 @@ fn listen(world: &mut World, local: SocketAddr) -> (ClientId, SocketId) {
     (server, listener)
 }
 
-/// A client of `a` that asks for a connection, with token 1.
-fn connect(world: &mut World, to: SocketAddr) -> (ClientId, SocketId) {
-    let client = world.a.client();
-    let socket = world.a.stream(client);
-    let asked = world
-        .a
-        .stack
-        .connect(client, socket, to, Token(1), world.now);
-    asked.expect("a way");
-    (client, socket)
-}
-
 /// Both are told of the connection; the server's socket.
 fn accepted(world: &mut World, to: SocketAddr) -> SocketId {
     world.settle();
@@ -73,7 +61,7 @@ fn bytes_go_both_ways_and_the_connection_ends() {
     let mut world = two_hosts();
     let (server, listener) = listen(&mut world, any6(80));
     let to = at6(2, 80);
-    let (client, socket) = connect(&mut world, to);
+    let (client, socket) = world.calling(to, &[]);
     let peer = accepted(&mut world, to);
     let bytes = pattern(300_000);
     world.a.memory.put(client, 0, &bytes);
@@ -145,7 +133,7 @@ fn bytes_go_both_ways_and_the_connection_ends() {
 #[test]
 fn a_closed_port_refuses() {
     let mut world = two_hosts();
-    connect(&mut world, at6(2, 81));
+    world.calling(at6(2, 81), &[]);
     world.settle();
     let told = world.a.take(1);
     assert!(
@@ -170,9 +158,9 @@ fn ports_of_the_families_are_apart() {
     let foreign = SocketAddrV6::new("fe80::77".parse().expect("an address"), 80, 0, 0);
     let foreign = world.b.stack.bind(v4, third, foreign.into());
     assert_eq!(foreign, Err(BindError::AddressNotLocal));
-    connect(&mut world, at6(2, 80));
+    world.calling(at6(2, 80), &[]);
     accepted(&mut world, at6(2, 80));
-    connect(&mut world, at(2, 80));
+    world.calling(at(2, 80), &[]);
     world.settle();
     let told = world.a.take(1);
     assert!(
@@ -208,7 +196,7 @@ fn a_routers_word_makes_segments_fit() {
     let mut world = two_hosts();
     let (server, _) = listen(&mut world, any6(80));
     let to = at6(2, 80);
-    let (client, socket) = connect(&mut world, to);
+    let (client, socket) = world.calling(to, &[]);
     accepted(&mut world, to);
     let dropped = Rc::new(RefCell::new(None));
     let last = Rc::clone(&dropped);
@@ -259,7 +247,7 @@ fn a_routers_word_makes_segments_fit() {
 fn an_address_that_goes_ends_its_connections() {
     let mut world = two_hosts();
     listen(&mut world, any6(80));
-    connect(&mut world, at6(2, 80));
+    world.calling(at6(2, 80), &[]);
     accepted(&mut world, at6(2, 80));
     let link = world.a.link;
     let own = own_local(1).into();
@@ -276,7 +264,7 @@ fn a_neighbour_that_acknowledges_is_not_asked() {
     let mut world = two_hosts();
     listen(&mut world, any6(80));
     let to = at6(2, 80);
-    let (client, socket) = connect(&mut world, to);
+    let (client, socket) = world.calling(to, &[]);
     accepted(&mut world, to);
     let state = |world: &World| {
         let mut all = world.a.stack.neighbours(world.now);

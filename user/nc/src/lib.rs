@@ -9,7 +9,7 @@ extern crate alloc;
 mod options;
 
 use alloc::{string::String, vec};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::SocketAddr;
 
 use embassy_futures::select::{Either, select};
 use net::{Error, Family, Net, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, within};
@@ -58,13 +58,9 @@ pub fn run(env: rt::Env) -> i32 {
     }
 }
 
-/// All addresses of a family, or of both.
-fn any(family: Option<Family>, port: u16) -> SocketAddr {
-    let address = match family {
-        Some(Family::V4) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        Some(Family::V6) | None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(address, port)
+/// All addresses of a family.
+fn any(family: Family, port: u16) -> SocketAddr {
+    SocketAddr::new(family.unspecified(), port)
 }
 
 /// Lines to send: the one that the command line has, or what is typed.
@@ -122,7 +118,7 @@ async fn open(net: &Net, options: &Options<'_>) -> Result<TcpStream, Error> {
                 .accept()
                 .await
         }
-        (None, family) => {
+        (None, Some(family)) => {
             let local = any(family, options.port);
             TcpListener::bind(net, local, 1).await?.accept().await
         }
@@ -175,20 +171,19 @@ async fn say(mut output: WriteHalf, options: &Options<'_>) -> Result<(), Error> 
 
 /// A conversation by datagrams: a line each. Who waits answers to whoever has spoken last.
 async fn datagrams(net: &Net, options: &Options<'_>) -> Result<(), Error> {
-    let (socket, mut peer) = match options.host {
-        Some(host) => {
+    let (socket, mut peer) = match (options.host, options.family) {
+        (Some(host), _) => {
             let addresses = net.addresses_of(host, options.family).await?;
             let address = addresses.first().copied().ok_or(Error::NoSuchRecord)?;
-            let family = Some(Family::of(address));
-            let mut socket = UdpSocket::bind(net, any(family, 0)).await?;
+            let mut socket = UdpSocket::bind(net, any(Family::of(address), 0)).await?;
             let peer = SocketAddr::new(address, options.port);
             // What the network says of the peer is ours to hear.
             socket.connect(peer).await?;
             (socket, Some(peer))
         }
-        None if options.family.is_none() => (UdpSocket::bind_both(net, options.port).await?, None),
-        None => {
-            let local = any(options.family, options.port);
+        (None, None) => (UdpSocket::bind_both(net, options.port).await?, None),
+        (None, Some(family)) => {
+            let local = any(family, options.port);
             (UdpSocket::bind(net, local).await?, None)
         }
     };

@@ -303,6 +303,19 @@ impl UdpSocket {
     }
 }
 
+/// Datagrams that a flush tells of: they count no more when it is over, or given up.
+struct Told<'a> {
+    shared: &'a Shared,
+    count: usize,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        let under_way = &self.shared.under_way;
+        under_way.set(under_way.get() - self.count);
+    }
+}
+
 impl Shared {
     /// Copies a datagram into the arena and sends it.
     fn poll_send(
@@ -359,17 +372,17 @@ impl Shared {
 
     /// Waits until those have left that will not be answered.
     async fn confirm(&self) -> Result<(), Error> {
-        let count = self.unanswered.get();
-        if count > 0 {
-            let socket = self.socket;
-            self.net.call_on(socket, Flush { socket }).await?;
-            // Others may have sent meanwhile.
-            let left = self.unanswered.get().saturating_sub(count);
-            self.unanswered.set(left);
-            self.under_way
-                .set(self.under_way.get().saturating_sub(count));
+        // An answer to what others send meanwhile does not tell of these.
+        let count = self.unanswered.take();
+        if count == 0 {
+            return Ok(());
         }
-        Ok(())
+        let _told = Told {
+            shared: self,
+            count,
+        };
+        let socket = self.socket;
+        self.net.call_on(socket, Flush { socket }).await.map(drop)
     }
 
     /// Ready when at most `most` datagrams are on their way.

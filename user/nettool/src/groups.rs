@@ -1,19 +1,11 @@
 //! Groups: listening and speaking to them.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::SocketAddr;
 
-use net::{Error, GroupWish, Net, SocketOption, UdpSocket};
+use net::{Error, Family, GroupWish, Net, SocketOption, UdpSocket};
 use rt::println;
 
 use crate::command::Ear;
-
-/// All addresses of the family of an address.
-fn any(like: SocketAddr) -> IpAddr {
-    match like {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    }
-}
 
 /// Listens to a group and shows what comes, until it was enough.
 pub async fn hear(net: &Net, ear: Ear) -> Result<(), Error> {
@@ -46,7 +38,11 @@ pub async fn hear(net: &Net, ear: Ear) -> Result<(), Error> {
 
 /// Says something to a group.
 pub async fn say(net: &Net, group: SocketAddr, text: &str, hops: u8) -> Result<(), Error> {
-    let socket = UdpSocket::bind(net, SocketAddr::new(any(group), 0)).await?;
+    let socket = UdpSocket::bind(
+        net,
+        SocketAddr::new(Family::of(group.ip()).unspecified(), 0),
+    )
+    .await?;
     let hops = hops.into();
     socket.set_option(SocketOption::MulticastTtl, hops).await?;
     socket.send_to(text.as_bytes(), group).await?;

@@ -11,11 +11,11 @@ mod options;
 mod packet;
 
 use core::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
-use net::{Error, Net, UdpSocket, within};
+use net::{Error, Family, Net, UdpSocket, within};
 use rt::{clock, println, system, time::sleep};
 
 use crate::{
@@ -72,10 +72,7 @@ async fn ask(options: &Options<'_>, seed: [u8; 32]) -> Result<Option<Reading>, E
     let net = Net::connect().await?;
     let addresses = net.addresses_of(options.server, options.family).await?;
     let server = addresses.first().copied().ok_or(Error::NoSuchRecord)?;
-    let any = match server {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
+    let any = Family::of(server).unspecified();
     // Connected: nobody else's datagrams come in.
     let mut socket = UdpSocket::bind(&net, SocketAddr::new(any, 0)).await?;
     socket

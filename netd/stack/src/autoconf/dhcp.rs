@@ -8,22 +8,27 @@ use crate::ip::out::Path;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use ::tcp::Instant;
+use wire::dhcp4::{CLIENT_PORT, MAX_MESSAGE, SERVER_PORT};
 use wire::ipv4::{self, Packet};
 use wire::udp::{self, Datagram, NoChecksum};
-use wire::{Check, Drop, Headroom, Protocol, Pseudo, Seal};
+use wire::{Check, Drop, Pseudo};
 
-/// Ports of DHCP (RFC 2131 section 4.1).
-const SERVER_PORT: u16 = 67;
-const CLIENT_PORT: u16 = 68;
-/// Room for a DHCP message (RFC 2131 section 2: 576 bytes with headers).
-const MESSAGE: usize = 576;
+const TO_SERVER: udp::Header = udp::Header {
+    src_port: CLIENT_PORT,
+    dst_port: SERVER_PORT,
+};
+
+/// Whether a datagram goes between these ports.
+#[inline]
+pub(crate) fn is_between(payload: &[u8], from: u16, to: u16) -> bool {
+    let [from, to] = [from, to].map(u16::to_be_bytes);
+    payload.first_chunk() == Some(&[from[0], from[1], to[0], to[1]])
+}
 
 impl Stack {
     /// Whether a packet is for the DHCP client of an interface.
     pub(crate) fn dhcp_wants(&self, id: InterfaceId, packet: &Packet<'_>) -> bool {
-        let [from, to] = [SERVER_PORT, CLIENT_PORT].map(u16::to_be_bytes);
-        let ports = packet.payload.first_chunk() == Some(&[from[0], from[1], to[0], to[1]]);
-        ports
+        is_between(packet.payload, SERVER_PORT, CLIENT_PORT)
             && self
                 .autoconf
                 .get(id.index())
@@ -59,7 +64,7 @@ impl Stack {
 
     /// Queues what the DHCP client has to say.
     pub(super) fn dhcp_output(&mut self, id: InterfaceId) {
-        let mut message = [0; MESSAGE];
+        let mut message = [0; MAX_MESSAGE];
         loop {
             let client = self
                 .autoconf
@@ -88,26 +93,12 @@ impl Stack {
                 shared: true,
                 version,
             };
-            let header = self.header(&path, to, Protocol::UDP, self.config.ttl);
-            let len = bytes.len() + udp::HEADER_LEN;
-            let seal = Seal::Full {
-                pseudo: Pseudo::v4(source, to),
-                payload: wire::sum(bytes),
-            };
             debug_assert!(
-                len + ipv4::HEADER_LEN <= usize::from(mtu),
+                bytes.len() + udp::HEADER_LEN + ipv4::HEADER_LEN <= usize::from(mtu),
                 "the least MTU is 576"
             );
-            self.queue_packet(&path, &header, len, Owner::None, |space| {
-                let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
-                payload.copy_from_slice(bytes);
-                udp::Header {
-                    src_port: CLIENT_PORT,
-                    dst_port: SERVER_PORT,
-                }
-                .emit(&mut Headroom::new(front), bytes.len(), seal)
-                .ok()
-            });
+            let to = (to, self.config.ttl);
+            self.queue_datagram(&path, to, TO_SERVER, Owner::None, bytes);
         }
     }
 }

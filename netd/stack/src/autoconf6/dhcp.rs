@@ -4,6 +4,7 @@
 //! speaks DHCP itself (`dhcp6`). Leased addresses stand alone: what is on the link, and by whom
 //! everything else goes, routers say (RFC 8415 section 18.2.10.1).
 
+use crate::autoconf::dhcp::is_between;
 use crate::autoconf6::Autoconf6;
 use crate::autoconf6::addresses::Lives;
 use crate::autoconf6::names::By;
@@ -19,10 +20,14 @@ use core::net::Ipv6Addr;
 use wire::dhcp6::{ALL_SERVERS, CLIENT_PORT, Message, MessageType, SERVER_PORT, Status};
 use wire::ndp::RouterAdvertisement;
 use wire::udp::{self, Datagram, NoChecksum};
-use wire::{Check, Cidr6, Drop, Headroom, Protocol, Pseudo, Seal};
+use wire::{Cidr6, Drop};
 
 /// Room for a message: one of a client never comes near.
 const MESSAGE: usize = 576;
+const TO_SERVERS: udp::Header = udp::Header {
+    src_port: CLIENT_PORT,
+    dst_port: SERVER_PORT,
+};
 /// So many actions can follow each other.
 const ROUNDS: usize = 8;
 
@@ -136,9 +141,7 @@ impl Stack {
     /// Whether a datagram is for the DHCP client of an interface.
     #[inline]
     pub(crate) fn dhcp6_wants(&self, incoming: &Incoming<'_, Ipv6Addr>) -> bool {
-        let [from, to] = [SERVER_PORT, CLIENT_PORT].map(u16::to_be_bytes);
-        let ports = incoming.payload.first_chunk() == Some(&[from[0], from[1], to[0], to[1]]);
-        ports
+        is_between(incoming.payload, SERVER_PORT, CLIENT_PORT)
             && self
                 .autoconf6
                 .get(incoming.interface.index())
@@ -153,16 +156,10 @@ impl Stack {
         now: Instant,
     ) -> Result<(), Drop> {
         let id = incoming.interface;
-        let header = incoming.header;
-        let check = if incoming.trusted {
-            Check::Trusted
-        } else {
-            Check::Verify(Pseudo::v6(header.source, header.destination))
-        };
-        let datagram = Datagram::parse(incoming.payload, check, NoChecksum::Refuse)?;
+        let datagram = Datagram::parse(incoming.payload, incoming.check(), NoChecksum::Refuse)?;
         let message = Message::parse(datagram.payload)?;
         // RFC 8415 section 16: a client is answered alone.
-        if header.destination.is_multicast() {
+        if incoming.destination().is_multicast() {
             return Err(Drop::Dhcp6Unexpected);
         }
         let auto = self.autoconf6.get_mut(id.index());
@@ -198,22 +195,8 @@ impl Stack {
                 shared: true,
                 version: self.nets.v6.routes.version(),
             };
-            let header = self.header(&path, ALL_SERVERS, Protocol::UDP, self.config.ttl);
-            let seal = Seal::Full {
-                pseudo: Pseudo::v6(source, ALL_SERVERS),
-                payload: wire::sum(bytes),
-            };
-            let len = bytes.len() + udp::HEADER_LEN;
-            self.queue_packet(&path, &header, len, Owner::None, |space| {
-                let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
-                payload.copy_from_slice(bytes);
-                udp::Header {
-                    src_port: CLIENT_PORT,
-                    dst_port: SERVER_PORT,
-                }
-                .emit(&mut Headroom::new(front), bytes.len(), seal)
-                .ok()
-            });
+            let to = (ALL_SERVERS, self.config.ttl);
+            self.queue_datagram(&path, to, TO_SERVERS, Owner::None, bytes);
         }
     }
 

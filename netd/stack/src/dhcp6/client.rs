@@ -120,8 +120,8 @@ impl Client {
         }
     }
 
-    /// A router says what there is to ask for. What another has said before is not forgotten
-    /// (RFC 4862 section 5.5.3 has no end for it).
+    /// A router says what there is to ask for. That another one does not say so, or the same one not
+    /// any more, changes nothing: what was leased has ends of its own.
     pub(crate) fn heed(&mut self, mode: Mode, rng: &mut Rng, now: Instant) {
         if mode > self.mode {
             self.mode = mode;
@@ -325,7 +325,7 @@ impl Client {
     }
 
     /// Somebody else has an address: the server is told, and another one is looked for (section
-    /// 18.2.8).
+    /// 18.2.8). Whatever came with it goes too.
     pub(crate) fn conflict(&mut self, address: Ipv6Addr, rng: &mut Rng, now: Instant) -> Action {
         let State::Holding(_, lease) = self.state else {
             return Action::None;
@@ -353,7 +353,7 @@ impl Client {
     }
 
     /// Gives the addresses back and switches the client off. The server is told once: nobody waits
-    /// for its answer (section 18.2.7 allows that a release is lost).
+    /// for its answer, and if the message is lost, the lease ends by itself.
     pub(crate) fn release(&mut self) -> Action {
         let action = match self.state {
             State::Holding(_, lease) => {

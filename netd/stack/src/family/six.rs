@@ -256,7 +256,6 @@ impl Family for Ipv6Addr {
 
     const TIME_WAIT_TIMER: Timer = Timer::TimeWait6;
 
-    /// The address is too long for a role: it is where the port is.
     fn transport(connection: u32, buffer: usize) -> Transport {
         Transport::Tcp6 { connection, buffer }
     }

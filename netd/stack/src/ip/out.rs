@@ -20,7 +20,7 @@ use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
-use wire::{Drop, Ecn, Headroom, Protocol, Rest};
+use wire::{Drop, Ecn, Headroom, Protocol, Rest, Seal, udp};
 
 /// A way to an address, good while [`crate::route::Routes::version`] stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,6 +205,30 @@ impl Stack {
             self.stats.drop_sent(Drop::NoBuffer);
         }
         queued
+    }
+
+    /// The same of a datagram of ours that no socket has sent: from our port to another, in a packet that
+    /// may pass so many routers.
+    pub(crate) fn queue_datagram<A: Family>(
+        &mut self,
+        path: &Path<A>,
+        (to, hops): (A, u8),
+        ports: udp::Header,
+        owner: Owner,
+        bytes: &[u8],
+    ) -> bool {
+        let header = self.header(path, to, Protocol::UDP, hops);
+        let seal = Seal::Full {
+            pseudo: A::pseudo(path.source, to),
+            payload: wire::sum(bytes),
+        };
+        let len = bytes.len().saturating_add(udp::HEADER_LEN);
+        self.queue_packet(path, &header, len, owner, |space| {
+            let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
+            payload.copy_from_slice(bytes);
+            let room = &mut Headroom::new(front);
+            ports.emit(room, bytes.len(), seal).ok()
+        })
     }
 
     /// The header of a packet of ours that will not be fragmented.

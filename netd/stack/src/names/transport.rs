@@ -26,8 +26,8 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use tcp::{Connection, Events, Instant, Outcome};
+use wire::Drop;
 use wire::udp;
-use wire::{Drop, Headroom, Protocol, Seal};
 
 /// Connections at a time: as many as the resolver has buffers.
 const CONNECTIONS: usize = 4;
@@ -176,29 +176,18 @@ impl Stack {
             .resolver
             .emit(query, &mut self.rng, &mut question)?;
         let question = question.get(..len)?;
-        let pseudo = A::pseudo(path.source, to.0);
-        let seal = Seal::Full {
-            pseudo,
-            payload: wire::sum(question),
-        };
         // RFC 6762 section 11: as far as all packets of it.
         let hops = if path.shared {
             u8::MAX
         } else {
             self.config.ttl
         };
-        let header = self.header(&path, to.0, Protocol::UDP, hops);
+        let ports = udp::Header {
+            src_port: port,
+            dst_port: to.1,
+        };
         let owner = Owner::Resolver(query.0);
-        let queued = self.queue_packet(&path, &header, len + udp::HEADER_LEN, owner, |space| {
-            let (front, payload) = space.split_at_mut_checked(udp::HEADER_LEN)?;
-            payload.copy_from_slice(question);
-            udp::Header {
-                src_port: port,
-                dst_port: to.1,
-            }
-            .emit(&mut Headroom::new(front), len, seal)
-            .ok()
-        });
+        let queued = self.queue_datagram(&path, (to.0, hops), ports, owner, question);
         queued.then_some(())
     }
 

@@ -41,18 +41,25 @@ pub fn record<A>(kind: RecordKind, group: A) -> Said<A> {
     Said::Records(vec![(kind, group, Vec::new())])
 }
 
+/// The packets of IPv4 among frames that carry a protocol, each with the header of its frame.
+pub fn packets4(
+    frames: &[Vec<u8>],
+    protocol: Protocol,
+) -> impl Iterator<Item = (ethernet::Header, ipv4::Packet<'_>)> {
+    frames.iter().filter_map(move |frame| {
+        let frame = Frame::parse(frame).expect("a frame");
+        if frame.header.ethertype != EtherType::IPV4 {
+            return None;
+        }
+        let packet = ipv4::Packet::parse(frame.payload).expect("a packet");
+        (packet.header.protocol == protocol).then_some((frame.header, packet))
+    })
+}
+
 /// The messages of IGMP among what host 1 has sent, each checked to be sent as it must.
 pub fn said4(frames: &[Vec<u8>]) -> Vec<Said<Ipv4Addr>> {
     let mut all = Vec::new();
-    for frame in frames {
-        let frame = Frame::parse(frame).expect("a frame");
-        if frame.header.ethertype != EtherType::IPV4 {
-            continue;
-        }
-        let packet = ipv4::Packet::parse(frame.payload).expect("a packet");
-        if packet.header.protocol != Protocol::IGMP {
-            continue;
-        }
+    for (link, packet) in packets4(frames, Protocol::IGMP) {
         let to = packet.header.destination;
         let message = igmp::Message::parse(packet.payload).expect("a message");
         let (said, expected) = match message {
@@ -67,7 +74,7 @@ pub fn said4(frames: &[Vec<u8>]) -> Vec<Said<Ipv4Addr>> {
         };
         // RFC 3376 section 4, RFC 1112 section 6.4.
         assert_eq!(to, expected);
-        assert_eq!(frame.header.destination, MacAddress::for_multicast4(to));
+        assert_eq!(link.destination, MacAddress::for_multicast4(to));
         assert_eq!((packet.header.ttl, packet.header.dscp), (1, 48));
         assert!(packet.has_router_alert());
         assert_eq!(packet.header.source, ip(1));

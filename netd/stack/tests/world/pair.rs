@@ -2,6 +2,7 @@
 
 use super::{World, at};
 use stack::{ClientId, EventKind, Range, SocketId, SocketOption};
+use std::net::SocketAddr;
 
 /// A client of `a` that has connected, a server of `b`, and the sockets of both.
 #[derive(Clone, Copy)]
@@ -61,12 +62,18 @@ impl World {
     /// A new client of `a` asks for a connection, with token 1.
     #[track_caller]
     pub fn connecting(&mut self, port: u16, options: &[SocketOption]) -> (ClientId, SocketId) {
+        self.calling(at(2, port), options)
+    }
+
+    /// The same of one to any address.
+    #[track_caller]
+    pub fn calling(&mut self, to: SocketAddr, options: &[SocketOption]) -> (ClientId, SocketId) {
         let client = self.a.client();
         let socket = self.a.stream(client);
         for option in options {
             self.a.set_option(client, socket, *option, self.now);
         }
-        self.a.connect(client, socket, at(2, port), 1, self.now);
+        self.a.connect(client, socket, to, 1, self.now);
         (client, socket)
     }
 
