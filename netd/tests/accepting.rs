@@ -1,11 +1,12 @@
 //! Many connections for one request: who gets which room, what a cancelled request leaves, and what a
 //! client that takes nothing or asks for the impossible does to others.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{ARENA, RawClient, World, connect, listen, loopback, settle, small, within_turns};
+use crate::common;
+use crate::common::{
+    ARENA, RawClient, World, connect, listen, loopback, settle, small, within_turns,
+};
 use net::protocol::{
     Accept, AcceptError, Accepted, AttachArena, Bind, Cancel, Code, Connect, Listen, Message,
     Operation, OperationBody, Payload, REPLY, Range, Receive, Received, Send, SocketCreate,

@@ -1,10 +1,9 @@
 //! Bytes that lie in the arena: filled, sent, received and handed on where they are.
 
-mod common;
-
 use std::fmt::Write;
 
-use common::{Random, between, connect, connected, listen, loopback, settle};
+use crate::common;
+use crate::common::{Random, between, connect, connected, listen, loopback, settle};
 use net::{Chunk, Code, Error, TcpStream, UdpSocket};
 
 /// Bytes that are the same in every run.

@@ -1,12 +1,10 @@
 //! Futures that are given up after any number of looks: nothing is lost, nothing is left behind.
 
-mod common;
-
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{World, connect, listen, loopback, polled, settle};
+use crate::common::{World, connect, listen, loopback, polled, settle};
 use embassy_futures::select::{Either, select, select_array};
 use net::protocol::Sockets;
 use net::{

@@ -1,11 +1,10 @@
 //! Programs and peers that are slow or greedy: they hold up themselves and nobody else.
 
-mod common;
-
 use std::cell::Cell;
 use std::rc::Rc;
 
-use common::{ARENA, World, between, connect, connected, listen, loopback, polled, settle};
+use crate::common;
+use crate::common::{ARENA, World, between, connect, connected, listen, loopback, polled, settle};
 use net::protocol::{Connections, Sockets};
 use net::{Chunk, Net, Pollable, Poller, Ready, TcpStream, UdpSocket};
 use stack::Config;

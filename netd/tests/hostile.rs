@@ -1,10 +1,8 @@
 //! Clients that break every rule: they harm nobody but themselves.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::{ARENA, Random, RawClient, World};
+use crate::common::{ARENA, Random, RawClient, World};
 use net::protocol::{
     Accept, AttachArena, Bind, CATALOGUE, Cancel, Close, Code, Connect, Info, Listen, Message,
     Operation, OperationBody, Payload, REPLY, Range, Receive, RouteAdd, RouteBody, Send,

@@ -1,18 +1,12 @@
 //! A card that fetches what is sent from clients' memory, and takes its time: what it has not given
 //! back stays as it was, whatever comes of the connection.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
-
-mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-use common::{Random, TestPeer, client_and_peer, small};
+use crate::common::{Random, TestPeer, client_and_peer, small};
 use device::{
     Checksum, Cuts, Device, Facts, Filled, Gathered, Offload, Offloads, PLACES, Places,
     ReceiveMeta, Received, TransmitMeta, Verified,

@@ -1,10 +1,4 @@
 //! Programs at the two ends of a long fat path: how much room they give, and what gets through.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
-
-mod common;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,7 +6,7 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use common::{TestPeer, client_and_peer, small};
+use crate::common::{TestPeer, client_and_peer, small};
 use device::{Checksum, Cuts, Device, Facts, Filled, Offloads, ReceiveMeta, Received, Verified};
 use net::protocol::SocketOption;
 use net::{Net, TcpListener, TcpStream};

@@ -1,10 +1,9 @@
 //! Socket options and what TCP knows of a connection, from a program through the real server.
 
-mod common;
-
 use std::rc::Rc;
 
-use common::{alone, between, connect, connected, listen, loopback, read_all};
+use crate::common;
+use crate::common::{alone, between, connect, connected, listen, loopback, read_all};
 use net::protocol::{Connections, Counters, State, agreed, text_of};
 use net::{Code, Error, SocketOption, TcpStream};
 

@@ -1,12 +1,11 @@
 //! What a sleeping program is woken for, and what it finds when something else has woken it.
 
-mod common;
-
 use core::future::Future;
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 
-use common::{RawClient, World, between, connected, loopback, settle, within_turns};
+use crate::common;
+use crate::common::{RawClient, World, between, connected, loopback, settle, within_turns};
 use net::protocol::{
     Bind, Message, Operation, Payload, REPLY, Range, Receive, Send, SocketCreate, SocketKind,
     outcome, request,

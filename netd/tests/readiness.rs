@@ -1,12 +1,10 @@
 //! What a program can wait for, ask for and look at: readiness of sockets, bytes, and ends.
 
-mod common;
-
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use common::{World, between, connect, connected, listen, loopback};
+use crate::common::{World, between, connect, connected, listen, loopback};
 use embedded_io_async::{Read, Write};
 use net::protocol::{EventKind, SocketStatus, Sockets, ready};
 use net::{Side, TcpStream, UdpSocket};

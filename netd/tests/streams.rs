@@ -1,13 +1,11 @@
 //! Programs' sockets over rings, the real server and the real stack, through loopback.
 
-mod common;
-
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use common::{
+use crate::common::{
     ARENA, Random, World, alone, between, connect, listen, loopback, polled, read_all, small,
     within_turns,
 };

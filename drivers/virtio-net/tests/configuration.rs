@@ -1,8 +1,8 @@
 //! MAC, MTU, link and memory: what the device states and what is made of it.
 
-mod common;
-
-use common::{ANY_LAYOUT, MAC, MTU, OWN_MAC, RECEIVE, STATUS, USUAL, device, rig, small, start};
+use crate::common::{
+    ANY_LAYOUT, MAC, MTU, OWN_MAC, RECEIVE, STATUS, USUAL, device, rig, small, start,
+};
 use device::Device;
 use std::sync::atomic::{AtomicU8, Ordering};
 use virtio::{DeviceStatus, DeviceType};

@@ -1,8 +1,6 @@
 //! Frames that lie in several places: what an honest device finds, and when their owner has them back.
 
-mod common;
-
-use common::{
+use crate::common::{
     ANY_LAYOUT, CHECKSUM, Net, Random, Rig, TRANSMIT, USUAL, device, seeded, small, start,
 };
 use device::{Checksum, Cuts, Device, Gathered, Offload, Offloads, PLACES, Place, TransmitMeta};

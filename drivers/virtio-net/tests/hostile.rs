@@ -1,8 +1,7 @@
 //! The driver and a device that lies: counted, nothing lost, nothing believed.
 
-mod common;
-
-use common::{RECEIVE, Rig, TRANSMIT, USUAL, rig, small};
+use crate::common;
+use crate::common::{RECEIVE, Rig, TRANSMIT, USUAL, rig, small};
 use device::Device;
 use proptest::prelude::{any, prop_assert, proptest};
 use virtio::DeviceStatus;

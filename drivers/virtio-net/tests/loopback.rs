@@ -1,8 +1,7 @@
 //! The driver and an honest device that sends every frame back.
 
-mod common;
-
-use common::{ANY_LAYOUT, RECEIVE, Random, Rig, TRANSMIT, USUAL, rig, small};
+use crate::common;
+use crate::common::{ANY_LAYOUT, RECEIVE, Random, Rig, TRANSMIT, USUAL, rig, small};
 use device::{Checksum, Device, Offload, TransmitMeta, Verified};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use virtio::EVENT_INDEX;

@@ -1,8 +1,7 @@
 //! Frames of several buffers: from a device that is honest, and from one that is not.
 
-mod common;
-
-use common::{ANY_LAYOUT, LARGE, MERGED, RECEIVE, Random, Rig, USUAL, rig, small, whole};
+use crate::common;
+use crate::common::{ANY_LAYOUT, LARGE, MERGED, RECEIVE, Random, Rig, USUAL, rig, small, whole};
 use device::{Device, LONGEST_FRAME, Offload, Verified};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use virtio::EVENT_INDEX;

@@ -1,8 +1,6 @@
 //! Several pairs of queues: a driver for each, and one device that may refuse or lie.
 
-mod common;
-
-use common::{MAC, Net, OWN_MAC, Random, STATUS, USUAL, small, whole};
+use crate::common::{MAC, Net, OWN_MAC, Random, STATUS, USUAL, small, whole};
 use device::{Checksum, Device, Offload, Offloads, TransmitMeta};
 use std::sync::{Arc, Mutex};
 use virtio::fake::{DeviceQueue, Fake, FakeTransport, memory};

@@ -1,10 +1,8 @@
 //! Two hosts and a wire: neighbours, pings, datagrams, names, addresses.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{address, at, finish, for_seeds, host, ip};
+use crate::common::{address, at, finish, for_seeds, host, ip};
 use sim::devices::DhcpServer;
 use sim::programs::{DatagramClient, DatagramEcho, NameServer, Pinger, Resolver};
 use sim::{HostSetup, Loss, Weather, World};

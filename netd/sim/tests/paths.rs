@@ -1,10 +1,8 @@
 //! Narrow passages with a router that says so, and connections that are opened fast.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{at, finish, host};
+use crate::common::{at, finish, host};
 use sim::programs::{Client, Manner, Server, Serves, Speaks, Visits};
 use sim::{Weather, World};
 use stack::SocketOption;

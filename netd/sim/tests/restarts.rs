@@ -1,11 +1,9 @@
 //! A host's stack dies, and another goes on from its durable records: nobody notices, but for the time
 //! that it takes.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{at, host};
+use crate::common::{at, host};
 use sim::programs::{Client, Manner, Server, Serves, Speaks, Visits};
 use sim::{StationId, Verdict, Weather, World};
 

@@ -1,10 +1,8 @@
 //! TCP between two hosts, in any weather: every byte once and in order, or an error.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{at, finish, for_seeds, host};
+use crate::common::{at, finish, for_seeds, host};
 use sim::programs::{Habits, Role, Stream};
 use sim::{HostSetup, Loss, Random, Weather, World};
 

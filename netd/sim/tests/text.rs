@@ -1,12 +1,10 @@
 //! What a world looks like in text, against what tcpdump makes of the same capture.
 
-mod common;
-
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{address, at, finish, host};
+use crate::common::{address, at, finish, host};
 use sim::programs::{DatagramClient, DatagramEcho, Pinger};
 use sim::scenario::{Keep, Plan};
 use sim::{Weather, World, trace_lines};

@@ -1,10 +1,8 @@
 //! Small segments and small buffers: no pair of them creeps.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{at, finish, host};
+use crate::common::{at, finish, host};
 use sim::programs::{Client, Manner, Server, Serves, Speaks, Visits};
 use sim::{Weather, World};
 use stack::SocketOption;

@@ -1,11 +1,8 @@
 //! A stack that takes over from one that is gone: what it believes, and what it refuses.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::segments;
+use crate::world::{Host, World, any, at, config};
 use proptest::prelude::*;
 use stack::{
     AddressPlan, AdoptError, BadRecord, ClientError, ClientId, Data, EventKind, Instant, Owner,
@@ -16,8 +13,6 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use wire::tcp::Flags;
-use world::craft::segments;
-use world::{Host, World, any, at, config};
 
 type Slots = Vec<(u32, [u8; Record::LEN])>;
 

@@ -1,18 +1,13 @@
 //! ARP and links, frame by frame.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::{Host, World, ip, mac};
 use stack::{Drop, EventKind, Ping, Token};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use wire::arp::{Operation, Packet};
 use wire::ethernet::{EtherType, Header};
 use wire::{Headroom, MacAddress};
-use world::{Host, World, ip, mac};
 
 fn frame(from: MacAddress, to: MacAddress, packet: Packet) -> Vec<u8> {
     let mut bytes = vec![0; 60];

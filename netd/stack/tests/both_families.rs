@@ -1,19 +1,13 @@
 //! Stream sockets that take part in both families (RFC 3493 section 5.3).
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::six::{any6, at6, two_hosts};
+use crate::world::{World, any, at};
 use stack::{
     BindError, ClientId, Data, Ending, Event, EventKind, Range, SocketError, SocketId,
     SocketOption, Token,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use world::six::{any6, at6, two_hosts};
-use world::{World, any, at};
 
 /// An address of IPv4 as such a socket sees it.
 fn mapped(end: SocketAddr) -> SocketAddr {

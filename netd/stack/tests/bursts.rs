@@ -1,20 +1,14 @@
 //! Frames taken in together and one by one: the same streams, answers and counters.
-#![allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-#[path = "bursts/writer.rs"]
 mod writer;
 
+use crate::world;
+use crate::world::craft::{Peer, Seen, segments};
+use crate::world::{Host, config, mac, plan};
 use proptest::prelude::*;
 use stack::{AddressPlan, ClientId, Drop, EventKind, Instant, Range, ReceiveMeta, SocketId, Token};
 use std::time::Duration;
 use wire::tcp::Flags;
-use world::craft::{Peer, Seen, segments};
-use world::{Host, config, mac, plan};
 use writer::{Step, Writer, play, step};
 
 /// A room of a stream lies in one of so many places of its own, each of this many bytes.

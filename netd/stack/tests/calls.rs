@@ -1,19 +1,14 @@
 //! What the calls of a socket refuse, and whom a socket listens to.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::{Peer, logged};
+use crate::world::{Pair, World, any, at, ip, joined};
 use stack::{
     BindError, ConnectError, Data, Drop, EventKind, ListenError, Range, ReceiveError, SendError,
     SocketError, SocketOption, Token,
 };
 use std::time::Duration;
 use wire::tcp::{Flags, Header, Options};
-use world::craft::{Peer, logged};
-use world::{Pair, World, any, at, ip, joined};
 
 #[test]
 fn a_stream_connects_once_and_somewhere() {

@@ -1,11 +1,6 @@
 //! DHCP and DNS through the whole stack, against servers made of bytes.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::{Host, World, config, ip, mac, plan};
 use stack::{
     AddressKind, AddressPlan, AddressState, ClientId, Config, EventKind, Fallback, Instant, Lookup,
     Range, ResolutionOutcome, SocketId, Token,
@@ -16,7 +11,6 @@ use wire::arp::Packet;
 use wire::dhcp4::{Message, MessageType, Options, Speaker};
 use wire::ethernet::{EtherType, Header};
 use wire::{Headroom, MacAddress, Protocol, Pseudo, Seal};
-use world::{Host, World, config, ip, mac, plan};
 
 const SERVER: u8 = 2;
 

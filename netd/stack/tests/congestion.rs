@@ -1,19 +1,13 @@
 //! Explicit congestion notification, from a router's mark to the sender's answer (RFC 3168).
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::World;
+use crate::world::craft::sent;
 use stack::{Range, SocketOption};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::tcp::Flags;
 use wire::{Ecn, Headroom, ethernet, ipv4};
-use world::World;
-use world::craft::sent;
 
 /// The same frame, marked by a router.
 fn marked(frame: &[u8]) -> Vec<u8> {

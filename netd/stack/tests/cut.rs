@@ -1,17 +1,11 @@
 //! Super-segments that software cuts: on the wire there is nothing to see of them.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{plain, seen};
+use crate::world::sender::{Device, Sender, cut_by_device};
 use stack::{Ending, Token};
 use std::time::Duration;
 use wire::icmp4;
 use wire::tcp::Flags;
-use world::craft::{plain, seen};
-use world::sender::{Device, Sender, cut_by_device};
 
 /// Software sums up and cuts.
 const SOFTWARE: Device = Device {

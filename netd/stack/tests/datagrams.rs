@@ -1,18 +1,13 @@
 //! UDP and ICMP between two stacks.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::{World, any, at, ip, ping};
 use stack::{
     BindError, CancelError, Data, Drop, EventKind, Ping, PingError, Range, SendError, SocketError,
     SocketOption, Token,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use world::{World, any, at, ip, ping};
 
 #[test]
 fn the_first_datagram_waits_for_its_neighbour() {

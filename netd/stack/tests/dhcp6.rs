@@ -1,11 +1,9 @@
 //! DHCP for IPv6 on an interface: what routers say, what servers lease, what becomes of it.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::six::{
+    ALL_NODES, frame6, local, ndp_frame, own_local, plan6, router, said, six, starting, state, wait,
+};
+use crate::world::{Host, config, mac};
 use stack::{AddressState, Drop, Instant};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use wire::dhcp6::{
@@ -15,10 +13,6 @@ use wire::dns::Name;
 use wire::ndp::{self, Item, Names};
 use wire::udp::{self, Datagram, NoChecksum};
 use wire::{Check, Headroom, Protocol, Pseudo, Seal, ipv6};
-use world::six::{
-    ALL_NODES, frame6, local, ndp_frame, own_local, plan6, router, said, six, starting, state, wait,
-};
-use world::{Host, config, mac};
 
 const LEASED: &str = "fd00:1::77";
 

@@ -1,19 +1,14 @@
 //! The fast paths over IPv6: super-segments that are cut, segments that are taken in as one.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::six::{any6, at6, plan6, two_hosts};
+use crate::world::{Host, World, facts};
 use stack::{ClientId, Data, EventKind, Instant, LinkFacts, Range, ReceiveMeta, SocketId, Token};
 use std::time::Duration;
 use wire::ethernet::Frame;
 use wire::ipv6::Packet;
 use wire::tcp::Segment;
 use wire::{Check, Pseudo};
-use world::six::{any6, at6, plan6, two_hosts};
-use world::{Host, World, facts};
 
 const COALESCED: &str = "tcp.coalesced";
 /// Bytes that one side sends the other.

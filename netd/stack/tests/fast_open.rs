@@ -1,16 +1,11 @@
 //! Fast Open (RFC 7413): a listener takes bytes with the SYN of a peer that has its cookie.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::{Peer, Seen, plain, segments, sent};
+use crate::world::{World, config};
 use stack::{ClientId, Config, EventKind, Range, SocketError, SocketId, SocketOption};
 use std::time::Duration;
 use wire::tcp::{FastOpenCookie, Flags, Header, Options};
-use world::craft::{Peer, Seen, plain, segments, sent};
-use world::{World, config};
 
 const ROOM: u32 = 10_000;
 

@@ -1,16 +1,10 @@
 //! Fast Open of a socket that connects (RFC 7413): what is queued before the SYN leaves goes with it.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{Peer, Seen, logged, plain, seen, segments};
+use crate::world::{World, at};
 use stack::{ClientId, EventKind, Range, SocketId, SocketOption};
 use std::time::Duration;
 use wire::tcp::{FastOpenCookie, Flags, Header, Options};
-use world::craft::{Peer, Seen, logged, plain, seen, segments};
-use world::{World, at};
 
 /// A world in which `b` listens with Fast Open and `a` connects.
 struct Pair {

@@ -1,17 +1,12 @@
 //! Floods of SYNs and of acknowledgements: cookies, backlogs, and what they cost.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::{Peer, plain, segments};
+use crate::world::{World, at, config};
 use stack::{Config, EventKind, Range};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 use wire::tcp::{Flags, Header, Options, Timestamps};
-use world::craft::{Peer, plain, segments};
-use world::{World, at, config};
 
 /// Somebody behind the gateway; no two of 100,000 are the same.
 fn stranger(number: u32) -> Peer {

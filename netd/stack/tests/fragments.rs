@@ -1,19 +1,13 @@
 //! Packets longer than the link's: in parts out, in parts in, and what hostile parts do.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::Peer;
+use crate::world::{Host, World, at, config, ip, ping};
 use proptest::prelude::{any, proptest};
 use stack::{Config, Data, Drop, EventKind, Ping, Range, SendError, SocketError, Token};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::time::Duration;
 use wire::{Protocol, icmp4, ipv4};
-use world::craft::Peer;
-use world::{Host, World, at, config, ip, ping};
 
 /// All of a packet's payload that any header leaves room for.
 const LONGEST: u32 = 65_507;

@@ -1,16 +1,11 @@
 //! Frames whose payload stays in clients' memory: on the wire there is nothing to see of it.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::seen;
+use crate::world::sender::{Device, Sender, cut_by_device, pattern};
 use stack::{Ending, Gathered, PIECES, Pieces, Range, Token};
 use std::time::Duration;
 use wire::tcp::Flags;
-use world::craft::seen;
-use world::sender::{Device, Sender, cut_by_device, pattern};
 
 /// A device that gathers from as many places as there can be, and neither sums nor cuts.
 const GATHERS: Device = Device {

@@ -1,11 +1,8 @@
 //! Datagrams to groups: who gets a copy, what leaves, and what comes back.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::six::{content, plan6, six};
+use crate::world::{World, any, at, ip};
 use stack::{
     BindError, ClientId, Data, Drop, EventKind, Ipv6Plan, Membership, Range, SendError, SocketId,
     SocketOption, Token,
@@ -14,8 +11,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 use wire::ethernet::{EtherType, Frame};
 use wire::{MacAddress, Protocol, ipv4};
-use world::six::{content, plan6, six};
-use world::{World, any, at, ip};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff15, 0, 0, 0, 0, 0, 0, 9);

@@ -1,18 +1,12 @@
 //! Hostile wires and hostile clients, by the hundred thousand, reproducible by seed.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::{ARENA, Arenas, Host, World, any, at, ip, mac, ping};
 use stack::{
     AddressKind, ClientId, Data, Ending, EventKind, Half, Instant, Kind, Lookup, Ping, Range,
     SocketId, SocketOption, Token,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
-use world::{ARENA, Arenas, Host, World, any, at, ip, mac, ping};
 
 /// A small generator of its own, so that a failure's seed is the whole story.
 struct Dice(u64);

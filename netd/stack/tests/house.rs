@@ -1,16 +1,10 @@
 //! The house of a packet, as `netd/README.md` describes it: the files are there, and the counters of
 //! copies say what the page says.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::World;
 use stack::Range;
 use std::path::Path;
 use std::time::Duration;
-use world::World;
 
 const PAGE: &str = include_str!("../../README.md");
 

@@ -1,17 +1,12 @@
 //! IPv4 and ICMP, packet by packet: what is discarded and why, what is answered and what is not.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::{Host, World, ip, mac, ping};
 use stack::{Config, Drop, EventKind, Ping, PingError, SocketError, Token};
 use std::net::{IpAddr, Ipv4Addr};
 use wire::ethernet::{EtherType, Header as Link};
 use wire::icmp4::{Header, Message, TimeExceeded, Unreachable};
 use wire::{Headroom, MacAddress, Protocol, ipv4};
-use world::{Host, World, ip, mac, ping};
 
 /// A frame for host 1 with an IPv4 packet from 10.0.0.9, and options in its header.
 fn frame(to: MacAddress, header: &ipv4::Header, options: &[u8], payload: &[u8]) -> Vec<u8> {

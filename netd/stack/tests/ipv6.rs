@@ -1,20 +1,15 @@
 //! IPv6, packet by packet: what is for us, what is answered, what is not; datagrams.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::six::{
+    ALL_NODES, advertisement, errors, frame6, icmp6_frame, local, own_global, own_local, settled,
+    six,
+};
+use crate::world::{Host, config, mac};
 use stack::{Data, Drop, EventKind, Instant, SocketError, SocketOption, Token};
 use std::net::{Ipv6Addr, SocketAddr};
 use wire::ipv6::{self, solicited_node};
 use wire::{Headroom, Protocol, Pseudo, Seal, icmp6, udp};
-use world::six::{
-    ALL_NODES, advertisement, errors, frame6, icmp6_frame, local, own_global, own_local, settled,
-    six,
-};
-use world::{Host, config, mac};
 
 fn drops(host: &Host, reason: Drop) -> u64 {
     host.stack.drops(reason)

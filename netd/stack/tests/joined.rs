@@ -1,16 +1,11 @@
 //! Frames that stand for several segments: taken in as one, acknowledged as what they were.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::{Peer, Seen, plain, segments};
+use crate::world::{Host, config, mac, plan};
 use stack::{AddressPlan, ClientId, EventKind, Instant, Range, ReceiveMeta, SocketId, Token};
 use std::time::Duration;
 use wire::tcp::{Flags, Options};
-use world::craft::{Peer, Seen, plain, segments};
-use world::{Host, config, mac, plan};
 
 const ISN: u32 = u32::MAX - 5_000;
 /// Rooms of a stream lie in turn in one of so many places.

@@ -1,11 +1,8 @@
 //! Names below `local`, which all hosts of the link are asked for (RFC 6762 section 5.1).
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::listeners::packets4;
+use crate::world::six::wait;
+use crate::world::{Host, config, ip, mac, plan};
 use stack::{
     AddressKind, AddressPlan, Drop, EventKind, Instant, Lookup, MacAddress, ResolutionOutcome,
 };
@@ -14,9 +11,6 @@ use wire::dns::{Builder, Class, Data, Header, Message, Question, Record, Section
 use wire::ethernet::{self, EtherType};
 use wire::udp::{self, Datagram, NoChecksum};
 use wire::{Check, Headroom, Protocol, Pseudo, Seal, ipv4};
-use world::listeners::packets4;
-use world::six::wait;
-use world::{Host, config, ip, mac, plan};
 
 const ALL: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 

@@ -1,15 +1,9 @@
 //! Memory that a frame refers to is not told to its client as its own before the frame is back.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::sender::{Device, Sender};
 use stack::{Ending, EventKind, PIECES, SocketError, Token};
 use std::time::Duration;
 use wire::tcp::Flags;
-use world::sender::{Device, Sender};
 
 const GATHERS: Device = Device {
     sums: false,

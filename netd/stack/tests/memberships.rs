@@ -1,17 +1,11 @@
 //! What sockets want to hear: merged, bounded, and gone with them.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::listeners::{GROUP, OTHER, Said, change, host, record, told};
+use crate::world::six::{six, wait};
+use crate::world::{Host, config, ip, plan};
 use stack::{AddressPlan, Config, FilterMode, GroupError, Instant, Membership};
 use std::net::Ipv4Addr;
 use wire::membership::RecordKind::{Allow, Block, ToExclude, ToInclude};
-use world::listeners::{GROUP, OTHER, Said, change, host, record, told};
-use world::six::{six, wait};
-use world::{Host, config, ip, plan};
 
 #[test]
 fn a_client_that_cannot_make_up_its_mind_is_not_told_of_each_time() {

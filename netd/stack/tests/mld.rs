@@ -1,19 +1,14 @@
 //! What a host says in MLD of the groups that it listens to, and when, at exact times.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::listeners::{Query6, Said, change, others6, query6, record, said6, told6};
+use crate::world::six::{own_global, own_local, plan6, settled, six, starting, wait};
+use crate::world::{Host, config};
 use stack::Instant;
 use stack::{Drop, Membership};
 use std::net::Ipv6Addr;
 use wire::ipv6::solicited_node;
 use wire::membership::RecordKind::{Allow, IsExclude, IsInclude, ToExclude, ToInclude};
-use world::listeners::{Query6, Said, change, others6, query6, record, said6, told6};
-use world::six::{own_global, own_local, plan6, settled, six, starting, wait};
-use world::{Host, config};
 
 // RFC 3810 sections 5.2.13 and 6, RFC 3590 section 4, RFC 4862 section 5.4.2: who may have an address
 // says that he listens before he asks for it, and again once he can say who he is.

@@ -1,19 +1,14 @@
 //! What a host says in IGMP of the groups that it listens to, and when, at exact times.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
-use stack::{Drop, Membership};
-use std::net::Ipv4Addr;
-use wire::membership::RecordKind::{IsExclude, IsInclude, ToExclude, ToInclude};
-use world::listeners::{
+use crate::world;
+use crate::world::listeners::{
     GROUP, OTHER, Query4, Said, ask4, change, host, igmp_frame, others4, query4, record, told,
     version_of,
 };
-use world::{Host, ip};
+use crate::world::{Host, ip};
+use stack::{Drop, Membership};
+use std::net::Ipv4Addr;
+use wire::membership::RecordKind::{IsExclude, IsInclude, ToExclude, ToInclude};
 
 fn excluded(group: Ipv4Addr) -> Said<Ipv4Addr> {
     record(IsExclude, group)

@@ -1,11 +1,11 @@
 //! Neighbour discovery, packet by packet: addresses, neighbours and routers, what is believed and what is not.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::listeners::said6;
+use crate::world::six::{
+    ALL_NODES, advertisement, errors, icmp6_frame, local, ndp_frame, own_global, own_local, plan6,
+    prefix, router, said, settled, six, solicitation, starting, state, wait,
+};
+use crate::world::{Host, config, mac};
 use stack::{
     AddressState, Drop, EventKind, Identifiers, Instant, Ipv6Plan, NeighbourState, Ping,
     SocketError, Token,
@@ -15,12 +15,6 @@ use std::time::Duration;
 use wire::ipv6::solicited_node;
 use wire::ndp::{self, Item};
 use wire::{Protocol, Pseudo, icmp6};
-use world::listeners::said6;
-use world::six::{
-    ALL_NODES, advertisement, errors, icmp6_frame, local, ndp_frame, own_global, own_local, plan6,
-    prefix, router, said, settled, six, solicitation, starting, state, wait,
-};
-use world::{Host, config, mac};
 
 const PEER: &str = "2001:db8:1::9";
 

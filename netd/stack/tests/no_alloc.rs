@@ -1,16 +1,10 @@
 //! Nothing is allocated on a packet's way, as an allocator that counts for each thread says.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::{Host, World, at, ping};
 use allocation_counter::measure;
 use stack::{ClientId, EventKind, Offer, PIECES, Pieces, Range, ReceiveMeta, Record, Records};
 use std::num::NonZeroU32;
 use std::time::Duration;
-use world::{Host, World, at, ping};
 
 /// Runs a call of the stack, which allocates nothing.
 #[track_caller]

@@ -1,13 +1,8 @@
 //! Segments that a device cuts: longer than the MTU, told so beside the frame.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::World;
 use stack::Token;
-use world::World;
 
 #[test]
 fn a_device_that_cuts_is_given_long_segments() {

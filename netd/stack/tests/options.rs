@@ -1,19 +1,13 @@
 //! Socket options: each is set, read back, and its effect is seen on the wire.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{Seen, sent};
+use crate::world::{Pair, World, at};
 use stack::{
     Algorithm, Data, EventKind, OptionError, Range, SendError, SocketError, SocketOption, Token,
 };
 use std::time::Duration;
 use wire::ipv4;
 use wire::tcp::Flags;
-use world::craft::{Seen, sent};
-use world::{Pair, World, at};
 
 /// A connection with room for 60,000 bytes at `b`, and these options at `a` from the start.
 fn connect_with(world: &mut World, options: &[SocketOption]) -> Pair {

@@ -1,18 +1,12 @@
 //! Paths that take less than the link: routers that say so, routers that do not, and liars.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{router, seen};
+use crate::world::{Pair, World};
 use stack::{EventKind, Range};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 use wire::icmp4::{Header, Unreachable};
-use world::craft::{router, seen};
-use world::{Pair, World};
 
 const ROOM: u32 = 400_000;
 

@@ -1,18 +1,12 @@
 //! What a program hears, or can ask, of a connection that goes on: soft errors, doubt, urgent bytes. RFC 9293
 //! sections 3.8.3, 3.8.5 and 3.9.1.8.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{Peer, last_of, logged, router, seen};
+use crate::world::{Pair, World, joined};
 use stack::{EventKind, Range, SocketError};
 use std::time::Duration;
 use wire::icmp4::{Header as Icmp, Unreachable};
 use wire::tcp::{Flags, Header};
-use world::craft::{Peer, last_of, logged, router, seen};
-use world::{Pair, World, joined};
 
 /// A connection on which host 1 sends into the void.
 fn unheard() -> (World, Pair) {

@@ -1,19 +1,13 @@
 //! What RFC 9293 asks of TCP as a part of a host: addresses, ICMP, the Internet layer below.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{Peer, icmp, last_of, logged, plain, router, segments};
+use crate::world::{World, at, ip, joined, mac};
 use stack::{BindError, ConnectError, EventKind, Range, SocketError, SocketOption, Token};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 use wire::icmp4::{Header as Icmp, TimeExceeded, Unreachable};
 use wire::tcp::Flags;
 use wire::{Drop, MacAddress, Protocol, icmp4, sum};
-use world::craft::{Peer, icmp, last_of, logged, plain, router, segments};
-use world::{World, at, ip, joined, mac};
 
 /// A SYN for port 80 in a frame for this link address.
 fn syn(link: MacAddress, from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {

@@ -1,16 +1,10 @@
 //! Frames that lie in several slices, of protocols that want them in one, and frames that are wrong.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::craft::{Peer, plain};
+use crate::world::{World, at, mac};
 use stack::{EventKind, Range, ReceiveMeta};
 use wire::icmp4;
 use wire::tcp::Flags;
-use world::craft::{Peer, plain};
-use world::{World, at, mac};
 
 /// Takes a frame in, cut behind `head` bytes and then each `slice`.
 fn take_in(world: &mut World, frame: &[u8], head: usize, slice: usize) {

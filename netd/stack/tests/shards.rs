@@ -1,11 +1,6 @@
 //! Shards: several stacks behind one address, each in a thread of its own, without locks.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::{Host, any, at, config, plan};
 use stack::{
     AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
     Steering, Token,
@@ -15,7 +10,6 @@ use std::num::NonZeroU16;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
-use world::{Host, any, at, config, plan};
 
 const SHARDS: u16 = 2;
 const CONNECTIONS: u16 = 40;

@@ -1,16 +1,10 @@
 //! Stores that connections share: what happens when they are used up, and that nothing is lost.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world::{World, at, config};
 use stack::{
     Config, ConnectError, Data, EventKind, Kind, OptionError, Range, ReceiveError, SendError,
     SocketOption, Token,
 };
-use world::{World, at, config};
 
 #[test]
 fn sockets_with_equal_options_take_one_place() {

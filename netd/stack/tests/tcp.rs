@@ -1,16 +1,11 @@
 //! TCP between two stacks: connections, bytes, ends, and what clients do to them.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::craft::last_of;
+use crate::world::{Host, World, at};
 use stack::{Data, EventKind, Half, Range, SendError, SocketError, Token};
 use std::time::Duration;
 use wire::tcp::Flags;
-use world::craft::last_of;
-use world::{Host, World, at};
 
 fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|n| (n * 7 + n / 251) as u8).collect()

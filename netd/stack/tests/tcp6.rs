@@ -1,11 +1,8 @@
 //! TCP over IPv6: the same as over IPv4, between other addresses.
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::six::{any6, at6, icmp6_frame, own_local, two_hosts};
+use crate::world::{World, any, at};
 use stack::{
     BindError, ClientId, ConnectError, Data, Drop, Ending, EventKind, Half, NeighbourState, Range,
     SocketError, SocketId, Token,
@@ -15,8 +12,6 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::rc::Rc;
 use std::time::Duration;
 use wire::icmp6;
-use world::six::{any6, at6, icmp6_frame, own_local, two_hosts};
-use world::{World, any, at};
 
 const ROOM: u32 = 400_000;
 

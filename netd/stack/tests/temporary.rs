@@ -1,19 +1,14 @@
 //! Addresses that change: when they are made, from which one speaks, how they end (RFC 8981).
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "numbers in tests are small"
-)]
 
-mod world;
-
+use crate::world;
+use crate::world::six::{
+    ALL_NODES, advertisement, local, ndp_frame, own_global, plan6, prefix, six, starting, wait,
+};
+use crate::world::{Host, config, mac};
 use stack::{AddressInfo, AddressState, Instant, Ipv6Plan, Origin};
 use std::net::{IpAddr, Ipv6Addr};
 use wire::ipv6;
 use wire::ndp::{self, Item};
-use world::six::{
-    ALL_NODES, advertisement, local, ndp_frame, own_global, plan6, prefix, six, starting, wait,
-};
-use world::{Host, config, mac};
 
 /// A host that has heard of a prefix that lives so long.
 fn told(valid: u32, preferred: u32) -> (Host, Instant) {

@@ -1,5 +1,4 @@
 //! netd in a test: the real server and stack over rings in memory, with a clock that jumps.
-#![allow(dead_code, unused_imports, reason = "each test binary uses a part")]
 
 mod random;
 mod sockets;
@@ -13,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::{Rc, Weak};
 
-use device::{Cuts, Device, Facts, Filled, Received};
+use device::{Device, Facts, Filled, Received};
 use net::Net;
 use netd::{Ground, Peer, Server, Settings, Turn};
 use ring::Arena;

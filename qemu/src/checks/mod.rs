@@ -28,6 +28,10 @@ const CHECKS: &[Check] = &[
         "modules_say_what_they_are",
         sources::modules_say_what_they_are,
     ),
+    (
+        "no_file_of_tests_is_left_out",
+        sources::no_file_of_tests_is_left_out,
+    ),
     ("nothing_is_left_open", sources::nothing_is_left_open),
     (
         "dependencies_point_inward",

@@ -189,6 +189,28 @@ pub fn modules_say_what_they_are() -> Result<Vec<String>> {
     Ok(broken)
 }
 
+/// Where a crate's tests are one program, a file that this does not name would never be run.
+pub fn no_file_of_tests_is_left_out() -> Result<Vec<String>> {
+    let mut broken = Vec::new();
+    for path in files()? {
+        let Some(folder) = path.parent().filter(|folder| folder.ends_with("tests")) else {
+            continue;
+        };
+        let program = folder.join("main.rs");
+        if path == program || !paths::root().join(&program).exists() {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let manifest = read(&folder.with_file_name("Cargo.toml"))?;
+        if !read(&program)?.contains(&format!("\nmod {name};\n"))
+            && !manifest.contains(&format!("\"tests/{name}.rs\""))
+        {
+            broken.push(format!("{}: not in {}", path.display(), program.display()));
+        }
+    }
+    Ok(broken)
+}
+
 pub fn nothing_is_left_open() -> Result<Vec<String>> {
     // Split, so that this file does not find itself.
     let marks = [

@@ -1,5 +1,4 @@
 //! A network driver on a device in software.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use device::{Checksum, Device, Received, TransmitMeta};
 use proptest::prelude::ProptestConfig;

@@ -1,5 +1,4 @@
 //! What the scenarios share: addresses, and the end of every one of them.
-#![allow(dead_code, reason = "every scenario uses another part")]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;

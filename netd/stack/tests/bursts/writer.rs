@@ -1,7 +1,7 @@
 //! A peer that sends a stream, and what it may do next.
 
-use super::world::craft::{Peer, Seen, plain};
 use super::{ISN, bytes};
+use crate::world::craft::{Peer, Seen, plain};
 use proptest::prelude::*;
 use wire::tcp::{Flags, Header, Options, Timestamps};
 

@@ -1,9 +1,4 @@
 //! Stacks joined by a wire that is a vector: what multi-layer tests stand on.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "every test file uses another part"
-)]
 
 mod calls;
 pub mod craft;

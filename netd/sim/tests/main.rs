@@ -1,0 +1,12 @@
+//! What the simulated world promises, each file one promise.
+
+mod common;
+
+mod basics;
+mod congestion;
+mod paths;
+mod restarts;
+mod scenarios;
+mod streams;
+mod text;
+mod windows;

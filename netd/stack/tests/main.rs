@@ -1,0 +1,49 @@
+//! The stack's tests, each file about one promise: one program, since what is generic is compiled anew for each.
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
+
+mod world;
+
+mod adopt;
+mod arp;
+mod both_families;
+mod bursts;
+mod calls;
+mod config;
+mod congestion;
+mod cut;
+mod datagrams;
+mod dhcp6;
+mod fast6;
+mod fast_open;
+mod fast_open_connect;
+mod flood;
+mod fragments;
+mod gathered;
+mod groups;
+mod hostile;
+mod house;
+mod ipv4;
+mod ipv6;
+mod joined;
+mod link_names;
+mod loans;
+mod memberships;
+mod mld;
+mod multicast;
+mod ndp;
+mod no_alloc;
+mod offload;
+mod options;
+mod path_mtu;
+mod reports;
+mod rfc9293;
+mod scattered;
+mod shards;
+mod stores;
+mod tcp;
+mod tcp6;
+mod temporary;
