@@ -1,6 +1,6 @@
 //! A peer made by hand: segments and ICMP errors as frames, and frames read back.
 
-use super::{World, at, ip, mac};
+use super::{World, at, mac};
 use stack::MacAddress;
 use std::net::{SocketAddr, SocketAddrV4};
 use wire::ethernet::{self, EtherType};
