@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use device::{Place, Places};
 use ring::Arena;
 use rt::handle::Run;
-use stack::{ClientId, ClientMemory, Gone, Loan, Pieces, Range};
+use stack::{ClientId, ClientMemory, Gone, Loan, Pieces, Range, Sum};
 
 use crate::clients::Places as Clients;
 use crate::nic::Lends;
@@ -144,6 +144,18 @@ impl ClientMemory for Arenas {
     fn read(&self, client: ClientId, offset: u64, into: &mut [u8]) -> Result<(), Gone> {
         let arena = self.get(client).ok_or(Gone)?;
         arena.read(offset, into).map_err(|_| Gone)
+    }
+
+    fn write_summed(&mut self, client: ClientId, offset: u64, bytes: &[u8]) -> Result<Sum, Gone> {
+        let arena = self.get(client).ok_or(Gone)?;
+        let sum = arena.write_summed(offset, bytes).map_err(|_| Gone)?;
+        Ok(Sum::of_words(sum))
+    }
+
+    fn read_summed(&self, client: ClientId, offset: u64, into: &mut [u8]) -> Result<Sum, Gone> {
+        let arena = self.get(client).ok_or(Gone)?;
+        let sum = arena.read_summed(offset, into).map_err(|_| Gone)?;
+        Ok(Sum::of_words(sum))
     }
 
     fn lend(&self, client: ClientId, range: Range) -> Result<bool, Gone> {

@@ -120,4 +120,4 @@ pub use records::Records;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};
-pub use wire::{Drop, MacAddress};
+pub use wire::{Drop, MacAddress, Sum};

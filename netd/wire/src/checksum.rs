@@ -46,6 +46,14 @@ impl Sum {
         Self(words.iter().fold(0, add))
     }
 
+    /// The sum of bytes, from that of the 64-bit words which they make as they stand in memory, carries added
+    /// round (RFC 1071 section 2 B and C). Of what makes no whole word, the bytes come first, and zeros follow.
+    #[inline]
+    #[must_use]
+    pub const fn of_words(words: u64) -> Self {
+        Self(words)
+    }
+
     /// This piece, moved to an odd offset (RFC 1071 section 2 B: swap the bytes).
     #[inline]
     #[must_use]

@@ -8,6 +8,7 @@ use alloc::{boxed::Box, sync::Arc, vec};
 use core::{ptr::NonNull, sync::atomic::AtomicU8};
 
 use crate::region::Keeper;
+use crate::summed;
 
 /// The range does not lie within the arena, or the arena is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +132,30 @@ impl Arena {
         // the arena exists, so they do not overlap.
         unsafe { into.copy_from_nonoverlapping(NonNull::from(from).cast(), from.len()) };
         Ok(())
+    }
+
+    /// Like [`Self::read`], in one pass with the sum of what was copied: of 64-bit words as they stand in memory,
+    /// zeros behind the last, carries added round.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn read_summed(&self, offset: u64, into: &mut [u8]) -> Result<u64, OutOfArena> {
+        let from = self.at(offset, into.len())?;
+        // SAFETY: `at` checked that the range is mapped; `into` is ours alone, so they do not overlap.
+        Ok(unsafe { summed::copy(from.as_ptr(), into.as_mut_ptr(), into.len()) })
+    }
+
+    /// Like [`Self::write`], in one pass with the sum of what was copied, as [`Self::read_summed`] has it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub fn write_summed(&self, offset: u64, from: &[u8]) -> Result<u64, OutOfArena> {
+        let into = self.at(offset, from.len())?;
+        // SAFETY: `at` checked that the range is mapped; `from` is borrowed, and no reference into
+        // the arena exists, so they do not overlap.
+        Ok(unsafe { summed::copy(from.as_ptr(), into.as_ptr(), from.len()) })
     }
 
     /// The bytes where they lie. Each may change while it is not being looked at.

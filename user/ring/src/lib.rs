@@ -38,6 +38,7 @@ mod layout;
 mod message;
 mod producer;
 mod region;
+mod summed;
 mod wake;
 
 pub use arena::{Arena, OutOfArena};
