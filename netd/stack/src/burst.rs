@@ -12,6 +12,8 @@
 //! but payload in order is judged as if there were no runs. Bytes of a frame whose
 //! checksum is wrong lie where nothing has come yet, and the right ones will be written over them.
 
+mod acks;
+
 use crate::config::ReceiveMeta;
 use crate::family::Family;
 use crate::id::{ClientId, InterfaceId};
@@ -21,10 +23,10 @@ use crate::stats::Counter;
 use crate::tcp::connection::{Fact, Tables};
 use ::tcp::Instant;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use wire::{Drop, Follower, Rest, Sum, Train};
+use wire::{Acknowledgement, Drop, Follower, Rest, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has that has received
-/// nothing behind it.
+/// nothing behind it; or that heard from it how far its bytes have come, and nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Landing {
     None,
@@ -59,6 +61,8 @@ enum Running {
     None,
     V4(Run<Ipv4Addr>),
     V6(Run<Ipv6Addr>),
+    /// Acknowledgements, and what its device said of the last, if that has not gone its way yet.
+    Acks(Option<ReceiveMeta>),
 }
 
 impl<A: Family> Run<A> {
@@ -71,16 +75,6 @@ impl<A: Family> Run<A> {
             is_joined: false,
             space: Space::NONE,
         })
-    }
-}
-
-impl Running {
-    fn behind(frame: &[u8], landing: Landing) -> Self {
-        match landing {
-            Landing::None => Self::None,
-            Landing::V4(connection) => Run::behind(frame, connection).map_or(Self::None, Self::V4),
-            Landing::V6(connection) => Run::behind(frame, connection).map_or(Self::None, Self::V6),
-        }
     }
 }
 
@@ -118,6 +112,8 @@ pub struct Burst<'a, M: ClientMemory> {
     memory: &'a mut M,
     now: Instant,
     run: Running,
+    /// Where the last of acknowledgements that follow each other is kept.
+    last: Acknowledgement,
 }
 
 impl Stack {
@@ -134,6 +130,7 @@ impl Stack {
             memory,
             now,
             run: Running::None,
+            last: Acknowledgement::NONE,
         }
     }
 
@@ -221,24 +218,47 @@ impl<M: ClientMemory> Burst<'_, M> {
         let (stack, memory) = (&mut *self.stack, &mut *self.memory);
         let followed = match &mut self.run {
             Running::None => None,
+            Running::Acks(_) => {
+                let is_verified = meta.checksum_verified;
+                if rest.is_empty() && self.last.is_overtaken_by(frame, is_verified) {
+                    return self.overtake(frame, meta);
+                }
+                None
+            }
             Running::V4(run) => run.follow(stack, memory, (frame, rest), meta),
             Running::V6(run) => run.follow(stack, memory, (frame, rest), meta),
         };
         if let Some(result) = followed {
-            if let Some(interface) = self.stack.interfaces.get_mut(self.interface.index()) {
-                interface
-                    .received
-                    .note(frame.len().saturating_add(rest.len()));
-            }
-            let result = result.map(|()| Landing::None);
-            self.stack.account(self.interface, result);
-            return;
+            return self.took_in(frame.len().saturating_add(rest.len()), result);
         }
         self.end_run();
         let (id, now) = (self.interface, self.now);
         let stack = &mut self.stack;
         let landing = stack.take_in_scattered(id, frame, rest, meta, self.memory, now);
-        self.run = Running::behind(frame, landing);
+        self.run = self.behind(frame, landing);
+    }
+
+    /// What may begin behind a frame.
+    fn behind(&mut self, frame: &[u8], landing: Landing) -> Running {
+        let run = match landing {
+            Landing::None => return Running::None,
+            Landing::V4(connection) => Run::behind(frame, connection).map(Running::V4),
+            Landing::V6(connection) => Run::behind(frame, connection).map(Running::V6),
+        };
+        match run {
+            Some(run) => run,
+            None if self.last.keep(frame) => Running::Acks(None),
+            None => Running::None,
+        }
+    }
+
+    /// What became of a frame of so many bytes that did not go the full way.
+    fn took_in(&mut self, bytes: usize, result: Result<(), Drop>) {
+        if let Some(interface) = self.stack.interfaces.get_mut(self.interface.index()) {
+            interface.received.note(bytes);
+        }
+        let result = result.map(|()| Landing::None);
+        self.stack.account(self.interface, result);
     }
 
     /// The connection is told of the segments that followed each other.
@@ -246,6 +266,7 @@ impl<M: ClientMemory> Burst<'_, M> {
         match core::mem::replace(&mut self.run, Running::None) {
             Running::V4(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
             Running::V6(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
+            Running::Acks(Some(meta)) => self.end_acks(meta),
             _ => {}
         }
     }

@@ -123,6 +123,8 @@ counters! {
     RecordsRefused = "record.refused",
     /// Segments that were taken in together with those before them.
     TcpCoalesced = "tcp.coalesced",
+    /// Acknowledgements that a later one, which came with them, stood for.
+    TcpAcksOvertaken = "tcp.acks_overtaken",
     /// Bytes of payload copied into clients' memory.
     BytesCopiedIn = "copy.bytes_in",
     /// Copies of payload into clients' memory.

@@ -38,6 +38,7 @@ mod ndp;
 mod no_alloc;
 mod offload;
 mod options;
+mod overtaken;
 mod path_mtu;
 mod reports;
 mod rfc9293;

@@ -36,6 +36,7 @@ extern crate std;
 #[cfg(test)]
 mod testing;
 
+mod acks;
 pub mod addr;
 pub mod arp;
 pub mod checksum;
@@ -63,7 +64,9 @@ mod summary;
 pub mod tcp;
 mod train;
 pub mod udp;
+mod view;
 
+pub use acks::Acknowledgement;
 pub use addr::{Cidr, Cidr4, Cidr6, MacAddress, Prefixed};
 pub use checksum::{Check, Pseudo, Seal, Sum, copy_and_sum, sum};
 pub use drop::Drop;

@@ -6,7 +6,10 @@ use std::vec::Vec;
 
 use proptest::prelude::{Strategy, any};
 
-use crate::{Headroom, MacAddress, NoRoom, Pseudo, Seal, sum};
+use crate::{
+    Ecn, EtherType, Headroom, MacAddress, NoRoom, Protocol, Pseudo, Seal, ethernet, ipv4, ipv6,
+    sum, tcp,
+};
 
 /// The bytes of a packet: `payload` with the headers that `write` puts in front of it.
 pub fn packet(
@@ -55,4 +58,50 @@ pub fn full(payload: &[u8]) -> Seal {
         pseudo: pseudo(),
         payload: sum(payload),
     }
+}
+
+/// The frame of a segment in a packet with these marks.
+pub fn frame_in(ecn: Ecn, header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
+    packet(payload, |room| {
+        let seal = Seal::Full {
+            pseudo: Pseudo::v4(ALICE, BOB),
+            payload: sum(payload),
+        };
+        header.emit(room, payload.len(), seal)?;
+        let len = header.header_len() + payload.len();
+        let ip = ipv4::Header {
+            ecn,
+            ..ipv4::Header::atomic(ALICE, BOB, Protocol::TCP, 64)
+        };
+        ip.emit(room, len)?;
+        ethernet::Header {
+            destination: MacAddress([2, 0, 0, 0, 0, 1]),
+            source: MacAddress([2, 0, 0, 0, 0, 2]),
+            ethertype: EtherType::IPV4,
+        }
+        .emit(room)
+    })
+}
+
+/// The frame of a segment over IPv6, of the flow with this label.
+pub fn frame6(label: u32, header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
+    packet(payload, |room| {
+        let seal = Seal::Full {
+            pseudo: Pseudo::v6(ALICE6, BOB6),
+            payload: sum(payload),
+        };
+        header.emit(room, payload.len(), seal)?;
+        let len = header.header_len() + payload.len();
+        let ip = ipv6::Header {
+            flow_label: label,
+            ..ipv6::Header::new(ALICE6, BOB6, Protocol::TCP, 64)
+        };
+        ip.emit(room, len)?;
+        ethernet::Header {
+            destination: MacAddress([2, 0, 0, 0, 0, 1]),
+            source: MacAddress([2, 0, 0, 0, 0, 2]),
+            ethertype: EtherType::IPV6,
+        }
+        .emit(room)
+    })
 }

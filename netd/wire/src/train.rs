@@ -10,13 +10,12 @@
 
 use core::net::Ipv4Addr;
 
+use zerocopy::IntoBytes;
 use zerocopy::byteorder::big_endian::{U16, U32};
-use zerocopy::{FromBytes, IntoBytes};
 
 use crate::tcp::{Flags, Segment};
-use crate::{Check, Ecn, Network, Protocol, Rest, Sum, checksum, ethernet, tcp};
-
-type Link = [u8; ethernet::HEADER_LEN];
+use crate::view::{Link, STAMPS_LEN, Stamps, View, header_len};
+use crate::{Check, Ecn, Network, Protocol, Rest, Sum, checksum, tcp};
 
 /// The three headers of a frame, without options.
 #[derive(Clone, Copy, Debug)]
@@ -26,31 +25,10 @@ struct Headers<A: Network> {
     transport: tcp::Raw,
 }
 
-/// The same where they lie.
-#[derive(Clone, Copy)]
-struct View<'a, A: Network> {
-    link: &'a Link,
-    network: &'a A::Raw,
-    transport: &'a tcp::Raw,
-}
-
-/// Timestamps as nearly all segments of a connection have them (RFC 7323 appendix A).
-const STAMPS_LEN: usize = 12;
-const STAMPS_START: [u8; 4] = [1, 1, 8, 10];
-/// Bytes of the longest TCP header that a train may have.
-const LONGEST: usize = tcp::HEADER_LEN.saturating_add(STAMPS_LEN);
-
 /// Data offset and flags, but for PSH.
 #[inline(always)]
 fn shape(transport: &tcp::Raw) -> u16 {
     transport.offset_and_flags.get() & !Flags::PSH.bits()
-}
-
-/// Bytes of the TCP header.
-#[inline(always)]
-fn header_len(transport: &tcp::Raw) -> usize {
-    let words = transport.offset_and_flags.get() >> 12;
-    usize::from(words << 2)
 }
 
 /// What of the TCP checksum, but for length and data, is not common.
@@ -61,41 +39,21 @@ fn segment_sum(transport: &tcp::Raw) -> Sum {
         .plus(Sum::word(u16::from_be_bytes(transport.checksum)))
 }
 
-impl<'a, A: Network> View<'a, A> {
-    /// The headers of a frame, and what is behind them.
-    #[inline(always)]
-    fn of(frame: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (link, packet) = frame.split_first_chunk()?;
-        let (network, segment) = A::Raw::ref_from_prefix(packet).ok()?;
-        let (transport, behind) = tcp::Raw::ref_from_prefix(segment).ok()?;
-        let view = Self {
-            link,
-            network,
-            transport,
-        };
-        Some((view, behind))
-    }
+/// Bytes of the longest TCP header that a train may have.
+const LONGEST: usize = tcp::HEADER_LEN.saturating_add(STAMPS_LEN);
 
-    /// Whether these are another segment's of the same train, but for its options.
-    #[inline(always)]
-    fn agree(&self, first: &Headers<A>) -> bool {
-        let (one, other) = (self.transport, &first.transport);
-        one.source_port == other.source_port
-            && one.destination_port == other.destination_port
-            && one.acknowledgment == other.acknowledgment
-            && shape(one) == shape(other)
-            && one.window == other.window
-            && one.urgent == other.urgent
-            && A::agree(self.network, &first.network)
-            && *self.link == first.link
-    }
-
-    /// Bytes of payload, by what the network header says.
-    #[inline(always)]
-    fn payload_len(&self) -> Option<u32> {
-        let len = A::payload_len(self.network)?.checked_sub(header_len(self.transport))?;
-        u32::try_from(len).ok()
-    }
+/// Whether these are another segment's of the same train, but for its options.
+#[inline(always)]
+fn agree<A: Network>(view: View<'_, A>, first: &Headers<A>) -> bool {
+    let (one, other) = (view.transport, &first.transport);
+    one.source_port == other.source_port
+        && one.destination_port == other.destination_port
+        && one.acknowledgment == other.acknowledgment
+        && shape(one) == shape(other)
+        && one.window == other.window
+        && one.urgent == other.urgent
+        && A::agree(view.network, &first.network)
+        && *view.link == first.link
 }
 
 /// What all frames of a train have in common.
@@ -103,7 +61,7 @@ impl<'a, A: Network> View<'a, A> {
 pub struct Train<A: Network = Ipv4Addr> {
     /// The headers of the first, and the only options that a train may have.
     first: Headers<A>,
-    stamps: Option<[u8; STAMPS_LEN]>,
+    stamps: Option<Stamps>,
     /// Made when a first frame follows: most have none behind them.
     sums: Option<Sums>,
     /// SEG.SEQ of the next.
@@ -161,18 +119,10 @@ impl<A: Network> Train<A> {
     #[must_use]
     pub fn behind(frame: &[u8]) -> Option<Self> {
         let (view, behind) = View::<A>::of(frame)?;
-        let flags = Flags::from_bits(view.transport.offset_and_flags.get());
         let is_plain = A::is_plain(view.network)
             && Ecn::from_bits(A::traffic_class(view.network)) != Ecn::Congested
-            && flags.union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
-        let options_len = header_len(view.transport).checked_sub(tcp::HEADER_LEN)?;
-        let options = behind.get(..options_len)?;
-        let stamps = options.as_array::<STAMPS_LEN>().copied();
-        let is_usual = |stamps: &[u8]| stamps.starts_with(&STAMPS_START);
-        let has_usual_options = options.is_empty() || stamps.is_some_and(|it| is_usual(&it));
-        if !is_plain || !has_usual_options {
-            return None;
-        }
+            && view.flags().union(Flags::PSH) == Flags::ACK.union(Flags::PSH);
+        let stamps = view.usual_options(behind).filter(|_| is_plain)?;
         let payload = view.payload_len().filter(|len| *len > 0)?;
         Some(Self {
             first: Headers {
@@ -180,7 +130,7 @@ impl<A: Network> Train<A> {
                 network: *view.network,
                 transport: *view.transport,
             },
-            stamps,
+            stamps: stamps.copied(),
             sums: None,
             next: view.transport.sequence.get().wrapping_add(payload),
         })
@@ -202,7 +152,7 @@ impl<A: Network> Train<A> {
         more: Rest<'a>,
     ) -> Option<Follower<'a>> {
         let (view, mut behind) = View::<A>::of(frame)?;
-        if view.transport.sequence.get() != self.next || !view.agree(&self.first) {
+        if view.transport.sequence.get() != self.next || !agree(view, &self.first) {
             return None;
         }
         if let Some(stamps) = &self.stamps {
@@ -223,7 +173,7 @@ impl<A: Network> Train<A> {
         if !A::is_valid(view.network, sums.packet) {
             return None;
         }
-        let length = header_len(view.transport).checked_add(len)?;
+        let length = view.header_len().checked_add(len)?;
         let length = Sum::word(u16::try_from(length).ok()?);
         let others = sums.segment.plus(segment_sum(view.transport)).plus(length);
         Some(Follower {

@@ -168,11 +168,12 @@ impl Stack {
         let ends = |place: &Place| place.stream_offset.saturating_add(place.len.into());
         let is_last = outcome.place.as_ref().map(ends) == Some(arrived)
             && conn.tcp.is_current(&segment.header);
+        let only_acknowledges = len == 0 && outcome.acked > 0 && outcome.is_plain();
         if let Some(early) = early {
             self.learn_fast_open::<A>(index, early, &segment.header, &outcome, now);
         }
         self.carry_out::<A, M>(index, &outcome, segment, memory, now)?;
-        Ok(if is_last {
+        Ok(if is_last || only_acknowledges {
             A::landing(index)
         } else {
             Landing::None

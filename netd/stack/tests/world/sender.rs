@@ -132,16 +132,35 @@ impl Sender {
 
     /// The peer acknowledges so many bytes.
     pub fn ack(&mut self, bytes: u32, window: u16, flags: Flags) {
+        self.input(self.acknowledgement(bytes, window, flags));
+    }
+
+    /// The header with which it does.
+    pub fn acknowledgement(&self, bytes: u32, window: u16, flags: Flags) -> Header {
         let ack = self.isn.wrapping_add(1).wrapping_add(bytes);
         let stamps = Timestamps { value: 6, echo: 0 };
-        self.input(Header {
+        Header {
             window,
             options: Options {
                 timestamps: Some(stamps),
                 ..Options::NONE
             },
             ..plain(Flags::ACK | flags, 100, ack)
-        });
+        }
+    }
+
+    /// Frames that come together.
+    pub fn burst(&mut self, frames: &[Vec<u8>]) {
+        let Host {
+            stack,
+            memory,
+            link,
+            ..
+        } = &mut self.host;
+        let mut burst = stack.burst(*link, memory, self.now);
+        for frame in frames {
+            burst.input(frame, stack::ReceiveMeta::default());
+        }
     }
 
     /// The client sends bytes: short ones inline.

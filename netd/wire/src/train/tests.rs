@@ -1,7 +1,7 @@
 use super::*;
 use crate::tcp::{Options, Timestamps};
-use crate::testing::{ALICE, ALICE6, BOB, BOB6, packet};
-use crate::{Ecn, EtherType, MacAddress, Pseudo, Seal, ipv4, ipv6, sum};
+use crate::testing::{ALICE, ALICE6, BOB, BOB6, frame_in, frame6};
+use crate::{Ecn, Pseudo, ethernet, ipv4, ipv6, sum};
 use core::net::Ipv6Addr;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::vec;
@@ -25,54 +25,8 @@ fn header(options: Options) -> tcp::Header {
     }
 }
 
-/// The frame of a segment in a packet with these marks.
-fn frame_in(ecn: Ecn, header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
-    packet(payload, |room| {
-        let seal = Seal::Full {
-            pseudo: Pseudo::v4(ALICE, BOB),
-            payload: sum(payload),
-        };
-        header.emit(room, payload.len(), seal)?;
-        let len = header.header_len() + payload.len();
-        let ip = ipv4::Header {
-            ecn,
-            ..ipv4::Header::atomic(ALICE, BOB, Protocol::TCP, 64)
-        };
-        ip.emit(room, len)?;
-        ethernet::Header {
-            destination: MacAddress([2, 0, 0, 0, 0, 1]),
-            source: MacAddress([2, 0, 0, 0, 0, 2]),
-            ethertype: EtherType::IPV4,
-        }
-        .emit(room)
-    })
-}
-
 fn frame(header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
     frame_in(Ecn::NotCapable, header, payload)
-}
-
-/// The frame of a segment over IPv6, of the flow with this label.
-fn frame6(label: u32, header: &tcp::Header, payload: &[u8]) -> Vec<u8> {
-    packet(payload, |room| {
-        let seal = Seal::Full {
-            pseudo: Pseudo::v6(ALICE6, BOB6),
-            payload: sum(payload),
-        };
-        header.emit(room, payload.len(), seal)?;
-        let len = header.header_len() + payload.len();
-        let ip = ipv6::Header {
-            flow_label: label,
-            ..ipv6::Header::new(ALICE6, BOB6, Protocol::TCP, 64)
-        };
-        ip.emit(room, len)?;
-        ethernet::Header {
-            destination: MacAddress([2, 0, 0, 0, 0, 1]),
-            source: MacAddress([2, 0, 0, 0, 0, 2]),
-            ethertype: EtherType::IPV6,
-        }
-        .emit(room)
-    })
 }
 
 #[test]

@@ -1,0 +1,34 @@
+//! Acknowledgements that come together.
+//!
+//! *Owns* which of them go the full way: the first, behind which others follow that each say more than the one
+//! before ([`wire::Acknowledgement`]), and the last. Those between are as good as lost on the way, and counted.
+//! A peer that acknowledges every second segment of a window so costs little more than one that does it once.
+//! *Never* keeps one that a connection has not taken another like it of.
+
+use super::{Burst, Running};
+use crate::config::ReceiveMeta;
+use crate::memory::ClientMemory;
+use crate::stats::Counter;
+use wire::Rest;
+
+impl<M: ClientMemory> Burst<'_, M> {
+    /// The last acknowledgement makes way for one that stands for it, which waits for what comes behind it. If
+    /// it waited itself, nobody looks at it any more.
+    pub(super) fn overtake(&mut self, frame: &[u8], meta: ReceiveMeta) {
+        let overtaken = self.last.frame().len();
+        self.last.keep(frame);
+        if let Running::Acks(Some(_)) = core::mem::replace(&mut self.run, Running::Acks(Some(meta)))
+        {
+            self.stack.stats.count(Counter::TcpReceived);
+            self.stack.stats.count(Counter::TcpAcksOvertaken);
+            self.took_in(overtaken, Ok(()));
+        }
+    }
+
+    /// The last acknowledgement goes its way.
+    pub(super) fn end_acks(&mut self, meta: ReceiveMeta) {
+        let frame = (self.last.frame(), Rest::NONE);
+        self.stack
+            .take_in(self.interface, frame, meta, self.memory, self.now);
+    }
+}
