@@ -20,9 +20,10 @@ use crate::id::{ClientId, InterfaceId};
 use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::tcp::connection::{Fact, Tables};
-use ::tcp::Instant;
+use crate::tcp::connection::{Conn, Fact, Tables};
+use ::tcp::{Instant, Outcome, Place};
 use core::net::{Ipv4Addr, Ipv6Addr};
+use wire::tcp::Header;
 use wire::{Acknowledgement, Drop, Follower, Rest, Sum, Train};
 
 /// What a frame leaves behind: the connection that took its payload in, if one has that has received
@@ -192,6 +193,19 @@ impl Stack {
             Landing::None => {}
             Landing::V4(index) => tables.v4.note_joined(index),
             Landing::V6(index) => tables.v6.note_joined(index),
+        }
+    }
+}
+
+impl<A: Family> Conn<A> {
+    /// Whether others may follow a segment with so many bytes of payload. What continues its payload is new only
+    /// if nothing behind it is here: it filled no hole. And it is taken only if the same header would be once
+    /// more. What only acknowledged must have acknowledged something.
+    pub(crate) fn lands(&self, outcome: &Outcome, header: &Header, payload: u32) -> bool {
+        let ends = |place: &Place| place.stream_offset.saturating_add(place.len.into());
+        match &outcome.place {
+            Some(place) => ends(place) == self.tcp.received() && self.tcp.is_current(header),
+            None => payload == 0 && outcome.acked > 0 && outcome.is_plain(),
         }
     }
 }

@@ -162,18 +162,12 @@ impl Stack {
         let outcome = conn
             .tcp
             .input_marked(&mut self.tcp.shared, &segment.header, len, mark, now);
-        // What continues the segment is new only if nothing behind it is here: it filled no hole. And
-        // it is taken only if the same header would be once more.
-        let arrived = conn.tcp.received();
-        let ends = |place: &Place| place.stream_offset.saturating_add(place.len.into());
-        let is_last = outcome.place.as_ref().map(ends) == Some(arrived)
-            && conn.tcp.is_current(&segment.header);
-        let only_acknowledges = len == 0 && outcome.acked > 0 && outcome.is_plain();
+        let lands = conn.lands(&outcome, &segment.header, len);
         if let Some(early) = early {
             self.learn_fast_open::<A>(index, early, &segment.header, &outcome, now);
         }
         self.carry_out::<A, M>(index, &outcome, segment, memory, now)?;
-        Ok(if is_last || only_acknowledges {
+        Ok(if lands {
             A::landing(index)
         } else {
             Landing::None
