@@ -233,9 +233,8 @@ impl<M: ClientMemory> Burst<'_, M> {
         let followed = match &mut self.run {
             Running::None => None,
             Running::Acks(_) => {
-                let is_verified = meta.checksum_verified;
-                if rest.is_empty() && self.last.is_overtaken_by(frame, is_verified) {
-                    return self.overtake(frame, meta);
+                if rest.is_empty() && self.overtake(frame, meta) {
+                    return;
                 }
                 None
             }

@@ -38,13 +38,12 @@ impl Acknowledgement {
     /// Keeps a copy of this frame instead of what is here, if it is one; otherwise nothing changes.
     pub fn keep(&mut self, frame: &[u8]) -> bool {
         let is_one = match ethertype(frame) {
-            Some(EtherType::IPV4) => look::<Ipv4Addr>(frame).is_some(),
-            Some(EtherType::IPV6) => look::<Ipv6Addr>(frame).is_some(),
+            Some(EtherType::IPV4) => acknowledges::<Ipv4Addr>(frame),
+            Some(EtherType::IPV6) => acknowledges::<Ipv6Addr>(frame),
             _ => false,
         };
-        if let Some(place) = self.bytes.get_mut(..frame.len()).filter(|_| is_one) {
-            place.copy_from_slice(frame);
-            self.len = frame.len();
+        if is_one {
+            self.replace(frame);
         }
         is_one
     }
@@ -55,17 +54,25 @@ impl Acknowledgement {
         self.bytes.get(..self.len).unwrap_or_default()
     }
 
-    /// Whether this frame says all that the last one said, and more. `is_verified`: its transport checksum is
-    /// known to be right.
-    #[must_use]
-    pub fn is_overtaken_by(&self, frame: &[u8], is_verified: bool) -> bool {
+    /// Whether this frame says all that the last one said, and more: then it is kept instead. `is_verified`: its
+    /// transport checksum is known to be right. Gives how long the last one was.
+    pub fn overtake(&mut self, frame: &[u8], is_verified: bool) -> Option<usize> {
         let last = self.frame();
-        let overtakes = match ethertype(frame) {
-            Some(EtherType::IPV4) => overtakes::<Ipv4Addr>(frame, last, is_verified),
-            Some(EtherType::IPV6) => overtakes::<Ipv6Addr>(frame, last, is_verified),
-            _ => None,
-        };
-        overtakes.is_some()
+        match ethertype(frame)? {
+            EtherType::IPV4 => overtakes::<Ipv4Addr>(frame, last, is_verified)?,
+            EtherType::IPV6 => overtakes::<Ipv6Addr>(frame, last, is_verified)?,
+            _ => return None,
+        }
+        let len = last.len();
+        self.replace(frame);
+        Some(len)
+    }
+
+    fn replace(&mut self, frame: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(..frame.len()) {
+            place.copy_from_slice(frame);
+            self.len = frame.len();
+        }
     }
 }
 
@@ -78,36 +85,38 @@ fn ethertype(frame: &[u8]) -> Option<EtherType> {
     Some(EtherType(u16::from_be_bytes(*kind)))
 }
 
-/// The headers of an acknowledgement, and its timestamps.
-fn look<A: Network>(frame: &[u8]) -> Option<(View<'_, A>, Option<&Stamps>)> {
-    let (view, behind) = View::<A>::of(frame)?;
-    let stamps = view.usual_options(behind)?;
-    let is_one = A::is_plain(view.network)
-        && view.flags() == Flags::ACK
-        && view.payload_len() == Some(0)
-        && view.transport.urgent.get() == 0;
-    is_one.then_some((view, stamps))
+/// Whether a frame acknowledges and does nothing else.
+fn acknowledges<A: Network>(frame: &[u8]) -> bool {
+    View::<A>::of(frame).is_some_and(|(view, behind)| {
+        A::is_plain(view.network)
+            && view.flags() == Flags::ACK
+            && view.payload_len() == Some(0)
+            && view.usual_options(behind).is_some()
+    })
 }
 
-/// Something, if a frame says what the last one says, and more.
+/// Something, if a frame says what the last one says, and more. What the last one is must be this one, too, but
+/// for its length: so much is alike.
 fn overtakes<A: Network>(frame: &[u8], last: &[u8], is_verified: bool) -> Option<()> {
-    // Most that come behind one are others' altogether.
-    let ((one, _), (other, _)) = (View::<A>::of(frame)?, View::<A>::of(last)?);
-    let ports = |view: View<'_, A>| (view.transport.source_port, view.transport.destination_port);
-    if ports(one) != ports(other) {
-        return None;
-    }
-    let ((view, stamps), (before, old_stamps)) = (look::<A>(frame)?, look::<A>(last)?);
+    let ((view, behind), (before, old)) = (View::<A>::of(frame)?, View::<A>::of(last)?);
     let (one, other) = (view.transport, before.transport);
-    let is_same = one.sequence == other.sequence
+    let is_same = one.source_port == other.source_port
+        && one.destination_port == other.destination_port
+        && one.sequence == other.sequence
         && one.offset_and_flags == other.offset_and_flags
+        && one.urgent == other.urgent
         && A::agree(view.network, before.network)
         && view.link == before.link;
-    let is_later = is_after(one.acknowledgment.get(), other.acknowledgment.get());
-    let is_older = is_after(stamp(old_stamps), stamp(stamps));
+    if !is_same || !is_after(one.acknowledgment.get(), other.acknowledgment.get()) {
+        return None;
+    }
+    let (stamps, old) = (view.usual_options(behind)?, before.usual_options(old)?);
     let is_right = || A::is_valid(view.network, A::common_sum(view.network));
-    (is_same && is_later && !is_older && is_right() && (is_verified || is_valid(&view, stamps)))
-        .then_some(())
+    (view.payload_len() == Some(0)
+        && !is_after(stamp(old), stamp(stamps))
+        && is_right()
+        && (is_verified || is_valid(&view, stamps)))
+    .then_some(())
 }
 
 /// TSval (RFC 7323 section 3.2): zero without timestamps.

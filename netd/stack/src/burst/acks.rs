@@ -12,17 +12,19 @@ use crate::stats::Counter;
 use wire::Rest;
 
 impl<M: ClientMemory> Burst<'_, M> {
-    /// The last acknowledgement makes way for one that stands for it, which waits for what comes behind it. If
-    /// it waited itself, nobody looks at it any more.
-    pub(super) fn overtake(&mut self, frame: &[u8], meta: ReceiveMeta) {
-        let overtaken = self.last.frame().len();
-        self.last.keep(frame);
+    /// Whether the last acknowledgement made way for this frame, which waits for what comes behind it. If it
+    /// waited itself, nobody looks at it any more.
+    pub(super) fn overtake(&mut self, frame: &[u8], meta: ReceiveMeta) -> bool {
+        let Some(overtaken) = self.last.overtake(frame, meta.checksum_verified) else {
+            return false;
+        };
         if let Running::Acks(Some(_)) = core::mem::replace(&mut self.run, Running::Acks(Some(meta)))
         {
             self.stack.stats.count(Counter::TcpReceived);
             self.stack.stats.count(Counter::TcpAcksOvertaken);
             self.took_in(overtaken, Ok(()));
         }
+        true
     }
 
     /// The last acknowledgement goes its way.

@@ -39,9 +39,11 @@ fn kept(frame: &[u8]) -> Option<Acknowledgement> {
 }
 
 fn overtakes(frame: &[u8], last: &[u8]) -> bool {
-    kept(last)
-        .expect("an acknowledgement")
-        .is_overtaken_by(frame, false)
+    let mut place = kept(last).expect("an acknowledgement");
+    let overtaken = place.overtake(frame, false);
+    assert_eq!(place.frame(), overtaken.map_or(last, |_| frame));
+    assert!(overtaken.is_none_or(|len| len == last.len()));
+    overtaken.is_some()
 }
 
 fn later(header: tcp::Header, bytes: u32) -> tcp::Header {
@@ -169,12 +171,16 @@ fn what_is_damaged_does_not_unless_somebody_has_verified_it() {
         for byte in 0..right.len() {
             let mut damaged = right.clone();
             damaged[byte] ^= 0x10;
-            assert!(!last.is_overtaken_by(&damaged, false), "byte {byte}");
+            assert!(
+                last.clone().overtake(&damaged, false).is_none(),
+                "byte {byte}"
+            );
         }
         let mut unsummed = right;
         let field = unsummed.len() - 16;
         unsummed[field] ^= 1;
-        assert!(last.is_overtaken_by(&unsummed, true) && !last.is_overtaken_by(&unsummed, false));
+        assert_eq!(last.clone().overtake(&unsummed, false), None);
+        assert_eq!(last.clone().overtake(&unsummed, true), Some(unsummed.len()));
     }
 }
 
@@ -186,7 +192,7 @@ proptest! {
         frame.truncate(start);
         frame.extend(bytes);
         let last = kept(&FAMILIES[0](&header(STAMPS))).expect("one");
-        prop_assert!(!last.is_overtaken_by(&frame, false));
+        prop_assert!(last.clone().overtake(&frame, false).is_none());
         last.clone().keep(&frame);
     }
 }
