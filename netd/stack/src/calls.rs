@@ -502,7 +502,7 @@ impl Stack {
         let socket = self.udp.sockets.at(index)?;
         let limit = u32::from(self.config.requests_per_socket);
         Some(Status {
-            state: if socket.port.is_some() {
+            state: if socket.is_bound() {
                 "BOUND"
             } else {
                 "UNBOUND"

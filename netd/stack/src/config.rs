@@ -48,6 +48,10 @@ pub struct Config {
     pub listeners: u32,
     /// Datagram sockets.
     pub datagram_sockets: u32,
+    /// Sockets that want details of what comes, raw ones among them.
+    pub detailed_sockets: u16,
+    /// Such sockets of one client.
+    pub detailed_per_client: u16,
     /// Datagrams over IPv6 that wait at a time, to be sent or to be told of; half of them may be of one
     /// client.
     pub datagram_peers: u32,
@@ -151,6 +155,8 @@ impl Default for Config {
             fast_open_peers: 512,
             listeners: 64,
             datagram_sockets: 1_024,
+            detailed_sockets: 64,
+            detailed_per_client: 16,
             datagram_peers: 4_096,
             requests: 16_384,
             requests_per_socket: 256,

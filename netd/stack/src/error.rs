@@ -88,6 +88,31 @@ pub enum CreateError {
     ClientLimit,
 }
 
+/// Why a raw socket cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawError {
+    /// The client is not known.
+    BadClient,
+    /// All sockets are in use.
+    NoFreeSocket,
+    /// The client has as many sockets, or as many that want details of what comes, as it may have.
+    ClientLimit,
+    /// Nobody can have this protocol: it is TCP, or names a header of IPv6.
+    BadProtocol,
+    /// The address belongs to no interface.
+    AddressNotLocal,
+}
+
+impl From<CreateError> for RawError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::BadClient => Self::BadClient,
+            CreateError::NoFreeSocket => Self::NoFreeSocket,
+            CreateError::ClientLimit => Self::ClientLimit,
+        }
+    }
+}
+
 /// Why a socket cannot be bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindError {
@@ -171,6 +196,8 @@ pub enum SendError {
     NoRoute,
     /// The datagram does not fit into one packet.
     TooBig,
+    /// A message of ICMPv6 without room for its checksum.
+    TooShort,
     /// As many sends wait as may wait; try again after a completion.
     TooMany,
     /// No ephemeral port is free.

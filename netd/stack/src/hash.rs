@@ -129,6 +129,12 @@ impl Spread {
         fold(address.mix(self.start, one), other)
     }
 
+    /// Of what was sent somewhere and began so.
+    pub(crate) fn print<A: Address>(&self, to: A, beginning: u64) -> u64 {
+        let [one, other] = self.keys;
+        fold(to.mix(self.start ^ beginning, one), other)
+    }
+
     /// For tables of ports.
     #[inline]
     pub(crate) fn port(&self, port: u16) -> u64 {

@@ -165,11 +165,11 @@ pub struct SocketInfo {
     pub id: Option<SocketId>,
     /// Its owner.
     pub client: Option<ClientId>,
-    /// `"tcp"` or `"udp"`.
+    /// `"tcp"`, `"udp"` or `"raw"`.
     pub protocol: &'static str,
     /// RFC name of the state; empty for datagram sockets.
     pub state: &'static str,
-    /// Our end.
+    /// Our end; of a raw socket with the protocol in the port's place.
     pub local: SocketAddr,
     /// The other end, if any.
     pub remote: Option<SocketAddr>,

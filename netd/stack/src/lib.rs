@@ -72,6 +72,7 @@ mod path_mtus;
 mod pieces;
 mod publish;
 mod queues;
+mod raw;
 mod reassembly;
 mod record;
 mod records;
@@ -101,7 +102,7 @@ pub use config::{
 pub use error::{
     AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
     ConnectError, CreateError, GroupError, InterfaceError, ListenError, OptionError, PingError,
-    ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
+    RawError, ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
 };
 pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
@@ -120,4 +121,5 @@ pub use records::Records;
 pub use request::{AddressKind, Lookup, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};
+pub use udp::details::{DETAILS_LEN, Details};
 pub use wire::{Drop, MacAddress, Sum};

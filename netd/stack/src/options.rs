@@ -71,6 +71,9 @@ pub enum SocketOption {
     /// By which interface it sends to groups, and listens to them where none is named; 0: that which
     /// the routes say.
     MulticastInterface(u8),
+    /// Whether what comes has its [`crate::Details`] in front, and errors about what was sent come as
+    /// well; always, of raw sockets.
+    Details(bool),
     /// Whether a socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
     /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3); for what is bound
     /// from now on.
@@ -122,6 +125,8 @@ pub struct SocketOptions {
     pub fast_open: bool,
     /// See [`SocketOption::DualStack`].
     pub dual_stack: bool,
+    /// See [`SocketOption::Details`].
+    pub details: bool,
     /// See [`SocketOption::MulticastTimeToLive`].
     pub multicast_ttl: u8,
     /// See [`SocketOption::MulticastLoop`].
@@ -161,6 +166,7 @@ impl SocketOptions {
             congestion_control: None,
             fast_open: false,
             dual_stack: false,
+            details: false,
             // RFC 1112 section 6.1: no router passes it on, if nothing else is said.
             multicast_ttl: 1,
             multicast_loop: true,
@@ -204,6 +210,7 @@ impl SocketOptions {
             SocketOption::CongestionControl(chosen) => self.congestion_control = chosen,
             SocketOption::FastOpen(on) => self.fast_open = on,
             SocketOption::DualStack(on) => self.dual_stack = on,
+            SocketOption::Details(on) => self.details = on,
             SocketOption::MulticastTimeToLive(ttl) => self.multicast_ttl = ttl,
             SocketOption::MulticastLoop(on) => self.multicast_loop = on,
             SocketOption::MulticastInterface(number) => {
@@ -240,6 +247,7 @@ impl SocketOption {
             | Self::ReuseAddress(_)
             | Self::DualStack(_) => true,
             Self::Broadcast(_)
+            | Self::Details(_)
             | Self::MulticastTimeToLive(_)
             | Self::MulticastLoop(_)
             | Self::MulticastInterface(_) => datagram,
@@ -275,8 +283,7 @@ impl Stack {
         options.set(option)?;
         // Datagram sockets are few: they have their options themselves.
         if let Role::Datagram(index) = role {
-            self.udp_options(index, options);
-            return Ok(());
+            return self.udp_options(index, options);
         }
         if !self.clients.set_options(client, socket, options) {
             return Err(OptionError::TooMany);

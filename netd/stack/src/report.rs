@@ -11,10 +11,21 @@ use crate::interface::Medium;
 use crate::nodes::Chain;
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Tables};
+use crate::udp::socket::Datagram;
 use ::tcp::{Instant, State};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use wire::Drop;
+
+/// Our end of a datagram socket; the protocol of a raw one stands in the place of a port.
+fn end_of(socket: &Datagram) -> SocketAddr {
+    let unbound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into();
+    let mut end = socket.local().unwrap_or(unbound);
+    if let Some(protocol) = socket.raw {
+        end.set_port(protocol.0.into());
+    }
+    end
+}
 
 impl Stack {
     /// All interfaces, loopback first.
@@ -122,10 +133,8 @@ impl Stack {
             receive_queued: self.requests.len(&socket.arrivals).into(),
             room: self.datagram_room(index),
             ..blank(
-                "udp",
-                socket
-                    .local()
-                    .unwrap_or(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into()),
+                if socket.raw.is_some() { "raw" } else { "udp" },
+                end_of(socket),
                 Some(socket.socket),
                 Some(socket.client),
             )

@@ -54,16 +54,21 @@ pub(crate) struct Store<'a, M> {
 }
 
 impl<M: ClientMemory> Store<'_, M> {
-    /// The sum of a whole send; `None` when the client's memory is gone.
-    pub(crate) fn sum(&self, client: Option<ClientId>, source: Source, length: u32) -> Option<Sum> {
+    /// The sum of so many bytes of a send behind those skipped; `None` when the client's memory is gone.
+    pub(crate) fn sum(
+        &self,
+        client: Option<ClientId>,
+        source: Source,
+        (skip, length): (u32, u32),
+    ) -> Option<Sum> {
         match source {
             Source::Arena(offset) => {
-                let range = Range::new(offset, length);
+                let range = Range::new(offset.checked_add(skip.into())?, length);
                 self.memory.sum(client?, range).ok()
             }
             Source::Inline(index) => {
-                let len = usize::try_from(length).ok()?;
-                Some(wire::sum(self.inline.bytes(index, 0, len)?))
+                let (skip, len) = (usize::try_from(skip).ok()?, usize::try_from(length).ok()?);
+                Some(wire::sum(self.inline.bytes(index, skip, len)?))
             }
             Source::Spent => None,
         }

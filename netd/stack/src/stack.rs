@@ -35,6 +35,7 @@ use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::Udp;
+use crate::udp::traces::Traces;
 use ::tcp::Instant;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -72,6 +73,7 @@ pub struct Stack {
     pub(crate) inline: Inline,
     pub(crate) loans: Loans,
     pub(crate) udp: Udp,
+    pub(crate) traces: Traces,
     pub(crate) tcp: Tcp,
     pub(crate) icmp_limit: Limiter,
     pub(crate) icmp6_limit: Limiter,
@@ -149,6 +151,7 @@ impl Stack {
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
             flows: Spread::new(&mut other),
+            traces: Traces::new(&config, &mut other),
             identifications: Identifications::new(&mut rng),
             generation: 0,
             senders_first: false,

@@ -63,6 +63,13 @@ counters! {
     UdpReceived = "udp.received",
     /// Datagrams sent.
     UdpSent = "udp.sent",
+    /// Copies of packets, and errors about packets sent, delivered to raw sockets and such that want
+    /// details.
+    DetailedReceived = "raw.received",
+    /// Such that found no room.
+    DetailedLost = "raw.lost",
+    /// Packets of raw sockets sent.
+    RawSent = "raw.sent",
     /// Segments received for somebody.
     TcpReceived = "tcp.received",
     /// Segments sent, resets included.

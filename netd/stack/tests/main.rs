@@ -40,6 +40,7 @@ mod offload;
 mod options;
 mod overtaken;
 mod path_mtu;
+mod raw;
 mod reports;
 mod rfc9293;
 mod scattered;

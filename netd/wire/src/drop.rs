@@ -257,6 +257,8 @@ reasons! {
     UdpNoSocket = "udp.no_socket",
     /// The socket's queue is full.
     UdpQueueFull = "udp.queue_full",
+    /// Only raw sockets hear the protocol, and none has given enough room.
+    RawQueueFull = "raw.queue_full",
 
     // TCP: the segment.
     /// Shorter than its header.

@@ -426,7 +426,8 @@ impl<'a> Quote<'a> {
     }
 
     /// The start of what the packet carried; later fragments have none.
-    fn start(&self) -> Option<&'a [u8]> {
+    #[must_use]
+    pub fn start(&self) -> Option<&'a [u8]> {
         (self.header.fragment_offset == 0).then_some(self.payload)
     }
 }

@@ -9,9 +9,11 @@ use crate::error::SocketError;
 use crate::icmp::errors::write_message;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
+use crate::memory::ClientMemory;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::udp::details::Report;
 use ::tcp::Instant;
 use wire::icmp4::{Header, Message, TimeExceeded, Unreachable};
 use wire::{Drop, Protocol};
@@ -69,7 +71,12 @@ fn verdict(header: &Header) -> Option<Verdict> {
 
 impl Stack {
     /// Takes in a message.
-    pub(crate) fn icmp_input(&mut self, incoming: &Incoming<'_>, now: Instant) -> Result<(), Drop> {
+    pub(crate) fn icmp_input<M: ClientMemory>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<(), Drop> {
         let message = Message::parse(incoming.payload)?;
         match message.header {
             Header::EchoRequest {
@@ -87,7 +94,7 @@ impl Stack {
                     .ok_or(Drop::Icmp4Unrelated)
             }
             Header::Unreachable(_) | Header::TimeExceeded(_) | Header::ParameterProblem(_) => {
-                self.icmp_error_input(incoming, &message, now)
+                self.icmp_error_input(incoming, &message, memory, now)
             }
         }
     }
@@ -126,10 +133,11 @@ impl Stack {
     }
 
     /// Tells the one concerned what became of its packet.
-    fn icmp_error_input(
+    fn icmp_error_input<M: ClientMemory>(
         &mut self,
         incoming: &Incoming<'_>,
         message: &Message<'_>,
+        memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
         let quote = message.quote()?;
@@ -138,23 +146,22 @@ impl Stack {
         if incoming.scope != Scope::Own || !self.is_own(quote.header.source) {
             return Err(Drop::Icmp4Unrelated);
         }
+        let ends = (quote.header.source, quote.header.destination);
+        let carried = (quote.header.protocol, quote.start().unwrap_or_default());
+        let report = Report::new(incoming, ends, carried);
         let told = match quote.header.protocol {
             Protocol::TCP => {
-                let ends = (quote.header.source, quote.header.destination);
                 let (ports, sequence) = (quote.ports(), quote.tcp_sequence());
                 self.tcp_error(ends, ports, sequence, verdict, now)
             }
-            Protocol::UDP => {
-                let ends = (quote.header.source, quote.header.destination);
-                self.udp_error(ends, quote.ports(), verdict, now)
-            }
+            Protocol::UDP => self.udp_error(&report, quote.ports(), verdict, memory, now),
             Protocol::ICMP => {
                 let (to, from) = (quote.header.destination, incoming.source());
                 self.ping_error(to.into(), quote.echo(), verdict, from.into())
             }
             _ => false,
         };
-        if !told {
+        if !(self.raw_error(&report, memory) || told) {
             return Err(Drop::Icmp4Unrelated);
         }
         self.stats.count(Counter::IcmpErrorsDelivered);

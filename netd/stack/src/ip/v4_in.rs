@@ -54,16 +54,19 @@ impl Stack {
             scope: scope.or_else(|reason| self.v4_admit_nameless(id, header, reason))?,
             trusted,
         };
+        if header.protocol == Protocol::TCP {
+            return self.tcp_input(&incoming, memory, now);
+        }
+        let heard = self.raw_input(&incoming, header.protocol, memory);
         match header.protocol {
-            Protocol::TCP => return self.tcp_input(&incoming, memory, now),
             Protocol::UDP => self.udp_input(&incoming, memory, now)?,
-            Protocol::ICMP => self.icmp_input(&incoming, now)?,
+            Protocol::ICMP => self.icmp_input(&incoming, memory, now)?,
             Protocol::IGMP => self.igmp_input(id, &packet, now)?,
-            _ => {
+            _ => heard.unwrap_or_else(|| {
                 // RFC 1122 3.2.2.1: protocol unreachable.
                 self.icmp_error(&incoming, Problem::ProtocolUnreachable, now);
-                return Err(Drop::Ipv4UnknownProtocol);
-            }
+                Err(Drop::Ipv4UnknownProtocol)
+            })?,
         }
         Ok(Landing::None)
     }

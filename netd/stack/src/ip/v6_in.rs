@@ -50,14 +50,17 @@ impl Stack {
             Err(refusal) => return Err(self.v6_refused(&incoming, refusal, now)),
         };
         incoming.payload = whole.payload;
+        if whole.protocol == Protocol::TCP {
+            return self.tcp_input(&incoming, memory, now);
+        }
+        let heard = self.raw_input(&incoming, whole.protocol, memory);
         match whole.protocol {
-            Protocol::TCP => return self.tcp_input(&incoming, memory, now),
             Protocol::UDP if self.dhcp6_wants(&incoming) => self.dhcp6_input(&incoming, now)?,
             Protocol::UDP => self.udp_input(&incoming, memory, now)?,
-            Protocol::ICMPV6 => self.icmp6_input(&incoming, &whole, now)?,
+            Protocol::ICMPV6 => self.icmp6_input(&incoming, &whole, memory, now)?,
             // RFC 8200 section 4.7: nothing follows.
             Protocol::NOTHING => return Err(Drop::Ipv6NoContent),
-            _ => return Err(self.v6_unknown(&incoming, &whole, now)),
+            _ => heard.unwrap_or_else(|| Err(self.v6_unknown(&incoming, &whole, now)))?,
         }
         Ok(Landing::None)
     }

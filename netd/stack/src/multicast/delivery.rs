@@ -74,8 +74,7 @@ impl Stack {
             if is_for_group && !members.hears(index, incoming.interface, (source, to)) {
                 continue;
             }
-            let from = (source, datagram.header.src_port);
-            let delivered = self.udp_deliver(index, from, incoming.scope, datagram.payload, memory);
+            let delivered = self.udp_deliver(index, incoming, datagram, memory);
             result = match (result, delivered) {
                 (Ok(()), _) | (_, Ok(())) => Ok(()),
                 (_, Err(reason)) => Err(reason),

@@ -12,6 +12,7 @@ use crate::memory::ClientMemory;
 use crate::requests::{Arrival, Request};
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::udp::details::Report;
 use crate::udp::socket::Holder;
 use ::tcp::Instant;
 use wire::udp;
@@ -33,13 +34,11 @@ impl Stack {
         if incoming.scope != Scope::Own {
             return self.udp_input_for_many(incoming, &datagram, memory);
         }
-        let from = (incoming.source(), datagram.header.src_port);
         let to = incoming.destination();
         match self.udp.ports.of().find(to, datagram.header.dst_port) {
-            Some(Holder::Socket(index)) => {
-                self.udp_deliver(index, from, incoming.scope, datagram.payload, memory)
-            }
+            Some(Holder::Socket(index)) => self.udp_deliver(index, incoming, &datagram, memory),
             Some(Holder::Query(query)) => {
+                let from = (incoming.source(), datagram.header.src_port);
                 let interface = self.interfaces.get(incoming.interface.index());
                 let is_beside = interface.is_some_and(|it| from.0.is_beside(it));
                 let from = (from.0.end(from.1), is_beside);
@@ -54,26 +53,49 @@ impl Stack {
     }
 
     /// Copies a datagram into its socket's room.
+    #[inline]
     pub(crate) fn udp_deliver<A: Family, M: ClientMemory>(
         &mut self,
         index: u32,
-        from: (A, u16),
-        scope: Scope,
-        payload: &[u8],
+        incoming: &Incoming<'_, A>,
+        datagram: &udp::Datagram<'_>,
         memory: &mut M,
     ) -> Result<(), Drop> {
         let socket = self.udp.sockets.at_mut(index).ok_or(Drop::UdpNoSocket)?;
+        let ports = (datagram.header.src_port, datagram.header.dst_port);
+        let from = (incoming.source(), ports.0);
         // A connected socket hears its peer only. (The peer's broadcast is not its answer.)
         if A::side(socket).remote.is_some_and(|remote| remote != from) {
             return Err(Drop::UdpNoSocket);
         }
-        debug_assert!(scope != Scope::Other, "not for us");
+        debug_assert!(incoming.scope != Scope::Other, "not for us");
+        if socket.trace.is_some() {
+            return self.deliver_detailed(index, incoming, ports, datagram.payload, memory);
+        }
+        self.put_arrival(index, from, [datagram.payload], memory)?;
+        self.stats.count(Counter::UdpReceived);
+        Ok(())
+    }
+
+    /// Copies what has come into its socket's room, one part behind the other.
+    #[inline(always)]
+    pub(crate) fn put_arrival<A: Family, M: ClientMemory, const N: usize>(
+        &mut self,
+        index: u32,
+        from: (A, u16),
+        parts: [&[u8]; N],
+        memory: &mut M,
+    ) -> Result<(), Drop> {
+        let socket = self.udp.sockets.at_mut(index).ok_or(Drop::UdpNoSocket)?;
         let owner = self.clients.index(socket.client);
         let limit = u32::from(self.config.requests_per_socket);
         if self.requests.len(&socket.arrivals) >= limit {
             return Err(Drop::UdpQueueFull);
         }
-        let length = u32::try_from(payload.len()).map_err(|_| Drop::UdpLength)?;
+        let length = parts.iter().map(|part| part.len()).sum::<usize>();
+        // What is longer than any datagram does not fit a request.
+        let length = u16::try_from(length).map_err(|_| Drop::UdpLength)?;
+        let length = u32::from(length);
         // At most one room is done with for each datagram: the next one is fresh.
         for _ in 0..2 {
             let Some(room) = self.requests.first_room(&socket.rooms) else {
@@ -116,9 +138,13 @@ impl Stack {
                 more,
             };
             // What lies behind `used` is not the client's to look at yet: it may be written first.
-            memory
-                .write(socket.client, offset, payload)
-                .map_err(|_| Drop::ClientMemoryGone)?;
+            let mut place = offset;
+            for part in parts {
+                memory
+                    .write(socket.client, place, part)
+                    .map_err(|_| Drop::ClientMemoryGone)?;
+                place = place.saturating_add(part.len() as u64);
+            }
             if address.is_some() && !self.udp.peers.has_place(owner) {
                 return Err(Drop::UdpQueueFull);
             }
@@ -134,7 +160,6 @@ impl Stack {
                 self.requests.discard(&mut socket.rooms);
             }
             let client = socket.client;
-            self.stats.count(Counter::UdpReceived);
             self.stats.count(Counter::CopiesIn);
             self.stats.add(Counter::BytesCopiedIn, length.into());
             self.tell(client, Actor::Datagram(index));
@@ -153,15 +178,17 @@ impl Stack {
         self.tell(client, Actor::Datagram(index));
     }
 
-    /// An error about a datagram of ours between these addresses and ports came: the socket is told if
-    /// it is connected to that peer.
-    pub(crate) fn udp_error<A: Family>(
+    /// An error about a datagram of ours between these ports came: the socket is told if it is
+    /// connected to that peer, or has sent it such a datagram and wants details.
+    pub(crate) fn udp_error<A: Family, M: ClientMemory>(
         &mut self,
-        (local, remote): (A, A),
+        report: &Report<'_, A>,
         ports: Option<(u16, u16)>,
         verdict: Verdict,
+        memory: &mut M,
         now: Instant,
     ) -> bool {
+        let (local, remote) = report.ends;
         let Some((local_port, remote_port)) = ports else {
             return false;
         };
@@ -170,6 +197,10 @@ impl Stack {
                 let Some(socket) = self.udp.sockets.at_mut(index) else {
                     return false;
                 };
+                if socket.trace.is_some() {
+                    let place = (remote_port, udp::HEADER_LEN);
+                    return self.report_detailed(index, report, place, memory);
+                }
                 // RFC 1122 4.1.3.3; an unconnected socket could not tell which datagram it was.
                 if A::side(socket).remote != Some((remote, remote_port)) {
                     return false;

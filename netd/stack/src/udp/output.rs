@@ -8,9 +8,8 @@ use crate::actors::Actor;
 use crate::config::{TransmitChecksum, TransmitMeta};
 use crate::error::SocketError;
 use crate::family::Family;
-use crate::id::{ClientId, InterfaceId};
+use crate::id::InterfaceId;
 use crate::interface::Summing;
-use crate::ip::out::Path;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
@@ -19,49 +18,15 @@ use crate::requests::{Peer, Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
-use crate::udp::socket::Cutting;
+use crate::udp::parcel::{Front, LEAD, Parcel};
+use crate::udp::socket::{Cutting, Datagram};
 use core::net::Ipv6Addr;
+use core::num::NonZeroU16;
 use tcp::Instant;
-use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, ip, udp};
+use wire::{Drop, Ecn, Headroom, MacAddress, Seal, ethernet, ip, udp};
 
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
-
-/// Bytes of headers in front of a datagram's payload, without Ethernet's.
-const fn headers<A: Family>() -> usize {
-    A::HEADER_LEN + udp::HEADER_LEN
-}
-
-/// A datagram on its way out, with all that is known of it.
-#[derive(Clone, Copy, Debug)]
-struct Parcel<A> {
-    client: ClientId,
-    send: Send,
-    path: Path<A>,
-    from: u16,
-    to: (A, u16),
-    ttl: u8,
-    dscp: u8,
-}
-
-impl<A: Family> Parcel<A> {
-    fn header(&self) -> udp::Header {
-        udp::Header {
-            src_port: self.from,
-            dst_port: self.to.1,
-        }
-    }
-
-    /// Whether it leaves in parts.
-    fn is_long(&self) -> bool {
-        let len = usize::try_from(self.send.length).unwrap_or(usize::MAX);
-        len.saturating_add(headers::<A>()) > usize::from(self.path.mtu)
-    }
-
-    fn pseudo(&self) -> Pseudo {
-        A::pseudo(self.path.source, self.to.0)
-    }
-}
 
 impl Stack {
     /// Writes a socket's next datagram.
@@ -108,9 +73,10 @@ impl Stack {
         let socket = self.udp.sockets.at(index)?;
         let client = socket.client;
         let (mut ttl, dscp) = (socket.options.ttl, socket.options.dscp);
-        let Some(port) = socket.port else {
-            return self.udp_done(index, &send, None);
+        let Some(front) = self.udp_front(socket, &send, to.1, memory) else {
+            return self.udp_done(index, &send, Some(SocketError::BadMemory));
         };
+        let trace = socket.trace;
         let Some(path) = self.udp_path(index, to.0) else {
             return self.udp_done(index, &send, Some(SocketError::NetworkUnreachable));
         };
@@ -124,11 +90,14 @@ impl Stack {
             client,
             send,
             path,
-            from: port.get(),
-            to,
+            to: to.0,
+            front,
             ttl,
             dscp,
         };
+        if let Some(trace) = trace {
+            self.traces.note(trace, &parcel);
+        }
         if path.shared && !self.udp_loop(index, &parcel, memory) {
             return self.udp_done(index, &send, None);
         }
@@ -162,6 +131,41 @@ impl Stack {
         }
     }
 
+    /// What stands in front of a socket's bytes. `None` when the client's memory is gone.
+    #[inline]
+    fn udp_front<M: ClientMemory>(
+        &self,
+        socket: &Datagram,
+        send: &Send,
+        to: u16,
+        memory: &M,
+    ) -> Option<Front> {
+        let Some(protocol) = socket.raw else {
+            return Some(Front::Datagram(udp::Header {
+                src_port: socket.port.map_or(0, NonZeroU16::get),
+                dst_port: to,
+            }));
+        };
+        let store = Store {
+            inline: &self.inline,
+            memory,
+        };
+        let mut lead = [0; LEAD];
+        let len = usize::try_from(send.length).ok()?.min(LEAD);
+        let client = Some(socket.client);
+        store.copy(client, send.source, 0, lead.get_mut(..len)?, false)?;
+        Some(Front::Raw { protocol, lead })
+    }
+
+    /// One has left, or waits for its neighbour alone.
+    #[inline]
+    fn datagram_sent<A>(&mut self, parcel: &Parcel<A>) {
+        self.stats.count(match parcel.front {
+            Front::Datagram(_) => Counter::UdpSent,
+            Front::Raw { .. } => Counter::RawSent,
+        });
+    }
+
     /// Passes a copy of a datagram for a group back to ourselves, if it is for us and its socket wants
     /// that (RFC 1112 section 6.1). Gives whether it leaves the host.
     fn udp_loop<A: Family, M: ClientMemory>(
@@ -170,7 +174,7 @@ impl Stack {
         parcel: &Parcel<A>,
         memory: &M,
     ) -> bool {
-        let group = parcel.to.0;
+        let group = parcel.to;
         let Some(socket) = self.udp.sockets.at(index).filter(|_| group.is_group()) else {
             return true;
         };
@@ -203,12 +207,14 @@ impl Stack {
             buffer: &mut *draft.buffer,
             pieces: None,
         };
-        let len = usize::try_from(parcel.send.length).ok()?;
-        let summing = self
-            .interfaces
-            .get(parcel.path.interface.index())?
-            .summing();
-        let headers = ethernet::HEADER_LEN + headers::<A>();
+        let len = parcel.len()?;
+        let interface = self.interfaces.get(parcel.path.interface.index())?;
+        // What is no datagram no device sums up, nor does loopback take it unseen.
+        let summing = match parcel.front {
+            Front::Datagram(_) => interface.summing(),
+            Front::Raw { .. } => Summing::Software,
+        };
+        let headers = ethernet::HEADER_LEN + parcel.headers();
         let summed = summing == Summing::Software;
         let (front, mut payload) = Payload::behind(headers, &mut draft, summed)?;
         let store = Store {
@@ -216,7 +222,7 @@ impl Stack {
             memory,
         };
         let (client, source) = (Some(parcel.client), parcel.send.source);
-        payload.add(&store, client, source, 0, len)?;
+        payload.add(&store, client, source, parcel.skipped(), len)?;
         let Payload { extent, sum, .. } = payload;
         if extent.len() != len {
             return None;
@@ -224,16 +230,16 @@ impl Stack {
         let seal = summing.seal(parcel.pseudo(), sum);
         self.stats.taken_out(extent);
         let mut room = Headroom::new(front);
-        parcel.header().emit(&mut room, len, seal).ok()?;
+        parcel.front.emit(&mut room, len, seal).ok()?;
         let ip = self.datagram_header(parcel);
-        A::emit(&ip, &mut room, len + udp::HEADER_LEN).ok()?;
-        self.stats.count(Counter::UdpSent);
+        A::emit(&ip, &mut room, len + parcel.front.len()).ok()?;
+        self.datagram_sent(parcel);
         let meta = TransmitMeta {
             checksum: summing.told::<A>(CHECKSUM_OFFSET),
             segment: 0,
         };
         Some(Sent {
-            extent: extent.behind(A::HEADER_LEN + udp::HEADER_LEN),
+            extent: extent.behind(parcel.headers()),
             ethertype: A::ETHERTYPE,
             meta,
         })
@@ -258,7 +264,7 @@ impl Stack {
         match self.udp.sockets.at_mut(index) {
             Some(socket) if next.is_some() => socket.cutting = next,
             _ => {
-                self.stats.count(Counter::UdpSent);
+                self.datagram_sent(parcel);
                 self.udp_done(index, &parcel.send, None);
             }
         }
@@ -288,8 +294,8 @@ impl Stack {
             buffer: &mut *draft.buffer,
             pieces: None,
         };
-        let length = usize::try_from(parcel.send.length).ok()?;
-        let (source, destination) = (parcel.path.source, parcel.to.0);
+        let (length, front) = (parcel.len()?, parcel.front.len());
+        let (source, destination) = (parcel.path.source, parcel.to);
         let cutting = self.udp.sockets.at(index)?.cutting;
         let Cutting {
             from,
@@ -298,12 +304,12 @@ impl Stack {
             from: 0,
             identification: self
                 .identifications
-                .next(source, destination, Protocol::UDP),
+                .next(source, destination, parcel.front.protocol()),
         });
         // The first part begins with the datagram's header.
-        let skip = from.checked_sub(udp::HEADER_LEN);
-        let own = if skip.is_some() { 0 } else { udp::HEADER_LEN };
-        let left = (length + udp::HEADER_LEN).checked_sub(from)?;
+        let skip = from.checked_sub(front).filter(|_| from > 0);
+        let own = if skip.is_some() { 0 } else { front };
+        let left = (length + front).checked_sub(from)?;
         let room = usize::from(parcel.path.mtu).checked_sub(A::PART_HEADER_LEN)?;
         let part = ip::stretch(left, room)?;
         let headers = ethernet::HEADER_LEN + A::PART_HEADER_LEN + own;
@@ -313,7 +319,7 @@ impl Stack {
             memory,
         };
         let (client, place) = (Some(parcel.client), parcel.send.source);
-        let skip = u32::try_from(skip.unwrap_or(0)).ok()?;
+        let skip = u32::try_from(skip.unwrap_or(0)).ok()? + parcel.skipped();
         payload.add(&store, client, place, skip, part - own)?;
         let extent = payload.extent;
         if extent.len() != part - own {
@@ -322,9 +328,10 @@ impl Stack {
         let mut room = Headroom::new(front);
         if own > 0 {
             let pseudo = parcel.pseudo();
-            let payload = store.sum(client, place, parcel.send.length)?;
+            let all = (parcel.skipped(), u32::try_from(length).ok()?);
+            let payload = store.sum(client, place, all)?;
             let seal = Seal::Full { pseudo, payload };
-            parcel.header().emit(&mut room, length, seal).ok()?;
+            parcel.front.emit(&mut room, length, seal).ok()?;
         }
         let more = part < left;
         let header = self.datagram_header(parcel);
@@ -340,9 +347,8 @@ impl Stack {
     /// The network header of a datagram.
     fn datagram_header<A: Family>(&mut self, parcel: &Parcel<A>) -> A::Header {
         let chosen = (parcel.ttl, parcel.dscp, Ecn::NotCapable);
-        let (to, port) = parcel.to;
-        let carried = (Protocol::UDP, Some((parcel.from, port)));
-        self.marked_header(&parcel.path, to, carried, chosen)
+        let carried = (parcel.front.protocol(), parcel.front.ports());
+        self.marked_header(&parcel.path, parcel.to, carried, chosen)
     }
 
     /// Copies a datagram into a packet buffer, to wait for its neighbour.
@@ -355,7 +361,7 @@ impl Stack {
     ) {
         let waiting = self.queue_to_wait::<A>(neighbour);
         if self.udp_copy((waiting, Owner::Datagram(index)), parcel, memory) {
-            self.stats.count(Counter::UdpSent);
+            self.datagram_sent(parcel);
         }
     }
 
@@ -366,7 +372,7 @@ impl Stack {
         parcel: &Parcel<A>,
         memory: &M,
     ) -> bool {
-        let Ok(len) = usize::try_from(parcel.send.length) else {
+        let Some(len) = parcel.len() else {
             return false;
         };
         let ip = self.datagram_header(parcel);
@@ -375,19 +381,19 @@ impl Stack {
             inline: &self.inline,
             memory,
         };
-        let len_with_headers = len + headers::<A>();
+        let headers = parcel.headers();
         let packets = &mut self.nets.of_mut::<A>().packets;
-        let queued = packets.push(queue, len_with_headers, next_hop, owner, |bytes| {
-            let (front, payload) = bytes.split_at_mut_checked(headers::<A>())?;
+        let queued = packets.push(queue, len + headers, next_hop, owner, |bytes| {
+            let (front, payload) = bytes.split_at_mut_checked(headers)?;
             let (client, source) = (Some(parcel.client), parcel.send.source);
-            let sum = store.copy(client, source, 0, payload, true)?;
+            let sum = store.copy(client, source, parcel.skipped(), payload, true)?;
             let seal = Seal::Full {
                 pseudo: parcel.pseudo(),
                 payload: sum,
             };
             let mut room = Headroom::new(front);
-            parcel.header().emit(&mut room, len, seal).ok()?;
-            A::emit(&ip, &mut room, len + udp::HEADER_LEN).ok()
+            parcel.front.emit(&mut room, len, seal).ok()?;
+            A::emit(&ip, &mut room, len + parcel.front.len()).ok()
         });
         if queued.is_some() {
             self.stats.count(Counter::PacketsBuffered);

@@ -5,7 +5,9 @@
 use crate::actors::Actor;
 use crate::bindings;
 use crate::config::{Data, INLINE_PAYLOAD};
-use crate::error::{BindError, CancelError, ConnectError, ReceiveError, SendError, SocketError};
+use crate::error::{
+    BindError, CancelError, ConnectError, OptionError, ReceiveError, SendError, SocketError,
+};
 use crate::family::Family;
 use crate::id::{InterfaceId, Token};
 use crate::ip::out::Path;
@@ -13,10 +15,11 @@ use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
+use crate::udp::parcel::ICMP6_FRONT;
 use crate::udp::socket::{Holder, KnownWay};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
-use wire::{MacAddress, udp};
+use wire::{MacAddress, Protocol, udp};
 
 /// Sockets that have one port together, at most: each gets a copy of what is for all.
 const SHARERS: usize = 64;
@@ -73,7 +76,7 @@ impl Stack {
         port: u16,
     ) -> Result<SocketAddr, BindError> {
         let socket = self.udp.sockets.at(index).ok_or(BindError::BadSocket)?;
-        if socket.port.is_some() {
+        if socket.is_bound() {
             return Err(BindError::AlreadyBound);
         }
         let (client, shares) = (socket.client, socket.options.reuse_address);
@@ -134,7 +137,7 @@ impl Stack {
     /// bound must take part in that.
     fn udp_bind_any<A: Family>(&mut self, index: u32) -> Result<(), AnyError> {
         let socket = self.udp.sockets.at(index).ok_or(AnyError::NoFreePort)?;
-        if socket.port.is_some() {
+        if socket.is_bound() {
             let takes_part = A::side(socket).local.is_some();
             return takes_part.then_some(()).ok_or(AnyError::Family);
         }
@@ -170,7 +173,8 @@ impl Stack {
         if socket.connected.is_some() {
             return Err(ConnectError::WrongState);
         }
-        if remote.1 == 0 || remote.0 == A::UNSPECIFIED {
+        let remote = (remote.0, socket.peers_port(remote.1));
+        if (remote.1 == 0 && socket.raw.is_none()) || remote.0 == A::UNSPECIFIED {
             return Err(ConnectError::BadAddress);
         }
         let bound = A::side(socket).bound();
@@ -182,14 +186,17 @@ impl Stack {
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return Err(ConnectError::BadSocket);
         };
-        let port = socket.port.map_or(0, NonZeroU16::get);
+        let port = socket.port;
         (socket.v4.remote, socket.v6.remote) = (None, None);
         let side = A::side_mut(socket);
         side.remote = Some(remote);
         // RFC 1122 4.1.3.5: from now on the socket has the address that the peer sees.
         side.local = Some(path.source);
         let holder = Holder::Socket(index);
-        self.udp.ports.of_mut().rebind(port, holder, path.source);
+        if let Some(port) = port {
+            let ports = self.udp.ports.of_mut();
+            ports.rebind(port.get(), holder, path.source);
+        }
         socket.error = None;
         socket.connected = Some(token);
         let client = socket.client;
@@ -229,13 +236,14 @@ impl Stack {
         let limit = u32::from(self.config.requests_per_socket);
         let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
         let owner = self.clients.index(socket.client);
-        if to.1 == 0 || to.0 == A::UNSPECIFIED {
+        let to = (to.0, socket.peers_port(to.1));
+        if (to.1 == 0 && socket.raw.is_none()) || to.0 == A::UNSPECIFIED {
             return Err(SendError::BadAddress);
         }
         if self.requests.len(&socket.sends) + self.requests.len(&socket.done) >= limit {
             return Err(SendError::TooMany);
         }
-        let broadcast = socket.options.broadcast;
+        let (broadcast, raw) = (socket.options.broadcast, socket.raw);
         let path = self.udp_path(index, to.0).ok_or(SendError::NoRoute)?;
         // RFC 1122 4.1.3.1 leaves broadcasts to who says so.
         if path.next_hop.group_mac() == Some(MacAddress::BROADCAST) && !broadcast {
@@ -245,7 +253,12 @@ impl Stack {
             Data::Arena(range) => range.length as usize,
             Data::Inline(bytes) => bytes.len(),
         };
-        if length > A::LONGEST_PAYLOAD - udp::HEADER_LEN
+        // RFC 3542 section 3.1: its checksum is ours to put in.
+        if raw == Some(Protocol::ICMPV6) && length < ICMP6_FRONT {
+            return Err(SendError::TooShort);
+        }
+        let header = if raw.is_some() { 0 } else { udp::HEADER_LEN };
+        if length > A::LONGEST_PAYLOAD - header
             || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD)
         {
             return Err(SendError::TooBig);
@@ -376,7 +389,7 @@ impl Stack {
             .at_mut(index)
             .ok_or(ReceiveError::BadSocket)?;
         let owner = self.clients.index(socket.client);
-        if socket.port.is_none() {
+        if !socket.is_bound() {
             return Err(ReceiveError::NotConnected);
         }
         if self.requests.len(&socket.rooms) >= limit {
@@ -397,10 +410,44 @@ impl Stack {
     }
 
     /// Changes how a socket behaves.
-    pub(crate) fn udp_options(&mut self, index: u32, options: SocketOptions) {
-        if let Some(socket) = self.udp.sockets.at_mut(index) {
-            socket.options = options;
-            (socket.v4.way, socket.v6.way) = (None, None);
+    pub(crate) fn udp_options(
+        &mut self,
+        index: u32,
+        options: SocketOptions,
+    ) -> Result<(), OptionError> {
+        let socket = self.udp.sockets.at_mut(index);
+        let socket = socket.ok_or(OptionError::BadSocket)?;
+        match (options.details, socket.trace) {
+            (true, None) => {
+                let trace = self.traces.open(socket.client);
+                socket.trace = Some(trace.ok_or(OptionError::TooMany)?);
+            }
+            // A raw socket has them always.
+            (false, Some(_)) if socket.raw.is_some() => return Err(OptionError::BadValue),
+            (false, Some(trace)) => {
+                self.traces.close(trace);
+                socket.trace = None;
+            }
+            (true, Some(_)) | (false, None) => {}
+        }
+        socket.options = options;
+        (socket.v4.way, socket.v6.way) = (None, None);
+        Ok(())
+    }
+
+    /// Nothing of a raw socket's protocol is its own any more, and no socket is told details.
+    fn udp_stop_hearing(&mut self, index: u32) {
+        let Some(socket) = self.udp.sockets.at_mut(index) else {
+            return;
+        };
+        if let Some(port) = socket.port {
+            self.udp.ports.free(port, Holder::Socket(index));
+        }
+        if let Some(trace) = socket.trace.take() {
+            self.traces.close(trace);
+        }
+        if socket.raw.is_some() {
+            self.udp.raws.retain(|raw| *raw != index);
         }
     }
 
@@ -435,12 +482,10 @@ impl Stack {
 
     /// Ends a socket: its port is free at once, what is queued is still sent unless `abort`.
     pub(crate) fn udp_close(&mut self, index: u32, abort: bool, token: Token) {
+        self.udp_stop_hearing(index);
         let Some(socket) = self.udp.sockets.at_mut(index) else {
             return;
         };
-        if let Some(port) = socket.port {
-            self.udp.ports.free(port, Holder::Socket(index));
-        }
         socket.closing = Some(token);
         socket.error = None;
         let cancelled = |request: Request| request.failed(SocketError::Cancelled);
@@ -472,12 +517,10 @@ impl Stack {
         let number = self.numbering.number(Actor::Datagram(index));
         self.senders.remove(number);
         self.dirty.remove(number);
+        self.udp_stop_hearing(index);
         let Some(mut socket) = self.udp.sockets.remove_at(index) else {
             return;
         };
-        if let Some(port) = socket.port {
-            self.udp.ports.free(port, Holder::Socket(index));
-        }
         let chains = [
             &mut socket.sends,
             &mut socket.done,

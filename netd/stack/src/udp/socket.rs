@@ -13,8 +13,10 @@ use crate::nodes::{Chain, Nodes};
 use crate::options::SocketOptions;
 use crate::rng::Rng;
 use crate::slab::Table;
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
+use wire::Protocol;
 
 /// Who has a UDP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +76,10 @@ pub(crate) struct Datagram {
     pub(crate) socket: SocketId,
     /// The port, if it is bound.
     pub(crate) port: Option<NonZeroU16>,
+    /// It is a raw socket for this protocol, bound from the start, and never has a port.
+    pub(crate) raw: Option<Protocol>,
+    /// What it has sent lately, if it wants details of what comes.
+    pub(crate) trace: Option<u32>,
     pub(crate) v4: Side<Ipv4Addr>,
     pub(crate) v6: Side<Ipv6Addr>,
     pub(crate) options: SocketOptions,
@@ -105,6 +111,8 @@ impl Datagram {
             client,
             socket,
             port: None,
+            raw: None,
+            trace: None,
             v4: Side::NONE,
             v6: Side::NONE,
             options,
@@ -122,9 +130,24 @@ impl Datagram {
         }
     }
 
+    /// Whether it has a local address.
+    #[inline]
+    pub(crate) const fn is_bound(&self) -> bool {
+        self.port.is_some() || self.raw.is_some()
+    }
+
+    /// A port that was named with a peer. What is raw has none.
+    #[inline]
+    pub(crate) const fn peers_port(&self, port: u16) -> u16 {
+        if self.raw.is_some() { 0 } else { port }
+    }
+
     /// Our end, as its client sees it: an address of IPv6 if it takes part in that.
     pub(crate) fn local(&self) -> Option<SocketAddr> {
-        let port = self.port?.get();
+        let port = match self.raw {
+            Some(_) => 0,
+            None => self.port?.get(),
+        };
         match (self.v6.local, self.v4.local) {
             // Bound to all addresses of both, and connected over IPv4 since.
             (Some(Ipv6Addr::UNSPECIFIED), Some(v4)) if self.v4.remote.is_some() => {
@@ -157,6 +180,8 @@ impl Datagram {
 pub(crate) struct Udp {
     pub(crate) sockets: Table<Datagram>,
     pub(crate) ports: Ports,
+    /// Those of them that are raw.
+    pub(crate) raws: Vec<u32>,
     /// The addresses that datagrams over IPv6 wait with.
     pub(crate) peers: Nodes<Ipv6Addr>,
 }
@@ -199,6 +224,7 @@ impl Udp {
                 v4: Bindings::new(ports, rng),
                 v6: Bindings::new(ports, other),
             },
+            raws: Vec::with_capacity(config.detailed_sockets.into()),
             peers: Nodes::new(
                 config.datagram_peers as usize,
                 config.clients as usize,

@@ -59,7 +59,9 @@ impl<'a> Quote<'a> {
         }
     }
 
-    fn start(&self) -> Option<&'a [u8]> {
+    /// The start of what the packet carried; later fragments have none.
+    #[must_use]
+    pub fn start(&self) -> Option<&'a [u8]> {
         self.is_start.then_some(self.payload)
     }
 }

@@ -9,9 +9,11 @@ use crate::error::SocketError;
 use crate::icmp::input::Verdict;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
+use crate::memory::ClientMemory;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::udp::details::Report;
 use ::tcp::Instant;
 use core::net::{IpAddr, Ipv6Addr};
 use wire::icmp6::{Cause, Envelope, Header, Message, Unreachable};
@@ -57,10 +59,11 @@ fn verdict(header: &Header) -> Option<Verdict> {
 
 impl Stack {
     /// Takes in a message. The checksum is always verified: devices do not check it.
-    pub(crate) fn icmp6_input(
+    pub(crate) fn icmp6_input<M: ClientMemory>(
         &mut self,
         incoming: &Incoming<'_, Ipv6Addr>,
         whole: &Whole<'_>,
+        memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
         let pseudo = Pseudo::v6(incoming.source(), incoming.destination());
@@ -93,7 +96,7 @@ impl Stack {
                 self.ping_answered((from, incoming.hops()), asked, size, now)
                     .ok_or(Drop::Icmp6Unrelated)
             }
-            _ => self.icmp6_error_input(incoming, &message, now),
+            _ => self.icmp6_error_input(incoming, &message, memory, now),
         }
     }
 
@@ -124,10 +127,11 @@ impl Stack {
     }
 
     /// Tells the one concerned what became of its packet.
-    fn icmp6_error_input(
+    fn icmp6_error_input<M: ClientMemory>(
         &mut self,
         incoming: &Incoming<'_, Ipv6Addr>,
         message: &Message<'_>,
+        memory: &mut M,
         now: Instant,
     ) -> Result<(), Drop> {
         let quote = message.quote()?;
@@ -137,19 +141,21 @@ impl Stack {
             return Err(Drop::Icmp6Unrelated);
         }
         let ends = (quote.header.source, quote.header.destination);
+        let carried = (quote.protocol, quote.start().unwrap_or_default());
+        let report = Report::new(incoming, ends, carried);
         let told = match quote.protocol {
             Protocol::TCP => {
                 let (ports, sequence) = (quote.ports(), quote.tcp_sequence());
                 self.tcp_error(ends, ports, sequence, verdict, now)
             }
-            Protocol::UDP => self.udp_error(ends, quote.ports(), verdict, now),
+            Protocol::UDP => self.udp_error(&report, quote.ports(), verdict, memory, now),
             Protocol::ICMPV6 => {
                 let from = incoming.source().into();
                 self.ping_error(ends.1.into(), quote.echo(), verdict, from)
             }
             _ => false,
         };
-        if !told {
+        if !(self.raw_error(&report, memory) || told) {
             return Err(Drop::Icmp6Unrelated);
         }
         self.stats.count(Counter::IcmpErrorsDelivered);

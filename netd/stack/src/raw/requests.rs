@@ -1,0 +1,85 @@
+//! Opening a raw socket.
+
+use crate::client::Role;
+use crate::error::RawError;
+use crate::family::is_mapped;
+use crate::id::{ClientId, SocketId};
+use crate::option_sets::OptionSet;
+use crate::options::SocketOptions;
+use crate::stack::Stack;
+use crate::udp::socket::Datagram;
+use core::net::IpAddr;
+use wire::Protocol;
+
+/// Headers of IPv6's own: nothing that a packet carries.
+const HEADERS6: [Protocol; 5] = [
+    Protocol::HOP_BY_HOP,
+    Protocol::ROUTING,
+    Protocol::FRAGMENT,
+    Protocol::NOTHING,
+    Protocol::DESTINATION,
+];
+
+impl Stack {
+    /// A new socket for a protocol in the family of `local`, which is an address of ours or the
+    /// unspecified one: all. It gets a copy of each packet of the protocol that is for us, and sends
+    /// such packets. Who may have one is the caller's to decide.
+    ///
+    /// # Errors
+    /// See [`RawError`].
+    pub fn socket_raw(
+        &mut self,
+        client: ClientId,
+        protocol: u8,
+        local: IpAddr,
+    ) -> Result<SocketId, RawError> {
+        let protocol = Protocol(protocol);
+        let is_header = local.is_ipv6() && HEADERS6.contains(&protocol);
+        if protocol == Protocol::TCP || is_header {
+            return Err(RawError::BadProtocol);
+        }
+        let is_good = match local {
+            IpAddr::V4(v4) => v4.is_unspecified() || self.is_own(v4),
+            IpAddr::V6(v6) => !is_mapped(v6) && (v6.is_unspecified() || self.is_own(v6)),
+        };
+        if !is_good {
+            return Err(RawError::AddressNotLocal);
+        }
+        let role = Role::Stream { bound: None };
+        let socket = self.clients.create(client, role, OptionSet::INITIAL)?;
+        let made = self.raw_insert(client, socket, protocol, local);
+        if made.is_err() {
+            self.clients.forget(socket);
+        }
+        made.map(|()| socket)
+    }
+
+    fn raw_insert(
+        &mut self,
+        client: ClientId,
+        socket: SocketId,
+        protocol: Protocol,
+        local: IpAddr,
+    ) -> Result<(), RawError> {
+        let trace = self.traces.open(client).ok_or(RawError::ClientLimit)?;
+        let options = SocketOptions {
+            details: true,
+            ..SocketOptions::new(self.config.ttl)
+        };
+        let mut datagram = Datagram::new(client, socket, options);
+        (datagram.raw, datagram.trace) = (Some(protocol), Some(trace));
+        match local {
+            IpAddr::V4(v4) => datagram.v4.local = Some(v4),
+            IpAddr::V6(v6) => datagram.v6.local = Some(v6),
+        }
+        let Some(index) = self.udp.sockets.insert(datagram) else {
+            self.traces.close(trace);
+            return Err(RawError::NoFreeSocket);
+        };
+        self.udp.raws.push(index);
+        if let Ok(entry) = self.clients.socket_mut(client, socket) {
+            entry.role = Role::Datagram(index);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! A datagram on its way out, with all that is known of it.
+//!
+//! *Owns* what stands between the network header and the client's bytes: UDP's header, or, of a raw
+//! socket, nothing, but for the checksum of ICMPv6.
+
+use crate::family::Family;
+use crate::id::ClientId;
+use crate::ip::out::Path;
+use crate::requests::Send;
+use wire::{Headroom, NoRoom, Protocol, Pseudo, Seal, Sum, udp};
+
+/// Bytes of a raw payload that tell one from another: as many as any error quotes (RFC 792).
+pub(crate) const LEAD: usize = 8;
+
+/// Bytes of ICMPv6 up to the end of its checksum (RFC 4443 section 2.1).
+pub(crate) const ICMP6_FRONT: usize = 4;
+
+/// What stands in front of the client's bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Front {
+    /// UDP's header.
+    Datagram(udp::Header),
+    /// Nothing: the bytes are those of this protocol, and begin so (zeros behind the last).
+    Raw {
+        /// The protocol.
+        protocol: Protocol,
+        /// How they begin.
+        lead: [u8; LEAD],
+    },
+}
+
+/// A datagram on its way out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parcel<A> {
+    pub(crate) client: ClientId,
+    pub(crate) send: Send,
+    pub(crate) path: Path<A>,
+    pub(crate) to: A,
+    pub(crate) front: Front,
+    pub(crate) ttl: u8,
+    pub(crate) dscp: u8,
+}
+
+impl Front {
+    /// What carries it.
+    pub(crate) const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Datagram(_) => Protocol::UDP,
+            Self::Raw { protocol, .. } => *protocol,
+        }
+    }
+
+    /// Our port and the peer's.
+    pub(crate) const fn ports(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Datagram(header) => Some((header.src_port, header.dst_port)),
+            Self::Raw { .. } => None,
+        }
+    }
+
+    /// Its length in bytes.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::Datagram(_) => udp::HEADER_LEN,
+            Self::Raw { .. } => self.replaces(),
+        }
+    }
+
+    /// So many of the client's bytes it stands for: their checksum is ours to fill in (RFC 3542
+    /// section 3.1).
+    #[inline]
+    pub(crate) const fn replaces(&self) -> usize {
+        match self {
+            Self::Raw {
+                protocol: Protocol::ICMPV6,
+                ..
+            } => ICMP6_FRONT,
+            Self::Datagram(_) | Self::Raw { .. } => 0,
+        }
+    }
+
+    /// Puts it in front of `len` bytes.
+    #[inline]
+    pub(crate) fn emit(
+        &self,
+        room: &mut Headroom<'_>,
+        len: usize,
+        seal: Seal,
+    ) -> Result<(), NoRoom> {
+        match self {
+            Self::Datagram(header) => header.emit(room, len, seal),
+            Self::Raw { .. } => self.emit_raw(room, len, seal),
+        }
+    }
+
+    #[cold]
+    fn emit_raw(&self, room: &mut Headroom<'_>, len: usize, seal: Seal) -> Result<(), NoRoom> {
+        let Self::Raw {
+            protocol: Protocol::ICMPV6,
+            lead: [kind, code, ..],
+        } = *self
+        else {
+            return Ok(());
+        };
+        let Seal::Full { pseudo, payload } = seal else {
+            return Err(NoRoom);
+        };
+        let whole = u32::try_from(len + ICMP6_FRONT).map_err(|_| NoRoom)?;
+        let start = Sum::word(u16::from_be_bytes([kind, code]));
+        let sum = pseudo.with(Protocol::ICMPV6, whole);
+        let [high, low] = sum.plus(start).plus(payload).finish();
+        room.prepend(&[kind, code, high, low])
+    }
+}
+
+impl<A: Family> Parcel<A> {
+    /// Bytes of headers in front of the client's bytes, without Ethernet's.
+    #[inline]
+    pub(crate) fn headers(&self) -> usize {
+        A::HEADER_LEN + self.front.len()
+    }
+
+    /// The client's bytes that follow.
+    #[inline]
+    pub(crate) fn len(&self) -> Option<usize> {
+        let all = usize::try_from(self.send.length).ok()?;
+        all.checked_sub(self.front.replaces())
+    }
+
+    /// How many of the client's bytes are in front of them.
+    #[inline]
+    pub(crate) fn skipped(&self) -> u32 {
+        u32::try_from(self.front.replaces()).unwrap_or(0)
+    }
+
+    /// Whether it leaves in parts.
+    #[inline]
+    pub(crate) fn is_long(&self) -> bool {
+        let len = self.len().unwrap_or(usize::MAX);
+        len.saturating_add(self.headers()) > usize::from(self.path.mtu)
+    }
+
+    #[inline]
+    pub(crate) fn pseudo(&self) -> Pseudo {
+        A::pseudo(self.path.source, self.to)
+    }
+}
