@@ -24,7 +24,7 @@ use virtio_net::Signs;
 use crate::crossing::{Crossing, Wake, crossings};
 use crate::hardware::NetworkDevice;
 use crate::server::Server;
-use crate::session::Peer;
+use crate::session::{Peer, Privileges};
 
 /// Orders that wait for a loop at most.
 const ORDERS: usize = 64;
@@ -36,7 +36,7 @@ pub enum Order {
         /// Our end.
         channel: Channel,
         /// It may change the machine's network.
-        admin: bool,
+        privileges: Privileges,
     },
     /// Addresses and routes are these now.
     Network(Box<Network>),
@@ -232,7 +232,7 @@ impl Seat {
             let other = number.checked_sub(1).and_then(|at| self.others.get_mut(at));
             let order = Order::Client {
                 channel: arrival.channel,
-                admin: arrival.admin,
+                privileges: arrival.privileges,
             };
             // Who finds no place finds its channel closed.
             if other.is_some_and(|(giver, _)| giver.give(order).is_ok()) {

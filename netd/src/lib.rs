@@ -52,6 +52,6 @@ pub use arenas::Ground;
 pub use hardware::NetworkDevice;
 pub use nic::{Lends, Nic};
 pub use server::{Server, Turn};
-pub use session::Peer;
+pub use session::{Peer, Privileges};
 pub use settings::{MOST_CORES, Settings};
 pub use tables::tables;

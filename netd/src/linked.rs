@@ -26,7 +26,7 @@ use crate::arenas::Ground;
 use crate::hardware::NetworkDevice;
 use crate::process::{self, Started, now};
 use crate::server::{Server, Turn};
-use crate::session::Peer;
+use crate::session::{Peer, Privileges};
 
 /// Sessions at a time.
 const SESSIONS: u32 = 8;
@@ -110,8 +110,16 @@ impl Network {
             link: theirs,
             ground: Some(seen),
         };
-        // It is the program's own network: it may change it.
-        let is_taken_in = self.shared.server.borrow_mut().connect(peer, true, now());
+        // It is the program's own network: it may do all with it.
+        let privileges = Privileges {
+            admin: true,
+            raw: true,
+        };
+        let is_taken_in = self
+            .shared
+            .server
+            .borrow_mut()
+            .connect(peer, privileges, now());
         self.shared.is_opened.set(true);
         if let Some(waker) = self.shared.sleeper.take() {
             waker.wake();

@@ -12,7 +12,7 @@ use core::mem::ManuallyDrop;
 
 use abi::{ObjectKind, Rights};
 use netd::process::{self, now};
-use netd::{Ground, NetworkDevice, Peer, Server, Turn};
+use netd::{Ground, NetworkDevice, Peer, Privileges, Server, Turn};
 use protocol::{ARENA_TAG, CORE_TAG};
 use ring::Look;
 use rt::handle::{Interrupt, Memory, Reach};
@@ -155,11 +155,14 @@ fn accept(server: &mut Netd, reach: Option<&Arc<Reach>>) -> bool {
     })) = system::next_client()
     {
         any = true;
-        let admin = permissions.contains(Permissions::ADMIN);
+        let privileges = Privileges {
+            admin: permissions.contains(Permissions::ADMIN),
+            raw: permissions.contains(Permissions::RAW),
+        };
         match Link::adopt(channel) {
             Ok(link) => {
                 let reach = reach.cloned();
-                if !server.connect(Channel { link, reach }, admin, now()) {
+                if !server.connect(Channel { link, reach }, privileges, now()) {
                     log::warn!("no place for client {name}");
                 }
             }

@@ -22,7 +22,7 @@ use crate::cores::Network;
 use crate::crossing::Crossing;
 use crate::nic::Nic;
 use crate::service::{Arrival, Service};
-use crate::session::{Peer, Session};
+use crate::session::{Peer, Privileges, Session};
 use crate::settings::Settings;
 
 /// Requests of one client in a turn.
@@ -145,11 +145,11 @@ impl<P: Peer, D: Device> Server<P, D> {
     }
 
     /// Takes in a client. `false` when there is no place for it: it finds its link closed.
-    pub fn connect(&mut self, peer: P, admin: bool, now: Instant) -> bool {
+    pub fn connect(&mut self, peer: P, privileges: Privileges, now: Instant) -> bool {
         let Ok(client) = self.stack.client_open() else {
             return false;
         };
-        let session = Session::new(client, peer, admin);
+        let session = Session::new(client, peer, privileges);
         let taken_in = self.clients.insert(session).is_ok();
         if !taken_in {
             self.stack.client_close(client, now);
@@ -490,7 +490,7 @@ fn answer<P: Peer>(
         facts,
         client: session.client,
         peer: &mut session.peer,
-        admin: session.admin,
+        privileges: session.privileges,
         subscription: &mut session.subscription,
         arrivals,
         now,

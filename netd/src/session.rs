@@ -22,6 +22,15 @@ use crate::service::{completion_of, is_awaited, is_quiet};
 /// Sockets whose readiness is remembered while the client does not take its events.
 const READY_SOCKETS: usize = 64;
 
+/// What a session may do beside using sockets of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Privileges {
+    /// Change the machine's network.
+    pub admin: bool,
+    /// Have raw sockets.
+    pub raw: bool,
+}
+
 /// The other end of a session.
 pub trait Peer {
     /// The rings.
@@ -53,8 +62,7 @@ enum Watch {
 pub struct Session<P> {
     pub client: ClientId,
     pub peer: P,
-    /// May change the machine's network.
-    pub admin: bool,
+    pub privileges: Privileges,
     /// Completions found no room; the client rings when it has made some.
     pub starved: bool,
     /// Request of the subscription, if there is one, and what it has not been told.
@@ -76,11 +84,11 @@ pub struct Subscription {
 }
 
 impl<P: Peer> Session<P> {
-    pub const fn new(client: ClientId, peer: P, admin: bool) -> Self {
+    pub const fn new(client: ClientId, peer: P, privileges: Privileges) -> Self {
         Self {
             client,
             peer,
-            admin,
+            privileges,
             starved: false,
             subscription: None,
             watch: Watch::Nothing,
@@ -295,7 +303,7 @@ mod tests {
             .socket_create(client, stack::Kind::Stream)
             .expect("a place");
         let (mut theirs, ours) = Link::pair(8);
-        let mut session = Session::new(client, Ours(ours), false);
+        let mut session = Session::new(client, Ours(ours), Privileges::default());
         let remarks = [
             Kind::Urgent { bytes: 3 },
             Kind::Doubtful(stack::SocketError::TimedOut),

@@ -129,10 +129,13 @@ fn obey(seat: &mut Seat, server: &mut Netd, reach: Option<&Arc<Reach>>) -> bool 
         any = true;
         match order {
             Order::Network(network) => server.follow(&network, now()),
-            Order::Client { channel, admin } => match Link::adopt(channel) {
+            Order::Client {
+                channel,
+                privileges,
+            } => match Link::adopt(channel) {
                 Ok(link) => {
                     let reach = reach.cloned();
-                    if !server.connect(Channel { link, reach }, admin, now()) {
+                    if !server.connect(Channel { link, reach }, privileges, now()) {
                         log::warn!("no place for a client");
                     }
                 }

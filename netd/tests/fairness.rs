@@ -94,7 +94,12 @@ fn of_a_thousand_sockets_a_program_hears_of_those_that_something_came_for() {
     });
     world.run(async {
         let (peer, client) = common::client_and_peer(64, 40 << 20);
-        assert!(world.server.borrow_mut().connect(peer, false, world.now()));
+        assert!(
+            world
+                .server
+                .borrow_mut()
+                .connect(peer, netd::Privileges::default(), world.now())
+        );
         let (many, _life) = client.open().await;
         let (one, _other) = world.client(false).await;
         let mut poller = Poller::new(1_001);

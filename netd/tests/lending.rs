@@ -301,7 +301,10 @@ impl World {
         let arena = peer.lie_at((0..ARENA / RUN).map(run).collect());
         self.cable.arenas.borrow_mut().push(arena);
         let now = Instant::from_nanos(self.cable.now.get());
-        let is_there = self.servers[number].borrow_mut().connect(peer, false, now);
+        let is_there =
+            self.servers[number]
+                .borrow_mut()
+                .connect(peer, netd::Privileges::default(), now);
         assert!(is_there, "there is a place");
         client.open().await
     }

@@ -155,7 +155,10 @@ impl World {
     async fn client(&self, number: usize) -> (Net, Rc<()>) {
         let (peer, client) = client_and_peer(32, ARENA);
         let now = self.path.now();
-        let is_there = self.servers[number].borrow_mut().connect(peer, false, now);
+        let is_there =
+            self.servers[number]
+                .borrow_mut()
+                .connect(peer, netd::Privileges::default(), now);
         assert!(is_there, "there is a place");
         client.open().await
     }

@@ -15,5 +15,6 @@ mod lending;
 mod long_path;
 mod options;
 mod quiet;
+mod raw;
 mod readiness;
 mod streams;

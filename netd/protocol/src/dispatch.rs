@@ -131,6 +131,7 @@ macro_rules! server {
 server! {
     promptly {
         socket_create: socket::SocketCreate;
+        socket_raw: socket::SocketRaw;
         bind: socket::Bind;
         listen: socket::Listen;
         shutdown: socket::Shutdown;

@@ -187,7 +187,9 @@ macro_rules! operation_errors {
 
 operation_errors! {
     /// Why a socket was not made.
-    CreateError { Limit }
+    CreateError { Limit, NotSupported }
+    /// Why a raw socket was not made.
+    RawError { Denied, BadAddress, AddressNotAvailable, Limit }
     /// Why a socket was not bound.
     BindError { BadSocket, BadState, AddressInUse, AddressNotAvailable, Limit, NotSupported }
     /// Why a socket does not listen.
@@ -211,7 +213,9 @@ operation_errors! {
         Reset, TimedOut, Unreachable, NoRoute, Prohibited, TimeExceeded, AddressNotAvailable
     }
     /// Why a socket could not be asked, changed or closed.
-    SocketError { BadSocket, BadState, BadAddress, NotConnected, Closed, Cancelled, Reset, TimedOut }
+    SocketError {
+        BadSocket, BadState, BadAddress, NotConnected, Closed, Cancelled, Reset, TimedOut, Limit
+    }
     /// Why a socket does not listen to a group, or not as it wants to.
     GroupError { BadSocket, BadState, BadAddress, NoRoute, NotFound, Exists, Limit }
     /// Why the arena was not attached.
@@ -269,6 +273,7 @@ mod tests {
             }
         }
         check(CreateError::Unknown);
+        check(RawError::Unknown);
         check(BindError::Unknown);
         check(ListenError::Unknown);
         check(ConnectError::Unknown);

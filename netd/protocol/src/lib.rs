@@ -27,6 +27,7 @@
 
 mod admin;
 mod data;
+mod details;
 mod dispatch;
 mod error;
 mod field;
@@ -46,13 +47,14 @@ pub use data::{
     ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, Flush, OperationBody, Receive, Received,
     Send, Sent, request_inline,
 };
+pub use details::{DETAILS_BYTES, Details, reported};
 pub use dispatch::{
     Answer, CATALOGUE, Description, Progress, Prompt, Server, dispatch, dispatch_bytes,
 };
 pub use error::{
     AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CoreError,
     CreateError, GroupError, ListenError, Malformed, ObserveError, OperationError, PingError,
-    ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
+    RawError, ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
 };
 pub use field::{
     Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,
@@ -72,7 +74,8 @@ pub use operation::{Answers, Operation, Who, completion, is_final, outcome, refu
 pub use socket::{
     Accept, Accepted, Bind, Bound, Close, Connect, Connected, Done, Listen, NamesReply, OptionGet,
     OptionReply, OptionSet, OptionValue, Shutdown, Side, SocketCreate, SocketCreated, SocketId,
-    SocketKind, SocketNames, SocketOption, SocketStatus, State, StatusBody, StatusReply, ready,
+    SocketKind, SocketNames, SocketOption, SocketRaw, SocketStatus, State, StatusBody, StatusReply,
+    ready,
 };
 pub use table::{
     AddressRow, Addresses, AddressesReply, ConnectionRow, Connections, ConnectionsReply,

@@ -13,6 +13,8 @@ pub enum Who {
     Anyone,
     /// Sessions that were opened with the right to administer.
     Administrators,
+    /// Sessions that were opened with the right to raw sockets.
+    Raw,
 }
 
 /// How often a request is answered.

@@ -1,6 +1,6 @@
 //! Operations on sockets that end promptly, and the making of connections.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use zerocopy::little_endian::{U32, U64};
 
@@ -28,6 +28,8 @@ word_enum! {
         Stream = 1,
         /// Datagrams (UDP).
         Datagram = 2,
+        /// Packets of one protocol of IP. NET_SOCKET_RAW makes such.
+        Raw = 3,
     }
 }
 
@@ -165,6 +167,10 @@ word_enum! {
         /// Number of the interface by which is sent to groups, and listened where none is named; 0:
         /// as the routes say.
         MulticastInterface = 24,
+        /// Datagram sockets: what comes has [`Details`](crate::Details) in front, and errors of ICMP about
+        /// what the socket has sent come as well, also to one without a fixed peer; 0 or 1. Always 1 of
+        /// raw sockets.
+        Details = 25,
     }
 }
 
@@ -215,6 +221,15 @@ layout! {
     pub struct SocketCreate {
         /// Stream or datagram.
         kind: SocketKind => at::Argument,
+    }
+
+    /// Makes a raw socket: it gets a copy of each packet of a protocol that is for this machine, and
+    /// sends such packets. It is used as a datagram socket is, without ports.
+    pub struct SocketRaw {
+        /// The number of the protocol, as IANA lists them.
+        protocol: u32 => at::Argument,
+        /// Family, and own address; unspecified: all.
+        local: IpAddr => at::Address,
     }
 
     /// The new socket.
@@ -365,6 +380,10 @@ operations! {
     1 "NET_SOCKET_CREATE" SocketCreate -> SocketCreated, CreateError,
         Anyone, Promptly, idempotent: false,
         "Makes a socket.", restart: "No socket was made that outlives netd.";
+    21 "NET_SOCKET_RAW" SocketRaw -> SocketCreated, RawError,
+        Raw, Promptly, idempotent: false,
+        "Makes a raw socket for a protocol, other than TCP, in one family.",
+        restart: "No socket was made that outlives netd.";
     2 "NET_SOCKET_CONNECT" Connect -> Connected, ConnectError,
         Anyone, Later, idempotent: false,
         "Opens a connection, or fixes a datagram socket's peer.",

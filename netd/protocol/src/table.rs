@@ -242,7 +242,7 @@ fixed! {
         pub round_trip: U32,
         /// Congestion window in bytes.
         pub window: U32,
-        /// Own address.
+        /// Own address; the protocol of a raw socket stands in the port's place.
         pub local: Address,
         /// Peer.
         pub remote: Address,

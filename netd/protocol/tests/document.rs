@@ -43,6 +43,7 @@ fn operation(out: &mut String, operation: &Description) {
     .unwrap();
     let who = match operation.who {
         Who::Anyone => "Every client",
+        Who::Raw => "Sessions with the right to raw sockets",
         Who::Administrators => "Sessions with the right to administer",
     };
     let answers = match operation.answers {

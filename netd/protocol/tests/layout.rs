@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 
 use protocol::{
     Accept, Address, AddressRow, Answer, AnswerBody, CATALOGUE, Cancel, Close, Code, Connect,
-    ConnectionRow, CounterRow, Done, Header, InfoBody, Inline, InterfaceRow, LeaseBody, Message,
-    NeighbourRow, Operation, Payload, PingBody, PongBody, Progress, Range, Receive, Received,
-    Resolve, RouteRow, Send, SocketCreate, SocketId, SocketKind, SocketRow, StatsBody, StatusBody,
-    completion, dispatch, dispatch_bytes, flag, is_final, outcome, request,
+    ConnectionRow, CounterRow, Details, Done, Header, InfoBody, Inline, InterfaceRow, LeaseBody,
+    Message, NeighbourRow, Operation, Payload, PingBody, PongBody, Progress, Range, Receive,
+    Received, Resolve, RouteRow, Send, SocketCreate, SocketId, SocketKind, SocketRow, StatsBody,
+    StatusBody, completion, dispatch, dispatch_bytes, flag, is_final, outcome, request,
 };
 
 mod stub;
@@ -39,6 +39,7 @@ fn numbers_are_stable() {
             (17, "NET_SOCKET_GROUP"),
             (19, "NET_SOCKET_FLUSH"),
             (20, "NET_DNS_RESOLVE"),
+            (21, "NET_SOCKET_RAW"),
             (40, "NET_PING"),
             (41, "NET_STATS"),
             (42, "NET_INFO"),
@@ -83,6 +84,7 @@ fn sizes_are_stable() {
         (size_of::<SocketRow>(), 80),
         (size_of::<ConnectionRow>(), 160),
         (size_of::<CounterRow>(), 48),
+        (size_of::<Details>(), 56),
     ];
     for (index, (is, was)) in sizes.iter().enumerate() {
         assert_eq!(is, was, "entry {index}");

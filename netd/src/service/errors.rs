@@ -26,6 +26,10 @@ macro_rules! told {
 
 told! {
     CreateError { BadClient => Denied, NoFreeSocket => Limit, ClientLimit => Limit }
+    RawError {
+        BadClient => Denied, NoFreeSocket => Limit, ClientLimit => Limit, BadProtocol => BadAddress,
+        AddressNotLocal => AddressNotAvailable,
+    }
     BindError {
         BadSocket => BadSocket, AlreadyBound => BadState, AddressNotLocal => AddressNotAvailable,
         AddressInUse => AddressInUse, NoFreePort => Limit, AddressFamily => NotSupported,
@@ -43,7 +47,7 @@ told! {
     SendError {
         BadSocket => BadSocket, NotConnected => NotConnected, ShutDown => Closed,
         NoDestination => NotConnected, BadAddress => BadAddress, NoRoute => NoRoute,
-        TooBig => TooBig, TooMany => Limit, NoFreePort => Limit, AddressFamily => NotSupported,
+        TooBig => TooBig, TooShort => BadRange, TooMany => Limit, NoFreePort => Limit, AddressFamily => NotSupported,
     }
     ReceiveError {
         BadSocket => BadSocket, NotConnected => NotConnected, ShutDown => Closed,

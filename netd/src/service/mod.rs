@@ -15,14 +15,14 @@ use core::time::Duration;
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
     Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
-    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
-    Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces, InterfacesReply,
-    Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours,
-    NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet, OptionValue,
-    Payload, Ping, Progress, Prompt, Range, Receive, Resolve, RouteAdd, RouteBody, RouteDelete,
-    Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId,
-    SocketKind, SocketNames, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply,
-    StatusBody, StatusReply, Subscribe, SubscribeError, ready,
+    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, CreateError, Done, Drops,
+    DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces,
+    InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete,
+    Neighbours, NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet,
+    OptionValue, Payload, Ping, Progress, Prompt, Range, RawError, Receive, Resolve, RouteAdd,
+    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
+    SocketError, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus, Sockets, SocketsReply,
+    State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, ready,
 };
 use rt::handle::Channel;
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
@@ -31,7 +31,7 @@ pub use self::completion::{Ticket, completion_of, is_awaited, is_quiet};
 use self::errors::Told;
 use crate::arenas::Arenas;
 use crate::server::Facts;
-use crate::session::{Peer, Subscription};
+use crate::session::{Peer, Privileges, Subscription};
 
 /// Time a ping waits when the client does not say.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ pub struct Arrival {
     /// Our end.
     pub channel: Channel,
     /// As the session by which it came.
-    pub admin: bool,
+    pub privileges: Privileges,
 }
 
 /// What one request may touch.
@@ -58,7 +58,7 @@ pub struct Service<'a, P> {
     pub facts: &'a Facts,
     pub client: ClientId,
     pub peer: &'a mut P,
-    pub admin: bool,
+    pub privileges: Privileges,
     pub subscription: &'a mut Option<Subscription>,
     pub arrivals: &'a mut Vec<Arrival>,
     pub now: Instant,
@@ -81,7 +81,7 @@ impl<P> Service<'_, P> {
     }
 
     fn administrator(&self) -> Result<(), ChangeError> {
-        if self.admin {
+        if self.privileges.admin {
             Ok(())
         } else {
             Err(ChangeError::Denied)
@@ -116,10 +116,25 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         let kind = match request.kind {
             SocketKind::Stream => stack::Kind::Stream,
             SocketKind::Datagram => stack::Kind::Datagram,
+            SocketKind::Raw => return Err(CreateError::NotSupported),
         };
         let made = self
             .stack
             .socket_create(self.client, kind)
+            .map_err(Told::told)?;
+        Ok(SocketCreated {
+            socket: SocketId(made.raw()),
+        })
+    }
+
+    fn socket_raw(&mut self, request: SocketRaw) -> Prompt<SocketRaw> {
+        if !self.privileges.raw {
+            return Err(RawError::Denied);
+        }
+        let protocol = u8::try_from(request.protocol).map_err(|_| RawError::BadAddress)?;
+        let made = self
+            .stack
+            .socket_raw(self.client, protocol, request.local)
             .map_err(Told::told)?;
         Ok(SocketCreated {
             socket: SocketId(made.raw()),
@@ -353,7 +368,7 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             self.arrivals.push(Arrival {
                 core: request.core,
                 channel,
-                admin: self.admin,
+                privileges: self.privileges,
             });
         }
         Ok(Cores { count })

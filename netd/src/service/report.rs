@@ -213,10 +213,10 @@ pub fn sockets(stack: &Stack, cursor: u32) -> Rows<SocketRow> {
         cursor,
         from_cursor.map(|socket| {
             let stream = socket.protocol == "tcp";
-            let kind = if stream {
-                SocketKind::Stream
-            } else {
-                SocketKind::Datagram
+            let kind = match socket.protocol {
+                "tcp" => SocketKind::Stream,
+                "raw" => SocketKind::Raw,
+                _ => SocketKind::Datagram,
             };
             let idle = if stream { State::Closed } else { State::Bound };
             let tcp = socket.tcp.unwrap_or_default();

@@ -14,7 +14,7 @@ use std::rc::{Rc, Weak};
 
 use device::{Device, Facts, Filled, Received};
 use net::Net;
-use netd::{Ground, Peer, Server, Settings, Turn};
+use netd::{Ground, Peer, Privileges, Server, Settings, Turn};
 use ring::Arena;
 use rt::handle::Run;
 use rt::link::Link;
@@ -159,9 +159,17 @@ impl World {
 
     /// A new client. Dropped, it is a process that has ended.
     pub fn raw_client(&self, admin: bool, slots: usize) -> RawClient {
+        let raw = false;
+        self.client_with(Privileges { admin, raw }, slots)
+    }
+
+    /// A new client that may do this.
+    pub fn client_with(&self, privileges: Privileges, slots: usize) -> RawClient {
         let (peer, client) = client_and_peer(slots, ARENA);
         assert!(
-            self.server.borrow_mut().connect(peer, admin, self.now()),
+            self.server
+                .borrow_mut()
+                .connect(peer, privileges, self.now()),
             "there is a place"
         );
         client

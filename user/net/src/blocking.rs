@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use rt::executor::block_on;
 
+use crate::arrival::Arrival;
 use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
 use crate::net::{Net, within};
@@ -204,6 +205,74 @@ impl UdpSocket {
     ) -> Result<(usize, SocketAddr), Error> {
         block_on(within(limit, self.0.receive_from(into)))
     }
+
+    /// As [`crate::UdpSocket::tell_details`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn tell_details(&self) -> Result<(), Error> {
+        block_on(self.0.tell_details())
+    }
+
+    /// As [`crate::UdpSocket::receive_detailed`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`].
+    pub fn receive_detailed(
+        &self,
+        into: &mut [u8],
+        limit: Duration,
+    ) -> Result<(usize, Arrival), Error> {
+        block_on(within(limit, self.0.receive_detailed(into)))
+    }
+}
+
+/// A raw socket whose calls wait.
+pub struct RawSocket(crate::RawSocket);
+
+impl RawSocket {
+    /// As [`crate::RawSocket::open`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn open(net: &Net, protocol: u8, local: IpAddr) -> Result<Self, Error> {
+        block_on(crate::RawSocket::open(net, protocol, local)).map(Self)
+    }
+
+    /// As [`crate::RawSocket::connect`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn connect(&self, remote: IpAddr) -> Result<(), Error> {
+        block_on(self.0.connect(remote))
+    }
+
+    /// As [`crate::RawSocket::set_option`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
+        block_on(self.0.set_option(option, value))
+    }
+
+    /// As [`crate::RawSocket::send_to`], and waits until it has left.
+    ///
+    /// # Errors
+    /// As there and [`crate::RawSocket::flush`].
+    pub fn send_to(&self, from: &[u8], to: IpAddr) -> Result<(), Error> {
+        block_on(async {
+            self.0.send_to(from, to).await?;
+            self.0.flush().await
+        })
+    }
+
+    /// As [`crate::RawSocket::receive`], within a time.
+    ///
+    /// # Errors
+    /// As there; [`Error::TimedOut`].
+    pub fn receive(&self, into: &mut [u8], limit: Duration) -> Result<(usize, Arrival), Error> {
+        block_on(within(limit, self.0.receive(into)))
+    }
 }
 
 /// As [`crate::Poller`].
@@ -249,6 +318,12 @@ impl Pollable for TcpStream {
 }
 
 impl Pollable for TcpListener {
+    fn registration(&self) -> Registration {
+        self.0.registration()
+    }
+}
+
+impl Pollable for RawSocket {
     fn registration(&self) -> Registration {
         self.0.registration()
     }

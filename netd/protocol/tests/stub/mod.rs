@@ -23,7 +23,7 @@ pub(crate) use refuse;
 macro_rules! refuse_most {
     () => {
         crate::stub::refuse! { prompt
-            bind Bind listen Listen shutdown Shutdown status SocketStatus
+            socket_raw SocketRaw bind Bind listen Listen shutdown Shutdown status SocketStatus
             option_set OptionSet option_get OptionGet names SocketNames group Group groups Groups attach_arena AttachArena core Core
             cancel Cancel stats Stats info Info lease Lease interfaces Interfaces routes Routes
             neighbours Neighbours sockets Sockets drops Drops counters Counters addresses Addresses connections Connections address_add AddressAdd

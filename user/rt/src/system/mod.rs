@@ -44,6 +44,8 @@ bitflags! {
         const ADMIN = 1 << 5;
         /// May set the wall clock.
         const CLOCK = 1 << 6;
+        /// May have raw sockets: see and send packets of any protocol of IP but TCP.
+        const RAW = 1 << 7;
     }
 }
 
