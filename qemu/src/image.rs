@@ -38,6 +38,7 @@ pub const TOOL_NAMES: &[&str] = &[
     "ping",
     "poweroff",
     "ps",
+    "raw",
     "reboot",
     "traceroute",
 ];

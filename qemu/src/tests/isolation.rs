@@ -189,7 +189,8 @@ fn every_operation_is_answered(stage: &mut Stage) -> Result<()> {
 }
 
 fn foreign_sockets_are_out_of_reach(stage: &mut Stage) -> Result<()> {
-    survives(stage, "rogue sockets", true)?;
+    let text = survives(stage, "rogue sockets", true)?;
+    ensure!(text.contains("raw socket: refused"), "{text}");
     Ok(())
 }
 

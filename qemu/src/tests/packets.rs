@@ -1,5 +1,6 @@
 //! IPv4, ICMP and UDP packets on the cable: answered when right, dropped and counted when wrong.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -25,6 +26,8 @@ pub fn group() -> Group {
             echoes_to_everybody_are_ignored,
             errors_are_not_answered,
             unknown_protocols_are_refused,
+            who_may_hears_protocols_that_nobody_speaks,
+            datagrams_find_the_way,
             closed_udp_ports_are_refused,
             errors_are_rationed,
             udp_echo_and_checksums,
@@ -168,12 +171,91 @@ fn errors_are_not_answered(stage: &mut Stage) -> Result<()> {
 
 fn unknown_protocols_are_refused(stage: &mut Stage) -> Result<()> {
     let (_, cable) = stage.both()?;
-    let mut frame = Vec::new();
-    ipv4(US, GUEST).write(&mut frame, 253.into(), b"an experiment")?;
     cable.drain()?;
-    cable.send(&pad(frame))?;
+    cable.send(&experiment(b"an experiment")?)?;
     let (kind, code, _) = cable.expect("ICMP error", ANSWER, as_icmp_error)?;
     ensure!((kind, code) == (3, 2), "type {kind} code {code}");
+    Ok(())
+}
+
+/// A frame with a packet of a protocol that nobody speaks.
+fn experiment(payload: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = Vec::new();
+    ipv4(US, GUEST).write(&mut frame, 253.into(), payload)?;
+    Ok(pad(frame))
+}
+
+/// A frame of a router on the way, or of the host at its end, about one of the guest's.
+fn icmp_about(from: Ipv4Addr, (kind, code): (u8, u8), about: &[u8]) -> Result<Vec<u8>> {
+    let mut frame = Vec::new();
+    let quoted = about.get(14..42).context("a packet")?;
+    ipv4(from, GUEST)
+        .icmpv4_raw(kind, code, [0; 4])
+        .write(&mut frame, quoted)?;
+    Ok(pad(frame))
+}
+
+fn who_may_hears_protocols_that_nobody_speaks(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    guest.type_line("raw -c 2 -w 20 253")?;
+    guest.console.expect("packets of protocol 253", ANSWER)?;
+    for text in ["one", "two"] {
+        silence_after(cable, &experiment(text.as_bytes())?, "an ICMP error")?;
+    }
+    let text = guest.answer("raw", ANSWER)?.success()?;
+    for line in ["one", "two"] {
+        let line = format!("3 bytes from {US} to {GUEST}, ttl=64: {line}");
+        ensure!(text.contains(&line), "{text}");
+    }
+    // Nobody hears it any more.
+    cable.send(&experiment(b"three")?)?;
+    let (kind, code, _) = cable.expect("ICMP error", ANSWER, as_icmp_error)?;
+    ensure!((kind, code) == (3, 2), "type {kind} code {code}");
+    // What is sent leaves, and what becomes of it is told.
+    guest.type_line(&format!("raw -c 1 -w 20 253 {US} hello"))?;
+    let sent = cable.expect("a packet of protocol 253", ANSWER, |frame| {
+        let is_it = frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&253);
+        is_it.then(|| frame.to_vec())
+    })?;
+    ensure!(sent[34..39] == *b"hello", "{sent:02x?}");
+    cable.send(&icmp_about(US, (3, 2), &sent)?)?;
+    let text = guest.answer("raw", ANSWER)?.success()?;
+    let line = format!("{US} says of what was sent to {US}: protocol unreachable");
+    ensure!(text.contains(&line), "{text}");
+    let refused = guest.command("raw 6")?;
+    ensure!(refused.code == 2, "TCP is nobody's: {refused:?}");
+    is_alive(cable)
+}
+
+fn datagrams_find_the_way(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    let (far, router) = (
+        Ipv4Addr::new(198, 51, 100, 7),
+        Ipv4Addr::new(203, 0, 113, 9),
+    );
+    let gateway = US;
+    cable.drain()?;
+    guest.type_line(&format!("traceroute -q 1 -w 20 {far}"))?;
+    let way = [(gateway, (11, 0)), (router, (11, 0)), (far, (3, 3))];
+    for (hops, (from, what)) in (1u8..).zip(way) {
+        let port = 33_433 + u16::from(hops);
+        let (probe, datagram) = cable.expect("a probe", ANSWER, |frame| {
+            Some((frame.to_vec(), as_udp(frame)?))
+        })?;
+        ensure!(datagram.destination == (far, port), "{datagram:?}");
+        ensure!(datagram.time_to_live == hops, "{datagram:?}");
+        // Of a port to which nothing was sent: a stranger's guess, which is not shown.
+        let mut guess = probe.clone();
+        guess[37] ^= 1;
+        cable.send(&icmp_about(Ipv4Addr::new(6, 6, 6, 6), (3, 3), &guess)?)?;
+        cable.send(&icmp_about(from, what, &probe)?)?;
+    }
+    let text = guest.answer("traceroute", ANSWER)?.success()?;
+    for (hops, (from, _)) in (1..).zip(way) {
+        let line = format!("{hops:>3}  {from}  ");
+        ensure!(text.lines().any(|it| it.starts_with(&line)), "{text}");
+    }
+    ensure!(!text.contains("6.6.6.6"), "{text}");
     Ok(())
 }
 

@@ -229,8 +229,13 @@ fn ntp_believes_no_stranger(stage: &mut Stage) -> Result<()> {
 
 fn the_way_to_the_gateway_is_one_hop(stage: &mut Stage) -> Result<()> {
     let own = Ipv6Addr::LOCALHOST.to_string();
-    for host in HOSTS.into_iter().chain(["127.0.0.1", own.as_str()]) {
-        let text = stage.guest.must(&format!("traceroute -q 2 {host}"))?;
+    // QEMU's network answers echoes, but says nothing of datagrams that nobody has taken.
+    let far = HOSTS.map(|host| ("-I ", host));
+    for (how, host) in far
+        .into_iter()
+        .chain([("", "127.0.0.1"), ("", own.as_str())])
+    {
+        let text = stage.guest.must(&format!("traceroute {how}-q 2 {host}"))?;
         let line = format!("  1  {host}  ");
         ensure!(text.lines().any(|it| it.starts_with(&line)), "{text}");
         ensure!(!text.lines().any(|it| it.starts_with("  2 ")), "{text}");

@@ -135,6 +135,11 @@ pub const PROGRAMS: &[Program] = &[
         ..PLAIN
     },
     Program {
+        name: "raw",
+        permissions: Permissions::RAW,
+        ..PLAIN
+    },
+    Program {
         name: "kill",
         permissions: Permissions::KILL,
         ..PLAIN
@@ -266,6 +271,7 @@ mod tests {
         };
         assert_eq!(with(Permissions::CLOCK), ["ntp"]);
         assert_eq!(with(Permissions::ADMIN), ["net"]);
+        assert_eq!(with(Permissions::RAW), ["raw"]);
         assert_eq!(with(Permissions::POWER), ["reboot", "poweroff"]);
     }
 

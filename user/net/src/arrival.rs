@@ -1,8 +1,9 @@
 //! What has come, for sockets that are told more than the bytes.
 
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
-use protocol::{Details, reported};
+use protocol::{Code, Details, reported};
 
 /// What has come, and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,21 @@ pub enum Meaning {
     TooBig,
     /// Anything else.
     Other,
+}
+
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimeExceeded => Code::TimeExceeded.text(),
+            Self::Port => "port unreachable",
+            Self::Protocol => "protocol unreachable",
+            Self::Host => Code::Unreachable.text(),
+            Self::Network => Code::NoRoute.text(),
+            Self::Prohibited => Code::Prohibited.text(),
+            Self::TooBig => Code::TooBig.text(),
+            Self::Other => "refused",
+        })
+    }
 }
 
 impl Report {

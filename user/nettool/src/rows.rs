@@ -131,6 +131,7 @@ pub fn socket(row: &SocketRow) -> String {
     let kind = match SocketKind::from_word(row.kind.into()) {
         Some(SocketKind::Stream) => "tcp",
         Some(SocketKind::Datagram) => "udp",
+        Some(SocketKind::Raw) => "raw",
         None => "?",
     };
     let state = State::from_word(row.state.into()).map_or("?", State::name);

@@ -23,6 +23,11 @@ const RECEIVE: u16 = 7;
 const STATUS: u16 = 10;
 const ATTACH_ARENA: u16 = 11;
 const SUBSCRIBE: u16 = 43;
+const RAW: u16 = 21;
+/// Argument of `RAW`: a protocol.
+const OSPF: u32 = 89;
+/// Status of what takes a right.
+const DENIED: u32 = 4;
 /// Argument of `CREATE`: datagrams.
 const DATAGRAM: u32 = 2;
 
@@ -170,6 +175,14 @@ pub fn sockets() -> Verdict {
         }
     }
     println!("{tried} foreign sockets: refused");
+    // Those that take a right which no stranger has.
+    let mut message = request(RAW, tried + 1);
+    put(&mut message, 28, &OSPF.to_le_bytes());
+    put(&mut message, 50, &[4]);
+    if ask(&mut link, &message)?.0 != DENIED {
+        return Err("a raw socket was made");
+    }
+    println!("raw socket: refused");
     Ok(())
 }
 

@@ -14,7 +14,14 @@ const COMMANDS: &[(&str, &str)] = &[
         "ping HOST",
         "ICMP echo requests: -c count, -i interval, -s size, -t ttl",
     ),
-    ("traceroute HOST", "the routers on the way to a host"),
+    (
+        "traceroute HOST",
+        "the routers on the way to a host: by datagrams, or -I echoes",
+    ),
+    (
+        "raw PROTOCOL [HOST]",
+        "packets of a protocol of IP by its number",
+    ),
     ("dns NAME", "addresses of a name: A or AAAA, @server"),
     (
         "http URL",

@@ -27,6 +27,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("ping", ping::run),
     ("poweroff", poweroff::run),
     ("ps", ps::run),
+    ("raw", raw::run),
     ("reboot", reboot::run),
     ("traceroute", traceroute::run),
 ];

@@ -1,5 +1,5 @@
-//! `traceroute`: the routers on the way to a host. Each echo request may pass one router more than the
-//! last; the one that has to throw it away says who it is.
+//! `traceroute`: the routers on the way to a host. Each datagram, or echo request, may pass one router
+//! more than the last; the one that has to throw it away says who it is.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
@@ -7,22 +7,21 @@
 extern crate alloc;
 
 mod options;
+mod probe;
 
 use core::net::IpAddr;
 
 use embassy_futures::select::{Either, select};
-use net::{Error, Net, PingOptions, PingOutcome, PingReply};
+use net::{Error, Net};
 use rt::{console, print, println};
 
 use crate::options::Options;
+use crate::probe::{Answer, Probe, SIZE};
 
 /// Exit code: the command makes no sense, or there is no such host.
 const USAGE: i32 = 2;
 /// Exit code: the host was not reached.
 const FAILED: i32 = 1;
-
-/// Bytes of data in a question.
-const SIZE: u16 = 32;
 
 /// The program; its result is the exit code.
 pub fn run(env: rt::Env) -> i32 {
@@ -51,9 +50,10 @@ async fn trace(options: &Options<'_>) -> Result<bool, Error> {
     let to = addresses.first().copied().ok_or(Error::NoSuchRecord)?;
     let (host, most) = (options.host, options.most);
     println!("traceroute to {host} ({to}), {most} hops at most, {SIZE} bytes of data");
+    let probe = Probe::open(&net, to, options).await?;
     let walk = async {
         for hops in options.first..=options.most {
-            if hop(&net, to, hops, options).await? {
+            if hop((&net, &probe), to, hops, options).await? {
                 return Ok(true);
             }
         }
@@ -66,24 +66,26 @@ async fn trace(options: &Options<'_>) -> Result<bool, Error> {
 }
 
 /// Asks whoever is so many routers away, and shows a line; whether the way ends there.
-async fn hop(net: &Net, to: IpAddr, hops: u8, options: &Options<'_>) -> Result<bool, Error> {
+async fn hop(
+    (net, probe): (&Net, &Probe),
+    to: IpAddr,
+    hops: u8,
+    options: &Options<'_>,
+) -> Result<bool, Error> {
     print!("{hops:>3} ");
     let (mut last, mut ends) = (None, false);
     for query in 0..options.queries {
-        let how = PingOptions {
-            sequence: u16::from(hops) << 8 | u16::from(query),
-            size: SIZE,
-            ttl: Some(hops),
-            timeout: options.limit,
-        };
-        match net.ping(to, how).await {
-            Ok(reply) => {
+        let number = u16::from(hops - options.first) * u16::from(options.queries);
+        let which = (hops, number + u16::from(query));
+        match probe.ask(net, to, which, options.limit).await {
+            Ok(answer) => {
                 // Nearly always the same router answers.
-                if last != Some(reply.from) {
-                    print!(" {}", reply.from);
+                if last != Some(answer.from) {
+                    print!(" {}", answer.from);
                 }
-                last = Some(reply.from);
-                ends |= show(&reply);
+                last = Some(answer.from);
+                ends |= answer.ends;
+                show(&answer);
             }
             Err(Error::TimedOut) => print!(" *"),
             Err(error) => {
@@ -96,18 +98,9 @@ async fn hop(net: &Net, to: IpAddr, hops: u8, options: &Options<'_>) -> Result<b
     Ok(ends)
 }
 
-/// Shows the time of an answer and what it says; whether nothing is farther away.
-fn show(reply: &PingReply) -> bool {
-    let microseconds = reply.round_trip.as_micros();
-    print!("  {}.{:03} ms", microseconds / 1_000, microseconds % 1_000);
-    let (word, ends) = match reply.outcome {
-        PingOutcome::TimeExceeded => ("", false),
-        PingOutcome::Echo => ("", true),
-        PingOutcome::Unreachable => (" !H", true),
-        PingOutcome::NoRoute => (" !N", true),
-        PingOutcome::Prohibited => (" !X", true),
-        PingOutcome::TooBig => (" !F", true),
-    };
-    print!("{word}");
-    ends
+/// Shows the time of an answer and what it says.
+fn show(answer: &Answer) {
+    let microseconds = answer.round_trip.as_micros();
+    let (whole, rest) = (microseconds / 1_000, microseconds % 1_000);
+    print!("  {whole}.{rest:03} ms{}", answer.word);
 }

@@ -6,9 +6,10 @@ use net::Family;
 
 /// How the program is called.
 pub const USAGE: &str =
-    "usage: traceroute [-4|-6] [-f FIRST] [-m MOST] [-q QUERIES] [-w SECONDS] HOST
+    "usage: traceroute [-4|-6] [-I|-U] [-f FIRST] [-m MOST] [-q QUERIES] [-w SECONDS] HOST
   -f  routers to begin with, 1 unless given       -m  and to end with, 30 unless given
   -q  questions for each, 3 unless given          -w  to wait for an answer, 3 s unless given
+  -I  by echo requests    -U  by datagrams, as unless given
   -4, -6  over IPv4 or IPv6 only";
 
 /// What the command line asks for.
@@ -18,6 +19,8 @@ pub struct Options<'a> {
     pub host: &'a str,
     /// The family; none: whichever the name has.
     pub family: Option<Family>,
+    /// By echo requests, not datagrams.
+    pub by_echo: bool,
     /// How far the first question goes, in routers.
     pub first: u8,
     /// How far the last one goes.
@@ -38,6 +41,7 @@ impl<'a> Options<'a> {
         let mut options = Self {
             host: "",
             family: None,
+            by_echo: false,
             first: 1,
             most: 30,
             queries: 3,
@@ -51,6 +55,8 @@ impl<'a> Options<'a> {
             match word {
                 "-4" => options.family = Some(Family::V4),
                 "-6" => options.family = Some(Family::V6),
+                "-I" => options.by_echo = true,
+                "-U" => options.by_echo = false,
                 "-f" => options.first = number().ok_or("-f takes 1 to 255")?,
                 "-m" => options.most = number().ok_or("-m takes 1 to 255")?,
                 "-q" => options.queries = number().ok_or("-q takes 1 to 255")?,
@@ -84,10 +90,11 @@ mod tests {
     #[test]
     fn options_are_understood_and_nonsense_refused() {
         let parse = |line: &'static str| Options::parse(line.split_whitespace());
-        let options = parse("-6 -f 2 -m 5 -q 1 -w 2 far.test").unwrap();
+        let options = parse("-6 -I -f 2 -m 5 -q 1 -w 2 far.test").unwrap();
         let expected = Options {
             host: "far.test",
             family: Some(Family::V6),
+            by_echo: true,
             first: 2,
             most: 5,
             queries: 1,
