@@ -4,11 +4,15 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use abi::PAGE_SIZE;
-use device::Offloads;
 use rt::GivenDevice;
 use rt::handle::{Interrupt, Reach};
 use virtio::{InitError, MmioTransport, Shared, WINDOW_BYTES};
 use virtio_net::{Config, VirtioNet};
+
+use crate::settings::{LARGEST_MTU, Settings};
+
+/// What a link is taken to carry that does not say.
+const USUAL_MTU: u16 = 1_500;
 
 /// The driver over memory-mapped registers, which it may share with others of the same device.
 pub type NetworkDevice = VirtioNet<Shared<MmioTransport<'static>>>;
@@ -53,11 +57,11 @@ impl fmt::Display for Trouble {
 
 impl Hardware {
     /// The first device of those given that works.
-    /// `offloads` are those that it may do, if it can; `pairs`: so many drivers are wanted at most.
-    pub fn find(env: &mut rt::Env, offloads: Offloads, pairs: u16) -> Option<Self> {
+    /// It may do what the settings let it, if it can; `pairs`: so many drivers are wanted at most.
+    pub fn find(env: &mut rt::Env, settings: &Settings, pairs: u16) -> Option<Self> {
         while let Some(given) = env.take_device() {
             let physical = given.physical;
-            match Self::open(env, given, offloads, pairs) {
+            match Self::open(env, given, settings, pairs) {
                 Ok(hardware) => return Some(hardware),
                 Err(trouble) => log::error!("network device at {physical:#x}: {trouble}"),
             }
@@ -68,7 +72,7 @@ impl Hardware {
     fn open(
         env: &mut rt::Env,
         given: GivenDevice,
-        offloads: Offloads,
+        settings: &Settings,
         pairs: u16,
     ) -> Result<Self, Trouble> {
         let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
@@ -84,7 +88,9 @@ impl Hardware {
         let [first, second, third, fourth, fifth, ..] = env.seed;
         let config = Config {
             pairs,
-            offloads,
+            offloads: settings.offloads,
+            largest_mtu: settings.mtu.unwrap_or(LARGEST_MTU),
+            unstated_mtu: settings.mtu.unwrap_or(USUAL_MTU),
             fallback_mac: [0x02, first, second, third, fourth, fifth],
             ..Config::default()
         };

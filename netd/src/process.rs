@@ -15,7 +15,7 @@ use crate::cores::{self, Seat};
 use crate::hardware::{Hardware, NetworkDevice};
 use crate::server::Server;
 use crate::session::Peer;
-use crate::settings::Settings;
+use crate::settings::{LARGEST_MTU, LEAST_MTU, Settings};
 use crate::tables::tables;
 
 /// What the machine is taken to have if nobody says: as little as it runs with.
@@ -71,6 +71,9 @@ pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
     if settings.is_nic_unclear {
         log::warn!("command line: nic= has a word that means nothing");
     }
+    if settings.is_mtu_unclear {
+        log::warn!("command line: mtu= is no number of bytes from {LEAST_MTU} to {LARGEST_MTU}");
+    }
     if !env.seeded {
         log::warn!("no entropy: sequence numbers and ports can be guessed");
     }
@@ -78,7 +81,7 @@ pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
     let cpus = figures.as_ref().map_or(1, |figures| figures.cpus);
     let cores = settings.cores.min(most_cores);
     let cores = cores.min(u16::try_from(cpus).unwrap_or(u16::MAX)).max(1);
-    let (devices, interrupt, reach) = match Hardware::find(env, settings.offloads, cores) {
+    let (devices, interrupt, reach) = match Hardware::find(env, &settings, cores) {
         Some(Hardware {
             drivers,
             interrupt,
@@ -107,9 +110,12 @@ impl Given {
         device: Option<NetworkDevice>,
         shard: Option<Shard>,
     ) -> Server<P, NetworkDevice> {
+        let tables = tables(self.memory, clients, self.settings.connections);
+        let mtu = device.as_ref().map_or(0, |device| device.facts().mtu);
         let config = Config {
             shard,
-            ..tables(self.memory, clients, self.settings.connections)
+            largest_mtu: tables.largest_mtu.max(mtu),
+            ..tables
         };
         Server::new(config, &self.settings, self.seed, device, now())
     }

@@ -12,6 +12,7 @@
 //! ipv6=none
 //! dns=10.0.2.2:5353                              (a word of its own, for a static address)
 //! hostname=skerry
+//! mtu=9000                                       (at most; as much where the device does not say)
 //! nic=plain                                      (the device does nothing for us)
 //! nic=-large-receive,-event-index                (all that it offers but these)
 //! connections=1000000                            (so many at a time; memory is taken for them at once)
@@ -47,6 +48,10 @@ pub struct Settings {
     pub offloads: Offloads,
     /// A word of `nic=` was not understood, and has no effect.
     pub is_nic_unclear: bool,
+    /// The longest packet of the link, in bytes, if somebody says: the device may state less.
+    pub mtu: Option<u16>,
+    /// `mtu=` was not understood, and has no effect.
+    pub is_mtu_unclear: bool,
     /// How many connections there are to be room for, if somebody says.
     pub connections: Option<u32>,
     /// Loops at most, each for a core.
@@ -94,10 +99,23 @@ impl Settings {
             complaint,
             offloads,
             is_nic_unclear,
+            mtu: option("mtu").and_then(mtu),
+            is_mtu_unclear: option("mtu").is_some_and(|text| mtu(text).is_none()),
             connections: option("connections").and_then(|count| count.parse().ok()),
             cores: cores(option("netd").unwrap_or_default()),
         }
     }
+}
+
+/// The longest packets that a link is used for: jumbo frames, as switches carry them.
+pub const LARGEST_MTU: u16 = 9_216;
+/// The shortest that a link's longest may be: what every host takes (RFC 791 section 3.1).
+pub const LEAST_MTU: u16 = 576;
+
+/// What `mtu=` says.
+fn mtu(text: &str) -> Option<u16> {
+    let bytes = text.parse().ok();
+    bytes.filter(|bytes| (LEAST_MTU..=LARGEST_MTU).contains(bytes))
 }
 
 /// Loops at most, whatever is wanted.
@@ -262,6 +280,24 @@ mod tests {
             let quiet = line != "nic=-quiet,plain";
             assert_eq!(settings.offloads.has(Offload::Quiet), quiet, "{line}");
             assert!(settings.offloads.has(Offload::ChecksumIn), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_mtu_is_what_some_link_has() {
+        for (line, mtu, is_unclear) in [
+            ("", None, false),
+            ("mtu=9000", Some(9_000), false),
+            ("mtu=576", Some(576), false),
+            ("mtu=9216", Some(9_216), false),
+            ("mtu=575", None, true),
+            ("mtu=9217", None, true),
+            ("mtu=70000", None, true),
+            ("mtu=", None, true),
+        ] {
+            let settings = parse(line);
+            let found = (settings.mtu, settings.is_mtu_unclear);
+            assert_eq!(found, (mtu, is_unclear), "{line}");
         }
     }
 

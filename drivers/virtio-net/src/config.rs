@@ -28,8 +28,11 @@ pub struct Config {
     pub receive_buffers: u16,
     /// Transmit buffers of each pair; the device may allow fewer.
     pub transmit_buffers: u16,
-    /// Largest MTU to agree to, in bytes: buffers are that large.
+    /// Largest MTU to agree to, in bytes. Buffers are as large as the device's, and fewer where the
+    /// memory is for smaller ones.
     pub largest_mtu: u16,
+    /// The MTU where the device states none.
+    pub unstated_mtu: u16,
     /// What to accept of what the device offers.
     pub offloads: Offloads,
     /// Hardware address to use when the device has none.
@@ -43,6 +46,7 @@ impl Default for Config {
             receive_buffers: 256,
             transmit_buffers: 256,
             largest_mtu: USUAL_MTU,
+            unstated_mtu: USUAL_MTU,
             offloads: Offloads::ALL,
             // Locally administered, unicast.
             fallback_mac: [0x02, 0, 0, 0, 0, 0x01],

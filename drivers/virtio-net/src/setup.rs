@@ -4,9 +4,7 @@
 //! its owner lets it go.
 
 use crate::commands::Commands;
-use crate::config::{
-    CELL_ALIGNMENT, Config, LINK_BYTES, MERGED_CELL, USUAL_MTU, cell_bytes, cell_front,
-};
+use crate::config::{CELL_ALIGNMENT, Config, LINK_BYTES, MERGED_CELL, cell_bytes, cell_front};
 use crate::features::{CHECKSUM, MERGED_BUFFERS, cuts, features, offloads};
 use crate::header::Format;
 use crate::receive::Receive;
@@ -167,7 +165,7 @@ fn facts<T: Transport>(
     };
     let mtu = match space::mtu(transport, accepted) {
         Stated::Value(mtu) => mtu,
-        Stated::Nothing | Stated::Impossible => USUAL_MTU,
+        Stated::Nothing | Stated::Impossible => config.unstated_mtu,
     };
     let offloads = offloads(accepted, config.offloads);
     Facts {

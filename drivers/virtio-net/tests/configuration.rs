@@ -1,10 +1,11 @@
 //! MAC, MTU, link and memory: what the device states and what is made of it.
 
 use crate::common::{
-    ANY_LAYOUT, MAC, MTU, OWN_MAC, RECEIVE, STATUS, USUAL, device, rig, small, start,
+    ANY_LAYOUT, MAC, MERGED, MTU, OWN_MAC, RECEIVE, STATUS, USUAL, device, rig, small, start,
 };
 use device::Device;
 use std::sync::atomic::{AtomicU8, Ordering};
+use virtio::fake::{Fake, memory};
 use virtio::{DeviceStatus, DeviceType};
 use virtio_net::{Config, Fault, InitError};
 
@@ -81,6 +82,53 @@ fn a_configuration_space_that_is_too_small() {
     assert_eq!(net.facts().mac, FALLBACK);
     assert_eq!(net.facts().mtu, 1500);
     assert_eq!(net.fault_counters().of(Fault::Configuration), 3);
+}
+
+#[test]
+fn a_link_that_does_not_say_has_the_mtu_that_its_owner_says() {
+    let config = Config {
+        largest_mtu: 9_216,
+        unstated_mtu: 9_000,
+        ..config()
+    };
+    let (fake, dma) = device(false, 0, &config);
+    assert_eq!(start(&fake, dma, config).unwrap().facts().mtu, 9_000);
+    // What it says counts, and what makes no sense does not.
+    for (stated, mtu) in [(1_500, 1_500), (9_216, 9_216), (9_217, 9_000), (0, 9_000)] {
+        let (fake, dma) = device(false, MTU, &config);
+        fake.state().config[10..12].copy_from_slice(&u16::to_le_bytes(stated));
+        assert_eq!(start(&fake, dma, config).unwrap().facts().mtu, mtu);
+    }
+}
+
+#[test]
+fn jumbo_frames_take_fewer_buffers_of_memory_for_usual_ones() {
+    let config = Config {
+        largest_mtu: 9_216,
+        ..Config::default()
+    };
+    for features in [MTU, MTU | MERGED] {
+        let (dma, guest) = memory(0x4000_0000, Config::default().memory());
+        let fake = Fake::new(DeviceType::Network, false, 2, 256, guest);
+        let mut state = fake.state();
+        state.offered |= features;
+        state.config.extend([0; 10]);
+        state.config.extend(9_216_u16.to_le_bytes());
+        drop(state);
+        let mut net = start(&fake, dma, config).unwrap();
+        assert_eq!(net.facts().mtu, 9_216);
+        assert!(
+            (64..256).contains(&net.transmit_room()),
+            "{}",
+            net.transmit_room()
+        );
+        let mut bytes = 0;
+        net.provide_transmit(&mut |buffer| {
+            bytes = buffer.len();
+            None
+        });
+        assert_eq!(bytes, 9_216 + 18);
+    }
 }
 
 #[test]

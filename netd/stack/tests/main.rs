@@ -29,6 +29,7 @@ mod house;
 mod ipv4;
 mod ipv6;
 mod joined;
+mod jumbo;
 mod link_names;
 mod loans;
 mod memberships;

@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use dhcproto::v4::MessageType;
+use etherparse::TcpOptionElement;
 
 use super::{Group, Skip, no_stage, tests};
-use crate::frames::{Cable, GUEST};
+use crate::frames::{ADDRESS, Cable, GUEST, as_echo_reply, as_tcp, echo_request};
 use crate::guest::{BOOT, Guest, SOON};
 use crate::machine::{Card, Link, Machine};
 use crate::paths;
 use crate::peers::dhcp::{self, Terms};
+use crate::peers::noise;
 
 pub fn group() -> Group {
     Group {
@@ -34,6 +36,7 @@ pub fn group() -> Group {
             with_legacy_virtio,
             without_entropy_it_says_so,
             the_device_tells_mac_and_mtu,
+            jumbo_frames_come_and_go_whole,
             an_idle_system_sleeps,
             the_log_leaves_the_prompt_clean,
         ],
@@ -208,6 +211,44 @@ fn the_device_tells_mac_and_mtu() -> Result<()> {
     })?;
     let text = guest.must("net")?;
     ensure!(text.contains("52:54:00:ab:cd:ef up mtu 1400"), "{text}");
+    Ok(())
+}
+
+fn jumbo_frames_come_and_go_whole() -> Result<()> {
+    let cable = Cable::new("jumbo")?;
+    let mut guest = Guest::boot(Machine {
+        cards: vec![Card {
+            properties: ",host_mtu=9000".into(),
+            ..Card::new(cable.link())
+        }],
+        append: ADDRESS.into(),
+        ..Machine::default()
+    })?;
+    let text = guest.must("net")?;
+    ensure!(text.contains(" up mtu 9000"), "{text}");
+    cable.introduce()?;
+    let payload = noise(9, 8_972);
+    cable.send(&echo_request(9, 1, &payload))?;
+    let (_, _, back) = cable.expect("echo reply", SOON, as_echo_reply)?;
+    ensure!(back == payload, "it came back changed");
+    guest.type_line("ping -c 1 -s 8972 192.0.2.1")?;
+    let request = cable.expect("echo request", SOON, |frame| {
+        let is_it = frame.get(23) == Some(&1) && frame.get(34) == Some(&8);
+        is_it.then(|| frame.to_vec())
+    })?;
+    ensure!(
+        request.len() == 9_014 && request[20] == 0x40,
+        "{}",
+        request.len()
+    );
+    guest.answer("ping", SOON)?.failure()?;
+    guest.type_line("nc -w 1 192.0.2.1 7")?;
+    let syn = cable.expect("a SYN", SOON, as_tcp)?;
+    let most = syn.options_iterator().find_map(|option| match option {
+        Ok(TcpOptionElement::MaximumSegmentSize(most)) => Some(most),
+        _ => None,
+    });
+    ensure!(most == Some(8_960), "{most:?}");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
 
-use protocol::{GroupWish, SocketOption, SocketRaw};
+use protocol::{GroupWish, SocketOption, SocketRaw, SocketStatus};
 
 use crate::arrival::Arrival;
 use crate::datagrams::Datagrams;
@@ -19,7 +19,7 @@ pub struct RawSocket {
 }
 
 impl RawSocket {
-    /// A socket for the protocol of this number. `local` says by its family which IP is meant, and is an
+    /// A socket for the protocol of this number, which hears all that comes from then on. `local` says by its family which IP is meant, and is an
     /// address of this machine, or unspecified: all.
     ///
     /// # Errors
@@ -30,6 +30,8 @@ impl RawSocket {
         let socket = net.call(SocketRaw { protocol, local }).await?.socket;
         let shared = Datagrams::new(net, socket);
         shared.begin()?;
+        // Its rooms are with netd when what was asked behind them is answered.
+        net.call_on(socket, SocketStatus { socket }).await?;
         Ok(Self { shared })
     }
 

@@ -194,7 +194,7 @@ impl Host {
 
     pub fn frames(&mut self, now: Instant) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
-        let mut frame = [0xaa; 1_600];
+        let mut frame = [0xaa; 9_300];
         while let Some((len, meta)) = self.output(&mut frame, now) {
             assert_eq!(meta.checksum, TransmitChecksum::Complete);
             assert!(len >= 60, "a short frame was not padded");
