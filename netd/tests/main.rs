@@ -14,6 +14,7 @@ mod hostile;
 mod lending;
 mod long_path;
 mod options;
+mod policies;
 mod quiet;
 mod raw;
 mod readiness;

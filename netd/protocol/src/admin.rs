@@ -9,6 +9,7 @@ use crate::field::{at, fixed, layout};
 use crate::message::Address;
 use crate::operation::operations;
 use crate::socket::Done;
+use crate::table::PolicyRow;
 
 fixed! {
     /// A network and how it is reached.
@@ -81,6 +82,18 @@ layout! {
         mac: MacBody => at::Body,
     }
 
+    /// Adds a policy for a prefix that has none.
+    pub struct PolicyAdd {
+        /// The policy.
+        policy: PolicyRow => at::Body,
+    }
+
+    /// Removes a prefix's policy.
+    pub struct PolicyDelete {
+        /// The prefix; what else is in it does not matter.
+        policy: PolicyRow => at::Body,
+    }
+
     /// Forgets a neighbour.
     pub struct NeighbourDelete {
         /// Number of the interface; zero: the first that is not loopback.
@@ -109,4 +122,11 @@ operations! {
     65 "NET_NEIGHBOUR_DELETE" NeighbourDelete -> Done, ChangeError,
         Administrators, Promptly, idempotent: true,
         "Forgets a neighbour.", restart: "Done, or not; repeat.";
+    66 "NET_POLICY_ADD" PolicyAdd -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Adds to the table by which addresses are chosen.",
+        restart: "The table is as at the start; look, then repeat.";
+    67 "NET_POLICY_DELETE" PolicyDelete -> Done, ChangeError,
+        Administrators, Promptly, idempotent: false,
+        "Removes from it.", restart: "The table is as at the start; look, then repeat.";
 }

@@ -155,12 +155,15 @@ server! {
         addresses: table::Addresses;
         connections: table::Connections;
         groups: table::Groups;
+        policies: table::Policies;
         address_add: admin::AddressAdd;
         address_delete: admin::AddressDelete;
         route_add: admin::RouteAdd;
         route_delete: admin::RouteDelete;
         neighbour_add: admin::NeighbourAdd;
         neighbour_delete: admin::NeighbourDelete;
+        policy_add: admin::PolicyAdd;
+        policy_delete: admin::PolicyDelete;
     }
     later {
         connect: socket::Connect;

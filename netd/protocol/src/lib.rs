@@ -40,8 +40,8 @@ mod socket;
 mod table;
 
 pub use admin::{
-    AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, RouteAdd,
-    RouteBody, RouteDelete,
+    AddressAdd, AddressBody, AddressDelete, MacBody, NeighbourAdd, NeighbourDelete, PolicyAdd,
+    PolicyDelete, RouteAdd, RouteBody, RouteDelete,
 };
 pub use data::{
     ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, Flush, OperationBody, Receive, Received,
@@ -81,6 +81,6 @@ pub use table::{
     AddressRow, Addresses, AddressesReply, ConnectionRow, Connections, ConnectionsReply,
     CounterRow, Counters, CountersReply, Drops, DropsReply, END, Groups, GroupsReply, InterfaceRow,
     Interfaces, InterfacesReply, NeighbourRow, NeighbourState, Neighbours, NeighboursReply,
-    RouteRow, Routes, RoutesReply, Rows, SocketRow, Sockets, SocketsReply, Table, agreed,
-    fixed_text, text_of,
+    Policies, PoliciesReply, PolicyRow, RouteRow, Routes, RoutesReply, Rows, SocketRow, Sockets,
+    SocketsReply, Table, agreed, fixed_text, text_of,
 };

@@ -181,6 +181,20 @@ fixed! {
     }
 }
 
+fixed! {
+    /// What holds for addresses with a prefix when one is chosen (RFC 6724 section 2.1).
+    pub struct PolicyRow: 32 {
+        /// The prefix. Those of IPv4 are ones of IPv6: ::ffff:0:0/96 and below.
+        pub network: Address,
+        /// Destinations with more of it are preferred.
+        pub precedence: u8,
+        /// Sources and destinations with the same go well together.
+        pub label: u8,
+        /// Zero.
+        pub reserved: [u8; 6],
+    }
+}
+
 word_enum! {
     /// What is known of a neighbour (RFC 4861 7.3.2).
     NeighbourState {
@@ -401,6 +415,7 @@ tables! {
     Sockets SocketsReply SocketRow
     Connections ConnectionsReply ConnectionRow
     Groups GroupsReply GroupRow
+    Policies PoliciesReply PolicyRow
     Drops DropsReply CounterRow
     Counters CountersReply CounterRow
 }
@@ -433,6 +448,10 @@ operations! {
     54 "NET_GROUPS" Groups -> GroupsReply, ObserveError,
         Anyone, Promptly, idempotent: true,
         "Reads the table of the groups that interfaces listen to.", restart: "Ask again.";
+    55 "NET_POLICIES" Policies -> PoliciesReply, ObserveError,
+        Anyone, Promptly, idempotent: true,
+        "Reads the table by which addresses are chosen (RFC 6724), the longest prefixes first.",
+        restart: "Ask again.";
 }
 
 #[cfg(test)]

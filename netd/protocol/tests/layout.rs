@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 use protocol::{
     Accept, Address, AddressRow, Answer, AnswerBody, CATALOGUE, Cancel, Close, Code, Connect,
     ConnectionRow, CounterRow, Details, Done, Header, InfoBody, Inline, InterfaceRow, LeaseBody,
-    Message, NeighbourRow, Operation, Payload, PingBody, PongBody, Progress, Range, Receive,
-    Received, Resolve, RouteRow, Send, SocketCreate, SocketId, SocketKind, SocketRow, StatsBody,
-    StatusBody, completion, dispatch, dispatch_bytes, flag, is_final, outcome, request,
+    Message, NeighbourRow, Operation, Payload, PingBody, PolicyRow, PongBody, Progress, Range,
+    Receive, Received, Resolve, RouteRow, Send, SocketCreate, SocketId, SocketKind, SocketRow,
+    StatsBody, StatusBody, completion, dispatch, dispatch_bytes, flag, is_final, outcome, request,
 };
 
 mod stub;
@@ -54,12 +54,15 @@ fn numbers_are_stable() {
             (51, "NET_ADDRESSES"),
             (52, "NET_CONNECTIONS"),
             (54, "NET_GROUPS"),
+            (55, "NET_POLICIES"),
             (60, "NET_ADDRESS_ADD"),
             (61, "NET_ADDRESS_DELETE"),
             (62, "NET_ROUTE_ADD"),
             (63, "NET_ROUTE_DELETE"),
             (64, "NET_NEIGHBOUR_ADD"),
             (65, "NET_NEIGHBOUR_DELETE"),
+            (66, "NET_POLICY_ADD"),
+            (67, "NET_POLICY_DELETE"),
         ]
     );
 }
@@ -85,6 +88,7 @@ fn sizes_are_stable() {
         (size_of::<ConnectionRow>(), 160),
         (size_of::<CounterRow>(), 48),
         (size_of::<Details>(), 56),
+        (size_of::<PolicyRow>(), 32),
     ];
     for (index, (is, was)) in sizes.iter().enumerate() {
         assert_eq!(is, was, "entry {index}");

@@ -3,15 +3,15 @@
 //! *Owns* the translation of requests; the stack checks that sockets are the client's own. Checked
 //! here: ranges against the client's arena, the right to administer. All methods are prompt.
 
+mod asking;
 mod completion;
 mod errors;
 mod groups;
 mod options;
+mod policies;
 mod report;
 
 use alloc::vec::Vec;
-use core::time::Duration;
-
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
     Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
@@ -19,13 +19,14 @@ use protocol::{
     DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces,
     InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete,
     Neighbours, NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet,
-    OptionValue, Payload, Ping, Progress, Prompt, Range, RawError, Receive, Resolve, RouteAdd,
-    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
-    SocketError, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus, Sockets, SocketsReply,
-    State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, ready,
+    OptionValue, Payload, Ping, Policies, PoliciesReply, PolicyAdd, PolicyDelete, Progress, Prompt,
+    Range, RawError, Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send,
+    Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames,
+    SocketRaw, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply, StatusBody,
+    StatusReply, Subscribe, SubscribeError, ready,
 };
 use rt::handle::Channel;
-use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
+use stack::{ClientId, Instant, InterfaceId, Stack};
 
 pub use self::completion::{Ticket, completion_of, is_awaited, is_quiet};
 use self::errors::Told;
@@ -33,8 +34,6 @@ use crate::arenas::Arenas;
 use crate::server::Facts;
 use crate::session::{Peer, Privileges, Subscription};
 
-/// Time a ping waits when the client does not say.
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of the largest arena.
 const LARGEST_ARENA: usize = 1 << 30;
 
@@ -400,55 +399,11 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     }
 
     fn resolve(&mut self, id: u32, request: Resolve) -> Answer<Resolve> {
-        use protocol::{RecordKind, ResolveError};
-        let mut bytes = [0; protocol::NAME_BYTES];
-        let name = match &request.name {
-            Payload::Inline(inline) => inline.as_slice(),
-            Payload::Arena(range) => {
-                self.range::<ResolveError>(*range)?;
-                let length = usize::try_from(range.length).unwrap_or(usize::MAX);
-                let into = bytes.get_mut(..length).ok_or(ResolveError::BadAddress)?;
-                let arena = self.arenas.get(self.client).ok_or(ResolveError::BadArena)?;
-                arena
-                    .read(range.offset, into)
-                    .map_err(|_| ResolveError::BadRange)?;
-                into
-            }
-        };
-        let name = core::str::from_utf8(name).map_err(|_| ResolveError::BadAddress)?;
-        let kind = match request.kind {
-            RecordKind::A => AddressKind::V4,
-            RecordKind::Aaaa => AddressKind::V6,
-        };
-        let lookup = Lookup {
-            name,
-            kind,
-            server: request.server.map(with_dns_port),
-        };
-        let token = Ticket::new::<Resolve>(id).token();
-        let outcome = self.stack.resolve(self.client, lookup, token, self.now);
-        outcome.map_err(Told::told)?;
-        Ok(Progress::Pending)
+        self.look_up(id, &request)
     }
 
     fn ping(&mut self, id: u32, request: Ping) -> Answer<Ping> {
-        let how = request.how;
-        let timeout = match how.timeout.get() {
-            0 => PING_TIMEOUT,
-            milliseconds => Duration::from_millis(milliseconds.into()),
-        };
-        let ping = stack::Ping {
-            address: request.to,
-            size: how.size.get(),
-            sequence: how.sequence.get(),
-            ttl: (how.ttl != 0).then_some(how.ttl),
-            timeout,
-        };
-        let token = Ticket::new::<Ping>(id).token();
-        self.stack
-            .ping(self.client, ping, token, self.now)
-            .map_err(Told::told)?;
-        Ok(Progress::Pending)
+        self.echo(id, &request)
     }
 
     fn subscribe(&mut self, id: u32, _: Subscribe) -> Answer<Subscribe> {
@@ -523,6 +478,24 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         })
     }
 
+    fn policies(&mut self, request: Policies) -> Prompt<Policies> {
+        Ok(PoliciesReply {
+            rows: policies::rows(self.stack, request.cursor),
+        })
+    }
+
+    fn policy_add(&mut self, request: PolicyAdd) -> Prompt<PolicyAdd> {
+        self.administrator()?;
+        let policy = policies::wanted(&request.policy).ok_or(ChangeError::BadAddress)?;
+        changed(self.stack.add_policy(policy))
+    }
+
+    fn policy_delete(&mut self, request: PolicyDelete) -> Prompt<PolicyDelete> {
+        self.administrator()?;
+        let policy = policies::wanted(&request.policy).ok_or(ChangeError::BadAddress)?;
+        changed(self.stack.remove_policy(policy.network, policy.prefix))
+    }
+
     fn drops(&mut self, request: Drops) -> Prompt<Drops> {
         Ok(DropsReply {
             rows: report::drops(self.stack, request.cursor),
@@ -591,12 +564,4 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
                 .remove_neighbour(interface, request.neighbour, self.now),
         )
     }
-}
-
-/// A server without a port is asked at the usual one (RFC 1035 4.2).
-fn with_dns_port(mut server: core::net::SocketAddr) -> core::net::SocketAddr {
-    if server.port() == 0 {
-        server.set_port(53);
-    }
-    server
 }

@@ -17,6 +17,7 @@ use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
 use crate::ip::out::next_identification;
+use crate::ip::policies::Policies;
 use crate::multicast::grouping::Grouping;
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
@@ -104,7 +105,12 @@ pub(crate) trait Family:
     /// Interface, next hop and whether that is more than one host.
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)>;
     /// The address to speak from to `to` by way of `next_hop`.
-    fn source_for(interface: &Interface, to: Self, next_hop: Self) -> Option<Self>;
+    fn source_for(
+        interface: &Interface,
+        policies: &Policies,
+        to: Self,
+        next_hop: Self,
+    ) -> Option<Self>;
     /// Largest packet of an interface, in bytes.
     fn mtu(interface: &Interface) -> u16;
     /// What a datagram socket is in the family.
@@ -298,7 +304,7 @@ impl Family for Ipv4Addr {
         stack.next_hop4(to, bound)
     }
 
-    fn source_for(interface: &Interface, to: Self, next_hop: Self) -> Option<Self> {
+    fn source_for(interface: &Interface, _: &Policies, to: Self, next_hop: Self) -> Option<Self> {
         // Seen from the gateway, if there is one: the address that it routes back to.
         let is_shared = next_hop.is_broadcast() || next_hop.is_multicast();
         interface.source_for(if is_shared { to } else { next_hop })

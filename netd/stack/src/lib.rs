@@ -110,6 +110,7 @@ pub use info::{
     AddressInfo, AddressState, GroupInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo,
     NeighbourState, Origin, RouteInfo, SocketInfo, Status, TcpDetail, Totals, Traffic,
 };
+pub use ip::policies::Policy;
 pub use loans::Loan;
 pub use memory::{ClientMemory, Gone, Range};
 pub use multicast::filter::FilterMode;

@@ -20,6 +20,7 @@ use crate::inline::Inline;
 use crate::interface::{Interface, Medium};
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::LinkScope;
+use crate::ip::policies::Policies;
 use crate::loans::Loans;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
@@ -61,6 +62,7 @@ pub struct Stack {
     pub(crate) autoconf: Vec<Autoconf>,
     pub(crate) autoconf6: Vec<Autoconf6>,
     pub(crate) nets: Nets,
+    pub(crate) policies: Policies,
     pub(crate) numbering: Numbering,
     /// Who has something to send, by link or by the neighbour they wait for.
     pub(crate) senders: Queues,
@@ -125,6 +127,7 @@ impl Stack {
             autoconf,
             autoconf6,
             nets: Nets::new(&config, &mut rng, &mut other),
+            policies: Policies::new(),
             senders: Queues::new(queues, numbering.senders()),
             dirty: Queues::new(clients, numbering.all()),
             dirty_clients: Queues::new(1, clients),

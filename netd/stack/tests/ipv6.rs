@@ -6,7 +6,7 @@ use crate::world::six::{
     six,
 };
 use crate::world::{Host, config, mac};
-use stack::{Data, Drop, EventKind, Instant, SocketError, SocketOption, Token};
+use stack::{Data, Drop, EventKind, Instant, Policy, SocketError, SocketOption, Token};
 use std::net::{Ipv6Addr, SocketAddr};
 use wire::ipv6::{self, solicited_node};
 use wire::{Headroom, Protocol, Pseudo, Seal, icmp6, udp};
@@ -365,4 +365,40 @@ fn errors_reach_the_socket_concerned() {
         matches!(told[..], [EventKind::Error(SocketError::Refused)]),
         "{told:?}"
     );
+}
+
+#[test]
+fn who_changes_the_table_of_policies_changes_who_is_spoken_from() {
+    let (mut host, mut now) = settled();
+    let other = six("2001:db8:2::1");
+    let added = host.stack.add_address(host.link, other.into(), 64, now);
+    added.expect("another address");
+    world::six::wait(&mut host, &mut now, 3_000);
+    let client = host.client();
+    let far = "[2001:db8:1::9]:9".parse().expect("an address");
+    // Who connects is told from where.
+    let source = |host: &mut Host| {
+        let socket = host.datagram(client);
+        host.connect(client, socket, far, 1, now);
+        host.publish(now);
+        match host.take(1)[..] {
+            [EventKind::Connected { local, .. }] => local.ip(),
+            ref other => panic!("{other:?}"),
+        }
+    };
+    // RFC 6724 section 5: the longest common prefix, among those with one label.
+    assert_eq!(source(&mut host), own_global(1));
+    for (network, prefix) in [("2001:db8:1::9", 128), ("2001:db8:2::", 48)] {
+        let policy = Policy {
+            network: six(network),
+            prefix,
+            precedence: 40,
+            label: 99,
+        };
+        host.stack.add_policy(policy).expect("added");
+    }
+    assert_eq!(source(&mut host), other);
+    let removed = host.stack.remove_policy(six("2001:db8:2::"), 48);
+    removed.expect("was there");
+    assert_eq!(source(&mut host), own_global(1));
 }

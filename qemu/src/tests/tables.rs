@@ -25,6 +25,7 @@ pub fn group() -> Group {
             sockets_are_shown,
             the_longest_route_wins,
             a_second_address_answers,
+            which_address_is_tried_first_is_a_matter_of_policy,
             datagrams_to_everybody_are_received,
         ],
     }
@@ -253,6 +254,25 @@ fn a_second_address_answers(stage: &mut Stage) -> Result<()> {
 }
 
 /// The echo service gets what was sent to everybody, and answers with its own address.
+fn which_address_is_tried_first_is_a_matter_of_policy(stage: &mut Stage) -> Result<()> {
+    let guest = &mut stage.guest;
+    let first = |guest: &mut Guest| guest.must("ping -c 1 localhost");
+    ensure!(first(guest)?.contains("PING localhost (::1)"));
+    guest.must("net policy del ::ffff:0:0/96")?;
+    guest.must("net policy add ::ffff:0:0/96 100 4")?;
+    let text = guest.must("net policy")?;
+    let line = "::ffff:0.0.0.0/96 precedence 100 label 4";
+    ensure!(text.contains(line), "{text}");
+    let text = first(guest)?;
+    ensure!(text.contains("PING localhost (127.0.0.1)"), "{text}");
+    let again = guest.command("net policy add ::ffff:0:0/96 7 7")?;
+    ensure!(again.failure()?.contains("exists already"));
+    guest.must("net policy del ::ffff:0:0/96")?;
+    guest.must("net policy add ::ffff:0:0/96 35 4")?;
+    ensure!(first(guest)?.contains("PING localhost (::1)"));
+    Ok(())
+}
+
 fn datagrams_to_everybody_are_received(stage: &mut Stage) -> Result<()> {
     let (_, cable) = stage.both()?;
     for (port, destination) in [(7101, [255; 4]), (7102, [192, 0, 2, 255])] {

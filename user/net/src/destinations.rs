@@ -3,27 +3,42 @@
 //! *Owns* the rules by which two destinations are compared, given the addresses that this machine has.
 //! The source that a destination would be spoken to from is estimated: what netd chooses in the end
 //! may be another, which costs time and no correctness.
-//! Spec: RFC 6724 section 6, with the table of section 2.1. Rules 3, 4 and 7 concern deprecated and
+//! Spec: RFC 6724 section 6; the table of section 2.1 is netd's. Rules 3, 4 and 7 concern deprecated and
 //! home addresses and tunnels, of which programs are told nothing.
 
 use alloc::vec::Vec;
 use core::cmp::{Ordering, Reverse};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Prefix, its length in bits, precedence and label (RFC 6724 section 2.1).
-type Policy = (u128, u32, u8, u8);
+use protocol::PolicyRow;
 
-const POLICIES: [Policy; 9] = [
-    (1, 128, 50, 0),
-    (0xffff_0000_0000, 96, 35, 4),
-    (0, 96, 1, 3),
-    (0x2001_0000 << 96, 32, 5, 5),
-    (0x2002 << 112, 16, 30, 2),
-    (0x3ffe << 112, 16, 1, 12),
-    (0xfec0 << 112, 10, 1, 11),
-    (0xfc00 << 112, 7, 3, 13),
-    (0, 0, 40, 1),
-];
+/// What the machine's table says of addresses with a prefix.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    network: u128,
+    prefix: u32,
+    precedence: u8,
+    label: u8,
+}
+
+/// The machine's own addresses and its table of policies, the longest prefixes first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Machine {
+    pub own: Vec<IpAddr>,
+    pub policies: Vec<Policy>,
+}
+
+impl Policy {
+    /// A row of netd's table; `None` for one without a prefix.
+    pub fn of(row: &PolicyRow) -> Option<Self> {
+        Some(Self {
+            network: wide(row.network.ip()?).to_bits(),
+            prefix: row.network.prefix.into(),
+            precedence: row.precedence,
+            label: row.label,
+        })
+    }
+}
 
 /// Scopes, as groups have them (RFC 4291 section 2.7).
 const LINK_LOCAL: u8 = 2;
@@ -38,11 +53,22 @@ fn wide(address: IpAddr) -> Ipv6Addr {
     }
 }
 
-fn policy(address: IpAddr) -> (u8, u8) {
-    let bits = wide(address).to_bits();
-    let is_in = |(prefix, length, ..): &&Policy| (bits ^ prefix).leading_zeros() >= *length;
-    let found = POLICIES.iter().find(is_in);
-    found.map_or((0, 0), |(_, _, precedence, label)| (*precedence, *label))
+impl Machine {
+    /// Precedence and label of an address.
+    fn policy(&self, address: IpAddr) -> (u8, u8) {
+        let bits = wide(address).to_bits();
+        let is_in = |it: &&Policy| (bits ^ it.network).leading_zeros() >= it.prefix;
+        let found = self.policies.iter().find(is_in);
+        found.map_or((0, 0), |it| (it.precedence, it.label))
+    }
+
+    fn precedence(&self, address: IpAddr) -> u8 {
+        self.policy(address).0
+    }
+
+    fn label(&self, address: IpAddr) -> u8 {
+        self.policy(address).1
+    }
 }
 
 /// RFC 6724 section 3.1 and 3.2.
@@ -74,11 +100,11 @@ fn common(one: IpAddr, other: IpAddr) -> u32 {
 
 /// The address of ours that a destination would be spoken to from: of its family, of a scope that
 /// reaches, and as much like it as there is (section 5).
-fn source(destination: IpAddr, own: &[IpAddr]) -> Option<IpAddr> {
+fn source(destination: IpAddr, machine: &Machine) -> Option<IpAddr> {
     let is_usable = |address: &&IpAddr| {
         let loops = |it: IpAddr| it.is_loopback();
         address.is_ipv4() == destination.is_ipv4()
-            && (loops(**address) == loops(destination) || own.contains(&destination))
+            && (loops(**address) == loops(destination) || machine.own.contains(&destination))
     };
     let reach = |address: IpAddr| {
         let (its, wanted) = (scope(address), scope(destination));
@@ -88,14 +114,14 @@ fn source(destination: IpAddr, own: &[IpAddr]) -> Option<IpAddr> {
         } else {
             64 - its
         };
-        let is_other_label = policy(address).1 != policy(destination).1;
+        let is_other_label = machine.label(address) != machine.label(destination);
         (
             distance,
             is_other_label,
             Reverse(common(address, destination)),
         )
     };
-    let usable = own.iter().filter(is_usable);
+    let usable = machine.own.iter().filter(is_usable);
     usable.copied().min_by_key(|address| reach(*address))
 }
 
@@ -106,20 +132,26 @@ struct Candidate {
 }
 
 /// Which is to be tried first.
-fn compare(one: &Candidate, other: &Candidate) -> Ordering {
+fn compare(one: &Candidate, other: &Candidate, machine: &Machine) -> Ordering {
     // What is false comes first.
     let by = |quality: &dyn Fn(&Candidate) -> bool| quality(one).cmp(&quality(other));
-    let has_other = |of: fn(IpAddr) -> u8| {
-        move |it: &Candidate| it.source.is_none_or(|source| of(source) != of(it.address))
+    let has_other_scope = |it: &Candidate| {
+        let is_other = |source| scope(source) != scope(it.address);
+        it.source.is_none_or(is_other)
     };
+    let has_other_label = |it: &Candidate| {
+        let is_other = |source| machine.label(source) != machine.label(it.address);
+        it.source.is_none_or(is_other)
+    };
+    let precedence = |it: &Candidate| machine.precedence(it.address);
     let likeness = |it: &Candidate| it.source.map_or(0, |source| common(source, it.address));
     // Rule 1: what cannot be reached comes last.
     by(&|it| it.source.is_none())
         // Rules 2 and 5: what is spoken to from its own scope, and its own kind of address.
-        .then_with(|| by(&has_other(scope)))
-        .then_with(|| by(&has_other(|address| policy(address).1)))
+        .then_with(|| by(&has_other_scope))
+        .then_with(|| by(&has_other_label))
         // Rule 6.
-        .then_with(|| policy(other.address).0.cmp(&policy(one.address).0))
+        .then_with(|| precedence(other).cmp(&precedence(one)))
         // Rule 8: what is nearer.
         .then_with(|| scope(one.address).cmp(&scope(other.address)))
         // Rule 9. Prefixes of IPv4 say nothing of where an address is.
@@ -129,22 +161,48 @@ fn compare(one: &Candidate, other: &Candidate) -> Ordering {
         })
 }
 
-/// Puts addresses into the order in which they are to be tried, on a machine with these of its own;
-/// what is equal stays as it was (rule 10).
-pub(crate) fn sort(addresses: &mut Vec<IpAddr>, own: &[IpAddr]) {
+/// Puts addresses into the order in which they are to be tried; what is equal stays as it was (rule 10).
+pub(crate) fn sort(addresses: &mut Vec<IpAddr>, machine: &Machine) {
     let candidate = |address: IpAddr| Candidate {
         address,
-        source: source(address, own),
+        source: source(address, machine),
     };
     let mut all: Vec<Candidate> = addresses.drain(..).map(candidate).collect();
-    all.sort_by(compare);
+    all.sort_by(|one, other| compare(one, other, machine));
     addresses.extend(all.into_iter().map(|it| it.address));
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{policy, scope, sort};
+pub(crate) mod tests {
+    use super::{Machine, Policy, scope, sort, wide};
     use core::net::IpAddr;
+
+    /// The table with which netd begins (RFC 6724 section 2.1).
+    const TABLE: [(&str, u32, u8, u8); 9] = [
+        ("::1", 128, 50, 0),
+        ("::ffff:0:0", 96, 35, 4),
+        ("::", 96, 1, 3),
+        ("2001::", 32, 5, 5),
+        ("2002::", 16, 30, 2),
+        ("3ffe::", 16, 1, 12),
+        ("fec0::", 10, 1, 11),
+        ("fc00::", 7, 3, 13),
+        ("::", 0, 40, 1),
+    ];
+
+    /// A machine with these addresses.
+    pub(crate) fn machine(own: &str) -> Machine {
+        let policy = |(network, prefix, precedence, label): (&str, u32, u8, u8)| Policy {
+            network: wide(network.parse().expect(network)).to_bits(),
+            prefix,
+            precedence,
+            label,
+        };
+        Machine {
+            own: all(own),
+            policies: TABLE.map(policy).to_vec(),
+        }
+    }
 
     fn all(words: &str) -> Vec<IpAddr> {
         let address = |word: &str| word.parse().expect(word);
@@ -192,7 +250,7 @@ mod tests {
             ),
         ] {
             let mut addresses = all(given);
-            sort(&mut addresses, &all(own));
+            sort(&mut addresses, &machine(own));
             assert_eq!(addresses, all(expected), "{given} on {own}");
         }
     }
@@ -200,22 +258,23 @@ mod tests {
     #[test]
     fn what_cannot_be_reached_comes_last_and_equals_stay() {
         let mut addresses = all("2001:db8::1 192.0.2.7 192.0.2.3 192.0.2.5");
-        sort(&mut addresses, &all("127.0.0.1 ::1 10.0.2.15"));
+        sort(&mut addresses, &machine("127.0.0.1 ::1 10.0.2.15"));
         assert_eq!(addresses, all("192.0.2.7 192.0.2.3 192.0.2.5 2001:db8::1"));
-        sort(&mut addresses, &[]);
+        sort(&mut addresses, &Machine::default());
         assert_eq!(addresses.len(), 4);
     }
 
     #[test]
     fn the_machine_reaches_itself() {
         let mut addresses = all("127.0.0.1 ::1");
-        sort(&mut addresses, &all("127.0.0.1 ::1"));
+        sort(&mut addresses, &machine("127.0.0.1 ::1"));
         assert_eq!(addresses, all("::1 127.0.0.1"));
     }
 
     #[test]
     fn the_longest_prefix_counts() {
-        let of = |text: &str| policy(text.parse().expect(text));
+        let machine = machine("");
+        let of = |text: &str| machine.policy(text.parse().expect(text));
         assert_eq!(of("::1"), (50, 0));
         assert_eq!(of("::2"), (1, 3));
         assert_eq!(of("10.0.0.1"), (35, 4));

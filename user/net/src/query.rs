@@ -159,7 +159,7 @@ impl Net {
             // That there is none of a kind says least.
             (Err(Error::NoSuchRecord), Err(error)) | (Err(error), Err(_)) => return Err(error),
         };
-        crate::destinations::sort(&mut found, &self.own_addresses().await?);
+        crate::destinations::sort(&mut found, &self.machine().await?);
         Ok(found)
     }
 

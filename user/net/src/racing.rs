@@ -13,10 +13,10 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use protocol::{Addresses, RecordKind};
+use protocol::{Addresses, Policies, RecordKind};
 use rt::time::sleep;
 
-use crate::destinations;
+use crate::destinations::{self, Machine, Policy};
 use crate::error::Error;
 use crate::net::Net;
 use crate::stream::TcpStream;
@@ -49,7 +49,7 @@ impl TcpStream {
         if let Some(address) = literal(host) {
             return Self::connect(net, SocketAddr::new(address, port)).await;
         }
-        let own = net.own_addresses().await?;
+        let machine = net.machine().await?;
         let ask = |kind| {
             let question = net.resolve(host, kind, None);
             Box::pin(async move { question.await.map(|answer| answer.addresses) }) as Boxed<'_, _>
@@ -63,15 +63,22 @@ impl TcpStream {
             let remote = SocketAddr::new(address, port);
             Box::pin(Self::connect(net, remote)) as Boxed<'_, _>
         };
-        Race::new(questions, own, connect, patience).run().await
+        Race::new(questions, machine, connect, patience).run().await
     }
 }
 
 impl Net {
-    /// The addresses that this machine has, on any interface.
-    pub(crate) async fn own_addresses(&self) -> Result<Vec<IpAddr>, Error> {
-        let rows = self.table::<Addresses>().await?;
-        Ok(rows.iter().filter_map(|row| row.address.ip()).collect())
+    /// The addresses that this machine has, on any interface, and by what they are chosen.
+    pub(crate) async fn machine(&self) -> Result<Machine, Error> {
+        let addresses = self.table::<Addresses>().await?;
+        let policies = self.table::<Policies>().await?;
+        Ok(Machine {
+            own: addresses
+                .iter()
+                .filter_map(|row| row.address.ip())
+                .collect(),
+            policies: policies.iter().filter_map(Policy::of).collect(),
+        })
     }
 }
 
@@ -87,7 +94,7 @@ pub(crate) fn literal(host: &str) -> Option<IpAddr> {
 struct Race<'a, T, C> {
     /// The questions for IPv6 and for IPv4, until they are answered.
     questions: [Option<Boxed<'a, Found>>; 2],
-    own: Vec<IpAddr>,
+    machine: Machine,
     /// Addresses not tried yet, in their order.
     waiting: Vec<IpAddr>,
     connect: C,
@@ -105,13 +112,13 @@ struct Race<'a, T, C> {
 impl<'a, T, C: FnMut(IpAddr) -> Boxed<'a, Result<T, Error>>> Race<'a, T, C> {
     fn new(
         questions: [Boxed<'a, Found>; 2],
-        own: Vec<IpAddr>,
+        machine: Machine,
         connect: C,
         patience: Patience,
     ) -> Self {
         Self {
             questions: questions.map(Some),
-            own,
+            machine,
             waiting: Vec::new(),
             connect,
             attempts: Vec::new(),
@@ -173,7 +180,7 @@ impl<'a, T, C: FnMut(IpAddr) -> Boxed<'a, Result<T, Error>>> Race<'a, T, C> {
         if !is_news {
             return;
         }
-        destinations::sort(&mut self.waiting, &self.own);
+        destinations::sort(&mut self.waiting, &self.machine);
         // Section 3: IPv4 was faster, and gives the other a moment.
         let [six, _] = &self.questions;
         if six.is_some() && self.begun == 0 {
@@ -219,6 +226,7 @@ impl<'a, T, C: FnMut(IpAddr) -> Boxed<'a, Result<T, Error>>> Race<'a, T, C> {
 #[cfg(test)]
 mod tests {
     use super::{Boxed, Found, Patience, Race, literal};
+    use crate::destinations::tests::machine;
     use crate::error::Error;
     use core::cell::RefCell;
     use core::future::{pending, ready};
@@ -288,8 +296,8 @@ mod tests {
                 }
             }) as Boxed<'_, _>
         };
-        let own = ["192.0.2.1", "2001:db8::1"].map(ip).to_vec();
-        let outcome = rt::block_on(Race::new(questions, own, connect, PATIENCE).run());
+        let machine = machine("192.0.2.1 2001:db8::1");
+        let outcome = rt::block_on(Race::new(questions, machine, connect, PATIENCE).run());
         let record = record.take();
         (outcome, record)
     }

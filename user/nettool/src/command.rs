@@ -10,9 +10,11 @@ pub const USAGE: &str =
        net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER]
        net neigh add ADDRESS MAC
        net neigh del ADDRESS
+       net policy add PREFIX PRECEDENCE LABEL
+       net policy del PREFIX
        net group hear GROUP PORT [from SOURCE] [not SOURCE] [count NUMBER]
        net group say  GROUP PORT TEXT [hops NUMBER]
-tables: addr route neigh group sockets stats drops lease links";
+tables: addr route neigh policy group sockets stats drops lease links";
 
 /// A network: address and prefix length in bits.
 pub type Network = (IpAddr, u8);
@@ -81,6 +83,12 @@ pub enum Command<'a> {
     AddNeighbour(IpAddr, [u8; 6]),
     /// Forgets a neighbour.
     DeleteNeighbour(IpAddr),
+    /// Shows the table by which addresses are chosen.
+    Policies,
+    /// Adds a policy: precedence and label.
+    AddPolicy(Network, u8, u8),
+    /// Removes one.
+    DeletePolicy(Network),
     /// Shows the groups that are listened to.
     Groups,
     /// Listens to a group and shows what comes.
@@ -117,6 +125,17 @@ impl<'a> Command<'a> {
             }
             (Some("neigh"), Some("del")) => Self::DeleteNeighbour(address(words.next())?),
             (Some("neigh"), Some(_)) => return Err("add or del?"),
+            (Some("policy"), Some(change)) => {
+                let change = Change::parse(change)?;
+                let network = network(words.next().ok_or("which prefix?")?)?;
+                match change {
+                    Change::Add => {
+                        let precedence = number(words.next())?;
+                        Self::AddPolicy(network, precedence, number(words.next())?)
+                    }
+                    Change::Delete => Self::DeletePolicy(network),
+                }
+            }
             (Some("group"), Some("hear")) => Self::Hear(Ear::parse(&mut words)?),
             (Some("group"), Some("say")) => Self::parse_say(&mut words)?,
             (Some("group"), Some(_)) => return Err("hear or say?"),
@@ -147,6 +166,7 @@ impl<'a> Command<'a> {
             "route" => Self::Routes,
             "neigh" => Self::Neighbours,
             "group" => Self::Groups,
+            "policy" => Self::Policies,
             "sockets" => Self::Sockets,
             "stats" => Self::Statistics,
             "drops" => Self::Drops,
@@ -276,6 +296,7 @@ mod tests {
             ("route", Command::Routes),
             ("neigh", Command::Neighbours),
             ("group", Command::Groups),
+            ("policy", Command::Policies),
             ("sockets", Command::Sockets),
             ("sockets -v", Command::Connections),
             ("stats", Command::Statistics),
@@ -318,6 +339,14 @@ mod tests {
                 ip("10.0.2.9"),
                 [0x52, 0x54, 0, 0xab, 0x34, 0x56]
             ))
+        );
+        assert_eq!(
+            parse("policy add fd00::/8 45 14"),
+            Ok(Command::AddPolicy((ip("fd00::"), 8), 45, 14))
+        );
+        assert_eq!(
+            parse("policy del 10.0.0.0/8"),
+            Ok(Command::DeletePolicy((ip("10.0.0.0"), 8)))
         );
         assert_eq!(
             parse("neigh del 10.0.2.9"),
@@ -365,6 +394,11 @@ mod tests {
             "neigh add 10.0.2.9 +2:54:00:12:34:56",
             "neigh del",
             "stats add",
+            "policy x",
+            "policy add fd00::/8",
+            "policy add fd00::/8 45",
+            "policy add fd00::/8 256 1",
+            "policy del fd00::",
             "sockets -x",
             "group x",
             "group hear 10.0.0.1 9",

@@ -16,8 +16,9 @@ use net::{
     Error, Net,
     protocol::{
         Address, AddressAdd, AddressBody, AddressDelete, Addresses, Connections, Counters, Drops,
-        Groups, Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, RouteAdd,
-        RouteBody, RouteDelete, Routes, Sockets, Table, link, text_of,
+        Groups, Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, Policies,
+        PolicyAdd, PolicyDelete, PolicyRow, RouteAdd, RouteBody, RouteDelete, Routes, Sockets,
+        Table, link, text_of,
     },
 };
 use rt::println;
@@ -52,6 +53,15 @@ async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
         Command::Routes => show::<Routes>(net, rows::route).await?,
         Command::Neighbours => show::<Neighbours>(net, rows::neighbour).await?,
         Command::Groups => show::<Groups>(net, rows::group).await?,
+        Command::Policies => show::<Policies>(net, rows::policy).await?,
+        Command::AddPolicy(network, precedence, label) => {
+            let policy = policy(network, precedence, label);
+            net.call(PolicyAdd { policy }).await?;
+        }
+        Command::DeletePolicy(network) => {
+            let policy = policy(network, 0, 0);
+            net.call(PolicyDelete { policy }).await?;
+        }
         Command::Hear(ear) => groups::hear(net, ear).await?,
         Command::Say(group, text, hops) => groups::say(net, group, text, hops).await?,
         Command::Sockets => {
@@ -91,6 +101,15 @@ async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+fn policy((network, prefix): Network, precedence: u8, label: u8) -> PolicyRow {
+    PolicyRow {
+        network: Address::from_network(network, prefix),
+        precedence,
+        label,
+        reserved: [0; 6],
+    }
 }
 
 /// Shows a table, a line for each row.

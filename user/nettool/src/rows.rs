@@ -5,8 +5,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use net::protocol::{
     Address, AddressRow, ConnectionRow, CounterRow, GroupRow, InterfaceRow, NeighbourRow,
-    NeighbourState, OFFLOADS, RouteRow, SocketKind, SocketRow, Source, State, Word, agreed,
-    text_of,
+    NeighbourState, OFFLOADS, PolicyRow, RouteRow, SocketKind, SocketRow, Source, State, Word,
+    agreed, text_of,
 };
 
 /// What the network device does for the stack.
@@ -120,6 +120,17 @@ pub fn group(row: &GroupRow) -> String {
         ip(&row.group),
         row.sockets,
         row.version
+    )
+}
+
+/// A policy.
+pub fn policy(row: &PolicyRow) -> String {
+    let PolicyRow {
+        precedence, label, ..
+    } = row;
+    format!(
+        "{} precedence {precedence} label {label}",
+        network(&row.network)
     )
 }
 

@@ -28,6 +28,7 @@ macro_rules! refuse_most {
             cancel Cancel stats Stats info Info lease Lease interfaces Interfaces routes Routes
             neighbours Neighbours sockets Sockets drops Drops counters Counters addresses Addresses connections Connections address_add AddressAdd
             address_delete AddressDelete route_add RouteAdd route_delete RouteDelete
+            policies Policies policy_add PolicyAdd policy_delete PolicyDelete
             neighbour_add NeighbourAdd neighbour_delete NeighbourDelete
         }
         crate::stub::refuse! { later

@@ -12,6 +12,7 @@ use crate::id::InterfaceId;
 use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
+use crate::ip::policies::Policies;
 use crate::ip::source6;
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
@@ -140,8 +141,8 @@ impl Family for Ipv6Addr {
         stack.next_hop6(to, bound)
     }
 
-    fn source_for(interface: &Interface, to: Self, _next_hop: Self) -> Option<Self> {
-        source6::choose(&interface.six.addresses, to)
+    fn source_for(interface: &Interface, policies: &Policies, to: Self, _: Self) -> Option<Self> {
+        source6::choose(&interface.six.addresses, to, policies)
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@
 pub(crate) mod identification;
 pub(crate) mod incoming;
 pub(crate) mod out;
+pub(crate) mod policies;
 pub(crate) mod source6;
 pub(crate) mod v4_in;
 pub(crate) mod v6_in;

@@ -71,7 +71,7 @@ impl Stack {
         let interface = self.interfaces.get(id.index())?;
         let source = match bound {
             Some(bound) => bound,
-            None => A::source_for(interface, to, next_hop)?,
+            None => A::source_for(interface, &self.policies, to, next_hop)?,
         };
         Some(Path {
             interface: id,
@@ -98,7 +98,7 @@ impl Stack {
         Some(Path {
             interface: id,
             next_hop: to,
-            source: bound.or_else(|| A::source_for(interface, to, to))?,
+            source: bound.or_else(|| A::source_for(interface, &self.policies, to, to))?,
             mtu: A::mtu(interface),
             shared: true,
             version: self.net::<A>().routes.version(),

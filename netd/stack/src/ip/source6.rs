@@ -1,39 +1,14 @@
 //! Which of our addresses a packet over IPv6 is sent from.
 //!
-//! *Owns* the rules of RFC 6724 section 5 and the table of labels of section 2.1. The candidates are
+//! *Owns* the rules of RFC 6724 section 5; labels are those of [`Policies`]. The candidates are
 //! those of the interface that the packet leaves by, so that rule 5 is always kept; there is no
 //! mobility (rule 4), and the preference of one's next hop's prefix (rule 5.5) is not followed.
 
 use crate::info::AddressState;
 use crate::interface6::Address6;
+use crate::ip::policies::Policies;
 use core::cmp::Ordering;
 use core::net::Ipv6Addr;
-
-/// A prefix and its label (RFC 6724 section 2.1), the longest first.
-const LABELS: [(u128, u8, u8); 9] = [
-    (1, 128, 0),
-    (0xffff << 32, 96, 4),
-    (0, 96, 3),
-    (0x2001 << 112, 32, 5),
-    (0x2002 << 112, 16, 2),
-    (0x3ffe << 112, 16, 12),
-    (0xfec0 << 112, 10, 11),
-    (0xfc00 << 112, 7, 13),
-    (0, 0, 1),
-];
-
-/// What goes well together has one label.
-fn label(address: Ipv6Addr) -> u8 {
-    let bits = address.to_bits();
-    let matches = |(network, prefix, _): &&(u128, u8, u8)| {
-        let mask = !u128::MAX.checked_shr((*prefix).into()).unwrap_or(0);
-        bits & mask == *network
-    };
-    LABELS
-        .iter()
-        .find(matches)
-        .map_or(1, |(_, _, label)| *label)
-}
 
 /// How far an address reaches (RFC 6724 section 3.1, RFC 4291 section 2.7).
 fn scope(address: Ipv6Addr) -> u8 {
@@ -59,7 +34,7 @@ fn common_prefix(source: &Address6, to: Ipv6Addr) -> u32 {
 }
 
 /// Whether the first of two is better to speak from to `to`.
-fn compare(one: &Address6, other: &Address6, to: Ipv6Addr) -> Ordering {
+fn compare(one: &Address6, other: &Address6, to: Ipv6Addr, policies: &Policies) -> Ordering {
     // Rule 1: the same address.
     let is_same = |it: &Address6| it.address() == to;
     let rule_1 = is_same(one).cmp(&is_same(other));
@@ -80,7 +55,7 @@ fn compare(one: &Address6, other: &Address6, to: Ipv6Addr) -> Ordering {
     };
     let rule_3 = is_in_order(one).cmp(&is_in_order(other));
     // Rule 6: the label of the destination.
-    let fits = |it: &Address6| label(it.address()) == label(to);
+    let fits = |it: &Address6| policies.label(it.address()) == policies.label(to);
     let rule_6 = fits(one).cmp(&fits(other));
     // Rule 7: one that nobody can follow.
     let rule_7 = one.temporary.is_some().cmp(&other.temporary.is_some());
@@ -91,9 +66,13 @@ fn compare(one: &Address6, other: &Address6, to: Ipv6Addr) -> Ordering {
 }
 
 /// The address to speak from to `to`: of equally good ones the first.
-pub(crate) fn choose(addresses: &[Address6], to: Ipv6Addr) -> Option<Ipv6Addr> {
+pub(crate) fn choose(
+    addresses: &[Address6],
+    to: Ipv6Addr,
+    policies: &Policies,
+) -> Option<Ipv6Addr> {
     let usable = addresses.iter().filter(|own| own.is_usable());
-    let best = usable.reduce(|best, own| match compare(own, best, to) {
+    let best = usable.reduce(|best, own| match compare(own, best, to, policies) {
         Ordering::Greater => own,
         Ordering::Less | Ordering::Equal => best,
     });
@@ -114,7 +93,7 @@ mod tests {
             .iter()
             .map(|(text, state)| self::own(text, *state))
             .collect();
-        choose(&own, to.parse().unwrap())
+        choose(&own, to.parse().unwrap(), &Policies::new())
     }
 
     // The examples of RFC 6724 section 10.1, as far as they have one interface.

@@ -73,7 +73,7 @@ impl Stack {
             return;
         };
         let mac = interface.mac;
-        let Some(source) = source6::choose(&interface.six.addresses, target) else {
+        let Some(source) = source6::choose(&interface.six.addresses, target, &self.policies) else {
             return;
         };
         let own = interface.six.find(source);
