@@ -57,7 +57,7 @@ fn each_of_several_hears_what_was_sent_and_from_whom_to_whom() {
             let first = RawSocket::open(&net, OSPF, all).await.expect("a socket");
             let second = RawSocket::open(&net, OSPF, own).await.expect("a socket");
             first.set_option(SocketOption::Ttl, 7).await.expect("set");
-            let long: Vec<u8> = (0..6_000).map(|at| at as u8).collect();
+            let long: Vec<u8> = (0..6_000u32).map(|at| at as u8).collect();
             // Of the last what fits is given, and those behind it are not lost by that.
             for bytes in [&b"short"[..], &long[..200], &long, b""] {
                 first.send_to(bytes, own).await.expect("sent");
