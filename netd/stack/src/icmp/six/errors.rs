@@ -55,7 +55,8 @@ impl Problem6 {
 fn is_error(packet: &[u8]) -> bool {
     const REDIRECT: u8 = 137;
     Quote::parse(packet).is_ok_and(|quote| {
-        let kind = quote.payload.first();
+        // Of a later part, or of one that is cut off, nobody knows.
+        let kind = quote.payload.first().filter(|_| quote.is_start);
         quote.protocol == Protocol::ICMPV6
             && kind.is_none_or(|kind| *kind < 128 || *kind == REDIRECT)
     })
