@@ -17,7 +17,20 @@ use crate::stack::Stack;
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
 use wire::ipv6::{self, Content, Packet, Part, Refusal, Whole};
-use wire::{Drop, Protocol, Rest};
+use wire::{Drop, Protocol, Rest, ndp};
+
+/// Whether a packet that has become whole is a message of neighbour discovery.
+#[cold]
+fn is_about_neighbours(bytes: &[u8]) -> bool {
+    let packet = Packet::parse(bytes);
+    packet.is_ok_and(|packet| match packet.content() {
+        Ok(Content::Whole(whole)) if whole.protocol == Protocol::ICMPV6 => whole
+            .payload
+            .first()
+            .is_some_and(|kind| ndp::is_kind(*kind)),
+        _ => false,
+    })
+}
 
 impl Stack {
     /// Takes in a packet: the payload of a frame, or what comes back by loopback.
@@ -98,6 +111,8 @@ impl Stack {
         };
         let (len, ecn) = (whole.len(), whole.ecn);
         let result = match ipv6::reassembled(whole.head_mut(), len, ecn) {
+            // RFC 6980 section 5: who speaks of neighbours in parts is not listened to.
+            Some(skipped) if is_about_neighbours(whole.packet(skipped)) => Err(Drop::NdpFragment),
             Some(skipped) => {
                 let packet = (whole.packet(skipped), Rest::NONE);
                 self.v6_input(id, link, packet, false, memory, now)
