@@ -1,6 +1,6 @@
-//! Packet scripts: one stack, one scripted peer, and exact times.
+//! Packet scripts: one stack, scripted neighbours, and exact times.
 //!
-//! A script says what the peer sends (`<`), what the stack must send (`>`) and when, which calls
+//! A script says what they send (`<`), what the stack must send (`>`) and when, which calls
 //! its client makes and what it must be told. Whatever the stack sends and the script does not
 //! expect is a failure, so silence needs no words. The language: `docs/packet-scripts.md`.
 //!
@@ -10,8 +10,13 @@
 mod call;
 mod given;
 mod icmp;
+mod message;
+mod names;
+mod network;
+mod packet;
 mod peer;
 mod run;
+mod said;
 mod segment;
 mod stage;
 mod statement;

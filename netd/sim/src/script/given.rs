@@ -18,6 +18,22 @@ pub(super) enum Given {
     Limit(Limit, u32),
     /// A time of the stack.
     Time(Wait, Duration),
+    /// What the stack does over IPv6.
+    Six(Six),
+}
+
+/// What the stack does over IPv6, if anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Six {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// It begins when the case does.
+    Beginning,
+    /// It has a link-local address, and still looks for routers.
+    Alone,
+    /// It knows a router, and has an address of its prefix.
+    Routed,
 }
 
 /// A limit of the stack's configuration.
@@ -26,6 +42,9 @@ pub(super) enum Limit {
     Connections,
     HalfOpen,
     TimeWaits,
+    Neighbours,
+    Reassemblies,
+    Errors,
 }
 
 /// A time of the stack's configuration.
@@ -40,6 +59,7 @@ pub(super) enum Wait {
 pub(super) struct Setup {
     pub(super) mtu: u16,
     pub(super) seed: u64,
+    pub(super) six: Six,
     pub(super) config: Config,
 }
 
@@ -48,6 +68,7 @@ impl Default for Setup {
         Self {
             mtu: 1_500,
             seed: 1,
+            six: Six::Nothing,
             config: small_tables(),
         }
     }
@@ -61,6 +82,15 @@ impl Given {
             "connections" => limit(Limit::Connections),
             "half-open" => limit(Limit::HalfOpen),
             "time-waits" => limit(Limit::TimeWaits),
+            "neighbours" => limit(Limit::Neighbours),
+            "reassemblies" => limit(Limit::Reassemblies),
+            "errors-per-second" => limit(Limit::Errors),
+            "ipv6" => Ok(Self::Six(match words.next() {
+                None => Six::Alone,
+                Some("beginning") => Six::Beginning,
+                Some("routed") => Six::Routed,
+                Some(word) => return Err(format!("unexpected: {word}")),
+            })),
             "mtu" => Ok(Self::Mtu(words.number("an MTU")?)),
             "seed" => Ok(Self::Seed(words.number("a seed")?)),
             "time-wait" => Ok(Self::Time(Wait::TimeWait, duration(words.word("a time")?)?)),
@@ -82,6 +112,14 @@ impl Setup {
             Given::Limit(Limit::Connections, limit) => config.connections = limit,
             Given::Limit(Limit::HalfOpen, limit) => config.half_open = limit,
             Given::Limit(Limit::TimeWaits, limit) => config.time_waits = limit,
+            Given::Limit(Limit::Neighbours, limit) => config.neighbours = limit,
+            Given::Limit(Limit::Reassemblies, limit) => {
+                config.reassemblies = u16::try_from(limit).unwrap_or(u16::MAX);
+            }
+            Given::Limit(Limit::Errors, limit) => {
+                config.icmp_errors_per_second = u16::try_from(limit).unwrap_or(u16::MAX);
+            }
+            Given::Six(six) => self.six = six,
             Given::Time(Wait::TimeWait, time) => config.time_wait = time,
             Given::Time(Wait::FinWait2, time) => config.fin_wait_2 = time,
         }

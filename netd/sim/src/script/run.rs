@@ -10,11 +10,12 @@ use stack::{Data, Instant, Kind as SocketKind, Range};
 
 use super::call::{Call, Kind};
 use super::given::Setup;
-use super::peer::{self, OURS, PEER, Sent};
+use super::peer::{self, OURS, PEER};
+use super::said::Wanted;
 use super::segment::{Seen, Segment};
-use super::stage::Stage;
+use super::stage::{Sent, Stage};
 use super::statement::{Line, Statement, Time};
-use super::{Failure, icmp};
+use super::{Failure, icmp, network};
 use crate::world::Meddler;
 
 /// Timers fire at most a tick of 2^14 ns late.
@@ -70,11 +71,13 @@ fn when(stage: &Stage, at: Instant) -> String {
 }
 
 fn show(stage: &Stage, sent: &Sent) -> String {
-    let seen = seen(stage, sent);
-    format!("> {seen}")
+    match sent {
+        Sent::Segment(sent) => format!("> {}", seen(stage, sent)),
+        Sent::Packet(said) => said.to_string(),
+    }
 }
 
-fn seen<'a>(stage: &Stage, sent: &'a Sent) -> Seen<'a> {
+fn seen<'a>(stage: &Stage, sent: &'a peer::Sent) -> Seen<'a> {
     Seen {
         header: &sent.header,
         payload_len: sent.payload.len(),
@@ -96,7 +99,11 @@ fn perform(stage: &mut Stage, line: &Line, is_answered: bool) -> Result<(), Stri
     // What is asked for a timer's sake is asked when the timer has had its tick.
     let is_question = matches!(
         line.statement,
-        Statement::Event(_) | Statement::State(_) | Statement::Count(..) | Statement::Empty
+        Statement::Event(_)
+            | Statement::State(_)
+            | Statement::Count(..)
+            | Statement::Known(_)
+            | Statement::Empty
     );
     let is_later = !matches!(line.time, Time::Now);
     let patience = if is_later && is_question {
@@ -105,25 +112,27 @@ fn perform(stage: &mut Stage, line: &Line, is_answered: bool) -> Result<(), Stri
         Duration::ZERO
     };
     stage.advance(at + patience)?;
-    if let Statement::Expect(segment) = &line.statement {
-        return expect(stage, segment, at, play);
+    let due = Due { at, play };
+    match &line.statement {
+        Statement::Expect(segment) => return expect(stage, segment, due),
+        Statement::Hear(wanted) => return hear(stage, wanted, due),
+        _ => {}
     }
     // What the statement before has caused at this very time may still be asked for.
-    if is_later || matches!(line.statement, Statement::Quiet | Statement::Inject(_)) {
+    if is_later || is_outside(&line.statement) {
         nothing_left(stage, Duration::ZERO)?;
     }
     match &line.statement {
-        Statement::Given(_) | Statement::Expect(_) | Statement::Quiet => Ok(()),
-        Statement::Inject(segment) => {
-            let numbers = stage.peer_numbers();
-            let frame = peer::frame(segment, numbers, stage.flow().ports);
-            stage.input(&frame)?;
-            if is_answered {
-                stage.tell().map(drop)
-            } else {
-                stage.settle()
-            }
+        Statement::Given(_) | Statement::Expect(_) | Statement::Hear(_) | Statement::Quiet => {
+            Ok(())
         }
+        Statement::Send(text) => network::inject(stage, text),
+        Statement::Ask(ask) => {
+            ask.perform(stage)?;
+            stage.settle()
+        }
+        Statement::Known(known) => known.check(stage),
+        Statement::Inject(segment) => inject(stage, segment, is_answered),
         Statement::InjectError(error) => inject_error(stage, error),
         Statement::Calls(calls) => {
             calls
@@ -158,6 +167,17 @@ fn perform(stage: &mut Stage, line: &Line, is_answered: bool) -> Result<(), Stri
     }
 }
 
+fn inject(stage: &mut Stage, segment: &Segment, is_answered: bool) -> Result<(), String> {
+    let numbers = stage.peer_numbers();
+    let frame = peer::frame(segment, numbers, stage.flow().ports);
+    stage.input(&frame)?;
+    if is_answered {
+        stage.tell().map(drop)
+    } else {
+        stage.settle()
+    }
+}
+
 fn equal(wanted: &str, found: &str) -> Result<(), String> {
     if wanted == found {
         Ok(())
@@ -166,7 +186,24 @@ fn equal(wanted: &str, found: &str) -> Result<(), String> {
     }
 }
 
-fn expect(stage: &mut Stage, wanted: &Segment, at: Instant, play: Duration) -> Result<(), String> {
+/// When something must be sent.
+#[derive(Clone, Copy)]
+struct Due {
+    at: Instant,
+    play: Duration,
+}
+
+/// Whether all that was sent must have been expected before this happens.
+fn is_outside(statement: &Statement) -> bool {
+    matches!(
+        statement,
+        Statement::Quiet | Statement::Inject(_) | Statement::Send(_)
+    )
+}
+
+/// Takes the first that was sent, for which it waits if it must.
+fn next_sent(stage: &mut Stage, due: Due) -> Result<Sent, String> {
+    let Due { at, play } = due;
     if stage.sent.is_empty() {
         // Up to the last moment that will do, but no further than the first segment.
         let end = at + play + TICK;
@@ -181,12 +218,27 @@ fn expect(stage: &mut Stage, wanted: &Segment, at: Instant, play: Duration) -> R
         let next = next.map_or_else(|| "none".into(), |at| when(stage, at));
         return Err(format!("nothing was sent; the next deadline: {next}"));
     };
-    let text = show(stage, &sent);
     // The segment before may have been a tick late, and this one may not.
     let is_in_time = sent_at + play + TICK >= at && sent_at <= at + play + TICK;
     if !is_in_time {
+        let text = show(stage, &sent);
         return Err(format!("not in time, {}: {text}", when(stage, sent_at)));
     }
+    Ok(sent)
+}
+
+fn hear(stage: &mut Stage, wanted: &Wanted, due: Due) -> Result<(), String> {
+    let sent = next_sent(stage, due)?;
+    let text = show(stage, &sent);
+    network::compare(wanted, &sent).map_err(|wrong| format!("{wrong}; sent was {text}"))
+}
+
+fn expect(stage: &mut Stage, wanted: &Segment, due: Due) -> Result<(), String> {
+    let sent = next_sent(stage, due)?;
+    let text = show(stage, &sent);
+    let Sent::Segment(sent) = sent else {
+        return Err(format!("no segment: {text}"));
+    };
     if !stage.is_of_flow(&sent) {
         return Err(format!("of another connection: {text}"));
     }
@@ -263,7 +315,12 @@ fn count(stage: &Stage, name: &str, wanted: u64) -> Result<(), String> {
     let found = drops
         .or_else(|| counters().map(|(_, value)| value))
         .ok_or_else(|| format!("there is no counter {name}"))?;
-    equal(&wanted.to_string(), &found.to_string())
+    equal(&wanted.to_string(), &found.to_string()).map_err(|wrong| {
+        let reasons = stack::Drop::ALL.iter().copied();
+        let drops = reasons.map(|reason| (reason, stage.stack.drops(reason)));
+        let dropped: Vec<_> = drops.filter(|(_, drops)| *drops > 0).collect();
+        format!("{wrong}; dropped: {dropped:?}")
+    })
 }
 
 fn perform_call(stage: &mut Stage, call: &Call) -> Result<(), String> {

@@ -5,16 +5,20 @@
 //! forbid, wrong bytes, and segments to nobody.
 
 use std::collections::VecDeque;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
 use stack::{
-    AddressPlan, ClientId, Event, EventKind, Instant, InterfaceId, LinkFacts, NAME_SERVERS, Offer,
-    ReceiveMeta, SocketId, SocketInfo, SocketOption, Stack, StaticPlan,
+    AddressPlan, ClientId, Event, EventKind, Identifiers, Instant, InterfaceId, Ipv6Plan,
+    Kind as SocketKind, LinkFacts, NAME_SERVERS, Offer, ReceiveMeta, SocketId, SocketInfo,
+    SocketOption, Stack, StaticPlan,
 };
 
-use super::given::Setup;
-use super::peer::{self, PEER, Ports, STACK, Sent};
+use super::given::{Setup, Six};
+use super::names::PEER6;
+use super::packet;
+use super::peer::{self, PEER, Ports, STACK};
+use super::said::{self, Said};
 use super::segment::Numbers;
 use super::statement;
 use crate::host::Arenas;
@@ -47,6 +51,14 @@ pub(super) struct Told {
     pub(super) events: VecDeque<String>,
 }
 
+/// What the stack has sent.
+pub(super) enum Sent {
+    /// A segment to the peer.
+    Segment(Box<peer::Sent>),
+    /// Anything else.
+    Packet(Said),
+}
+
 /// Everything.
 pub(super) struct Stage {
     pub(super) stack: Stack,
@@ -62,6 +74,11 @@ pub(super) struct Stage {
     current: usize,
     pub(super) sent: VecDeque<(Instant, Sent)>,
     pub(super) is_deaf: bool,
+    /// The sockets for datagrams of both families, once there are any.
+    datagrams: [Option<SocketId>; 2],
+    /// The last packets in both directions, for errors about them.
+    pub(super) last_sent: Vec<u8>,
+    pub(super) last_received: Vec<u8>,
     watch: Watch,
     frame: Vec<u8>,
     /// Somebody meddles with what the stack sends.
@@ -71,6 +88,8 @@ pub(super) struct Stage {
 /// Which port the stack's listeners have, and the peer in its first connection.
 const PORT: u16 = 80;
 const PEER_PORT: u16 = 40_000;
+/// How long it takes to find out that nobody else has an address, and to join its group.
+const SETTLING: Duration = Duration::from_secs(3);
 const PEER_ISN: u32 = 0x1000_0000;
 
 impl Stage {
@@ -112,6 +131,9 @@ impl Stage {
             current: 0,
             sent: VecDeque::new(),
             is_deaf: false,
+            datagrams: [None; 2],
+            last_sent: Vec::new(),
+            last_received: Vec::new(),
             watch: Watch::new("stack", setup.config.syn_cookies),
             meddler: None,
             frame: vec![0; usize::from(setup.mtu) + wire::ethernet::HEADER_LEN],
@@ -121,8 +143,55 @@ impl Stage {
         stage
             .advance(begin + Duration::from_secs(9))
             .expect("nothing but the claim of an address");
+        stage.sent.clear();
+        stage.begin_ipv6(setup.six).expect("IPv6 begins");
         stage.start = stage.now;
         stage
+    }
+
+    /// Takes part in IPv6 as far as the case needs it, what is said meanwhile not counted.
+    fn begin_ipv6(&mut self, six: Six) -> Result<(), String> {
+        if six == Six::Nothing {
+            return Ok(());
+        }
+        let plan = Ipv6Plan {
+            identifiers: Identifiers::Hardware,
+            is_optimistic: false,
+            follows_routers: true,
+            has_temporary: false,
+        };
+        let begun = self.stack.start_ipv6(self.link, plan, self.now);
+        begun.map_err(|error| format!("{error:?}"))?;
+        let known = self
+            .stack
+            .add_neighbour(self.link, PEER6.into(), peer::PEER_MAC, self.now);
+        known.map_err(|error| format!("{error:?}"))?;
+        if six == Six::Beginning {
+            return Ok(());
+        }
+        self.advance(self.now + SETTLING)?;
+        if six == Six::Routed {
+            let from = "ip6 from router6 to nodes6 ra source-link router";
+            let prefix = format!("{from} prefix 2001:db8:1::/64 valid 3600 preferred 1800");
+            let frame = packet::frame(&prefix, &[])?;
+            self.input(&frame)?;
+            self.settle()?;
+            self.advance(self.now + SETTLING)?;
+        }
+        self.sent.clear();
+        Ok(())
+    }
+
+    /// The socket for datagrams of the family of `address`.
+    pub(super) fn datagrams(&mut self, address: IpAddr) -> Result<SocketId, String> {
+        let place = &mut self.datagrams[usize::from(address.is_ipv6())];
+        if let Some(socket) = *place {
+            return Ok(socket);
+        }
+        let made = self.stack.socket_create(self.client, SocketKind::Datagram);
+        let socket = made.map_err(|error| format!("{error:?}"))?;
+        *place = Some(socket);
+        Ok(socket)
     }
 
     /// The connection that is meant now.
@@ -232,6 +301,20 @@ impl Stage {
         let flow = &mut self.flows[place];
         let told = &mut flow.told;
         let text = match event.kind {
+            EventKind::Received {
+                offset,
+                length,
+                from: Some(_),
+                ..
+            } => {
+                let len = usize::try_from(length).unwrap_or(usize::MAX);
+                if self.memory.bytes(self.client, offset, length) != packet::pattern(len) {
+                    return Err(format!("wrong bytes in a datagram of {length}"));
+                }
+                format!("datagram {length}")
+            }
+            EventKind::PingReply { size, .. } => format!("pong {size}"),
+            EventKind::PingFailed { error, .. } => format!("ping-failed {error:?}"),
             EventKind::Received { offset, length, .. } => {
                 let len = usize::try_from(length).unwrap_or(usize::MAX);
                 let wanted = peer::stream(peer::THEIRS, flow.received.cast_signed(), len);
@@ -272,14 +355,27 @@ impl Stage {
                 meddler(&mut frame)?;
             }
             self.watch.sent(&frame, self.now)?;
-            if let Some(sent) = peer::read(&frame) {
-                self.note_sent(sent)?;
+            match peer::read(&frame) {
+                Some(sent) => self.note_sent(sent)?,
+                None => self.note_packet(&frame),
             }
         }
         Ok(has_sent)
     }
 
-    fn note_sent(&mut self, sent: Sent) -> Result<(), String> {
+    fn note_packet(&mut self, frame: &[u8]) {
+        let said = said::read(frame, &self.last_received);
+        // Who listens to which group is not the scripts' matter.
+        if said.is_report() {
+            return;
+        }
+        if !said.packet.is_empty() {
+            self.last_sent.clone_from(&said.packet);
+        }
+        self.sent.push_back((self.now, Sent::Packet(said)));
+    }
+
+    fn note_sent(&mut self, sent: peer::Sent) -> Result<(), String> {
         let ports = sent.ports();
         let flow = self
             .flows
@@ -299,12 +395,13 @@ impl Stage {
         if sent.payload != peer::stream(peer::OURS, start, len) {
             return Err(format!("wrong bytes in {len} from {}", start + 1));
         }
-        self.sent.push_back((self.now, sent));
+        self.sent
+            .push_back((self.now, Sent::Segment(Box::new(sent))));
         Ok(())
     }
 
     /// Whether a segment of the stack's belongs to the connection that is meant.
-    pub(super) fn is_of_flow(&mut self, sent: &Sent) -> bool {
+    pub(super) fn is_of_flow(&mut self, sent: &peer::Sent) -> bool {
         self.flow().ports.peer == sent.header.dst_port
     }
 
@@ -320,7 +417,7 @@ impl Stage {
     }
 
     /// What the numbers of a segment of the stack's count from.
-    pub(super) fn numbers_of(&self, sent: &Sent) -> Numbers {
+    pub(super) fn numbers_of(&self, sent: &peer::Sent) -> Numbers {
         let flow = self
             .flows
             .iter()

@@ -7,6 +7,9 @@ use std::time::Duration;
 use super::call::Call;
 use super::given::Given;
 use super::icmp::Error;
+use super::network::{Ask, Known};
+use super::packet;
+use super::said::Wanted;
 use super::segment::Segment;
 use super::words::{Words, duration};
 
@@ -39,10 +42,18 @@ pub(super) enum Statement {
     Inject(Segment),
     /// A router sends an error.
     InjectError(Error),
+    /// A neighbour sends a packet, which these words stand for.
+    Send(String),
     /// The stack must have sent this.
     Expect(Segment),
+    /// The stack must have sent a packet that says this.
+    Hear(Wanted),
     /// The client calls, once or several times before the stack does anything else.
     Calls(Vec<Call>),
+    /// The client asks for something of the network layer.
+    Ask(Ask),
+    /// The stack must know this.
+    Known(Known),
     /// The client must have been told.
     Event(String),
     /// The state of the connection.
@@ -120,9 +131,17 @@ fn statement(mut words: Words<'_>) -> Result<Statement, String> {
     let first = words.word("a statement")?;
     let statement = match first {
         "<" if words.take("icmp") => Statement::InjectError(Error::parse(&mut words)?),
+        "<" if packet::is_kind(words.peek()) => {
+            let text = words.rest();
+            // What is no packet is told at once.
+            packet::frame(&text, &[])?;
+            Statement::Send(text)
+        }
+        ">" if packet::is_kind(words.peek()) => Statement::Hear(Wanted::parse(&mut words)?),
         "<" => Statement::Inject(Segment::parse(&mut words)?),
         ">" => Statement::Expect(Segment::parse(&mut words)?),
         "given" => Statement::Given(Given::parse(&mut words)?),
+        "address" | "neighbour" | "route" => Statement::Known(Known::parse(first, &mut words)?),
         "event" => Statement::Event(words.rest()),
         "state" => Statement::State(words.word("a state")?.to_owned()),
         "info" => Statement::Info(words.word("a figure")?.to_owned(), words.rest()),
@@ -135,6 +154,7 @@ fn statement(mut words: Words<'_>) -> Result<Statement, String> {
         "hears" => Statement::Hears,
         "quiet" => Statement::Quiet,
         "empty" => Statement::Empty,
+        "bind" | "say" | "ping" => Statement::Ask(Ask::parse(first, &mut words)?),
         _ => {
             let mut calls = vec![Call::parse(first, &mut words)?];
             while words.take("and") {

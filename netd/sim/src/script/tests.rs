@@ -59,6 +59,22 @@ fn a_call_behind_a_segment_comes_before_what_the_stack_answers() {
 }
 
 #[test]
+fn a_packet_must_say_what_is_written() {
+    let ask = "< ip4 echo-request id 5 data 8\n> ip4";
+    let play = |text: &str| parse(text).unwrap()[0].run();
+    assert_eq!(
+        play(&format!("{ask} echo-reply * id 5 without more")),
+        Ok(())
+    );
+    assert!(failure(&format!("{ask} echo-reply 8 id 6")).contains("wrong: id 6"));
+    assert!(failure(&format!("{ask} without ttl")).contains("wrong: without ttl"));
+    assert!(failure("< ip4 echo-request data 8").contains("unexpected, @0ns: > mac"));
+    assert!(failure("given ipv6\naddress own6 none").contains("found preferred"));
+    assert!(parse("< ip6 echo-request wrong").is_err());
+    assert!(parse("< ip6 ns own4").is_err());
+}
+
+#[test]
 fn times_are_exact() {
     let resent = |time: &str| format!("connect\n> SYN seq 0\n{time} > SYN seq 0");
     for right in ["+1s", "@1s", "+950ms~50ms"] {
