@@ -211,6 +211,7 @@ impl Stack {
             self.route_by(id, router);
             self.forget_redirects(id, |it| it.by == router);
             self.solicit_soon(id, now);
+            self.arm_interface6(id);
         }
     }
 
