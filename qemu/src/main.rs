@@ -43,7 +43,7 @@ usage: cargo run -p qemu -- COMMAND
   counts [NAME]   count instructions and write them into docs/instructions.md
   profile [LOAD]  which functions the guest's instructions go to; build/profile.svg
   check           rules of the tree that a machine can check
-  conformance     write docs/conformance.md anew from the comments in tests
+  conformance     write docs/conformance.md and its pages anew from the comments in tests
 
 run and debug read SMP, MEM, CPU, NET (user, tap, stream), PCAP, APPEND from the environment.";
 

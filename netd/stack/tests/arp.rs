@@ -43,6 +43,7 @@ fn arps(frames: &[Vec<u8>]) -> Vec<Packet> {
         .collect()
 }
 
+// RFC 826: reply, table-update
 #[test]
 fn requests_for_our_address_are_answered() {
     let mut world = World::new();
@@ -74,6 +75,7 @@ fn requests_for_our_address_are_answered() {
     world.a.assert_balance();
 }
 
+// RFC 1122: arp-flood
 #[test]
 fn an_unanswered_neighbour_is_asked_thrice_a_second_apart() {
     let mut world = World::new();
@@ -94,6 +96,7 @@ fn an_unanswered_neighbour_is_asked_thrice_a_second_apart() {
     ));
 }
 
+// RFC 1122: arp-queue
 #[test]
 fn packets_that_wait_are_bounded_and_the_newest_stay() {
     let mut world = World::new();
@@ -182,6 +185,7 @@ fn poison_does_not_take() {
     world.a.assert_balance();
 }
 
+// RFC 5227: defend, defend-once
 #[test]
 fn our_address_is_defended_but_not_shouted_about() {
     let mut world = World::new();
@@ -205,6 +209,7 @@ fn our_address_is_defended_but_not_shouted_about() {
     assert_eq!(world.a.counter("arp.conflicts"), 51);
 }
 
+// RFC 5227: announce
 #[test]
 fn new_addresses_are_announced_and_work() {
     let mut world = World::new();
@@ -282,6 +287,7 @@ fn a_neighbour_is_known_until_it_is_removed_wherever_we_move() {
     assert!(!known(&world));
 }
 
+// RFC 1122: route-local
 #[test]
 fn off_link_packets_go_to_the_gateway() {
     let mut world = World::new();

@@ -188,6 +188,7 @@ fn a_lease_brings_everything() {
     host.assert_balance();
 }
 
+// RFC 5227: probe, probe-conflict
 #[test]
 fn an_address_that_somebody_has_is_declined() {
     let mut host = dhcp_host(false);

@@ -246,7 +246,7 @@ fn a_long_datagram_to_nobody_fails_and_the_next_leaves() {
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 5_000 }]);
 }
 
-// RFC 1122: 3.3.2
+// RFC 1122: reassembly-timeout, reassembly-timeout-told
 #[test]
 fn who_loses_a_part_is_told_when_time_is_over() {
     let mut world = World::new();
@@ -340,7 +340,7 @@ fn parts(id: u16) -> Vec<(u16, bool, Vec<u8>)> {
         .collect()
 }
 
-// RFC 5722: 3
+// RFC 5722: overlap
 #[test]
 fn parts_that_overlap_end_their_packet_without_a_word() {
     let mut host = host();

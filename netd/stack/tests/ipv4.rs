@@ -82,6 +82,7 @@ fn host() -> World {
     world
 }
 
+// RFC 1122: version, header-checksum, source-valid, loopback
 #[test]
 fn malformed_and_martian_packets_are_counted_and_not_answered() {
     let sound = icmp_frame(&echo());
@@ -151,6 +152,7 @@ fn who_was_let_in_is_judged_anew_when_addresses_change() {
     world.a.assert_balance();
 }
 
+// RFC 1122: echo-server, echo-whole
 #[test]
 fn an_echo_is_answered_with_what_came() {
     let mut world = host();
@@ -187,6 +189,7 @@ fn an_echo_is_answered_with_what_came() {
     assert!(answers(&mut world.a, world.now).is_empty());
 }
 
+// RFC 1122: echo-broadcast, no-error-about-group
 #[test]
 fn groups_and_broadcasts_are_never_answered() {
     let mut world = host();
@@ -229,6 +232,7 @@ fn groups_and_broadcasts_are_never_answered() {
     world.a.assert_balance();
 }
 
+// RFC 1122: unknown-protocol, no-error-about-error
 #[test]
 fn unknown_protocols_are_answered_and_errors_never() {
     let mut world = host();
@@ -261,6 +265,7 @@ fn echoes_can_be_switched_off() {
     assert!(answers(&mut world.a, world.now).is_empty());
 }
 
+// RFC 1122: echo-errors, errors-passed
 #[test]
 fn routers_errors_reach_the_ping_they_are_about() {
     let mut world = host();
@@ -314,6 +319,7 @@ fn routers_errors_reach_the_ping_they_are_about() {
     world.a.assert_balance();
 }
 
+// RFC 1122: error-quote, error-quote-unchanged
 #[test]
 fn errors_quote_what_there_is_up_to_576_bytes() {
     // RFC 1812 section 4.3.2.3.
@@ -332,6 +338,7 @@ fn errors_quote_what_there_is_up_to_576_bytes() {
     }
 }
 
+// RFC 1122: echo-client, echo-reply-passed
 #[test]
 fn only_who_was_asked_answers_a_ping() {
     let mut world = host();
@@ -395,6 +402,7 @@ fn identifications_differ() {
     assert!(seen.len() > 95 && !seen.contains(&[0, 0]));
 }
 
+// RFC 1122: route-local
 #[test]
 fn the_longest_prefix_decides_the_way() {
     let mut world = host();

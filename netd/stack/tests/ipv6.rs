@@ -102,6 +102,7 @@ fn an_echo_is_answered_when_the_neighbour_is_known() {
 }
 
 /// RFC 8200 section 4: headers that nobody speaks, routing headers, bad options.
+// RFC 4443: parameter-field, parameter-next-header, parameter-option
 #[test]
 fn headers_that_cannot_be_heeded_are_told_of() {
     use icmp6::{Cause, ParameterProblem};
@@ -156,6 +157,7 @@ fn headers_that_cannot_be_heeded_are_told_of() {
 }
 
 /// RFC 4443 2.4 e and f.
+// RFC 4443: no-error-about-error, error-rate
 #[test]
 fn errors_are_never_answered_by_errors_and_are_limited() {
     let (mut host, now) = settled();

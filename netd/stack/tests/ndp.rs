@@ -32,6 +32,7 @@ fn echo(to: Ipv6Addr) -> Vec<u8> {
 }
 
 /// RFC 4862 5.4: the address is asked for before it is used, by a packet from nowhere.
+// RFC 4862: link-local, dad-all, dad-send, dad-source, dad-target, tentative-deaf
 #[test]
 fn a_link_local_address_is_probed_and_then_used() {
     let mut host = starting(plan6(), config());
@@ -104,6 +105,7 @@ fn an_optimistic_address_is_used_at_once() {
 }
 
 /// RFC 4862 5.4.3 and 5.4.4, RFC 7527: who else wants it or has it, and who is only our echo.
+// RFC 4862: dad-ns, dad-own-echo, dad-failed
 #[test]
 fn duplicates_are_found_and_our_own_question_is_none() {
     let own = own_local(1);
@@ -153,6 +155,7 @@ fn a_stable_address_evades_others() {
 }
 
 /// RFC 4861 6.1.2 and 7.1: what breaks a rule is counted and changes nothing.
+// RFC 4861: ra-hop-limit, ra-checksum, ra-code, ra-option-length, ns-hop-limit, ns-checksum, ns-code, ns-option-length, na-hop-limit, na-checksum, na-code, na-option-length
 #[test]
 fn what_breaks_a_rule_of_neighbour_discovery_is_not_believed() {
     type Damage = fn(&mut Vec<u8>);
@@ -213,6 +216,8 @@ fn seal(frame: &mut [u8]) {
 }
 
 /// RFC 4861 6.3.4, RFC 4862 5.5.3: a router's word, and what becomes of it in time.
+// RFC 4861: ra-lifetime, ra-lifetime-zero, prefix-lifetime
+// RFC 4862: deprecated, invalid
 #[test]
 fn what_a_router_says_holds_as_long_as_it_says() {
     let (mut host, mut now) = settled();
@@ -244,6 +249,7 @@ fn what_a_router_says_holds_as_long_as_it_says() {
 }
 
 /// RFC 4862 5.5.3: prefixes of which no address is made.
+// RFC 4862: link-local-prefix, not-autonomous, preferred-above-valid, valid-zero, prefix-length
 #[test]
 fn senseless_prefixes_make_no_address() {
     let item = |text: &str, autonomous, valid, preferred| {
@@ -299,6 +305,7 @@ fn floods_of_advertisements_take_a_bounded_place() {
 }
 
 /// RFC 8106, and the MTU of RFC 4861 6.3.4.
+// RFC 4861: ra-mtu
 #[test]
 fn name_servers_and_the_mtu_come_from_routers() {
     let (mut host, now) = settled();
@@ -335,6 +342,8 @@ fn name_servers_and_the_mtu_come_from_routers() {
 }
 
 /// RFC 4861 7.2: a neighbour is asked for by the group of its address, and answers for itself.
+// RFC 4443: echo-client, echo-reply-passed
+// RFC 4861: resolve-multicast, resolve-queue
 #[test]
 fn a_neighbour_is_asked_for_and_pinged() {
     let (mut host, mut now) = settled();
@@ -413,6 +422,7 @@ fn a_neighbour_is_asked_for_and_pinged() {
 }
 
 /// Who answers nobody: three questions, then the ping has failed.
+// RFC 4861: resolve-gives-up
 #[test]
 fn a_silent_neighbour_is_given_up() {
     let (mut host, mut now) = settled();
@@ -495,6 +505,7 @@ fn an_unasked_advertisement_moves_no_neighbour() {
 }
 
 /// RFC 4861 section 8: only the first hop sends elsewhere.
+// RFC 4861: redirect-heeded, redirect-first-hop
 #[test]
 fn redirects_are_believed_of_the_first_hop_alone() {
     let far = six("2001:db8:ffff::1");

@@ -228,6 +228,7 @@ fn codepoints(world: &mut World, side: usize) -> Vec<u8> {
     world.sent(side).iter().filter_map(parsed).collect()
 }
 
+// RFC 1122: tos-set
 #[test]
 fn packets_carry_the_codepoint_that_was_chosen() {
     // RFC 9293: MUST-48, SHLD-21, SHLD-22

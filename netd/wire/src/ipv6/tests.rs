@@ -354,7 +354,7 @@ fn parts_that_cannot_be() {
     let bytes = part(at(0x1fff, false), P::UDP, &[0; 8]);
     let refused = told(Drop::Ipv6FragmentOffset, Cause::Field, 42);
     assert_eq!(content(&bytes), refused);
-    // RFC 7112: all headers are in the first part.
+    // RFC 7112 section 5: all headers are in the first part.
     let first = at(0, true);
     let refused = told(Drop::Ipv6FragmentChain, Cause::FirstFragment, 0);
     for (next, payload) in [

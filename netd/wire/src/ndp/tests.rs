@@ -107,7 +107,7 @@ fn golden_router_advertisement() {
     assert!(search.eq(domains));
 }
 
-// RFC 4861: 6.1.1, 6.1.2, 7.1.1, 7.1.2, 8.1
+// RFC 4861: rs-hop-limit, ra-hop-limit, ns-hop-limit, na-hop-limit, redirect-hop-limit
 #[test]
 fn what_every_message_must_be() {
     let redirect = Header::Redirect {
@@ -134,7 +134,7 @@ fn what_every_message_must_be() {
             };
             assert_eq!(parse_in(&packet, &bytes), Err(Drop::NdpHopLimit));
         }
-        // RFC 6980: no fragments.
+        // RFC 6980: no-fragments
         let envelope = Envelope::parse(&bytes, Check::Trusted).expect("sound");
         let fragmented = Message::parse(&envelope, &packet, true);
         assert_eq!(fragmented, Err(Drop::NdpFragment));
@@ -164,7 +164,7 @@ fn what_every_message_must_be() {
     assert_eq!(refused, Err(Drop::Icmp6UnknownType));
 }
 
-// RFC 4861: 6.1.1
+// RFC 4861: rs-nameless
 #[test]
 fn router_solicitations() {
     let named = emit(Header::RouterSolicitation, &[Item::SourceLink(MAC)]);
@@ -175,7 +175,7 @@ fn router_solicitations() {
     assert!(parse_in(&between(ALICE6, ALL_NODES), &named).is_ok());
 }
 
-// RFC 4861: 6.1.2
+// RFC 4861: ra-source, ra-length
 #[test]
 fn router_advertisements() {
     let bytes = emit(Header::RouterAdvertisement(ROUTER), &[]);
@@ -194,7 +194,7 @@ fn router_advertisements() {
     assert!(Preference::Low < Preference::Medium && Preference::Medium < Preference::High);
 }
 
-// RFC 4861: 7.1.1
+// RFC 4861: ns-target, ns-nameless-destination, ns-nameless-link
 #[test]
 fn neighbour_solicitations() {
     let bytes = |target, items: &[Item<'_>]| emit(Header::NeighborSolicitation { target }, items);
@@ -216,7 +216,7 @@ fn neighbour_solicitations() {
     assert_eq!(refused, Err(Drop::NdpSource));
 }
 
-// RFC 4861: 7.1.2
+// RFC 4861: na-target, na-solicited-group
 #[test]
 fn neighbour_advertisements() {
     for target in [ALL_NODES, NOBODY] {
@@ -235,7 +235,7 @@ fn neighbour_advertisements() {
     assert!(parse_in(&between(GLOBAL, ALL_NODES), &unasked).is_ok());
 }
 
-// RFC 4861: 8.1
+// RFC 4861: redirect-source, redirect-target, redirect-destination
 #[test]
 fn redirects() {
     let quote = [0x60; 40];
