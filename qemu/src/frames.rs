@@ -150,6 +150,13 @@ impl Cable {
         Ok(())
     }
 
+    /// The same of what is there at this moment, for who has no time to wait.
+    pub fn discard(&self) -> Result<()> {
+        self.socket.set_nonblocking(true)?;
+        while self.socket.recv(&mut [0; 2_048]).is_ok() {}
+        Ok(self.socket.set_nonblocking(false)?)
+    }
+
     /// If the frame asks for the hardware address of `address`, says that it is `mac`.
     pub fn answer_arp(&self, frame: &[u8], address: Ipv4Addr, mac: Mac) -> Result<bool> {
         let Some(question) = Arp::parse(frame) else {

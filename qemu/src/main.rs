@@ -20,6 +20,7 @@ mod instructions;
 mod machine;
 mod malformed;
 mod monitor;
+mod mutated;
 mod namespace;
 mod paths;
 mod peers;

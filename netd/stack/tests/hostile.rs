@@ -1,11 +1,14 @@
 //! Hostile wires and hostile clients, by the hundred thousand, reproducible by seed.
 
+use crate::world::six::{
+    advertisement, any6, at6, local, own_local, prefix, solicitation, two_hosts,
+};
 use crate::world::{ARENA, Arenas, Host, World, any, at, ip, mac, ping};
 use stack::{
     AddressKind, ClientId, Data, Ending, EventKind, Half, Instant, Kind, Lookup, Ping, Range,
     SocketId, SocketOption, Token,
 };
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 /// A small generator of its own, so that a failure's seed is the whole story.
@@ -24,10 +27,10 @@ impl Dice {
     }
 }
 
-/// A world in which everything goes on at once: a stream each way, datagrams, pings, a name. All
-/// frames of it are the seeds of mutation.
+/// A world in which everything goes on at once, over both families: streams, datagrams, pings that
+/// leave in parts, a name, neighbours and a router. All frames of it are the seeds of mutation.
 fn busy_world() -> (World, Vec<Vec<u8>>) {
-    let mut world = World::new();
+    let mut world = two_hosts();
     let server = world.b.client();
     let listener = world.b.listen(server, 80, 8);
     let room = Some(Range::new(0, 60_000));
@@ -50,9 +53,57 @@ fn busy_world() -> (World, Vec<Vec<u8>>) {
         server: Some(at(2, 53)),
     };
     world.a.resolve(client, lookup, 7, world.now);
+    world.a.ping(
+        client,
+        Ping {
+            size: 4_000,
+            ..ping(2)
+        },
+        8,
+        world.now,
+    );
+    busy_over_six(&mut world);
     world.run(Duration::from_millis(300));
-    let frames = world.log.iter().map(|(_, frame)| frame.clone()).collect();
+    let frames = world.log.iter().map(|(_, frame)| frame.clone());
+    let said = [
+        advertisement(&[prefix(3_600, 1_800)]),
+        solicitation(local(9), own_local(1)),
+    ];
+    let frames = frames.chain(said).collect();
     (world, frames)
+}
+
+/// The same over IPv6.
+fn busy_over_six(world: &mut World) {
+    let server = world.b.client();
+    let listener = world.b.stream(server);
+    world
+        .b
+        .stack
+        .bind(server, listener, any6(80))
+        .expect("bind");
+    world.b.stack.listen(server, listener, 8).expect("listen");
+    let room = Some(Range::new(0, 60_000));
+    world.b.accept(server, listener, room, 1, world.now);
+    let echo = world.b.datagram(server);
+    world.b.stack.bind(server, echo, any6(7)).expect("bind");
+    let room = Range::new(100_000, 60_000);
+    world.b.receive(server, echo, room, 2, world.now);
+    let client = world.a.client();
+    let socket = world.a.stream(client);
+    world.a.connect(client, socket, at6(2, 80), 3, world.now);
+    world.a.send(client, socket, &[7; 20_000], 0, 4, world.now);
+    let datagram = world.a.datagram(client);
+    let to = Some(at6(2, 7));
+    world.a.say(client, datagram, b"datagram", to, 5, world.now);
+    for (size, token) in [(56, 6), (4_000, 7)] {
+        let ping = Ping {
+            address: IpAddr::V6(own_local(2)),
+            size,
+            ..ping(2)
+        };
+        world.a.ping(client, ping, token, world.now);
+    }
 }
 
 /// Changes a frame: bits, bytes, lengths, addresses; mends the checksums half of the time, so that
@@ -103,8 +154,31 @@ fn checksum(bytes: &[u8], start: u32) -> u16 {
     !(sum as u16)
 }
 
-/// Makes the checksums of an IPv4 frame right again.
+/// Makes the checksum of a packet of IPv6 right again, if no header stands before what it carries.
+fn mend6(frame: &mut [u8]) {
+    let Some(protocol @ (6 | 17 | 58)) = frame.get(20).copied() else {
+        return;
+    };
+    let field = 54 + [6, 16, 2][usize::from(protocol == 6) + usize::from(protocol == 58) * 2];
+    let total = 54 + usize::from(u16::from_be_bytes([frame[18], frame[19]]));
+    if total > frame.len() || field + 2 > total {
+        return;
+    }
+    let words = frame[22..54].chunks(2);
+    let addresses: u32 = words
+        .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+        .sum();
+    frame[field..field + 2].fill(0);
+    let pseudo = addresses + u32::from(protocol) + (total - 54) as u32;
+    let sum = checksum(&frame[54..total], pseudo);
+    frame[field..field + 2].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// Makes the checksums of a frame right again.
 fn mend(frame: &mut [u8]) {
+    if frame.len() > 54 && frame[12..14] == [0x86, 0xdd] {
+        return mend6(frame);
+    }
     if frame.len() < 34 || frame[12..14] != [8, 0] {
         return;
     }
@@ -169,7 +243,7 @@ fn two_hundred_thousand_malformed_frames() {
     }
     world.a.assert_balance();
     world.b.assert_balance();
-    alive(&mut world);
+    alive_over_both(&mut world);
 }
 
 /// After all that, a new client is served like the first.
@@ -194,6 +268,22 @@ fn alive(world: &mut World) {
     assert_eq!(world.a.take(903), [EventKind::Sent { bytes: 5 }]);
 }
 
+/// Nobody has talked it out of its addresses and neighbours.
+fn alive_over_both(world: &mut World) {
+    alive(world);
+    let client = world.a.client();
+    for (address, token) in [(IpAddr::V6(own_local(2)), 904), (IpAddr::V4(ip(2)), 905)] {
+        let ping = Ping { address, ..ping(2) };
+        world.a.ping(client, ping, token, world.now);
+        world.run(Duration::from_secs(5));
+        let told = world.a.take(token);
+        assert!(
+            matches!(told[..], [EventKind::PingReply { .. }]),
+            "{told:?}"
+        );
+    }
+}
+
 #[test]
 fn noise_of_all_lengths() {
     let (mut world, _) = busy_world();
@@ -203,8 +293,9 @@ fn noise_of_all_lengths() {
         // Mostly for us, and mostly of a protocol that we speak.
         if frame.len() > 40 && dice.below(8) > 0 {
             frame[..6].copy_from_slice(&mac(1).0);
-            frame[12..14].copy_from_slice(&[[8, 0], [8, 6]][dice.below(2) as usize]);
-            frame[14] = 0x45;
+            let kind = [[8, 0], [8, 6], [0x86, 0xdd]][dice.below(3) as usize];
+            frame[12..14].copy_from_slice(&kind);
+            frame[14] = if kind[0] == 8 { 0x45 } else { 0x60 };
             frame[30..34].copy_from_slice(&ip(1).octets());
             mend(&mut frame);
         }
@@ -212,7 +303,7 @@ fn noise_of_all_lengths() {
     }
     world.a.frames(world.now);
     world.a.assert_balance();
-    alive(&mut world);
+    alive_over_both(&mut world);
 }
 
 #[test]

@@ -138,7 +138,7 @@ fn it_is_started_anew(stage: &mut Stage) -> Result<()> {
 }
 
 /// Asks for a page over the cable.
-fn is_serving(cable: &Cable, port: u16) -> Result<()> {
+pub(super) fn is_serving(cable: &Cable, port: u16) -> Result<()> {
     let mut connection = Connection::open(cable, port, 80)?;
     cable.send(&connection.say(b"GET /hello.html HTTP/1.1\r\nHost: x\r\n\r\n")?)?;
     let mut answer = Vec::new();

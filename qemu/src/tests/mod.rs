@@ -29,6 +29,7 @@ mod isolation;
 mod kernel;
 mod linked;
 mod multicast;
+mod mutated;
 mod names;
 pub mod offload;
 mod packets;
@@ -137,6 +138,7 @@ pub fn groups() -> Vec<Group> {
     let mut groups = vec![
         dhcp::group(),
         packets::group(),
+        mutated::group(),
         pages::group(),
         bulk::group(),
         boot::group(),

@@ -169,6 +169,15 @@ fn ask(guest: &mut Guest, cable: &Cable, name: &str) -> Result<Question> {
     cable.expect("question", ANSWER, as_question)
 }
 
+/// The guest asks for a name over the cable, and believes our answer.
+pub(super) fn answers_a_name(guest: &mut Guest, cable: &Cable, name: &str) -> Result<()> {
+    let question = ask(guest, cable, name)?;
+    question.send(cable, 53, &question.answer(question.id, [203, 0, 113, 1]))?;
+    let text = guest.answer("dns", ANSWER)?.success()?;
+    ensure!(text.contains("203.0.113.1"), "{text}");
+    Ok(())
+}
+
 fn identifiers_and_ports_are_random(stage: &mut Stage) -> Result<()> {
     let (guest, cable) = stage.both()?;
     let (mut ids, mut ports) = (Vec::new(), Vec::new());

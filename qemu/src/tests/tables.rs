@@ -60,7 +60,7 @@ fn the_configuration_is_shown(stage: &mut Stage) -> Result<()> {
 }
 
 /// A figure of `net stats`.
-fn figure(guest: &mut Guest, name: &str) -> Result<u64> {
+pub(super) fn figure(guest: &mut Guest, name: &str) -> Result<u64> {
     let text = guest.must("net stats")?;
     let line = text
         .lines()

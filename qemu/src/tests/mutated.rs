@@ -1,0 +1,101 @@
+//! A hundred thousand frames that were right once, of both families: afterwards everything answers as
+//! before, and every frame is accounted for.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::ethernet::is_alive;
+use super::linked::is_serving;
+use super::names::answers_a_name;
+use super::tables::figure;
+use super::{Group, Stage, tests};
+use crate::frames::{ADDRESS, Cable};
+use crate::guest::Guest;
+use crate::machine::{Card, Machine};
+use crate::mutated::{Dice, answer6, as_echo_reply6, echo_request6};
+
+/// How many frames are sent.
+const FRAMES: usize = 100_000;
+/// Until the guest's address is proven, and until services are there.
+const SOON: Duration = Duration::from_secs(15);
+
+pub fn group() -> Group {
+    Group {
+        name: "mutated",
+        stage,
+        tests: tests![Shared: everything_answers_after_a_hundred_thousand],
+    }
+}
+
+/// A guest with addresses of both families, on a cable whose other end is ours.
+fn stage() -> Result<Stage> {
+    let cable = Cable::new("mutated")?;
+    let guest = Guest::boot(Machine {
+        cards: vec![Card::new(cable.link())],
+        append: ADDRESS.replace("ipv6=none", "ipv6=hardware"),
+        ..Machine::default()
+    })?;
+    cable.introduce()?;
+    Ok(Stage::with_cable(guest, cable))
+}
+
+/// The guest answers an echo request over IPv6, perhaps after it has asked who we are.
+fn is_alive6(cable: &Cable, limit: Duration) -> Result<()> {
+    let deadline = Instant::now() + limit;
+    loop {
+        cable.drain()?;
+        cable.send(&echo_request6(0xa11f))?;
+        let answered = cable.expect("echo reply over IPv6", Duration::from_secs(1), |frame| {
+            if let Some(answer) = answer6(frame) {
+                cable.send(&answer).ok();
+            }
+            as_echo_reply6(frame).filter(|id| *id == 0xa11f)
+        });
+        match answered {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Ping, names and pages, over both families.
+fn everything_answers(guest: &mut Guest, cable: &Cable, round: u16) -> Result<()> {
+    cable.introduce()?;
+    is_alive(cable)?;
+    is_alive6(cable, SOON)?;
+    is_serving(cable, 40_000 + round * 1_000)?;
+    for address in ["127.0.0.1", "[::1]"] {
+        let page = guest.must(&format!("http http://{address}/hello.html"))?;
+        ensure!(page.contains("200 OK"), "{address}: {page}");
+    }
+    guest.must("ping -c 1 ::1")?;
+    answers_a_name(guest, cable, &format!("round-{round}.test"))
+}
+
+fn everything_answers_after_a_hundred_thousand(stage: &mut Stage) -> Result<()> {
+    let (guest, cable) = stage.both()?;
+    everything_answers(guest, cable, 1)?;
+    let mut dice = Dice(0x5eed_0006);
+    for number in 1..=FRAMES {
+        cable.send(&dice.frame())?;
+        if number.is_multiple_of(32) {
+            cable.discard()?;
+        }
+        if number.is_multiple_of(10_000) {
+            is_alive(cable).or_else(|_| cable.introduce().and_then(|()| is_alive(cable)))?;
+        }
+    }
+    everything_answers(guest, cable, 2).context("after that")?;
+    // What has come was for somebody or was dropped for a reason. While that is asked for more may come.
+    let stats = ["frames received", "frames delivered", "frames dropped"];
+    let [received, delivered, dropped] = stats.map(|name| figure(guest, name));
+    let (received, delivered, dropped) = (received?, delivered?, dropped?);
+    ensure!(
+        received == delivered + dropped,
+        "{received} received, {delivered} delivered and {dropped} dropped"
+    );
+    ensure!(dropped > FRAMES as u64 / 4, "only {dropped} were dropped");
+    Ok(())
+}
