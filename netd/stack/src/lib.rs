@@ -78,6 +78,7 @@ mod records;
 mod report;
 mod request;
 mod requests;
+mod responder;
 mod rng;
 mod route;
 mod scattered;
@@ -100,8 +101,8 @@ pub use config::{
 };
 pub use error::{
     AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
-    ConnectError, CreateError, GroupError, InterfaceError, ListenError, OptionError, PingError,
-    ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
+    ConnectError, CreateError, GroupError, InterfaceError, ListenError, OfferError, OptionError,
+    PingError, ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
 };
 pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
@@ -117,7 +118,7 @@ pub use options::{SocketOption, SocketOptions};
 pub use pieces::{Gathered, PIECES, Pieces};
 pub use record::{Owner, Record};
 pub use records::Records;
-pub use request::{AddressKind, Lookup, Ping};
+pub use request::{AddressKind, Lookup, Offered, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};
 pub use wire::{Drop, MacAddress, Sum};

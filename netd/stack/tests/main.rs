@@ -8,6 +8,7 @@
 mod world;
 
 mod adopt;
+mod answering;
 mod arp;
 mod both_families;
 mod bursts;
@@ -36,6 +37,7 @@ mod mld;
 mod multicast;
 mod ndp;
 mod no_alloc;
+mod offering;
 mod offload;
 mod options;
 mod overtaken;
