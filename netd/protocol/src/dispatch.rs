@@ -139,6 +139,8 @@ server! {
         option_get: socket::OptionGet;
         names: socket::SocketNames;
         group: group::Group;
+        offer: names::Offer;
+        withdraw: names::Withdraw;
         attach_arena: data::AttachArena;
         core: data::Core;
         cancel: data::Cancel;

@@ -225,6 +225,8 @@ operation_errors! {
         BadAddress, BadRange, BadArena, NoSuchName, NoSuchRecord, NameServerFailed, NoNameServer,
         TimedOut, Limit, Cancelled, NotSupported
     }
+    /// Why a service was not offered or withdrawn.
+    OfferError { BadAddress, Exists, NotFound, Limit }
     /// Why no ping was sent or answered.
     PingError {
         BadAddress, TooBig, Limit, NotSupported, Cancelled, TimedOut, Unreachable, NoRoute,
@@ -281,6 +283,7 @@ mod tests {
         check(CoreError::Unknown);
         check(CancelError::Unknown);
         check(ResolveError::Unknown);
+        check(OfferError::Unknown);
         check(PingError::Unknown);
         check(SubscribeError::Unknown);
         check(ObserveError::Unknown);

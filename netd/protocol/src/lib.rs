@@ -51,8 +51,8 @@ pub use dispatch::{
 };
 pub use error::{
     AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CoreError,
-    CreateError, GroupError, ListenError, Malformed, ObserveError, OperationError, PingError,
-    ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
+    CreateError, GroupError, ListenError, Malformed, ObserveError, OfferError, OperationError,
+    PingError, ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
 };
 pub use field::{
     Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,
@@ -62,7 +62,10 @@ pub use group::{Group, GroupBody, GroupRow, GroupWish};
 pub use message::{
     Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
 };
-pub use names::{ANSWER_ADDRESSES, AnswerBody, NAME_BYTES, RecordKind, Resolve, Resolved};
+pub use names::{
+    ANSWER_ADDRESSES, AnswerBody, NAME_BYTES, Offer, RecordKind, Resolve, Resolved, ServiceBody,
+    ServiceName, Withdraw,
+};
 pub use observe::{
     Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, OFFLOADS,
     Ping, PingBody, PingOutcome, Pong, PongBody, Source, Stats, StatsBody, StatsReply, Subscribe,

@@ -2,10 +2,11 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U16, U32};
 
 use crate::field::{Payload, at, fixed, layout, word_enum};
 use crate::operation::operations;
+use crate::socket::Done;
 
 word_enum! {
     /// Kind of record, with the numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
@@ -37,6 +38,34 @@ fixed! {
         pub reserved: [u8; 2],
         /// The addresses; IPv4 in the first four bytes.
         pub addresses: [[u8; 16]; ANSWER_ADDRESSES],
+    }
+}
+
+fixed! {
+    /// Which service of the link is meant.
+    pub struct ServiceName: 88 {
+        /// What people see, padded with zeros; empty: as the host is called.
+        pub name: [u8; 64],
+        /// `_http._tcp`, padded with zeros.
+        pub kind: [u8; 24],
+    }
+}
+
+fixed! {
+    /// A service that a program offers on the link.
+    pub struct ServiceBody: 192 {
+        /// What people see, padded with zeros; empty: as the host is called.
+        pub name: [u8; 64],
+        /// `_http._tcp`, padded with zeros.
+        pub kind: [u8; 24],
+        /// Where it is.
+        pub port: U16,
+        /// How many bytes of `text` count.
+        pub length: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// What else is to be known of it: strings, each behind its length (RFC 6763 section 6).
+        pub text: [u8; 100],
     }
 }
 
@@ -99,10 +128,31 @@ layout! {
     }
 }
 
+layout! {
+    /// Offers a service on the link, under the host's name in `local`.
+    pub struct Offer {
+        /// Which.
+        service: ServiceBody => at::Body,
+    }
+
+    /// Offers it no longer.
+    pub struct Withdraw {
+        /// Which.
+        service: ServiceName => at::Body,
+    }
+}
+
 operations! {
     20 "NET_DNS_RESOLVE" Resolve -> Resolved, ResolveError,
         Anyone, Later, idempotent: true,
         "Asks for a name's addresses.", restart: "Ask again.";
+    21 "NET_SERVICE_OFFER" Offer -> Done, OfferError,
+        Anyone, Promptly, idempotent: false,
+        "Offers a service on the link, until it is withdrawn or the session ends.",
+        restart: "It is offered no longer; offer it again.";
+    22 "NET_SERVICE_WITHDRAW" Withdraw -> Done, OfferError,
+        Anyone, Promptly, idempotent: false,
+        "Offers a service no longer.", restart: "It is offered no longer.";
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ fn numbers_are_stable() {
             (17, "NET_SOCKET_GROUP"),
             (19, "NET_SOCKET_FLUSH"),
             (20, "NET_DNS_RESOLVE"),
+            (21, "NET_SERVICE_OFFER"),
+            (22, "NET_SERVICE_WITHDRAW"),
             (40, "NET_PING"),
             (41, "NET_STATS"),
             (42, "NET_INFO"),

@@ -8,6 +8,7 @@ mod errors;
 mod groups;
 mod options;
 mod report;
+mod services;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -18,11 +19,11 @@ use protocol::{
     ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
     Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces, InterfacesReply,
     Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours,
-    NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet, OptionValue,
-    Payload, Ping, Progress, Prompt, Range, Receive, Resolve, RouteAdd, RouteBody, RouteDelete,
-    Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId,
-    SocketKind, SocketNames, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply,
-    StatusBody, StatusReply, Subscribe, SubscribeError, ready,
+    NeighboursReply, Offer, OfferError, Operation, OperationError, OptionGet, OptionReply,
+    OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range, Receive, Resolve, RouteAdd,
+    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
+    SocketError, SocketId, SocketKind, SocketNames, SocketStatus, Sockets, SocketsReply, State,
+    Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, Withdraw, ready,
 };
 use rt::handle::Channel;
 use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
@@ -321,6 +322,18 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         let outcome = self
             .stack
             .membership(who, (group, interface), membership, self.now);
+        outcome.map(|()| Done {}).map_err(Told::told)
+    }
+
+    fn offer(&mut self, request: Offer) -> Prompt<Offer> {
+        let offered = services::offered(&request.service).ok_or(OfferError::BadAddress)?;
+        let outcome = self.stack.offer_service(self.client, offered, self.now);
+        outcome.map(|()| Done {}).map_err(Told::told)
+    }
+
+    fn withdraw(&mut self, request: Withdraw) -> Prompt<Withdraw> {
+        let (name, kind) = services::named(&request.service).ok_or(OfferError::BadAddress)?;
+        let outcome = self.stack.withdraw_service(self.client, name, kind);
         outcome.map(|()| Done {}).map_err(Told::told)
     }
 
