@@ -171,6 +171,7 @@ server! {
         flush: data::Flush;
         receive: data::Receive;
         resolve: names::Resolve;
+        browse: names::Browse;
         ping: observe::Ping;
         subscribe: observe::Subscribe;
     }

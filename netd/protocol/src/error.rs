@@ -227,6 +227,8 @@ operation_errors! {
     }
     /// Why a service was not offered or withdrawn.
     OfferError { BadAddress, Exists, NotFound, Limit }
+    /// Why services are not looked for, or no longer.
+    BrowseError { BadAddress, NotSupported, Limit, Cancelled }
     /// Why no ping was sent or answered.
     PingError {
         BadAddress, TooBig, Limit, NotSupported, Cancelled, TimedOut, Unreachable, NoRoute,
@@ -284,6 +286,7 @@ mod tests {
         check(CancelError::Unknown);
         check(ResolveError::Unknown);
         check(OfferError::Unknown);
+        check(BrowseError::Unknown);
         check(PingError::Unknown);
         check(SubscribeError::Unknown);
         check(ObserveError::Unknown);

@@ -41,6 +41,7 @@ fn numbers_are_stable() {
             (20, "NET_DNS_RESOLVE"),
             (21, "NET_SERVICE_OFFER"),
             (22, "NET_SERVICE_WITHDRAW"),
+            (23, "NET_SERVICE_BROWSE"),
             (40, "NET_PING"),
             (41, "NET_STATS"),
             (42, "NET_INFO"),

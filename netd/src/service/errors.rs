@@ -65,6 +65,7 @@ told! {
         BadClient => Denied, BadName => BadAddress, BadKind => BadAddress, BadText => BadAddress,
         Exists => Exists, NotFound => NotFound, TooMany => Limit,
     }
+    BrowseError { BadClient => Denied, BadKind => BadAddress, NoLink => NotSupported, TooMany => Limit }
     PingError {
         BadClient => Denied, BadAddress => BadAddress, NoRoute => NoRoute, TooBig => TooBig,
         TooMany => Limit, AddressFamily => NotSupported,

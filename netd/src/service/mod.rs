@@ -6,6 +6,7 @@
 mod completion;
 mod errors;
 mod groups;
+mod names;
 mod options;
 mod report;
 mod services;
@@ -15,18 +16,19 @@ use core::time::Duration;
 
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
-    Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
-    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops, DropsReply,
-    Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces, InterfacesReply,
-    Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete, Neighbours,
-    NeighboursReply, Offer, OfferError, Operation, OperationError, OptionGet, OptionReply,
-    OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range, Receive, Resolve, RouteAdd,
-    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
-    SocketError, SocketId, SocketKind, SocketNames, SocketStatus, Sockets, SocketsReply, State,
-    Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, Withdraw, ready,
+    Browse, BrowseError, Cancel, CancelError, ChangeError, Close, Code, Connect, Connected,
+    Connections, ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, Done, Drops,
+    DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces,
+    InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete,
+    Neighbours, NeighboursReply, Offer, OfferError, Operation, OperationError, OptionGet,
+    OptionReply, OptionSet, OptionValue, Payload, Ping, Progress, Prompt, Range, Receive, Resolve,
+    RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate,
+    SocketCreated, SocketError, SocketId, SocketKind, SocketNames, SocketStatus, Sockets,
+    SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError,
+    Withdraw, ready,
 };
 use rt::handle::Channel;
-use stack::{AddressKind, ClientId, Instant, InterfaceId, Lookup, Stack};
+use stack::{ClientId, Instant, InterfaceId, Stack};
 
 pub use self::completion::{Ticket, completion_of, is_awaited, is_quiet};
 use self::errors::Told;
@@ -398,33 +400,19 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     }
 
     fn resolve(&mut self, id: u32, request: Resolve) -> Answer<Resolve> {
-        use protocol::{RecordKind, ResolveError};
         let mut bytes = [0; protocol::NAME_BYTES];
-        let name = match &request.name {
-            Payload::Inline(inline) => inline.as_slice(),
-            Payload::Arena(range) => {
-                self.range::<ResolveError>(*range)?;
-                let length = usize::try_from(range.length).unwrap_or(usize::MAX);
-                let into = bytes.get_mut(..length).ok_or(ResolveError::BadAddress)?;
-                let arena = self.arenas.get(self.client).ok_or(ResolveError::BadArena)?;
-                arena
-                    .read(range.offset, into)
-                    .map_err(|_| ResolveError::BadRange)?;
-                into
-            }
-        };
-        let name = core::str::from_utf8(name).map_err(|_| ResolveError::BadAddress)?;
-        let kind = match request.kind {
-            RecordKind::A => AddressKind::V4,
-            RecordKind::Aaaa => AddressKind::V6,
-        };
-        let lookup = Lookup {
-            name,
-            kind,
-            server: request.server.map(with_dns_port),
-        };
+        let name = self.name(&request.name, &mut bytes)?;
+        let lookup = names::lookup(name, &request);
         let token = Ticket::new::<Resolve>(id).token();
         let outcome = self.stack.resolve(self.client, lookup, token, self.now);
+        outcome.map_err(Told::told)?;
+        Ok(Progress::Pending)
+    }
+
+    fn browse(&mut self, id: u32, request: Browse) -> Answer<Browse> {
+        let kind = services::text(&request.kind.kind).ok_or(BrowseError::BadAddress)?;
+        let token = Ticket::new::<Browse>(id).token();
+        let outcome = self.stack.browse(self.client, kind, token, self.now);
         outcome.map_err(Told::told)?;
         Ok(Progress::Pending)
     }
@@ -589,12 +577,4 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
                 .remove_neighbour(interface, request.neighbour, self.now),
         )
     }
-}
-
-/// A server without a port is asked at the usual one (RFC 1035 4.2).
-fn with_dns_port(mut server: core::net::SocketAddr) -> core::net::SocketAddr {
-    if server.port() == 0 {
-        server.set_port(53);
-    }
-    server
 }

@@ -1,10 +1,12 @@
 //! Services as the protocol lays them out.
 
-use protocol::{ServiceBody, ServiceName};
-use stack::Offered;
+use core::net::IpAddr;
+
+use protocol::{Browsed, SERVICE_ADDRESSES, ServiceBody, ServiceFound, ServiceName};
+use stack::{Instance, Offered};
 
 /// The text in front of the first zero; `None` if it is none, or never ends.
-fn text(padded: &[u8]) -> Option<&str> {
+pub fn text(padded: &[u8]) -> Option<&str> {
     let end = padded.iter().position(|byte| *byte == 0)?;
     core::str::from_utf8(padded.get(..end)?).ok()
 }
@@ -22,6 +24,33 @@ pub fn offered(body: &ServiceBody) -> Option<Offered<'_>> {
 /// Name and kind.
 pub fn named(body: &ServiceName) -> Option<(&str, &str)> {
     Some((text(&body.name)?, text(&body.kind)?))
+}
+
+/// A service that was found; none when that was all.
+pub fn found(instance: Option<&Instance>) -> Browsed {
+    let Some(instance) = instance else {
+        return Browsed {
+            service: ServiceFound::END,
+            more: false,
+        };
+    };
+    let mut addresses = [IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED); SERVICE_ADDRESSES];
+    let known = instance.addresses.iter().flatten();
+    let count = addresses
+        .iter_mut()
+        .zip(known)
+        .map(|(slot, it)| *slot = *it);
+    let count = count.count();
+    let service = ServiceFound {
+        name: instance.name,
+        host: instance.host,
+        port: instance.port.into(),
+        ..ServiceFound::END
+    };
+    Browsed {
+        service: service.with_addresses(addresses.get(..count).unwrap_or_default()),
+        more: true,
+    }
 }
 
 #[cfg(test)]

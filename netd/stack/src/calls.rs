@@ -76,6 +76,7 @@ impl Stack {
         self.pings_forget(client);
         self.lookups_forget(client, now);
         self.services_forget(client);
+        self.browses_forget(client);
         let index = self.clients.index(client);
         if let Some(mut notices) = self.clients.take_notices(client) {
             self.forget_requests(&mut notices);

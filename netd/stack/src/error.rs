@@ -289,6 +289,19 @@ pub enum OfferError {
     TooMany,
 }
 
+/// Why services cannot be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowseError {
+    /// The client is not known.
+    BadClient,
+    /// Not the form of a kind: `_http._tcp` is one.
+    BadKind,
+    /// There is no link where names are answered for.
+    NoLink,
+    /// As many are looked for as may be.
+    TooMany,
+}
+
 /// Why a ping cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PingError {

@@ -100,11 +100,15 @@ pub use config::{
     LinkFacts, NAME_SERVERS, ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{
-    AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
-    ConnectError, CreateError, GroupError, InterfaceError, ListenError, OfferError, OptionError,
-    PingError, ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
+    AcceptError, AdminError, AdoptError, BadSocket, BindError, BrowseError, CancelError,
+    ClientError, ConnectError, CreateError, GroupError, InterfaceError, ListenError, OfferError,
+    OptionError, PingError, ReceiveError, ResolveError, ResumeError, SendError, ShutdownError,
+    SocketError,
 };
-pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
+pub use event::{
+    Event, EventKind, Instance, LABEL_BYTES, Offer, RESOLUTION_ADDRESSES, Resolution,
+    ResolutionOutcome,
+};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
 pub use info::{
     AddressInfo, AddressState, GroupInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo,

@@ -29,9 +29,10 @@ use crate::packets::Owner;
 use crate::pieces::{Draft, Extent, Gathered, Pieces};
 use crate::queues::Queues;
 use crate::records::Records;
-use crate::responder::{Responder, Services};
+use crate::responder::{BROWSES, Browse, Responder, Services};
 use crate::rng::Rng;
 use crate::scattered::LINK_BYTES;
+use crate::slab::Table;
 use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
@@ -81,6 +82,7 @@ pub struct Stack {
     /// Who answers for our names, by interface.
     pub(crate) responders: Vec<Option<Box<Responder>>>,
     pub(crate) services: Services,
+    pub(crate) browses: Table<Browse>,
     /// For one report about groups.
     pub(crate) group_report: Vec<u8>,
     /// For one frame: of loopback, or that came in several slices.
@@ -153,6 +155,7 @@ impl Stack {
             names: Names::new(&config, &mut rng),
             responders,
             services: Services::new(),
+            browses: Table::new(BROWSES as usize),
             group_report: vec![0; config.largest_mtu.into()],
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
@@ -391,6 +394,7 @@ impl Stack {
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
                 Timer::Responder(index) => self.fire_responder(index, now),
+                Timer::Browses => self.fire_browses(now),
                 Timer::Groups(number) => self.fire_groups_timer(number, now),
                 Timer::Reassembly(0) => self.fire_reassembly::<Ipv4Addr>(now),
                 Timer::Reassembly(_) => self.fire_reassembly::<Ipv6Addr>(now),

@@ -37,6 +37,8 @@ pub(crate) enum Timer {
     Groups(u32),
     /// What is to be said of the host's names on an interface.
     Responder(u32),
+    /// Look-outs for services, all together.
+    Browses,
     /// Parts of packets of one of two families, all together.
     Reassembly(u32),
     /// A TCP connection.
@@ -50,7 +52,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 14],
+    ends: [u32; 15],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -70,6 +72,7 @@ impl Timers {
             1,
             u32::from(config.interfaces) * 2,
             config.interfaces.into(),
+            1,
             2,
             config.connections,
         ];
@@ -100,6 +103,7 @@ impl Timers {
             resolver,
             groups,
             responders,
+            browses,
             reassembly,
             connections,
         ] = self.ends;
@@ -116,7 +120,8 @@ impl Timers {
             Timer::Resolver => (time_wait6, 0),
             Timer::Groups(number) => (resolver, number),
             Timer::Responder(index) => (groups, index),
-            Timer::Reassembly(family) => (responders, family),
+            Timer::Browses => (responders, 0),
+            Timer::Reassembly(family) => (browses, family),
             Timer::Connection(index) => (reassembly, index),
             Timer::Connection6(index) => (connections, index),
         };
@@ -137,6 +142,7 @@ impl Timers {
             resolver,
             groups,
             responders,
+            browses,
             reassembly,
             connections,
         ] = self.ends;
@@ -153,7 +159,8 @@ impl Timers {
             _ if index < resolver => Timer::Resolver,
             _ if index < groups => Timer::Groups(index - resolver),
             _ if index < responders => Timer::Responder(index - groups),
-            _ if index < reassembly => Timer::Reassembly(index - responders),
+            _ if index < browses => Timer::Browses,
+            _ if index < reassembly => Timer::Reassembly(index - browses),
             _ if index < connections => Timer::Connection(index - reassembly),
             _ => Timer::Connection6(index - connections),
         }
@@ -241,6 +248,7 @@ mod tests {
             .chain([Timer::TimeWait, Timer::TimeWait6, Timer::Resolver])
             .chain((0..4).map(Timer::Groups))
             .chain((0..2).map(Timer::Responder))
+            .chain([Timer::Browses])
             .chain((0..2).map(Timer::Reassembly))
             .chain((0..4).map(Timer::Connection))
             .chain((0..6).map(Timer::Connection6));

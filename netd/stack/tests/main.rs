@@ -11,6 +11,7 @@ mod adopt;
 mod answering;
 mod arp;
 mod both_families;
+mod browsing;
 mod bursts;
 mod calls;
 mod config;

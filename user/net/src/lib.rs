@@ -55,5 +55,5 @@ pub use net::{ARENA_BYTES, Net, SERVICE, within};
 pub use poller::{Key, Pollable, Poller, Ready, Registration};
 pub use protocol::{self, Code, GroupWish, PingOutcome, RecordKind, Side, SocketOption};
 pub use query::{Answer, Events, PingOptions, PingReply};
-pub use services::Service;
+pub use services::{Instance, Instances, Service};
 pub use stream::{ReadHalf, TcpStream, WriteHalf};

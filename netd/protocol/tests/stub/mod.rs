@@ -31,7 +31,7 @@ macro_rules! refuse_most {
             neighbour_add NeighbourAdd neighbour_delete NeighbourDelete
         }
         crate::stub::refuse! { later
-            accept Accept close Close send Send flush Flush receive Receive resolve Resolve ping Ping subscribe Subscribe
+            accept Accept close Close send Send flush Flush receive Receive resolve Resolve browse Browse ping Ping subscribe Subscribe
         }
     };
 }

@@ -45,14 +45,14 @@ struct Wanted {
 }
 
 impl Responder {
-    /// Takes in a message.
-    pub(crate) fn input(
+    /// Takes in a message, and gives it back as it was read.
+    pub(crate) fn input<'a>(
         &mut self,
-        bytes: &[u8],
+        bytes: &'a [u8],
         heard: Heard,
         rng: &mut Rng,
         now: Instant,
-    ) -> Result<(), Drop> {
+    ) -> Result<Message<'a>, Drop> {
         // Section 11: what is for all cannot come from beyond the link.
         if !heard.is_beside && !heard.is_for_all {
             return Err(Drop::MdnsStranger);
@@ -71,9 +71,10 @@ impl Responder {
                 return Err(Drop::MdnsStranger);
             }
             self.others_say(&message, rng, now);
-            return Ok(());
+        } else {
+            self.asked(&message, heard, rng, now)?;
         }
-        self.asked(&message, heard, rng, now)
+        Ok(message)
     }
 
     fn asked(

@@ -26,7 +26,9 @@ use wire::dns::Name;
 use wire::udp::{self, Datagram};
 
 /// The longest message that is sent, where the link allows: it fits into a frame over both families.
-const LONGEST: usize = 1_500 - HEADERS;
+pub(super) const LONGEST: usize = 1_500 - HEADERS;
+/// What names of the link end with.
+const LOCAL: &str = ".local";
 const HEADERS: usize = wire::ipv6::HEADER_LEN + udp::HEADER_LEN;
 
 /// The addresses of a link that others are told: not those that change every day, nor those that may
@@ -129,6 +131,13 @@ impl Stack {
         }
     }
 
+    /// Sends a message to all, over both families.
+    pub(super) fn say_to_all(&mut self, id: InterfaceId, bytes: &[u8]) {
+        for all in multicast::ALL {
+            self.say(id, all, bytes);
+        }
+    }
+
     fn say(&mut self, id: InterfaceId, to: SocketAddr, bytes: &[u8]) {
         match to.ip() {
             IpAddr::V4(ip) => self.say_over::<Ipv4Addr>(id, (ip, to.port()), bytes),
@@ -188,14 +197,23 @@ impl Stack {
         let Some(responder) = responder else {
             return Err(Drop::UdpNoSocket);
         };
-        responder.input(datagram.payload, heard, &mut self.rng, now)?;
+        let message = responder.input(datagram.payload, heard, &mut self.rng, now)?;
+        if message.header.is_response {
+            self.browses_hear(&message);
+        }
         self.run_responder(id, now);
         Ok(())
     }
 
     /// What the host itself is asked about its own name.
     pub(crate) fn own_name(&self, name: &str, kind: Kind) -> Option<Answer> {
-        let name: Name = name.parse().ok()?;
+        // Most names are not of the link.
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        let end = bare.get(bare.len().checked_sub(LOCAL.len())?..)?;
+        let name: Name = Some(name)
+            .filter(|_| end.eq_ignore_ascii_case(LOCAL))?
+            .parse()
+            .ok()?;
         let is_it = |(index, _): &(usize, _)| {
             let responder = self.responders.get(*index).and_then(Option::as_ref);
             responder.and_then(|it| it.host()) == Some(&name)

@@ -2,14 +2,16 @@
 //!
 //! *Owns* a link's [`Responder`]: [`claim`] how a name becomes ours alone, [`zone`] the records there
 //! are, [`schedule`] when each is said to all, [`input`] what others ask and say, [`duel`] who gets a
-//! name that two want at once, [`output`] what leaves; [`services`] whose the services are. [`link`] joins it to the stack. *Never* asks for others'
-//! names: that is `dns`'s. Sans-IO; nothing is allocated after construction.
+//! name that two want at once, [`output`] what leaves; [`services`] whose the services are. [`link`] joins it to the stack. [`browse`] finds others' services, for the
+//! clients of [`browses`]. *Never* asks for others' names: that is `dns`'s. Sans-IO; nothing is allocated after construction.
 //!
 //! Spec: RFC 6762; RFC 6763 for services.
 //!
 //! *Invariants*: no record is said to all twice in a second; nothing is said of a name before the link
 //! was asked for it; whatever a stranger sends, what is kept is bounded.
 
+mod browse;
+mod browses;
 mod claim;
 mod duel;
 mod input;
@@ -19,6 +21,7 @@ mod schedule;
 mod services;
 mod zone;
 
+pub(crate) use browse::{BROWSES, Browse};
 pub(crate) use services::Services;
 use zone::{SERVICES, Service};
 

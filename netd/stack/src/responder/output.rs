@@ -6,11 +6,11 @@
 
 use super::claim::Step;
 use super::zone::{CLAIMS, Form, Items, Part, address_record, put, service_record};
-use super::{Direct, Farewell, Responder};
-use core::net::SocketAddr;
+use super::{Direct, Farewell, PORT, Responder};
+use core::net::{Ipv4Addr, SocketAddr};
 use tcp::Instant;
 use wire::NoRoom;
-use wire::dns::{Builder, Class, Header, Question, Section, Type};
+use wire::dns::{Builder, Class, Header, Name, Question, Section, Type};
 
 /// For whom a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,23 @@ impl Responder {
             )?;
         }
         Ok(builder.finish())
+    }
+
+    /// What it would tell all who ask for a kind of service; `None` if that is nothing.
+    pub(super) fn answer_for(&self, kind: &Name, into: &mut [u8]) -> Option<usize> {
+        let items = self.zone.find(kind, Type::PTR);
+        if items.is_empty() {
+            return None;
+        }
+        let now = Instant::ZERO;
+        let (to, legacy) = (SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), PORT), None);
+        let direct = Direct {
+            to,
+            due: now,
+            items,
+            legacy,
+        };
+        self.answer_one(&direct, into).ok()
     }
 
     fn next_direct(&mut self, now: Instant) -> Option<Direct> {
