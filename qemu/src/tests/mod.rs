@@ -30,6 +30,7 @@ mod kernel;
 mod linked;
 mod multicast;
 mod names;
+mod neighbours;
 pub mod offload;
 mod packets;
 mod pages;
@@ -143,6 +144,7 @@ pub fn groups() -> Vec<Group> {
         ethernet::group(),
         offload::group(),
         multicast::group(),
+        neighbours::group(),
         fragments::group(),
         routers::group(),
         cores::group(),
