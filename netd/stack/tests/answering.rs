@@ -456,6 +456,86 @@ fn a_liar_who_has_every_name_makes_the_host_slow() {
     assert!((15..=28).contains(&probes), "{probes}");
 }
 
+/// A small generator of its own: each run is the same.
+fn roll(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+#[test]
+fn messages_with_any_mistake_do_no_harm() {
+    let service = "skerry._http._tcp.local";
+    let offered = stack::Offered {
+        name: "",
+        kind: "_http._tcp",
+        port: 80,
+        text: b"",
+    };
+    let srv = Data::Srv {
+        priority: 0,
+        weight: 0,
+        port: 81,
+        target: name("peer.local"),
+    };
+    let ptr = record("_http._tcp.local", 4_500, Data::Ptr(name(service)));
+    let seeds = [
+        message(
+            ASK,
+            &[direct(HOST, Type::ANY)],
+            &[(Section::Authority, others(ip(9)))],
+        ),
+        message(
+            ASK,
+            &[question("_http._tcp.local", Type::PTR)],
+            &[(Section::Answer, ptr)],
+        ),
+        message(
+            TELL,
+            &[],
+            &[
+                (Section::Answer, record(service, 120, srv)),
+                (Section::Additional, others(ip(9))),
+            ],
+        ),
+    ];
+    let mut state = 0x5eed;
+    let mut link = Link::quiet();
+    let client = link.host.client();
+    let outcome = link.host.stack.offer_service(client, offered, link.now);
+    outcome.expect("offered");
+    let mut said = 0;
+    for round in 0..20_000_usize {
+        let mut bytes = seeds[round % seeds.len()].clone();
+        for _ in 0..1 + roll(&mut state) % 4 {
+            let place = roll(&mut state) as usize % bytes.len();
+            match roll(&mut state) % 3 {
+                0 => bytes[place] = roll(&mut state) as u8,
+                1 => bytes[place] ^= 1 << (roll(&mut state) % 8),
+                _ => bytes.truncate(place.max(1)),
+            }
+        }
+        let port = [5_353, 40_000][usize::from(roll(&mut state).is_multiple_of(8))];
+        link.hear_from(SocketAddr::new(ip(9).into(), port), &bytes);
+        if round % 7_000 == 0 {
+            let begun = link
+                .host
+                .stack
+                .browse(client, "_http._tcp", stack::Token(9), link.now);
+            begun.expect("begun");
+        }
+        if round % 20 == 0 {
+            said += link.pass(100).len();
+        }
+    }
+    // A hundred seconds: fifty answers to single askers in each at most, and few to all.
+    assert!(said < 100 * 60, "{said}");
+    link.pass(60_000);
+    assert!(link.host.stack.link_name(link.host.link).is_some());
+    link.host.assert_balance();
+}
+
 #[test]
 fn answering_allocates_nothing() {
     let mut link = Link::quiet();

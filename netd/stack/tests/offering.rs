@@ -172,6 +172,27 @@ fn a_service_that_somebody_else_has_takes_another_name() {
 }
 
 #[test]
+fn services_follow_the_host_to_its_next_name() {
+    let (mut link, _) = host();
+    for _ in 0..2 {
+        link.tells(record(HOST, 120, Data::A(ip(9))));
+        link.pass(300);
+    }
+    let all = link.pass(5_000);
+    let first = |is_it: &dyn Fn(&wire::dns::Record<'_>) -> bool| {
+        let has = |it: &&Said| it.is_answer() && it.records().iter().any(|(_, it)| is_it(it));
+        all.iter().find(has).expect("told").at
+    };
+    let second = name("skerry-2.local");
+    let host = first(&|it| it.name == second && it.data == Data::A(ip(1)));
+    let service = first(&|it| match it.data {
+        Data::Srv { target, .. } => it.ttl > 0 && target == second,
+        _ => false,
+    });
+    assert!(host <= service, "{host:?} {service:?}");
+}
+
+#[test]
 fn services_are_bounded_and_their_owners() {
     let (mut link, client) = host();
     let now = link.now;

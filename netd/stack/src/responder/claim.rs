@@ -13,6 +13,8 @@ use wire::dns::Name;
 /// How often the link is asked, and how long it has each time (RFC 6762 section 8.1).
 const PROBES: u8 = 3;
 const PROBE_INTERVAL: Duration = Duration::from_millis(250);
+/// All of that is over by then, a little later than it must be.
+pub(super) const PROBING: Duration = Duration::from_secs(1);
 /// How often it is told, and the time between (section 8.3).
 const ANNOUNCEMENTS: u8 = 2;
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(1);
@@ -86,12 +88,12 @@ impl Claim {
         self.was_told = false;
     }
 
-    /// If it is ours: tells it anew.
-    pub(super) fn announce_again(&mut self, now: Instant) {
+    /// If it is ours: tells it anew from this time on.
+    pub(super) fn announce_again(&mut self, at: Instant) {
         if self.is_ours() {
             self.phase = Phase::Announcing {
                 left: ANNOUNCEMENTS,
-                next: now,
+                next: at,
             };
         }
     }

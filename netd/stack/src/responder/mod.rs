@@ -28,7 +28,7 @@ use zone::{SERVICES, Service};
 use crate::icmp::errors::Limiter;
 use crate::rng::Rng;
 use alloc::vec::Vec;
-use claim::{Claim, Conflicts};
+use claim::{Claim, Conflicts, PROBING};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use schedule::Schedule;
@@ -213,11 +213,10 @@ impl Responder {
             claim.begin(at);
         }
         if number == 0 {
-            // Services are at a host whose name is another now.
-            self.zone
-                .claims_mut()
-                .skip(1)
-                .for_each(|claim| claim.announce_again(now));
+            // Services are at a host with another name, once that is its own.
+            let told_at = at + PROBING;
+            let services = self.zone.claims_mut().skip(1);
+            services.for_each(|claim| claim.announce_again(told_at));
         }
     }
 

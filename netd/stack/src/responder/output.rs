@@ -4,7 +4,7 @@
 //!
 //! Spec: RFC 6762 sections 6, 6.2, 8.1, 8.3, 10.1 and 18.
 
-use super::claim::Step;
+use super::claim::{Claim, Step};
 use super::zone::{CLAIMS, Form, Items, Part, address_record, put, service_record};
 use super::{Direct, Farewell, PORT, Responder};
 use core::net::{Ipv4Addr, SocketAddr};
@@ -46,8 +46,9 @@ impl Responder {
         while let Some((number, step)) = self.step(now) {
             match step {
                 Step::Probe => {
-                    let probe = self.probe(number, into);
-                    return probe.ok().map(|len| (To::All, len));
+                    if let Ok(len) = self.probe(number, into) {
+                        return Some((To::All, len));
+                    }
                 }
                 Step::Announce => {
                     for item in self.zone.all_of(number).iter() {
@@ -57,9 +58,18 @@ impl Responder {
                 }
             }
         }
-        if let Some(direct) = self.next_direct(now) {
-            let to = To::One(direct.to);
-            return self.answer_one(&direct, into).ok().map(|len| (to, len));
+        while let Some(mut direct) = self.next_direct(now) {
+            // A name may have been lost meanwhile.
+            for item in direct.items.iter() {
+                if !self.zone.claim(item.claim).is_some_and(Claim::is_ours) {
+                    direct.items.remove(item);
+                }
+            }
+            if !direct.items.is_empty()
+                && let Ok(len) = self.answer_one(&direct, into)
+            {
+                return Some((To::One(direct.to), len));
+            }
         }
         let v4 = self.answer_all(To::All4, into, now);
         v4.or_else(|| self.answer_all(To::All6, into, now))
@@ -129,7 +139,7 @@ impl Responder {
             }
         }
         for item in self.zone.beside(direct.items).iter() {
-            let ours = self.zone.claim(item.claim).is_some_and(|it| it.is_ours());
+            let ours = self.zone.claim(item.claim).is_some_and(Claim::is_ours);
             if ours && put(&self.zone, &mut builder, Section::Additional, item, form).is_err() {
                 break;
             }
@@ -145,7 +155,7 @@ impl Responder {
         let mut answered = Items::NONE;
         while let Some(item) = schedule.due(now) {
             // The name may have been lost meanwhile.
-            if !zone.claim(item.claim).is_some_and(|it| it.is_ours()) {
+            if !zone.claim(item.claim).is_some_and(Claim::is_ours) {
                 schedule.skip(item);
                 continue;
             }
@@ -163,7 +173,7 @@ impl Responder {
             return None;
         }
         for item in zone.beside(answered).iter() {
-            let is_ours = zone.claim(item.claim).is_some_and(|it| it.is_ours());
+            let is_ours = zone.claim(item.claim).is_some_and(Claim::is_ours);
             if !is_ours || !schedule.may_be_added(item, now) {
                 continue;
             }
