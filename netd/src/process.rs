@@ -131,7 +131,7 @@ impl Given {
     }
 
     /// The same for another loop than the first: its address it is told, its random numbers are
-    /// others, and IPv6 is the first one's. Its tables are as large as those of one that is alone.
+    /// others; IPv6 and names are the first one's. Its tables are as large as those of one that is alone.
     #[must_use]
     pub fn clone_for(&self, seat: &Seat) -> Self {
         let mut seed = self.seed;
@@ -142,6 +142,7 @@ impl Given {
             settings: Settings {
                 plan: AddressPlan::None,
                 ipv6: None,
+                answers_names: false,
                 ..self.settings.clone()
             },
             devices: Vec::new(),

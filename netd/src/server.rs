@@ -14,7 +14,7 @@ use device::{Device, Offload, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
-use stack::{AddressPlan, Config, Fallback, Instant, Ipv6Plan, LinkFacts, MacAddress, Stack};
+use stack::{AddressPlan, Config, Fallback, Instant, LinkFacts, MacAddress, Stack};
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
@@ -108,8 +108,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         // Once for each start of netd.
         config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
-        let plans = (settings.plan, settings.ipv6);
-        let nic = device.and_then(|device| attach(&mut stack, device, plans, now));
+        let nic = device.and_then(|device| attach(&mut stack, device, settings, now));
         let offloads = nic.as_ref().map_or(Offloads::NONE, Nic::offloads);
         Self {
             stack,
@@ -509,7 +508,7 @@ fn answer<P: Peer>(
 fn attach<D: Device>(
     stack: &mut Stack,
     device: D,
-    (plan, ipv6): (AddressPlan, Option<Ipv6Plan>),
+    settings: &Settings,
     now: Instant,
 ) -> Option<Nic<D>> {
     let facts = device.facts();
@@ -519,16 +518,21 @@ fn attach<D: Device>(
         up: device.link_up(),
         checksum_transmit: facts.offloads.has(Offload::ChecksumOut),
     };
-    match stack.add_interface(link, plan, now) {
+    match stack.add_interface(link, settings.plan, now) {
         Ok(interface) => {
             // Long segments have no room in a buffer. The stack does not ask by which family they leave.
             if facts.places > 0 && facts.cuts.tcp4 && facts.cuts.tcp6 {
                 stack.offload_segments(interface, u32::MAX);
             }
-            if let Some(plan) = ipv6
+            if let Some(plan) = settings.ipv6
                 && let Err(error) = stack.start_ipv6(interface, plan, now)
             {
                 log::warn!("no IPv6: {error:?}");
+            }
+            if settings.answers_names
+                && let Err(error) = stack.answer_names(interface, now)
+            {
+                log::warn!("names are not answered for: {error:?}");
             }
             Some(Nic::new(device, interface))
         }

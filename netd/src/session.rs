@@ -185,6 +185,8 @@ impl<P: Peer> Session<P> {
             stack::EventKind::Closed
             | stack::EventKind::Resolved(_)
             | stack::EventKind::PingReply { .. }
+            | stack::EventKind::Service(_)
+            | stack::EventKind::Browsed
             | stack::EventKind::PingFailed { .. } => return,
         };
         let Some(socket) = event.socket.map(|socket| SocketId(socket.raw())) else {

@@ -11,8 +11,9 @@
 //! ipv6=temporary                                 (the same, and speaks from others that change every day)
 //! ipv6=none
 //! dns=10.0.2.2:5353                              (a word of its own, for a static address)
-//! hostname=skerry
+//! hostname=skerry                                (and skerry.local, which neighbours are told)
 //! mtu=9000                                       (at most; as much where the device does not say)
+//! mdns=none                                      (nobody is told of names and services)
 //! nic=plain                                      (the device does nothing for us)
 //! nic=-large-receive,-event-index                (all that it offers but these)
 //! connections=1000000                            (so many at a time; memory is taken for them at once)
@@ -42,6 +43,8 @@ pub struct Settings {
     pub ipv6: Option<Ipv6Plan>,
     /// Name of the machine.
     pub hostname: String,
+    /// Whether the link is told of the name, and of services.
+    pub answers_names: bool,
     /// Why `ip=` was not understood, and DHCP is used instead.
     pub complaint: Option<&'static str>,
     /// What the network device is to do for us, if it can.
@@ -96,6 +99,7 @@ impl Settings {
             plan,
             ipv6,
             hostname: hostname.into(),
+            answers_names: option("mdns") != Some("none"),
             complaint,
             offloads,
             is_nic_unclear,
@@ -331,6 +335,7 @@ mod tests {
             assert_eq!(settings.complaint, Some(complaint), "{line}");
             assert!(matches!(settings.plan, AddressPlan::Dhcp { .. }));
         }
+        assert!(parse("").answers_names && !parse("mdns=none").answers_names);
         for line in ["hostname=-x", "hostname=a.b", "hostname="] {
             assert_eq!(parse(line).hostname, "skerry", "{line}");
         }

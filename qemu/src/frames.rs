@@ -27,7 +27,7 @@ pub const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 pub const US: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 /// Kernel command line of a guest on this cable.
-pub const ADDRESS: &str = "ip=192.0.2.2/24,gw=192.0.2.1,dns=192.0.2.1 ipv6=none";
+pub const ADDRESS: &str = "ip=192.0.2.2/24,gw=192.0.2.1,dns=192.0.2.1 ipv6=none mdns=none";
 
 /// One end of the cable.
 pub struct Cable {

@@ -140,6 +140,8 @@ server! {
         option_get: socket::OptionGet;
         names: socket::SocketNames;
         group: group::Group;
+        offer: names::Offer;
+        withdraw: names::Withdraw;
         attach_arena: data::AttachArena;
         core: data::Core;
         cancel: data::Cancel;
@@ -173,6 +175,7 @@ server! {
         flush: data::Flush;
         receive: data::Receive;
         resolve: names::Resolve;
+        browse: names::Browse;
         ping: observe::Ping;
         subscribe: observe::Subscribe;
     }

@@ -229,6 +229,10 @@ operation_errors! {
         BadAddress, BadRange, BadArena, NoSuchName, NoSuchRecord, NameServerFailed, NoNameServer,
         TimedOut, Limit, Cancelled, NotSupported
     }
+    /// Why a service was not offered or withdrawn.
+    OfferError { BadAddress, Exists, NotFound, Limit }
+    /// Why services are not looked for, or no longer.
+    BrowseError { BadAddress, NotSupported, Limit, Cancelled }
     /// Why no ping was sent or answered.
     PingError {
         BadAddress, TooBig, Limit, NotSupported, Cancelled, TimedOut, Unreachable, NoRoute,
@@ -286,6 +290,8 @@ mod tests {
         check(CoreError::Unknown);
         check(CancelError::Unknown);
         check(ResolveError::Unknown);
+        check(OfferError::Unknown);
+        check(BrowseError::Unknown);
         check(PingError::Unknown);
         check(SubscribeError::Unknown);
         check(ObserveError::Unknown);

@@ -52,9 +52,10 @@ pub use dispatch::{
     Answer, CATALOGUE, Description, Progress, Prompt, Server, dispatch, dispatch_bytes,
 };
 pub use error::{
-    AcceptError, ArenaError, BindError, CancelError, ChangeError, Code, ConnectError, CoreError,
-    CreateError, GroupError, ListenError, Malformed, ObserveError, OperationError, PingError,
-    RawError, ReceiveError, ResolveError, SendError, SocketError, SubscribeError,
+    AcceptError, ArenaError, BindError, BrowseError, CancelError, ChangeError, Code, ConnectError,
+    CoreError, CreateError, GroupError, ListenError, Malformed, ObserveError, OfferError,
+    OperationError, PingError, RawError, ReceiveError, ResolveError, SendError, SocketError,
+    SubscribeError,
 };
 pub use field::{
     Body, Field, FieldDescription, FixedDescription, Inline, Layout, Member, Payload, Range, Word,
@@ -64,7 +65,10 @@ pub use group::{Group, GroupBody, GroupRow, GroupWish};
 pub use message::{
     Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
 };
-pub use names::{ANSWER_ADDRESSES, AnswerBody, NAME_BYTES, RecordKind, Resolve, Resolved};
+pub use names::{
+    ANSWER_ADDRESSES, AnswerBody, Browse, Browsed, NAME_BYTES, Offer, RecordKind, Resolve,
+    Resolved, SERVICE_ADDRESSES, ServiceBody, ServiceFound, ServiceKind, ServiceName, Withdraw,
+};
 pub use observe::{
     Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, OFFLOADS,
     Ping, PingBody, PingOutcome, Pong, PongBody, Source, Stats, StatsBody, StatsReply, Subscribe,

@@ -2,10 +2,12 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use zerocopy::little_endian::U32;
+use zerocopy::little_endian::{U16, U32};
 
 use crate::field::{Payload, at, fixed, layout, word_enum};
+use crate::message::flag;
 use crate::operation::operations;
+use crate::socket::Done;
 
 word_enum! {
     /// Kind of record, with the numbers of RFC 1035 3.2.2 and RFC 3596 2.1.
@@ -40,6 +42,120 @@ fixed! {
     }
 }
 
+fixed! {
+    /// Which service of the link is meant.
+    pub struct ServiceName: 88 {
+        /// What people see, padded with zeros; empty: as the host is called.
+        pub name: [u8; 64],
+        /// `_http._tcp`, padded with zeros.
+        pub kind: [u8; 24],
+    }
+}
+
+fixed! {
+    /// A service that a program offers on the link.
+    pub struct ServiceBody: 192 {
+        /// What people see, padded with zeros; empty: as the host is called.
+        pub name: [u8; 64],
+        /// `_http._tcp`, padded with zeros.
+        pub kind: [u8; 24],
+        /// Where it is.
+        pub port: U16,
+        /// How many bytes of `text` count.
+        pub length: u8,
+        /// Zero.
+        pub reserved: u8,
+        /// What else is to be known of it: strings, each behind its length (RFC 6763 section 6).
+        pub text: [u8; 100],
+    }
+}
+
+fixed! {
+    /// A kind of services.
+    pub struct ServiceKind: 24 {
+        /// `_http._tcp`, padded with zeros.
+        pub kind: [u8; 24],
+    }
+}
+
+/// Most addresses of a service's host.
+pub const SERVICE_ADDRESSES: usize = 3;
+
+fixed! {
+    /// A service of somebody on the link.
+    pub struct ServiceFound: 188 {
+        /// What people see, padded with zeros; empty: that was all.
+        pub name: [u8; 64],
+        /// The host, padded with zeros.
+        pub host: [u8; 72],
+        /// Its port there.
+        pub port: U16,
+        /// How many of `addresses` are of IPv4; they come first.
+        pub v4: u8,
+        /// How many behind them are of IPv6.
+        pub v6: u8,
+        /// The host's addresses; IPv4 in the first four bytes.
+        pub addresses: [[u8; 16]; SERVICE_ADDRESSES],
+    }
+}
+
+impl ServiceFound {
+    /// Nothing more is found.
+    pub const END: Self = Self {
+        name: [0; 64],
+        host: [0; 72],
+        port: U16::ZERO,
+        v4: 0,
+        v6: 0,
+        addresses: [[0; 16]; SERVICE_ADDRESSES],
+    };
+
+    /// Puts in as many addresses as fit, those of IPv4 first.
+    #[must_use]
+    pub fn with_addresses(mut self, addresses: &[IpAddr]) -> Self {
+        let v4 = addresses.iter().filter(|it| it.is_ipv4());
+        let v6 = addresses.iter().filter(|it| it.is_ipv6());
+        for (slot, address) in self.addresses.iter_mut().zip(v4.chain(v6)) {
+            put_address(slot, *address);
+            match address {
+                IpAddr::V4(_) => self.v4 = self.v4.saturating_add(1),
+                IpAddr::V6(_) => self.v6 = self.v6.saturating_add(1),
+            }
+        }
+        self
+    }
+
+    /// The host's addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let (v4, v6) = (usize::from(self.v4), usize::from(self.v6));
+        let used = self.addresses.iter().take(v4.saturating_add(v6));
+        used.enumerate().map(move |(place, octets)| {
+            let is_v4 = place < v4;
+            address_of(octets, is_v4)
+        })
+    }
+}
+
+fn put_address(slot: &mut [u8; 16], address: IpAddr) {
+    match address {
+        IpAddr::V4(v4) => {
+            if let Some(first) = slot.first_chunk_mut() {
+                *first = v4.octets();
+            }
+        }
+        IpAddr::V6(v6) => *slot = v6.octets(),
+    }
+}
+
+fn address_of(octets: &[u8; 16], is_v4: bool) -> IpAddr {
+    let [a, b, c, d, ..] = *octets;
+    if is_v4 {
+        Ipv4Addr::new(a, b, c, d).into()
+    } else {
+        Ipv6Addr::from(*octets).into()
+    }
+}
+
 impl AnswerBody {
     /// An answer with as many of `addresses` as fit.
     #[must_use]
@@ -53,14 +169,7 @@ impl AnswerBody {
             addresses: [[0; 16]; ANSWER_ADDRESSES],
         };
         for (slot, address) in body.addresses.iter_mut().zip(addresses) {
-            match address {
-                IpAddr::V4(v4) => {
-                    if let Some(first) = slot.first_chunk_mut() {
-                        *first = v4.octets();
-                    }
-                }
-                IpAddr::V6(v6) => *slot = v6.octets(),
-            }
+            put_address(slot, *address);
             body.count = body.count.saturating_add(1);
         }
         body
@@ -69,13 +178,7 @@ impl AnswerBody {
     /// The addresses, which are of the kind that was asked for.
     pub fn addresses(&self, kind: RecordKind) -> impl Iterator<Item = IpAddr> + '_ {
         let used = self.addresses.iter().take(usize::from(self.count));
-        used.map(move |octets| match kind {
-            RecordKind::A => {
-                let [a, b, c, d, ..] = *octets;
-                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
-            }
-            RecordKind::Aaaa => IpAddr::V6(Ipv6Addr::from(*octets)),
-        })
+        used.map(move |octets| address_of(octets, kind == RecordKind::A))
     }
 }
 
@@ -99,10 +202,51 @@ layout! {
     }
 }
 
+layout! {
+    /// Offers a service on the link, under the host's name in `local`.
+    pub struct Offer {
+        /// Which.
+        service: ServiceBody => at::Body,
+    }
+
+    /// Offers it no longer.
+    pub struct Withdraw {
+        /// Which.
+        service: ServiceName => at::Body,
+    }
+}
+
+layout! {
+    /// Looks for services of a kind on the link.
+    pub struct Browse {
+        /// Which.
+        kind: ServiceKind => at::Body,
+    }
+
+    /// A service that was found.
+    pub struct Browsed {
+        /// Which; in the last completion none.
+        service: ServiceFound => at::Body,
+        /// Others may follow.
+        more: bool => at::Flag<{ flag::MORE }>,
+    }
+}
+
 operations! {
     20 "NET_DNS_RESOLVE" Resolve -> Resolved, ResolveError,
         Anyone, Later, idempotent: true,
         "Asks for a name's addresses.", restart: "Ask again.";
+    21 "NET_SERVICE_OFFER" Offer -> Done, OfferError,
+        Anyone, Promptly, idempotent: false,
+        "Offers a service on the link, until it is withdrawn or the session ends.",
+        restart: "It is offered no longer; offer it again.";
+    22 "NET_SERVICE_WITHDRAW" Withdraw -> Done, OfferError,
+        Anyone, Promptly, idempotent: false,
+        "Offers a service no longer.", restart: "It is offered no longer.";
+    23 "NET_SERVICE_BROWSE" Browse -> Browsed, BrowseError,
+        Anyone, Stream, idempotent: true,
+        "Looks for services of a kind on the link, for four seconds; each is told once.",
+        restart: "Ask again.";
 }
 
 #[cfg(test)]
@@ -117,6 +261,16 @@ mod tests {
         let v6: [IpAddr; 1] = [Ipv6Addr::LOCALHOST.into()];
         let body = AnswerBody::new(60, 1, 0, &v6);
         assert!(body.addresses(RecordKind::Aaaa).eq(v6));
+    }
+
+    #[test]
+    fn a_service_has_addresses_of_both_families_within_its_room() {
+        let four = |last| IpAddr::V4(Ipv4Addr::new(10, 0, 0, last));
+        let six = IpAddr::V6(Ipv6Addr::LOCALHOST);
+        let mut found = ServiceFound::END.with_addresses(&[six, four(1), six, four(2)]);
+        assert!(found.addresses().eq([four(1), four(2), six]));
+        (found.v4, found.v6) = (u8::MAX, u8::MAX);
+        assert_eq!(found.addresses().count(), SERVICE_ADDRESSES);
     }
 
     #[test]

@@ -380,7 +380,7 @@ operations! {
     1 "NET_SOCKET_CREATE" SocketCreate -> SocketCreated, CreateError,
         Anyone, Promptly, idempotent: false,
         "Makes a socket.", restart: "No socket was made that outlives netd.";
-    21 "NET_SOCKET_RAW" SocketRaw -> SocketCreated, RawError,
+    24 "NET_SOCKET_RAW" SocketRaw -> SocketCreated, RawError,
         Raw, Promptly, idempotent: false,
         "Makes a raw socket for a protocol, other than TCP, in one family.",
         restart: "No socket was made that outlives netd.";

@@ -7,13 +7,14 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use protocol::{
-    Accept, Accepted, AnswerBody, Close, Code, Connect, Connected, Done, Flush, Message, Operation,
-    OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range, Receive, Received,
-    Resolve, ResolveError, Resolved, Send, Sent, SocketId, completion, refusal,
+    Accept, Accepted, AnswerBody, Browse, Close, Code, Connect, Connected, Done, Flush, Message,
+    Operation, OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range, Receive,
+    Received, Resolve, ResolveError, Resolved, Send, Sent, SocketId, completion, refusal,
 };
 use stack::{Event, EventKind, Resolution, ResolutionOutcome, SocketError, Token};
 
 use super::errors::Told;
+use super::services;
 
 /// What a token of the stack says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,21 +137,15 @@ pub fn completion_of(event: &Event) -> Message {
             };
             completion::<Receive>(request, &Ok(received))
         }
-        EventKind::Eof => {
-            let received = Received {
-                socket,
-                piece: Range::default(),
-                from: None,
-                more: false,
-                end: true,
-                round_trip: 0,
-            };
-            completion::<Receive>(request, &Ok(received))
-        }
+        EventKind::Eof => completion::<Receive>(request, &Ok(end_of(socket))),
         EventKind::Closed => completion::<Close>(request, &Ok(Done {})),
         EventKind::Error(error) => ended(ticket, room.unwrap_or(0), error, 0),
         EventKind::Stopped { error, left } => ended(ticket, 0, error, left),
         EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
+        EventKind::Service(instance) => {
+            completion::<Browse>(request, &Ok(services::found(Some(&instance))))
+        }
+        EventKind::Browsed => completion::<Browse>(request, &Ok(services::found(None))),
         EventKind::PingReply {
             from,
             round_trip,
@@ -172,6 +167,18 @@ pub fn completion_of(event: &Event) -> Message {
             sequence,
         } => completion::<Ping>(request, &ping_failed(from, error, sequence)),
         EventKind::Lost(_) | EventKind::Urgent { .. } | EventKind::Doubtful(_) => Message::zeroed(),
+    }
+}
+
+/// The peer has finished sending.
+fn end_of(socket: SocketId) -> Received {
+    Received {
+        socket,
+        piece: Range::default(),
+        from: None,
+        more: false,
+        end: true,
+        round_trip: 0,
     }
 }
 

@@ -65,6 +65,11 @@ told! {
         BadClient => Denied, BadName => BadAddress, NoServer => NoNameServer, TooMany => Limit,
         AddressFamily => NotSupported,
     }
+    OfferError {
+        BadClient => Denied, BadName => BadAddress, BadKind => BadAddress, BadText => BadAddress,
+        Exists => Exists, NotFound => NotFound, TooMany => Limit,
+    }
+    BrowseError { BadClient => Denied, BadKind => BadAddress, NoLink => NotSupported, TooMany => Limit }
     PingError {
         BadClient => Denied, BadAddress => BadAddress, NoRoute => NoRoute, TooBig => TooBig,
         TooMany => Limit, AddressFamily => NotSupported,

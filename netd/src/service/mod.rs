@@ -10,20 +10,21 @@ mod groups;
 mod options;
 mod policies;
 mod report;
+mod services;
 
 use alloc::vec::Vec;
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
-    Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
-    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, CreateError, Done, Drops,
-    DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces,
-    InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete,
-    Neighbours, NeighboursReply, Operation, OperationError, OptionGet, OptionReply, OptionSet,
-    OptionValue, Payload, Ping, Policies, PoliciesReply, PolicyAdd, PolicyDelete, Progress, Prompt,
-    Range, RawError, Receive, Resolve, RouteAdd, RouteBody, RouteDelete, Routes, RoutesReply, Send,
-    Shutdown, Side, SocketCreate, SocketCreated, SocketError, SocketId, SocketKind, SocketNames,
-    SocketRaw, SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply, StatusBody,
-    StatusReply, Subscribe, SubscribeError, ready,
+    Browse, BrowseError, Cancel, CancelError, ChangeError, Close, Code, Connect, Connected,
+    Connections, ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, CreateError,
+    Done, Drops, DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply,
+    Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd,
+    NeighbourDelete, Neighbours, NeighboursReply, Offer, OfferError, Operation, OperationError,
+    OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Policies, PoliciesReply,
+    PolicyAdd, PolicyDelete, Progress, Prompt, Range, RawError, Receive, Resolve, RouteAdd,
+    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
+    SocketError, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus, Sockets, SocketsReply,
+    State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, Withdraw, ready,
 };
 use rt::handle::Channel;
 use stack::{ClientId, Instant, InterfaceId, Stack};
@@ -338,6 +339,18 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         outcome.map(|()| Done {}).map_err(Told::told)
     }
 
+    fn offer(&mut self, request: Offer) -> Prompt<Offer> {
+        let offered = services::offered(&request.service).ok_or(OfferError::BadAddress)?;
+        let outcome = self.stack.offer_service(self.client, offered, self.now);
+        outcome.map(|()| Done {}).map_err(Told::told)
+    }
+
+    fn withdraw(&mut self, request: Withdraw) -> Prompt<Withdraw> {
+        let (name, kind) = services::named(&request.service).ok_or(OfferError::BadAddress)?;
+        let outcome = self.stack.withdraw_service(self.client, name, kind);
+        outcome.map(|()| Done {}).map_err(Told::told)
+    }
+
     fn attach_arena(&mut self, request: AttachArena) -> Prompt<AttachArena> {
         let bytes = usize::try_from(request.size).unwrap_or(usize::MAX);
         if bytes == 0 || bytes > LARGEST_ARENA || self.arenas.get(self.client).is_some() {
@@ -400,6 +413,14 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
 
     fn resolve(&mut self, id: u32, request: Resolve) -> Answer<Resolve> {
         self.look_up(id, &request)
+    }
+
+    fn browse(&mut self, id: u32, request: Browse) -> Answer<Browse> {
+        let kind = services::text(&request.kind.kind).ok_or(BrowseError::BadAddress)?;
+        let token = Ticket::new::<Browse>(id).token();
+        let outcome = self.stack.browse(self.client, kind, token, self.now);
+        outcome.map_err(Told::told)?;
+        Ok(Progress::Pending)
     }
 
     fn ping(&mut self, id: u32, request: Ping) -> Answer<Ping> {

@@ -1,9 +1,10 @@
-//! Those who have something to send or to tell: connections, datagram sockets, listeners, pings and
-//! look-ups, numbered in one range so that one set of queues serves all.
+//! Those who have something to send or to tell: connections, datagram sockets, listeners, pings,
+//! look-ups and look-outs, numbered in one range so that one set of queues serves all.
 //!
 //! *Owns* the numbering only.
 
 use crate::config::Config;
+use crate::responder::BROWSES;
 
 /// Somebody in a queue: the index of a thing in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Actor {
     Ping(u32),
     /// A name look-up.
     Lookup(u32),
+    /// A look-out for services.
+    Browse(u32),
     /// A client itself, about sockets that are gone.
     Client(u32),
 }
@@ -33,6 +36,7 @@ pub(crate) struct Numbering {
     listeners: u32,
     pings: u32,
     lookups: u32,
+    browses: u32,
     clients: u32,
 }
 
@@ -44,7 +48,8 @@ impl Numbering {
         let listeners = datagrams.saturating_add(config.listeners);
         let pings = listeners.saturating_add(config.pings);
         let lookups = pings.saturating_add(config.resolutions.into());
-        let clients = lookups.saturating_add(config.clients);
+        let browses = lookups.saturating_add(BROWSES);
+        let clients = browses.saturating_add(config.clients);
         Self {
             connections,
             connections6,
@@ -52,6 +57,7 @@ impl Numbering {
             listeners,
             pings,
             lookups,
+            browses,
             clients,
         }
     }
@@ -75,7 +81,8 @@ impl Numbering {
             Actor::Listener(index) => self.datagrams.saturating_add(index),
             Actor::Ping(index) => self.listeners.saturating_add(index),
             Actor::Lookup(index) => self.pings.saturating_add(index),
-            Actor::Client(index) => self.lookups.saturating_add(index),
+            Actor::Browse(index) => self.lookups.saturating_add(index),
+            Actor::Client(index) => self.browses.saturating_add(index),
         }
     }
 
@@ -88,7 +95,8 @@ impl Numbering {
             _ if number < self.listeners => Actor::Listener(number - self.datagrams),
             _ if number < self.pings => Actor::Ping(number - self.listeners),
             _ if number < self.lookups => Actor::Lookup(number - self.pings),
-            _ => Actor::Client(number - self.lookups),
+            _ if number < self.browses => Actor::Browse(number - self.lookups),
+            _ => Actor::Client(number - self.browses),
         }
     }
 }
@@ -117,6 +125,7 @@ mod tests {
             .chain((0..2).map(Actor::Listener))
             .chain((0..5).map(Actor::Ping))
             .chain((0..6).map(Actor::Lookup))
+            .chain((0..BROWSES).map(Actor::Browse))
             .chain((0..3).map(Actor::Client));
         let mut count = 0;
         for (number, actor) in all.enumerate() {

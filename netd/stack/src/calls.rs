@@ -75,6 +75,8 @@ impl Stack {
         self.forget_listeners(client);
         self.pings_forget(client);
         self.lookups_forget(client, now);
+        self.services_forget(client);
+        self.browses_forget(client);
         let index = self.clients.index(client);
         if let Some(mut notices) = self.clients.take_notices(client) {
             self.forget_requests(&mut notices);

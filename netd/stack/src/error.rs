@@ -297,6 +297,38 @@ pub enum ResolveError {
     AddressFamily,
 }
 
+/// Why a service cannot be offered or withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferError {
+    /// The client is not known.
+    BadClient,
+    /// The name is longer than 63 bytes, or there is no port.
+    BadName,
+    /// Not the form of a kind: `_http._tcp` is one.
+    BadKind,
+    /// The text is too long, or no strings behind their lengths.
+    BadText,
+    /// A service of this host has name and kind.
+    Exists,
+    /// The client offers no such service.
+    NotFound,
+    /// As many services are offered as may be.
+    TooMany,
+}
+
+/// Why services cannot be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrowseError {
+    /// The client is not known.
+    BadClient,
+    /// Not the form of a kind: `_http._tcp` is one.
+    BadKind,
+    /// There is no link where names are answered for.
+    NoLink,
+    /// As many are looked for as may be.
+    TooMany,
+}
+
 /// Why a ping cannot be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PingError {

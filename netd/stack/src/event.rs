@@ -91,6 +91,10 @@ pub enum EventKind {
     Doubtful(SocketError),
     /// A name was looked up.
     Resolved(Resolution),
+    /// A service was found; others may follow.
+    Service(Instance),
+    /// No more services are looked for.
+    Browsed,
     /// A ping came back.
     PingReply {
         /// Who answered.
@@ -133,6 +137,29 @@ pub struct Resolution {
     pub aliases: u8,
     /// Time from the question to the answer.
     pub took: Duration,
+}
+
+/// Room for a label, and a zero behind it.
+pub const LABEL_BYTES: usize = 64;
+
+/// A service of somebody on the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// What it is called, padded with zeros.
+    pub name: [u8; LABEL_BYTES],
+    /// The host that it is at, as text, padded with zeros.
+    pub host: [u8; Self::HOST_BYTES],
+    /// Its port there.
+    pub port: u16,
+    /// Some of the host's addresses.
+    pub addresses: [Option<IpAddr>; Self::ADDRESSES],
+}
+
+impl Instance {
+    /// Addresses at most.
+    pub const ADDRESSES: usize = 3;
+    /// Room for the name of a host below `local`.
+    pub const HOST_BYTES: usize = 72;
 }
 
 /// How a look-up ended.

@@ -224,7 +224,7 @@ impl Interface {
     }
 
     /// The addresses that may be used.
-    pub(crate) fn usable(&self) -> impl Iterator<Item = &Address4> + '_ {
+    pub(crate) fn usable(&self) -> impl Iterator<Item = &Address4> + Clone + '_ {
         self.addresses
             .iter()
             .filter(|address| address.state == AddressState::Preferred)

@@ -79,6 +79,7 @@ mod records;
 mod report;
 mod request;
 mod requests;
+mod responder;
 mod rng;
 mod route;
 mod scattered;
@@ -100,11 +101,15 @@ pub use config::{
     LinkFacts, NAME_SERVERS, ReceiveMeta, StaticPlan, TransmitChecksum, TransmitMeta,
 };
 pub use error::{
-    AcceptError, AdminError, AdoptError, BadSocket, BindError, CancelError, ClientError,
-    ConnectError, CreateError, GroupError, InterfaceError, ListenError, OptionError, PingError,
-    RawError, ReceiveError, ResolveError, ResumeError, SendError, ShutdownError, SocketError,
+    AcceptError, AdminError, AdoptError, BadSocket, BindError, BrowseError, CancelError,
+    ClientError, ConnectError, CreateError, GroupError, InterfaceError, ListenError, OfferError,
+    OptionError, PingError, RawError, ReceiveError, ResolveError, ResumeError, SendError,
+    ShutdownError, SocketError,
 };
-pub use event::{Event, EventKind, Offer, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
+pub use event::{
+    Event, EventKind, Instance, LABEL_BYTES, Offer, RESOLUTION_ADDRESSES, Resolution,
+    ResolutionOutcome,
+};
 pub use id::{ClientId, InterfaceId, SocketId, Token};
 pub use info::{
     AddressInfo, AddressState, GroupInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo,
@@ -119,7 +124,7 @@ pub use options::{SocketOption, SocketOptions};
 pub use pieces::{Gathered, PIECES, Pieces};
 pub use record::{Owner, Record};
 pub use records::Records;
-pub use request::{AddressKind, Lookup, Ping};
+pub use request::{AddressKind, Lookup, Offered, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};
 pub use udp::details::{DETAILS_LEN, Details};

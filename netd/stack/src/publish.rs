@@ -98,6 +98,7 @@ impl Stack {
                     Actor::Listener(index) => self.listener_tell(index, &mut telling),
                     Actor::Ping(index) => self.ping_tell(index, &mut telling),
                     Actor::Lookup(index) => self.lookup_tell(index, &mut telling),
+                    Actor::Browse(index) => self.browse_tell(index, &mut telling),
                     Actor::Client(_) => self.client_tell(client, &mut telling),
                 };
                 if !told {

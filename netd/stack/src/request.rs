@@ -37,3 +37,16 @@ pub struct Lookup<'a> {
     /// Who is asked; `None` for the configured servers.
     pub server: Option<SocketAddr>,
 }
+
+/// A service that a host offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offered<'a> {
+    /// What people see; empty: as the host is called.
+    pub name: &'a str,
+    /// `_http._tcp`
+    pub kind: &'a str,
+    /// Where it is.
+    pub port: u16,
+    /// Strings, each behind its length (RFC 6763 section 6); may be empty.
+    pub text: &'a [u8],
+}

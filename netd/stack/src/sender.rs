@@ -136,9 +136,11 @@ impl Stack {
                     self.tcp_output::<Ipv6Addr, M>(index, turn, draft, memory, now)
                 }
                 Actor::Datagram(index) => self.udp_output(index, turn, draft, memory, now),
-                Actor::Listener(_) | Actor::Ping(_) | Actor::Lookup(_) | Actor::Client(_) => {
-                    self.end_turn(turn, Next::Idle)
-                }
+                Actor::Listener(_)
+                | Actor::Ping(_)
+                | Actor::Lookup(_)
+                | Actor::Browse(_)
+                | Actor::Client(_) => self.end_turn(turn, Next::Idle),
             };
             if sent.is_some() {
                 return sent;

@@ -30,8 +30,10 @@ use crate::packets::Owner;
 use crate::pieces::{Draft, Extent, Gathered, Pieces};
 use crate::queues::Queues;
 use crate::records::Records;
+use crate::responder::{BROWSES, Browse, Responder, Services};
 use crate::rng::Rng;
 use crate::scattered::LINK_BYTES;
+use crate::slab::Table;
 use crate::stats::Stats;
 use crate::tcp::connection::Tcp;
 use crate::timers::{Timer, Timers};
@@ -81,6 +83,10 @@ pub struct Stack {
     pub(crate) icmp6_limit: Limiter,
     pub(crate) pings: Pings,
     pub(crate) names: Names,
+    /// Who answers for our names, by interface.
+    pub(crate) responders: Vec<Option<Box<Responder>>>,
+    pub(crate) services: Services,
+    pub(crate) browses: Table<Browse>,
     /// For one report about groups.
     pub(crate) group_report: Vec<u8>,
     /// For one frame: of loopback, or that came in several slices.
@@ -118,6 +124,8 @@ impl Stack {
         autoconf.push(Autoconf::none());
         let mut autoconf6 = Vec::with_capacity(config.interfaces.into());
         autoconf6.push(Autoconf6::none());
+        let mut responders = Vec::with_capacity(config.interfaces.into());
+        responders.push(None);
         let clients = config.clients as usize;
         let longest_mtu = usize::from(config.loopback_mtu.max(config.largest_mtu));
         Self {
@@ -150,6 +158,9 @@ impl Stack {
             icmp6_limit: Limiter::per_second(config.icmp_errors_per_second),
             pings: Pings::new(config.pings, rng.u16()),
             names: Names::new(&config, &mut rng),
+            responders,
+            services: Services::new(),
+            browses: Table::new(BROWSES as usize),
             group_report: vec![0; config.largest_mtu.into()],
             spare_frame: vec![0; longest_mtu + LINK_BYTES],
             identification: rng.u64(),
@@ -189,6 +200,7 @@ impl Stack {
         self.generation += 1;
         self.nets.v4.routes.touch();
         self.nets.v6.routes.touch();
+        self.wake_responders();
     }
 
     /// Adds a link.
@@ -215,6 +227,7 @@ impl Stack {
         self.autoconf
             .push(Autoconf::new(&facts, plan, &self.config));
         self.autoconf6.push(Autoconf6::none());
+        self.responders.push(None);
         self.configuration_changed();
         self.start_autoconf(id, now);
         Ok(id)
@@ -249,6 +262,7 @@ impl Stack {
             self.tell_groups_again::<Ipv4Addr>(id, now);
             self.tell_groups_again::<Ipv6Addr>(id, now);
             self.link_up6(id, now);
+            self.restart_responder(id, now);
         }
         self.arm_interface(id);
         self.arm_interface6(id);
@@ -385,6 +399,8 @@ impl Stack {
                 Timer::TimeWait6 => self.fire_time_wait::<Ipv6Addr>(now),
                 Timer::Ping(index) => self.fire_ping(index),
                 Timer::Resolver => self.fire_names(now),
+                Timer::Responder(index) => self.fire_responder(index, now),
+                Timer::Browses => self.fire_browses(now),
                 Timer::Groups(number) => self.fire_groups_timer(number, now),
                 Timer::Reassembly(0) => self.fire_reassembly::<Ipv4Addr>(now),
                 Timer::Reassembly(_) => self.fire_reassembly::<Ipv6Addr>(now),

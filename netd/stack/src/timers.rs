@@ -35,6 +35,10 @@ pub(crate) enum Timer {
     Resolver,
     /// What is to be said about the groups of an interface, in one of two families.
     Groups(u32),
+    /// What is to be said of the host's names on an interface.
+    Responder(u32),
+    /// Look-outs for services, all together.
+    Browses,
     /// Parts of packets of one of two families, all together.
     Reassembly(u32),
     /// A TCP connection.
@@ -48,7 +52,7 @@ pub(crate) enum Timer {
 pub(crate) struct Timers {
     wheel: Wheel,
     /// Where each kind's indices end, in the order of [`Timer`], but for the last.
-    ends: [u32; 13],
+    ends: [u32; 15],
     /// When those that are no connections' are due.
     deadlines: Vec<Instant>,
 }
@@ -67,6 +71,8 @@ impl Timers {
             1,
             1,
             u32::from(config.interfaces) * 2,
+            config.interfaces.into(),
+            1,
             2,
             config.connections,
         ];
@@ -96,6 +102,8 @@ impl Timers {
             time_wait6,
             resolver,
             groups,
+            responders,
+            browses,
             reassembly,
             connections,
         ] = self.ends;
@@ -111,7 +119,9 @@ impl Timers {
             Timer::TimeWait6 => (time_wait, 0),
             Timer::Resolver => (time_wait6, 0),
             Timer::Groups(number) => (resolver, number),
-            Timer::Reassembly(family) => (groups, family),
+            Timer::Responder(index) => (groups, index),
+            Timer::Browses => (responders, 0),
+            Timer::Reassembly(family) => (browses, family),
             Timer::Connection(index) => (reassembly, index),
             Timer::Connection6(index) => (connections, index),
         };
@@ -131,6 +141,8 @@ impl Timers {
             time_wait6,
             resolver,
             groups,
+            responders,
+            browses,
             reassembly,
             connections,
         ] = self.ends;
@@ -146,7 +158,9 @@ impl Timers {
             _ if index < time_wait6 => Timer::TimeWait6,
             _ if index < resolver => Timer::Resolver,
             _ if index < groups => Timer::Groups(index - resolver),
-            _ if index < reassembly => Timer::Reassembly(index - groups),
+            _ if index < responders => Timer::Responder(index - groups),
+            _ if index < browses => Timer::Browses,
+            _ if index < reassembly => Timer::Reassembly(index - browses),
             _ if index < connections => Timer::Connection(index - reassembly),
             _ => Timer::Connection6(index - connections),
         }
@@ -233,6 +247,8 @@ mod tests {
             .chain((0..7).map(Timer::Ping))
             .chain([Timer::TimeWait, Timer::TimeWait6, Timer::Resolver])
             .chain((0..4).map(Timer::Groups))
+            .chain((0..2).map(Timer::Responder))
+            .chain([Timer::Browses])
             .chain((0..2).map(Timer::Reassembly))
             .chain((0..4).map(Timer::Connection))
             .chain((0..6).map(Timer::Connection6));

@@ -8,8 +8,10 @@
 mod world;
 
 mod adopt;
+mod answering;
 mod arp;
 mod both_families;
+mod browsing;
 mod bursts;
 mod calls;
 mod config;
@@ -38,6 +40,7 @@ mod mld;
 mod multicast;
 mod ndp;
 mod no_alloc;
+mod offering;
 mod offload;
 mod options;
 mod overtaken;

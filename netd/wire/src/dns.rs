@@ -52,6 +52,10 @@ impl Type {
     pub const SRV: Self = Self(33);
     /// Extension of the message, RFC 6891.
     pub const OPT: Self = Self(41);
+    /// Which types a name has, RFC 4034; over multicast DNS nothing more (RFC 6762 section 6.1).
+    pub const NSEC: Self = Self(47);
+    /// In questions: whatever there is, RFC 1035.
+    pub const ANY: Self = Self(255);
 }
 
 impl fmt::Debug for Type {
@@ -73,6 +77,8 @@ impl fmt::Display for Type {
             Self::AAAA => "AAAA",
             Self::SRV => "SRV",
             Self::OPT => "OPT",
+            Self::NSEC => "NSEC",
+            Self::ANY => "ANY",
             // RFC 3597 section 5.
             Self(number) => return write!(f, "TYPE{number}"),
         })
@@ -86,6 +92,23 @@ pub struct Class(pub u16);
 impl Class {
     /// The Internet.
     pub const IN: Self = Self(1);
+    /// In questions: whatever there is, RFC 1035.
+    pub const ANY: Self = Self(255);
+    /// The bit that multicast DNS takes from classes: a question wants an answer for its asker alone, a
+    /// record is all that there is of its name and type (RFC 6762 sections 18.12 and 18.13).
+    const TOP: u16 = 0x8000;
+
+    /// The class with multicast DNS's bit.
+    #[must_use]
+    pub const fn with_top(self) -> Self {
+        Self(self.0 | Self::TOP)
+    }
+
+    /// The class and multicast DNS's bit.
+    #[must_use]
+    pub const fn split_top(self) -> (Self, bool) {
+        (Self(self.0 & !Self::TOP), self.0 & Self::TOP != 0)
+    }
 }
 
 /// How a query went: four bits of the header, eight more with EDNS(0).

@@ -340,6 +340,12 @@ reasons! {
     DnsRecord = "dns.record",
     /// Not an answer to what we have asked: address, port, id or question differ.
     DnsUnexpected = "dns.unexpected",
+    /// Multicast DNS from beyond the link, or an answer by another port than its own.
+    MdnsStranger = "mdns.stranger",
+    /// More questions than are answered to their askers alone.
+    MdnsFlood = "mdns.flood",
+    /// An opcode or a response code that multicast DNS does not have.
+    MdnsUnknown = "mdns.unknown",
 
     // Limits of ours.
     /// For an address or group that is not ours, over IPv6.

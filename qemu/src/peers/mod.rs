@@ -1,6 +1,7 @@
 //! Programs of the host that the guest is tested against: independent implementations, started on
 //! the host's loopback address, which the guest reaches as 10.0.2.2, and ended with the test.
 
+pub mod avahi;
 pub mod canned;
 pub mod dhcp;
 pub mod dnsmasq;

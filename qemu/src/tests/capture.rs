@@ -71,7 +71,7 @@ fn a_dissector_finds_nothing_wrong() -> Result<()> {
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
 
-    nothing_is_wrong(&capture, &["arp", "icmp", "dhcp", "dns", "http"])
+    nothing_is_wrong(&capture, &["arp", "icmp", "dhcp", "dns", "http", "mdns"])
 }
 
 /// Looks at what the guest has sent in a capture: there is something that each filter selects, and

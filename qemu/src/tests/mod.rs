@@ -31,6 +31,7 @@ mod linked;
 mod multicast;
 mod mutated;
 mod names;
+mod neighbours;
 pub mod offload;
 mod packets;
 mod pages;
@@ -145,6 +146,7 @@ pub fn groups() -> Vec<Group> {
         ethernet::group(),
         offload::group(),
         multicast::group(),
+        neighbours::group(),
         fragments::group(),
         routers::group(),
         cores::group(),

@@ -77,7 +77,7 @@ fn make_tap(addresses: &[&str]) -> Result<()> {
 
 /// Writes down what crosses the interface. (QEMU writes the card's headers too, which no dissector
 /// expects.)
-fn capture(into: &Path) -> Result<Running> {
+pub(super) fn capture(into: &Path) -> Result<Running> {
     Running::start(
         mortal(&find("dumpcap")?.to_string_lossy())
             .args(["-q", "-P", "-i", TAP, "-w"])

@@ -1,4 +1,4 @@
-//! `dns`: asks for a name's addresses and shows who answered, and how fast.
+//! `dns`: asks for a name's addresses and shows who answered, and how fast; or for services of the link.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
@@ -8,7 +8,7 @@ mod options;
 use core::time::Duration;
 
 use net::{Answer, Error, Net, within};
-use rt::println;
+use rt::{print, println};
 
 use crate::options::Options;
 
@@ -32,6 +32,9 @@ pub fn run(env: rt::Env) -> i32 {
             return USAGE;
         }
     };
+    if options.is_service {
+        return browse(options.name);
+    }
     let question = async {
         let net = Net::connect().await?;
         net.resolve(options.name, options.kind, options.server)
@@ -48,6 +51,38 @@ pub fn run(env: rt::Env) -> i32 {
                 Error::NoSuchName | Error::NoSuchRecord => NOT_FOUND,
                 _ => FAILED,
             }
+        }
+    }
+}
+
+/// Shows services as they are found.
+fn browse(kind: &str) -> i32 {
+    let looking = async {
+        let net = Net::connect().await?;
+        let mut found = net.browse(kind).await?;
+        let mut count = 0;
+        while let Some(instance) = found.next().await? {
+            print!(
+                "{} at {} port {}",
+                instance.name, instance.host, instance.port
+            );
+            for address in &instance.addresses {
+                print!(" {address}");
+            }
+            println!();
+            count += 1;
+        }
+        Ok(count)
+    };
+    match rt::block_on(within(LIMIT, looking)) {
+        Ok(0) => {
+            println!("dns: nobody offers {kind}");
+            NOT_FOUND
+        }
+        Ok(_) => 0,
+        Err(error) => {
+            println!("dns: {kind}: {error}");
+            FAILED
         }
     }
 }

@@ -6,7 +6,10 @@ use net::RecordKind;
 
 /// How the program is called.
 pub const USAGE: &str = "usage: dns NAME [A|AAAA] [@SERVER[:PORT]]
-  A unless given; the configured servers are asked unless one is given";
+       dns -4|-6 NAME
+       dns -s KIND
+  A unless given; the configured servers are asked unless one is given; -4 and -6 ask for addresses of
+  one family, -s for services of the link, as _http._tcp";
 
 /// Port of name servers (RFC 1035 section 4.2).
 const PORT: u16 = 53;
@@ -14,12 +17,14 @@ const PORT: u16 = 53;
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options<'a> {
-    /// The name.
+    /// The name, or the kind of services.
     pub name: &'a str,
     /// The kind of record.
     pub kind: RecordKind,
     /// The server to ask instead of the configured ones.
     pub server: Option<SocketAddr>,
+    /// The name is that of a kind of services of the link.
+    pub is_service: bool,
 }
 
 impl<'a> Options<'a> {
@@ -33,12 +38,19 @@ impl<'a> Options<'a> {
             name: "",
             kind: RecordKind::A,
             server: None,
+            is_service: false,
         };
         for word in words {
             if let Some(server) = word.strip_prefix('@') {
                 options.server = Some(server_address(server).ok_or("@ takes an address")?);
             } else if let Some(kind) = kind_named(word).filter(|_| !options.name.is_empty()) {
                 options.kind = kind;
+            } else if word == "-4" {
+                options.kind = RecordKind::A;
+            } else if word == "-6" {
+                options.kind = RecordKind::Aaaa;
+            } else if word == "-s" {
+                options.is_service = true;
             } else if word.starts_with('-') {
                 return Err("unknown option");
             } else if options.name.is_empty() {
@@ -49,6 +61,8 @@ impl<'a> Options<'a> {
         }
         if options.name.is_empty() {
             Err("which name?")
+        } else if options.is_service && options.server.is_some() {
+            Err("the link is no server")
         } else {
             Ok(options)
         }
@@ -99,8 +113,31 @@ mod tests {
     }
 
     #[test]
+    fn one_family_or_a_kind_of_services_is_asked_for() {
+        for (line, kind) in [
+            ("-4 a", RecordKind::A),
+            ("a -6", RecordKind::Aaaa),
+            ("-6 aaaa", RecordKind::Aaaa),
+        ] {
+            let options = parse(line).unwrap();
+            assert_eq!((options.kind, options.is_service), (kind, false), "{line}");
+        }
+        let options = parse("-s _http._tcp").unwrap();
+        assert_eq!((options.name, options.is_service), ("_http._tcp", true));
+    }
+
+    #[test]
     fn nonsense_is_refused() {
-        for line in ["", "@10.0.2.3", "a b", "a @server", "a @", "-t a"] {
+        for line in [
+            "",
+            "@10.0.2.3",
+            "a b",
+            "a @server",
+            "a @",
+            "-t a",
+            "-s",
+            "-s x @10.0.2.3",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

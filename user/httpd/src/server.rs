@@ -3,7 +3,7 @@
 use alloc::rc::Rc;
 use core::cell::Cell;
 
-use net::{Error, Net, SocketOption, TcpListener};
+use net::{Error, Net, Service, SocketOption, TcpListener};
 
 use crate::connection;
 
@@ -30,6 +30,14 @@ impl Server {
         let listener = TcpListener::bind_both(&net, port, BACKLOG).await?;
         // Once for all connections.
         listener.set_option(SocketOption::NoDelay, 1).await?;
+        let service = Service {
+            name: "",
+            kind: "_http._tcp",
+            port,
+            text: &[],
+        };
+        // Who is not found by its kind is by its address.
+        _ = net.offer(&service).await;
         let server = Rc::new(Self {
             net,
             requests: Cell::new(0),

@@ -209,7 +209,7 @@ impl Slot {
         if number != self.operation | protocol::REPLY {
             return false;
         }
-        if self.operation == protocol::Subscribe::NUMBER {
+        if [protocol::Subscribe::NUMBER, protocol::Browse::NUMBER].contains(&self.operation) {
             self.events.push_back(*message);
         } else {
             // Of a tally the first.

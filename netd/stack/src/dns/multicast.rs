@@ -1,7 +1,7 @@
 //! Names that the link itself knows: those below `local`, which all hosts of the link are asked for.
 //!
 //! *Owns* who is asked, and that it is asked once: a question from a port of its own, which whoever has
-//! the name answers directly. *Never* answers: that is a program's.
+//! the name answers directly. *Never* answers: that is `responder`'s.
 //!
 //! Spec: RFC 6762 sections 3 and 5.1, and 11 (who is believed).
 

@@ -15,6 +15,7 @@ use crate::multicast::group::Group;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::udp::socket::Holder;
+use ::tcp::Instant;
 use wire::udp::Datagram;
 use wire::{Drop, MacAddress};
 
@@ -54,6 +55,7 @@ impl Stack {
         incoming: &Incoming<'_, A>,
         datagram: &Datagram<'_>,
         memory: &mut M,
+        now: Instant,
     ) -> Result<(), Drop> {
         let (source, to) = (incoming.source(), incoming.destination());
         let port = datagram.header.dst_port;
@@ -79,6 +81,9 @@ impl Stack {
                 (Ok(()), _) | (_, Ok(())) => Ok(()),
                 (_, Err(reason)) => Err(reason),
             };
+        }
+        if self.is_for_responder(incoming, datagram) {
+            result = result.or(self.responder_input(incoming, datagram, now));
         }
         result
     }

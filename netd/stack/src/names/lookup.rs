@@ -119,6 +119,11 @@ impl Stack {
         server: Option<SocketAddr>,
         now: Instant,
     ) -> Result<Begun, Refusal> {
+        if server.is_none()
+            && let Some(answer) = self.own_name(name, kind)
+        {
+            return Ok(Begun::Answered(answer));
+        }
         let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
         let mut servers = [nobody; NAME_SERVERS];
         match server {
@@ -216,7 +221,7 @@ impl Stack {
         self.run_names(now);
     }
 
-    /// Takes back a ping or look-up.
+    /// Takes back a ping, look-up or look-out.
     pub(crate) fn cancel_unbound(
         &mut self,
         client: ClientId,
@@ -232,7 +237,11 @@ impl Stack {
         let lookup = self.names.table.iter().find(|(_, waiting)| {
             waiting.client == client && waiting.token == token && waiting.answer.is_none()
         });
-        let (index, _) = lookup.ok_or(CancelError::NotFound)?;
+        let Some((index, _)) = lookup else {
+            return self
+                .cancel_browse(client, token)
+                .ok_or(CancelError::NotFound);
+        };
         self.names.resolver.cancel(index);
         self.look_up_ends(index, ended(ResolutionOutcome::Cancelled));
         Ok(())

@@ -32,7 +32,7 @@ impl Stack {
         let check: Check = incoming.check();
         let datagram = udp::Datagram::parse(incoming.payload, check, A::NO_CHECKSUM)?;
         if incoming.scope != Scope::Own {
-            return self.udp_input_for_many(incoming, &datagram, memory);
+            return self.udp_input_for_many(incoming, &datagram, memory, now);
         }
         let to = incoming.destination();
         match self.udp.ports.of().find(to, datagram.header.dst_port) {
@@ -43,6 +43,9 @@ impl Stack {
                 let is_beside = interface.is_some_and(|it| from.0.is_beside(it));
                 let from = (from.0.end(from.1), is_beside);
                 self.dns_input(query, from, datagram.payload, now)
+            }
+            None if self.is_for_responder(incoming, &datagram) => {
+                self.responder_input(incoming, &datagram, now)
             }
             None => {
                 // RFC 1122 4.1.3.1, RFC 4443 3.1: port unreachable.

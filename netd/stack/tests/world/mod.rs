@@ -4,6 +4,7 @@ mod calls;
 pub mod craft;
 mod host;
 pub mod listeners;
+pub mod neighbours;
 mod pair;
 pub mod sender;
 pub mod six;

@@ -39,11 +39,20 @@ impl<'a> Builder<'a> {
     /// Adds a question.
     ///
     /// # Errors
-    /// [`NoRoom`].
+    /// [`NoRoom`]; the message is as it was before.
     pub fn question(&mut self, question: &Question) -> Result<(), NoRoom> {
+        let before = (self.len, self.question);
         if self.len == HEADER_LEN {
             self.question = Some(question.name);
         }
+        let added = self.add_question(question);
+        if added.is_err() {
+            (self.len, self.question) = before;
+        }
+        added
+    }
+
+    fn add_question(&mut self, question: &Question) -> Result<(), NoRoom> {
         self.put(question.name.as_bytes())?;
         self.put_u16(question.kind.0)?;
         self.put_u16(question.class.0)?;
@@ -53,8 +62,17 @@ impl<'a> Builder<'a> {
     /// Adds a record. Sections must come in the order of [`Section`].
     ///
     /// # Errors
-    /// [`NoRoom`]; the message is then to be thrown away.
+    /// [`NoRoom`]; the message is as it was before.
     pub fn record(&mut self, section: Section, record: &Record<'_>) -> Result<(), NoRoom> {
+        let before = self.len;
+        let added = self.add_record(section, record);
+        if added.is_err() {
+            self.len = before;
+        }
+        added
+    }
+
+    fn add_record(&mut self, section: Section, record: &Record<'_>) -> Result<(), NoRoom> {
         if self
             .question
             .is_some_and(|name| name.is_identical(&record.name))
@@ -87,6 +105,21 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn finish(self) -> usize {
         self.len
+    }
+
+    /// Writes what a record says by itself, without compression, as records are compared (RFC 6762
+    /// section 8.2). Gives the length.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn data_alone(bytes: &mut [u8], data: &Data<'_>) -> Result<usize, NoRoom> {
+        let mut alone = Builder {
+            bytes,
+            len: 0,
+            question: None,
+        };
+        alone.data(data)?;
+        Ok(alone.len)
     }
 
     fn data(&mut self, data: &Data<'_>) -> Result<(), NoRoom> {

@@ -142,6 +142,19 @@ impl Name {
         name.finish()
     }
 
+    /// The name below this one that begins with a label, whose bytes may be any.
+    ///
+    /// # Errors
+    /// [`BadName`] when the label is empty, or it or the name would be too long.
+    pub fn below(label: &[u8], domain: &Self) -> Result<Self, BadName> {
+        let mut name = Self::EMPTY;
+        name.push_label(label)?;
+        for label in domain.labels() {
+            name.push_label(label)?;
+        }
+        name.finish()
+    }
+
     /// Whether both are the same even in the case of letters (for answers to queries with
     /// randomised case).
     #[must_use]

@@ -95,6 +95,13 @@ pub struct Soa {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strings<'a>(&'a [u8]);
 
+/// One string, which is empty.
+impl Default for Strings<'_> {
+    fn default() -> Self {
+        Self(&[0])
+    }
+}
+
 /// What a message's OPT record says about its sender (RFC 6891 section 6.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns {

@@ -310,3 +310,40 @@ proptest! {
         prop_assert_eq!(all_records(&message), records);
     }
 }
+
+// RFC 6762 sections 18.12 and 18.13.
+#[test]
+fn the_top_bit_of_a_class_is_multicast_dns_own() {
+    assert_eq!(Class::IN.with_top(), Class(0x8001));
+    assert_eq!(Class(0x8001).split_top(), (Class::IN, true));
+    assert_eq!(Class::IN.split_top(), (Class::IN, false));
+}
+
+#[test]
+fn what_has_no_room_leaves_the_message_as_it_was() {
+    let address = record("www.example.com", Data::A(Ipv4Addr::LOCALHOST));
+    let mut whole = [0; 64];
+    let mut builder = Builder::new(&mut whole, Header::query(1)).expect("room");
+    builder.question(&question()).expect("room");
+    builder.record(Section::Answer, &address).expect("room");
+    let len = builder.finish();
+    for room in HEADER_LEN..len {
+        let mut bytes = vec![0; room];
+        let mut builder = Builder::new(&mut bytes, Header::query(1)).expect("room");
+        let has_question = builder.question(&question()).is_ok();
+        assert!(!has_question || builder.record(Section::Answer, &address).is_err());
+        let len = builder.finish();
+        let message = Message::parse(&bytes[..len]).expect("well-formed");
+        assert_eq!(message.questions().count(), usize::from(has_question));
+        assert_eq!(message.records().count(), 0);
+    }
+}
+
+#[test]
+fn data_alone_are_not_compressed() {
+    let mut bytes = [0; 32];
+    let len = Builder::data_alone(&mut bytes, &Data::Ptr(name("a.local")));
+    assert_eq!(len.map(|len| &bytes[..len]), Ok(&b"\x01a\x05local\0"[..]));
+    let none = Builder::data_alone(&mut bytes[..3], &Data::Ptr(name("a.local")));
+    assert!(none.is_err());
+}

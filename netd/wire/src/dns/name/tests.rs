@@ -194,3 +194,13 @@ proptest! {
 fn prop_oneof_bytes() -> impl prop::strategy::Strategy<Value = u8> {
     proptest::prop_oneof![any::<u8>(), 0_u8..4, 0xc0_u8..0xc3]
 }
+
+#[test]
+fn a_label_of_any_bytes_goes_below_a_domain() {
+    let local: Name = "local".parse().expect("a name");
+    let name = Name::below("A Box. (2)".as_bytes(), &local).expect("a name");
+    assert_eq!(name.as_bytes(), b"\x0aA Box. (2)\x05local\0");
+    for label in [&b""[..], &[b'a'; 64]] {
+        assert_eq!(Name::below(label, &local), Err(BadName));
+    }
+}

@@ -1,0 +1,539 @@
+//! The records that there are: of the host's name, and of its services.
+//!
+//! *Owns* which set answers which question, and what a set's records are. *Never* knows when they are
+//! said.
+//!
+//! Spec: RFC 6762 sections 6.1 (what there is not), 10 (how long), 10.2; RFC 6763 sections 4, 6, 9 and 12.
+
+use super::ADDRESSES;
+use super::claim::Claim;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use wire::dns::{Builder, Class, Data, Name, Record, Section, Strings, Type};
+use wire::{List, NoRoom};
+
+/// Services at a time.
+pub(crate) const SERVICES: usize = 16;
+/// Those and the host's own name.
+pub(super) const CLAIMS: usize = SERVICES + 1;
+/// What a service says of itself, in bytes.
+pub(crate) const TEXT: usize = 100;
+
+/// Seconds for which records are kept that have to do with a host, and others (RFC 6762 section 10).
+const HOST_TTL: u32 = 120;
+const OTHER_TTL: u32 = 4_500;
+/// The same for askers that know nothing of all this (section 6.7).
+pub(super) const LEGACY_TTL: u32 = 10;
+
+/// A service of this host.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// What it is called; others may have the name.
+    pub(crate) label: List<u8, 63>,
+    /// What it is: `_http._tcp.local`.
+    pub(crate) kind: Name,
+    pub(crate) port: u16,
+    /// Strings, each behind its length; none: one that is empty.
+    pub(crate) text: List<u8, TEXT>,
+}
+
+impl Service {
+    /// What it says: never nothing (RFC 6763 section 6.1).
+    fn strings(&self) -> Strings<'_> {
+        Strings::new(self.text.as_slice()).unwrap_or_default()
+    }
+}
+
+/// A set of records of one name and type, of one claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    A,
+    Aaaa,
+    /// Which of the types the name has.
+    Nsec,
+    Srv,
+    Txt,
+    /// From the kind of service to the service.
+    Ptr,
+    /// From all kinds to the kind.
+    Kind,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 7] = [
+        Self::A,
+        Self::Aaaa,
+        Self::Nsec,
+        Self::Srv,
+        Self::Txt,
+        Self::Ptr,
+        Self::Kind,
+    ];
+
+    /// Others may have records of this name and type too.
+    pub(super) fn is_shared(self) -> bool {
+        matches!(self, Self::Ptr | Self::Kind)
+    }
+
+    pub(super) fn ttl(self) -> u32 {
+        match self {
+            Self::A | Self::Aaaa | Self::Nsec | Self::Srv => HOST_TTL,
+            Self::Txt | Self::Ptr | Self::Kind => OTHER_TTL,
+        }
+    }
+}
+
+/// A set, of a claim by its number: the host's is 0, those of services follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) claim: usize,
+    pub(super) part: Part,
+}
+
+impl Item {
+    pub(super) const COUNT: usize = CLAIMS * Part::ALL.len();
+
+    pub(super) fn place(self) -> usize {
+        self.claim * Part::ALL.len() + self.part as usize
+    }
+
+    pub(super) fn at(place: usize) -> Option<Self> {
+        let part = *Part::ALL.get(place % Part::ALL.len())?;
+        let claim = place / Part::ALL.len();
+        Some(Self { claim, part })
+    }
+}
+
+/// Some sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Items([u8; CLAIMS]);
+
+impl Items {
+    pub(super) const NONE: Self = Self([0; CLAIMS]);
+
+    pub(super) fn insert(&mut self, item: Item) {
+        if let Some(parts) = self.0.get_mut(item.claim) {
+            *parts |= 1 << item.part as u8;
+        }
+    }
+
+    pub(super) fn remove(&mut self, item: Item) {
+        if let Some(parts) = self.0.get_mut(item.claim) {
+            *parts &= !(1 << item.part as u8);
+        }
+    }
+
+    pub(super) fn remove_claim(&mut self, claim: usize) {
+        if let Some(parts) = self.0.get_mut(claim) {
+            *parts = 0;
+        }
+    }
+
+    pub(super) fn contains(&self, item: Item) -> bool {
+        let parts = self.0.get(item.claim);
+        parts.is_some_and(|parts| parts & 1 << item.part as u8 != 0)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|parts| *parts == 0)
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = Item> {
+        (0..Item::COUNT)
+            .filter_map(Item::at)
+            .filter(move |item| self.contains(*item))
+    }
+}
+
+/// How records are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// To all, or to one who understands: they replace others (RFC 6762 section 10.2).
+    Usual,
+    /// To one who knows nothing of it (section 6.7).
+    Legacy,
+    /// What we would say if the name were ours (section 8.2).
+    Proposed,
+    /// They are no more (section 10.1).
+    Farewell,
+}
+
+impl Form {
+    /// A record in this form.
+    pub(super) fn record(self, part: Part, name: Name, data: Data<'_>) -> Record<'_> {
+        let ttl = match self {
+            Self::Usual | Self::Proposed => part.ttl(),
+            Self::Legacy => part.ttl().min(LEGACY_TTL),
+            Self::Farewell => 0,
+        };
+        let replaces = matches!(self, Self::Usual) && !part.is_shared();
+        let class = if replaces {
+            Class::IN.with_top()
+        } else {
+            Class::IN
+        };
+        Record {
+            name,
+            class,
+            ttl,
+            data,
+        }
+    }
+}
+
+/// All that a host has to tell on a link.
+#[derive(Debug)]
+pub(super) struct Zone {
+    host: Claim,
+    services: Vec<Option<(Claim, Service)>>,
+    pub(super) addresses: Vec<IpAddr>,
+    /// The name of the list of all kinds of services (RFC 6763 section 9).
+    kinds: Name,
+}
+
+impl Zone {
+    pub(super) fn new(label: &[u8]) -> Self {
+        let name = |text: &str| text.parse().unwrap_or(Name::ROOT);
+        Self {
+            host: Claim::new(label, name("local")),
+            services: alloc::vec![None; SERVICES],
+            addresses: Vec::with_capacity(ADDRESSES),
+            kinds: name("_services._dns-sd._udp.local"),
+        }
+    }
+
+    pub(super) fn host_name(&self) -> Name {
+        self.host.name
+    }
+
+    pub(super) fn offer(&mut self, place: usize, service: Service) {
+        if let Some(entry) = self.services.get_mut(place) {
+            let claim = Claim::new(service.label.as_slice(), service.kind);
+            *entry = Some((claim, service));
+        }
+    }
+
+    pub(super) fn withdraw(&mut self, place: usize) {
+        if let Some(entry) = self.services.get_mut(place) {
+            *entry = None;
+        }
+    }
+
+    pub(super) fn service(&self, place: usize) -> Option<&Service> {
+        self.services.get(place)?.as_ref().map(|(_, it)| it)
+    }
+
+    pub(super) fn claim(&self, number: usize) -> Option<&Claim> {
+        match number.checked_sub(1) {
+            None => Some(&self.host),
+            Some(place) => self.services.get(place)?.as_ref().map(|(claim, _)| claim),
+        }
+    }
+
+    pub(super) fn claim_mut(&mut self, number: usize) -> Option<&mut Claim> {
+        match number.checked_sub(1) {
+            None => Some(&mut self.host),
+            Some(place) => self.services.get_mut(place)?.as_mut().map(|(it, _)| it),
+        }
+    }
+
+    pub(super) fn claims(&self) -> impl Iterator<Item = &Claim> {
+        let services = self.services.iter().flatten().map(|(claim, _)| claim);
+        core::iter::once(&self.host).chain(services)
+    }
+
+    pub(super) fn claims_mut(&mut self) -> impl Iterator<Item = &mut Claim> {
+        let services = self.services.iter_mut().flatten().map(|(claim, _)| claim);
+        core::iter::once(&mut self.host).chain(services)
+    }
+
+    /// Whether there are records in a set.
+    fn has(&self, item: Item) -> bool {
+        match item.part {
+            Part::A => item.claim == 0 && self.addresses.iter().any(IpAddr::is_ipv4),
+            Part::Aaaa => item.claim == 0 && self.addresses.iter().any(IpAddr::is_ipv6),
+            Part::Nsec => self.claim(item.claim).is_some(),
+            Part::Srv | Part::Txt | Part::Ptr => item.claim > 0,
+            Part::Kind => self.is_first_of_kind(item.claim),
+        }
+    }
+
+    /// Of the services of one kind it is the first, which tells of the kind.
+    fn is_first_of_kind(&self, claim: usize) -> bool {
+        let of = |number: usize| self.service(number.checked_sub(1)?).map(|it| it.kind);
+        let kind = of(claim);
+        kind.is_some() && (1..claim).all(|before| of(before) != kind)
+    }
+
+    /// The sets of a claim that are told at the start, or answer whoever asks for everything.
+    pub(super) fn all_of(&self, claim: usize) -> Items {
+        let mut items = Items::NONE;
+        for part in Part::ALL {
+            let item = Item { claim, part };
+            if part != Part::Nsec && self.has(item) {
+                items.insert(item);
+            }
+        }
+        items
+    }
+
+    /// The sets of a claim's own name, which others must not have (RFC 6762 section 8.2).
+    pub(super) fn proposed(&self, claim: usize) -> Items {
+        let mut items = self.all_of(claim);
+        for part in [Part::Ptr, Part::Kind] {
+            items.remove(Item { claim, part });
+        }
+        items
+    }
+
+    /// The sets that answer a question, as far as their names are ours by now.
+    pub(super) fn find(&self, name: &Name, kind: Type) -> Items {
+        let mut items = Items::NONE;
+        for claim in 0..CLAIMS {
+            let Some(owner) = self.claim(claim).filter(|it| it.is_ours()) else {
+                continue;
+            };
+            let mut add = |part| {
+                let item = Item { claim, part };
+                if self.has(item) {
+                    items.insert(item);
+                }
+            };
+            let place = claim.checked_sub(1);
+            let service = place.and_then(|place| self.service(place));
+            if owner.name == *name {
+                match (kind, service) {
+                    (Type::A, None) => add(Part::A),
+                    (Type::AAAA, None) => add(Part::Aaaa),
+                    (Type::ANY, None) => [Part::A, Part::Aaaa].into_iter().for_each(&mut add),
+                    (Type::SRV, Some(_)) => add(Part::Srv),
+                    (Type::TXT, Some(_)) => add(Part::Txt),
+                    (Type::ANY, Some(_)) => [Part::Srv, Part::Txt].into_iter().for_each(&mut add),
+                    _ => {}
+                }
+                // Section 6.1: that there is none of this type is said, too.
+                if !items.iter().any(|item| item.claim == claim) {
+                    items.insert(Item {
+                        claim,
+                        part: Part::Nsec,
+                    });
+                }
+            } else if let Some(service) = service
+                && matches!(kind, Type::PTR | Type::ANY)
+            {
+                if service.kind == *name {
+                    add(Part::Ptr);
+                } else if self.kinds == *name {
+                    add(Part::Kind);
+                }
+            }
+        }
+        items
+    }
+
+    /// What whoever gets these will ask for next (RFC 6762 section 6.2, RFC 6763 section 12).
+    pub(super) fn beside(&self, items: Items) -> Items {
+        let mut beside = Items::NONE;
+        let mut add = |claim, part| {
+            let item = Item { claim, part };
+            if self.has(item) && !items.contains(item) {
+                beside.insert(item);
+            }
+        };
+        for item in items.iter() {
+            match item.part {
+                Part::Ptr => {
+                    add(item.claim, Part::Srv);
+                    add(item.claim, Part::Txt);
+                    add(0, Part::A);
+                    add(0, Part::Aaaa);
+                }
+                Part::Srv => {
+                    add(0, Part::A);
+                    add(0, Part::Aaaa);
+                }
+                Part::A => add(0, Part::Aaaa),
+                Part::Aaaa => add(0, Part::A),
+                Part::Nsec | Part::Txt | Part::Kind => {}
+            }
+        }
+        beside
+    }
+
+    /// Which claim's name it is.
+    pub(super) fn claim_named(&self, name: &Name) -> Option<usize> {
+        (0..CLAIMS).find(|number| self.claim(*number).is_some_and(|it| it.name == *name))
+    }
+
+    /// Whether a record is one of ours, in whatever form; `None` if its name and type are not.
+    pub(super) fn is_one_of(&self, record: &Record<'_>) -> Option<(Item, bool)> {
+        let claim = self.claim_named(&record.name);
+        let item = |part| claim.map(|claim| Item { claim, part });
+        let service = claim.and_then(|it| self.service(it.checked_sub(1)?));
+        Some(match (&record.data, service) {
+            (Data::A(address), None) => {
+                let address = IpAddr::V4(*address);
+                (item(Part::A)?, self.addresses.contains(&address))
+            }
+            (Data::Aaaa(address), None) => {
+                let address = IpAddr::V6(*address);
+                (item(Part::Aaaa)?, self.addresses.contains(&address))
+            }
+            (data @ Data::Srv { .. }, Some(service)) => {
+                (item(Part::Srv)?, *data == self.srv(service))
+            }
+            (Data::Txt(text), Some(service)) => (item(Part::Txt)?, *text == service.strings()),
+            (Data::Ptr(to), _) => {
+                let part = if record.name == self.kinds {
+                    Part::Kind
+                } else {
+                    Part::Ptr
+                };
+                let is_it = |claim: &usize| {
+                    let service = claim.checked_sub(1).and_then(|it| self.service(it));
+                    let own = self.claim(*claim).map(|it| it.name);
+                    service.is_some_and(|service| match part {
+                        Part::Kind => service.kind == *to,
+                        _ => service.kind == record.name && own == Some(*to),
+                    })
+                };
+                let claim = (0..CLAIMS).find(is_it)?;
+                (Item { claim, part }, true)
+            }
+            _ => return None,
+        })
+    }
+
+    /// How many records of a set there are that can be known one by one.
+    pub(super) fn count(&self, item: Item) -> usize {
+        match item.part {
+            Part::A => self.addresses.iter().filter(|it| it.is_ipv4()).count(),
+            Part::Aaaa => self.addresses.iter().filter(|it| it.is_ipv6()).count(),
+            _ => 1,
+        }
+    }
+
+    fn srv(&self, service: &Service) -> Data<'static> {
+        srv(service, self.host.name)
+    }
+
+    /// Gives each record of a set to `put`.
+    pub(super) fn records(
+        &self,
+        item: Item,
+        form: Form,
+        mut put: impl FnMut(&Record<'_>) -> Result<(), NoRoom>,
+    ) -> Result<(), NoRoom> {
+        let Item { claim, part } = item;
+        let Some(name) = self.claim(claim).map(|claim| claim.name) else {
+            return Ok(());
+        };
+        let service = claim.checked_sub(1).and_then(|it| self.service(it));
+        match (part, service) {
+            (Part::A | Part::Aaaa, _) => {
+                for address in &self.addresses {
+                    if address.is_ipv4() == (part == Part::A) {
+                        put(&address_record(form, name, *address))?;
+                    }
+                }
+                Ok(())
+            }
+            (Part::Nsec, service) => {
+                let (data, len) = self.nsec(&name, service.is_some());
+                let kind = Type::NSEC;
+                let data = data.get(..len).unwrap_or_default();
+                put(&form.record(part, name, Data::Other { kind, data }))
+            }
+            (_, Some(service)) => put(&service_record(form, part, name, self.host.name, service)),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// The name itself, and the types it has (RFC 6762 section 6.1).
+    fn nsec(&self, name: &Name, is_service: bool) -> ([u8; 255 + 7], usize) {
+        let mut bits = [0_u8; 5];
+        let mut set = |kind: Type| {
+            let (octet, bit) = (usize::from(kind.0 / 8), kind.0 % 8);
+            if let Some(octet) = bits.get_mut(octet) {
+                *octet |= 0x80 >> bit;
+            }
+        };
+        if is_service {
+            set(Type::TXT);
+            set(Type::SRV);
+        } else {
+            for address in &self.addresses {
+                set(if address.is_ipv4() {
+                    Type::A
+                } else {
+                    Type::AAAA
+                });
+            }
+        }
+        let used = bits
+            .iter()
+            .rposition(|octet| *octet != 0)
+            .map_or(0, |at| at + 1);
+        let mut data = [0; 255 + 7];
+        let mut len = 0;
+        let count = u8::try_from(used).unwrap_or(0);
+        let window = [0, count];
+        let bytes = name
+            .as_bytes()
+            .iter()
+            .chain(&window)
+            .chain(bits.iter().take(used));
+        for (place, byte) in data.iter_mut().zip(bytes) {
+            *place = *byte;
+            len += 1;
+        }
+        (data, len)
+    }
+}
+
+/// The record of an address.
+pub(super) fn address_record(form: Form, name: Name, address: IpAddr) -> Record<'static> {
+    match address {
+        IpAddr::V4(address) => form.record(Part::A, name, Data::A(address)),
+        IpAddr::V6(address) => form.record(Part::Aaaa, name, Data::Aaaa(address)),
+    }
+}
+
+fn srv(service: &Service, host: Name) -> Data<'static> {
+    Data::Srv {
+        priority: 0,
+        weight: 0,
+        port: service.port,
+        target: host,
+    }
+}
+
+/// The record of a service that is called `name`, at `host`.
+pub(super) fn service_record(
+    form: Form,
+    part: Part,
+    name: Name,
+    host: Name,
+    service: &Service,
+) -> Record<'_> {
+    match part {
+        Part::Srv => form.record(part, name, srv(service, host)),
+        Part::Txt => form.record(part, name, Data::Txt(service.strings())),
+        Part::Kind => {
+            let all = "_services._dns-sd._udp.local".parse().unwrap_or(Name::ROOT);
+            form.record(part, all, Data::Ptr(service.kind))
+        }
+        _ => form.record(Part::Ptr, service.kind, Data::Ptr(name)),
+    }
+}
+
+/// Puts a set into a message.
+pub(super) fn put(
+    zone: &Zone,
+    builder: &mut Builder<'_>,
+    section: Section,
+    item: Item,
+    form: Form,
+) -> Result<(), NoRoom> {
+    zone.records(item, form, |record| builder.record(section, record))
+}

@@ -1,0 +1,113 @@
+//! Names and services of the link, beside Avahi, which speaks multicast DNS on most Linux machines.
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use rustix::net::sockopt;
+
+use super::capture::nothing_is_wrong;
+use super::offload::LIMIT;
+use super::routers::capture;
+use super::{Group, no_stage, tests};
+use crate::frames::US;
+use crate::guest::Guest;
+use crate::machine::{Card, Link, Machine};
+use crate::namespace::{self, TAP};
+use crate::peers::avahi::Avahi;
+use crate::peers::{Scratch, find};
+
+const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
+
+pub fn group() -> Group {
+    Group {
+        name: "neighbours",
+        stage: no_stage,
+        tests: tests![Alone: avahi_leaves_the_guest_its_name_and_is_found],
+    }
+}
+
+fn avahi_leaves_the_guest_its_name_and_is_found() -> Result<()> {
+    for program in ["avahi-daemon", "tshark", "dumpcap"] {
+        find(program)?;
+    }
+    namespace::run_inside(&["inside", "neighbours"]).map(drop)
+}
+
+pub fn inside() -> Result<()> {
+    namespace::make_tap(&format!("{US}/24"))?;
+    let scratch = Scratch::new("avahi")?;
+    let seen = scratch.path().join("neighbours.pcap");
+    let _capture = capture(&seen)?;
+    let mut guest = Guest::boot(Machine {
+        cards: vec![Card::new(Link::Tap {
+            interface: TAP.into(),
+            queues: 1,
+        })],
+        append: format!("ip={GUEST}/24,gw={US},dns={US} services=httpd"),
+        ..Machine::default()
+    })?;
+    a_plain_resolver_is_answered()?;
+    // It asks for our name, is told that it is ours, and takes the next.
+    let avahi = Avahi::start(&scratch, TAP, "skerry", ("A Peer", 8_080))?;
+    avahi.await_word("Host name is skerry-2.local.")?;
+    avahi.await_word("successfully established")?;
+    let found = guest.must("dns -s _http._tcp")?;
+    for line in [
+        format!("skerry at skerry.local port 80 {GUEST}"),
+        format!("A Peer at skerry-2.local port 8080 {US}"),
+    ] {
+        ensure!(found.contains(&line), "{line}: not in\n{found}");
+    }
+    let own = guest.must("dns -4 skerry.local")?;
+    ensure!(own.contains(&format!("skerry.local {GUEST}")), "{own}");
+    let own = guest.must("dns -6 skerry.local")?;
+    ensure!(own.contains("skerry.local fe80::"), "{own}");
+    let other = guest.must("dns skerry-2.local")?;
+    ensure!(other.contains(&format!("skerry-2.local {US}")), "{other}");
+    guest.type_line("poweroff")?;
+    guest.wait_exit(Duration::from_secs(20))?;
+    let told = [
+        "dns.flags.response == 1",
+        "dns.flags.response == 0",
+        "dns.srv.port == 80",
+    ];
+    nothing_is_wrong(
+        &seen,
+        &told
+            .map(|it| format!("mdns && {it}"))
+            .each_ref()
+            .map(String::as_str),
+    )
+}
+
+/// One that knows nothing of multicast DNS but where to ask, until the guest has its name.
+fn a_plain_resolver_is_answered() -> Result<()> {
+    const QUESTION: &[u8] = b"\x12\x34\0\0\0\x01\0\0\0\0\0\0\x06skerry\x05local\0\0\x01\0\x01";
+    let socket = UdpSocket::bind((US, 0))?;
+    sockopt::set_ip_multicast_if(&socket, &US)?;
+    socket.set_read_timeout(Some(Duration::from_millis(300)))?;
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        socket.send_to(QUESTION, ("224.0.0.251", 5_353))?;
+        let mut answer = [0; 512];
+        if let Ok((len, from)) = socket.recv_from(&mut answer) {
+            let answer = answer.get(..len).unwrap_or_default();
+            ensure!(from == (GUEST, 5_353).into(), "{from} answers");
+            ensure!(
+                answer.starts_with(b"\x12\x34\x84\0\0\x01\0\x01"),
+                "{answer:x?}"
+            );
+            // The question again, a pointer to its name, and the address, for ten seconds at most.
+            let record = [
+                &b"\xc0\x0c\0\x01\0\x01\0\0\0\x0a\0\x04"[..],
+                &GUEST.octets(),
+            ]
+            .concat();
+            let is_there = answer.windows(record.len()).any(|it| it == record);
+            ensure!(is_there, "{answer:x?}");
+            return Ok(());
+        }
+        ensure!(Instant::now() < deadline, "no answer");
+    }
+}
