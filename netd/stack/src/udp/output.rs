@@ -23,7 +23,7 @@ use crate::udp::socket::{Cutting, Datagram};
 use core::net::Ipv6Addr;
 use core::num::NonZeroU16;
 use tcp::Instant;
-use wire::{Drop, Ecn, Headroom, MacAddress, Seal, ethernet, ip, udp};
+use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Seal, ethernet, ip, udp};
 
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
@@ -86,14 +86,8 @@ impl Stack {
         if path.shared && to.0.is_group() {
             ttl = self.udp.sockets.at(index)?.options.multicast_ttl;
         }
-        let parcel = Parcel {
-            client,
-            send,
-            path,
-            to: to.0,
-            front,
-            ttl,
-            dscp,
+        let Some(parcel) = Parcel::new(client, send, (path, to.0), front, (ttl, dscp)) else {
+            return self.udp_done(index, &send, Some(SocketError::BadMemory));
         };
         if let Some(trace) = trace {
             self.traces.note(trace, &parcel);
@@ -132,7 +126,7 @@ impl Stack {
     }
 
     /// What stands in front of a socket's bytes. `None` when the client's memory is gone.
-    #[inline]
+    #[inline(always)]
     fn udp_front<M: ClientMemory>(
         &self,
         socket: &Datagram,
@@ -140,12 +134,25 @@ impl Stack {
         to: u16,
         memory: &M,
     ) -> Option<Front> {
-        let Some(protocol) = socket.raw else {
-            return Some(Front::Datagram(udp::Header {
+        match socket.raw {
+            None => Some(Front::Datagram(udp::Header {
                 src_port: socket.port.map_or(0, NonZeroU16::get),
                 dst_port: to,
-            }));
-        };
+            })),
+            Some(protocol) => self.raw_front(socket, send, protocol, memory),
+        }
+    }
+
+    /// The same of a raw socket: how its bytes begin.
+    #[cold]
+    #[inline(never)]
+    fn raw_front<M: ClientMemory>(
+        &self,
+        socket: &Datagram,
+        send: &Send,
+        protocol: Protocol,
+        memory: &M,
+    ) -> Option<Front> {
         let store = Store {
             inline: &self.inline,
             memory,
@@ -207,7 +214,7 @@ impl Stack {
             buffer: &mut *draft.buffer,
             pieces: None,
         };
-        let len = parcel.len()?;
+        let len = parcel.len;
         let interface = self.interfaces.get(parcel.path.interface.index())?;
         // What is no datagram no device sums up, nor does loopback take it unseen.
         let summing = match parcel.front {
@@ -222,7 +229,7 @@ impl Stack {
             memory,
         };
         let (client, source) = (Some(parcel.client), parcel.send.source);
-        payload.add(&store, client, source, parcel.skipped(), len)?;
+        payload.add(&store, client, source, parcel.skipped, len)?;
         let Payload { extent, sum, .. } = payload;
         if extent.len() != len {
             return None;
@@ -232,7 +239,7 @@ impl Stack {
         let mut room = Headroom::new(front);
         parcel.front.emit(&mut room, len, seal).ok()?;
         let ip = self.datagram_header(parcel);
-        A::emit(&ip, &mut room, len + parcel.front.len()).ok()?;
+        A::emit(&ip, &mut room, len + parcel.front_len).ok()?;
         self.datagram_sent(parcel);
         let meta = TransmitMeta {
             checksum: summing.told::<A>(CHECKSUM_OFFSET),
@@ -294,7 +301,7 @@ impl Stack {
             buffer: &mut *draft.buffer,
             pieces: None,
         };
-        let (length, front) = (parcel.len()?, parcel.front.len());
+        let (length, front) = (parcel.len, parcel.front_len);
         let (source, destination) = (parcel.path.source, parcel.to);
         let cutting = self.udp.sockets.at(index)?.cutting;
         let Cutting {
@@ -319,7 +326,7 @@ impl Stack {
             memory,
         };
         let (client, place) = (Some(parcel.client), parcel.send.source);
-        let skip = u32::try_from(skip.unwrap_or(0)).ok()? + parcel.skipped();
+        let skip = u32::try_from(skip.unwrap_or(0)).ok()? + parcel.skipped;
         payload.add(&store, client, place, skip, part - own)?;
         let extent = payload.extent;
         if extent.len() != part - own {
@@ -328,7 +335,7 @@ impl Stack {
         let mut room = Headroom::new(front);
         if own > 0 {
             let pseudo = parcel.pseudo();
-            let all = (parcel.skipped(), u32::try_from(length).ok()?);
+            let all = (parcel.skipped, u32::try_from(length).ok()?);
             let payload = store.sum(client, place, all)?;
             let seal = Seal::Full { pseudo, payload };
             parcel.front.emit(&mut room, length, seal).ok()?;
@@ -372,9 +379,7 @@ impl Stack {
         parcel: &Parcel<A>,
         memory: &M,
     ) -> bool {
-        let Some(len) = parcel.len() else {
-            return false;
-        };
+        let len = parcel.len;
         let ip = self.datagram_header(parcel);
         let next_hop = parcel.path.next_hop;
         let store = Store {
@@ -386,14 +391,14 @@ impl Stack {
         let queued = packets.push(queue, len + headers, next_hop, owner, |bytes| {
             let (front, payload) = bytes.split_at_mut_checked(headers)?;
             let (client, source) = (Some(parcel.client), parcel.send.source);
-            let sum = store.copy(client, source, parcel.skipped(), payload, true)?;
+            let sum = store.copy(client, source, parcel.skipped, payload, true)?;
             let seal = Seal::Full {
                 pseudo: parcel.pseudo(),
                 payload: sum,
             };
             let mut room = Headroom::new(front);
             parcel.front.emit(&mut room, len, seal).ok()?;
-            A::emit(&ip, &mut room, len + parcel.front.len()).ok()
+            A::emit(&ip, &mut room, len + parcel.front_len).ok()
         });
         if queued.is_some() {
             self.stats.count(Counter::PacketsBuffered);

@@ -13,7 +13,7 @@ use wire::{Headroom, NoRoom, Protocol, Pseudo, Seal, Sum, udp};
 pub(crate) const LEAD: usize = 8;
 
 /// Bytes of ICMPv6 up to the end of its checksum (RFC 4443 section 2.1).
-pub(crate) const ICMP6_FRONT: usize = 4;
+pub(crate) const ICMP6_FRONT: u32 = 4;
 
 /// What stands in front of the client's bytes.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +37,19 @@ pub(crate) struct Parcel<A> {
     pub(crate) path: Path<A>,
     pub(crate) to: A,
     pub(crate) front: Front,
+    /// Its bytes.
+    pub(crate) front_len: usize,
+    /// So many of the client's bytes it stands for.
+    pub(crate) skipped: u32,
+    /// The client's bytes that follow.
+    pub(crate) len: usize,
     pub(crate) ttl: u8,
     pub(crate) dscp: u8,
 }
 
 impl Front {
     /// What carries it.
+    #[inline(always)]
     pub(crate) const fn protocol(&self) -> Protocol {
         match self {
             Self::Datagram(_) => Protocol::UDP,
@@ -51,6 +58,7 @@ impl Front {
     }
 
     /// Our port and the peer's.
+    #[inline(always)]
     pub(crate) const fn ports(&self) -> Option<(u16, u16)> {
         match self {
             Self::Datagram(header) => Some((header.src_port, header.dst_port)),
@@ -58,30 +66,22 @@ impl Front {
         }
     }
 
-    /// Its length in bytes.
-    #[inline]
-    pub(crate) const fn len(&self) -> usize {
+    /// Its length in bytes, and how many of the client's bytes it stands for: their checksum is ours
+    /// to fill in (RFC 3542 section 3.1).
+    #[inline(always)]
+    const fn sizes(&self) -> (usize, u32) {
         match self {
-            Self::Datagram(_) => udp::HEADER_LEN,
-            Self::Raw { .. } => self.replaces(),
-        }
-    }
-
-    /// So many of the client's bytes it stands for: their checksum is ours to fill in (RFC 3542
-    /// section 3.1).
-    #[inline]
-    pub(crate) const fn replaces(&self) -> usize {
-        match self {
+            Self::Datagram(_) => (udp::HEADER_LEN, 0),
             Self::Raw {
                 protocol: Protocol::ICMPV6,
                 ..
-            } => ICMP6_FRONT,
-            Self::Datagram(_) | Self::Raw { .. } => 0,
+            } => (ICMP6_FRONT as usize, ICMP6_FRONT),
+            Self::Raw { .. } => (0, 0),
         }
     }
 
     /// Puts it in front of `len` bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn emit(
         &self,
         room: &mut Headroom<'_>,
@@ -106,7 +106,8 @@ impl Front {
         let Seal::Full { pseudo, payload } = seal else {
             return Err(NoRoom);
         };
-        let whole = u32::try_from(len + ICMP6_FRONT).map_err(|_| NoRoom)?;
+        let len = u32::try_from(len).map_err(|_| NoRoom)?;
+        let whole = len.checked_add(ICMP6_FRONT).ok_or(NoRoom)?;
         let start = Sum::word(u16::from_be_bytes([kind, code]));
         let sum = pseudo.with(Protocol::ICMPV6, whole);
         let [high, low] = sum.plus(start).plus(payload).finish();
@@ -115,33 +116,44 @@ impl Front {
 }
 
 impl<A: Family> Parcel<A> {
+    /// What a client sends, on its way with what stands in front of it; `None` when it is shorter than that.
+    #[inline(always)]
+    pub(crate) fn new(
+        client: ClientId,
+        send: Send,
+        (path, to): (Path<A>, A),
+        front: Front,
+        (ttl, dscp): (u8, u8),
+    ) -> Option<Self> {
+        let (front_len, skipped) = front.sizes();
+        let len = usize::try_from(send.length.checked_sub(skipped)?).ok()?;
+        Some(Self {
+            client,
+            send,
+            path,
+            to,
+            front,
+            front_len,
+            skipped,
+            len,
+            ttl,
+            dscp,
+        })
+    }
+
     /// Bytes of headers in front of the client's bytes, without Ethernet's.
-    #[inline]
-    pub(crate) fn headers(&self) -> usize {
-        A::HEADER_LEN + self.front.len()
-    }
-
-    /// The client's bytes that follow.
-    #[inline]
-    pub(crate) fn len(&self) -> Option<usize> {
-        let all = usize::try_from(self.send.length).ok()?;
-        all.checked_sub(self.front.replaces())
-    }
-
-    /// How many of the client's bytes are in front of them.
-    #[inline]
-    pub(crate) fn skipped(&self) -> u32 {
-        u32::try_from(self.front.replaces()).unwrap_or(0)
+    #[inline(always)]
+    pub(crate) const fn headers(&self) -> usize {
+        A::HEADER_LEN + self.front_len
     }
 
     /// Whether it leaves in parts.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn is_long(&self) -> bool {
-        let len = self.len().unwrap_or(usize::MAX);
-        len.saturating_add(self.headers()) > usize::from(self.path.mtu)
+        self.len + self.headers() > usize::from(self.path.mtu)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn pseudo(&self) -> Pseudo {
         A::pseudo(self.path.source, self.to)
     }

@@ -254,7 +254,7 @@ impl Stack {
             Data::Inline(bytes) => bytes.len(),
         };
         // RFC 3542 section 3.1: its checksum is ours to put in.
-        if raw == Some(Protocol::ICMPV6) && length < ICMP6_FRONT {
+        if raw == Some(Protocol::ICMPV6) && length < ICMP6_FRONT as usize {
             return Err(SendError::TooShort);
         }
         let header = if raw.is_some() { 0 } else { udp::HEADER_LEN };

@@ -17,7 +17,7 @@ use wire::Protocol;
 const REMEMBERED: usize = 64;
 
 /// Where ICMPv6 has its checksum, which the client does not fill in.
-const CHECKSUM: core::ops::Range<usize> = 2..ICMP6_FRONT;
+const CHECKSUM: core::ops::Range<usize> = 2..ICMP6_FRONT as usize;
 
 /// One socket's last packets.
 #[derive(Clone, Copy, Debug)]
