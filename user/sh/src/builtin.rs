@@ -19,8 +19,8 @@ const COMMANDS: &[(&str, &str)] = &[
         "the routers on the way to a host: by datagrams, or -I echoes",
     ),
     (
-        "raw PROTOCOL [HOST]",
-        "packets of a protocol of IP by its number",
+        "raw PROTOCOL",
+        "packets of a protocol of IP by its number: shows and sends",
     ),
     ("dns NAME", "addresses of a name: A or AAAA, @server"),
     (
