@@ -23,7 +23,7 @@ const RECEIVE: u16 = 7;
 const STATUS: u16 = 10;
 const ATTACH_ARENA: u16 = 11;
 const SUBSCRIBE: u16 = 43;
-const RAW: u16 = 21;
+const RAW: u16 = 24;
 /// Argument of `RAW`: a protocol.
 const OSPF: u32 = 89;
 /// Status of what takes a right.
