@@ -11,6 +11,7 @@ use super::errors::Told;
 
 /// Time a ping waits when the client does not say.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl<P> Service<'_, P> {
     /// Looks a name up.
     pub(super) fn look_up(&mut self, id: u32, request: &Resolve) -> Answer<Resolve> {
