@@ -9,8 +9,9 @@
 //! A run begins behind a segment that went the full way and whose payload came in order. It ends
 //! with the burst, and with the first frame that is not the plain continuation ([`wire::Train`]) or
 //! that does not fit into the room that is left; that one goes the full way again. So everything
-//! but payload in order is judged as if there were no runs. Bytes of a frame whose
-//! checksum is wrong lie where nothing has come yet, and the right ones will be written over them.
+//! but payload in order, and acknowledgements that later ones stand for (`acks`), is judged as if
+//! there were no runs. Bytes of a frame whose checksum is wrong lie where nothing has come yet, and the
+//! right ones will be written over them.
 
 mod acks;
 

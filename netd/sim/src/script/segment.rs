@@ -8,6 +8,7 @@ use std::fmt;
 use wire::Ecn;
 use wire::tcp::{Flags, Header, Options, SackBlock, Timestamps};
 
+use super::names::hex;
 use super::words::{Words, number};
 
 /// Where the relative numbers of one direction count from.
@@ -325,15 +326,12 @@ fn ranges(word: &str) -> Result<Vec<(i64, i64)>, String> {
         .collect()
 }
 
-/// Bytes in hexadecimal, four at least: `020405b4`.
+/// Options in hexadecimal, four bytes at least: `020405b4`.
 fn bytes(word: &str) -> Result<Vec<u8>, String> {
-    let is_whole = word.is_ascii() && word.len().is_multiple_of(8);
-    let digits = word.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    let bytes: Option<Vec<u8>> = digits.collect();
-    bytes
-        .filter(|_| is_whole)
-        .ok_or_else(|| format!("{word}: whole words of four bytes, in hexadecimal"))
+    let bytes = hex(word)?;
+    if bytes.len().is_multiple_of(4) {
+        Ok(bytes)
+    } else {
+        Err(format!("{word}: whole words of four bytes, in hexadecimal"))
+    }
 }
