@@ -6,8 +6,8 @@
 
 use device::{Checksum, Device, Gathered, Offload, Offloads, Places, Received, Verified};
 use stack::{
-    ClientMemory, Instant, InterfaceId, Loan, Pieces, ReceiveMeta, Stack, TransmitChecksum,
-    TransmitMeta,
+    ClientMemory, Instant, InterfaceId, Loan, OutputBurst, Pieces, ReceiveMeta, Stack,
+    TransmitChecksum, TransmitMeta,
 };
 
 use crate::arenas::PIECES;
@@ -142,21 +142,23 @@ impl<D: Device> Nic<D> {
         if self.in_flight >= REAP_AT {
             self.reap(stack, memory);
         }
-        let interface = self.interface;
+        let mut output = stack.output_burst(self.interface, memory, now);
         let mut sent = 0;
         while sent < BURST
-            && stack.has_output(interface)
+            && output.has_output()
             && if self.gathers {
-                self.provide_gathered(stack, memory, now)
+                let (pieces, lent) = (&mut self.pieces, &mut self.lent);
+                provide_gathered(&mut self.device, &mut output, pieces, lent)
             } else {
                 self.device.provide_transmit(&mut |frame| {
-                    let (length, meta) = stack.output(interface, frame, memory, now)?;
+                    let (length, meta) = output.output(frame)?;
                     Some((length, told(meta)))
                 })
             }
         {
             sent += 1;
         }
+        drop(output);
         if sent > 0 {
             self.device.flush();
         }
@@ -164,33 +166,6 @@ impl<D: Device> Nic<D> {
         self.watched &= self.device.transmit_room() > 0;
         self.in_flight = self.in_flight.saturating_add(sent);
         sent
-    }
-
-    /// Gives the device one frame, whose payload may be in clients' memory.
-    fn provide_gathered<M: Lends>(
-        &mut self,
-        stack: &mut Stack,
-        memory: &mut M,
-        now: Instant,
-    ) -> bool {
-        let (interface, pieces, lent) = (self.interface, &mut self.pieces, &mut self.lent);
-        self.device.provide_gathered(&mut |buffer, places| {
-            let frame = stack.output_gathered(interface, buffer, pieces, memory, now)?;
-            if let Some(loan) = frame.loan {
-                if !memory.lend_out(loan, pieces, places) {
-                    // It is lost, as it could be anywhere on its way.
-                    stack.end_loan(loan);
-                    return None;
-                }
-                *lent += 1;
-            }
-            Some(Gathered {
-                head: frame.head,
-                tail: frame.tail,
-                meta: told(frame.meta),
-                token: frame.loan.map(Loan::raw),
-            })
-        })
     }
 
     /// Takes back what the device has sent of clients' memory, so that they can be told.
@@ -251,6 +226,32 @@ impl<D: Device> Nic<D> {
     pub fn faults(&self) -> u64 {
         self.device.faults()
     }
+}
+
+/// Gives the device one frame, whose payload may be in clients' memory; counts it if it is.
+fn provide_gathered<D: Device, M: Lends>(
+    device: &mut D,
+    output: &mut OutputBurst<'_, M>,
+    pieces: &mut Pieces,
+    lent: &mut usize,
+) -> bool {
+    device.provide_gathered(&mut |buffer, places| {
+        let frame = output.output_gathered(buffer, pieces)?;
+        if let Some(loan) = frame.loan {
+            if !output.memory().lend_out(loan, pieces, places) {
+                // It is lost, as it could be anywhere on its way.
+                output.end_loan(loan);
+                return None;
+            }
+            *lent += 1;
+        }
+        Some(Gathered {
+            head: frame.head,
+            tail: frame.tail,
+            meta: told(frame.meta),
+            token: frame.loan.map(Loan::raw),
+        })
+    })
 }
 
 /// What the device must know of a frame.

@@ -163,11 +163,11 @@ impl Host {
     /// Writes all frames that it has, as far as there is room.
     #[inline]
     pub fn send(&mut self, burst: &mut Burst) {
+        let mut output = self
+            .stack
+            .output_burst(self.link, &mut self.memory, self.now);
         while let Some(room) = burst.room() {
-            let Some((len, _)) = self
-                .stack
-                .output(self.link, room, &mut self.memory, self.now)
-            else {
+            let Some((len, _)) = output.output(room) else {
                 return;
             };
             burst.filled(len);
@@ -208,16 +208,17 @@ impl Host {
     /// Writes all frames that it has, as far as there is room, for a device that gathers.
     #[inline]
     pub fn send_gathered(&mut self, wire: &mut Wire) {
+        let mut output = self
+            .stack
+            .output_burst(self.link, &mut self.memory, self.now);
         while let Some((room, pieces)) = wire.room() {
-            let (link, now) = (self.link, self.now);
-            let memory = &mut self.memory;
-            let Some(frame) = self.stack.output_gathered(link, room, pieces, memory, now) else {
+            let Some(frame) = output.output_gathered(room, pieces) else {
                 return;
             };
             wire.filled(&frame);
             // Nothing is sent before the peer has read it.
             if let Some(loan) = frame.loan {
-                self.stack.end_loan(loan);
+                output.end_loan(loan);
             }
         }
     }

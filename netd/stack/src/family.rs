@@ -148,6 +148,8 @@ pub(crate) trait Family:
     fn any_cut(cut: Cut<Self>) -> AnyCut;
     /// The rest of a super-segment of the family that a link keeps.
     fn cut_of(any: &mut Option<AnyCut>) -> Option<&mut Cut<Self>>;
+    /// The rest of a super-segment, if it is of the family.
+    fn taken(any: AnyCut) -> Option<Cut<Self>>;
     /// What a burst needs to know of the connection that took a segment in.
     fn landing(connection: u32) -> Landing;
     /// Whether a connection between these ends would come to this shard.
@@ -383,6 +385,13 @@ impl Family for Ipv4Addr {
         match any {
             Some(AnyCut::V4(cut)) => Some(cut),
             _ => None,
+        }
+    }
+
+    fn taken(any: AnyCut) -> Option<Cut<Self>> {
+        match any {
+            AnyCut::V4(cut) => Some(cut),
+            AnyCut::V6(_) => None,
         }
     }
 

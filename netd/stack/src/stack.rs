@@ -454,6 +454,17 @@ impl Stack {
             pieces: self.loans.has_room().then_some(&mut *pieces),
         };
         let (extent, meta) = self.output_draft(id, &mut draft, memory, now)?;
+        Some(self.gathered(pieces, extent, meta))
+    }
+
+    /// A frame whose pieces are its client's until they come back.
+    #[inline]
+    pub(crate) fn gathered(
+        &mut self,
+        pieces: &mut Pieces,
+        extent: Extent,
+        meta: TransmitMeta,
+    ) -> Gathered {
         if extent.referred == 0 {
             pieces.clear();
         }
@@ -461,16 +472,16 @@ impl Stack {
             Some(lender) => self.loans.lend(lender),
             None => None,
         };
-        Some(Gathered {
+        Gathered {
             head: extent.head,
             tail: extent.tail,
             meta,
             loan,
-        })
+        }
     }
 
     /// Writes the next frame for a link.
-    fn output_draft<M: ClientMemory>(
+    pub(crate) fn output_draft<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
         draft: &mut Draft<'_>,
@@ -491,8 +502,7 @@ impl Stack {
         {
             return Some((extent, complete));
         }
-        // Neither a flood of pings nor a bulk transfer keeps the other from the link.
-        self.senders_first = !self.senders_first;
+        self.take_turns();
         for senders in [self.senders_first, !self.senders_first] {
             if !senders {
                 if self.has_packets(id)
@@ -512,6 +522,12 @@ impl Stack {
         Some((extent, complete))
     }
 
+    /// Neither a flood of pings nor a bulk transfer keeps the other from the link.
+    #[inline]
+    pub(crate) fn take_turns(&mut self) {
+        self.senders_first = !self.senders_first;
+    }
+
     /// Whether somebody waits to be asked by [`Stack::output`].
     #[inline]
     #[must_use]
@@ -525,7 +541,7 @@ impl Stack {
 
     /// Whether packets of our own wait for the link.
     #[inline]
-    fn has_packets(&self, id: InterfaceId) -> bool {
+    pub(crate) fn has_packets(&self, id: InterfaceId) -> bool {
         let queue = Self::ready_queue(id);
         !self.nets.v4.packets.is_empty(queue) || !self.nets.v6.packets.is_empty(queue)
     }
@@ -548,7 +564,7 @@ impl Stack {
 
     /// Whether questions to neighbours wait to be sent.
     #[inline]
-    fn has_questions(&self, id: InterfaceId) -> bool {
+    pub(crate) fn has_questions(&self, id: InterfaceId) -> bool {
         let interface = self.interfaces.get(id.index());
         interface.is_some_and(|interface| !interface.arp.is_empty())
     }

@@ -2,9 +2,10 @@
 
 use crate::world;
 use crate::world::craft::seen;
-use crate::world::sender::{Device, Sender, cut_by_device, pattern};
+use crate::world::sender::{Device, Sender, cut_by_device, is_segment, pattern};
 use stack::{Ending, Gathered, PIECES, Pieces, Range, Token};
 use std::time::Duration;
+use wire::icmp4;
 use wire::tcp::Flags;
 
 /// A device that gathers from as many places as there can be, and neither sums nor cuts.
@@ -14,10 +15,10 @@ const GATHERS: Device = Device {
     gathers: Some(PIECES),
 };
 
-/// Senders with the same seed, client and peer, of which the first copies and the others refer to
-/// their client's memory.
+/// Senders with the same seed, client and peer, of which the first copies and the next three refer to
+/// their client's memory; the others are as the first two, and write their frames in rows.
 struct Alike {
-    senders: [Sender; 4],
+    senders: [Sender; 6],
     device: Device,
     acked: u32,
     sent: u32,
@@ -26,10 +27,15 @@ struct Alike {
 
 impl Alike {
     fn new(device: Device, mss: u16, has_stamps: bool) -> Self {
-        let gathers = [None, Some(PIECES), Some(1), Some(0)];
-        let sender = |gathers| Sender::new(Device { gathers, ..device }, mss, has_stamps);
+        let one_by_one = [None, Some(PIECES), Some(1), Some(0)].map(|gathers| (gathers, false));
+        let [a, b, c, d] = one_by_one;
+        let sender = |(gathers, in_rows)| {
+            let mut sender = Sender::new(Device { gathers, ..device }, mss, has_stamps);
+            sender.in_rows = in_rows;
+            sender
+        };
         Self {
-            senders: gathers.map(sender),
+            senders: [a, b, c, d, (a.0, true), (b.0, true)].map(sender),
             device,
             acked: 0,
             sent: 0,
@@ -43,7 +49,7 @@ impl Alike {
 
     /// Something happens to all: sends of all lengths, inline and not, acknowledgements, losses.
     fn step(&mut self, random: &mut dyn FnMut(u32) -> u32) {
-        match random(8) {
+        match random(9) {
             0..=2 => {
                 let most = [90, 400, 20_000][random(3) as usize];
                 for _ in 0..1 + random(6) {
@@ -65,6 +71,17 @@ impl Alike {
                     self.each(|sender| sender.ack(acked, 50_000, Flags::NONE));
                 }
             }
+            6 => {
+                // A question, whose answer takes its turn.
+                let request = icmp4::Header::EchoRequest {
+                    identifier: 1,
+                    sequence: 1,
+                };
+                self.each(|sender| {
+                    let request = sender.peer.error(request, &[0; 62]);
+                    sender.host.input(&request, sender.now);
+                });
+            }
             _ => {
                 let time = Duration::from_millis(random(100).pow(2).into());
                 self.each(|sender| sender.wait(time));
@@ -78,15 +95,18 @@ impl Alike {
         let [copied, others @ ..] = self.senders.each_mut().map(|sender| {
             let mut segments = Vec::new();
             let mut frames = Vec::new();
-            while let Some((frame, size)) = sender.frame() {
-                segments.extend(cut_by_device(&frame, size));
+            for (frame, size) in sender.frames() {
+                if is_segment(&frame) {
+                    segments.extend(cut_by_device(&frame, size));
+                }
                 frames.extend((!cuts).then_some(frame));
             }
             (segments, frames)
         });
         assert!(others.iter().all(|other| *other == copied));
         if !self.device.sums {
-            assert!(copied.1.iter().all(|frame| seen(frame).is_some()));
+            let mut segments = copied.1.iter().filter(|frame| is_segment(frame));
+            assert!(segments.all(|frame| seen(frame).is_some()));
         }
         for (header, _, payload) in copied.0 {
             let place = header.seq.wrapping_sub(self.senders[0].isn.wrapping_add(1));
@@ -140,7 +160,7 @@ fn gathered_frames_are_those_that_are_copied() {
                 alike.compare();
             }
             alike.end();
-            let [copied, all, one, none] = alike.senders.map(|sender| sender.pieces);
+            let [copied, all, one, none, ..] = alike.senders.map(|sender| sender.pieces);
             assert_eq!((copied, none), ((0, 0), (0, 0)));
             assert!(all.1 >= one.1 && one.1 > 30_000, "{all:?} {one:?}");
             pieces += all.0 - one.0;

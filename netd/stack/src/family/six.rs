@@ -221,6 +221,13 @@ impl Family for Ipv6Addr {
         }
     }
 
+    fn taken(any: AnyCut) -> Option<Cut<Self>> {
+        match any {
+            AnyCut::V6(cut) => Some(cut),
+            AnyCut::V4(_) => None,
+        }
+    }
+
     #[inline(always)]
     fn landing(connection: u32) -> Landing {
         Landing::V6(connection)

@@ -12,7 +12,7 @@
 use crate::config::TransmitMeta;
 use crate::error::SocketError;
 use crate::family::Family;
-use crate::id::InterfaceId;
+use crate::id::{ClientId, InterfaceId};
 use crate::interface::Summing;
 use crate::ip::out::{Path, next_identification};
 use crate::loans::Lender;
@@ -28,7 +28,7 @@ use crate::tcp::output::CHECKSUM_OFFSET;
 use ::tcp::{Emit, Instant};
 use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::tcp::{Flags, Header};
-use wire::{Headroom, MacAddress, Place, Series, ethernet};
+use wire::{Headroom, MacAddress, Place, Pseudo, Series, ethernet};
 
 /// Bytes of payload, at most, that one connection sends in its turn where software cuts.
 pub(crate) const LONGEST: u32 = 1 << 16;
@@ -60,6 +60,18 @@ pub(crate) struct Cut<A: Family> {
     /// not acknowledged.
     stretch: Stretch,
     segment_len: u16,
+    /// The addresses, for the sums.
+    pseudo: Pseudo,
+}
+
+/// A super-segment whose frames are written in a row, with what they have in common. While one is
+/// there, nothing may happen to its connection.
+#[derive(Debug)]
+pub(crate) struct Row<A: Family> {
+    cut: Cut<A>,
+    client: Option<ClientId>,
+    /// Who sums up, and how long frames may be.
+    way: (Summing, u32),
 }
 
 /// The rest of a super-segment of either family.
@@ -95,6 +107,88 @@ impl<A: Family> Cut<A> {
         self.next >= self.end
     }
 
+    /// How many bytes the next frame carries, if it may have up to `longest`.
+    #[inline]
+    fn next_len(&self, longest: u32) -> u32 {
+        // Not every device leaves CWR on the first of the segments that it makes.
+        let is_alone = self.next_flags.contains(Flags::CWR);
+        let longest = if is_alone { 0 } else { longest };
+        self.left().min(longest.max(self.segment_len.into()))
+    }
+
+    /// The space in front of the next frame's payload, and the payload, empty.
+    #[inline]
+    fn begin<'a>(
+        &self,
+        summing: Summing,
+        draft: &'a mut Draft<'_>,
+    ) -> Option<(&'a mut [u8], Payload<'a>)> {
+        let headers = ethernet::HEADER_LEN + self.series.header_len();
+        let summed = summing == Summing::Software;
+        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
+        payload.of(Lender {
+            connection: self.lender,
+            from: self.next,
+        });
+        Some((front, payload))
+    }
+
+    /// Puts the headers in front of a payload, which has left by that. Gives its extent and the size
+    /// that the device has to cut to.
+    #[inline]
+    fn finish(
+        &mut self,
+        summing: Summing,
+        identification: u16,
+        front: &mut [u8],
+        Payload { extent, sum, .. }: Payload<'_>,
+    ) -> Option<(Extent, u16)> {
+        let len = u32::try_from(extent.len()).ok().filter(|len| *len > 0)?;
+        let seq = self.seq;
+        self.pass(len);
+        let mut flags = core::mem::replace(&mut self.next_flags, Flags::NONE);
+        if self.is_over() {
+            flags |= self.last_flags;
+        }
+        let place = Place {
+            seq,
+            flags,
+            identification,
+        };
+        let seal = summing.seal(self.pseudo, sum);
+        let mut room = Headroom::new(front);
+        self.series
+            .emit(&mut room, place, extent.len(), seal)
+            .ok()?;
+        let is_long = len > self.segment_len.into();
+        Some((extent, if is_long { self.segment_len } else { 0 }))
+    }
+
+    /// Writes the next frame if its bytes lie where the last one's did, and in one piece of the frame
+    /// or of its client's memory: else nothing, and nothing has changed.
+    #[inline(always)]
+    pub(crate) fn write_ahead<M: ClientMemory>(
+        &mut self,
+        (summing, longest): (Summing, u32),
+        identification: u16,
+        client: Option<ClientId>,
+        store: &Store<'_, M>,
+        draft: &mut Draft<'_>,
+    ) -> Option<(Extent, u16)> {
+        let len = self.next_len(longest);
+        let Stretch { source, skip, left } = self.stretch;
+        if left < len {
+            return None;
+        }
+        let len = usize::try_from(len).ok()?;
+        let (front, mut payload) = self.begin(summing, draft)?;
+        payload.add(store, client, source, skip, len)?;
+        if payload.extent.len() < len {
+            return None;
+        }
+        self.finish(summing, identification, front, payload)
+    }
+
     /// Writes the next frame, of at most `longest` bytes of payload, from the network header on.
     /// Gives its payload's extent and the size that the device has to cut to.
     fn write<M: ClientMemory>(
@@ -106,60 +200,73 @@ impl<A: Family> Cut<A> {
         sends: &Sends<'_, M>,
         draft: &mut Draft<'_>,
     ) -> Option<(Extent, u16)> {
-        let segment_len = u32::from(self.segment_len);
-        // Not every device leaves CWR on the first of the segments that it makes.
-        let is_alone = self.next_flags.contains(Flags::CWR);
-        let longest = if is_alone { 0 } else { longest };
-        let len = usize::try_from(self.left().min(longest.max(segment_len))).ok()?;
-        let headers = ethernet::HEADER_LEN + self.series.header_len();
-        let summed = summing == Summing::Software;
-        let (front, mut payload) = Payload::behind(headers, draft, summed)?;
-        payload.of(Lender {
-            connection: self.lender,
-            from: self.next,
-        });
-        let Stretch { source, skip, left } = self.stretch;
-        let is_known = left as usize >= len;
-        if is_known {
-            payload.add(&sends.store, conn.client(), source, skip, len)?;
-        } else {
-            sends.gather(conn, asides, self.next, len, &mut payload)?;
-        }
+        let len = usize::try_from(self.next_len(longest)).ok()?;
+        let (front, mut payload) = self.begin(summing, draft)?;
+        sends.gather(conn, asides, self.next, len, &mut payload)?;
         if payload.extent.len() < len {
             // One segment has room in every buffer. What is longer is the device's to sum up.
             let fits = payload.extent.len() / usize::from(self.segment_len);
             payload.shorten(fits * usize::from(self.segment_len));
         }
-        let Payload { extent, sum, .. } = payload;
-        let len = u32::try_from(extent.len()).ok().filter(|len| *len > 0)?;
-        let seq = self.seq;
-        self.pass(len);
-        if !is_known {
-            let ahead = sends.ahead(conn, asides, self.next);
-            self.stretch = ahead.unwrap_or(Stretch::NONE);
+        let written = self.finish(summing, identification, front, payload)?;
+        let ahead = sends.ahead(conn, asides, self.next);
+        self.stretch = ahead.unwrap_or(Stretch::NONE);
+        Some(written)
+    }
+
+    /// Whether [`Cut::write_ahead`] may write the next frame.
+    fn is_ahead(&self, longest: u32) -> bool {
+        !self.is_over() && self.stretch.left >= self.next_len(longest)
+    }
+
+    /// What was written, of this extent and for the device to cut to this size.
+    #[inline]
+    fn sent(&self, summing: Summing, (extent, segment): (Extent, u16)) -> Sent {
+        Sent {
+            extent: extent.behind(self.series.header_len()),
+            ethertype: A::ETHERTYPE,
+            meta: TransmitMeta {
+                checksum: summing.told::<A>(CHECKSUM_OFFSET),
+                segment,
+            },
         }
-        let mut flags = core::mem::replace(&mut self.next_flags, Flags::NONE);
-        if self.is_over() {
-            flags |= self.last_flags;
-        }
-        let place = Place {
-            seq,
-            flags,
-            identification,
-        };
-        let seal = summing.seal(A::pseudo(conn.tuple.local, conn.tuple.remote), sum);
-        let mut room = Headroom::new(front);
-        self.series
-            .emit(&mut room, place, extent.len(), seal)
-            .ok()?;
-        let is_long = len > segment_len;
-        Some((extent, if is_long { self.segment_len } else { 0 }))
     }
 
     /// Whether its connection still has it to send. When segments became smaller, all that was in
     /// flight was taken for lost: it is sent anew.
     fn is_good(&self, conn: &Conn<A>, version: u32) -> bool {
         self.version == version && conn.tcp.segment_len() >= self.segment_len
+    }
+}
+
+impl<A: Family> Row<A> {
+    /// Writes its next frame, from the network header on. `None` when that is not simply the next:
+    /// nothing has changed then.
+    #[inline]
+    pub(crate) fn write<M: ClientMemory>(
+        &mut self,
+        stack: &mut Stack,
+        memory: &M,
+        draft: &mut Draft<'_>,
+    ) -> Option<Sent> {
+        let store = Store {
+            inline: &stack.inline,
+            memory,
+        };
+        let mut state = stack.identification;
+        let identification = next_identification(&mut state);
+        let cut = &mut self.cut;
+        let written = cut.write_ahead(self.way, identification, self.client, &store, draft)?;
+        stack.identification = state;
+        draft.address_to(cut.to);
+        stack.stats.taken_out(written.0);
+        stack.stats.count(Counter::TcpSent);
+        Some(cut.sent(self.way.0, written))
+    }
+
+    /// What has not left, if that is anything.
+    pub(crate) fn rest(self) -> Option<AnyCut> {
+        (!self.cut.is_over()).then(|| A::any_cut(self.cut))
     }
 }
 
@@ -171,8 +278,8 @@ impl Stack {
         index: u32,
         emit: &Emit,
         ip: &A::Header,
-        path: &Path<A>,
-        to: MacAddress,
+        (path, to): (&Path<A>, A),
+        mac: MacAddress,
     ) -> Option<()> {
         let header = &emit.header;
         let flags = header.flags;
@@ -184,7 +291,7 @@ impl Stack {
             connection: index,
             lender: self.numbering.number(A::connection(index)),
             version: path.version,
-            to,
+            to: mac,
             series: Series::new(ip, &common).ok()?,
             next_flags: flags.without(common.flags).without(LAST),
             last_flags: flags.without(common.flags).without(FIRST),
@@ -193,6 +300,7 @@ impl Stack {
             end: emit.stream_offset.checked_add(emit.len.into())?,
             stretch: Stretch::NONE,
             segment_len: emit.segment_len,
+            pseudo: A::pseudo(path.source, to),
         };
         self.interfaces.get_mut(path.interface.index())?.cut = Some(A::any_cut(cut));
         Some(())
@@ -270,19 +378,28 @@ impl Stack {
             self.tcp_abort::<A>(index, Some(SocketError::BadMemory), now);
             return None;
         };
-        let sent = Sent {
-            extent: extent.behind(cut.series.header_len()),
-            ethertype: A::ETHERTYPE,
-            meta: TransmitMeta {
-                checksum: way.0.told::<A>(CHECKSUM_OFFSET),
-                segment,
-            },
-        };
-        self.stats.taken_out(extent);
-        self.stats.count(Counter::TcpSent);
+        let sent = cut.sent(way.0, (extent, segment));
         if cut.is_over() {
             interface.cut = None;
         }
+        self.stats.taken_out(extent);
+        self.stats.count(Counter::TcpSent);
         Some(sent)
+    }
+
+    /// Takes the super-segment that is being cut for a link, to write its next frames without another
+    /// look: nothing else waits for the link, and where the bytes lie is known.
+    pub(crate) fn take_cut<A: Family>(&mut self, id: InterfaceId) -> Option<Row<A>> {
+        let interface = self.interfaces.get_mut(id.index())?;
+        let way = (interface.summing(), interface.longest_payload);
+        let cut = A::cut_of(&mut interface.cut)?;
+        let conn = self.tcp.tables.of::<A>().connections.at(cut.connection)?;
+        let version = self.nets.of::<A>().routes.version();
+        if !cut.is_ahead(way.1) || !cut.is_good(conn, version) || conn.acked() > cut.next {
+            return None;
+        }
+        let client = conn.client();
+        let cut = A::taken(interface.cut.take()?)?;
+        Some(Row { cut, client, way })
     }
 }

@@ -182,7 +182,7 @@ impl Stack {
         let ports = Some((tuple.local_port, tuple.remote_port));
         let ip = self.marked_header(path, tuple.remote, (Protocol::TCP, ports), chosen);
         if emit.len > u32::from(emit.segment_len) {
-            self.cut::<A>(index, emit, &ip, path, draft.destination())?;
+            self.cut::<A>(index, emit, &ip, (path, tuple.remote), draft.destination())?;
             return self.output_cut_of::<A, M>(path.interface, draft, memory, now);
         }
         let summing = self.interfaces.get(path.interface.index())?.summing();

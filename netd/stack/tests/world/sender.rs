@@ -43,6 +43,8 @@ pub struct Sender {
     place: u64,
     /// Pieces of all frames, and the bytes in them.
     pub pieces: (usize, usize),
+    /// Frames are written in a row ([`stack::OutputBurst`]), not one by one.
+    pub in_rows: bool,
     /// The device keeps frames that refer to the client's memory: these.
     pub keeps_loans: bool,
     pub loans: Vec<Loan>,
@@ -92,6 +94,7 @@ impl Sender {
             device,
             place: 0,
             pieces: (0, 0),
+            in_rows: false,
             keeps_loans: false,
             loans: Vec::new(),
         };
@@ -189,19 +192,70 @@ impl Sender {
     /// The next frame with a segment, as the device puts it together, and what it is to cut it into.
     pub fn frame(&mut self) -> Option<(Vec<u8>, u16)> {
         loop {
-            let (frame, meta) = match self.device.gathers {
-                Some(limit) => self.gathered(limit)?,
-                None => {
-                    let mut frame = vec![0xaa; 70_000];
-                    let (len, meta) = self.host.output(&mut frame, self.now)?;
-                    frame.truncate(len);
-                    (frame, meta)
-                }
-            };
-            if frame[12..14] == [8, 0] && frame[23] == 6 {
+            let (frame, meta) = self.any_frame()?;
+            if is_segment(&frame) {
                 return Some((frame, meta.segment));
             }
         }
+    }
+
+    fn any_frame(&mut self) -> Option<(Vec<u8>, TransmitMeta)> {
+        let Some(limit) = self.device.gathers else {
+            let mut frame = vec![0xaa; 70_000];
+            let (len, meta) = self.host.output(&mut frame, self.now)?;
+            frame.truncate(len);
+            return Some((frame, meta));
+        };
+        self.gathered(limit)
+    }
+
+    /// All frames there are now, whatever is in them, and what the device is to cut each into.
+    pub fn frames(&mut self) -> Vec<(Vec<u8>, u16)> {
+        if self.in_rows {
+            return self.row();
+        }
+        let mut frames = Vec::new();
+        while let Some((frame, meta)) = self.any_frame() {
+            frames.push((frame, meta.segment));
+        }
+        frames
+    }
+
+    fn row(&mut self) -> Vec<(Vec<u8>, u16)> {
+        let (limit, keeps_loans) = (self.device.gathers, self.keeps_loans);
+        let (mut frames, mut loans) = (Vec::new(), Vec::new());
+        let host = &mut self.host;
+        let mut output = host
+            .stack
+            .output_burst(host.link, &mut host.memory, self.now);
+        let Some(limit) = limit else {
+            let mut frame = vec![0xaa; 70_000];
+            while output.has_output()
+                && let Some((len, meta)) = output.output(&mut frame)
+            {
+                frames.push((frame[..len].to_vec(), meta.segment));
+            }
+            return frames;
+        };
+        let mut buffer = [0xaa; 1_514];
+        let mut pieces = Pieces::new(limit);
+        while output.has_output()
+            && let Some(written) = output.output_gathered(&mut buffer, &mut pieces)
+        {
+            let mut frame = vec![0xaa; 70_000];
+            let memory = output.memory();
+            let len = memory.assemble(&written, &buffer, &pieces, &mut frame);
+            frame.truncate(len);
+            frames.push((frame, written.meta.segment));
+            match written.loan {
+                Some(loan) if keeps_loans => loans.push(loan),
+                Some(loan) => output.end_loan(loan),
+                None => assert!(pieces.ranges().is_empty(), "pieces that nobody has lent"),
+            }
+        }
+        drop(output);
+        self.loans.extend(loans);
+        frames
     }
 
     /// The next frame, from a buffer of the least size and pieces.
@@ -254,6 +308,11 @@ impl Sender {
     pub fn place(&self, segment: &Seen) -> u32 {
         segment.header.seq.wrapping_sub(self.isn.wrapping_add(1))
     }
+}
+
+/// Whether a frame carries a segment over IPv4.
+pub fn is_segment(frame: &[u8]) -> bool {
+    frame[12..14] == [8, 0] && frame[23] == 6
 }
 
 /// A segment whose checksum may be left to a device.
