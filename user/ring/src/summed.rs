@@ -60,27 +60,50 @@ const fn plus(one: u64, other: u64) -> u64 {
 #[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
 #[target_feature(enable = "neon")]
 unsafe fn copy_blocks(from: *const u8, to: *mut u8, length: usize) -> (u64, usize) {
-    use core::arch::aarch64::{
-        uint8x16_t, vaddq_u64, vaddvq_u64, vdupq_n_u64, vld1q_u8_x4, vpadalq_u32,
-        vreinterpretq_u32_u8, vst1q_u8_x4,
-    };
+    use core::arch::aarch64::{uint8x16_t, vaddq_u64, vaddvq_u64, vdupq_n_u64};
     const BLOCK: usize = 4 * size_of::<uint8x16_t>();
     let mut sums = [vdupq_n_u64(0); 4];
-    let mut done = 0;
-    while length - done >= BLOCK {
-        // SAFETY: a whole block is left at both, and neither has to be aligned.
-        let block = unsafe { vld1q_u8_x4(from.wrapping_add(done)) };
-        // SAFETY: as above.
-        unsafe { vst1q_u8_x4(to.wrapping_add(done), block) };
-        // Each of 64 bits takes two of 32 for a block: no length overflows it.
-        sums[0] = vpadalq_u32(sums[0], vreinterpretq_u32_u8(block.0));
-        sums[1] = vpadalq_u32(sums[1], vreinterpretq_u32_u8(block.1));
-        sums[2] = vpadalq_u32(sums[2], vreinterpretq_u32_u8(block.2));
-        sums[3] = vpadalq_u32(sums[3], vreinterpretq_u32_u8(block.3));
-        done += BLOCK;
+    let (mut from, mut to) = (from, to);
+    // Two at a time: what a round costs beside them is halved.
+    for _ in 0..length / (2 * BLOCK) {
+        // SAFETY: two whole blocks are left at both.
+        unsafe {
+            copy_block(from, to, &mut sums);
+            copy_block(from.wrapping_add(BLOCK), to.wrapping_add(BLOCK), &mut sums);
+        }
+        (from, to) = (from.wrapping_add(2 * BLOCK), to.wrapping_add(2 * BLOCK));
+    }
+    if length % (2 * BLOCK) >= BLOCK {
+        // SAFETY: one whole block is left at both.
+        unsafe { copy_block(from, to, &mut sums) };
     }
     let sum = vaddq_u64(vaddq_u64(sums[0], sums[1]), vaddq_u64(sums[2], sums[3]));
-    (vaddvq_u64(sum), done)
+    (vaddvq_u64(sum), length - length % BLOCK)
+}
+
+/// Copies a block, and adds it to the sums, of which each takes a quarter.
+///
+/// # Safety
+///
+/// A whole block must be readable at `from` and writable at `to`; neither has to be aligned.
+#[cfg(all(target_arch = "aarch64", target_feature = "neon"))]
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn copy_block(
+    from: *const u8,
+    to: *mut u8,
+    sums: &mut [core::arch::aarch64::uint64x2_t; 4],
+) {
+    use core::arch::aarch64::{vld1q_u8_x4, vpadalq_u32, vreinterpretq_u32_u8, vst1q_u8_x4};
+    // SAFETY: as the caller promises.
+    let block = unsafe { vld1q_u8_x4(from) };
+    // SAFETY: as above.
+    unsafe { vst1q_u8_x4(to, block) };
+    // Each of 64 bits takes two of 32 for a block: no length overflows it.
+    sums[0] = vpadalq_u32(sums[0], vreinterpretq_u32_u8(block.0));
+    sums[1] = vpadalq_u32(sums[1], vreinterpretq_u32_u8(block.1));
+    sums[2] = vpadalq_u32(sums[2], vreinterpretq_u32_u8(block.2));
+    sums[3] = vpadalq_u32(sums[3], vreinterpretq_u32_u8(block.3));
 }
 
 /// Copies whole blocks; their sum, and how many bytes they were: none where there is nothing to do it with.
