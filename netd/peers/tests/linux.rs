@@ -1,11 +1,18 @@
 //! Against the host's kernel, in real time: over a TAP interface and over a packet socket.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use host::testing::{await_link, in_namespace, ip};
 use host::{Adapter, PacketSocket, Tap};
 use peers::{Plan, converse_with_linux};
 use sim::{Loss, Weather};
+
+/// The program that shows how little the stack asks of its host.
+#[path = "../examples/echo.rs"]
+mod echo;
 
 /// Our hardware address.
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 2];
@@ -100,4 +107,50 @@ fn bulk_through_foul_weather_over_a_packet_socket() {
     if in_namespace("bulk_through_foul_weather_over_a_packet_socket") {
         converse_with_linux(packet_socket(), &plans(500_000, 500_000), FOUL, 6);
     }
+}
+
+#[test]
+fn the_example_echoes_and_is_short() {
+    let lines = include_str!("../examples/echo.rs").lines().map(str::trim);
+    let code = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    assert!(
+        code.count() <= 200,
+        "what it shows is that this is not much"
+    );
+    if !in_namespace("the_example_echoes_and_is_short") {
+        return;
+    }
+    let mut ours = echo::Host::open("skerry0").expect("a TAP interface");
+    ip("addr add 198.18.0.1/24 dev skerry0");
+    ip("link set skerry0 up");
+    let clients: Vec<_> = (0..80_u8)
+        .map(|number| thread::spawn(move || talk(number)))
+        .collect();
+    while !clients.iter().all(JoinHandle::is_finished) {
+        ours.turn().expect("a turn");
+    }
+    clients
+        .into_iter()
+        .for_each(|client| client.join().expect("the same back"));
+}
+
+/// Says more than the server has room for, and hears it again.
+fn talk(number: u8) {
+    let patience = Duration::from_secs(20);
+    let to = SocketAddr::from(([198, 18, 0, 2], 7));
+    let mut stream = TcpStream::connect_timeout(&to, patience).expect("a connection");
+    stream.set_read_timeout(Some(patience)).expect("a socket");
+    let bytes = vec![number; 50_000];
+    let mut half = stream.try_clone().expect("a socket");
+    let sent = bytes.clone();
+    let writer = thread::spawn(move || {
+        half.write_all(&sent)
+            .and_then(|()| half.shutdown(Shutdown::Write))
+    });
+    let mut heard = Vec::new();
+    stream
+        .read_to_end(&mut heard)
+        .expect("bytes, and their end");
+    writer.join().expect("no panic").expect("all is taken");
+    assert!(heard == bytes, "{number}");
 }

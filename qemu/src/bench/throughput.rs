@@ -27,6 +27,7 @@ pub fn measure() -> Result<Vec<Figure>> {
     while super::start::first_byte(page).is_err() {
         ensure!(started.elapsed() < BOOT, "no page");
     }
+    let (mean, slowest) = visits(page).context("a connection each")?;
     Ok(vec![
         Figure::new("TCP into the guest, user network", into(discard)?, "Mbit/s"),
         Figure::new(
@@ -44,6 +45,8 @@ pub fn measure() -> Result<Vec<Figure>> {
             requests(page, 32).context("32 connections")?,
             "requests/s",
         ),
+        Figure::new("HTTP, a connection each, for a minute", mean, "requests/s"),
+        Figure::new("its slowest second", slowest, "requests"),
     ])
 }
 
@@ -102,6 +105,47 @@ fn requests(port: u16, connections: usize) -> Result<f64> {
             })
             .sum()
     })
+}
+
+/// Visitors that come back as soon as they have been served.
+const VISITORS: usize = 8;
+/// Long enough for what is kept of closed connections to fill whatever it may fill.
+const SECONDS: usize = 60;
+
+/// Requests of which each opens and closes a connection of its own, for a minute: in a second on
+/// average, and in the slowest.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn visits(port: u16) -> Result<(f64, f64)> {
+    let started = Instant::now();
+    let visit_on = || {
+        let mut served = vec![0_usize; SECONDS];
+        let now = || usize::try_from(started.elapsed().as_secs()).unwrap_or(SECONDS);
+        while let Some(second) = served.get_mut(now()) {
+            let mut stream = traffic::connect(traffic::forward(port), LIMIT)?;
+            request(&mut stream)?;
+            *second += 1;
+        }
+        Ok(served)
+    };
+    let visitors: Vec<Vec<usize>> = std::thread::scope(|scope| {
+        let visitors: Vec<_> = (0..VISITORS).map(|_| scope.spawn(visit_on)).collect();
+        let fallen = || anyhow::anyhow!("a visitor fell over");
+        let done = visitors
+            .into_iter()
+            .map(|visitor| visitor.join().map_err(|_| fallen())?);
+        done.collect::<Result<_>>()
+    })?;
+    let seconds: Vec<usize> = (0..SECONDS)
+        .map(|second| {
+            visitors
+                .iter()
+                .filter_map(|served| served.get(second))
+                .sum()
+        })
+        .collect();
+    let mean = seconds.iter().sum::<usize>() as f64 / SECONDS as f64;
+    let slowest = seconds.iter().min().copied().unwrap_or(0);
+    Ok((mean, slowest as f64))
 }
 
 /// One request after the other for a while; how many a second.

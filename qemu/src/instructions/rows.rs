@@ -87,6 +87,9 @@ pub const ROWS: &[Row<Bench>] = &[
     ("message and answer, two processes", |bench| {
         bench.rig.figure("bench message")
     }),
+    ("socket made, bound and closed", |bench| {
+        bench.rig.figure("bench socket")
+    }),
     ("ICMP echo", icmp),
     ("UDP echo, one at a time", udp_alone),
     ("UDP echo, 32 in flight", udp_together),

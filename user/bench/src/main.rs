@@ -7,7 +7,10 @@
 
 extern crate alloc;
 
+use core::net::{Ipv4Addr, SocketAddr};
+
 use abi::{Error, PAGE_SIZE, Signals, WaitItem};
+use net::{Net, UdpSocket};
 use ring::Message;
 use rt::handle::Channel;
 use rt::link::Link;
@@ -27,6 +30,7 @@ const USAGE: &str = "\
 usage: bench null      a system call that does nothing
        bench doorbell  a doorbell to a process that waits for it
        bench message   a message to a process that waits, and its answer
+       bench socket    a socket that is made, bound and closed, by messages to netd
        bench copy      a copy of a segment's 1,448 bytes; first it tries all kinds
        bench busy      processor time since boot, idling not counted";
 
@@ -35,6 +39,7 @@ fn run(env: Env) -> i32 {
         Some("null") => null().map_err(Refused::from),
         Some("doorbell") => doorbell(),
         Some("message") => message(),
+        Some("socket") => socket(),
         Some("copy") => copy(),
         Some("busy") => busy(),
         Some("answer-doorbells") => answer_doorbells(),
@@ -84,6 +89,26 @@ fn busy() -> Result<(), Refused> {
     // The figures' idle time is that of all cores together.
     let total = clock::now().saturating_mul(figures.cpus.into());
     println!("busy: {} ns", total.saturating_sub(figures.idle));
+    Ok(())
+}
+
+/// What netd does for a socket's life, and the messages that ask for it.
+fn socket() -> Result<(), Refused> {
+    let made = block_on(async {
+        let net = Net::connect().await?;
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+        UdpSocket::bind(&net, any).await?;
+        let start = clock::now();
+        for _ in 0..ROUNDS {
+            UdpSocket::bind(&net, any).await?;
+        }
+        Ok::<_, net::Error>(start)
+    });
+    let Ok(start) = made else {
+        println!("no network, or no socket");
+        return Err(Refused::Gone);
+    };
+    report("socket", start, ROUNDS);
     Ok(())
 }
 
