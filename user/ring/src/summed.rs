@@ -67,10 +67,10 @@ unsafe fn copy_blocks(from: *const u8, to: *mut u8, length: usize) -> (u64, usiz
     // Two at a time: what a round costs beside them is halved.
     for _ in 0..length / (2 * BLOCK) {
         // SAFETY: two whole blocks are left at both.
-        unsafe {
-            copy_block(from, to, &mut sums);
-            copy_block(from.wrapping_add(BLOCK), to.wrapping_add(BLOCK), &mut sums);
-        }
+        unsafe { copy_block(from, to, &mut sums) };
+        let second = (from.wrapping_add(BLOCK), to.wrapping_add(BLOCK));
+        // SAFETY: the second of them.
+        unsafe { copy_block(second.0, second.1, &mut sums) };
         (from, to) = (from.wrapping_add(2 * BLOCK), to.wrapping_add(2 * BLOCK));
     }
     if length % (2 * BLOCK) >= BLOCK {
