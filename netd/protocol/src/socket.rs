@@ -171,6 +171,12 @@ word_enum! {
         /// what the socket has sent come as well, also to one without a fixed peer; 0 or 1. Always 1 of
         /// raw sockets.
         Details = 25,
+        /// Datagram sockets: what is longer than its path takes is refused with TooBig and does not leave in
+        /// parts (RFC 3542 section 11.2); [`PathMtu`](Self::PathMtu) tells how much that is; 0 or 1.
+        DontFragment = 30,
+        /// Read only: the largest packet, in bytes with its headers, that the path to the fixed peer is
+        /// known to take (RFC 3542 section 11.3); 0 without one.
+        PathMtu = 31,
     }
 }
 

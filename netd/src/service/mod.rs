@@ -304,7 +304,9 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             .stack
             .options(self.client, socket)
             .map_err(Told::told)?;
-        let value = options::value(request.option, &options);
+        let path_mtu = self.stack.path_mtu(self.client, socket, self.now);
+        let path_mtu = path_mtu.map_err(Told::told)?;
+        let value = options::value(request.option, &options, path_mtu);
         Ok(OptionReply {
             value: OptionValue {
                 value: value.into(),

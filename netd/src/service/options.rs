@@ -46,6 +46,8 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
         Number::FastOpen => switch().map(SocketOption::FastOpen),
         Number::DualStack => switch().map(SocketOption::DualStack),
         Number::Details => switch().map(SocketOption::Details),
+        Number::DontFragment => switch().map(SocketOption::DontFragment),
+        Number::PathMtu => None,
         Number::MulticastTtl => byte().map(SocketOption::MulticastTimeToLive),
         Number::MulticastLoop => switch().map(SocketOption::MulticastLoop),
         Number::MulticastInterface => byte().map(SocketOption::MulticastInterface),
@@ -56,8 +58,8 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
     }
 }
 
-/// What a client reads.
-pub fn value(number: Number, options: &SocketOptions) -> u64 {
+/// What a client reads of a socket whose path is known to take so much.
+pub fn value(number: Number, options: &SocketOptions, path_mtu: Option<u16>) -> u64 {
     match number {
         Number::Ttl => options.ttl.into(),
         Number::DifferentiatedServices => options.dscp.into(),
@@ -80,6 +82,8 @@ pub fn value(number: Number, options: &SocketOptions) -> u64 {
         Number::FastOpen => options.fast_open.into(),
         Number::DualStack => options.dual_stack.into(),
         Number::Details => options.details.into(),
+        Number::DontFragment => options.dont_fragment.into(),
+        Number::PathMtu => path_mtu.unwrap_or(0).into(),
         Number::MulticastTtl => options.multicast_ttl.into(),
         Number::MulticastLoop => options.multicast_loop.into(),
         Number::MulticastInterface => options.multicast_interface.map_or(0, |it| it.raw().into()),

@@ -186,6 +186,8 @@ pub(crate) trait Family:
         place: (usize, bool, u32),
         len: usize,
     ) -> Option<()>;
+    /// To whom a packet of ours is, and what it carries.
+    fn carries(packet: &[u8]) -> Option<(Self, Protocol)>;
     /// Writes the next part of a packet of ours into `into`, which is as long as that may be. Gives its
     /// length and how much has left by then; no more than that when it was the last.
     fn cut_packet(
@@ -445,6 +447,11 @@ impl Family for Ipv4Addr {
     #[inline(always)]
     fn neighbour_timer(index: u32) -> Timer {
         Timer::Neighbour(index)
+    }
+
+    fn carries(packet: &[u8]) -> Option<(Self, Protocol)> {
+        let to = packet.get(16..)?.first_chunk::<4>()?;
+        Some((Self::from(*to), ipv4::protocol(packet)?))
     }
 
     fn cut_packet(

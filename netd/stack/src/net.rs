@@ -5,6 +5,7 @@
 
 use crate::config::Config;
 use crate::family::Family;
+use crate::ip::narrow::Narrow;
 use crate::multicast::sockets::Members;
 use crate::neigh::cache::Cache;
 use crate::packets::Packets;
@@ -22,6 +23,7 @@ pub(crate) struct Net<A> {
     pub(crate) packets: Packets<A>,
     pub(crate) reassembler: Reassembler<A>,
     pub(crate) members: Members<A>,
+    pub(crate) narrow: Narrow<A>,
 }
 
 impl<A: Family> Net<A> {
@@ -47,6 +49,7 @@ impl<A: Family> Net<A> {
                 rng,
             ),
             members: Members::new(config.memberships, config.memberships_per_client),
+            narrow: Narrow::new(config.path_mtus as usize, rng),
         }
     }
 }

@@ -74,6 +74,9 @@ pub enum SocketOption {
     /// Whether what comes has its [`crate::Details`] in front, and errors about what was sent come as
     /// well; always, of raw sockets.
     Details(bool),
+    /// Whether a datagram that is too long for its path is refused, and not sent in parts
+    /// (RFC 3542 section 11.2).
+    DontFragment(bool),
     /// Whether a socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
     /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3); for what is bound
     /// from now on.
@@ -127,6 +130,8 @@ pub struct SocketOptions {
     pub dual_stack: bool,
     /// See [`SocketOption::Details`].
     pub details: bool,
+    /// See [`SocketOption::DontFragment`].
+    pub dont_fragment: bool,
     /// See [`SocketOption::MulticastTimeToLive`].
     pub multicast_ttl: u8,
     /// See [`SocketOption::MulticastLoop`].
@@ -167,6 +172,7 @@ impl SocketOptions {
             fast_open: false,
             dual_stack: false,
             details: false,
+            dont_fragment: false,
             // RFC 1112 section 6.1: no router passes it on, if nothing else is said.
             multicast_ttl: 1,
             multicast_loop: true,
@@ -211,6 +217,7 @@ impl SocketOptions {
             SocketOption::FastOpen(on) => self.fast_open = on,
             SocketOption::DualStack(on) => self.dual_stack = on,
             SocketOption::Details(on) => self.details = on,
+            SocketOption::DontFragment(on) => self.dont_fragment = on,
             SocketOption::MulticastTimeToLive(ttl) => self.multicast_ttl = ttl,
             SocketOption::MulticastLoop(on) => self.multicast_loop = on,
             SocketOption::MulticastInterface(number) => {
@@ -248,6 +255,7 @@ impl SocketOption {
             | Self::DualStack(_) => true,
             Self::Broadcast(_)
             | Self::Details(_)
+            | Self::DontFragment(_)
             | Self::MulticastTimeToLive(_)
             | Self::MulticastLoop(_)
             | Self::MulticastInterface(_) => datagram,

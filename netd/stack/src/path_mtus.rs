@@ -27,6 +27,7 @@ struct Entry<A> {
 pub(crate) struct PathMtus<A> {
     entries: Vec<Option<Entry<A>>>,
     spread: Spread,
+    /// No router has ever said anything.
     is_empty: bool,
 }
 
@@ -40,20 +41,23 @@ impl<A: Address> PathMtus<A> {
         }
     }
 
-    /// Whether no router has ever said anything.
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.is_empty
-    }
-
     fn place(&self, destination: A) -> usize {
         let hash = self.spread.address(destination);
         let places = self.entries.len() as u64;
         usize::try_from(hash % places.max(1)).unwrap_or(0)
     }
 
-    /// The largest packet that is known to get there, in bytes.
-    pub(crate) fn get(&self, destination: A, now: Instant) -> Option<u16> {
+    /// The largest packet that is known to get there, in bytes: all, if nobody has said otherwise.
+    #[inline]
+    pub(crate) fn get(&self, destination: A, now: Instant) -> u16 {
+        if self.is_empty {
+            return u16::MAX;
+        }
+        self.find(destination, now).unwrap_or(u16::MAX)
+    }
+
+    #[cold]
+    fn find(&self, destination: A, now: Instant) -> Option<u16> {
         let entry = self.entries.get(self.place(destination))?.as_ref()?;
         let counts = entry.destination == destination && now.since(entry.heard) < MEMORY;
         counts.then_some(entry.mtu)
@@ -84,12 +88,11 @@ mod tests {
     fn words_age() {
         let mut mtus = PathMtus::new(8, &mut Rng::new([1; 32]));
         let start = Instant::from_secs(50);
-        assert!(mtus.is_empty());
+        assert_eq!(mtus.get(ONE, start), u16::MAX);
         mtus.learn(ONE, 1_400, start);
-        assert!(!mtus.is_empty());
-        assert_eq!(mtus.get(ONE, start), Some(1_400));
-        assert_eq!(mtus.get(Ipv4Addr::BROADCAST, start), None);
-        assert_eq!(mtus.get(ONE, start + MEMORY), None);
+        assert_eq!(mtus.get(ONE, start), 1_400);
+        assert_eq!(mtus.get(Ipv4Addr::BROADCAST, start), u16::MAX);
+        assert_eq!(mtus.get(ONE, start + MEMORY), u16::MAX);
     }
 
     #[test]
@@ -97,10 +100,10 @@ mod tests {
         let mut rng = Rng::new([1; 32]);
         let mut v4 = PathMtus::new(8, &mut rng);
         v4.learn(ONE, 68, Instant::ZERO);
-        assert_eq!(v4.get(ONE, Instant::ZERO), Some(552));
+        assert_eq!(v4.get(ONE, Instant::ZERO), 552);
         let mut v6 = PathMtus::new(8, &mut rng);
         v6.learn(Ipv6Addr::LOCALHOST, 68, Instant::ZERO);
-        assert_eq!(v6.get(Ipv6Addr::LOCALHOST, Instant::ZERO), Some(1_280));
+        assert_eq!(v6.get(Ipv6Addr::LOCALHOST, Instant::ZERO), 1_280);
     }
 
     #[test]
@@ -111,7 +114,7 @@ mod tests {
         }
         let known = (0..1_000).filter(|number| {
             let found = mtus.get(Ipv4Addr::from_bits(*number), Instant::ZERO);
-            found.is_some()
+            found < u16::MAX
         });
         assert!(known.count() <= 16);
     }

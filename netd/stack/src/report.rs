@@ -199,13 +199,7 @@ impl Stack {
                 retransmits: info.retransmits.into(),
                 in_flight: info.in_flight,
                 segment: info.mss,
-                path_mtu: self
-                    .tcp
-                    .tables
-                    .of::<A>()
-                    .ways
-                    .get(conn.way)
-                    .map_or(0, |way| way.mtu),
+                path_mtu: self.tcp_mtu::<A>(index).unwrap_or(0),
                 send_window: info.send_window,
                 receive_window: info.receive_window,
                 window_scales: info.window_scales,

@@ -59,6 +59,8 @@ counters! {
     ReassemblyTimeouts = "fragment.timeouts",
     /// Parts of packets sent.
     FragmentsSent = "fragment.sent",
+    /// Routers' messages that made datagrams, echoes and raw packets leave in smaller parts.
+    PathsNarrowed = "ip.paths_narrowed",
     /// Datagrams delivered.
     UdpReceived = "udp.received",
     /// Datagrams sent.

@@ -38,6 +38,7 @@ mod loans;
 mod memberships;
 mod mld;
 mod multicast;
+mod narrow;
 mod ndp;
 mod no_alloc;
 mod offering;

@@ -52,6 +52,7 @@ fn too_big(world: &mut World, mtu: u16, about: &[u8]) {
     world.a.input(&frame, world.now);
 }
 
+// RFC 1191: reduce, aging, tcp-mss, dont-fragment
 #[test]
 fn a_routers_word_makes_segments_fit_at_once() {
     let mut world = World::new();
@@ -74,7 +75,9 @@ fn a_routers_word_makes_segments_fit_at_once() {
     let other = connect(&mut world, 81);
     assert_eq!(segment_size(&world, &other), 1_200 - 52);
     let syn = world.log.iter().find_map(|(_, frame)| seen(frame));
-    assert_eq!(syn.expect("a SYN").header.options.mss, Some(1_460));
+    let syn = syn.expect("a SYN");
+    assert_eq!(syn.header.options.mss, Some(1_460));
+    assert!(syn.ip.dont_fragment);
     // And forgotten ten minutes after it was heard.
     world.run(Duration::from_secs(600));
     assert!(world.now.since(before) > Duration::from_secs(600));
@@ -82,6 +85,7 @@ fn a_routers_word_makes_segments_fit_at_once() {
     assert_eq!(segment_size(&world, &third), 1_448);
 }
 
+// RFC 1191: old-router
 #[test]
 fn a_router_that_does_not_say_how_much_is_believed_step_by_step() {
     let mut world = World::new();
@@ -99,6 +103,7 @@ fn a_router_that_does_not_say_how_much_is_believed_step_by_step() {
     assert_eq!(world.a.take(2), [EventKind::Sent { bytes: 300_000 }]);
 }
 
+// RFC 1191: never-above, floor
 #[test]
 fn liars_are_not_believed() {
     let mut world = World::new();

@@ -185,7 +185,7 @@ fn ports_of_the_families_are_apart() {
     );
 }
 
-/// RFC 8201: a router's word makes segments fit, but never smaller than every link's.
+// RFC 8201: reduce, never-below, notify
 // RFC 4443: too-big-passed
 #[test]
 fn a_routers_word_makes_segments_fit() {

@@ -303,6 +303,11 @@ impl Family for Ipv6Addr {
         header.emit(room, len + ipv6::FRAGMENT_LEN).ok()
     }
 
+    fn carries(packet: &[u8]) -> Option<(Self, Protocol)> {
+        let to = packet.get(24..)?.first_chunk::<16>()?;
+        Some((Self::from(*to), Protocol(*packet.get(6)?)))
+    }
+
     fn cut_packet(
         packet: &[u8],
         progress: Progress,

@@ -13,6 +13,7 @@ use crate::interface::Medium;
 use crate::ip::incoming::LinkScope;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
+use crate::net::Net;
 use crate::packets::Owner;
 use crate::pieces::{Draft, Extent};
 use crate::stack::Stack;
@@ -308,12 +309,15 @@ impl Stack {
         frame: &mut [u8],
         now: Instant,
     ) -> Option<usize> {
-        let mtu = usize::from(A::mtu(self.interfaces.get(id.index())?));
-        let packets = &mut self.nets.of_mut::<A>().packets;
+        let link = A::mtu(self.interfaces.get(id.index())?);
+        let Net {
+            packets, narrow, ..
+        } = self.nets.of_mut::<A>();
         let (index, packet) = packets.first(Self::ready_queue(id))?;
         let (bytes, owner) = (packet.bytes(), packet.owner);
+        let mtu = usize::from(narrow.part_of(bytes, link, now));
         let place = frame.get_mut(ethernet::HEADER_LEN..)?;
-        let (len, next) = if bytes.len() <= mtu {
+        let (len, next) = if bytes.len() <= mtu && packet.progress.from == 0 {
             place.get_mut(..bytes.len())?.copy_from_slice(bytes);
             (bytes.len(), None)
         } else {

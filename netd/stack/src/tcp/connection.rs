@@ -15,7 +15,6 @@ use crate::hash::{Hasher, Tuple};
 use crate::id::{ClientId, SocketId};
 use crate::ip::out::Path;
 use crate::nodes::Chain;
-use crate::path_mtus::PathMtus;
 use crate::queues::Queues;
 use crate::rng::Rng;
 use crate::slab::Table;
@@ -355,7 +354,6 @@ pub(crate) struct Tables<A> {
     pub(crate) cookies: Cookies,
     pub(crate) fast_opens: FastOpens,
     pub(crate) cookie_cache: CookieCache<A>,
-    pub(crate) path_mtus: PathMtus<A>,
 }
 
 impl Tcp {
@@ -411,7 +409,6 @@ impl<A: Family> Tables<A> {
             cookies: Cookies::new(rng, HANDSHAKE),
             fast_opens: FastOpens::new(rng, config.fast_opens),
             cookie_cache: CookieCache::new(config.fast_open_peers as usize, rng),
-            path_mtus: PathMtus::new(config.path_mtus as usize, rng),
         }
     }
 

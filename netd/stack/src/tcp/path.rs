@@ -13,8 +13,11 @@ use crate::stats::Counter;
 use ::tcp::{Instant, Mss};
 use wire::tcp;
 
-/// Packet sizes of links in use (RFC 1191 section 7), for routers that do not say.
-const PLATEAUS: [u16; 6] = [17_914, 8_166, 4_352, 1_492, 1_006, 552];
+/// The next smaller packet size of links in use (RFC 1191 section 7), for routers that do not say.
+pub(crate) fn plateau_below(known: u16) -> Option<u16> {
+    const PLATEAUS: [u16; 6] = [17_914, 8_166, 4_352, 1_492, 1_006, 552];
+    PLATEAUS.into_iter().find(|plateau| *plateau < known)
+}
 
 impl Stack {
     /// A router has dropped a segment of this connection: it was too big, and `mtu` bytes would not
@@ -28,42 +31,37 @@ impl Stack {
     ) {
         let known = self.tcp_path::<A>(index).map_or(u16::MAX, |path| path.mtu);
         let mtu = match mtu {
-            0 => PLATEAUS.into_iter().find(|plateau| *plateau < known),
+            0 => plateau_below(known),
             mtu => Some(mtu),
         };
         let Some(mtu) = mtu.filter(|mtu| *mtu < known) else {
             return;
         };
         self.stats.count(Counter::PathMtusLearnt);
-        self.tcp
-            .tables
-            .of_mut::<A>()
-            .path_mtus
-            .learn(destination, mtu, now);
+        self.net_mut::<A>().narrow.mtus.learn(destination, mtu, now);
         self.heed_path::<A>(index, now);
         self.settle::<A>(index, now);
     }
 
+    /// The largest packet that the path of this connection is known to take.
+    pub(crate) fn tcp_mtu<A: Family>(&self, index: u32) -> Option<u16> {
+        let tables = self.tcp.tables.of::<A>();
+        let way = tables.ways.get(tables.connections.at(index)?.way);
+        way.map(|way| way.mtu)
+    }
+
     /// What is known of the path to the peer holds for this connection.
     pub(crate) fn heed_path<A: Family>(&mut self, index: u32, now: Instant) {
-        if self.tcp.tables.of::<A>().path_mtus.is_empty() {
-            return;
-        }
         let Some(path) = self.tcp_path::<A>(index) else {
             return;
         };
         let Some(conn) = self.tcp.tables.of::<A>().connections.at(index) else {
             return;
         };
-        let known = self
-            .tcp
-            .tables
-            .of::<A>()
-            .path_mtus
-            .get(conn.tuple.remote, now);
-        let Some(mtu) = known.filter(|mtu| *mtu < path.mtu) else {
+        let mtu = self.net::<A>().narrow.mtus.get(conn.tuple.remote, now);
+        if mtu >= path.mtu {
             return;
-        };
+        }
         let way = self
             .tcp
             .tables

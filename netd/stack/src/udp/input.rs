@@ -204,6 +204,10 @@ impl Stack {
                     let place = (remote_port, udp::HEADER_LEN);
                     return self.report_detailed(index, report, place, memory);
                 }
+                // What only had to be in smaller parts will be.
+                if verdict.mtu.is_some() && !socket.options.dont_fragment {
+                    return false;
+                }
                 // RFC 1122 4.1.3.3; an unconnected socket could not tell which datagram it was.
                 if A::side(socket).remote != Some((remote, remote_port)) {
                     return false;

@@ -76,7 +76,7 @@ impl Stack {
         let Some(front) = self.udp_front(socket, &send, to.1, memory) else {
             return self.udp_done(index, &send, Some(SocketError::BadMemory));
         };
-        let trace = socket.trace;
+        let (trace, whole) = (socket.trace, socket.options.dont_fragment);
         let Some(path) = self.udp_path(index, to.0) else {
             return self.udp_done(index, &send, Some(SocketError::NetworkUnreachable));
         };
@@ -86,9 +86,13 @@ impl Stack {
         if path.shared && to.0.is_group() {
             ttl = self.udp.sockets.at(index)?.options.multicast_ttl;
         }
-        let Some(parcel) = Parcel::new(client, send, (path, to.0), front, (ttl, dscp)) else {
+        let Some(mut parcel) = Parcel::new(client, send, (path, to.0), front, (ttl, dscp)) else {
             return self.udp_done(index, &send, Some(SocketError::BadMemory));
         };
+        self.heed_narrow(&mut parcel, now);
+        if whole && parcel.is_long() {
+            return self.udp_done(index, &send, Some(SocketError::TooBig));
+        }
         if let Some(trace) = trace {
             self.traces.note(trace, &parcel);
         }

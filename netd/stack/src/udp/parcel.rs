@@ -7,6 +7,7 @@ use crate::family::Family;
 use crate::id::ClientId;
 use crate::ip::out::Path;
 use crate::requests::Send;
+use crate::udp::traces::beginning;
 use wire::{Headroom, NoRoom, Protocol, Pseudo, Seal, Sum, udp};
 
 /// Bytes of a raw payload that tell one from another: as many as any error quotes (RFC 792).
@@ -54,6 +55,18 @@ impl Front {
         match self {
             Self::Datagram(_) => Protocol::UDP,
             Self::Raw { protocol, .. } => *protocol,
+        }
+    }
+
+    /// How it begins, as routers that quote it tell.
+    pub(crate) fn beginning(&self) -> u64 {
+        match *self {
+            Self::Datagram(header) => {
+                let [a, b] = header.src_port.to_be_bytes();
+                let [c, d] = header.dst_port.to_be_bytes();
+                beginning(Protocol::UDP, &[a, b, c, d])
+            }
+            Self::Raw { protocol, lead } => beginning(protocol, &lead),
         }
     }
 
@@ -147,10 +160,16 @@ impl<A: Family> Parcel<A> {
         A::HEADER_LEN + self.front_len
     }
 
+    /// Its length in one piece, without Ethernet's header.
+    #[inline(always)]
+    pub(crate) const fn whole_len(&self) -> usize {
+        self.len + self.headers()
+    }
+
     /// Whether it leaves in parts.
     #[inline(always)]
     pub(crate) fn is_long(&self) -> bool {
-        self.len + self.headers() > usize::from(self.path.mtu)
+        self.whole_len() > usize::from(self.path.mtu)
     }
 
     #[inline(always)]

@@ -10,7 +10,7 @@ use crate::hash::Spread;
 use crate::id::ClientId;
 use crate::rng::Rng;
 use crate::slab::Table;
-use crate::udp::parcel::{Front, ICMP6_FRONT, LEAD, Parcel};
+use crate::udp::parcel::{ICMP6_FRONT, LEAD, Parcel};
 use wire::Protocol;
 
 /// Packets that are remembered of a socket.
@@ -37,7 +37,7 @@ pub(crate) struct Traces {
 }
 
 /// How a packet with this payload begins, its ports or its first bytes.
-fn beginning(protocol: Protocol, payload: &[u8]) -> u64 {
+pub(crate) fn beginning(protocol: Protocol, payload: &[u8]) -> u64 {
     let mut lead = [0; LEAD];
     // Of UDP only the ports: routers may have seen other checksums than we.
     let most = if protocol == Protocol::UDP { 4 } else { LEAD };
@@ -82,15 +82,7 @@ impl Traces {
     /// A packet is about to leave.
     #[cold]
     pub(crate) fn note<A: Family>(&mut self, trace: u32, parcel: &Parcel<A>) {
-        let begins = match parcel.front {
-            Front::Datagram(header) => {
-                let [a, b] = header.src_port.to_be_bytes();
-                let [c, d] = header.dst_port.to_be_bytes();
-                beginning(Protocol::UDP, &[a, b, c, d])
-            }
-            Front::Raw { protocol, lead } => beginning(protocol, &lead),
-        };
-        let print = self.spread.print(parcel.to, begins);
+        let print = self.spread.print(parcel.to, parcel.front.beginning());
         if let Some(trace) = self.table.at_mut(trace)
             // Each of its parts is, as is one that had to wait.
             && !trace.prints.contains(&print)

@@ -143,6 +143,10 @@ impl Stack {
         let ends = (quote.header.source, quote.header.destination);
         let carried = (quote.protocol, quote.start().unwrap_or_default());
         let report = Report::new(incoming, ends, carried);
+        let is_heeded = match verdict.mtu {
+            Some(mtu) if carried.0 != Protocol::TCP => self.packet_too_big(&report, mtu, now),
+            _ => false,
+        };
         let told = match quote.protocol {
             Protocol::TCP => {
                 let (ports, sequence) = (quote.ports(), quote.tcp_sequence());
@@ -155,7 +159,7 @@ impl Stack {
             }
             _ => false,
         };
-        if !(self.raw_error(&report, memory) || told) {
+        if !(self.raw_error(&report, memory) || told || is_heeded) {
             return Err(Drop::Icmp6Unrelated);
         }
         self.stats.count(Counter::IcmpErrorsDelivered);
