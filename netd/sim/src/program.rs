@@ -3,7 +3,7 @@
 //! *Owns* the contract of a program and the desk it works at. A program hears of events and acts
 //! through its desk; it says itself whether it is content.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use stack::{
     ClientId, ClientMemory, ConnectError, Data, Ending, Event, Half, Instant, Kind, Range,
@@ -143,7 +143,13 @@ impl Desk<'_> {
             .stack
             .socket_create(self.client, Kind::Stream)
             .expect("a socket");
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+        let is_of_both = self.stack.addresses().any(|it| it.address.is_ipv6());
+        let any = if is_of_both {
+            self.set(socket, &[SocketOption::DualStack(true)]);
+            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))
+        } else {
+            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
+        };
         self.stack
             .bind(self.client, socket, any)
             .expect("a free port");

@@ -1,11 +1,13 @@
 //! A host's stack dies, and another goes on from its durable records: nobody notices, but for the time
 //! that it takes.
 
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::common::{at, host};
 use sim::programs::{Client, Manner, Server, Serves, Speaks, Visits};
-use sim::{StationId, Verdict, Weather, World};
+use sim::{HostSetup, StationId, Verdict, Weather, World};
+use stack::{Identifiers, Ipv6Plan};
 
 const OUTAGE: Duration = Duration::from_millis(30);
 const PORT: u16 = 20_001;
@@ -26,6 +28,32 @@ struct Death {
     client_dies: bool,
     steps: u64,
     commits_late: bool,
+    /// The talk is over IPv6.
+    six: bool,
+}
+
+/// A host of both families.
+fn dual(name: &'static str, number: u8) -> HostSetup {
+    let plan = Ipv6Plan {
+        identifiers: Identifiers::Hardware,
+        is_optimistic: true,
+        follows_routers: false,
+        has_temporary: false,
+    };
+    HostSetup {
+        six: Some(plan),
+        ..host(name, number)
+    }
+}
+
+/// The port of the server.
+fn server_at(six: bool) -> SocketAddr {
+    let local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, 16);
+    if six {
+        (local, PORT).into()
+    } else {
+        at(16, PORT)
+    }
 }
 
 /// More than one window both ways, and an end: what client and server do.
@@ -60,8 +88,9 @@ fn manners(ends: Ends) -> (Manner, Manner) {
 fn talk(ends: Ends, death: Death) -> (World, [StationId; 2]) {
     let mut world = World::new(7);
     let wire = world.wire(Weather::FAIR);
-    let client = world.host(wire, host("client", 15));
-    let server = world.host(wire, host("server", 16));
+    let setup = if death.six { dual } else { host };
+    let client = world.host(wire, setup("client", 15));
+    let server = world.host(wire, setup("server", 16));
     world.run(Duration::from_secs(3));
     let (asks, answers) = manners(ends);
     let serves = Serves {
@@ -83,7 +112,7 @@ fn talk(ends: Ends, death: Death) -> (World, [StationId; 2]) {
     }
     world.crash(dies, death.steps, OUTAGE);
     let visits = Visits {
-        to: at(16, PORT),
+        to: server_at(death.six),
         count: 1,
         at_a_time: 1,
         after: Duration::ZERO,
@@ -136,13 +165,14 @@ fn judge(mut world: World, [dies, lives]: [StationId; 2]) -> Result<bool, String
 }
 
 /// Lets either end die after each step of a talk.
-fn die_everywhere(ends: Ends) {
+fn die_everywhere(ends: Ends, six: bool) {
     for client_dies in [true, false] {
         let dies_after = |steps| {
             let death = Death {
                 client_dies,
                 steps,
                 commits_late: false,
+                six,
             };
             play(ends, death).unwrap_or_else(|what| panic!("{ends:?}, {death:?}: {what}"))
         };
@@ -153,22 +183,28 @@ fn die_everywhere(ends: Ends) {
 
 #[test]
 fn at_any_moment_when_the_client_ends_first() {
-    die_everywhere(Ends::ClientFirst);
+    die_everywhere(Ends::ClientFirst, false);
 }
 
 #[test]
 fn at_any_moment_when_the_server_ends_first() {
-    die_everywhere(Ends::ServerFirst);
+    die_everywhere(Ends::ServerFirst, false);
 }
 
 #[test]
 fn at_any_moment_when_both_end_together() {
-    die_everywhere(Ends::Together);
+    die_everywhere(Ends::Together, false);
 }
 
 #[test]
 fn at_any_moment_of_a_half_closed_connection() {
-    die_everywhere(Ends::HalfClosed);
+    die_everywhere(Ends::HalfClosed, false);
+}
+
+#[test]
+fn at_any_moment_over_ipv6() {
+    die_everywhere(Ends::ServerFirst, true);
+    die_everywhere(Ends::HalfClosed, true);
 }
 
 /// And so they are without any crash, as soon as something leaves that they do not say.
@@ -178,6 +214,7 @@ fn a_segment_that_no_record_speaks_of_is_noticed() {
         client_dies: true,
         steps: u64::MAX,
         commits_late: false,
+        six: false,
     };
     let (mut world, [client, _]) = talk(Ends::Together, death);
     world.commit_late(client, true);
@@ -198,6 +235,7 @@ fn again_while_it_comes_back() {
                 client_dies,
                 steps: first,
                 commits_late: false,
+                six: client_dies,
             };
             let (mut world, hosts) = talk(ends, death);
             while world.is_to_crash(hosts[0]) {
@@ -213,12 +251,13 @@ fn again_while_it_comes_back() {
 /// The oracles bite: records that are written when everything has left are found to be late.
 #[test]
 fn a_record_that_comes_too_late_is_noticed() {
-    for client_dies in [true, false] {
+    for (client_dies, six) in [(true, false), (false, false), (true, true)] {
         let dies_after = |steps| {
             let death = Death {
                 client_dies,
                 steps,
                 commits_late: true,
+                six,
             };
             play(Ends::ClientFirst, death)
         };

@@ -9,29 +9,28 @@
 //! *Never* believes a record or a client: what contradicts itself or the other is refused, and only
 //! the connection concerned ends.
 
-use crate::actors::Actor;
 use crate::client::Role;
 use crate::config::Data;
 use crate::demux::Target;
 use crate::error::{AdoptError, ResumeError, SocketError};
+use crate::family::Family;
 use crate::hash::Tuple;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
 use crate::nodes::Chain;
 use crate::record::{Owner, Record};
-use crate::records::Entry;
+use crate::records::{Entry, Place};
 use crate::requests::{Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::NO_LISTENER;
 use crate::tcp::half_open::HalfOpen;
-use crate::tcp::listener::Waiting;
 use crate::tcp::time_wait::TimeWaiting;
 use crate::tcp::ways::WayNumber;
 use ::tcp::{BadRecord, Connection, Instant, Recollection, State, SynEntry};
 use alloc::vec::Vec;
-use core::net::{Ipv4Addr, SocketAddr};
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU32;
 
 /// A connection whose client has not come back for it.
@@ -39,7 +38,7 @@ use core::num::NonZeroU32;
 pub struct Survivor {
     /// The client's number.
     client: u32,
-    /// The place of the connection.
+    /// The place of the connection, among those of its family.
     index: u32,
     /// What the client has of it.
     pub owner: Owner,
@@ -90,46 +89,75 @@ impl Stack {
         let mut nobodys = Vec::new();
         for (slot, bytes) in records {
             let adopted = Record::parse(bytes).map_err(AdoptError::from);
-            let adopted = adopted.and_then(|record| match self.config.entry_of(slot) {
-                Entry::Connection(index) => {
-                    self.adopt_connection(index, &record, &mut nobodys, now)
-                }
-                Entry::TimeWait(index) => self.adopt_time_wait(index, &record, now),
-                Entry::HalfOpen(index) => self.adopt_half_open(index, &record, now),
+            let adopted = adopted.and_then(|record| match self.config.place_of(slot) {
+                _ if slot >= self.config.record_slots() => Err(AdoptError::Slot),
+                Place::V4(entry) => self.adopt_entry::<Ipv4Addr>(entry, &record, now),
+                Place::V6(entry) => self.adopt_entry::<Ipv6Addr>(entry, &record, now),
             });
             match adopted {
-                Ok(()) => self.stats.count(Counter::RecordsAdopted),
+                Ok(survivor) => {
+                    self.stats.count(Counter::RecordsAdopted);
+                    match survivor {
+                        Some(it) if it.owner == Owner::Nobody => nobodys.push(it),
+                        Some(it) => self.adoption.absent.push(it),
+                        None => {}
+                    }
+                }
                 Err(error) => refused.push((slot, error)),
             }
         }
-        self.tcp.tables.v4.connections.relink();
-        self.tcp.tables.v4.time_waits.relink();
-        self.tcp.tables.v4.half_open.relink();
+        self.relink::<Ipv4Addr>();
+        self.relink::<Ipv6Addr>();
         self.clients.relink();
-        self.adoption
-            .absent
-            .sort_unstable_by_key(|it| (it.client, it.index));
+        self.adoption.absent.sort_unstable_by_key(Survivor::key);
         // A slot that is refused itself may have another's record.
         let has_slot = |it: &&(u32, AdoptError)| it.1 != AdoptError::Slot;
         for (slot, _) in refused.iter().filter(has_slot) {
-            self.put_record::<Ipv4Addr>(self.config.entry_of(*slot), None);
+            match self.config.place_of(*slot) {
+                Place::V4(entry) => self.put_record::<Ipv4Addr>(entry, None),
+                Place::V6(entry) => self.put_record::<Ipv6Addr>(entry, None),
+            }
         }
         self.stats
             .add(Counter::RecordsRefused, refused.len() as u64);
-        for index in nobodys {
-            self.go_on_alone(index, now);
+        for survivor in nobodys {
+            match survivor.remote {
+                SocketAddr::V4(_) => self.go_on_alone::<Ipv4Addr>(survivor.index, now),
+                SocketAddr::V6(_) => self.go_on_alone::<Ipv6Addr>(survivor.index, now),
+            }
         }
         refused
     }
 
-    fn adopt_connection(
+    /// What was put is in its place: others may follow.
+    fn relink<A: Family>(&mut self) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        tables.connections.relink();
+        tables.time_waits.relink();
+        tables.half_open.relink();
+    }
+
+    /// Takes over what one record says; a connection is not somebody's again yet.
+    fn adopt_entry<A: Family>(
+        &mut self,
+        entry: Entry,
+        record: &Record,
+        now: Instant,
+    ) -> Result<Option<Survivor>, AdoptError> {
+        match entry {
+            Entry::Connection(index) => self.adopt_connection::<A>(index, record, now).map(Some),
+            Entry::TimeWait(index) => self.adopt_time_wait::<A>(index, record, now).map(|()| None),
+            Entry::HalfOpen(index) => self.adopt_half_open::<A>(index, record, now).map(|()| None),
+        }
+    }
+
+    fn adopt_connection<A: Family>(
         &mut self,
         slot: u32,
         record: &Record,
-        nobodys: &mut Vec<u32>,
         now: Instant,
-    ) -> Result<(), AdoptError> {
-        let tuple = tuple(record)?;
+    ) -> Result<Survivor, AdoptError> {
+        let tuple = tuple::<A>(record)?;
         let open = record.tcp.restore(now)?;
         let mut conn = Conn::new(Connection::from(open), tuple, WayNumber::NONE);
         conn.ttl = if record.ttl == 0 {
@@ -163,25 +191,21 @@ impl Stack {
         if record.owner != Owner::Nobody {
             conn.set_holder(Holder::Absent);
         }
-        if self.tcp.tables.v4.connections.at(slot).is_some() {
+        if self.tcp.tables.of::<A>().connections.at(slot).is_some() {
             return Err(AdoptError::Slot);
         }
         if let Owner::Socket(socket) | Owner::Offered(socket) = record.owner
-            && !self.clients.put(socket, slot)
+            && !self.clients.put(socket, A::connection_role(slot, None))
         {
             return Err(AdoptError::Name);
         }
-        if !self.tcp.tables.v4.connections.put(slot, conn) {
+        if !self.tcp.tables.of_mut::<A>().connections.put(slot, conn) {
             return Err(AdoptError::Slot);
         }
-        match record.owner {
-            Owner::Nobody => nobodys.push(slot),
-            _ => self.adoption.absent.push(survivor),
-        }
-        Ok(())
+        Ok(survivor)
     }
 
-    fn adopt_time_wait(
+    fn adopt_time_wait<A: Family>(
         &mut self,
         index: u32,
         record: &Record,
@@ -192,19 +216,19 @@ impl Stack {
         let record = connection.time_wait(&self.tcp.shared, now);
         let record = record.ok_or(AdoptError::Record(BadRecord::Contradiction))?;
         let waiting = TimeWaiting { record, tuple };
-        if !self.tcp.tables.v4.time_waits.put(index, waiting) {
+        if !self.tcp.tables.of_mut::<A>().time_waits.put(index, waiting) {
             return Err(AdoptError::Slot);
         }
         self.tcp
             .tables
-            .v4
+            .of_mut::<A>()
             .demux
             .insert(&tuple, Target::TimeWait(index));
-        self.time_wait_begins::<Ipv4Addr>(index);
+        self.time_wait_begins::<A>(index);
         Ok(())
     }
 
-    fn adopt_half_open(
+    fn adopt_half_open<A: Family>(
         &mut self,
         index: u32,
         record: &Record,
@@ -215,36 +239,42 @@ impl Stack {
             tuple: self.free_tuple(record)?,
             listener: NO_LISTENER,
         };
-        if !self.tcp.tables.v4.half_open.put(index, half_open) {
+        if !self
+            .tcp
+            .tables
+            .of_mut::<A>()
+            .half_open
+            .put(index, half_open)
+        {
             return Err(AdoptError::Slot);
         }
-        self.half_open_begins::<Ipv4Addr>(index);
-        self.half_open_output::<Ipv4Addr>(index, None, now);
+        self.half_open_begins::<A>(index);
+        self.half_open_output::<A>(index, None, now);
         Ok(())
     }
 
     /// Both ends of what nobody but this is to be found by.
-    fn free_tuple(&self, record: &Record) -> Result<Tuple<Ipv4Addr>, AdoptError> {
-        let tuple = tuple(record)?;
-        let is_free = self.tcp.tables.v4.find(&tuple).is_none();
+    fn free_tuple<A: Family>(&self, record: &Record) -> Result<Tuple<A>, AdoptError> {
+        let tuple = tuple::<A>(record)?;
+        let is_free = self.tcp.tables.of::<A>().find(&tuple).is_none();
         is_free.then_some(tuple).ok_or(AdoptError::Ends)
     }
 
     /// Segments find the connection again. `false` if others have taken its ends; it may be one that
     /// is over, but for what its client has not been told.
-    fn put_back(&mut self, index: u32) -> bool {
-        let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) else {
+    fn put_back<A: Family>(&mut self, index: u32) -> bool {
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return false;
         };
         let is_done = matches!(conn.tcp.state(), State::TimeWait | State::Closed);
         let tuple = conn.tuple;
         // It has been more than half open since that was recorded.
-        if let Some(Target::HalfOpen(before)) = self.tcp.tables.v4.find(&tuple) {
-            self.forget_half_open::<Ipv4Addr>(before);
+        if let Some(Target::HalfOpen(before)) = self.tcp.tables.of::<A>().find(&tuple) {
+            self.forget_half_open::<A>(before);
         }
-        match self.tcp.tables.v4.find(&tuple) {
+        match self.tcp.tables.of::<A>().find(&tuple) {
             Some(Target::TimeWait(_)) if is_done => {
-                if let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) {
+                if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) {
                     conn.note(Fact::Over);
                 }
                 true
@@ -253,27 +283,27 @@ impl Stack {
             None => {
                 self.tcp
                     .tables
-                    .v4
+                    .of_mut::<A>()
                     .demux
                     .insert(&tuple, Target::Connection(index));
-                let _way = self.tcp_path::<Ipv4Addr>(index);
+                let _way = self.tcp_path::<A>(index);
                 true
             }
         }
     }
 
     /// A connection whose client had left ends as it would have.
-    fn go_on_alone(&mut self, index: u32, now: Instant) {
-        let is_back = self.put_back(index);
-        let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) else {
+    fn go_on_alone<A: Family>(&mut self, index: u32, now: Instant) {
+        let is_back = self.put_back::<A>(index);
+        let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) else {
             return;
         };
         if !is_back || conn.is(Fact::Over) {
-            self.tcp_forget::<Ipv4Addr>(index);
+            self.tcp_forget::<A>(index);
             return;
         }
         let outcome = conn.tcp.orphan(&mut self.tcp.shared, now);
-        self.apply_outcome::<Ipv4Addr>(index, &outcome, now);
+        self.apply_outcome::<A>(index, &outcome, now);
     }
 
     /// The connections of a client that it has not come back for.
@@ -283,26 +313,33 @@ impl Stack {
         let first = absent.partition_point(|it| it.client < number);
         let own = absent.iter().skip(first);
         own.take_while(move |it| it.client == number)
-            .filter(|it| self.is_absent(it.index))
+            .filter(|it| self.is_absent(it))
             .copied()
     }
 
-    fn is_absent(&self, index: u32) -> bool {
-        let conn = self.tcp.tables.v4.connections.at(index);
-        conn.is_some_and(|conn| conn.holder() == Holder::Absent)
+    fn is_absent(&self, survivor: &Survivor) -> bool {
+        let index = survivor.index;
+        let holder = match survivor.remote {
+            SocketAddr::V4(_) => self.holder::<Ipv4Addr>(index),
+            SocketAddr::V6(_) => self.holder::<Ipv6Addr>(index),
+        };
+        holder == Some(Holder::Absent)
+    }
+
+    fn holder<A: Family>(&self, index: u32) -> Option<Holder> {
+        let conn = self.tcp.tables.of::<A>().connections.at(index);
+        conn.map(Conn::holder)
     }
 
     /// What is known of this one of the client's, if nobody has come back for it.
     fn survivor(&self, client: ClientId, named: &Survivor) -> Result<Survivor, ResumeError> {
-        let key = (
-            self.clients.number(client).map_or(0, NonZeroU32::get),
-            named.index,
-        );
+        let client = self.clients.number(client).map_or(0, NonZeroU32::get);
+        let key = Survivor { client, ..*named }.key();
         let absent = &self.adoption.absent;
-        let place = absent.binary_search_by_key(&key, |it| (it.client, it.index));
+        let place = absent.binary_search_by_key(&key, Survivor::key);
         let found = place.ok().and_then(|place| absent.get(place));
         found
-            .filter(|it| self.is_absent(it.index))
+            .filter(|it| self.is_absent(it))
             .copied()
             .ok_or(ResumeError::BadSurvivor)
     }
@@ -314,6 +351,19 @@ impl Stack {
     /// # Errors
     /// See [`ResumeError`]; what is said there of the connection holds.
     pub fn resume(
+        &mut self,
+        client: ClientId,
+        survivor: &Survivor,
+        held: &Resumption<'_>,
+        now: Instant,
+    ) -> Result<(), ResumeError> {
+        match survivor.remote {
+            SocketAddr::V4(_) => self.resume_in::<Ipv4Addr>(client, survivor, held, now),
+            SocketAddr::V6(_) => self.resume_in::<Ipv6Addr>(client, survivor, held, now),
+        }
+    }
+
+    fn resume_in<A: Family>(
         &mut self,
         client: ClientId,
         survivor: &Survivor,
@@ -334,21 +384,23 @@ impl Stack {
         let resumed = self
             .queue_again(client, held, &mut rooms, &mut sends)
             .and_then(|user| self.give_back(client, holder).map(|()| user))
-            .and_then(|user| self.go_on(survivor, &user, now));
+            .and_then(|user| self.go_on::<A>(survivor, &user, now));
         if let Err(error) = resumed {
             self.forget_requests(&mut rooms);
             self.forget_requests(&mut sends);
             return Err(error);
         }
-        if let Some(conn) = self.tcp.tables.v4.connections.at_mut(survivor.index) {
+        let tables = self.tcp.tables.of_mut::<A>();
+        if let Some(conn) = tables.connections.at_mut(survivor.index) {
             (conn.rooms, conn.sends) = (rooms, sends);
             conn.set_holder(holder);
             conn.note_change();
-            let asides = &mut self.tcp.tables.v4.asides;
-            asides.change(&mut conn.aside, |aside| aside.closing = closing);
+            tables
+                .asides
+                .change(&mut conn.aside, |aside| aside.closing = closing);
         }
-        self.tell(client, Actor::Connection(survivor.index));
-        self.settle::<Ipv4Addr>(survivor.index, now);
+        self.tell(client, A::connection(survivor.index));
+        self.settle::<A>(survivor.index, now);
         Ok(())
     }
 
@@ -432,37 +484,42 @@ impl Stack {
         }
     }
 
-    fn go_on(
+    fn go_on<A: Family>(
         &mut self,
         survivor: &Survivor,
         user: &Recollection,
         now: Instant,
     ) -> Result<(), ResumeError> {
-        let conn = self.tcp.tables.v4.connections.at_mut(survivor.index);
+        let conn = self
+            .tcp
+            .tables
+            .of_mut::<A>()
+            .connections
+            .at_mut(survivor.index);
         let conn = conn.ok_or(ResumeError::BadSurvivor)?;
         if conn.tcp.resume(user, now).is_err() {
-            self.reset_survivor(survivor, now);
+            self.reset_survivor::<A>(survivor, now);
             return Err(ResumeError::Contradiction);
         }
-        if !self.put_back(survivor.index) {
-            self.forget_survivor(survivor);
+        if !self.put_back::<A>(survivor.index) {
+            self.forget_survivor::<A>(survivor);
             return Err(ResumeError::Taken);
         }
         Ok(())
     }
 
     /// Nobody gets it back, and its peer is told.
-    fn reset_survivor(&mut self, survivor: &Survivor, now: Instant) {
-        self.tcp_abort::<Ipv4Addr>(survivor.index, Some(SocketError::Closed), now);
-        self.forget_survivor(survivor);
+    fn reset_survivor<A: Family>(&mut self, survivor: &Survivor, now: Instant) {
+        self.tcp_abort::<A>(survivor.index, Some(SocketError::Closed), now);
+        self.forget_survivor::<A>(survivor);
     }
 
     /// Nobody gets it back.
-    fn forget_survivor(&mut self, survivor: &Survivor) {
+    fn forget_survivor<A: Family>(&mut self, survivor: &Survivor) {
         if let Owner::Socket(socket) | Owner::Offered(socket) = survivor.owner {
             self.clients.forget(socket);
         }
-        self.tcp_forget::<Ipv4Addr>(survivor.index);
+        self.tcp_forget::<A>(survivor.index);
     }
 
     /// A connection that waited to be accepted waits again, at this listener of its client.
@@ -480,6 +537,19 @@ impl Stack {
         let Ok(Role::Listener(listener)) = role else {
             return Err(ResumeError::NotListening);
         };
+        match survivor.remote {
+            SocketAddr::V4(_) => self.requeue_in::<Ipv4Addr>(client, survivor, listener, now),
+            SocketAddr::V6(_) => self.requeue_in::<Ipv6Addr>(client, survivor, listener, now),
+        }
+    }
+
+    fn requeue_in<A: Family>(
+        &mut self,
+        client: ClientId,
+        survivor: &Survivor,
+        listener: u32,
+        now: Instant,
+    ) -> Result<(), ResumeError> {
         let survivor = &self.survivor(client, survivor)?;
         if !matches!(survivor.owner, Owner::Waiting | Owner::Offered(_)) {
             return Err(ResumeError::BadSurvivor);
@@ -495,18 +565,18 @@ impl Stack {
             sent: survivor.acknowledged,
             queued: survivor.acknowledged,
         };
-        self.go_on(survivor, &unread, now)?;
+        self.go_on::<A>(survivor, &unread, now)?;
         if let Owner::Offered(socket) = survivor.owner {
             self.clients.forget(socket);
         }
-        if let Some(conn) = self.tcp.tables.v4.connections.at_mut(index) {
+        if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) {
             conn.set_holder(Holder::Listener(listener));
             conn.note_change();
         }
         if let Some(at) = self.tcp.listeners.at_mut(listener) {
-            at.queue.complete(Waiting::V4(index));
+            at.queue.complete(A::waiting(index));
         }
-        self.settle::<Ipv4Addr>(index, now);
+        self.settle::<A>(index, now);
         self.pair(listener, now);
         Ok(())
     }
@@ -516,26 +586,33 @@ impl Stack {
     pub fn end_adoption(&mut self, now: Instant) {
         self.adoption.is_under_way = false;
         for survivor in core::mem::take(&mut self.adoption.absent) {
-            if self.is_absent(survivor.index) {
-                self.reset_survivor(&survivor, now);
+            if self.is_absent(&survivor) {
+                match survivor.remote {
+                    SocketAddr::V4(_) => self.reset_survivor::<Ipv4Addr>(&survivor, now),
+                    SocketAddr::V6(_) => self.reset_survivor::<Ipv6Addr>(&survivor, now),
+                }
             }
         }
     }
 }
 
-/// Both ends, if anybody can be connected so.
-fn tuple(record: &Record) -> Result<Tuple<Ipv4Addr>, AdoptError> {
-    let (SocketAddr::V4(local), SocketAddr::V4(remote)) = (record.local, record.remote) else {
-        return Err(AdoptError::Ends);
-    };
-    let is_host = |ip: &Ipv4Addr| !ip.is_unspecified() && !ip.is_multicast() && !ip.is_broadcast();
-    if !is_host(local.ip()) || !is_host(remote.ip()) {
-        return Err(AdoptError::Ends);
+impl Survivor {
+    /// What they are sorted by.
+    fn key(&self) -> (u32, bool, u32) {
+        (self.client, self.remote.is_ipv6(), self.index)
     }
+}
+
+/// Both ends, if anybody can be connected so, over this family.
+fn tuple<A: Family>(record: &Record) -> Result<Tuple<A>, AdoptError> {
+    let host = |end: SocketAddr| {
+        let ip = A::of(end.ip()).filter(|ip| ip.is_host());
+        ip.ok_or(AdoptError::Ends)
+    };
     Ok(Tuple {
-        local: *local.ip(),
-        local_port: local.port(),
-        remote: *remote.ip(),
-        remote_port: remote.port(),
+        local: host(record.local)?,
+        local_port: record.local.port(),
+        remote: host(record.remote)?,
+        remote_port: record.remote.port(),
     })
 }

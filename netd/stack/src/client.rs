@@ -189,12 +189,9 @@ impl Clients {
 
     /// A connection's socket has this name, as it had before the stack came anew; nobody has it until
     /// [`Clients::give`]. `false` if another has the place.
-    pub(crate) fn put(&mut self, id: SocketId, connection: u32) -> bool {
+    pub(crate) fn put(&mut self, id: SocketId, role: Role) -> bool {
         let socket = Socket {
-            role: Role::Connection {
-                index: connection,
-                bound: None,
-            },
+            role,
             client: NOBODY,
             options: self.option_sets.share(OptionSet::INITIAL),
         };

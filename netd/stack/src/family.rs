@@ -23,6 +23,7 @@ use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
 use crate::packets::Progress;
+use crate::records::{Entry, Place};
 use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
@@ -142,8 +143,12 @@ pub(crate) trait Family:
     fn tables_mut(both: &mut Both) -> &mut Tables<Self>;
     /// What a peer that says no maximum takes in a segment (RFC 9293 3.7.1).
     const DEFAULT_MSS: Mss;
-    /// Connections have durable records, where records are kept.
-    const IS_RECORDED: bool;
+    /// Where the durable record of a connection is.
+    fn record_place(entry: Entry) -> Place;
+    /// The address, if it is of this family.
+    fn of(ip: IpAddr) -> Option<Self>;
+    /// Whether it is an address that one host may have.
+    fn is_host(self) -> bool;
     /// The rest of a super-segment, as a link keeps it.
     fn any_cut(cut: Cut<Self>) -> AnyCut;
     /// The rest of a super-segment of the family that a link keeps.
@@ -376,7 +381,21 @@ impl Family for Ipv4Addr {
     }
 
     const DEFAULT_MSS: Mss = Mss::DEFAULT_V4;
-    const IS_RECORDED: bool = true;
+
+    fn record_place(entry: Entry) -> Place {
+        Place::V4(entry)
+    }
+
+    fn of(ip: IpAddr) -> Option<Self> {
+        match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        }
+    }
+
+    fn is_host(self) -> bool {
+        !self.is_unspecified() && !self.is_multicast() && !self.is_broadcast()
+    }
 
     fn any_cut(cut: Cut<Self>) -> AnyCut {
         AnyCut::V4(cut)

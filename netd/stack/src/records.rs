@@ -8,9 +8,10 @@
 //!
 //! | slots | what |
 //! | --- | --- |
-//! | below [`Config::connections`] | connections, by their place in the table, as long as they have one |
-//! | behind them, [`Config::time_waits`] | connections in TIME-WAIT |
-//! | behind them, [`Config::half_open`] | half-open connections, as the connections that they may become |
+//! | below [`Config::connections`] | connections over IPv4, by their place in the table, as long as they have one |
+//! | behind them, [`Config::time_waits`] | those in TIME-WAIT |
+//! | behind them, [`Config::half_open`] | half-open ones, as the connections that they may become |
+//! | behind them | the same over IPv6, where [`Config::connections6`] are the connections |
 //!
 //! A connection has a record if its client has a number that outlives the stack
 //! ([`Stack::client_open_as`]). Where nobody keeps records this costs two bits of each connection,
@@ -45,17 +46,37 @@ pub(crate) enum Entry {
     HalfOpen(u32),
 }
 
+/// What a slot is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    V4(Entry),
+    V6(Entry),
+}
+
 impl Config {
     /// How many slots records need.
     #[must_use]
     pub const fn record_slots(&self) -> u32 {
-        let before = self.connections.saturating_add(self.time_waits);
+        let first = self.family_slots(self.connections);
+        first.saturating_add(self.family_slots(self.connections6))
+    }
+
+    /// How many a family needs that may have so many connections.
+    const fn family_slots(&self, connections: u32) -> u32 {
+        let before = connections.saturating_add(self.time_waits);
         before.saturating_add(self.half_open)
     }
 
-    /// Which entry a slot is of.
-    pub(crate) const fn entry_of(&self, slot: u32) -> Entry {
-        let Some(behind) = slot.checked_sub(self.connections) else {
+    /// What a slot is of.
+    pub(crate) const fn place_of(&self, slot: u32) -> Place {
+        match slot.checked_sub(self.family_slots(self.connections)) {
+            None => Place::V4(self.entry_of(slot, self.connections)),
+            Some(behind) => Place::V6(self.entry_of(behind, self.connections6)),
+        }
+    }
+
+    const fn entry_of(&self, slot: u32, connections: u32) -> Entry {
+        let Some(behind) = slot.checked_sub(connections) else {
             return Entry::Connection(slot);
         };
         match behind.checked_sub(self.time_waits) {
@@ -64,16 +85,24 @@ impl Config {
         }
     }
 
-    /// The slot of an entry.
-    const fn slot_of(&self, entry: Entry) -> u32 {
-        match entry {
+    /// The slot of what is there.
+    pub(crate) const fn slot_of(&self, place: Place) -> u32 {
+        let (first, connections, entry) = match place {
+            Place::V4(entry) => (0, self.connections, entry),
+            Place::V6(entry) => {
+                let first = self.family_slots(self.connections);
+                (first, self.connections6, entry)
+            }
+        };
+        let slot = match entry {
             Entry::Connection(index) => index,
-            Entry::TimeWait(index) => self.connections.saturating_add(index),
+            Entry::TimeWait(index) => connections.saturating_add(index),
             Entry::HalfOpen(index) => {
-                let before = self.connections.saturating_add(self.time_waits);
+                let before = connections.saturating_add(self.time_waits);
                 before.saturating_add(index)
             }
-        }
+        };
+        first.saturating_add(slot)
     }
 }
 
@@ -101,7 +130,7 @@ impl Stack {
     #[inline]
     pub(crate) fn commit<A: Family>(&mut self, index: u32) {
         let conn = self.tcp.tables.of::<A>().connections.at(index);
-        if A::IS_RECORDED && conn.is_some_and(Conn::is_uncommitted) {
+        if conn.is_some_and(Conn::is_uncommitted) {
             self.write_record::<A>(index);
         }
     }
@@ -119,8 +148,8 @@ impl Stack {
     }
 
     /// Whether the connections of `holder` are recorded.
-    pub(crate) fn is_recorded<A: Family>(&self, holder: Holder) -> bool {
-        if !A::IS_RECORDED || self.records.is_none() {
+    pub(crate) fn is_recorded(&self, holder: Holder) -> bool {
+        if self.records.is_none() {
             return false;
         }
         let client = match holder {
@@ -205,7 +234,7 @@ impl Stack {
             return;
         };
         let holder = Holder::Listener(half_open.listener);
-        if !self.is_recorded::<A>(holder) {
+        if !self.is_recorded(holder) {
             return;
         }
         let listener = self.tcp.listeners.at(half_open.listener);
@@ -225,10 +254,10 @@ impl Stack {
 
     /// The entry has this record from now on, or none.
     pub(crate) fn put_record<A: Family>(&mut self, entry: Entry, record: Option<&Record>) {
-        let Some(records) = self.records.as_mut().filter(|_| A::IS_RECORDED) else {
+        let Some(records) = self.records.as_mut() else {
             return;
         };
-        let slot = self.config.slot_of(entry);
+        let slot = self.config.slot_of(A::record_place(entry));
         match record {
             Some(record) => {
                 records.commit(slot, &record.emit());
@@ -249,5 +278,29 @@ fn ends<A: Family>(conn: &Conn<A>) -> Record {
         dscp: conn.dscp,
         client: 0,
         owner: Owner::Nobody,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_slot_is_of_one_place_alone() {
+        let config = Config {
+            connections: 5,
+            connections6: 3,
+            time_waits: 4,
+            half_open: 2,
+            ..Config::default()
+        };
+        assert_eq!(config.record_slots(), 5 + 4 + 2 + 3 + 4 + 2);
+        for slot in 0..config.record_slots() {
+            assert_eq!(config.slot_of(config.place_of(slot)), slot);
+        }
+        assert_eq!(config.place_of(4), Place::V4(Entry::Connection(4)));
+        assert_eq!(config.place_of(9), Place::V4(Entry::HalfOpen(0)));
+        assert_eq!(config.place_of(11), Place::V6(Entry::Connection(0)));
+        assert_eq!(config.place_of(14), Place::V6(Entry::TimeWait(0)));
     }
 }

@@ -2,11 +2,12 @@
 
 use crate::world;
 use crate::world::craft::segments;
+use crate::world::six::{any6, at6, plan6, two_hosts};
 use crate::world::{Host, World, any, at, config};
 use proptest::prelude::*;
 use stack::{
-    AddressPlan, AdoptError, BadRecord, ClientError, ClientId, Data, EventKind, Instant, Owner,
-    Range, Record, Records, ResumeError, Resumption, SocketError, SocketId, Survivor, Token,
+    AddressPlan, AdoptError, BadRecord, ClientError, ClientId, Data, EventKind, Instant, Ipv6Plan,
+    Owner, Range, Record, Records, ResumeError, Resumption, SocketError, SocketId, Survivor, Token,
 };
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -55,6 +56,8 @@ fn open(host: &mut Host) -> ClientId {
 /// are kept.
 struct Joined {
     world: World,
+    /// They talk over IPv6.
+    six: bool,
     shelf: Shelf,
     client: ClientId,
     socket: SocketId,
@@ -67,15 +70,26 @@ const ROOM: Range = Range {
 };
 
 fn joined() -> Joined {
-    let (mut world, shelf) = (World::new(), Shelf::default());
+    joined_over(false)
+}
+
+fn joined_over(six: bool) -> Joined {
+    let world = if six { two_hosts() } else { World::new() };
+    let (mut world, shelf) = (world, Shelf::default());
     world.b.stack.keep_records(Box::new(shelf.clone()));
     let server = open(&mut world.b);
-    let listener = world.b.listen(server, 80, 8);
+    let (all, end) = if six {
+        (any6(80), at6(2, 80))
+    } else {
+        (any(80), at(2, 80))
+    };
+    let listener = world.b.listen_at(server, all, 8);
     world.b.accept(server, listener, Some(ROOM), 10, world.now);
-    let (client, socket) = world.connecting(80, &[]);
-    let peer = world.accepted(80);
+    let (client, socket) = world.calling(end, &[]);
+    let peer = world.accepted_at(end);
     Joined {
         world,
+        six,
         shelf,
         client,
         socket,
@@ -105,6 +119,15 @@ impl Joined {
     fn restart(&mut self) -> (ClientId, Survivor) {
         let now = self.world.now;
         self.world.b = fresh(now);
+        if self.six {
+            let plan = Ipv6Plan {
+                is_optimistic: true,
+                ..plan6()
+            };
+            let link = self.world.b.link;
+            let started = self.world.b.stack.start_ipv6(link, plan, now);
+            started.expect("an interface");
+        }
         let records = Box::new(self.shelf.clone());
         self.world.b.stack.keep_records(records);
         assert_eq!(adopt(&mut self.world.b, &self.shelf.slots(), now), []);
@@ -129,13 +152,19 @@ impl Joined {
 
 #[test]
 fn a_client_gets_its_connection_back_by_its_name() {
-    let mut joined = joined();
+    for six in [false, true] {
+        gets_it_back(joined_over(six));
+    }
+}
+
+fn gets_it_back(mut joined: Joined) {
+    let local = if joined.six { at6(2, 80) } else { at(2, 80) };
     joined.send(500);
     joined.world.settle();
     let (server, survivor) = joined.restart();
     assert_eq!(survivor.owner, Owner::Socket(joined.peer));
     assert_eq!((survivor.received, survivor.acknowledged), (500, 0));
-    assert_eq!(survivor.local, at(2, 80));
+    assert_eq!(survivor.local, local);
     let rooms = [(Range::new(500, 9_500), Token(10))];
     let sends = [(Data::Inline(b"welcome back"), Token(11))];
     let held = Resumption {
@@ -462,10 +491,16 @@ proptest! {
     #[test]
     fn strange_records_are_refused_or_gone_on_with(
         changes in prop::collection::vec((1..124_usize, 0..=u8::MAX), 1..8),
-        slot in prop::sample::select(vec![0, 1, 128, 192, 300]),
+        place in 0..8_usize,
+        six in prop::bool::ANY,
         (received, sent) in (0..2_000_u64, 0..20_u64),
     ) {
-        let mut joined = joined();
+        let mut joined = joined_over(six);
+        let config = config();
+        let behind = config.connections + config.time_waits + config.half_open;
+        let second = behind + config.connections6;
+        let waits = [config.connections, second, second + config.time_waits];
+        let slot = [0, 1, waits[0], waits[0] + config.time_waits, behind, behind + 1, waits[1], waits[2]][place];
         joined.send(500);
         joined.world.settle();
         let now = joined.world.now;

@@ -4,7 +4,7 @@
 //! for more after a while (RFC 4821), and need not go below what every link takes.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use stack::Instant;
@@ -84,8 +84,11 @@ fn refusal(frame: &[u8]) -> Option<(TcpEnds, Seq, u16)> {
     };
     let quote = message.quote().ok()?;
     let [s0, s1, d0, d1, n0, n1, n2, n3] = *quote.payload.first_chunk()?;
-    let from = SocketAddrV4::new(quote.header.source, u16::from_be_bytes([s0, s1]));
-    let to = SocketAddrV4::new(quote.header.destination, u16::from_be_bytes([d0, d1]));
+    let from = SocketAddr::new(quote.header.source.into(), u16::from_be_bytes([s0, s1]));
+    let to = SocketAddr::new(
+        quote.header.destination.into(),
+        u16::from_be_bytes([d0, d1]),
+    );
     let seq = Seq::new(u32::from_be_bytes([n0, n1, n2, n3]));
     Some(((from, to), seq, mtu))
 }

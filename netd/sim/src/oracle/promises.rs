@@ -3,8 +3,6 @@
 //! *Reads* the records as a stack that starts anew would have to, by their layout (`tcp::Record`,
 //! `stack::Record`): what leaves now may be the last thing before a crash.
 
-use std::net::SocketAddr;
-
 use stack::Record;
 use tcp::Seq;
 use wire::tcp::{Flags, Segment};
@@ -37,7 +35,6 @@ pub(super) fn check(frame: &[u8], records: &[(u32, [u8; Record::LEN])]) -> Resul
     {
         return Ok(());
     }
-    let (from, to) = (SocketAddr::V4(from), SocketAddr::V4(to));
     let is_of = |record: &Record| record.local == from && record.remote == to;
     let of_both = records.iter().filter_map(|(_, bytes)| {
         let record = Record::parse(bytes).ok()?;

@@ -2,11 +2,11 @@
 //! window that was offered, no offer is taken back.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddrV4;
+use std::net::{IpAddr, SocketAddr};
 
 use tcp::Seq;
 use wire::tcp::{Flags, Header, Segment};
-use wire::{Check, EtherType, Protocol, Pseudo, ethernet, ipv4};
+use wire::{Check, EtherType, Protocol, Pseudo, ethernet, ipv4, ipv6};
 
 /// One connection as the wire shows it, from the side of the station.
 #[derive(Clone, Debug, Default)]
@@ -48,7 +48,7 @@ struct Begun {
 }
 
 /// From where a segment is and where it goes.
-pub(super) type TcpEnds = (SocketAddrV4, SocketAddrV4);
+pub(super) type TcpEnds = (SocketAddr, SocketAddr);
 
 /// All connections of one station.
 pub(super) struct Segments {
@@ -96,19 +96,31 @@ impl Segments {
     }
 }
 
-pub(super) fn parse(frame: &[u8]) -> Option<(SocketAddrV4, SocketAddrV4, Segment<'_>)> {
+pub(super) fn parse(frame: &[u8]) -> Option<(SocketAddr, SocketAddr, Segment<'_>)> {
     let frame = ethernet::Frame::parse(frame).ok()?;
-    if frame.header.ethertype != EtherType::IPV4 {
-        return None;
-    }
-    let packet = ipv4::Packet::parse(frame.payload).ok()?;
-    if packet.header.protocol != Protocol::TCP {
-        return None;
-    }
-    let pseudo = Pseudo::v4(packet.header.source, packet.header.destination);
-    let segment = Segment::parse(packet.payload, Check::Verify(pseudo)).ok()?;
-    let from = SocketAddrV4::new(packet.header.source, segment.header.src_port);
-    let to = SocketAddrV4::new(packet.header.destination, segment.header.dst_port);
+    let (source, destination, pseudo, payload): (IpAddr, IpAddr, _, _) =
+        match frame.header.ethertype {
+            EtherType::IPV4 => {
+                let packet = ipv4::Packet::parse(frame.payload).ok()?;
+                let header = packet.header;
+                (header.protocol == Protocol::TCP).then_some(())?;
+                let pseudo = Pseudo::v4(header.source, header.destination);
+                let ends = (header.source.into(), header.destination.into());
+                (ends.0, ends.1, pseudo, packet.payload)
+            }
+            EtherType::IPV6 => {
+                let packet = ipv6::Packet::parse(frame.payload).ok()?;
+                let header = packet.header;
+                (header.next == Protocol::TCP).then_some(())?;
+                let pseudo = Pseudo::v6(header.source, header.destination);
+                let ends = (header.source.into(), header.destination.into());
+                (ends.0, ends.1, pseudo, packet.payload)
+            }
+            _ => return None,
+        };
+    let segment = Segment::parse(payload, Check::Verify(pseudo)).ok()?;
+    let from = SocketAddr::new(source, segment.header.src_port);
+    let to = SocketAddr::new(destination, segment.header.dst_port);
     Some((from, to, segment))
 }
 

@@ -18,6 +18,7 @@ use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
 use crate::packets::Progress;
+use crate::records::{Entry, Place};
 use crate::requests::Peer;
 use crate::stack::Stack;
 use crate::steering::Shard;
@@ -27,7 +28,7 @@ use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::{Instant, Mss};
-use core::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
@@ -207,7 +208,21 @@ impl Family for Ipv6Addr {
     }
 
     const DEFAULT_MSS: Mss = Mss::DEFAULT_V6;
-    const IS_RECORDED: bool = false;
+
+    fn record_place(entry: Entry) -> Place {
+        Place::V6(entry)
+    }
+
+    fn of(ip: IpAddr) -> Option<Self> {
+        match ip {
+            IpAddr::V6(ip) => Some(ip),
+            IpAddr::V4(_) => None,
+        }
+    }
+
+    fn is_host(self) -> bool {
+        !self.is_unspecified() && !self.is_multicast() && !is_mapped(self)
+    }
 
     fn any_cut(cut: Cut<Self>) -> AnyCut {
         AnyCut::V6(cut)

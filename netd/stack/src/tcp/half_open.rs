@@ -357,7 +357,7 @@ impl Stack {
         let way = path.map_or(WayNumber::NONE, |path| {
             self.tcp.tables.of_mut::<A>().way_number(&path)
         });
-        let is_recorded = self.is_recorded::<A>(Holder::Listener(listener));
+        let is_recorded = self.is_recorded(Holder::Listener(listener));
         let tables = self.tcp.tables.of_mut::<A>();
         let Some(at) = self.tcp.listeners.at_mut(listener) else {
             return Err(Drop::TcpNoSocket);

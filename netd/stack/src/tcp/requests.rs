@@ -144,7 +144,7 @@ impl Stack {
         (conn.ttl, conn.dscp) = (options.ttl, options.dscp);
         conn.set_holder(Holder::Socket(client, socket));
         conn.note(Fact::Untold);
-        conn.set(Fact::Recorded, self.is_recorded::<A>(conn.holder()));
+        conn.set(Fact::Recorded, self.is_recorded(conn.holder()));
         let (mut rooms, owner) = (Chain::EMPTY, self.clients.index(client));
         self.requests
             .push(&mut rooms, owner, Request::Connect(token))

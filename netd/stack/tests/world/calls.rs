@@ -21,8 +21,14 @@ impl Host {
     /// A stream socket that listens on a port of every address.
     #[track_caller]
     pub fn listen(&mut self, client: ClientId, port: u16, backlog: u16) -> SocketId {
+        self.listen_at(client, any(port), backlog)
+    }
+
+    /// The same at any address.
+    #[track_caller]
+    pub fn listen_at(&mut self, client: ClientId, local: SocketAddr, backlog: u16) -> SocketId {
         let socket = self.stream(client);
-        self.stack.bind(client, socket, any(port)).expect("bind");
+        self.stack.bind(client, socket, local).expect("bind");
         self.stack.listen(client, socket, backlog).expect("listen");
         socket
     }

@@ -80,17 +80,23 @@ impl World {
     /// The handshake: both are told of the connection, and the result is the server's socket.
     #[track_caller]
     pub fn accepted(&mut self, port: u16) -> SocketId {
+        self.accepted_at(at(2, port))
+    }
+
+    /// The same at any address.
+    #[track_caller]
+    pub fn accepted_at(&mut self, end: SocketAddr) -> SocketId {
         self.settle();
         let connected = self.a.take(1);
         assert!(
-            matches!(connected[..], [EventKind::Connected { remote, .. }] if remote == at(2, port)),
+            matches!(connected[..], [EventKind::Connected { remote, .. }] if remote == end),
             "{connected:?}"
         );
         let accepted = self.b.take(10);
         let [EventKind::Accepted { socket, local, .. }] = accepted[..] else {
             panic!("not accepted: {accepted:?}");
         };
-        assert_eq!(local, at(2, port));
+        assert_eq!(local, end);
         socket
     }
 
