@@ -160,7 +160,9 @@ pub struct Seat {
 pub fn seats(devices: &[NetworkDevice], key: u64) -> Result<Vec<Seat>, abi::Error> {
     let count = u16::try_from(devices.len()).unwrap_or(1).max(1);
     let shards = NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN);
-    let steering = Steering::new(shards, key).with_datagrams_first();
+    let steering = Steering::new(shards, key)
+        .with_datagrams_first()
+        .with_six_first();
     let (mut sleepers, mut bells) = (Vec::new(), Vec::new());
     for device in devices {
         let (hears, rings) = Channel::create(PAGE_SIZE)?;

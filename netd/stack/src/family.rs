@@ -26,7 +26,6 @@ use crate::packets::Progress;
 use crate::records::{Entry, Place};
 use crate::requests::Peer;
 use crate::stack::Stack;
-use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
 use crate::tcp::cut::{AnyCut, Cut};
 use crate::tcp::listener::Waiting;
@@ -157,8 +156,6 @@ pub(crate) trait Family:
     fn taken(any: AnyCut) -> Option<Cut<Self>>;
     /// What a burst needs to know of the connection that took a segment in.
     fn landing(connection: u32) -> Landing;
-    /// Whether a connection between these ends would come to this shard.
-    fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool;
     /// A connection that has something to send or to tell.
     fn connection(index: u32) -> Actor;
     /// A connection that waits to be accepted.
@@ -419,10 +416,6 @@ impl Family for Ipv4Addr {
     #[inline(always)]
     fn landing(connection: u32) -> Landing {
         Landing::V4(connection)
-    }
-
-    fn has_flow(shard: &Shard, tuple: &Tuple<Self>) -> bool {
-        shard.has_flow(tuple)
     }
 
     #[inline(always)]

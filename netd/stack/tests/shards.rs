@@ -1,9 +1,10 @@
 //! Shards: several stacks behind one address, each in a thread of its own, without locks.
 
+use crate::world::six::{any6, at6, plan6};
 use crate::world::{Host, any, at, config, plan};
 use stack::{
-    AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, Range, Shard, SocketId, Steered,
-    Steering, Token,
+    AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, Ipv6Plan, Range, Shard, SocketId,
+    Steered, Steering, Token,
 };
 use std::collections::HashMap;
 use std::num::NonZeroU16;
@@ -35,11 +36,13 @@ fn shard(number: u16) -> Host {
 }
 
 /// An echo server on one shard: returns how many connections it has served.
-fn serve(number: u16, frames: &Receiver<Vec<u8>>, wire: &Sender<Vec<u8>>) -> usize {
+fn serve(number: u16, six: bool, frames: &Receiver<Vec<u8>>, wire: &Sender<Vec<u8>>) -> usize {
     let clock = std::time::Instant::now();
     let mut host = shard(number);
     let client = host.client();
-    let listener = host.listen(client, 80, 16);
+    begin(&mut host, six);
+    let all = if six { any6(80) } else { any(80) };
+    let listener = host.listen_at(client, all, 16);
     let mut places: HashMap<SocketId, u64> = HashMap::new();
     for token in 0..16 {
         host.accept(client, listener, None, token, Instant::ZERO);
@@ -94,12 +97,30 @@ fn echo(
     }
 }
 
+/// IPv6, if it is wanted: addresses may be used at once.
+fn begin(host: &mut Host, six: bool) {
+    if six {
+        let plan = Ipv6Plan {
+            is_optimistic: true,
+            ..plan6()
+        };
+        let started = host.stack.start_ipv6(host.link, plan, Instant::ZERO);
+        started.expect("an interface");
+    }
+}
+
 fn now(clock: std::time::Instant) -> Instant {
     Instant::ZERO + clock.elapsed()
 }
 
 #[test]
 fn connections_are_served_by_two_threads_without_a_lock() {
+    for six in [false, true] {
+        served_by_two(six);
+    }
+}
+
+fn served_by_two(six: bool) {
     let (to_far, from_shards) = channel();
     let mut shards = Vec::new();
     let threads: Vec<_> = (0..SHARDS)
@@ -107,15 +128,17 @@ fn connections_are_served_by_two_threads_without_a_lock() {
             let (to_shard, frames) = channel();
             shards.push(to_shard);
             let wire = to_far.clone();
-            thread::spawn(move || serve(number, &frames, &wire))
+            thread::spawn(move || serve(number, six, &frames, &wire))
         })
         .collect();
     let clock = std::time::Instant::now();
     let mut far = Host::new(2, config(), AddressPlan::Static(plan(2)));
     let client = far.client();
+    begin(&mut far, six);
+    let to = if six { at6(1, 80) } else { at(1, 80) };
     for number in 0..u64::from(CONNECTIONS) {
         let socket = far.stream(client);
-        far.connect(client, socket, at(1, 80), number, Instant::ZERO);
+        far.connect(client, socket, to, number, Instant::ZERO);
     }
     let mut echoed = Vec::new();
     while echoed.len() < usize::from(CONNECTIONS) {
@@ -178,19 +201,21 @@ fn connections_are_served_by_two_threads_without_a_lock() {
 
 #[test]
 fn a_shard_connects_with_ports_whose_connections_are_its_own() {
-    for number in 0..SHARDS {
+    for (number, to) in [
+        (0, at(2, 80)),
+        (1, at(2, 80)),
+        (0, at6(2, 80)),
+        (1, at6(2, 80)),
+    ] {
         let mut host = shard(number);
+        begin(&mut host, true);
         let client = host.client();
         for _ in 0..50 {
             let socket = host.stream(client);
-            host.connect(client, socket, at(2, 80), 1, Instant::ZERO);
+            host.connect(client, socket, to, 1, Instant::ZERO);
             let status = host.stack.status(client, socket).expect("ours");
-            let (Some(std::net::SocketAddr::V4(local)), std::net::SocketAddr::V4(remote)) =
-                (status.local, at(2, 80))
-            else {
-                panic!("IPv4 only");
-            };
-            assert_eq!(steering().flow(remote, local), number);
+            let local = status.local.expect("a port");
+            assert_eq!(steering().flow(to, local), number);
         }
     }
 }
@@ -211,32 +236,46 @@ fn a_shard_binds_datagram_sockets_to_ports_that_are_its_own() {
 
 #[test]
 fn parts_of_packets_meet_in_the_first_shard() {
-    let mut far = Host::new(2, config(), AddressPlan::Static(plan(2)));
-    let client = far.client();
-    far.know(1, Instant::ZERO);
-    let socket = far.bound(client, 99);
-    let data = Data::Arena(Range::new(0, 5_000));
-    // Ports of both shards.
-    for port in 1..=20 {
-        let to = Some(at(1, port));
-        let sent = far
-            .stack
-            .send(client, socket, data, to, Token(port.into()), Instant::ZERO);
-        sent.expect("it fits");
-    }
-    let mut first = shard(0);
-    for frame in far.frames(Instant::ZERO) {
-        if frame[12..14] == [8, 0] {
-            assert_eq!(steering().frame(&frame), Steered::Shard(0));
-            first.input(&frame, Instant::ZERO);
+    for six in [false, true] {
+        let mut far = Host::new(2, config(), AddressPlan::Static(plan(2)));
+        let mut first = shard(0);
+        let client = far.client();
+        begin(&mut far, six);
+        begin(&mut first, six);
+        let socket = far.datagram(client);
+        let data = Data::Arena(Range::new(0, 5_000));
+        let mut now = Instant::ZERO;
+        // Ports of both shards.
+        for port in 1..=20 {
+            let to = if six { at6(1, port) } else { at(1, port) };
+            let sent = far
+                .stack
+                .send(client, socket, data, Some(to), Token(port.into()), now);
+            sent.expect("it fits");
         }
+        let mut parts = 0;
+        for _ in 0..20 {
+            now = now + Duration::from_millis(100);
+            for host in [&mut far, &mut first] {
+                host.stack.fire(&mut host.memory, now);
+            }
+            for frame in far.frames(now) {
+                assert_ne!(steering().frame(&frame), Steered::Shard(1));
+                parts += u32::from(frame.len() > 1_000);
+                first.input(&frame, now);
+            }
+            for frame in first.frames(now) {
+                far.input(&frame, now);
+            }
+        }
+        assert_eq!(parts, 20 * 3);
+        let own = (1..=20)
+            .filter(|port| steering().datagrams(*port) == 0)
+            .count() as u64;
+        assert!((1..20).contains(&own));
+        // Where a packet is not the first shard's, that does not speak for the other's sockets.
+        assert_eq!(first.stack.drops(Drop::UdpNoSocket), own);
+        assert_eq!(first.stack.drops(Drop::FragmentElsewhere), 20 - own);
+        first.assert_balance();
     }
-    let own = (1..=20)
-        .filter(|port| steering().datagrams(*port) == 0)
-        .count() as u64;
-    assert!((1..20).contains(&own));
-    // Where a packet is not the first shard's, that does not speak for the other's sockets.
-    assert_eq!(first.stack.drops(Drop::UdpNoSocket), own);
-    assert_eq!(first.stack.drops(Drop::FragmentElsewhere), 20 - own);
-    first.assert_balance();
 }

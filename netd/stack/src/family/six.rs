@@ -21,7 +21,6 @@ use crate::packets::Progress;
 use crate::records::{Entry, Place};
 use crate::requests::Peer;
 use crate::stack::Stack;
-use crate::steering::Shard;
 use crate::tcp::connection::{Both, Tables};
 use crate::tcp::cut::{AnyCut, Cut};
 use crate::tcp::listener::Waiting;
@@ -246,11 +245,6 @@ impl Family for Ipv6Addr {
     #[inline(always)]
     fn landing(connection: u32) -> Landing {
         Landing::V6(connection)
-    }
-
-    /// All frames of IPv6 come to the first.
-    fn has_flow(shard: &Shard, _: &Tuple<Self>) -> bool {
-        shard.number == 0
     }
 
     #[inline(always)]

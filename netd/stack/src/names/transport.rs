@@ -215,7 +215,7 @@ impl Stack {
         let shard = self.config.shard;
         let port = bindings::ephemeral(&mut self.rng, |port| {
             let tuple = tuple(port);
-            shard.is_none_or(|shard| A::has_flow(&shard, &tuple)) && tables.find(&tuple).is_none()
+            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tables.find(&tuple).is_none()
         })?;
         let tuple = tuple(port);
         let options = SocketOptions {

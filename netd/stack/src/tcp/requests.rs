@@ -116,7 +116,7 @@ impl Stack {
         let free = |port| {
             let tuple = tuple(port);
             // What the peer answers must come to this shard.
-            shard.is_none_or(|shard| A::has_flow(&shard, &tuple)) && tables.find(&tuple).is_none()
+            shard.is_none_or(|shard| shard.has_flow(&tuple)) && tables.find(&tuple).is_none()
         };
         let any = A::UNSPECIFIED;
         let local_port = match bound {

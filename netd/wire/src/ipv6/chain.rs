@@ -348,11 +348,13 @@ pub(super) struct Skimmed<'a> {
     pub(super) payload: &'a [u8],
     /// Not the start of what the packet carried: another part had that.
     pub(super) is_later_part: bool,
+    /// Not all of what it carried: others follow, or came before.
+    pub(super) is_part: bool,
 }
 
 /// Passes over headers, `next` the first of them; `None` when they are cut off or too many.
 pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
-    let (mut here, mut payload) = (next, bytes);
+    let (mut here, mut payload, mut is_part) = (next, bytes, false);
     for _ in 0..=MAX_HEADERS {
         let len = match (here, payload) {
             (Protocol::HOP_BY_HOP | Protocol::DESTINATION | Protocol::ROUTING, [_, eights, ..]) => {
@@ -360,11 +362,14 @@ pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
             }
             (Protocol::FRAGMENT, _) => {
                 let (raw, behind) = RawFragment::ref_from_prefix(payload).ok()?;
-                if Fragment::from_raw(raw).offset != 0 {
+                let fragment = Fragment::from_raw(raw);
+                is_part |= fragment.more;
+                if fragment.offset != 0 {
                     return Some(Skimmed {
                         protocol: Protocol(raw.next_header),
                         payload: behind,
                         is_later_part: true,
+                        is_part: true,
                     });
                 }
                 FRAGMENT_LEN
@@ -375,6 +380,7 @@ pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
                     protocol: here,
                     payload,
                     is_later_part: false,
+                    is_part,
                 });
             }
         };

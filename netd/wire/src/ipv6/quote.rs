@@ -15,6 +15,8 @@ pub struct Quote<'a> {
     pub payload: &'a [u8],
     /// Whether it is the start of that; behind a later part's headers there is none.
     pub is_start: bool,
+    /// Whether it is only a part of a packet.
+    pub is_part: bool,
 }
 
 impl<'a> Quote<'a> {
@@ -28,12 +30,14 @@ impl<'a> Quote<'a> {
             protocol,
             payload,
             is_later_part,
+            is_part,
         } = skim(Protocol(raw.next_header), behind).ok_or(Drop::Icmp6Quote)?;
         Ok(Self {
             header: Header::from_raw(raw),
             protocol,
             payload,
             is_start: !is_later_part,
+            is_part,
         })
     }
 
