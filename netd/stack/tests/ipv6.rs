@@ -101,6 +101,39 @@ fn an_echo_is_answered_when_the_neighbour_is_known() {
     host.assert_balance();
 }
 
+/// RFC 6275 section 6.4: a way that leads on to another address of ours ends there; to nobody else it leads.
+// RFC 6275: home-own, home-others
+#[test]
+fn a_routing_header_leads_to_our_other_address_alone() {
+    let (mut host, now) = settled();
+    let ask = |host: &mut Host, home: Ipv6Addr, to: Ipv6Addr| {
+        let request = icmp6::Header::EchoRequest {
+            identifier: 7,
+            sequence: 1,
+        };
+        // The checksum is that of the packet at its end.
+        let frame = icmp6_frame((local(9), home), request, b"home?");
+        let mut routing = vec![58, 2, 2, 1, 0, 0, 0, 0];
+        routing.extend(home.octets());
+        let payload = [&routing, &frame[54..]].concat();
+        let header = ipv6::Header::new(local(9), to, Protocol::ROUTING, 64);
+        host.input(&frame6(mac(9), &header, &payload), now);
+        errors(&host.frames(now))
+    };
+    for home in [own_global(1), own_local(1)] {
+        let answers = ask(&mut host, home, own_local(1));
+        assert_eq!(answers.len(), 1, "{home}");
+        assert_eq!(answers[0].0.source, home);
+        assert_eq!(answers[0].2, b"home?");
+    }
+    for home in [local(77), ALL_NODES, Ipv6Addr::LOCALHOST] {
+        assert_eq!(ask(&mut host, home, own_local(1)), [], "{home}");
+    }
+    assert_eq!(ask(&mut host, own_local(1), ALL_NODES), []);
+    assert_eq!(host.stack.drops(Drop::Ipv6Routing), 4);
+    host.assert_balance();
+}
+
 /// RFC 8200 section 4: headers that nobody speaks, routing headers, bad options.
 // RFC 4443: parameter-field, parameter-next-header, parameter-option
 #[test]

@@ -149,6 +149,7 @@ impl<'a> Packet<'a> {
                 payload: self.payload,
                 router_alert: None,
                 has_fragment_header: false,
+                home_at: 0,
             })),
             _ => chain::walk(self),
         }

@@ -4,7 +4,7 @@
 //! sender is to be told about those that are refused. *Never*: tells it; a stack sends the error,
 //! or not, by its own rules.
 //!
-//! *Spec*: RFC 8200 section 4; RFC 5095 (no routing header is obeyed); RFC 2711 (router alert);
+//! *Spec*: RFC 8200 section 4; RFC 5095 and RFC 6275 section 6.4 (nobody routes through us); RFC 2711 (router alert);
 //! RFC 7112 (first fragments); RFC 8504 section 5.3 and RFC 8883 (limits).
 
 use zerocopy::FromBytes;
@@ -63,6 +63,9 @@ pub struct Whole<'a> {
     pub router_alert: Option<u16>,
     /// It came with a fragment header, though in one piece: some messages must not (RFC 6980).
     pub has_fragment_header: bool,
+    /// Where in the packet a routing header of type 2 names the address of ours that it is for; zero
+    /// without one.
+    pub home_at: u16,
 }
 
 /// A part of a packet.
@@ -127,6 +130,7 @@ struct Walk<'a> {
     named_at: usize,
     router_alert: Option<u16>,
     has_fragment_header: bool,
+    home_at: u16,
 }
 
 pub(super) fn walk<'a>(packet: &Packet<'a>) -> Result<Content<'a>, Refusal> {
@@ -137,6 +141,7 @@ pub(super) fn walk<'a>(packet: &Packet<'a>) -> Result<Content<'a>, Refusal> {
         named_at: NEXT_HEADER_AT,
         router_alert: None,
         has_fragment_header: false,
+        home_at: 0,
     };
     for _ in 0..=MAX_HEADERS {
         match walk.here {
@@ -160,6 +165,7 @@ pub(super) fn walk<'a>(packet: &Packet<'a>) -> Result<Content<'a>, Refusal> {
                     payload,
                     router_alert: walk.router_alert,
                     has_fragment_header: walk.has_fragment_header,
+                    home_at: walk.home_at,
                 }));
             }
         }
@@ -194,11 +200,18 @@ impl<'a> Walk<'a> {
         self.at = self.at.saturating_add(header.len());
     }
 
-    /// RFC 8200 section 4.4, and RFC 5095 section 3: a header of a type that is not known, and none
-    /// is here, is skipped when it has no more to say, and else refused.
+    /// RFC 8200 section 4.4, and RFC 5095 section 3: a header of a type that is not known is skipped
+    /// when it has no more to say, and else refused. The only one that is known leads to another address
+    /// of the same host (RFC 6275 section 6.4), and so one is enough.
     fn routing(&mut self) -> Result<(), Refusal> {
+        const HOME: u8 = 2;
         let header = self.header()?;
         match header {
+            [_, 2, HOME, 1, ..] if self.home_at == 0 => {
+                self.home_at = u16::try_from(self.at.saturating_add(8)).unwrap_or(0);
+                self.step(header);
+                Ok(())
+            }
             [_, _, _, 0, ..] => {
                 self.step(header);
                 Ok(())

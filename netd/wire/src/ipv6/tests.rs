@@ -137,6 +137,7 @@ fn headers_in_the_recommended_order() {
         payload: &[1, 2, 3],
         router_alert: Some(7),
         has_fragment_header: true,
+        home_at: 0,
     };
     assert_eq!(whole(&bytes), expected);
     // Cut off anywhere: never more than was there.
@@ -267,13 +268,24 @@ fn unknown_options_do_what_their_bits_say() {
 }
 
 #[test]
-fn no_routing_header_is_obeyed() {
+fn a_routing_header_leads_to_oneself_or_nowhere() {
     for kind in [0, 2, 3, 4, 253] {
         let mut routing = vec![59, 2, kind, 0, 0, 0, 0, 0];
         routing.extend(BOB6.octets());
         let bytes = with(BOB6, P::ROUTING, &routing);
         assert_eq!(whole(&bytes).protocol, P::NOTHING);
         routing[3] = 1;
+        let bytes = with(BOB6, P::ROUTING, &routing);
+        if kind == 2 {
+            // To another address of the same host, whether that is ours a stack knows.
+            let found = whole(&bytes);
+            assert_eq!((found.protocol, found.home_at), (P::NOTHING, 48));
+            let twice = [&[P::ROUTING.0], &routing[1..], &routing].concat();
+            let bytes = with(BOB6, P::ROUTING, &twice);
+            assert_eq!(content(&bytes), told(Drop::Ipv6Routing, Cause::Field, 66));
+            // With more than one address to come, or other than one address in it.
+            (routing[1], routing[3]) = (2, 2);
+        }
         let bytes = with(BOB6, P::ROUTING, &routing);
         let refused = told(Drop::Ipv6Routing, Cause::Field, 42);
         assert_eq!(content(&bytes), refused);
