@@ -137,3 +137,44 @@ fn the_stack_and_the_protocol_lay_details_out_alike() {
     let (theirs, _) = protocol::Details::split(&packet).expect("as long");
     assert_eq!(theirs.kind, protocol::reported::PACKET);
 }
+
+#[test]
+fn what_only_they_can_choose_is_set_and_read_back() {
+    trusted(async |net| {
+        let socket = RawSocket::open(&net, 58, V6).await.expect("a socket");
+        let ospf = RawSocket::open(&net, OSPF, V6).await.expect("a socket");
+        let refused = |code| Err(Error::Other(code));
+        for option in [
+            SocketOption::Icmp6Blocked0,
+            SocketOption::Icmp6Blocked1,
+            SocketOption::Icmp6Blocked2,
+            SocketOption::Icmp6Blocked3,
+        ] {
+            let types = u64::MAX - option as u64;
+            assert_eq!(socket.option(option).await, Ok(0));
+            assert_eq!(socket.set_option(option, types).await, Ok(()));
+            assert_eq!(socket.option(option).await, Ok(types));
+            let on_another = ospf.set_option(option, types).await;
+            assert_eq!(on_another, refused(Code::BadState));
+        }
+        let at = SocketOption::ChecksumAt;
+        assert_eq!(socket.option(at).await, Ok(2));
+        assert_eq!(ospf.option(at).await, Ok(65_535));
+        assert_eq!(ospf.set_option(at, 12).await, Ok(()));
+        assert_eq!(ospf.option(at).await, Ok(12));
+        let odd = ospf.set_option(at, 13).await;
+        assert_eq!(odd, refused(Code::BadAddress));
+        assert_eq!(ospf.set_option(at, 65_535).await, Ok(()));
+        let whole = SocketOption::DontFragment;
+        assert_eq!(ospf.set_option(whole, 1).await, Ok(()));
+        assert_eq!(ospf.option(whole).await, Ok(1));
+        // How much the path takes is known of a peer, and nobody's to choose.
+        let mtu = SocketOption::PathMtu;
+        assert_eq!(ospf.option(mtu).await, Ok(0));
+        ospf.connect(Ipv6Addr::LOCALHOST.into())
+            .await
+            .expect("a way");
+        assert!(ospf.option(mtu).await.expect("known") >= 1_280);
+        assert_eq!(ospf.set_option(mtu, 1_280).await, refused(Code::BadAddress));
+    });
+}

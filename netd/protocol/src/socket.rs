@@ -177,6 +177,18 @@ word_enum! {
         /// Read only: the largest packet, in bytes with its headers, that the path to the fixed peer is
         /// known to take (RFC 3542 section 11.3); 0 without one.
         PathMtu = 31,
+        /// Raw sockets for ICMPv6: the types 0 to 63 that it does not hear, a bit each (RFC 3542
+        /// section 3.2).
+        Icmp6Blocked0 = 32,
+        /// The types 64 to 127.
+        Icmp6Blocked1 = 33,
+        /// The types 128 to 191.
+        Icmp6Blocked2 = 34,
+        /// The types 192 to 255.
+        Icmp6Blocked3 = 35,
+        /// Raw sockets of IPv6: where in what is sent the checksum is that netd fills in, and verifies
+        /// in what comes; even, 0 to 14; 65535: nowhere (RFC 3542 section 3.1). Of ICMPv6 always 2.
+        ChecksumAt = 36,
     }
 }
 

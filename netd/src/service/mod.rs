@@ -305,8 +305,12 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
             .options(self.client, socket)
             .map_err(Told::told)?;
         let path_mtu = self.stack.path_mtu(self.client, socket, self.now);
-        let path_mtu = path_mtu.map_err(Told::told)?;
-        let value = options::value(request.option, &options, path_mtu);
+        let raw = self.stack.raw_options(self.client, socket);
+        let more = options::More {
+            path_mtu: path_mtu.map_err(Told::told)?,
+            raw: raw.map_err(Told::told)?,
+        };
+        let value = options::value(request.option, &options, &more);
         Ok(OptionReply {
             value: OptionValue {
                 value: value.into(),

@@ -4,7 +4,7 @@
 //! can be expressed: what is possible is the stack's.
 
 use protocol::SocketOption as Number;
-use stack::{Algorithm, SocketOption, SocketOptions};
+use stack::{Algorithm, Raw, SocketOption, SocketOptions};
 
 /// The congestion controls by their numbers; 0 is netd's own choice.
 const ALGORITHMS: [Option<Algorithm>; 4] = [
@@ -48,6 +48,12 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
         Number::Details => switch().map(SocketOption::Details),
         Number::DontFragment => switch().map(SocketOption::DontFragment),
         Number::PathMtu => None,
+        Number::Icmp6Blocked0 => Some(SocketOption::Icmp6Blocked(0, value)),
+        Number::Icmp6Blocked1 => Some(SocketOption::Icmp6Blocked(1, value)),
+        Number::Icmp6Blocked2 => Some(SocketOption::Icmp6Blocked(2, value)),
+        Number::Icmp6Blocked3 => Some(SocketOption::Icmp6Blocked(3, value)),
+        Number::ChecksumAt if value == NOWHERE => Some(SocketOption::ChecksumAt(None)),
+        Number::ChecksumAt => byte().map(|at| SocketOption::ChecksumAt(Some(at))),
         Number::MulticastTtl => byte().map(SocketOption::MulticastTimeToLive),
         Number::MulticastLoop => switch().map(SocketOption::MulticastLoop),
         Number::MulticastInterface => byte().map(SocketOption::MulticastInterface),
@@ -58,8 +64,23 @@ pub fn chosen(number: Number, value: u64) -> Option<SocketOption> {
     }
 }
 
-/// What a client reads of a socket whose path is known to take so much.
-pub fn value(number: Number, options: &SocketOptions, path_mtu: Option<u16>) -> u64 {
+/// The place of a checksum that is nobody's but the client's.
+const NOWHERE: u64 = 0xffff;
+
+/// What is read like an option and is none of all sockets.
+pub struct More {
+    /// What the path to the fixed peer is known to take.
+    pub path_mtu: Option<u16>,
+    /// What a raw socket has chosen.
+    pub raw: Option<Raw>,
+}
+
+/// What a client reads.
+pub fn value(number: Number, options: &SocketOptions, more: &More) -> u64 {
+    let blocked = |group: usize| {
+        let groups = more.raw.map_or([0; 4], |raw| raw.blocked);
+        groups.get(group).copied().unwrap_or(0)
+    };
     match number {
         Number::Ttl => options.ttl.into(),
         Number::DifferentiatedServices => options.dscp.into(),
@@ -83,7 +104,15 @@ pub fn value(number: Number, options: &SocketOptions, path_mtu: Option<u16>) -> 
         Number::DualStack => options.dual_stack.into(),
         Number::Details => options.details.into(),
         Number::DontFragment => options.dont_fragment.into(),
-        Number::PathMtu => path_mtu.unwrap_or(0).into(),
+        Number::PathMtu => more.path_mtu.unwrap_or(0).into(),
+        Number::Icmp6Blocked0 => blocked(0),
+        Number::Icmp6Blocked1 => blocked(1),
+        Number::Icmp6Blocked2 => blocked(2),
+        Number::Icmp6Blocked3 => blocked(3),
+        Number::ChecksumAt => {
+            let at = more.raw.and_then(|raw| raw.checksum_at);
+            at.map_or(NOWHERE, u64::from)
+        }
         Number::MulticastTtl => options.multicast_ttl.into(),
         Number::MulticastLoop => options.multicast_loop.into(),
         Number::MulticastInterface => options.multicast_interface.map_or(0, |it| it.raw().into()),

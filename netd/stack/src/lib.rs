@@ -124,6 +124,7 @@ pub use multicast::sockets::Membership;
 pub use options::{SocketOption, SocketOptions};
 pub use output_burst::OutputBurst;
 pub use pieces::{Gathered, PIECES, Pieces};
+pub use raw::options::Raw;
 pub use record::{Owner, Record};
 pub use records::Records;
 pub use request::{AddressKind, Lookup, Offered, Ping};

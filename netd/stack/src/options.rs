@@ -77,6 +77,12 @@ pub enum SocketOption {
     /// Whether a datagram that is too long for its path is refused, and not sent in parts
     /// (RFC 3542 section 11.2).
     DontFragment(bool),
+    /// Of a raw socket for ICMPv6: the types that it does not hear, a bit each, of the 64 from 64 times
+    /// the first number on (RFC 3542 section 3.2).
+    Icmp6Blocked(u8, u64),
+    /// Of a raw socket of IPv6: where its protocol has its checksum, which is filled in and verified
+    /// then; an even place within the first 16 bytes (RFC 3542 section 3.1).
+    ChecksumAt(Option<u8>),
     /// Whether a socket that is bound to all addresses of IPv6 takes part in IPv4 as well, whose
     /// addresses it sees as ones of IPv6 that stand for them (RFC 3493 section 5.3); for what is bound
     /// from now on.
@@ -217,6 +223,10 @@ impl SocketOptions {
             SocketOption::FastOpen(on) => self.fast_open = on,
             SocketOption::DualStack(on) => self.dual_stack = on,
             SocketOption::Details(on) => self.details = on,
+            // Raw sockets have those themselves.
+            SocketOption::Icmp6Blocked(..) | SocketOption::ChecksumAt(_) => {
+                return Err(OptionError::WrongKind);
+            }
             SocketOption::DontFragment(on) => self.dont_fragment = on,
             SocketOption::MulticastTimeToLive(ttl) => self.multicast_ttl = ttl,
             SocketOption::MulticastLoop(on) => self.multicast_loop = on,
@@ -256,6 +266,8 @@ impl SocketOption {
             Self::Broadcast(_)
             | Self::Details(_)
             | Self::DontFragment(_)
+            | Self::Icmp6Blocked(..)
+            | Self::ChecksumAt(_)
             | Self::MulticastTimeToLive(_)
             | Self::MulticastLoop(_)
             | Self::MulticastInterface(_) => datagram,
@@ -281,6 +293,9 @@ impl Stack {
             .socket(client, socket)
             .map_err(|_| OptionError::BadSocket)?;
         let role = entry.role;
+        if let Some(outcome) = self.raw_option(role, option) {
+            return outcome;
+        }
         let before = self
             .options(client, socket)
             .map_err(|_| OptionError::BadSocket)?;

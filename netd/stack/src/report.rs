@@ -21,8 +21,8 @@ use wire::Drop;
 fn end_of(socket: &Datagram) -> SocketAddr {
     let unbound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into();
     let mut end = socket.local().unwrap_or(unbound);
-    if let Some(protocol) = socket.raw {
-        end.set_port(protocol.0.into());
+    if let Some(raw) = socket.raw {
+        end.set_port(raw.protocol.0.into());
     }
     end
 }

@@ -418,3 +418,99 @@ fn a_datagram_socket_that_wants_details_is_told_who_says_what_of_which_datagram(
     }
     world.a.assert_balance();
 }
+
+/// RFC 3542 section 3.2.
+#[test]
+fn types_of_icmp6_that_a_socket_blocks_it_does_not_hear() {
+    let mut world = two_hosts();
+    let (one, other) = (world.a.client(), world.b.client());
+    let pinger = raw(&mut world.a, one, 58, ALL6, room(0));
+    let deaf = raw(&mut world.b, other, 58, ALL6, room(0));
+    let now = world.now;
+    // All but what it wants: echo requests.
+    for (group, types) in [(0, u64::MAX), (1, u64::MAX), (2, !1), (3, u64::MAX)] {
+        let option = SocketOption::Icmp6Blocked(group, types);
+        world.b.set_option(other, deaf, option, now);
+    }
+    let chosen = world.b.stack.raw_options(other, deaf).unwrap().unwrap();
+    assert_eq!(chosen.blocked, [u64::MAX, u64::MAX, !1, u64::MAX]);
+    for kind in [129, 200, 128, 1, 255] {
+        let message = [kind, 0, 0, 0, 0, 7, 0, 1, b'x'];
+        send(&mut world.a, (one, pinger), &message, at6(2, 0));
+        world.settle();
+    }
+    let told = heard(&mut world.b, other);
+    let kinds: Vec<u8> = told.iter().map(|(_, bytes)| bytes[0]).collect();
+    assert_eq!(kinds, [128]);
+    // It is none of other sockets.
+    let wrong = Err(OptionError::WrongKind);
+    let plain = world.b.datagram(other);
+    let ospf = raw(&mut world.b, other, OSPF, ALL6, room(100_000));
+    let old = raw(&mut world.b, other, 1, ALL4, room(200_000));
+    let stack = &mut world.b.stack;
+    for socket in [plain, ospf, old] {
+        let option = SocketOption::Icmp6Blocked(0, 1);
+        assert_eq!(stack.set_option(other, socket, option, now), wrong);
+    }
+    let beyond = stack.set_option(other, deaf, SocketOption::Icmp6Blocked(4, 1), now);
+    assert_eq!(beyond, Err(OptionError::BadValue));
+}
+
+/// RFC 3542 section 3.1.
+#[test]
+fn checksums_of_other_protocols_are_filled_in_and_verified() {
+    let mut world = two_hosts();
+    let (one, other) = (world.a.client(), world.b.client());
+    let sender = raw(&mut world.a, one, OSPF, ALL6, room(0));
+    let plain = raw(&mut world.b, other, OSPF, ALL6, room(0));
+    let now = world.now;
+    let say = |world: &mut World, bytes: &[u8]| {
+        send(&mut world.a, (one, sender), bytes, at6(2, 0));
+        world.settle();
+        let told = heard(&mut world.b, other);
+        told.into_iter().map(|(_, bytes)| bytes).collect::<Vec<_>>()
+    };
+    let hello: Vec<u8> = (1..=33).collect();
+    assert_eq!(
+        say(&mut world, &hello),
+        std::slice::from_ref(&hello),
+        "nobody looks at it"
+    );
+    let option = SocketOption::ChecksumAt(Some(12));
+    world.b.set_option(other, plain, option, now);
+    assert_eq!(say(&mut world, &hello), [[0; 0]; 0], "it is wrong");
+    world.a.set_option(one, sender, option, now);
+    let told = say(&mut world, &hello);
+    assert_eq!(
+        (&told[0][..12], &told[0][14..]),
+        (&hello[..12], &hello[14..])
+    );
+    let (IpAddr::V6(from), IpAddr::V6(to)) = (at6(1, 0).ip(), at6(2, 0).ip()) else {
+        panic!("of IPv6");
+    };
+    let pseudo = wire::Pseudo::v6(from, to).with(Protocol(OSPF), 33);
+    assert!(pseudo.plus(wire::sum(&told[0])).is_valid());
+    // What has no place for it is not sent, nor heard.
+    let data = Data::Inline(&hello[..13]);
+    let short = world
+        .a
+        .stack
+        .send(one, sender, data, Some(at6(2, 0)), Token(1), now);
+    assert_eq!(short, Err(SendError::TooShort));
+    let off = SocketOption::ChecksumAt(None);
+    world.a.set_option(one, sender, off, now);
+    assert_eq!(say(&mut world, &[0; 8]), [[0; 0]; 0]);
+    // At even places near the start alone; ICMPv6's is where it is.
+    let stack = &mut world.a.stack;
+    let icmp = stack.socket_raw(one, 58, ALL6).expect("raw");
+    let old = stack.socket_raw(one, OSPF, ALL4).expect("raw");
+    for (socket, at, error) in [
+        (sender, 3, OptionError::BadValue),
+        (sender, 16, OptionError::BadValue),
+        (icmp, 4, OptionError::WrongKind),
+        (old, 4, OptionError::WrongKind),
+    ] {
+        let option = SocketOption::ChecksumAt(Some(at));
+        assert_eq!(stack.set_option(one, socket, option, now), Err(error));
+    }
+}

@@ -141,6 +141,14 @@ impl UdpSocket {
         self.shared.set_option(option, value).await
     }
 
+    /// Reads an option back.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
+        self.shared.option(option).await
+    }
+
     /// Sends a datagram: it leaves by itself. Waits while too many are on their way. Why one did not
     /// leave, [`Self::flush`] tells.
     ///

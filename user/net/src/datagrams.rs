@@ -110,6 +110,11 @@ impl Datagrams {
         self.net.set_option(self.socket, option, value).await
     }
 
+    /// Reads an option back.
+    pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
+        self.net.option(self.socket, option).await
+    }
+
     /// See [`crate::UdpSocket::group`].
     pub async fn group(
         &self,

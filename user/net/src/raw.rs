@@ -52,6 +52,14 @@ impl RawSocket {
         self.shared.set_option(option, value).await
     }
 
+    /// Reads an option back.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn option(&self, option: SocketOption) -> Result<u64, Error> {
+        self.shared.option(option).await
+    }
+
     /// Hears what is for a group from now on, as [`crate::UdpSocket::group`] says.
     ///
     /// # Errors

@@ -146,6 +146,8 @@ pub(crate) fn setting(option: SocketOption) -> String {
         SocketOption::Broadcast(on) => ("broadcast", switch(on).to_owned()),
         SocketOption::MulticastLoop(on) => ("multicast-loop", switch(on).to_owned()),
         SocketOption::MulticastTimeToLive(ttl) => ("multicast-ttl", ttl.to_string()),
+        SocketOption::Icmp6Blocked(group, types) => ("icmp6-blocked", format!("{group} {types}")),
+        SocketOption::ChecksumAt(at) => ("checksum-at", format!("{at:?}")),
         SocketOption::DontFragment(on) => ("dont-fragment", switch(on).to_owned()),
         SocketOption::MulticastInterface(number) => ("multicast-interface", number.to_string()),
         SocketOption::DifferentiatedServices(code) => ("dscp", code.to_string()),

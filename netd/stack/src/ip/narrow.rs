@@ -37,6 +37,18 @@ pub(crate) struct Flow<A> {
     beginning: u64,
 }
 
+impl<A> Flow<A> {
+    /// Of protocols that nobody here speaks one beginning is as good as another: checksums may be in it.
+    fn new(to: A, protocol: Protocol, beginning: u64) -> Self {
+        let is_spoken = matches!(protocol, Protocol::UDP | Protocol::ICMP | Protocol::ICMPV6);
+        Self {
+            to,
+            protocol,
+            beginning: if is_spoken { beginning } else { 0 },
+        }
+    }
+}
+
 /// The flows whose packets were long lately, and how long.
 #[derive(Debug)]
 pub(crate) struct LongPackets<A> {
@@ -112,11 +124,7 @@ impl<A: Family> Narrow<A> {
         };
         let mtu = link.min(self.mtus.get(to, now));
         let payload = packet.get(A::HEADER_LEN..).unwrap_or_default();
-        let flow = Flow {
-            to,
-            protocol,
-            beginning: beginning(protocol, payload),
-        };
+        let flow = Flow::new(to, protocol, beginning(protocol, payload));
         let len = u16::try_from(packet.len()).unwrap_or(u16::MAX);
         self.sent.note(flow, len.min(mtu));
         mtu
@@ -165,11 +173,7 @@ impl Stack {
         let narrow = &mut self.net_mut::<A>().narrow;
         let mtu = parcel.path.mtu.min(narrow.mtus.get(parcel.to, now));
         parcel.path.mtu = mtu;
-        let flow = Flow {
-            to: parcel.to,
-            protocol: parcel.front.protocol(),
-            beginning: parcel.front.beginning(),
-        };
+        let flow = Flow::new(parcel.to, parcel.front.protocol(), parcel.front.beginning());
         // Of one that leaves in parts each is as long as the path takes.
         let len = u16::try_from(parcel.whole_len()).unwrap_or(u16::MAX);
         narrow.sent.note(flow, len.min(mtu));
@@ -183,11 +187,8 @@ impl Stack {
         mtu: u16,
         now: Instant,
     ) -> bool {
-        let flow = Flow {
-            to: report.ends.1,
-            protocol: report.protocol,
-            beginning: beginning(report.protocol, report.quoted),
-        };
+        let begins = beginning(report.protocol, report.quoted);
+        let flow = Flow::new(report.ends.1, report.protocol, begins);
         let Some(len) = self.net::<A>().narrow.sent.longest(&flow) else {
             return false;
         };

@@ -6,6 +6,7 @@ use crate::family::Family;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
 use crate::memory::ClientMemory;
+use crate::raw::options::Raw;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::details::Report;
@@ -20,7 +21,7 @@ fn hears<A: Family>(socket: &Datagram, protocol: Protocol, (own, other): (A, A))
         local == A::UNSPECIFIED || local == own
     });
     let is_from = side.remote.is_none_or(|(remote, _)| remote == other);
-    socket.raw == Some(protocol) && is_at && is_from
+    socket.raw.is_some_and(|raw| raw.protocol == protocol) && is_at && is_from
 }
 
 impl Stack {
@@ -49,9 +50,10 @@ impl Stack {
         let length = u32::try_from(incoming.payload.len()).unwrap_or(u32::MAX);
         let own = wire::sum(incoming.payload);
         let pseudo = A::pseudo(incoming.source(), incoming.destination());
+        let is_summed = pseudo.with(protocol, length).plus(own).is_valid();
         let is_sound = match protocol {
             Protocol::ICMP => own.is_valid(),
-            Protocol::ICMPV6 => pseudo.with(protocol, length).plus(own).is_valid(),
+            Protocol::ICMPV6 => is_summed,
             _ => true,
         };
         let mut outcome = None;
@@ -69,10 +71,16 @@ impl Stack {
             if is_for_group && !members.hears(index, incoming.interface, (ends.1, ends.0)) {
                 continue;
             }
-            if !is_sound {
+            let payload = incoming.payload;
+            let raw = self.udp.sockets.at(index).and_then(|it| it.raw);
+            let wants = |raw: Raw| {
+                let end = raw.checksum_at.map_or(0, |at| usize::from(at) + 2);
+                let is_whole = end == 0 || is_summed && payload.len() >= end;
+                is_whole && raw.lets_in(payload)
+            };
+            if !is_sound || !raw.is_some_and(wants) {
                 continue;
             }
-            let payload = incoming.payload;
             let given = self.deliver_detailed(index, incoming, (0, 0), payload, memory);
             let given = given.map_err(|_| Drop::RawQueueFull);
             if given.is_err() {

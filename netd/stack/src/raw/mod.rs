@@ -6,7 +6,8 @@
 //! IPv6), with [`crate::Details`] in front. TCP it cannot be opened for: segments are taken in by the
 //! burst, and nobody else sees them.
 //!
-//! [`requests`] opens them, [`input`] makes the copies.
+//! [`requests`] opens them, [`input`] makes the copies, [`options`] are what they alone can choose.
 
 pub(crate) mod input;
+pub(crate) mod options;
 pub(crate) mod requests;

@@ -1,11 +1,13 @@
 //! Opening a raw socket.
 
 use crate::client::Role;
-use crate::error::RawError;
+use crate::error::OptionError;
+use crate::error::{BadSocket, RawError};
 use crate::family::is_mapped;
 use crate::id::{ClientId, SocketId};
 use crate::option_sets::OptionSet;
-use crate::options::SocketOptions;
+use crate::options::{SocketOption, SocketOptions};
+use crate::raw::options::Raw;
 use crate::stack::Stack;
 use crate::udp::socket::Datagram;
 use core::net::IpAddr;
@@ -21,6 +23,42 @@ const HEADERS6: [Protocol; 5] = [
 ];
 
 impl Stack {
+    /// Changes what raw sockets alone can choose; `None` for any other option.
+    pub(crate) fn raw_option(
+        &mut self,
+        role: Role,
+        option: SocketOption,
+    ) -> Option<Result<(), OptionError>> {
+        let socket = match role {
+            Role::Datagram(index) => self.udp.sockets.at_mut(index),
+            _ => None,
+        };
+        let raw = socket.and_then(|socket| socket.raw.as_mut());
+        let raw = raw.ok_or(OptionError::WrongKind);
+        match option {
+            SocketOption::Icmp6Blocked(group, types) => {
+                Some(raw.and_then(|raw| raw.block(group, types)))
+            }
+            SocketOption::ChecksumAt(at) => Some(raw.and_then(|raw| raw.set_checksum(at))),
+            _ => None,
+        }
+    }
+
+    /// What a raw socket has chosen; `None` of any other.
+    ///
+    /// # Errors
+    /// Not a socket of this client.
+    pub fn raw_options(
+        &self,
+        client: ClientId,
+        socket: SocketId,
+    ) -> Result<Option<Raw>, BadSocket> {
+        Ok(match self.clients.socket(client, socket)?.role {
+            Role::Datagram(index) => self.udp.sockets.at(index).and_then(|it| it.raw),
+            _ => None,
+        })
+    }
+
     /// A new socket for a protocol in the family of `local`, which is an address of ours or the
     /// unspecified one: all. It gets a copy of each packet of the protocol that is for us, and sends
     /// such packets. Who may have one is the caller's to decide.
@@ -67,7 +105,8 @@ impl Stack {
             ..SocketOptions::new(self.config.ttl)
         };
         let mut datagram = Datagram::new(client, socket, options);
-        (datagram.raw, datagram.trace) = (Some(protocol), Some(trace));
+        datagram.raw = Some(Raw::new(protocol, local.is_ipv6()));
+        datagram.trace = Some(trace);
         match local {
             IpAddr::V4(v4) => datagram.v4.local = Some(v4),
             IpAddr::V6(v6) => datagram.v6.local = Some(v6),

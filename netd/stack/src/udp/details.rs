@@ -152,9 +152,13 @@ impl Stack {
         (port, header): (u16, usize),
         memory: &mut M,
     ) -> bool {
-        let trace = self.udp.sockets.at(index).and_then(|it| it.trace);
-        let packet = (report.protocol, report.quoted);
-        if !trace.is_some_and(|trace| self.traces.has(trace, report.ends.1, packet)) {
+        let Some(socket) = self.udp.sockets.at(index) else {
+            return false;
+        };
+        let (packet, to) = ((report.protocol, report.quoted), report.ends.1);
+        let checksum = socket.raw.and_then(|raw| raw.checksum_at);
+        let has = |trace| self.traces.has(trace, to, packet, checksum);
+        if !socket.trace.is_some_and(has) {
             return false;
         }
         let bytes = report.details(port).bytes();

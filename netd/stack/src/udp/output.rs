@@ -14,6 +14,7 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::pieces::{Draft, Extent, Payload};
+use crate::raw::options::Raw;
 use crate::requests::{Peer, Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
@@ -23,7 +24,7 @@ use crate::udp::socket::{Cutting, Datagram};
 use core::net::Ipv6Addr;
 use core::num::NonZeroU16;
 use tcp::Instant;
-use wire::{Drop, Ecn, Headroom, MacAddress, Protocol, Seal, ethernet, ip, udp};
+use wire::{Drop, Ecn, Headroom, MacAddress, Seal, ethernet, ip, udp};
 
 /// Where the checksum lies in the header.
 const CHECKSUM_OFFSET: u16 = 6;
@@ -143,7 +144,7 @@ impl Stack {
                 src_port: socket.port.map_or(0, NonZeroU16::get),
                 dst_port: to,
             })),
-            Some(protocol) => self.raw_front(socket, send, protocol, memory),
+            Some(raw) => self.raw_front(socket, send, raw, memory),
         }
     }
 
@@ -154,7 +155,7 @@ impl Stack {
         &self,
         socket: &Datagram,
         send: &Send,
-        protocol: Protocol,
+        raw: Raw,
         memory: &M,
     ) -> Option<Front> {
         let store = Store {
@@ -165,7 +166,16 @@ impl Stack {
         let len = usize::try_from(send.length).ok()?.min(LEAD);
         let client = Some(socket.client);
         store.copy(client, send.source, 0, lead.get_mut(..len)?, false)?;
-        Some(Front::Raw { protocol, lead })
+        let Raw {
+            protocol,
+            checksum_at,
+            ..
+        } = raw;
+        Some(Front::Raw {
+            protocol,
+            lead,
+            checksum_at,
+        })
     }
 
     /// One has left, or waits for its neighbour alone.

@@ -1,20 +1,18 @@
 //! A datagram on its way out, with all that is known of it.
 //!
 //! *Owns* what stands between the network header and the client's bytes: UDP's header, or, of a raw
-//! socket, nothing, but for the checksum of ICMPv6.
+//! socket, nothing, but for a checksum.
 
 use crate::family::Family;
 use crate::id::ClientId;
 use crate::ip::out::Path;
 use crate::requests::Send;
-use crate::udp::traces::beginning;
-use wire::{Headroom, NoRoom, Protocol, Pseudo, Seal, Sum, udp};
+use crate::udp::traces::{beginning, beginning_but};
+use wire::{Headroom, NoRoom, Protocol, Pseudo, Seal, udp};
 
-/// Bytes of a raw payload that tell one from another: as many as any error quotes (RFC 792).
-pub(crate) const LEAD: usize = 8;
-
-/// Bytes of ICMPv6 up to the end of its checksum (RFC 4443 section 2.1).
-pub(crate) const ICMP6_FRONT: u32 = 4;
+/// Bytes of a raw payload within which it has its checksum, if that is filled in here: OSPF for IPv6 has
+/// it last of all (RFC 5340 section A.3.1).
+pub(crate) const LEAD: usize = 16;
 
 /// What stands in front of the client's bytes.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +25,8 @@ pub(crate) enum Front {
         protocol: Protocol,
         /// How they begin.
         lead: [u8; LEAD],
+        /// Where in that a checksum is to be filled in.
+        checksum_at: Option<u8>,
     },
 }
 
@@ -66,7 +66,11 @@ impl Front {
                 let [c, d] = header.dst_port.to_be_bytes();
                 beginning(Protocol::UDP, &[a, b, c, d])
             }
-            Self::Raw { protocol, lead } => beginning(protocol, &lead),
+            Self::Raw {
+                protocol,
+                lead,
+                checksum_at,
+            } => beginning_but(protocol, &lead, checksum_at),
         }
     }
 
@@ -86,9 +90,9 @@ impl Front {
         match self {
             Self::Datagram(_) => (udp::HEADER_LEN, 0),
             Self::Raw {
-                protocol: Protocol::ICMPV6,
+                checksum_at: Some(at),
                 ..
-            } => (ICMP6_FRONT as usize, ICMP6_FRONT),
+            } => (*at as usize + 2, *at as u32 + 2),
             Self::Raw { .. } => (0, 0),
         }
     }
@@ -110,21 +114,23 @@ impl Front {
     #[cold]
     fn emit_raw(&self, room: &mut Headroom<'_>, len: usize, seal: Seal) -> Result<(), NoRoom> {
         let Self::Raw {
-            protocol: Protocol::ICMPV6,
-            lead: [kind, code, ..],
+            protocol,
+            lead,
+            checksum_at: Some(at),
         } = *self
         else {
             return Ok(());
         };
+        let before = lead.get(..usize::from(at)).ok_or(NoRoom)?;
         let Seal::Full { pseudo, payload } = seal else {
             return Err(NoRoom);
         };
         let len = u32::try_from(len).map_err(|_| NoRoom)?;
-        let whole = len.checked_add(ICMP6_FRONT).ok_or(NoRoom)?;
-        let start = Sum::word(u16::from_be_bytes([kind, code]));
-        let sum = pseudo.with(Protocol::ICMPV6, whole);
-        let [high, low] = sum.plus(start).plus(payload).finish();
-        room.prepend(&[kind, code, high, low])
+        let whole = len.checked_add(u32::from(at) + 2).ok_or(NoRoom)?;
+        // It stands at an even place, so that what follows sums up by itself.
+        let sum = pseudo.with(protocol, whole).plus(wire::sum(before));
+        room.prepend(&sum.plus(payload).finish())?;
+        room.prepend(before)
     }
 }
 

@@ -15,11 +15,10 @@ use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
-use crate::udp::parcel::ICMP6_FRONT;
 use crate::udp::socket::{Holder, KnownWay};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
-use wire::{MacAddress, Protocol, udp};
+use wire::{MacAddress, udp};
 
 /// Sockets that have one port together, at most: each gets a copy of what is for all.
 const SHARERS: usize = 64;
@@ -254,7 +253,8 @@ impl Stack {
             Data::Inline(bytes) => bytes.len(),
         };
         // RFC 3542 section 3.1: its checksum is ours to put in.
-        if raw == Some(Protocol::ICMPV6) && length < ICMP6_FRONT as usize {
+        let checksum = raw.and_then(|raw| raw.checksum_at);
+        if checksum.is_some_and(|at| length < usize::from(at) + 2) {
             return Err(SendError::TooShort);
         }
         let header = if raw.is_some() { 0 } else { udp::HEADER_LEN };

@@ -11,12 +11,12 @@ use crate::id::{ClientId, SocketId, Token};
 use crate::ip::out::Path;
 use crate::nodes::{Chain, Nodes};
 use crate::options::SocketOptions;
+use crate::raw::options::Raw;
 use crate::rng::Rng;
 use crate::slab::Table;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
-use wire::Protocol;
 
 /// Who has a UDP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) struct Datagram {
     /// The port, if it is bound.
     pub(crate) port: Option<NonZeroU16>,
     /// It is a raw socket for this protocol, bound from the start, and never has a port.
-    pub(crate) raw: Option<Protocol>,
+    pub(crate) raw: Option<Raw>,
     /// What it has sent lately, if it wants details of what comes.
     pub(crate) trace: Option<u32>,
     pub(crate) v4: Side<Ipv4Addr>,

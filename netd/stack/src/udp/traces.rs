@@ -10,14 +10,14 @@ use crate::hash::Spread;
 use crate::id::ClientId;
 use crate::rng::Rng;
 use crate::slab::Table;
-use crate::udp::parcel::{ICMP6_FRONT, LEAD, Parcel};
+use crate::udp::parcel::Parcel;
 use wire::Protocol;
 
 /// Packets that are remembered of a socket.
 const REMEMBERED: usize = 64;
 
-/// Where ICMPv6 has its checksum, which the client does not fill in.
-const CHECKSUM: core::ops::Range<usize> = 2..ICMP6_FRONT as usize;
+/// Bytes that tell one packet from another: as many as any error quotes (RFC 792).
+const TOLD: usize = 8;
 
 /// One socket's last packets.
 #[derive(Clone, Copy, Debug)]
@@ -38,14 +38,20 @@ pub(crate) struct Traces {
 
 /// How a packet with this payload begins, its ports or its first bytes.
 pub(crate) fn beginning(protocol: Protocol, payload: &[u8]) -> u64 {
-    let mut lead = [0; LEAD];
+    let checksum_at = (protocol == Protocol::ICMPV6).then_some(2);
+    beginning_but(protocol, payload, checksum_at)
+}
+
+/// The same, without a checksum that the client does not fill in.
+pub(crate) fn beginning_but(protocol: Protocol, payload: &[u8], checksum_at: Option<u8>) -> u64 {
+    let mut lead = [0; TOLD];
     // Of UDP only the ports: routers may have seen other checksums than we.
-    let most = if protocol == Protocol::UDP { 4 } else { LEAD };
+    let most = if protocol == Protocol::UDP { 4 } else { TOLD };
     for (to, from) in lead.iter_mut().zip(payload.iter().take(most)) {
         *to = *from;
     }
-    if protocol == Protocol::ICMPV6
-        && let Some(checksum) = lead.get_mut(CHECKSUM)
+    if let Some(at) = checksum_at.map(usize::from)
+        && let Some(checksum) = lead.get_mut(at..at + 2)
     {
         checksum.fill(0);
     }
@@ -99,8 +105,10 @@ impl Traces {
         trace: u32,
         to: A,
         (protocol, payload): (Protocol, &[u8]),
+        checksum_at: Option<u8>,
     ) -> bool {
-        let print = self.spread.print(to, beginning(protocol, payload));
+        let begins = beginning_but(protocol, payload, checksum_at);
+        let print = self.spread.print(to, begins);
         let known = self.table.at(trace);
         known.is_some_and(|trace| trace.prints.iter().take(trace.count).any(|it| *it == print))
     }
