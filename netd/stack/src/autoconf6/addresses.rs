@@ -12,14 +12,11 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
-use core::time::Duration;
 use wire::Cidr6;
 use wire::ipv6::solicited_node;
 
 /// How often others are asked (RFC 4862 section 5.1, DupAddrDetectTransmits).
 const PROBES: u8 = 1;
-/// Time in which they may answer (RFC 4861 section 10, RETRANS_TIMER).
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// Others' addresses are evaded so often (RFC 7217 section 6, IDGEN_RETRIES).
 const RETRIES: u8 = 3;
 /// The prefix of link-local addresses, and what of them is on the link (RFC 4291 section 2.5.6).
@@ -159,13 +156,15 @@ impl Stack {
 
     /// Asks once more, or nobody else has it.
     fn probe_or_prove(&mut self, id: InterfaceId, address: Ipv6Addr, now: Instant) {
+        let interval = self.nets.v6.neighbours.retry();
         let interface = self.interfaces.get_mut(id.index());
         let Some(own) = interface.and_then(|it| it.six.find(address)) else {
             return;
         };
         if own.probes > 0 {
             own.probes -= 1;
-            own.next_probe = Some(now + PROBE_INTERVAL);
+            // RFC 4862 section 5.1: RetransTimer, in which they may answer.
+            own.next_probe = Some(now + interval);
             self.ndp_probe(id, address);
             return;
         }

@@ -30,6 +30,9 @@ const REDIRECTS: usize = 32;
 const UNREACHABLE: u16 = 1_000;
 /// No advertisement makes an address end sooner (RFC 4862 section 5.5.3 e).
 const TWO_HOURS: Duration = Duration::from_secs(7_200);
+/// Milliseconds between questions that a router may ask for: with three of them, nobody is waited for longer
+/// than a program waits.
+const RETRANSMIT: core::ops::RangeInclusive<u32> = 100..=5_000;
 /// Neighbours are never taken to be reachable for longer (RFC 4861 section 6.2.1).
 const MOST_REACHABLE: u32 = 3_600_000;
 /// For ever (RFC 4861 section 4.6.2).
@@ -106,6 +109,11 @@ impl Stack {
             let jittered = base / 2 + self.rng.below(base.max(1));
             let reachable = Duration::from_millis(jittered.into());
             self.nets.v6.neighbours.set_reachable(reachable);
+        }
+        // The same section: what is too often or too seldom to find anybody is not heeded.
+        if RETRANSMIT.contains(&router.retransmit) {
+            let retry = Duration::from_millis(router.retransmit.into());
+            self.nets.v6.neighbours.set_retry(retry);
         }
         if let Some(mac) = items.source_link() {
             let change = self.nets.v6.neighbours.learn(id, from, mac, now);

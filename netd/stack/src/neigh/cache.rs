@@ -11,6 +11,7 @@
 //! Spec: RFC 4861 7.3 (states, timers), RFC 1122 2.3.2 (ageing, waiting packets, at most 1 request/s).
 
 mod doubt;
+mod pace;
 
 use crate::hash::{Address, Spread};
 use crate::id::InterfaceId;
@@ -123,6 +124,8 @@ pub(crate) struct Cache<A> {
     asked: usize,
     spread: Spread,
     reachable: Duration,
+    /// Time between requests.
+    retry: Duration,
 }
 
 impl<A: Address> Cache<A> {
@@ -138,6 +141,7 @@ impl<A: Address> Cache<A> {
             asked: 0,
             spread: Spread::new(rng),
             reachable,
+            retry: RETRY,
         }
     }
 
@@ -264,13 +268,14 @@ impl<A: Address> Cache<A> {
                 asked: now,
                 tries: 1,
             };
+            let retry = self.retry;
             let Some((index, displaced)) = self.insert(entry) else {
                 return (Found::Unreachable, None);
             };
             let change = Change {
                 index,
                 ask: Some(Ask::Everybody),
-                deadline: Some(now + RETRY),
+                deadline: Some(now + retry),
                 waiters: Waiters::Stay,
                 displaced,
             };
@@ -322,6 +327,7 @@ impl<A: Address> Cache<A> {
     }
 
     fn tick(&mut self, index: u32, now: Instant) -> Option<Change> {
+        let retry = self.retry;
         let entry = self.get_mut(index)?;
         let change = Change {
             index,
@@ -335,7 +341,7 @@ impl<A: Address> Cache<A> {
                 entry.state = NeighbourState::Failed;
                 // Kept for a second, so that who insists does not ask more often than that.
                 Some(Change {
-                    deadline: Some(now + RETRY),
+                    deadline: Some(now + retry),
                     waiters: Waiters::Fail,
                     ..change
                 })
@@ -345,7 +351,7 @@ impl<A: Address> Cache<A> {
                 entry.asked = now;
                 Some(Change {
                     ask: Some(Ask::Everybody),
-                    deadline: Some(now + RETRY),
+                    deadline: Some(now + retry),
                     ..change
                 })
             }
@@ -363,7 +369,7 @@ impl<A: Address> Cache<A> {
                 };
                 Some(Change {
                     ask: Some(ask),
-                    deadline: Some(now + RETRY),
+                    deadline: Some(now + retry),
                     ..change
                 })
             }
@@ -400,7 +406,7 @@ impl<A: Address> Cache<A> {
     }
 
     fn listen(&mut self, index: u32, mac: MacAddress, solicited: bool, now: Instant) -> Heard {
-        let reachable = self.reachable;
+        let (reachable, retry) = (self.reachable, self.retry);
         let Some(entry) = self.get_mut(index) else {
             return Heard::Unknown;
         };
@@ -437,13 +443,13 @@ impl<A: Address> Cache<A> {
             }
             // Another hardware address, and nobody asked: ask, and believe the answer.
             _ => {
-                if now.since(entry.asked) < RETRY {
+                if now.since(entry.asked) < retry {
                     return Heard::Suspicious(None);
                 }
                 entry.state = NeighbourState::Probe;
                 entry.tries = 1;
                 entry.asked = now;
-                let deadline = Some(now + RETRY);
+                let deadline = Some(now + retry);
                 Heard::Suspicious(Some(Change {
                     ask: Some(Ask::Everybody),
                     deadline,
@@ -451,11 +457,6 @@ impl<A: Address> Cache<A> {
                 }))
             }
         }
-    }
-
-    /// Neighbours that are heard from now on are reachable for so long.
-    pub(crate) fn set_reachable(&mut self, reachable: Duration) {
-        self.reachable = reachable;
     }
 
     /// That a neighbour is reachable is to be verified when it is used next.

@@ -57,10 +57,12 @@ pub(super) enum Part {
     Ptr,
     /// From all kinds to the kind.
     Kind,
+    /// From the addresses back to the host's name (RFC 6762 section 4).
+    Reverse,
 }
 
 impl Part {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::A,
         Self::Aaaa,
         Self::Nsec,
@@ -68,6 +70,7 @@ impl Part {
         Self::Txt,
         Self::Ptr,
         Self::Kind,
+        Self::Reverse,
     ];
 
     /// Others may have records of this name and type too.
@@ -77,7 +80,7 @@ impl Part {
 
     pub(super) fn ttl(self) -> u32 {
         match self {
-            Self::A | Self::Aaaa | Self::Nsec | Self::Srv => HOST_TTL,
+            Self::A | Self::Aaaa | Self::Nsec | Self::Srv | Self::Reverse => HOST_TTL,
             Self::Txt | Self::Ptr | Self::Kind => OTHER_TTL,
         }
     }
@@ -255,6 +258,7 @@ impl Zone {
             Part::Nsec => self.claim(item.claim).is_some(),
             Part::Srv | Part::Txt | Part::Ptr => item.claim > 0,
             Part::Kind => self.is_first_of_kind(item.claim),
+            Part::Reverse => item.claim == 0 && !self.addresses.is_empty(),
         }
     }
 
@@ -270,7 +274,8 @@ impl Zone {
         let mut items = Items::NONE;
         for part in Part::ALL {
             let item = Item { claim, part };
-            if part != Part::Nsec && self.has(item) {
+            // Who asks for an address's name is told; nobody else needs it.
+            if !matches!(part, Part::Nsec | Part::Reverse) && self.has(item) {
                 items.insert(item);
             }
         }
@@ -318,6 +323,8 @@ impl Zone {
                         part: Part::Nsec,
                     });
                 }
+            } else if claim == 0 && matches!(kind, Type::PTR | Type::ANY) && self.is_reverse(name) {
+                add(Part::Reverse);
             } else if let Some(service) = service
                 && matches!(kind, Type::PTR | Type::ANY)
             {
@@ -329,6 +336,12 @@ impl Zone {
             }
         }
         items
+    }
+
+    /// Whether one of the addresses has its name there.
+    fn is_reverse(&self, name: &Name) -> bool {
+        let is_it = |address: &IpAddr| Name::of_address(*address) == *name;
+        self.addresses.iter().any(is_it)
     }
 
     /// What whoever gets these will ask for next (RFC 6762 section 6.2, RFC 6763 section 12).
@@ -348,7 +361,7 @@ impl Zone {
                     add(0, Part::A);
                     add(0, Part::Aaaa);
                 }
-                Part::Srv => {
+                Part::Srv | Part::Reverse => {
                     add(0, Part::A);
                     add(0, Part::Aaaa);
                 }
@@ -383,6 +396,10 @@ impl Zone {
                 (item(Part::Srv)?, *data == self.srv(service))
             }
             (Data::Txt(text), Some(service)) => (item(Part::Txt)?, *text == service.strings()),
+            (Data::Ptr(to), _) if self.is_reverse(&record.name) => {
+                let (claim, part) = (0, Part::Reverse);
+                (Item { claim, part }, *to == self.host.name)
+            }
             (Data::Ptr(to), _) => {
                 let part = if record.name == self.kinds {
                     Part::Kind
@@ -409,6 +426,7 @@ impl Zone {
         match item.part {
             Part::A => self.addresses.iter().filter(|it| it.is_ipv4()).count(),
             Part::Aaaa => self.addresses.iter().filter(|it| it.is_ipv6()).count(),
+            Part::Reverse => self.addresses.len(),
             _ => 1,
         }
     }
@@ -435,6 +453,13 @@ impl Zone {
                     if address.is_ipv4() == (part == Part::A) {
                         put(&address_record(form, name, *address))?;
                     }
+                }
+                Ok(())
+            }
+            (Part::Reverse, _) => {
+                for address in &self.addresses {
+                    let back = Name::of_address(*address);
+                    put(&form.record(part, back, Data::Ptr(name)))?;
                 }
                 Ok(())
             }
