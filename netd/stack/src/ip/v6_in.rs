@@ -64,65 +64,45 @@ impl Stack {
             Err(refusal) => return Err(self.v6_refused(&incoming, refusal, now)),
         };
         incoming.payload = whole.payload;
+        let led;
         if whole.home_at > 0 {
-            return self.v6_home(&incoming, &whole, memory, now);
+            led = self.led_home(&incoming, &whole)?;
+            incoming.header = &led;
         }
-        self.v6_content(&incoming, &whole, memory, now)
-    }
-
-    /// Takes in a packet that a routing header leads on to another address of ours (RFC 6275 section
-    /// 6.4): it was for that one. What would leave this host is dropped without a word.
-    #[cold]
-    fn v6_home<M: ClientMemory>(
-        &mut self,
-        incoming: &Incoming<'_, Ipv6Addr>,
-        whole: &Whole<'_>,
-        memory: &mut M,
-        now: Instant,
-    ) -> Result<Landing, Drop> {
-        let home = incoming.bytes.get(usize::from(whole.home_at)..);
-        let home = home.and_then(|rest| rest.first_chunk::<16>());
-        let home = home.map(|octets| Ipv6Addr::from(*octets));
-        let is_ours = |home: &Ipv6Addr| !home.is_loopback() && self.is_own(*home);
-        let home = home.filter(is_ours).ok_or(Drop::Ipv6Routing)?;
-        if incoming.scope != Scope::Own {
-            return Err(Drop::Ipv6Routing);
-        }
-        let header = ipv6::Header {
-            destination: home,
-            ..*incoming.header
-        };
-        let incoming = Incoming {
-            header: &header,
-            ..*incoming
-        };
-        self.v6_content(&incoming, whole, memory, now)?;
-        // What follows is taken in by itself.
-        Ok(Landing::None)
-    }
-
-    /// Gives what a packet carries to whom it is for.
-    #[inline(always)]
-    fn v6_content<M: ClientMemory>(
-        &mut self,
-        incoming: &Incoming<'_, Ipv6Addr>,
-        whole: &Whole<'_>,
-        memory: &mut M,
-        now: Instant,
-    ) -> Result<Landing, Drop> {
         if whole.protocol == Protocol::TCP {
-            return self.tcp_input(incoming, memory, now);
+            return self.tcp_input(&incoming, memory, now);
         }
-        let heard = self.raw_input(incoming, whole.protocol, memory);
+        let heard = self.raw_input(&incoming, whole.protocol, memory);
         match whole.protocol {
-            Protocol::UDP if self.dhcp6_wants(incoming) => self.dhcp6_input(incoming, now)?,
-            Protocol::UDP => self.udp_input(incoming, memory, now)?,
-            Protocol::ICMPV6 => self.icmp6_input(incoming, whole, memory, now)?,
+            Protocol::UDP if self.dhcp6_wants(&incoming) => self.dhcp6_input(&incoming, now)?,
+            Protocol::UDP => self.udp_input(&incoming, memory, now)?,
+            Protocol::ICMPV6 => self.icmp6_input(&incoming, &whole, memory, now)?,
             // RFC 8200 section 4.7: nothing follows.
             Protocol::NOTHING => return Err(Drop::Ipv6NoContent),
-            _ => heard.unwrap_or_else(|| Err(self.v6_unknown(incoming, whole, now)))?,
+            _ => heard.unwrap_or_else(|| Err(self.v6_unknown(&incoming, &whole, now)))?,
         }
         Ok(Landing::None)
+    }
+
+    /// The header of a packet that a routing header leads on to another address of ours (RFC 6275
+    /// section 6.4): it was for that one. What would leave this host is dropped without a word.
+    #[cold]
+    fn led_home(
+        &self,
+        incoming: &Incoming<'_, Ipv6Addr>,
+        whole: &Whole<'_>,
+    ) -> Result<ipv6::Header, Drop> {
+        let home = incoming.bytes.get(usize::from(whole.home_at)..);
+        let home = home.and_then(|rest| rest.first_chunk::<16>());
+        let is_ours = |home: &Ipv6Addr| !home.is_loopback() && self.is_own(*home);
+        let home = home.map(|octets| Ipv6Addr::from(*octets)).filter(is_ours);
+        match home.filter(|_| incoming.scope == Scope::Own) {
+            Some(destination) => Ok(ipv6::Header {
+                destination,
+                ..*incoming.header
+            }),
+            None => Err(Drop::Ipv6Routing),
+        }
     }
 
     /// Takes in a part of a packet, and the packet if it is whole by that.

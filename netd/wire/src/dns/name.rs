@@ -86,11 +86,9 @@ impl Name {
             IpAddr::V6(address) => {
                 for octet in address.octets().into_iter().rev() {
                     for nibble in [octet & 0x0f, octet >> 4] {
-                        let digit = char::from_digit(u32::from(nibble), 16).map(u8::try_from);
-                        let Some(Ok(digit)) = digit else {
-                            return Err(BadName);
-                        };
-                        name.push_label(&[digit])?;
+                        let digits = b"0123456789abcdef";
+                        let digit = digits.get(usize::from(nibble)).ok_or(BadName)?;
+                        name.push_label(&[*digit])?;
                     }
                 }
                 name.push_label(b"ip6")?;
@@ -243,6 +241,7 @@ impl Name {
         }
     }
 
+    #[inline(never)]
     fn push_label(&mut self, label: &[u8]) -> Result<(), BadName> {
         let length = u8::try_from(label.len()).map_err(|_| BadName)?;
         if label.is_empty() || label.len() > MAX_LABEL {
