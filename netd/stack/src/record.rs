@@ -77,6 +77,7 @@ impl Record {
 
     /// The bytes to keep. IPv6 scopes are not kept: a connection has its path's interface.
     #[must_use]
+    #[inline(never)]
     pub fn emit(&self) -> [u8; Self::LEN] {
         let mut half = [0; HALF];
         let mut rest = half.as_mut_slice();

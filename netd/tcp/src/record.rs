@@ -112,6 +112,7 @@ impl Record {
 
     /// What `open` may promise before the next record. `kept`: every byte before is where the user
     /// will find it, and, at the end of the stream, so is that end.
+    #[inline(never)]
     pub(crate) fn of(open: &Open, kept: u64) -> Self {
         let (snd, rcv) = (&open.snd, &open.rcv);
         let kept = kept.min(rcv.nxt);
