@@ -15,14 +15,14 @@ use crate::demux::Target;
 use crate::error::{AdoptError, ResumeError, SocketError};
 use crate::family::Family;
 use crate::hash::Tuple;
-use crate::id::{ClientId, SocketId, Token};
-use crate::memory::Range;
+use crate::id::{ClientId, SocketId};
 use crate::nodes::Chain;
 use crate::record::{Owner, Record};
 use crate::records::{Entry, Place};
 use crate::requests::{Room, Send, Source, To, low};
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::survivor::{Resumption, Survivor};
 use crate::tcp::connection::{Conn, Fact, Holder};
 use crate::tcp::fast_open::NO_LISTENER;
 use crate::tcp::half_open::HalfOpen;
@@ -32,39 +32,6 @@ use ::tcp::{BadRecord, Connection, Instant, Recollection, State, SynEntry};
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU32;
-
-/// A connection whose client has not come back for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Survivor {
-    /// The client's number.
-    client: u32,
-    /// The place of the connection, among those of its family.
-    index: u32,
-    /// What the client has of it.
-    pub owner: Owner,
-    /// Our end.
-    pub local: SocketAddr,
-    /// The peer's end.
-    pub remote: SocketAddr,
-    /// Before this offset every received byte is in the client's memory.
-    pub received: u64,
-    /// Before this offset every sent byte is acknowledged.
-    pub acknowledged: u64,
-}
-
-/// What a client still holds of a connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Resumption<'a> {
-    /// Bytes that it was told to have been received, since the connection began.
-    pub received: u64,
-    /// The rooms that it has given and not got back, oldest first; of the first only what is behind
-    /// the bytes it knows of.
-    pub rooms: &'a [(Range, Token)],
-    /// Bytes that it was told to have been sent.
-    pub sent: u64,
-    /// The sends that have not completed, oldest first.
-    pub sends: &'a [(Data<'a>, Token)],
-}
 
 /// Connections that wait for their clients.
 #[derive(Debug, Default)]
@@ -593,13 +560,6 @@ impl Stack {
                 }
             }
         }
-    }
-}
-
-impl Survivor {
-    /// What they are sorted by.
-    fn key(&self) -> (u32, bool, u32) {
-        (self.client, self.remote.is_ipv6(), self.index)
     }
 }
 

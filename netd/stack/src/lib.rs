@@ -89,13 +89,13 @@ mod slab;
 mod stack;
 mod stats;
 mod steering;
+mod survivor;
 mod tcp;
 mod timers;
 mod udp;
 mod wheel;
 
 pub use ::tcp::{Algorithm, BadRecord, Instant};
-pub use adopt::{Resumption, Survivor};
 pub use burst::Burst;
 pub use config::{
     AddressPlan, Config, Data, Ending, Fallback, Half, INLINE_PAYLOAD, Identifiers, Ipv6Plan, Kind,
@@ -130,5 +130,6 @@ pub use records::Records;
 pub use request::{AddressKind, Lookup, Offered, Ping};
 pub use stack::Stack;
 pub use steering::{Shard, Steered, Steering};
+pub use survivor::{Resumption, Survivor};
 pub use udp::details::{DETAILS_LEN, Details};
 pub use wire::{Drop, MacAddress, Sum};

@@ -377,7 +377,7 @@ mod tests {
                 steering.packet6(&whole)
             };
             assert_eq!(behind(60, [6, 0, 1, 4, 0, 0, 0, 0]), shard);
-            // RFC 6946: a part that is all.
+            // A part that is all (RFC 6946 section 4).
             assert_eq!(behind(44, [6, 0, 0, 0, 0, 0, 0, 9]), shard);
             for place in [[0, 1], [0, 8], [0, 9]] {
                 let header = [6, 0, place[0], place[1], 0, 0, 0, 9];

@@ -49,6 +49,7 @@ mod parts;
 mod path_mtu;
 mod raw;
 mod reports;
+mod reverse;
 mod rfc9293;
 mod scattered;
 mod shards;
