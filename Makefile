@@ -20,7 +20,7 @@ test: $(STAMPS)/test        ## host tests, then the guest under QEMU
 	@$(TOOL) test $(FILTER)
 
 sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frames, TRACE=1 shown, SEEDS= so many
-	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
+	@cargo run --quiet --release --package sim -- $(if $(NEIGHBOURHOOD),--neighbourhood $(NEIGHBOURHOOD) $(if $(TRACE),--trace),$(if $(NEIGHBOURHOODS),--neighbourhoods $(NEIGHBOURHOODS) $(if $(FROM),--from $(FROM)),$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))))
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 	@$(TOOL) bench $(ONLY)

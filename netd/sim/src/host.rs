@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, MacAddress,
-    Offer, ReceiveMeta, Stack,
+    AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, Ipv6Plan,
+    MacAddress, Offer, ReceiveMeta, Stack,
 };
 
 use crate::program::{Desk, Program, Verdict};
@@ -27,6 +27,8 @@ pub struct HostSetup {
     pub mtu: u16,
     /// Where its address comes from.
     pub plan: AddressPlan,
+    /// What it does over IPv6; `None`: nothing.
+    pub six: Option<Ipv6Plan>,
     /// Its limits.
     pub config: Config,
     /// Events in a million that a client's full ring refuses at first.
@@ -44,6 +46,7 @@ impl HostSetup {
             mac: mac(number),
             mtu: 1_500,
             plan,
+            six: None,
             config: small_tables(),
             deafness: 0,
             lateness: Duration::ZERO,
@@ -241,6 +244,7 @@ impl Host {
             random: &mut self.random,
             wake_at: &mut seat.wake_at,
             client,
+            is_dual: self.setup.six.is_some(),
             now,
         };
         act(seat.program.as_mut(), &mut desk);

@@ -53,7 +53,11 @@ impl Life {
             checksum_transmit: false,
         };
         let link = stack.add_interface(facts, plan, now);
-        (stack, link.expect("the first interface"))
+        let link = link.expect("the first interface");
+        if let Some(six) = setup.six {
+            stack.start_ipv6(link, six, now).expect("an interface");
+        }
+        (stack, link)
     }
 
     /// It ends after so many steps.
