@@ -20,7 +20,7 @@ test: $(STAMPS)/test        ## host tests, then the guest under QEMU
 	@$(TOOL) test $(FILTER)
 
 sim: $(STAMPS)/run          ## play simulated networks; SEED= one with its frames, TRACE=1 shown, SEEDS= so many
-	@cargo run --quiet --release --package sim -- $(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))
+	@cargo run --quiet --release --package sim -- $(if $(NEIGHBOURHOOD),--neighbourhood $(NEIGHBOURHOOD) $(if $(TRACE),--trace),$(if $(NEIGHBOURHOODS),--neighbourhoods $(NEIGHBOURHOODS) $(if $(FROM),--from $(FROM)),$(if $(SEED),--seed $(SEED) $(if $(TRACE),--trace),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)))))
 
 bench: $(STAMPS)/test       ## measure; table here, JSON in build/bench.json
 	@$(TOOL) bench $(ONLY)
@@ -31,7 +31,7 @@ peers: $(STAMPS)/test       ## beside Linux on the same card, if the tools for i
 counts: $(STAMPS)/run       ## count instructions and write them into docs/instructions.md; ROW=text only some
 	@$(TOOL) counts $(ROW)
 
-profile: $(STAMPS)/run      ## flame graph of the guest, build/profile.svg; LOAD=echo receive send http linked connect visit udp datagram icmp
+profile: $(STAMPS)/run      ## flame graph of the guest, build/profile.svg; LOAD=echo receive send http linked connect visit udp datagram icmp udp6 echo6
 	@$(TOOL) profile $(LOAD)
 
 plots: $(STAMPS)/run        ## congestion controls over simulated paths; build/plots/*.svg

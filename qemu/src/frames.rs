@@ -11,6 +11,7 @@ use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, PacketBuilder, SlicedPacket, TransportSlice,
 };
 
+use crate::family::answer_solicitation;
 use crate::machine::Link;
 
 /// A hardware address.
@@ -121,14 +122,14 @@ impl Cable {
             let Some(frame) = self.receive(left)? else {
                 continue;
             };
-            self.answer_arp(&frame, US, OUR_MAC)?;
+            self.tell_where_we_are(&frame)?;
             if let Some(found) = wanted(&frame) {
                 return Ok(found);
             }
         }
     }
 
-    /// All frames that come while that much time passes, ARP questions for us answered.
+    /// All frames that come while that much time passes, questions for us answered.
     pub fn collect(&self, time: Duration) -> Result<Vec<Vec<u8>>> {
         let deadline = Instant::now() + time;
         let mut frames = Vec::new();
@@ -138,7 +139,7 @@ impl Cable {
                 return Ok(frames);
             }
             if let Some(frame) = self.receive(left)? {
-                self.answer_arp(&frame, US, OUR_MAC)?;
+                self.tell_where_we_are(&frame)?;
                 frames.push(frame);
             }
         }
@@ -172,6 +173,12 @@ impl Cable {
             question.sender,
         ))?;
         Ok(true)
+    }
+
+    /// If the frame asks for our hardware address, in either family, answers.
+    pub fn tell_where_we_are(&self, frame: &[u8]) -> Result<()> {
+        self.answer_arp(frame, US, OUR_MAC)?;
+        answer_solicitation(frame).map_or(Ok(()), |answer| self.send(&answer))
     }
 
     /// Lets the guest learn who we are, so that its first frame to us needs no question.

@@ -12,6 +12,7 @@ mod console;
 mod cpio;
 mod crowd;
 mod executable;
+mod family;
 mod frames;
 mod guest;
 mod host_tests;

@@ -7,19 +7,13 @@
     reason = "any bits of the seed do where noise is wanted"
 )]
 
-use std::net::Ipv6Addr;
-
 use etherparse::PacketBuilder;
 
+use crate::family::{GUEST6, US6};
 use crate::frames::{
     GUEST, GUEST_MAC, OUR_MAC, US, arp_request, echo_request, fix_ipv4_checksum, tcp_syn, udp,
 };
 use crate::peers::noise;
-
-/// Our link-local address.
-pub const US6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
-/// The guest's: what it makes of its hardware address with `ipv6=hardware`.
-pub const GUEST6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0x5054, 0xff, 0xfe12, 0x3456);
 
 /// Types of messages about neighbours, routers and groups, with what follows the checksum.
 const NEIGHBOURLY: [(u8, usize); 8] = [
@@ -166,31 +160,4 @@ fn mend(frame: &mut [u8]) {
     }
     let sum = !crate::frames::ones_complement(&summed);
     frame[at..at + 2].copy_from_slice(&sum.to_be_bytes());
-}
-
-/// An echo request over IPv6.
-pub fn echo_request6(id: u16) -> Vec<u8> {
-    let mut body = id.to_be_bytes().to_vec();
-    body.extend(*b"\0\x01still there?");
-    six(58, &message(128, &body))
-}
-
-/// Our answer to the guest's question who we are; `None`: this is none.
-pub fn answer6(frame: &[u8]) -> Option<Vec<u8>> {
-    let is_question = frame.len() >= 78 && frame[12..14] == [0x86, 0xdd] && frame[54] == 135;
-    if !is_question || frame[62..78] != US6.octets() || frame[22..38] != GUEST6.octets() {
-        return None;
-    }
-    let mut body = vec![0x60, 0, 0, 0];
-    body.extend(US6.octets());
-    body.extend([2, 1]);
-    body.extend(OUR_MAC);
-    Some(six(58, &message(136, &body)))
-}
-
-/// The identifier of the guest's answer to an echo over IPv6.
-pub fn as_echo_reply6(frame: &[u8]) -> Option<u16> {
-    let is_reply = frame.len() >= 62 && frame[12..14] == [0x86, 0xdd] && frame[54] == 129;
-    (is_reply && frame[22..38] == GUEST6.octets())
-        .then(|| u16::from_be_bytes([frame[58], frame[59]]))
 }

@@ -1,7 +1,7 @@
 //! Measures the stack on the host, side by side with smoltcp in the same minutes.
 //!
 //! `stackbench [quick] [only=GROUP,...] [json=FILE] [svg=FILE]`; groups: bulk,
-//! packets, cycle, crowd, goodput. `stackbench work=NAME` measures nothing; see `work.rs`.
+//! packets, parts, neighbours, cycle, crowd, goodput. `stackbench work=NAME` measures nothing; see `work.rs`.
 //!
 //! Rounds of both stacks alternate, so that what else the machine does disturbs both; the medians
 //! are shown, with the ratio of the two. Both run in memory on one thread, in a release build.
@@ -16,8 +16,10 @@ mod figure;
 mod gathered;
 mod goodput;
 mod idle;
+mod neighbours;
 mod ours;
 mod packets;
+mod parts;
 mod plot;
 mod theirs;
 mod wire_setup;
@@ -27,6 +29,7 @@ use std::process::ExitCode;
 
 use bulk::Applications;
 use figure::{Aim, Figure};
+use ours::Family;
 use wire_setup::WireSetup;
 
 /// How much is measured.
@@ -123,35 +126,40 @@ fn packets(effort: Effort) -> Vec<Figure> {
     let pairs = [
         (
             "TCP segment of 64 bytes",
-            packets::Ours::tcp(),
+            packets::Ours::tcp(Family::Four),
+            packets::Ours::tcp(Family::Six),
             packets::Theirs::tcp(),
             [100.0, 100.0],
         ),
         (
             "UDP datagram of 64 bytes",
-            packets::Ours::udp(),
+            packets::Ours::udp(Family::Four),
+            packets::Ours::udp(Family::Six),
             packets::Theirs::udp(),
             [70.0, 60.0],
         ),
     ];
-    for (name, mut ours, mut theirs, aims) in pairs {
-        let mut values: [[Vec<f64>; 2]; 2] = Default::default();
+    for (name, mut ours, mut ours6, mut theirs, aims) in pairs {
+        let mut values: [[Vec<f64>; 3]; 2] = Default::default();
         for _ in 0..rounds {
-            for (place, value) in ours.round().into_iter().enumerate() {
-                values[place][0].push(value);
-            }
-            for (place, value) in theirs.round().into_iter().enumerate() {
-                values[place][1].push(value);
+            let of_all = [ours.round(), theirs.round(), ours6.round()];
+            for (whose, ways) in of_all.into_iter().enumerate() {
+                for (place, value) in ways.into_iter().enumerate() {
+                    values[place][whose].push(value);
+                }
             }
         }
         for (place, way) in ["write to frame", "frame to readable"]
             .into_iter()
             .enumerate()
         {
-            let [ours, theirs] = &mut values[place];
+            let [ours, theirs, six] = &mut values[place];
             let both = (clock::median(ours), clock::median(theirs));
-            let name = format!("{name}: {way}");
-            figures.push(Figure::pair(name, both, "ns").aim(Aim::AtMost(aims[place])));
+            let row = format!("{name}: {way}");
+            figures.push(Figure::pair(row, both, "ns").aim(Aim::AtMost(aims[place])));
+            let row = format!("{name} over IPv6: {way}");
+            let equal = Aim::AtMost((both.0 * 1.1).ceil());
+            figures.push(Figure::alone(row, clock::median(six), "ns").aim(equal));
         }
     }
     figures
@@ -163,9 +171,11 @@ fn run(wish: &Wish) -> Result<(), String> {
     if let Some(name) = &wish.work {
         return work::run(name);
     }
-    let groups: [Group; 5] = [
+    let groups: [Group; 7] = [
         ("bulk", bulk),
         ("packets", packets),
+        ("parts", parts::measure),
+        ("neighbours", neighbours::measure),
         ("cycle", cycle::measure),
         ("crowd", idle::measure),
         ("goodput", goodput::measure),

@@ -3,12 +3,13 @@
 //! *Owns* the loop of netd without its rings: frames in, events out, frames out. The one client has
 //! one arena, as large as it needs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use stack::{
-    AddressPlan, ClientId, ClientMemory, Config, Ending, Event, EventKind, Gone, Instant,
-    InterfaceId, Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta, SocketId, Stack,
-    StaticPlan, Token,
+    AddressPlan, ClientId, ClientMemory, Config, Ending, Event, EventKind, Gone, Identifiers,
+    Instant, InterfaceId, Ipv6Plan, Kind, LinkFacts, MacAddress, Offer, Range, ReceiveMeta,
+    SocketId, Stack, StaticPlan, Token,
 };
 use wire::Sum;
 
@@ -76,6 +77,31 @@ impl Arena {
     }
 }
 
+/// Over which addresses two hosts speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Four,
+    Six,
+}
+
+impl Family {
+    /// A port of a host by its number.
+    pub fn at(self, number: u8, port: u16) -> SocketAddr {
+        match self {
+            Self::Four => (address(number), port).into(),
+            Self::Six => (address6(number), port).into(),
+        }
+    }
+
+    /// A port of all addresses.
+    pub fn any(self, port: u16) -> SocketAddr {
+        match self {
+            Self::Four => (Ipv4Addr::UNSPECIFIED, port).into(),
+            Self::Six => (Ipv6Addr::UNSPECIFIED, port).into(),
+        }
+    }
+}
+
 /// A host.
 pub struct Host {
     pub stack: Stack,
@@ -93,6 +119,11 @@ pub fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 18, 0, number)
 }
 
+/// Its address over IPv6, good on the link, which it makes of its hardware address.
+pub fn address6(number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0xff, 0xfe00, number.into())
+}
+
 /// See [`address`].
 pub fn mac(number: u8) -> MacAddress {
     MacAddress([2, 0, 0, 0, 0, number])
@@ -101,6 +132,13 @@ pub fn mac(number: u8) -> MacAddress {
 impl Host {
     /// A host that knows the hardware addresses of its neighbours 1 and 2.
     pub fn new(number: u8, setup: WireSetup, config: Config, arena: usize) -> Self {
+        let mut host = Self::alone(number, setup, config, arena);
+        host.meet(number, |neighbour| address(neighbour).into());
+        host
+    }
+
+    /// A host that knows nobody.
+    pub fn alone(number: u8, setup: WireSetup, config: Config, arena: usize) -> Self {
         let now = Instant::from_secs(1);
         let config = Config {
             largest_mtu: setup.mtu,
@@ -124,13 +162,6 @@ impl Host {
         if setup.cuts {
             stack.offload_segments(link, u32::MAX);
         }
-        for neighbour in [1, 2] {
-            if neighbour != number {
-                stack
-                    .add_neighbour(link, address(neighbour).into(), mac(neighbour), now)
-                    .expect("room for one neighbour");
-            }
-        }
         let client = stack.client_open().expect("room for one client");
         let mut host = Self {
             stack,
@@ -144,15 +175,48 @@ impl Host {
             },
             now,
         };
-        // The claim of its own address takes some seconds.
+        host.settle(setup);
+        host
+    }
+
+    /// The same host, over IPv6 as well.
+    pub fn over_both(mut self, number: u8, setup: WireSetup) -> Self {
+        self.start_six(setup);
+        self.meet(number, |neighbour| address6(neighbour).into());
+        self
+    }
+
+    /// Makes its address over IPv6.
+    pub fn start_six(&mut self, setup: WireSetup) {
+        let plan = Ipv6Plan {
+            identifiers: Identifiers::Hardware,
+            is_optimistic: false,
+            follows_routers: false,
+            has_temporary: false,
+        };
+        let started = self.stack.start_ipv6(self.link, plan, self.now);
+        started.expect("the interface");
+        self.settle(setup);
+    }
+
+    /// Gives the hardware addresses of its neighbours 1 and 2.
+    fn meet(&mut self, number: u8, address: impl Fn(u8) -> IpAddr) {
+        for neighbour in [1, 2].into_iter().filter(|other| *other != number) {
+            self.stack
+                .add_neighbour(self.link, address(neighbour), mac(neighbour), self.now)
+                .expect("room for one neighbour");
+        }
+    }
+
+    /// The claim of its own address takes some seconds.
+    fn settle(&mut self, setup: WireSetup) {
         let mut burst = Burst::new(16, setup.stride());
         for _ in 0..10 {
-            host.now = host.now + std::time::Duration::from_secs(1);
-            host.stack.fire(&mut host.memory, host.now);
-            host.send(&mut burst);
+            self.now = self.now + Duration::from_secs(1);
+            self.stack.fire(&mut self.memory, self.now);
+            self.send(&mut burst);
             burst.clear();
         }
-        host
     }
 
     /// The interface.
@@ -258,17 +322,31 @@ impl Host {
         self.stack.fire(&mut self.memory, self.now);
     }
 
-    /// A listening socket.
+    /// A listening socket, over IPv4.
     pub fn listen(&mut self, port: u16, backlog: u16) -> SocketId {
+        self.listen_at((Ipv4Addr::UNSPECIFIED, port).into(), backlog)
+    }
+
+    /// A listening socket.
+    pub fn listen_at(&mut self, at: SocketAddr, backlog: u16) -> SocketId {
         let socket = self.stack.socket_create(self.client, Kind::Stream);
         let socket = socket.expect("room for a socket");
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
         self.stack
-            .bind(self.client, socket, any)
+            .bind(self.client, socket, at)
             .expect("a free port");
         self.stack
             .listen(self.client, socket, backlog)
             .expect("room for a listener");
+        socket
+    }
+
+    /// A datagram socket.
+    pub fn datagrams_at(&mut self, at: SocketAddr) -> SocketId {
+        let socket = self.stack.socket_create(self.client, Kind::Datagram);
+        let socket = socket.expect("room for a socket");
+        self.stack
+            .bind(self.client, socket, at)
+            .expect("a free port");
         socket
     }
 

@@ -1,14 +1,14 @@
 //! What one small packet costs: from the write to the frame, and from the frame to readable bytes.
 
 use stack::{Data, EventKind, Kind, Range, SocketId, SocketOption, Token};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use smoltcp::iface::SocketHandle;
 use smoltcp::socket::udp;
 
 use crate::burst::Burst;
 use crate::clock::wall;
-use crate::ours::{self, address};
+use crate::ours::{self, Family, address};
 use crate::theirs::{self, tcp_socket};
 use crate::wire_setup::WireSetup;
 
@@ -46,17 +46,20 @@ pub struct Ours {
     sink: [u8; LEN],
     /// Packets sent.
     count: u64,
-    /// Bytes left in the rooms that were given.
-    room: u32,
+    /// Where the second end is.
+    to: SocketAddr,
+    /// Rooms that were given and have not been used up.
+    rooms: usize,
 }
 
 impl Ours {
     /// A connection.
-    pub fn tcp() -> Self {
-        let (mut hosts, mut bursts) = Self::hosts();
-        let listener = hosts[1].listen(PORT, 1);
+    pub fn tcp(family: Family) -> Self {
+        let (mut hosts, mut bursts) = Self::hosts(family);
+        let listener = hosts[1].listen_at(family.any(PORT), 1);
         hosts[1].accept(listener, Some(Range::new(0, ROOM)));
-        let client = hosts[0].connect((address(2), PORT).into());
+        let to = family.at(2, PORT);
+        let client = hosts[0].connect(to);
         let now = hosts[0].now;
         hosts[0]
             .stack
@@ -70,32 +73,28 @@ impl Ours {
             server = server.or(hosts[1].accepted());
         }
         let sockets = [client, server.expect("a connection")];
-        Self::warm(Kind::Stream, hosts, bursts, sockets)
+        Self::warm(Kind::Stream, hosts, bursts, sockets, to)
     }
 
     /// Datagram sockets.
-    pub fn udp() -> Self {
-        let (mut hosts, bursts) = Self::hosts();
-        let mut port = 5_000;
-        let sockets = [0, 1].map(|place| {
-            let host: &mut ours::Host = &mut hosts[place];
-            let socket = host.stack.socket_create(host.client, Kind::Datagram);
-            let socket = socket.expect("room for a socket");
-            let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-            host.stack
-                .bind(host.client, socket, any)
-                .expect("a free port");
-            port += 1_000;
-            socket
-        });
-        let mut this = Self::warm(Kind::Datagram, hosts, bursts, sockets);
+    pub fn udp(family: Family) -> Self {
+        let (mut hosts, bursts) = Self::hosts(family);
+        let sockets = [(0, 5_000), (1, 6_000)]
+            .map(|(place, port): (usize, u16)| hosts[place].datagrams_at(family.any(port)));
+        let mut this = Self::warm(Kind::Datagram, hosts, bursts, sockets, family.at(2, 6_000));
         this.give_room();
         this
     }
 
-    fn hosts() -> ([ours::Host; 2], [Burst; 2]) {
+    fn hosts(family: Family) -> ([ours::Host; 2], [Burst; 2]) {
         let setup = WireSetup::PLAIN;
-        let host = |number| ours::Host::new(number, setup, stack::Config::default(), 1 << 17);
+        let host = |number| {
+            let host = ours::Host::new(number, setup, stack::Config::default(), 1 << 17);
+            match family {
+                Family::Four => host,
+                Family::Six => host.over_both(number, setup),
+            }
+        };
         let burst = || Burst::new(SLOTS, setup.stride());
         ([host(1), host(2)], [burst(), burst()])
     }
@@ -105,6 +104,7 @@ impl Ours {
         hosts: [ours::Host; 2],
         bursts: [Burst; 2],
         sockets: [SocketId; 2],
+        to: SocketAddr,
     ) -> Self {
         Self {
             kind,
@@ -114,7 +114,8 @@ impl Ours {
             message: [7; LEN],
             sink: [0; LEN],
             count: 0,
-            room: ROOM,
+            to,
+            rooms: 1,
         }
     }
 
@@ -124,7 +125,7 @@ impl Ours {
         host.stack
             .receive(host.client, self.sockets[1], range, Token(9), host.now)
             .expect("a place for one more room");
-        self.room += ROOM;
+        self.rooms += 1;
     }
 
     /// Writes a message and takes the frame.
@@ -137,7 +138,7 @@ impl Ours {
         let data = Data::Arena(Range::new(offset, SIZE));
         let to = match self.kind {
             Kind::Stream => None,
-            Kind::Datagram => Some(SocketAddr::from((address(2), 6_000))),
+            Kind::Datagram => Some(self.to),
         };
         host.stack
             .send(
@@ -174,7 +175,7 @@ impl Ours {
         let (offset, more) = news.expect("bytes to read");
         let bytes = host.memory.part(offset, LEN).expect("in the arena");
         self.sink.copy_from_slice(bytes);
-        self.room = if more { self.room - SIZE } else { 0 };
+        self.rooms -= usize::from(!more);
     }
 
     #[inline(never)]
@@ -192,7 +193,8 @@ impl Ours {
         let sent = wall(BATCH, || self.write_all());
         let received = wall(BATCH, || self.read_all());
         std::hint::black_box(&self.sink);
-        if self.room < BATCH * SIZE * 2 {
+        // A room may end within a round, but not two.
+        if self.rooms < 2 {
             self.give_room();
         }
         // Acknowledgements and completions.
@@ -329,17 +331,30 @@ impl Theirs {
 
 #[cfg(test)]
 mod tests {
-    use super::{BATCH, Ours};
+    use super::{BATCH, Family, Ours};
 
     #[test]
     fn what_is_timed_is_sent_and_read_whole() {
-        for mut ours in [Ours::tcp(), Ours::udp()] {
-            let before = ours.count;
-            for _ in 0..3 {
-                assert!(ours.round().iter().all(|nanoseconds| *nanoseconds > 0.0));
+        for family in [Family::Four, Family::Six] {
+            for mut ours in [Ours::tcp(family), Ours::udp(family)] {
+                let before = ours.count;
+                for _ in 0..3 {
+                    assert!(ours.round().iter().all(|nanoseconds| *nanoseconds > 0.0));
+                }
+                assert_eq!(ours.count - before, 3 * u64::from(BATCH));
+                assert_eq!(ours.sink, ours.message);
             }
-            assert_eq!(ours.count - before, 3 * u64::from(BATCH));
-            assert_eq!(ours.sink, ours.message);
+        }
+    }
+
+    /// As many rooms as are used up, however many rounds there are.
+    #[test]
+    fn rooms_do_not_pile_up() {
+        for mut ours in [Ours::tcp(Family::Four), Ours::udp(Family::Four)] {
+            for _ in 0..40 {
+                ours.round();
+                assert_eq!(ours.rooms, 2);
+            }
         }
     }
 }

@@ -5,7 +5,10 @@
 
 use crate::bulk::{self, Applications};
 use crate::cycle;
+use crate::neighbours;
+use crate::ours::Family;
 use crate::packets;
+use crate::parts;
 use crate::wire_setup::WireSetup;
 
 /// Rounds of small packets, of 128 each.
@@ -14,6 +17,9 @@ const ROUNDS: usize = 100;
 const TURNS: usize = 2_000;
 /// Lives of connections.
 const LIVES: usize = 5_000;
+
+/// Datagrams in parts.
+const DATAGRAMS: usize = 1_000;
 
 fn small(mut ends: packets::Ours) {
     for _ in 0..ROUNDS {
@@ -33,6 +39,14 @@ fn lives(idle: usize) {
     println!("{LIVES} lives");
 }
 
+fn in_parts(family: Family) {
+    let mut ends = parts::Ours::new(family);
+    for _ in 0..DATAGRAMS {
+        ends.round();
+    }
+    println!("{DATAGRAMS} datagrams of {} parts", ends.parts());
+}
+
 /// Does the work of this name.
 pub fn run(name: &str) -> Result<(), String> {
     let unsummed = WireSetup {
@@ -44,8 +58,14 @@ pub fn run(name: &str) -> Result<(), String> {
         ..unsummed
     };
     match name {
-        "tcp" => small(packets::Ours::tcp()),
-        "udp" => small(packets::Ours::udp()),
+        "tcp" => small(packets::Ours::tcp(Family::Four)),
+        "udp" => small(packets::Ours::udp(Family::Four)),
+        "tcp6" => small(packets::Ours::tcp(Family::Six)),
+        "udp6" => small(packets::Ours::udp(Family::Six)),
+        "neighbours" => neighbours::work(Family::Four),
+        "neighbours6" => neighbours::work(Family::Six),
+        "parts" => in_parts(Family::Four),
+        "parts6" => in_parts(Family::Six),
         "bulk" => stream(WireSetup::PLAIN, Applications::Copy),
         "unsummed" => stream(unsummed, Applications::Copy),
         "large" => stream(cut, Applications::InPlace),

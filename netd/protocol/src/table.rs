@@ -244,8 +244,10 @@ fixed! {
         pub kind: u8,
         /// Number of a [`crate::State`].
         pub state: u8,
+        /// One: it takes part in both families.
+        pub is_dual: u8,
         /// Zero.
-        pub reserved: U16,
+        pub reserved: u8,
         /// Bytes not told to the client yet; listening: connections that wait to be accepted.
         pub receive_queued: U32,
         /// Bytes not yet acknowledged; listening: the backlog.

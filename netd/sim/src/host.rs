@@ -27,7 +27,7 @@ pub struct HostSetup {
     pub mtu: u16,
     /// Where its address comes from.
     pub plan: AddressPlan,
-    /// What it does over IPv6, if anything.
+    /// What it does over IPv6; `None`: nothing.
     pub six: Option<Ipv6Plan>,
     /// Its limits.
     pub config: Config,
@@ -245,6 +245,7 @@ impl Host {
             random: &mut self.random,
             wake_at: &mut seat.wake_at,
             client,
+            is_dual: self.setup.six.is_some(),
             now,
         };
         act(seat.program.as_mut(), &mut desk);

@@ -27,6 +27,7 @@ mod weather;
 mod world;
 
 pub mod devices;
+pub mod neighbourhood;
 pub mod programs;
 pub mod scenario;
 pub mod script;

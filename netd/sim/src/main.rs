@@ -2,11 +2,13 @@
 //!
 //! `sim --seed N` plays one and writes its frames to `build/sim-N.pcapng`; with `--trace` it also
 //! prints them, a line each. `sim --seeds N` plays so many, `--from N` on, in `--threads N`. A seed
-//! that goes wrong is shrunk, and its script printed.
+//! that goes wrong is shrunk, and its script printed. `sim --neighbourhood N` and `--neighbourhoods N` do
+//! the same with neighbourhoods, which are not shrunk.
 #![forbid(unsafe_code)]
 
 use std::error::Error;
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +16,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lexopt::prelude::{Long, ValueExt as _};
+use sim::neighbourhood::{self, Neighbourhood};
 use sim::scenario::{self, Keep, Plan};
 
 /// What is asked for.
 struct Request {
     seed: Option<u64>,
+    neighbourhood: Option<u64>,
+    neighbourhoods: Option<u64>,
     seeds: u64,
     from: u64,
     threads: usize,
@@ -26,9 +31,17 @@ struct Request {
 }
 
 fn main() -> ExitCode {
-    let result = request().and_then(|request| match request.seed {
-        Some(seed) => one(seed, request.has_trace),
-        None => many(&request),
+    let result = request().and_then(|request| {
+        if let Some(seed) = request.neighbourhood {
+            return one_neighbourhood(seed, request.has_trace);
+        }
+        if let Some(count) = request.neighbourhoods {
+            return Ok(neighbourhoods(request.from..request.from + count));
+        }
+        match request.seed {
+            Some(seed) => one(seed, request.has_trace),
+            None => many(&request),
+        }
     });
     match result {
         Ok(is_well) => ExitCode::from(u8::from(!is_well)),
@@ -42,6 +55,8 @@ fn main() -> ExitCode {
 fn request() -> Result<Request, Box<dyn Error>> {
     let mut request = Request {
         seed: None,
+        neighbourhood: None,
+        neighbourhoods: None,
         seeds: 10_000,
         from: 0,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -51,6 +66,8 @@ fn request() -> Result<Request, Box<dyn Error>> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("seed") => request.seed = Some(arguments.value()?.parse()?),
+            Long("neighbourhood") => request.neighbourhood = Some(arguments.value()?.parse()?),
+            Long("neighbourhoods") => request.neighbourhoods = Some(arguments.value()?.parse()?),
             Long("seeds") => request.seeds = arguments.value()?.parse()?,
             Long("from") => request.from = arguments.value()?.parse()?,
             Long("trace") => request.has_trace = true,
@@ -61,21 +78,60 @@ fn request() -> Result<Request, Box<dyn Error>> {
     Ok(request)
 }
 
+/// Writes frames into a file of that name, and shows them if that is wanted.
+fn keep(capture: &[u8], name: &str, has_trace: bool) -> Result<(), Box<dyn Error>> {
+    if has_trace {
+        print!("{}", sim::trace_lines(capture)?);
+    }
+    let directory = Path::new("build");
+    std::fs::create_dir_all(directory)?;
+    let file = directory.join(format!("{name}.pcapng"));
+    std::fs::write(&file, capture)?;
+    println!("frames of all stations: {}", file.display());
+    Ok(())
+}
+
+/// Plays the neighbourhood of one seed, and keeps its frames.
+fn one_neighbourhood(seed: u64, has_trace: bool) -> Result<bool, Box<dyn Error>> {
+    let neighbourhood = Neighbourhood::of(seed);
+    println!("{neighbourhood:#?}");
+    let outcome = neighbourhood.play(true);
+    keep(
+        &outcome.capture,
+        &format!("neighbourhood-{seed}"),
+        has_trace,
+    )?;
+    for (reason, count) in &outcome.drops {
+        println!("{count:>9}  {reason}");
+    }
+    match &outcome.complaint {
+        None => println!("neighbourhood {seed}: nothing to complain of"),
+        Some(complaint) => println!("station {}: {}", complaint.station, complaint.what),
+    }
+    Ok(outcome.complaint.is_none())
+}
+
+/// Plays the neighbourhoods of these seeds.
+fn neighbourhoods(seeds: Range<u64>) -> bool {
+    let failed = seeds
+        .clone()
+        .filter_map(|seed| neighbourhood::check(seed).err());
+    let failed = failed.inspect(|complaint| println!("{complaint}")).count();
+    println!(
+        "{} neighbourhoods, {failed} failed",
+        seeds.end - seeds.start
+    );
+    failed == 0
+}
+
 /// Plays one seed, tells what it is, and keeps its frames.
 fn one(seed: u64, has_trace: bool) -> Result<bool, Box<dyn Error>> {
     let plan = Plan::of(seed);
     println!("{plan:#?}");
     let outcome = plan.play(Keep::Capture, None);
-    if has_trace {
-        print!("{}", sim::trace_lines(&outcome.capture)?);
-    }
-    let directory = Path::new("build");
-    std::fs::create_dir_all(directory)?;
-    let file = directory.join(format!("sim-{seed}.pcapng"));
-    std::fs::write(&file, &outcome.capture)?;
+    keep(&outcome.capture, &format!("sim-{seed}"), has_trace)?;
     let (sent, lost) = outcome.frames;
     println!("{sent} frames, {lost} lost, {:?}", outcome.time);
-    println!("frames of all stations: {}", file.display());
     if outcome.complaint.is_none() {
         println!("seed {seed}: nothing to complain of");
         return Ok(true);

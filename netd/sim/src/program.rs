@@ -3,7 +3,7 @@
 //! *Owns* the contract of a program and the desk it works at. A program hears of events and acts
 //! through its desk; it says itself whether it is content.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use stack::{
     ClientId, ClientMemory, ConnectError, Data, Ending, Event, Half, Instant, Kind, Range,
@@ -81,6 +81,8 @@ pub struct Desk<'a> {
     pub wake_at: &'a mut Option<Instant>,
     /// Itself, as the stack knows it.
     pub client: ClientId,
+    /// Its host speaks both families: what is opened is open to both.
+    pub(crate) is_dual: bool,
     /// The time.
     pub now: Instant,
 }
@@ -143,16 +145,7 @@ impl Desk<'_> {
             .stack
             .socket_create(self.client, Kind::Stream)
             .expect("a socket");
-        let is_of_both = self.stack.addresses().any(|it| it.address.is_ipv6());
-        let any = if is_of_both {
-            self.set(socket, &[SocketOption::DualStack(true)]);
-            SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))
-        } else {
-            SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))
-        };
-        self.stack
-            .bind(self.client, socket, any)
-            .expect("a free port");
+        self.bind(socket, port);
         self.trace.note(self.now, || Moment::Listens(socket, port));
         self.set(socket, options);
         self.stack
@@ -197,11 +190,24 @@ impl Desk<'_> {
             .stack
             .socket_create(self.client, Kind::Datagram)
             .expect("a socket");
-        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        self.stack
-            .bind(self.client, socket, any)
-            .expect("a free port");
+        self.bind(socket, port);
         socket
+    }
+
+    /// Binds to all addresses of the host.
+    fn bind(&mut self, socket: SocketId, port: u16) {
+        let any = if self.is_dual {
+            let dual = SocketOption::DualStack(true);
+            self.stack
+                .set_option(self.client, socket, dual, self.now)
+                .expect("an option of a socket that is not bound");
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+        } else {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED)
+        };
+        self.stack
+            .bind(self.client, socket, (any, port).into())
+            .expect("a free port");
     }
 
     /// Puts a datagram at a place of the arena and sends it from there.

@@ -55,8 +55,7 @@ impl Life {
         let link = stack.add_interface(facts, plan, now);
         let link = link.expect("the first interface");
         if let Some(six) = setup.six {
-            let started = stack.start_ipv6(link, six, now);
-            started.expect("an interface");
+            stack.start_ipv6(link, six, now).expect("an interface");
         }
         (stack, link)
     }

@@ -23,6 +23,16 @@ use crate::weather::Weather;
 pub trait Device {
     /// A frame has come; what is answered is sent at once.
     fn answer(&mut self, frame: &[u8], now: Instant) -> Vec<Vec<u8>>;
+
+    /// When it speaks without being asked.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// That time has come: what it says.
+    fn speak(&mut self, _now: Instant) -> Vec<Vec<u8>> {
+        Vec::new()
+    }
 }
 
 /// Looks at, or changes, every frame that a host sends, before oracles and wires see it; a
@@ -334,8 +344,20 @@ impl World {
         }
         let now = self.now;
         let station = &mut self.stations[place];
-        let Body::Host(host) = &mut station.body else {
-            return;
+        let host = match &mut station.body {
+            Body::Host(host) => host,
+            Body::Device(device) => {
+                let is_due = device.due().is_some_and(|at| at <= now);
+                let frames = if is_due {
+                    device.speak(now)
+                } else {
+                    Vec::new()
+                };
+                let wake = device.due().map(|at| at.max(now));
+                self.transmit(place, frames);
+                self.wake_at(place, wake);
+                return;
+            }
         };
         let restarts = host.life.restarts;
         let mut frames = host.settle(now);
@@ -362,8 +384,12 @@ impl World {
             self.complaint.get_or_insert(Complaint { station, what });
         }
         self.transmit(place, frames);
-        let station = &mut self.stations[place];
-        if let Some(at) = wake.filter(|_| wake != station.wake) {
+        self.wake_at(place, wake);
+    }
+
+    /// The station is to be woken then, and at no other time that was planned before.
+    fn wake_at(&mut self, place: usize, wake: Option<Instant>) {
+        if let Some(at) = wake.filter(|_| wake != self.stations[place].wake) {
             self.schedule(at, Happening::Wake { station: place });
         }
         self.stations[place].wake = wake;

@@ -4,6 +4,7 @@ mod common;
 
 mod basics;
 mod congestion;
+mod neighbourhoods;
 mod paths;
 mod restarts;
 mod scenarios;

@@ -171,6 +171,8 @@ pub struct SocketInfo {
     pub state: &'static str,
     /// Our end; of a raw socket with the protocol in the port's place.
     pub local: SocketAddr,
+    /// It takes part in both families.
+    pub is_dual: bool,
     /// The other end, if any.
     pub remote: Option<SocketAddr>,
     /// Bytes the client has queued that are not acknowledged (listener: its backlog).

@@ -128,6 +128,7 @@ impl Stack {
     /// All sockets, connections and remains of connections: listeners first, then TCP over IPv4.
     pub fn sockets(&self) -> impl Iterator<Item = SocketInfo> + '_ {
         let datagrams = self.udp.sockets.iter().map(|(index, socket)| SocketInfo {
+            is_dual: socket.v4.local.is_some() && socket.v6.local.is_some(),
             remote: socket.remote(),
             send_queued: self.requests.len(&socket.sends).into(),
             receive_queued: self.requests.len(&socket.arrivals).into(),
@@ -141,6 +142,7 @@ impl Stack {
         });
         let listeners = self.tcp.listeners.iter().map(|(_, listener)| SocketInfo {
             state: "LISTEN",
+            is_dual: listener.sides.v4.is_some() && listener.sides.v6.is_some(),
             send_queued: listener.backlog.into(),
             receive_queued: u64::try_from(listener.queue.waiting()).unwrap_or(u64::MAX),
             ..blank(
@@ -185,6 +187,7 @@ impl Stack {
                 info.state.name()
             },
             local: conn.local(),
+            is_dual: false,
             remote: Some(conn.remote()),
             send_queued: conn.queued().saturating_sub(conn.acked()),
             receive_queued: conn.arrived().saturating_sub(conn.told()),
@@ -341,6 +344,7 @@ fn blank(
         protocol,
         state: "",
         local: local.into(),
+        is_dual: false,
         remote: None,
         send_queued: 0,
         receive_queued: 0,

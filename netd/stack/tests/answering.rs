@@ -358,6 +358,25 @@ fn the_host_knows_its_own_name() {
     assert!(link.say().is_empty(), "nobody is asked");
 }
 
+/// Nobody else would tell, while it still asks whether somebody has the name.
+#[test]
+fn the_host_knows_the_name_that_it_asks_for() {
+    let mut link = Link::begins();
+    let client = link.host.client();
+    let wanted = Lookup {
+        name: HOST,
+        kind: AddressKind::V4,
+        server: None,
+    };
+    link.host.resolve(client, wanted, 1, link.now);
+    link.host.publish(link.now);
+    let told = link.host.take(1);
+    let [EventKind::Resolved(found)] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(found.addresses[0], Some(ip(1).into()));
+}
+
 /// A program of ours that has the port hears the link, too; what it asks itself is not answered.
 #[test]
 fn programs_hear_the_group_beside_it() {

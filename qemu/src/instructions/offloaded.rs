@@ -5,18 +5,19 @@
 //! datagrams carries. What it sends is held back and let go with a beat, as on the cable.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Ipv6Addr, Shutdown, SocketAddr, SocketAddrV6, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::Row;
-use super::peer::SEGMENT;
 use super::rig::Rig;
+use super::{Row, per_segment};
+use crate::family::{self, Family, GUEST6};
 use crate::frames::GUEST;
 use crate::machine::Link;
 use crate::namespace::{TAP, make_tap};
 use crate::peers::traffic;
+use Family::{Four, Six};
 
 const DISCARD: u16 = 9;
 const SOURCE: u16 = 19;
@@ -31,15 +32,23 @@ const CHUNK: usize = 256 << 10;
 
 pub const ROWS: &[Row<Rig>] = &[
     ("TCP receive, 1,448 bytes, all offloads", |rig| {
-        rig.count(receive)
+        rig.count(|| receive(Four))
     }),
-    ("TCP send, 1,448 bytes, all offloads", |rig| rig.count(send)),
+    ("TCP send, 1,448 bytes, all offloads", |rig| {
+        rig.count(|| send(Four))
+    }),
+    ("IPv6: TCP receive, 1,448 bytes, all offloads", |rig| {
+        rig.count(|| receive(Six))
+    }),
+    ("IPv6: TCP send, 1,448 bytes, all offloads", |rig| {
+        rig.count(|| send(Six))
+    }),
     (
         "kernel entries, 1,448 bytes received, all offloads",
-        |rig| rig.entries(receive),
+        |rig| rig.entries(|| receive(Four)),
     ),
     ("kernel entries, 1,448 bytes sent, all offloads", |rig| {
-        rig.entries(send)
+        rig.entries(|| send(Four))
     }),
 ];
 
@@ -50,43 +59,53 @@ pub fn boot() -> Result<Rig> {
         interface: TAP.into(),
         queues: 1,
     };
-    let mut rig = Rig::boot("offloaded", link, "")?;
+    let mut rig = Rig::boot("offloaded", link, &family::both())?;
     let deadline = Instant::now() + LIMIT;
-    while connect(DISCARD).is_err() {
-        ensure!(
-            Instant::now() < deadline,
-            "the guest's services do not start"
-        );
-        std::thread::sleep(Duration::from_millis(50));
+    for family in [Four, Six] {
+        while connect(family, DISCARD).is_err() {
+            ensure!(
+                Instant::now() < deadline,
+                "the guest's services do not start"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
     rig.set_beat(Some(BEAT))?;
     Ok(rig)
 }
 
+/// Where a service of the guest is.
+fn service(family: Family, port: u16) -> Result<SocketAddr> {
+    Ok(match family {
+        Four => (GUEST, port).into(),
+        Six => {
+            let any = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0))?;
+            let scope = rustix::net::netdevice::name_to_index(&any, TAP)?;
+            SocketAddrV6::new(GUEST6, port, 0, scope).into()
+        }
+    })
+}
+
 /// A connection without pacing, which is another clock.
-fn connect(port: u16) -> Result<TcpStream> {
-    let stream = traffic::connect((GUEST, port).into(), LIMIT)?;
+fn connect(family: Family, port: u16) -> Result<TcpStream> {
+    let stream = traffic::connect(service(family, port)?, LIMIT)?;
     rustix::net::sockopt::set_tcp_congestion(&stream, "cubic")?;
     Ok(stream)
 }
 
-fn segments(bytes: usize) -> Result<f64> {
-    Ok(f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(SEGMENT)?))
-}
-
-fn receive() -> Result<f64> {
-    let mut stream = connect(DISCARD)?;
+fn receive(family: Family) -> Result<f64> {
+    let mut stream = connect(family, DISCARD)?;
     let chunk = vec![0x5a; CHUNK];
     for _ in 0..BYTES / CHUNK {
         stream.write_all(&chunk)?;
     }
     stream.shutdown(Shutdown::Write)?;
     stream.read_to_end(&mut Vec::new())?;
-    segments(BYTES)
+    per_segment(BYTES)
 }
 
-fn send() -> Result<f64> {
-    let mut stream = connect(SOURCE)?;
+fn send(family: Family) -> Result<f64> {
+    let mut stream = connect(family, SOURCE)?;
     rustix::net::sockopt::set_socket_recv_buffer_size(&stream, ROOM)?;
     let mut chunk = vec![0; CHUNK];
     let mut came = 0;
@@ -95,5 +114,5 @@ fn send() -> Result<f64> {
         ensure!(count > 0, "the source ended");
         came += count;
     }
-    segments(came)
+    per_segment(came)
 }

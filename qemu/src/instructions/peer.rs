@@ -11,7 +11,8 @@ use etherparse::TcpOptionElement::{
 };
 use etherparse::{SlicedPacket, TransportSlice};
 
-use crate::frames::{Cable, GUEST, US, ipv4, pad};
+use crate::family::Family;
+use crate::frames::{Cable, pad};
 
 /// How long an answer may take.
 pub const ANSWER: Duration = Duration::from_secs(10);
@@ -20,8 +21,6 @@ pub const QUIET: Duration = Duration::from_millis(20);
 /// What the guest is to take for the way there and back: more than the beat with which frames are let
 /// go. Else it depends on chance how much room it offers.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
-/// Payload of a full segment: 1,500 bytes without the headers of IP and TCP and the timestamps.
-pub const SEGMENT: usize = 1448;
 /// RFC 7323 section 2: our windows are told in units of 128 bytes.
 const SHIFT: u8 = 7;
 /// Our initial sequence number.
@@ -76,6 +75,7 @@ impl Segment {
 
 /// Our end of a connection to the guest.
 pub struct Connection {
+    family: Family,
     port: u16,
     guest_port: u16,
     /// SND.NXT, SND.UNA and RCV.NXT of RFC 9293 section 3.3.1.
@@ -99,8 +99,9 @@ pub struct Connection {
 
 impl Connection {
     /// One that has not been asked for yet.
-    pub const fn new(port: u16, guest_port: u16) -> Self {
+    pub const fn new(family: Family, port: u16, guest_port: u16) -> Self {
         Self {
+            family,
             port,
             guest_port,
             next: FIRST,
@@ -109,7 +110,7 @@ impl Connection {
             owed: 0,
             window: 0,
             scale: 0,
-            room: 64 * SEGMENT,
+            room: 64 * family.segment(),
             heard: 0,
             time: 1,
             duplicate: None,
@@ -117,9 +118,9 @@ impl Connection {
     }
 
     /// Opens a connection; tries again while the guest refuses.
-    pub fn open(cable: &Cable, port: u16, guest_port: u16) -> Result<Self> {
+    pub fn open(cable: &Cable, family: Family, port: u16, guest_port: u16) -> Result<Self> {
         for attempt in 0..ATTEMPTS {
-            let mut connection = Self::new(port + attempt, guest_port);
+            let mut connection = Self::new(family, port + attempt, guest_port);
             cable.send(&connection.syn()?)?;
             let answer = connection.hear(cable)?;
             if answer.syn {
@@ -134,15 +135,23 @@ impl Connection {
         bail!("port {guest_port} stays closed")
     }
 
+    /// Payload of a full segment.
+    pub const fn segment_size(&self) -> usize {
+        self.family.segment()
+    }
+
     /// The segment that asks for the connection.
     pub fn syn(&mut self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let window = u16::MAX;
-        ipv4(US, GUEST)
+        // RFC 9293 section 3.7.1: options are not counted, and timestamps take 12 bytes.
+        let most = u16::try_from(self.segment_size() + 12)?;
+        self.family
+            .packet()
             .tcp(self.port, self.guest_port, self.next, window)
             .syn()
             .options(&[
-                MaximumSegmentSize(1460),
+                MaximumSegmentSize(most),
                 SelectiveAcknowledgementPermitted,
                 Timestamp(self.time, 0),
                 Noop,
@@ -162,7 +171,9 @@ impl Connection {
             // RFC 2883: else the guest takes it for lost and slows down.
             options.extend([Noop, Noop, SelectiveAcknowledgement(twice, [None; 3])]);
         }
-        let mut step = ipv4(US, GUEST)
+        let mut step = self
+            .family
+            .packet()
             .tcp(self.port, self.guest_port, self.next, window)
             .ack(self.expected)
             .options(&options)?;
@@ -188,8 +199,9 @@ impl Connection {
     /// So many full segments.
     pub fn burst(&mut self, segments: usize) -> Result<Vec<Vec<u8>>> {
         self.time += 1;
+        let full = vec![0x5a; self.segment_size()];
         (1..=segments)
-            .map(|number| self.segment(&[0x5a; SEGMENT], number == segments, false))
+            .map(|number| self.segment(&full, number == segments, false))
             .collect()
     }
 
@@ -209,7 +221,7 @@ impl Connection {
 
     /// Acknowledges as receivers do: when more than one full segment is owed an answer.
     pub fn delayed_acknowledgment(&mut self) -> Result<Option<Vec<u8>>> {
-        (self.owed > SEGMENT)
+        (self.owed > self.segment_size())
             .then(|| self.acknowledgment())
             .transpose()
     }
@@ -223,7 +235,8 @@ impl Connection {
     /// Ends the connection at once.
     pub fn reset(&self) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        ipv4(US, GUEST)
+        self.family
+            .packet()
             .tcp(self.port, self.guest_port, self.next, 0)
             .ack(self.expected)
             .rst()
@@ -293,39 +306,39 @@ impl Connection {
 
     /// For how many segments the guest offers room: at least for one, and at most so many.
     pub fn await_room(&mut self, cable: &Cable, most: usize) -> Result<usize> {
-        while self.window < SEGMENT {
+        while self.window < self.segment_size() {
             self.hear(cable).context("a window")?;
         }
-        Ok(most.min(self.window / SEGMENT))
+        Ok(most.min(self.window / self.segment_size()))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Connection, SEGMENT, Segment};
+    use super::{Connection, Family, Segment};
 
     /// What a guest would answer, made by a second peer.
     fn guest() -> Connection {
-        Connection::new(7, 20_000)
+        Connection::new(Family::Four, 7, 20_000)
     }
 
     #[test]
     fn what_is_built_can_be_read_back() {
-        let mut connection = Connection::new(20_000, 7);
+        let mut connection = Connection::new(Family::Four, 20_000, 7);
         let syn = Segment::parse(&connection.syn().unwrap()).unwrap();
         assert!(syn.syn && !syn.fin);
         assert_eq!((syn.port, syn.scale), (7, 7));
         let burst = connection.burst(2).unwrap();
         assert!(burst.iter().all(|frame| frame.len() == 1514));
         let second = Segment::parse(&burst[1]).unwrap();
-        assert_eq!(second.payload.len(), SEGMENT);
+        assert_eq!(second.payload.len(), 1_448);
         assert_eq!(second.sequence, 1001 + 1448);
         assert!(Segment::parse(&connection.fin().unwrap()).unwrap().fin);
     }
 
     #[test]
     fn what_comes_twice_is_told_once_and_counted_once() {
-        let mut connection = Connection::new(20_000, 7);
+        let mut connection = Connection::new(Family::Four, 20_000, 7);
         let mut other = guest();
         let syn = Segment::parse(&other.syn().unwrap()).unwrap();
         connection.take(&syn).unwrap();
@@ -342,7 +355,7 @@ mod tests {
 
     #[test]
     fn every_second_segment_is_acknowledged() {
-        let mut connection = Connection::new(20_000, 7);
+        let mut connection = Connection::new(Family::Four, 20_000, 7);
         let mut other = guest();
         connection
             .take(&Segment::parse(&other.syn().unwrap()).unwrap())

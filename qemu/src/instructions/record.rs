@@ -15,6 +15,11 @@ const BESIDE_A_KERNEL: &str = "all offloads";
 /// Counts below one (entries of the kernel for a segment) may differ by so much.
 const LEAST: f64 = 0.03;
 
+/// What stands before the name of an operation if it is done over IPv6.
+const SIX: &str = "IPv6: ";
+/// By how much more the same may cost over IPv6 than over IPv4, as a part of it.
+const INEQUALITY: f64 = 0.1;
+
 /// What the document says.
 pub struct Record {
     text: String,
@@ -69,6 +74,20 @@ impl Record {
             row.is_some_and(|row| matches!(self.compare(name, row.count), Verdict::Grown(_)))
         });
         grown.map(str::to_owned).collect()
+    }
+
+    /// Operations that cost too much more over IPv6 than over IPv4, and those that only IPv6 has.
+    pub fn unequal(&self) -> Vec<String> {
+        let names = self.text.lines().filter_map(|line| Some(cells(line)?[0]));
+        let compared = names.filter_map(|name| {
+            let six = self.row(name)?.count;
+            let Some(four) = self.row(name.strip_prefix(SIX)?).map(|row| row.count) else {
+                return Some(format!("{name}: nothing to compare it with"));
+            };
+            let more = (six / four - 1.0) * 100.0;
+            (more > INEQUALITY * 100.0).then(|| format!("{name}: {more:.1} % more than over IPv4"))
+        });
+        compared.collect()
     }
 
     /// Compares a count with what is written down.
@@ -206,6 +225,16 @@ mod tests {
         assert_eq!(later("echo", 13_000.0), ["echo"]);
         assert!(later("echo", 12_100.0).is_empty());
         assert!(later("echo", 11_000.0).is_empty());
+    }
+
+    #[test]
+    fn families_are_equals_within_ten_percent() {
+        let mut record = Record::new(TEXT.to_owned() + "| IPv6: echo | 13,100 | |\n");
+        assert!(record.unequal().is_empty(), "9.2 %");
+        record.set("IPv6: echo", 13_300.0);
+        assert_eq!(record.unequal(), ["IPv6: echo: 10.8 % more than over IPv4"]);
+        let alone = Record::new("| IPv6: other | 1 | |\n".into());
+        assert_eq!(alone.unequal().len(), 1, "nothing to compare it with");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use anyhow::{Context, Result};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use crate::frames::ADDRESS;
 use crate::guest::Guest;
 use crate::machine::{Card, Link, Machine};
 use crate::monitor::{self, Monitor};
@@ -33,7 +32,7 @@ pub struct Rig {
 
 impl Rig {
     /// Boots it with its card on that link; `name` is unique within a run.
-    /// `words` are further ones of the kernel's command line.
+    /// `words` are the kernel's command line.
     pub fn boot(name: &str, link: Link, words: &str) -> Result<Self> {
         let control = monitor::path(name);
         let log = std::env::temp_dir().join(format!("skerry-{}-{name}.log", std::process::id()));
@@ -50,7 +49,7 @@ impl Rig {
         let guest = Guest::boot(Machine {
             kernel: paths::build().join("skerry.img"),
             cards: vec![Card::new(link)],
-            append: format!("{ADDRESS} {words}"),
+            append: words.into(),
             extra,
             ..Machine::default()
         })?;

@@ -2,11 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::Row;
-use super::peer::{ANSWER, ATTEMPTS, Connection, QUIET, SEGMENT, Segment};
+use super::peer::{ANSWER, ATTEMPTS, Connection, QUIET, Segment};
 use super::rig::Rig;
+use super::{Row, per_segment};
 use crate::answer::is_whole;
-use crate::frames::{Cable, OUR_MAC, US, as_echo_reply, as_udp, echo_request, udp};
+use crate::family::{self, Family};
+use crate::frames::Cable;
+use Family::{Four, Six};
 
 /// Echoes of which each waits for the one before.
 const ECHOES: u16 = 500;
@@ -52,7 +54,7 @@ impl Bench {
     /// With further words of the command line, and the services that start with the system then.
     fn boot_with(name: &str, words: &str, services: &[u16]) -> Result<Self> {
         let cable = Cable::new(name)?;
-        let rig = Rig::boot(name, cable.link(), words)?;
+        let rig = Rig::boot(name, cable.link(), &format!("{} {words}", family::both()))?;
         cable.introduce()?;
         let mut bench = Self {
             rig,
@@ -64,7 +66,7 @@ impl Bench {
             let port = bench.ports(ATTEMPTS);
             close(
                 &bench.cable,
-                &mut Connection::open(&bench.cable, port, *service)?,
+                &mut Connection::open(&bench.cable, Four, port, *service)?,
             )?;
         }
         Ok(bench)
@@ -90,18 +92,42 @@ pub const ROWS: &[Row<Bench>] = &[
     ("socket made, bound and closed", |bench| {
         bench.rig.figure("bench socket")
     }),
-    ("ICMP echo", icmp),
-    ("UDP echo, one at a time", udp_alone),
-    ("UDP echo, 32 in flight", udp_together),
-    ("TCP echo, 64 bytes", tcp_asleep),
+    ("ICMP echo", |bench| icmp(bench, Four)),
+    ("UDP echo, one at a time", |bench| udp_alone(bench, Four)),
+    ("UDP echo, 32 in flight", |bench| udp_together(bench, Four)),
+    ("TCP echo, 64 bytes", |bench| tcp_asleep(bench, Four)),
     ("TCP echo, 64 bytes, as soon as possible", tcp_awake),
-    ("TCP receive, 1,448 bytes, no offload", receive),
-    ("TCP send, 1,448 bytes, no offload", send),
-    ("connection opened and closed, 32 at a time", connections),
+    ("TCP receive, 1,448 bytes, no offload", |bench| {
+        receive(bench, Four)
+    }),
+    ("TCP send, 1,448 bytes, no offload", |bench| {
+        send(bench, Four)
+    }),
+    ("connection opened and closed, 32 at a time", |bench| {
+        connections(bench, Four)
+    }),
     ("HTTP request, connection kept", requests),
     ("HTTP request, own connection, 32 at a time", visits),
     ("kernel entries, 1,448 bytes received", entries_receiving),
     ("kernel entries, 1,448 bytes sent", entries_sending),
+    ("IPv6: ICMP echo", |bench| icmp(bench, Six)),
+    ("IPv6: UDP echo, one at a time", |bench| {
+        udp_alone(bench, Six)
+    }),
+    ("IPv6: UDP echo, 32 in flight", |bench| {
+        udp_together(bench, Six)
+    }),
+    ("IPv6: TCP echo, 64 bytes", |bench| tcp_asleep(bench, Six)),
+    ("IPv6: TCP receive, 1,448 bytes, no offload", |bench| {
+        receive(bench, Six)
+    }),
+    ("IPv6: TCP send, 1,448 bytes, no offload", |bench| {
+        send(bench, Six)
+    }),
+    (
+        "IPv6: connection opened and closed, 32 at a time",
+        |bench| connections(bench, Six),
+    ),
 ];
 
 /// The rows of a web server that brings its own network.
@@ -110,15 +136,16 @@ pub const LINKED_ROWS: &[Row<Bench>] = &[
     ("HTTP request, own connection, linked", visits),
 ];
 
-fn icmp(bench: &mut Bench) -> Result<f64> {
+fn icmp(bench: &mut Bench, family: Family) -> Result<f64> {
     bench.rig.set_beat(Some(BEAT))?;
     bench.rig.count(|| {
         for sequence in 0..ECHOES {
             bench
                 .cable
-                .send(&echo_request(0xbe, sequence, &[0x5a; 56]))?;
+                .send(&family.echo_request(0xbe, sequence, &[0x5a; 56]))?;
             bench.cable.expect("echo reply", ANSWER, |frame| {
-                as_echo_reply(frame).filter(|(_, found, _)| *found == sequence)
+                let reply = family.as_echo_reply(frame);
+                reply.filter(|(_, found, _)| *found == sequence)
             })?;
         }
         Ok(f64::from(ECHOES))
@@ -126,40 +153,42 @@ fn icmp(bench: &mut Bench) -> Result<f64> {
 }
 
 /// Rounds of datagrams that go together and come back.
-fn datagrams(cable: &Cable, port: u16, rounds: u16, together: u16) -> Result<f64> {
+fn datagrams(cable: &Cable, family: Family, port: u16, rounds: u16, together: u16) -> Result<f64> {
     for _ in 0..rounds {
         let frames: Vec<_> = (0..together)
-            .map(|number| udp(port + number, ECHO, &[0x5a; 64]))
+            .map(|number| family.udp(port + number, ECHO, &[0x5a; 64]))
             .collect();
         cable.send_all(&frames)?;
         for _ in 0..together {
-            let back = cable.expect("datagram", ANSWER, as_udp)?;
-            ensure!(back.payload == [0x5a; 64], "the echo was changed");
+            let back = cable.expect("datagram", ANSWER, |frame| family.as_udp(frame))?;
+            ensure!(back == [0x5a; 64], "the echo was changed");
         }
     }
     Ok(f64::from(rounds) * f64::from(together))
 }
 
-fn udp_alone(bench: &mut Bench) -> Result<f64> {
+fn udp_alone(bench: &mut Bench, family: Family) -> Result<f64> {
     bench.rig.set_beat(Some(BEAT))?;
     let port = bench.ports(1);
-    datagrams(&bench.cable, port, 1, 1)?;
-    bench.rig.count(|| datagrams(&bench.cable, port, ECHOES, 1))
-}
-
-fn udp_together(bench: &mut Bench) -> Result<f64> {
-    bench.rig.set_beat(Some(BURST_BEAT))?;
-    let port = bench.ports(PARALLEL);
-    datagrams(&bench.cable, port, 2, PARALLEL)?;
+    datagrams(&bench.cable, family, port, 1, 1)?;
     bench
         .rig
-        .count(|| datagrams(&bench.cable, port, ROUNDS, PARALLEL))
+        .count(|| datagrams(&bench.cable, family, port, ECHOES, 1))
+}
+
+fn udp_together(bench: &mut Bench, family: Family) -> Result<f64> {
+    bench.rig.set_beat(Some(BURST_BEAT))?;
+    let port = bench.ports(PARALLEL);
+    datagrams(&bench.cable, family, port, 2, PARALLEL)?;
+    bench
+        .rig
+        .count(|| datagrams(&bench.cable, family, port, ROUNDS, PARALLEL))
 }
 
 /// Echoes of 64 bytes on one connection, each after the one before.
-fn tcp(bench: &mut Bench) -> Result<f64> {
+fn tcp(bench: &mut Bench, family: Family) -> Result<f64> {
     let port = bench.ports(ATTEMPTS);
-    let mut connection = Connection::open(&bench.cable, port, ECHO)?;
+    let mut connection = Connection::open(&bench.cable, family, port, ECHO)?;
     let echo = |cable: &Cable, connection: &mut Connection| -> Result<()> {
         cable.send(&connection.say(&[0x5a; 64])?)?;
         let until = connection.expected.wrapping_add(64);
@@ -181,14 +210,14 @@ fn tcp(bench: &mut Bench) -> Result<f64> {
     Ok(count)
 }
 
-fn tcp_asleep(bench: &mut Bench) -> Result<f64> {
+fn tcp_asleep(bench: &mut Bench, family: Family) -> Result<f64> {
     bench.rig.set_beat(Some(BEAT))?;
-    tcp(bench)
+    tcp(bench, family)
 }
 
 fn tcp_awake(bench: &mut Bench) -> Result<f64> {
     bench.rig.set_beat(None)?;
-    tcp(bench)
+    tcp(bench, Four)
 }
 
 /// Ends both directions.
@@ -198,11 +227,6 @@ fn close(cable: &Cable, connection: &mut Connection) -> Result<()> {
     cable.send(&connection.acknowledgment()?)
 }
 
-/// What 1,448 bytes of so many are.
-fn per_segment(bytes: usize) -> Result<f64> {
-    Ok(f64::from(u32::try_from(bytes)?) / f64::from(u32::try_from(SEGMENT)?))
-}
-
 /// Bursts to a service that swallows them.
 fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f64> {
     let mut bytes = 0;
@@ -210,18 +234,18 @@ fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f6
         let segments = connection.await_room(cable, BURST)?;
         cable.send_all(&connection.burst(segments)?)?;
         connection.await_acknowledgment(cable)?;
-        bytes += segments * SEGMENT;
+        bytes += segments * connection.segment_size();
     }
     per_segment(bytes)
 }
 
 /// Opens a connection to that service, and gives it the time to offer more room than a burst takes.
-fn discarding(bench: &mut Bench) -> Result<Connection> {
+fn discarding(bench: &mut Bench, family: Family) -> Result<Connection> {
     bench.rig.set_beat(Some(BURST_BEAT))?;
     let port = bench.ports(ATTEMPTS);
-    let mut connection = Connection::open(&bench.cable, port, DISCARD)?;
+    let mut connection = Connection::open(&bench.cable, family, port, DISCARD)?;
     let mut count = 0;
-    while connection.window < 8 * BURST * SEGMENT {
+    while connection.window < 8 * BURST * connection.segment_size() {
         bursts(&bench.cable, &mut connection, 1)?;
         count += 1;
         ensure!(count < 500, "a window of {} bytes", connection.window);
@@ -229,8 +253,8 @@ fn discarding(bench: &mut Bench) -> Result<Connection> {
     Ok(connection)
 }
 
-fn receive(bench: &mut Bench) -> Result<f64> {
-    let mut connection = discarding(bench)?;
+fn receive(bench: &mut Bench, family: Family) -> Result<f64> {
+    let mut connection = discarding(bench, family)?;
     let count = bench
         .rig
         .count(|| bursts(&bench.cable, &mut connection, BURSTS))?;
@@ -239,7 +263,7 @@ fn receive(bench: &mut Bench) -> Result<f64> {
 }
 
 fn entries_receiving(bench: &mut Bench) -> Result<f64> {
-    let mut connection = discarding(bench)?;
+    let mut connection = discarding(bench, Four)?;
     let count = bench
         .rig
         .entries(|| bursts(&bench.cable, &mut connection, BURSTS))?;
@@ -260,7 +284,7 @@ fn windows(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f
             };
             came += segment;
             owed += segment;
-            if owed > SEGMENT {
+            if owed > connection.segment_size() {
                 marks.push(came);
                 owed = 0;
             }
@@ -282,7 +306,7 @@ fn next(cable: &Cable, connection: &mut Connection) -> Result<Option<usize>> {
     let Some(frame) = cable.receive(QUIET)? else {
         return Ok(None);
     };
-    cable.answer_arp(&frame, US, OUR_MAC)?;
+    cable.tell_where_we_are(&frame)?;
     let Some(segment) = Segment::parse(&frame).filter(|segment| connection.owns(segment)) else {
         return Ok(Some(0));
     };
@@ -290,10 +314,10 @@ fn next(cable: &Cable, connection: &mut Connection) -> Result<Option<usize>> {
 }
 
 /// Opens a connection to that service, until it fills the window.
-fn sourcing(bench: &mut Bench) -> Result<Connection> {
+fn sourcing(bench: &mut Bench, family: Family) -> Result<Connection> {
     bench.rig.set_beat(Some(BEAT))?;
     let port = bench.ports(ATTEMPTS);
-    let mut connection = Connection::open(&bench.cable, port, SOURCE)?;
+    let mut connection = Connection::open(&bench.cable, family, port, SOURCE)?;
     let room = connection.room;
     connection.room = 8 * room;
     windows(&bench.cable, &mut connection, WARM)?;
@@ -302,8 +326,8 @@ fn sourcing(bench: &mut Bench) -> Result<Connection> {
     Ok(connection)
 }
 
-fn send(bench: &mut Bench) -> Result<f64> {
-    let mut connection = sourcing(bench)?;
+fn send(bench: &mut Bench, family: Family) -> Result<f64> {
+    let mut connection = sourcing(bench, family)?;
     let count = bench
         .rig
         .count(|| windows(&bench.cable, &mut connection, BURSTS))?;
@@ -312,7 +336,7 @@ fn send(bench: &mut Bench) -> Result<f64> {
 }
 
 fn entries_sending(bench: &mut Bench) -> Result<f64> {
-    let mut connection = sourcing(bench)?;
+    let mut connection = sourcing(bench, Four)?;
     let count = bench
         .rig
         .entries(|| windows(&bench.cable, &mut connection, BURSTS))?;
@@ -322,11 +346,17 @@ fn entries_sending(bench: &mut Bench) -> Result<f64> {
 
 /// Rounds of connections that live at the same time: opened together, asked for what `request` says,
 /// and ended by both sides.
-fn lives(cable: &Cable, first: u16, rounds: u16, service: u16, request: &[u8]) -> Result<f64> {
+fn lives(
+    cable: &Cable,
+    family: Family,
+    first: u16,
+    rounds: u16,
+    (service, request): (u16, &[u8]),
+) -> Result<f64> {
     for round in 0..rounds {
         let first = first + round * PARALLEL;
         let mut all: Vec<Connection> = (0..PARALLEL)
-            .map(|number| Connection::new(first + number, service))
+            .map(|number| Connection::new(family, first + number, service))
             .collect();
         let requests: Result<Vec<_>> = all.iter_mut().map(Connection::syn).collect();
         cable.send_all(&requests?)?;
@@ -371,14 +401,14 @@ fn answer(connection: &mut Connection, segment: &Segment, request: &[u8]) -> Res
     Ok(out)
 }
 
-fn connections(bench: &mut Bench) -> Result<f64> {
+fn connections(bench: &mut Bench, family: Family) -> Result<f64> {
     bench.rig.set_beat(Some(BURST_BEAT))?;
     let port = bench.ports(PARALLEL * (ROUNDS + 1));
-    lives(&bench.cable, port, 1, ECHO, &[])?;
+    lives(&bench.cable, family, port, 1, (ECHO, &[]))?;
     let first = port + PARALLEL;
     bench
         .rig
-        .count(|| lives(&bench.cable, first, ROUNDS, ECHO, &[]))
+        .count(|| lives(&bench.cable, family, first, ROUNDS, (ECHO, &[])))
 }
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\n\r\n";
@@ -387,11 +417,11 @@ const LAST_REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: 192.0.2.2\r\nConnection: c
 fn visits(bench: &mut Bench) -> Result<f64> {
     bench.rig.set_beat(Some(BURST_BEAT))?;
     let port = bench.ports(PARALLEL * (ROUNDS + 1));
-    lives(&bench.cable, port, 1, HTTP, LAST_REQUEST)?;
+    lives(&bench.cable, Four, port, 1, (HTTP, LAST_REQUEST))?;
     let first = port + PARALLEL;
     bench
         .rig
-        .count(|| lives(&bench.cable, first, ROUNDS, HTTP, LAST_REQUEST))
+        .count(|| lives(&bench.cable, Four, first, ROUNDS, (HTTP, LAST_REQUEST)))
 }
 
 /// One request and the whole answer. Its last bytes are acknowledged with the next request.
@@ -412,7 +442,7 @@ fn request(cable: &Cable, connection: &mut Connection) -> Result<()> {
 fn requests(bench: &mut Bench) -> Result<f64> {
     bench.rig.set_beat(Some(BEAT))?;
     let port = bench.ports(ATTEMPTS);
-    let mut connection = Connection::open(&bench.cable, port, HTTP)?;
+    let mut connection = Connection::open(&bench.cable, Four, port, HTTP)?;
     for _ in 0..WARM {
         request(&bench.cable, &mut connection)?;
     }

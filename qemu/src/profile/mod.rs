@@ -28,6 +28,10 @@ const LOADS: &[(&str, &str)] = &[
     ("http", "HTTP request, connection kept"),
     ("visit", "HTTP request, own connection, 32 at a time"),
     ("linked", "HTTP request, connection kept, linked"),
+    ("icmp6", "IPv6: ICMP echo"),
+    ("udp6", "IPv6: UDP echo, 32 in flight"),
+    ("datagram6", "IPv6: UDP echo, one at a time"),
+    ("echo6", "IPv6: TCP echo, 64 bytes"),
 ];
 /// Lines of the table.
 const SHOWN: usize = 25;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::ethernet::is_alive;
 use super::pages::{figures, stage_of, url};
 use super::{Group, Stage, tests};
+use crate::family::Family;
 use crate::frames::{ADDRESS, Cable};
 use crate::guest::Guest;
 use crate::instructions::peer::Connection;
@@ -139,7 +140,7 @@ fn it_is_started_anew(stage: &mut Stage) -> Result<()> {
 
 /// Asks for a page over the cable.
 pub(super) fn is_serving(cable: &Cable, port: u16) -> Result<()> {
-    let mut connection = Connection::open(cable, port, 80)?;
+    let mut connection = Connection::open(cable, Family::Four, port, 80)?;
     cable.send(&connection.say(b"GET /hello.html HTTP/1.1\r\nHost: x\r\n\r\n")?)?;
     let mut answer = Vec::new();
     while answer.is_empty() {

@@ -18,12 +18,14 @@ use crate::{checks, host_tests, image, paths};
 mod boot;
 mod bulk;
 mod capture;
+mod clock;
 mod cores;
 mod crowd;
 mod dhcp;
 mod ethernet;
 mod fetch;
 mod fragments;
+mod guests;
 mod instructions;
 mod isolation;
 mod kernel;
@@ -148,6 +150,7 @@ pub fn groups() -> Vec<Group> {
         multicast::group(),
         neighbours::group(),
         fragments::group(),
+        guests::group(),
         routers::group(),
         cores::group(),
         instructions::group(),
@@ -157,6 +160,7 @@ pub fn groups() -> Vec<Group> {
         kernel::group(),
         linked::group(),
         capture::group(),
+        clock::group(),
     ];
     groups.extend(fetch::groups());
     groups.extend(names::groups());

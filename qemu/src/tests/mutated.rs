@@ -10,10 +10,11 @@ use super::linked::is_serving;
 use super::names::answers_a_name;
 use super::tables::figure;
 use super::{Group, Stage, tests};
-use crate::frames::{ADDRESS, Cable};
+use crate::family::{Family, both};
+use crate::frames::Cable;
 use crate::guest::Guest;
 use crate::machine::{Card, Machine};
-use crate::mutated::{Dice, answer6, as_echo_reply6, echo_request6};
+use crate::mutated::Dice;
 
 /// How many frames are sent.
 const FRAMES: usize = 100_000;
@@ -33,7 +34,7 @@ fn stage() -> Result<Stage> {
     let cable = Cable::new("mutated")?;
     let guest = Guest::boot(Machine {
         cards: vec![Card::new(cable.link())],
-        append: ADDRESS.replace("ipv6=none", "ipv6=hardware"),
+        append: both(),
         ..Machine::default()
     })?;
     cable.introduce()?;
@@ -45,12 +46,10 @@ fn is_alive6(cable: &Cable, limit: Duration) -> Result<()> {
     let deadline = Instant::now() + limit;
     loop {
         cable.drain()?;
-        cable.send(&echo_request6(0xa11f))?;
+        cable.send(&Family::Six.echo_request(0xa11f, 1, b"still there?"))?;
         let answered = cable.expect("echo reply over IPv6", Duration::from_secs(1), |frame| {
-            if let Some(answer) = answer6(frame) {
-                cable.send(&answer).ok();
-            }
-            as_echo_reply6(frame).filter(|id| *id == 0xa11f)
+            let reply = Family::Six.as_echo_reply(frame);
+            reply.filter(|(id, ..)| *id == 0xa11f)
         });
         match answered {
             Ok(_) => return Ok(()),

@@ -49,6 +49,7 @@ pub fn inside(name: &str) -> Result<()> {
         "fragments" => super::fragments::inside(),
         "groups" => super::multicast::inside(),
         "neighbours" => super::neighbours::inside(),
+        "clock" => super::clock::inside(),
         "older-groups" => super::multicast::inside_older(),
         other => super::routers::inside(other).unwrap_or_else(|| super::cores::inside(other)),
     };

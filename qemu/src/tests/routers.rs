@@ -65,7 +65,7 @@ pub(super) fn inside(name: &str) -> Option<Result<()>> {
 }
 
 /// A TAP interface with these addresses, of which the kernel asks nobody.
-fn make_tap(addresses: &[&str]) -> Result<()> {
+pub(super) fn make_tap(addresses: &[&str]) -> Result<()> {
     namespace::make_tap("192.0.2.1/24")?;
     for address in addresses {
         let words = ["-6", "addr", "add", address, "dev", TAP, "nodad"];
@@ -101,7 +101,12 @@ fn boot(words: &str) -> Result<Guest> {
 }
 
 /// Waits until a command of the guest shows a line like this, or shows none.
-fn await_line(guest: &mut Guest, command: &str, pattern: &str, is_wanted: bool) -> Result<()> {
+pub(super) fn await_line(
+    guest: &mut Guest,
+    command: &str,
+    pattern: &str,
+    is_wanted: bool,
+) -> Result<()> {
     let line = Regex::new(&format!("(?m){pattern}"))?;
     let deadline = Instant::now() + SOON;
     loop {

@@ -11,6 +11,7 @@ mod options;
 use alloc::{string::String, vec};
 use core::net::SocketAddr;
 
+use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
 use net::{Error, Family, Net, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, within};
 use rt::{
@@ -133,9 +134,17 @@ async fn connection(net: &Net, options: &Options<'_>) -> Result<(), Error> {
     };
     stream.set_no_delay(true).await?;
     let (input, output) = stream.split();
-    match select(show(input, options), say(output, options)).await {
-        // Nobody is there any more who would listen.
-        Either::First(ended) | Either::Second(ended) => ended,
+    let Some(line) = options.message else {
+        // When the peer has finished nobody is there any more who would listen to what is typed.
+        let (Either::First(ended) | Either::Second(ended)) =
+            select(show(input, options), say(output, options)).await;
+        return ended;
+    };
+    // The one line is said even to who has finished before.
+    let both = join(show(input, options), tell(output, line));
+    match select(both, console::interrupt()).await {
+        Either::First((shown, told)) => shown.and(told),
+        Either::Second(_) => Ok(()),
     }
 }
 
@@ -155,18 +164,19 @@ async fn show(mut input: ReadHalf, options: &Options<'_>) -> Result<(), Error> {
     }
 }
 
-/// Sends lines, and then says that there are no more. What the peer still has to say is waited for,
-/// unless Ctrl-C was typed.
+/// Sends one line and says that there are no more.
+async fn tell(mut output: WriteHalf, line: &str) -> Result<(), Error> {
+    output.write_all([line, "\n"].concat().as_bytes()).await?;
+    output.finish().await
+}
+
+/// Sends what is typed until Ctrl-C, and then says that there is no more.
 async fn say(mut output: WriteHalf, options: &Options<'_>) -> Result<(), Error> {
     let mut lines = Lines::new(options);
     while let Some(line) = lines.next().await {
         output.write_all(line.as_bytes()).await?;
     }
-    output.finish().await?;
-    if options.message.is_some() {
-        console::interrupt().await;
-    }
-    Ok(())
+    output.finish().await
 }
 
 /// A conversation by datagrams: a line each. Who waits answers to whoever has spoken last.

@@ -1,7 +1,7 @@
 //! Rows of netd's tables as lines for people.
 
 use alloc::{format, string::String, vec::Vec};
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 
 use net::protocol::{
     Address, AddressRow, ConnectionRow, CounterRow, GroupRow, InterfaceRow, NeighbourRow,
@@ -146,11 +146,16 @@ pub fn socket(row: &SocketRow) -> String {
         None => "?",
     };
     let state = State::from_word(row.state.into()).map_or("?", State::name);
+    let mut local = endpoint(&row.local);
+    // Its address is [::], as that of one for IPv6 alone.
+    if row.is_dual == 1 {
+        local.replace_range(..local.rfind(':').unwrap_or(0), "*");
+    }
     format!(
         "{kind:<5} {state:<13} {:>9} {:>6} {:<21} {:<21} {:>6} {:>7}",
         row.receive_queued,
         row.send_queued,
-        endpoint(&row.local),
+        local,
         endpoint(&row.remote),
         row.round_trip,
         row.retransmits,
@@ -238,10 +243,9 @@ pub fn source(number: u8) -> &'static str {
     }
 }
 
-/// Address and port, `*` for what is open.
+/// Address and port, `*` for what there is not.
 fn endpoint(address: &Address) -> String {
     match address.socket() {
-        Ok(Some(SocketAddr::V4(v4))) if v4.ip().is_unspecified() => format!("*:{}", v4.port()),
         Ok(Some(endpoint)) => format!("{endpoint}"),
         Ok(None) | Err(_) => "*".into(),
     }
@@ -249,9 +253,12 @@ fn endpoint(address: &Address) -> String {
 
 #[cfg(test)]
 mod tests {
-    use net::protocol::{Address, ConnectionRow, CounterRow, RouteRow, State, agreed, fixed_text};
+    use net::protocol::{
+        Address, ConnectionRow, CounterRow, RouteRow, SocketKind, SocketRow, State, agreed,
+        fixed_text,
+    };
 
-    use super::{connection, counter, endpoint, mac, offloads, route};
+    use super::{connection, counter, endpoint, mac, offloads, route, socket};
 
     #[test]
     fn offloads_are_told_by_name() {
@@ -316,16 +323,31 @@ mod tests {
     }
 
     #[test]
-    fn open_ends_are_stars() {
+    fn of_the_three_kinds_of_open_ends_none_is_like_another() {
         assert_eq!(endpoint(&Address::NONE), "*");
-        assert_eq!(
-            endpoint(&Address::from_socket("0.0.0.0:80".parse().unwrap())),
-            "*:80"
-        );
-        assert_eq!(
-            endpoint(&Address::from_socket("10.0.2.15:80".parse().unwrap())),
-            "10.0.2.15:80"
-        );
+        let shown = |local: &str, is_dual| {
+            let line = socket(&SocketRow {
+                socket: 1.into(),
+                client: 1.into(),
+                kind: SocketKind::Stream as u8,
+                state: State::Listen as u8,
+                is_dual,
+                reserved: 0,
+                receive_queued: 0.into(),
+                send_queued: 0.into(),
+                retransmits: 0.into(),
+                round_trip: 0.into(),
+                window: 0.into(),
+                local: Address::from_socket(local.parse().unwrap()),
+                remote: Address::NONE,
+            });
+            let word = line.split_whitespace().find(|word| word.ends_with(":80"));
+            word.map(str::to_owned).unwrap()
+        };
+        assert_eq!(shown("0.0.0.0:80", 0), "0.0.0.0:80");
+        assert_eq!(shown("[::]:80", 0), "[::]:80");
+        assert_eq!(shown("[::]:80", 1), "*:80");
+        assert_eq!(shown("10.0.2.15:80", 0), "10.0.2.15:80");
     }
 
     #[test]

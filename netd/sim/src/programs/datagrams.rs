@@ -16,7 +16,9 @@ const SEND: Token = Token(1);
 /// Where outgoing datagrams are put, one behind the other, round and round.
 const OUT: u64 = 128 * 1_024;
 const OUT_LEN: u64 = 512 * 1_024;
-const SLOT: u64 = 2_048;
+const SLOT: u64 = 8_192;
+/// For answers to the last.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn open(desk: &mut Desk<'_>, port: u16) -> SocketId {
     let socket = desk.datagrams(port);
@@ -113,6 +115,10 @@ pub struct DatagramClient {
     socket: Option<SocketId>,
     came: BTreeSet<u64>,
     may_lose: bool,
+    /// How long it waits after each.
+    pace: Duration,
+    /// Bytes of the longest.
+    longest: u64,
     is_over: bool,
     broken: Option<String>,
 }
@@ -128,13 +134,25 @@ impl DatagramClient {
             socket: None,
             came: BTreeSet::new(),
             may_lose,
+            pace: Duration::from_millis(5),
+            longest: 1_408,
             is_over: false,
             broken: None,
         }
     }
 
-    fn bytes(number: u64) -> Vec<u8> {
-        let len = 8 + number * 37 % 1_400;
+    /// The same with longer pauses and longer datagrams, which leave in parts.
+    #[must_use]
+    pub fn at_pace(self, pace: Duration, longest: u64) -> Self {
+        Self {
+            pace,
+            longest,
+            ..self
+        }
+    }
+
+    fn bytes(&self, number: u64) -> Vec<u8> {
+        let len = 8 + number * 37 * (self.longest / 1_408) % (self.longest - 8);
         let mut bytes = number.to_le_bytes().to_vec();
         bytes.extend((8..len).map(|offset| pattern(number, offset)));
         bytes
@@ -142,14 +160,15 @@ impl DatagramClient {
 
     fn send(&mut self, desk: &mut Desk<'_>) {
         let Some(socket) = self.socket else { return };
-        let bytes = Self::bytes(self.sent);
+        let bytes = self.bytes(self.sent);
         let place = OUT + self.sent * SLOT % OUT_LEN;
         if let Err(error) = desk.send_datagram(socket, place, &bytes, self.to, SEND) {
             self.broken = Some(format!("{error:?}"));
         }
         self.sent += 1;
-        let wait = if self.sent < self.count { 5 } else { 3_000 };
-        *desk.wake_at = Some(desk.now + Duration::from_millis(wait));
+        let is_last = self.sent == self.count;
+        let wait = if is_last { PATIENCE } else { self.pace };
+        *desk.wake_at = Some(desk.now + wait);
     }
 }
 
@@ -181,8 +200,7 @@ impl Program for DatagramClient {
                     let number = bytes
                         .first_chunk::<8>()
                         .map_or(u64::MAX, |it| u64::from_le_bytes(*it));
-                    if number >= self.sent || bytes != Self::bytes(number) || from != Some(self.to)
-                    {
+                    if number >= self.sent || bytes != self.bytes(number) || from != Some(self.to) {
                         self.broken = Some(format!("a datagram that was never sent: {event:?}"));
                     }
                     self.came.insert(number);

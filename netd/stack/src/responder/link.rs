@@ -205,7 +205,8 @@ impl Stack {
         Ok(())
     }
 
-    /// What the host itself is asked about its own name.
+    /// What the host itself is asked about its own name, or the one that it asks the link for: nobody
+    /// else would answer.
     pub(crate) fn own_name(&self, name: &str, kind: Kind) -> Option<Answer> {
         // Most names are not of the link.
         let bare = name.strip_suffix('.').unwrap_or(name);
@@ -216,7 +217,7 @@ impl Stack {
             .ok()?;
         let is_it = |(index, _): &(usize, _)| {
             let responder = self.responders.get(*index).and_then(Option::as_ref);
-            responder.and_then(|it| it.host()) == Some(&name)
+            responder.and_then(|it| it.name()) == Some(&name)
         };
         let (_, interface) = self.interfaces.iter().enumerate().find(is_it)?;
         let addresses = told(interface).filter(|it| it.is_ipv4() == (kind == Kind::A));

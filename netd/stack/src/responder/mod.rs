@@ -103,6 +103,11 @@ impl Responder {
         host.is_ours().then_some(&host.name)
     }
 
+    /// The name that is its own or that it asks for.
+    pub(crate) fn name(&self) -> Option<&Name> {
+        self.zone.claim(0).map(|host| &host.name)
+    }
+
     /// These are the link's addresses from now on.
     pub(crate) fn set_addresses(
         &mut self,
