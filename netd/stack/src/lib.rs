@@ -92,6 +92,7 @@ mod steering;
 mod tcp;
 mod timers;
 mod udp;
+mod vlan;
 mod wheel;
 
 pub use ::tcp::{Algorithm, BadRecord, Instant};

@@ -213,6 +213,17 @@ impl Stack {
         plan: AddressPlan,
         now: Instant,
     ) -> Result<InterfaceId, InterfaceError> {
+        let id = self.insert_interface(&facts, plan)?;
+        self.start_autoconf(id, now);
+        Ok(id)
+    }
+
+    /// The next interface, which has not begun to do anything.
+    pub(crate) fn insert_interface(
+        &mut self,
+        facts: &LinkFacts,
+        plan: AddressPlan,
+    ) -> Result<InterfaceId, InterfaceError> {
         if self.interfaces.len() >= usize::from(self.config.interfaces) {
             return Err(InterfaceError::TooManyInterfaces);
         }
@@ -222,14 +233,11 @@ impl Stack {
         let raw = u8::try_from(self.interfaces.len());
         let id = InterfaceId(raw.map_err(|_| InterfaceError::TooManyInterfaces)?);
         let limits = (self.config.addresses_per_interface, self.config.groups);
-        self.interfaces
-            .push(Interface::ethernet(id, &facts, limits));
-        self.autoconf
-            .push(Autoconf::new(&facts, plan, &self.config));
+        self.interfaces.push(Interface::ethernet(id, facts, limits));
+        self.autoconf.push(Autoconf::new(facts, plan, &self.config));
         self.autoconf6.push(Autoconf6::none());
         self.responders.push(None);
         self.configuration_changed();
-        self.start_autoconf(id, now);
         Ok(id)
     }
 
@@ -323,6 +331,23 @@ impl Stack {
         now: Instant,
     ) -> Result<Landing, Drop> {
         let frame = Frame::parse(frame)?;
+        if frame.header.ethertype == EtherType::VLAN {
+            return self.tagged_input(id, &frame, rest, meta, memory, now);
+        }
+        self.frame_input(id, &frame, rest, meta, memory, now)
+    }
+
+    /// The same of a frame without a tag.
+    #[inline]
+    pub(crate) fn frame_input<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        frame: &Frame<'_>,
+        rest: Rest<'_>,
+        meta: ReceiveMeta,
+        memory: &mut M,
+        now: Instant,
+    ) -> Result<Landing, Drop> {
         let to = frame.header.destination;
         let own = self
             .interfaces
@@ -348,17 +373,18 @@ impl Stack {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
                 Ok(Landing::None)
             }
-            _ => Err(Drop::EthernetUnknownType),
+            _ => self.frames_input(id, frame, memory),
         }
     }
 
     /// Whether frames to this group's hardware address are for us.
     fn hears_frames(&self, id: InterfaceId, to: MacAddress) -> bool {
-        self.interfaces.get(id.index()).is_some_and(|interface| {
-            interface.six.hears(to)
-                || interface.hears_frames::<Ipv4Addr>(to)
-                || interface.hears_frames::<Ipv6Addr>(to)
-        })
+        self.frames_hear(id, to)
+            || self.interfaces.get(id.index()).is_some_and(|interface| {
+                interface.six.hears(to)
+                    || interface.hears_frames::<Ipv4Addr>(to)
+                    || interface.hears_frames::<Ipv6Addr>(to)
+            })
     }
 
     /// Every frame ends here, one way or the other.
@@ -482,6 +508,20 @@ impl Stack {
 
     /// Writes the next frame for a link.
     pub(crate) fn output_draft<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        draft: &mut Draft<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<(Extent, TransmitMeta)> {
+        match self.interfaces.get(id.index())?.tag {
+            None => self.output_frame(id, draft, memory, now),
+            Some(tag) => self.output_tagged((id, tag), draft, memory, now),
+        }
+    }
+
+    /// The same without its tag.
+    pub(crate) fn output_frame<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
         draft: &mut Draft<'_>,

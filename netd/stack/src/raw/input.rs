@@ -9,7 +9,7 @@ use crate::memory::ClientMemory;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::details::Report;
-use crate::udp::socket::Datagram;
+use crate::udp::socket::{Datagram, Raw};
 use wire::{Drop, Protocol};
 
 /// Whether a raw socket hears a protocol between these ends, ours first.
@@ -20,7 +20,7 @@ fn hears<A: Family>(socket: &Datagram, protocol: Protocol, (own, other): (A, A))
         local == A::UNSPECIFIED || local == own
     });
     let is_from = side.remote.is_none_or(|(remote, _)| remote == other);
-    socket.raw == Some(protocol) && is_at && is_from
+    socket.raw == Some(Raw::Packets(protocol)) && is_at && is_from
 }
 
 impl Stack {

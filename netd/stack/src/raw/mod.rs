@@ -7,6 +7,9 @@
 //! burst, and nobody else sees them.
 //!
 //! [`requests`] opens them, [`input`] makes the copies.
+//!
+//! Sockets for [`frames`] are datagram sockets, too, and share nothing else with these.
 
+pub(crate) mod frames;
 pub(crate) mod input;
 pub(crate) mod requests;

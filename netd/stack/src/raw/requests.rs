@@ -7,7 +7,7 @@ use crate::id::{ClientId, SocketId};
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
 use crate::stack::Stack;
-use crate::udp::socket::Datagram;
+use crate::udp::socket::{Datagram, Raw};
 use core::net::IpAddr;
 use wire::Protocol;
 
@@ -45,9 +45,19 @@ impl Stack {
         if !is_good {
             return Err(RawError::AddressNotLocal);
         }
+        self.raw_create(client, Raw::Packets(protocol), Some(local))
+    }
+
+    /// A new raw socket, which has a local address if it is of IP.
+    pub(crate) fn raw_create(
+        &mut self,
+        client: ClientId,
+        raw: Raw,
+        local: Option<IpAddr>,
+    ) -> Result<SocketId, RawError> {
         let role = Role::Stream { bound: None };
         let socket = self.clients.create(client, role, OptionSet::INITIAL)?;
-        let made = self.raw_insert(client, socket, protocol, local);
+        let made = self.raw_insert(client, socket, raw, local);
         if made.is_err() {
             self.clients.forget(socket);
         }
@@ -58,8 +68,8 @@ impl Stack {
         &mut self,
         client: ClientId,
         socket: SocketId,
-        protocol: Protocol,
-        local: IpAddr,
+        raw: Raw,
+        local: Option<IpAddr>,
     ) -> Result<(), RawError> {
         let trace = self.traces.open(client).ok_or(RawError::ClientLimit)?;
         let options = SocketOptions {
@@ -67,16 +77,20 @@ impl Stack {
             ..SocketOptions::new(self.config.ttl)
         };
         let mut datagram = Datagram::new(client, socket, options);
-        (datagram.raw, datagram.trace) = (Some(protocol), Some(trace));
+        (datagram.raw, datagram.trace) = (Some(raw), Some(trace));
         match local {
-            IpAddr::V4(v4) => datagram.v4.local = Some(v4),
-            IpAddr::V6(v6) => datagram.v6.local = Some(v6),
+            Some(IpAddr::V4(v4)) => datagram.v4.local = Some(v4),
+            Some(IpAddr::V6(v6)) => datagram.v6.local = Some(v6),
+            None => {}
         }
         let Some(index) = self.udp.sockets.insert(datagram) else {
             self.traces.close(trace);
             return Err(RawError::NoFreeSocket);
         };
-        self.udp.raws.push(index);
+        match raw {
+            Raw::Packets(_) => self.udp.raws.push(index),
+            Raw::Frames(_) => self.udp.frames.push(index),
+        }
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
             entry.role = Role::Datagram(index);
         }

@@ -19,7 +19,7 @@ use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::parcel::{Front, LEAD, Parcel};
-use crate::udp::socket::{Cutting, Datagram};
+use crate::udp::socket::{Cutting, Datagram, Raw};
 use core::net::Ipv6Addr;
 use core::num::NonZeroU16;
 use tcp::Instant;
@@ -46,6 +46,12 @@ impl Stack {
         };
         match send.to {
             To::Peer(Peer::V4(to)) => {
+                // Nobody's port: the socket is raw.
+                if to.port() == 0
+                    && let Some(frames) = self.frames_of(index)
+                {
+                    return self.frames_output((index, frames), &send, turn, draft, memory);
+                }
                 let to = (*to.ip(), to.port());
                 self.udp_output_to(index, (send, to), turn, draft, memory, now)
             }
@@ -139,7 +145,8 @@ impl Stack {
                 src_port: socket.port.map_or(0, NonZeroU16::get),
                 dst_port: to,
             })),
-            Some(protocol) => self.raw_front(socket, send, protocol, memory),
+            Some(Raw::Packets(protocol)) => self.raw_front(socket, send, protocol, memory),
+            Some(Raw::Frames(_)) => None,
         }
     }
 
@@ -411,7 +418,12 @@ impl Stack {
     /// The socket's first send is over: with an error, or as well as datagrams can be.
     /// (Gives nothing, for who has sent nothing and is to be asked again.)
     #[inline]
-    fn udp_done(&mut self, index: u32, send: &Send, error: Option<SocketError>) -> Option<Sent> {
+    pub(crate) fn udp_done(
+        &mut self,
+        index: u32,
+        send: &Send,
+        error: Option<SocketError>,
+    ) -> Option<Sent> {
         let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
         socket.cutting = None;

@@ -16,7 +16,7 @@ use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
 use crate::udp::parcel::ICMP6_FRONT;
-use crate::udp::socket::{Holder, KnownWay};
+use crate::udp::socket::{Holder, KnownWay, Raw};
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use wire::{MacAddress, Protocol, udp};
@@ -170,7 +170,7 @@ impl Stack {
         token: Token,
     ) -> Result<(), ConnectError> {
         let socket = self.udp.sockets.at(index).ok_or(ConnectError::BadSocket)?;
-        if socket.connected.is_some() {
+        if socket.connected.is_some() || matches!(socket.raw, Some(Raw::Frames(_))) {
             return Err(ConnectError::WrongState);
         }
         let remote = (remote.0, socket.peers_port(remote.1));
@@ -220,7 +220,7 @@ impl Stack {
                 match (socket.v4.remote, socket.v6.remote) {
                     (Some(to), _) => self.udp_send_to(index, data, to, token),
                     (None, Some(to)) => self.udp_send_to(index, data, to, token),
-                    (None, None) => Err(SendError::NoDestination),
+                    (None, None) => self.frames_send(index, data, token),
                 }
             }
         }
@@ -253,11 +253,15 @@ impl Stack {
             Data::Arena(range) => range.length as usize,
             Data::Inline(bytes) => bytes.len(),
         };
-        // RFC 3542 section 3.1: its checksum is ours to put in.
-        if raw == Some(Protocol::ICMPV6) && length < ICMP6_FRONT as usize {
-            return Err(SendError::TooShort);
-        }
-        let header = if raw.is_some() { 0 } else { udp::HEADER_LEN };
+        let header = match raw {
+            None => udp::HEADER_LEN,
+            // RFC 3542 section 3.1: its checksum is ours to put in.
+            Some(Raw::Packets(Protocol::ICMPV6)) if length < ICMP6_FRONT as usize => {
+                return Err(SendError::TooShort);
+            }
+            Some(Raw::Packets(_)) => 0,
+            Some(Raw::Frames(_)) => return Err(SendError::BadAddress),
+        };
         if length > A::LONGEST_PAYLOAD - header
             || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD)
         {
@@ -295,7 +299,7 @@ impl Stack {
 
     /// Queues a datagram that leaves by this link.
     #[inline(always)]
-    fn udp_queue(
+    pub(crate) fn udp_queue(
         &mut self,
         index: u32,
         owner: u32,
@@ -448,6 +452,7 @@ impl Stack {
         }
         if socket.raw.is_some() {
             self.udp.raws.retain(|raw| *raw != index);
+            self.udp.frames.retain(|raw| *raw != index);
         }
     }
 
