@@ -1,13 +1,14 @@
 //! Several links: by which of them what comes is taken in, and by which what leaves does.
 
 use crate::world::craft::Peer;
-use crate::world::six::{local, plan6, six};
+use crate::world::neighbours::datagram;
+use crate::world::six::{local, own_local, plan6, six};
 use crate::world::{Host, config, facts, ip, mac, ping, plan};
 use stack::{
-    AddressPlan, ConnectError, Data, Drop, Instant, InterfaceId, MacAddress, Ping, ReceiveMeta,
-    StaticPlan, Token,
+    AddressPlan, ConnectError, Data, Drop, EventKind, Instant, InterfaceId, MacAddress, Ping,
+    Range, ReceiveMeta, SendError, StaticPlan, Token,
 };
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 use wire::ethernet::{self, EtherType, Frame};
 use wire::{Headroom, Protocol, Pseudo, Seal, arp, icmp4, icmp6, ipv4, ipv6};
@@ -309,4 +310,91 @@ fn a_link_that_is_down_is_no_way_and_another_is_found() {
             two.sent();
         }
     }
+}
+
+/// A neighbour that is called the same on both links.
+fn twin(zone: u32) -> SocketAddr {
+    SocketAddrV6::new(local(0x77), 9, 0, zone).into()
+}
+
+// RFC 4007 section 6: zone zero is the default one.
+#[test]
+fn a_link_local_destination_is_on_the_link_that_is_named() {
+    let mut two = two();
+    let client = two.host.client();
+    for (place, link) in two.links.into_iter().enumerate() {
+        let mac = mac(70 + u8::try_from(place).unwrap());
+        let known = two
+            .host
+            .stack
+            .add_neighbour(link, twin(0).ip(), mac, two.now);
+        known.expect("a neighbour");
+    }
+    let from = [1, 11].map(|last| IpAddr::from(own_local(last)));
+    let socket = two.host.datagram(client);
+    for (zone, place) in [(2, 1), (1, 0), (0, 0), (2, 1)] {
+        let stream = two.host.stream(client);
+        let stack = &mut two.host.stack;
+        let data = Data::Inline(b"hello");
+        let sent = stack.send(client, socket, data, Some(twin(zone)), Token(1), two.now);
+        sent.expect("a way");
+        let begun = stack.connect(client, stream, twin(zone), Token(2), two.now);
+        begun.expect("a way");
+        let link = u8::try_from(zone).unwrap();
+        let asked = Ping {
+            address: twin(0).ip(),
+            ..ping(0)
+        };
+        let pinged = stack.ping_on(client, (asked, link), Token(3), two.now);
+        pinged.expect("a way");
+        let sent = two.sent();
+        let ends: Vec<_> = sent[place].iter().map(|frame| ends(frame)).collect();
+        let expected = (
+            from[place],
+            twin(0).ip(),
+            mac(70 + u8::try_from(place).unwrap()),
+        );
+        assert_eq!(ends, [expected; 3], "zone {zone}");
+        assert_eq!(sent[1 - place], Vec::<Vec<u8>>::new());
+    }
+    // Whose zone is another's, or nobody's.
+    let bound = two.host.datagram(client);
+    let stack = &mut two.host.stack;
+    let own = SocketAddr::new(from[0], 0);
+    stack.bind(client, bound, own).expect("bound");
+    for (socket, zone) in [(bound, 2), (socket, 3), (socket, 0x1_0002)] {
+        let data = Data::Inline(b"hello");
+        let sent = stack.send(client, socket, data, Some(twin(zone)), Token(1), two.now);
+        let expected = match zone {
+            // No link has such a number: it says nothing.
+            0x1_0002 => Ok(()),
+            _ => Err(SendError::NoRoute),
+        };
+        assert_eq!(sent, expected, "zone {zone}");
+    }
+}
+
+#[test]
+fn who_hears_a_link_local_neighbour_is_told_of_which_link() {
+    let mut two = two();
+    let client = two.host.client();
+    let socket = two.host.datagram(client);
+    let any = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), 7);
+    let stack = &mut two.host.stack;
+    stack.bind(client, socket, any).expect("bound");
+    for (place, last) in [1, 11].into_iter().enumerate() {
+        let room = Range::new(10_000 * place as u64, 2_000);
+        two.host.receive(client, socket, room, 5, two.now);
+        let to = SocketAddr::new(own_local(last).into(), 7);
+        let mut frame = datagram(twin(0), to, b"hello");
+        frame[..6].copy_from_slice(&OWN[place].0);
+        two.input(place, &frame);
+    }
+    two.host.publish(two.now);
+    let told = two.host.take(5);
+    let from = told.iter().filter_map(|kind| match kind {
+        EventKind::Received { from, .. } => *from,
+        _ => None,
+    });
+    assert_eq!(from.collect::<Vec<_>>(), [twin(0), twin(2)]);
 }

@@ -192,7 +192,7 @@ impl Stack {
                 continue;
             }
             let nobody = (*NOBODY.ip(), NOBODY.port());
-            let given = self.put_arrival(index, nobody, [&front, frame.payload], memory);
+            let given = self.put_behind(index, nobody, [&front, frame.payload], memory);
             self.stats.count(match given {
                 Ok(()) => Counter::DetailedReceived,
                 Err(_) => Counter::DetailedLost,

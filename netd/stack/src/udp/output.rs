@@ -89,6 +89,7 @@ impl Stack {
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
+        let to = (to.0.apart().0, to.1);
         if path.shared && to.0.is_group() {
             ttl = self.udp.sockets.at(index)?.options.multicast_ttl;
         }

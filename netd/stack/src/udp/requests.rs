@@ -11,13 +11,14 @@ use crate::error::{
 use crate::family::Family;
 use crate::id::{InterfaceId, Token};
 use crate::ip::out::Path;
+use crate::ip::zones;
 use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
 use crate::udp::parcel::ICMP6_FRONT;
 use crate::udp::socket::{Holder, KnownWay, Raw};
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use wire::{MacAddress, Protocol, udp};
 
@@ -34,7 +35,10 @@ enum AnyError {
 
 /// An address of IPv6 that stands for one of IPv4 is that (RFC 3493 section 3.7).
 pub(crate) fn plain(end: SocketAddr) -> SocketAddr {
-    SocketAddr::new(end.ip().to_canonical(), end.port())
+    match end.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.into(), end.port()),
+        IpAddr::V6(_) => end,
+    }
 }
 
 impl Stack {
@@ -158,7 +162,7 @@ impl Stack {
                 self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
             }
             SocketAddr::V6(remote) => {
-                self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
+                self.udp_connect_to(index, (zones::of_end(&remote), remote.port()), token)
             }
         }
     }
@@ -178,7 +182,9 @@ impl Stack {
             return Err(ConnectError::BadAddress);
         }
         let bound = A::side(socket).bound();
-        let path = self.path(remote.0, bound).ok_or(ConnectError::NoRoute)?;
+        let path = self.path_within(remote.0, bound);
+        let (peer, path) = path.ok_or(ConnectError::NoRoute)?;
+        let remote = (peer, remote.1);
         self.udp_bind_any::<A>(index).map_err(|error| match error {
             AnyError::NoFreePort => ConnectError::NoFreePort,
             AnyError::Family => ConnectError::AddressFamily,
@@ -214,7 +220,9 @@ impl Stack {
     ) -> Result<(), SendError> {
         match to.map(plain) {
             Some(SocketAddr::V4(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
-            Some(SocketAddr::V6(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
+            Some(SocketAddr::V6(to)) => {
+                self.udp_send_to(index, data, (zones::of_end(&to), to.port()), token)
+            }
             None => {
                 let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
                 match (socket.v4.remote, socket.v6.remote) {
@@ -372,7 +380,7 @@ impl Stack {
         let chosen = self.udp.sockets.at(index)?.options.multicast_interface;
         let path = match chosen.filter(|_| to.is_group()) {
             Some(chosen) => self.group_path(to, bound, chosen)?,
-            None => self.path(to, bound)?,
+            None => self.path_within(to, bound)?.1,
         };
         let socket = self.udp.sockets.at_mut(index)?;
         A::side_mut(socket).way = Some(KnownWay { to, bound, path });
