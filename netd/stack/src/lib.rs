@@ -57,6 +57,7 @@ mod interface;
 mod interface6;
 mod ip;
 mod link_local4;
+mod links;
 mod loans;
 mod memory;
 mod multicast;
