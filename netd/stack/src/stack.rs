@@ -228,51 +228,43 @@ impl Stack {
         interface
             .received
             .note(frame.len().saturating_add(rest.len()));
+        let mut link = id;
         let result = if interface.up {
-            self.ethernet_input(id, (frame, rest), meta, memory, now)
+            self.ethernet_input(&mut link, (frame, rest), meta, memory, now)
         } else {
             Err(Drop::InterfaceDown)
         };
-        let landing = self.account(id, result);
+        let landing = self.account(link, result);
         if meta.is_joined {
             self.note_joined(landing);
         }
         landing
     }
 
-    /// Who is the frame for, and which protocol is it?
+    /// Who is the frame for, and which protocol is it? Tells by which `link` it came, if it has a tag.
     fn ethernet_input<M: ClientMemory>(
         &mut self,
-        id: InterfaceId,
+        link: &mut InterfaceId,
         (frame, rest): (&[u8], Rest<'_>),
         meta: ReceiveMeta,
         memory: &mut M,
         now: Instant,
     ) -> Result<Landing, Drop> {
         let frame = Frame::parse(frame)?;
-        if frame.header.ethertype == EtherType::VLAN {
-            return self.tagged_input(id, &frame, rest, meta, memory, now);
-        }
-        self.frame_input(id, &frame, rest, meta, memory, now)
-    }
-
-    /// The same of a frame without a tag.
-    #[inline]
-    pub(crate) fn frame_input<M: ClientMemory>(
-        &mut self,
-        id: InterfaceId,
-        frame: &Frame<'_>,
-        rest: Rest<'_>,
-        meta: ReceiveMeta,
-        memory: &mut M,
-        now: Instant,
-    ) -> Result<Landing, Drop> {
+        let (id, frame) = match frame.header.ethertype {
+            EtherType::VLAN => {
+                let (tagged, inner) = self.untag(*link, &frame, rest)?;
+                *link = tagged;
+                (tagged, inner)
+            }
+            _ => (*link, frame),
+        };
         let to = frame.header.destination;
         let own = self
             .interfaces
             .get(id.index())
             .map_or(MacAddress::ZERO, |it| it.mac);
-        let link = if to == own {
+        let scope = if to == own {
             LinkScope::Own
         } else if to.is_broadcast() || self.hears_frames(id, to) {
             LinkScope::Group
@@ -282,17 +274,17 @@ impl Stack {
         match frame.header.ethertype {
             EtherType::IPV4 => {
                 let packet = (frame.payload, rest);
-                self.v4_input(id, link, packet, meta.checksum_verified, memory, now)
+                self.v4_input(id, scope, packet, meta.checksum_verified, memory, now)
             }
             EtherType::IPV6 => {
                 let packet = (frame.payload, rest);
-                self.v6_input(id, link, packet, meta.checksum_verified, memory, now)
+                self.v6_input(id, scope, packet, meta.checksum_verified, memory, now)
             }
             EtherType::ARP => {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
                 Ok(Landing::None)
             }
-            _ => self.frames_input(id, frame, memory),
+            _ => self.frames_input(id, &frame, memory),
         }
     }
 

@@ -8,8 +8,7 @@
 //!
 //! Spec: IEEE 802.1Q clauses 6.9 and 9.6.
 
-use crate::burst::Landing;
-use crate::config::{AddressPlan, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
+use crate::config::{AddressPlan, LinkFacts, TransmitChecksum, TransmitMeta};
 use crate::error::InterfaceError;
 use crate::id::InterfaceId;
 use crate::interface::{Interface, Medium};
@@ -77,17 +76,14 @@ impl Stack {
         self.interfaces.iter_mut().find(|it| it.tag == tag)
     }
 
-    /// Takes in a frame that has a tag.
+    /// By which link a frame came that has a tag, and the frame without.
     #[cold]
-    pub(crate) fn tagged_input<M: ClientMemory>(
+    pub(crate) fn untag<'a>(
         &mut self,
         carrier: InterfaceId,
-        frame: &Frame<'_>,
+        frame: &Frame<'a>,
         rest: Rest<'_>,
-        meta: ReceiveMeta,
-        memory: &mut M,
-        now: Instant,
-    ) -> Result<Landing, Drop> {
+    ) -> Result<(InterfaceId, Frame<'a>), Drop> {
         let tagged = Tagged::parse(frame.payload)?;
         let inner = Frame {
             header: Header {
@@ -98,23 +94,18 @@ impl Stack {
         };
         // IEEE 802.1Q clause 6.9.1: what is tagged for its priority alone is of no VLAN but the link's own.
         if tagged.number == 0 {
-            return self.frame_input(carrier, &inner, rest, meta, memory, now);
+            return Ok((carrier, inner));
         }
         let found = self.tagged_interface(carrier, tagged.number);
         let interface = found.ok_or(Drop::VlanForeign)?;
-        let (id, up) = (interface.id, interface.up);
         let bytes = tagged.payload.len().saturating_add(rest.len());
         interface
             .received
             .note(bytes.saturating_add(wire::ethernet::HEADER_LEN));
-        let result = match up {
-            true => self.frame_input(id, &inner, rest, meta, memory, now),
+        match interface.up {
+            true => Ok((interface.id, inner)),
             false => Err(Drop::InterfaceDown),
-        };
-        if let (Err(_), Some(interface)) = (&result, self.interfaces.get_mut(id.index())) {
-            interface.dropped += 1;
         }
-        result
     }
 
     /// Writes the next frame for a link whose frames have a tag.

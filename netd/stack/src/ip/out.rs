@@ -120,6 +120,10 @@ impl Stack {
     #[inline]
     pub(crate) fn link_of<A: Family>(&self, bound: Option<A>) -> Option<InterfaceId> {
         let bound = bound?;
+        // Beside loopback there is mostly one, and nothing to choose.
+        if self.interfaces.len() <= 2 {
+            return bound.is_inside().then_some(InterfaceId::LOOPBACK);
+        }
         let owner = self.interfaces.iter().find(|it| bound.is_of(it))?;
         Some(owner.id)
     }
