@@ -54,12 +54,10 @@ pub struct Network {
 type Route = (IpAddr, u8, Option<IpAddr>, u16);
 
 impl Network {
-    /// What a stack has on its links.
-    pub(crate) fn of(stack: &Stack) -> Self {
+    /// What a stack has on the link that all loops share.
+    pub(crate) fn of(stack: &Stack, link: InterfaceId) -> Self {
         let usable = |it: &stack::AddressInfo| {
-            it.address.is_ipv4()
-                && it.interface != InterfaceId::LOOPBACK
-                && it.state == AddressState::Preferred
+            it.address.is_ipv4() && it.interface == link && it.state == AddressState::Preferred
         };
         Self {
             generation: stack.generation(),
@@ -68,13 +66,13 @@ impl Network {
                 .filter(usable)
                 .map(|it| (it.address, it.prefix))
                 .collect(),
-            routes: routes(stack),
+            routes: routes(stack, link),
         }
     }
 
     /// Makes another stack's those.
     pub(crate) fn apply(&self, stack: &mut Stack, interface: InterfaceId, now: Instant) {
-        let known = Self::of(stack);
+        let known = Self::of(stack, interface);
         for (address, _) in known
             .addresses
             .iter()
@@ -90,7 +88,7 @@ impl Network {
             note(stack.add_address(interface, *address, *prefix, now));
         }
         // With addresses, routes to their networks have come and gone.
-        let known = routes(stack);
+        let known = routes(stack, interface);
         for (to, prefix, ..) in known.iter().filter(|it| !self.routes.contains(it)) {
             note(stack.remove_route(interface, *to, *prefix));
         }
@@ -100,10 +98,10 @@ impl Network {
     }
 }
 
-fn routes(stack: &Stack) -> Vec<Route> {
+fn routes(stack: &Stack, link: InterfaceId) -> Vec<Route> {
     stack
         .routes()
-        .filter(|it| it.destination.is_ipv4() && it.interface != InterfaceId::LOOPBACK)
+        .filter(|it| it.destination.is_ipv4() && it.interface == link)
         .map(|it| (it.destination, it.prefix, it.gateway, it.metric))
         .collect()
 }
@@ -349,18 +347,22 @@ mod tests {
         }
         let now = settle(&mut first);
         assert!(first.addresses().any(|it| it.address == six));
-        let network = Network::of(&first);
+        let vlan = first.add_vlan(link, 42, AddressPlan::None, now);
+        let vlan = vlan.expect("room for a link");
+        let tagged = IpAddr::from(Ipv4Addr::new(10, 42, 0, 7));
+        first.add_address(vlan, tagged, 24, now).expect("added");
+        let network = Network::of(&first, link);
         assert_eq!(network.addresses, [(own, 24)]);
         assert_eq!(network.routes.len(), 1);
         let (mut other, link) = stack(false);
         network.apply(&mut other, link, now);
         settle(&mut other);
-        assert_eq!(Network::of(&other).addresses, network.addresses);
-        assert_eq!(routes(&other), network.routes);
+        assert_eq!(Network::of(&other, link).addresses, network.addresses);
+        assert_eq!(routes(&other, link), network.routes);
         let outside = |it: &stack::AddressInfo| it.interface != InterfaceId::LOOPBACK;
         assert_eq!(other.addresses().filter(outside).count(), 1);
         Network::default().apply(&mut other, link, now);
         assert_eq!(other.addresses().filter(outside).count(), 0);
-        assert!(routes(&other).is_empty());
+        assert!(routes(&other, link).is_empty());
     }
 }

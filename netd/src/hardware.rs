@@ -1,4 +1,4 @@
-//! The network device that the process was given.
+//! The network devices that the process was given.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -56,12 +56,12 @@ impl fmt::Display for Trouble {
 }
 
 impl Hardware {
-    /// The first device of those given that works.
+    /// The next device of those given that works, which becomes the link of this number.
     /// It may do what the settings let it, if it can; `pairs`: so many drivers are wanted at most.
-    pub fn find(env: &mut rt::Env, settings: &Settings, pairs: u16) -> Option<Self> {
+    pub fn find(env: &mut rt::Env, settings: &Settings, number: u8, pairs: u16) -> Option<Self> {
         while let Some(given) = env.take_device() {
             let physical = given.physical;
-            match Self::open(env, given, settings, pairs) {
+            match Self::open(env, given, settings, (number, pairs)) {
                 Ok(hardware) => return Some(hardware),
                 Err(trouble) => log::error!("network device at {physical:#x}: {trouble}"),
             }
@@ -73,7 +73,7 @@ impl Hardware {
         env: &mut rt::Env,
         given: GivenDevice,
         settings: &Settings,
-        pairs: u16,
+        (number, pairs): (u8, u16),
     ) -> Result<Self, Trouble> {
         let memory = env.take_memory().ok_or(Trouble::NoMemory)?.into_dma()?;
         // Several windows share a page; ours begins within it.
@@ -86,12 +86,13 @@ impl Hardware {
         // For a device that has no address of its own: locally administered, and not every
         // machine's.
         let [first, second, third, fourth, fifth, ..] = env.seed;
+        let mtu = settings.link(number).mtu;
         let config = Config {
             pairs,
             offloads: settings.offloads,
-            largest_mtu: settings.mtu.unwrap_or(LARGEST_MTU),
-            unstated_mtu: settings.mtu.unwrap_or(USUAL_MTU),
-            fallback_mac: [0x02, first, second, third, fourth, fifth],
+            largest_mtu: mtu.unwrap_or(LARGEST_MTU),
+            unstated_mtu: mtu.unwrap_or(USUAL_MTU),
+            fallback_mac: [0x02, first, second, third, fourth, fifth ^ (number - 1)],
             ..Config::default()
         };
         let drivers = VirtioNet::pairs(transport, memory, config).map_err(Trouble::Device)?;

@@ -8,7 +8,7 @@
 //! | `session` | one client: its link, what it is owed |
 //! | `arenas` | clients' memory, the stack's only way to payload |
 //! | `service` | the operations of the protocol over the stack |
-//! | `nic` | bursts between device and stack |
+//! | `links`, `nic` | the cards, and bursts between each and the stack |
 //! | `cores`, `crossing` | several loops: what they tell each other, frames that change hands |
 //! | `settings` | the kernel's command line |
 //! | `tables` | how large the tables are |
@@ -40,6 +40,7 @@ pub mod cores;
 mod crossing;
 mod hardware;
 pub mod linked;
+mod links;
 mod nic;
 pub mod process;
 mod server;

@@ -79,7 +79,7 @@ impl Network {
     fn of(started: Started<Within>) -> Self {
         let Started {
             server,
-            interrupt,
+            interrupts,
             reach,
         } = started;
         let network = Self {
@@ -90,7 +90,7 @@ impl Network {
                 sleeper: RefCell::new(None),
             }),
         };
-        rt::spawn(serve(Rc::clone(&network.shared), interrupt)).detach();
+        rt::spawn(serve(Rc::clone(&network.shared), interrupts)).detach();
         rt::spawn(linger(Rc::clone(&network.shared))).detach();
         network
     }
@@ -137,15 +137,12 @@ fn pages(bytes: usize, reach: &Reach) -> Result<(Arena, Ground), abi::Error> {
 }
 
 /// The loop: work while there is work, and let the program have its turn in between.
-async fn serve(shared: Rc<Shared>, interrupt: Option<Interrupt>) {
+async fn serve(shared: Rc<Shared>, interrupts: Vec<Interrupt>) {
     // Lines start masked; the first acknowledgement opens ours.
-    if interrupt
-        .as_ref()
-        .is_some_and(|line| line.acknowledge().is_err())
-    {
+    if interrupts.iter().any(|line| line.acknowledge().is_err()) {
         log::error!("interrupt cannot be opened");
     }
-    let mut signs = Signs::new(interrupt);
+    let mut signs = Signs::new(interrupts);
     loop {
         let is_busy = {
             let mut server = shared.server.borrow_mut();
@@ -173,7 +170,7 @@ async fn serve(shared: Rc<Shared>, interrupt: Option<Interrupt>) {
 
 /// What the server's sleep waits for.
 struct Signs {
-    interrupt: Option<(Interrupt, Signalled)>,
+    interrupts: Vec<(Interrupt, Signalled)>,
     /// When to look at the latest, in nanoseconds since start. Deadlines mostly move on: then it stays,
     /// and is found to be too early once.
     moment: Option<(u64, Moment)>,
@@ -183,13 +180,13 @@ struct Signs {
 }
 
 impl Signs {
-    fn new(interrupt: Option<Interrupt>) -> Self {
+    fn new(interrupts: Vec<Interrupt>) -> Self {
         let waited = |line: Interrupt| {
             let signalled = rt::signalled(line.raw(), Signals::INTERRUPT);
             (line, signalled)
         };
         Self {
-            interrupt: interrupt.map(waited),
+            interrupts: interrupts.into_iter().map(waited).collect(),
             moment: None,
             sessions: Vec::new(),
             generation: None,
@@ -216,11 +213,12 @@ impl Signs {
     /// Tells the server what has given a sign. True when something has.
     fn poll(&mut self, server: &mut Netd, context: &mut Context<'_>) -> bool {
         let mut any = false;
-        if let Some((line, signalled)) = &mut self.interrupt
-            && Pin::new(signalled).poll(context).is_ready()
-        {
+        for (place, (line, signalled)) in self.interrupts.iter_mut().enumerate() {
+            if Pin::new(signalled).poll(context).is_pending() {
+                continue;
+            }
             any = true;
-            server.interrupt(now());
+            server.interrupt(place, now());
             if line.acknowledge().is_err() {
                 log::error!("interrupt cannot be opened again");
             }
@@ -268,7 +266,7 @@ mod tests {
         let server = Server::new(config, &settings, [7; 32], None, now());
         Network::of(Started {
             server,
-            interrupt: None,
+            interrupts: vec![],
             reach: None,
         })
     }

@@ -1,6 +1,6 @@
 //! The network server process: from its handles to its loop.
 //!
-//! It is given the network device, memory for it, and the kernel's command line; clients come
+//! It is given the network devices, memory for each, and the kernel's command line; clients come
 //! through the name `NETD:`. Everything else is in the library, where it is tested.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 #![deny(unsafe_code)]
@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
 
 use abi::{ObjectKind, Rights};
-use netd::process::{self, now};
+use netd::process::{self, MOST_CARDS, now};
 use netd::{Ground, NetworkDevice, Peer, Privileges, Server, Turn};
 use protocol::{ARENA_TAG, CORE_TAG};
 use ring::Look;
@@ -28,14 +28,14 @@ rt::entry!(run);
 
 /// The name under which clients find the server.
 const SERVICE: &str = "NETD:";
-/// Clients at a time: as many as one sleep can watch, beside first process, interrupt and bell.
+/// Clients at a time: as many as one sleep can watch, beside first process, interrupts and bell.
 const CLIENTS: u32 = 248;
 /// Loops at most: each but the first takes a thread.
 const MOST_CORES: u16 = netd::MOST_CORES;
 /// Exit code when the server cannot serve: its supervisor starts it anew.
 const FAILED: i32 = 1;
 
-const _: () = assert!(CLIENTS as usize + 3 <= abi::MAX_WAIT_ITEMS);
+const _: () = assert!(CLIENTS as usize + MOST_CARDS as usize + 2 <= abi::MAX_WAIT_ITEMS);
 
 type Netd = Server<Channel, NetworkDevice>;
 
@@ -89,24 +89,23 @@ fn run(mut env: rt::Env) -> i32 {
     if given.devices.len() > 1 {
         return several::run(&mut given);
     }
-    let device = given.devices.pop();
     // The process ends with it: nothing of it need be taken apart.
-    let mut server = ManuallyDrop::new(given.server(CLIENTS, device, None));
+    let mut server = ManuallyDrop::new(given.only_server(CLIENTS));
     if let Err(refused) = system::register(SERVICE) {
         log::error!("cannot serve as {SERVICE} {refused:?}");
         return FAILED;
     }
     let reach = given.reach.take().map(Arc::new);
-    serve(&mut server, given.interrupt.as_ref(), reach.as_ref())
+    serve(&mut server, &given.interrupts, reach.as_ref())
 }
 
 /// The loop: work while there is work, then sleep. Ends when the machine goes down.
-fn serve(server: &mut Netd, interrupt: Option<&Interrupt>, reach: Option<&Arc<Reach>>) -> i32 {
+fn serve(server: &mut Netd, lines: &[Interrupt], reach: Option<&Arc<Reach>>) -> i32 {
     let Ok(lingering) = system::linger() else {
         return FAILED;
     };
     // Lines start masked; the first acknowledgement opens ours.
-    if interrupt.is_some_and(|line| line.acknowledge().is_err()) {
+    if lines.iter().any(|line| line.acknowledge().is_err()) {
         log::error!("interrupt cannot be opened");
         return FAILED;
     }
@@ -130,16 +129,13 @@ fn serve(server: &mut Netd, interrupt: Option<&Interrupt>, reach: Option<&Arc<Re
         if is_called || server.prepare_sleep() {
             continue;
         }
-        let seen = items.sleep(server, interrupt);
+        let seen = items.sleep(server, lines);
         if seen.is_left {
             return FAILED;
         }
         is_called = seen.is_called;
         is_asked = !is_called;
-        if seen.interrupt {
-            server.interrupt(now());
-            items.served();
-        }
+        items.serve(server, &seen, lines);
     }
 }
 

@@ -1,8 +1,11 @@
-//! Bursts between the network device and the stack.
+//! Bursts between a network device and the stack.
 //!
-//! *Owns* the device and the name of its interface. *Never* copies a frame: the stack reads
+//! *Owns* the device and the names of the interfaces on it. *Never* copies a frame: the stack reads
 //! received frames where the device put them and writes frames to send where the device fetches
 //! them; payload stays in clients' memory if the device gathers.
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use device::{Checksum, Device, Gathered, Offload, Offloads, Places, Received, Verified};
 use stack::{
@@ -29,10 +32,12 @@ pub trait Lends: ClientMemory {
     fn take_back(&mut self, loan: Loan);
 }
 
-/// The network device and its interface.
+/// A network device and its interfaces.
 pub struct Nic<D> {
     device: D,
     interface: InterfaceId,
+    /// Its own and those of its tagged frames, in the order of their next turns.
+    turns: Vec<InterfaceId>,
     /// The device fetches frames from several places.
     gathers: bool,
     /// Of the frame that is being written.
@@ -59,6 +64,7 @@ impl<D: Device> Nic<D> {
         Self {
             device,
             interface,
+            turns: vec![interface],
             gathers,
             pieces: Pieces::new(PIECES),
             lent: 0,
@@ -67,6 +73,16 @@ impl<D: Device> Nic<D> {
             watched: false,
             crossing: None,
         }
+    }
+
+    /// Frames of this interface too leave by the device.
+    pub fn carry(&mut self, interface: InterfaceId) {
+        self.turns.push(interface);
+    }
+
+    /// Its interface, and those of its tagged frames.
+    pub fn interfaces(&self) -> &[InterfaceId] {
+        &self.turns
     }
 
     /// There are other loops: what is theirs is handed over.
@@ -142,7 +158,33 @@ impl<D: Device> Nic<D> {
         if self.in_flight >= REAP_AT {
             self.reap(stack, memory);
         }
-        let mut output = stack.output_burst(self.interface, memory, now);
+        let mut sent = 0;
+        for turn in 0..self.turns.len() {
+            // The others have what room there is left, and the next is the first one in the next turn.
+            if turn > 0 {
+                self.turns.rotate_left(1);
+            }
+            sent += self.transmit_next(stack, memory, now);
+        }
+        if sent > 0 {
+            self.device.flush();
+        }
+        // Without room for the next frame, the device is to say when it has some.
+        self.watched &= self.device.transmit_room() > 0;
+        self.in_flight = self.in_flight.saturating_add(sent);
+        sent
+    }
+
+    /// Frames of the interface whose turn it is.
+    #[inline(always)]
+    fn transmit_next<M: Lends>(
+        &mut self,
+        stack: &mut Stack,
+        memory: &mut M,
+        now: Instant,
+    ) -> usize {
+        let interface = self.turns.first().copied().unwrap_or(self.interface);
+        let mut output = stack.output_burst(interface, memory, now);
         let mut sent = 0;
         while sent < BURST
             && output.has_output()
@@ -158,13 +200,6 @@ impl<D: Device> Nic<D> {
         {
             sent += 1;
         }
-        drop(output);
-        if sent > 0 {
-            self.device.flush();
-        }
-        // Without room for the next frame, the device is to say when it has some.
-        self.watched &= self.device.transmit_room() > 0;
-        self.in_flight = self.in_flight.saturating_add(sent);
         sent
     }
 

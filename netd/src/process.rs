@@ -9,7 +9,7 @@ use core::time::Duration;
 use device::Device;
 use rt::handle::{Interrupt, Reach};
 use rt::system;
-use stack::{AddressPlan, Config, Instant, Shard};
+use stack::{Config, Instant, Shard};
 
 use crate::cores::{self, Seat};
 use crate::hardware::{Hardware, NetworkDevice};
@@ -27,12 +27,15 @@ const CONSOLE_PATIENCE: Duration = Duration::from_millis(200);
 const DRAIN_LOOKS: usize = 100;
 const DRAIN_PAUSE: u64 = 1_000_000;
 
-/// A server, and the interrupt of its device if it has one.
+/// Cards that are driven at most: each has an interrupt that a sleep waits for.
+pub const MOST_CARDS: u8 = 4;
+
+/// A server, and the interrupts of its devices.
 pub struct Started<P> {
     /// The server.
     pub server: Server<P, NetworkDevice>,
-    /// Masked: the first acknowledgement opens it.
-    pub interrupt: Option<Interrupt>,
+    /// Of each card. Masked: the first acknowledgement opens it.
+    pub interrupts: Vec<Interrupt>,
     /// What tells where the device finds clients' memory.
     pub reach: Option<Reach>,
 }
@@ -40,11 +43,13 @@ pub struct Started<P> {
 /// What the process was given, for one server or several.
 pub struct Given {
     settings: Settings,
-    /// Drivers of the device; none without one.
+    /// Drivers of the first card, each for a loop; none without one.
     pub devices: Vec<NetworkDevice>,
-    /// Its interrupt, masked: the first acknowledgement opens it.
-    pub interrupt: Option<Interrupt>,
-    /// What tells where the device finds clients' memory.
+    /// Drivers of the other cards, which one loop alone has.
+    pub others: Vec<NetworkDevice>,
+    /// Of each card, masked: the first acknowledgement opens it.
+    pub interrupts: Vec<Interrupt>,
+    /// What tells where devices find clients' memory.
     pub reach: Option<Reach>,
     memory: u64,
     seed: [u8; 32],
@@ -53,10 +58,9 @@ pub struct Given {
 /// Makes a server for `clients` clients of what the process was given.
 pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
     let mut given = given(env, 1);
-    let device = given.devices.pop();
     Started {
-        server: given.server(clients, device, None),
-        interrupt: given.interrupt,
+        server: given.only_server(clients),
+        interrupts: given.interrupts,
         reach: given.reach,
     }
 }
@@ -65,14 +69,18 @@ pub fn start<P: Peer>(env: &mut rt::Env, clients: u32) -> Started<P> {
 pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
     rt::console::join(CONSOLE_PATIENCE);
     let settings = Settings::parse(|key| env.option(key));
-    if let Some(complaint) = settings.complaint {
-        log::warn!("command line: bad {complaint} in ip=, using DHCP");
+    for (number, link) in settings.links() {
+        if let Some(complaint) = link.complaint {
+            log::warn!("command line: bad {complaint} in ip= of link {number}, using DHCP");
+        }
+        if link.is_mtu_unclear {
+            log::warn!(
+                "command line: mtu= of link {number} is no number of bytes from {LEAST_MTU} to {LARGEST_MTU}"
+            );
+        }
     }
     if settings.is_nic_unclear {
         log::warn!("command line: nic= has a word that means nothing");
-    }
-    if settings.is_mtu_unclear {
-        log::warn!("command line: mtu= is no number of bytes from {LEAST_MTU} to {LARGEST_MTU}");
     }
     if !env.seeded {
         log::warn!("no entropy: sequence numbers and ports can be guessed");
@@ -81,43 +89,65 @@ pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
     let cpus = figures.as_ref().map_or(1, |figures| figures.cpus);
     let cores = settings.cores.min(most_cores);
     let cores = cores.min(u16::try_from(cpus).unwrap_or(u16::MAX)).max(1);
-    let (devices, interrupt, reach) = match Hardware::find(env, &settings, cores) {
-        Some(Hardware {
-            drivers,
-            interrupt,
-            reach,
-        }) => (drivers, Some(interrupt), Some(reach)),
-        None => {
-            log::warn!("no network device: loopback only");
-            (Vec::new(), None, None)
-        }
-    };
-    Given {
+    let mut given = Given {
         settings,
-        devices,
-        interrupt,
-        reach,
+        devices: Vec::new(),
+        others: Vec::new(),
+        interrupts: Vec::new(),
+        reach: None,
         memory: figures.map_or(LEAST_MEMORY, |figures| figures.memory_total),
         seed: env.seed,
-    }
+    };
+    given.take_cards(env, cores);
+    given
 }
 
 impl Given {
+    /// Drives the cards, the first for so many loops. Several loops have one card: what comes to another
+    /// would have to be dealt out among them by its driver.
+    fn take_cards(&mut self, env: &mut rt::Env, cores: u16) {
+        for number in 1..=MOST_CARDS {
+            let pairs = if number == 1 { cores } else { 1 };
+            let Some(hardware) = Hardware::find(env, &self.settings, number, pairs) else {
+                break;
+            };
+            self.interrupts.push(hardware.interrupt);
+            if number > 1 {
+                self.others.extend(hardware.drivers);
+                continue;
+            }
+            (self.devices, self.reach) = (hardware.drivers, Some(hardware.reach));
+            if self.devices.len() > 1 {
+                break;
+            }
+        }
+        if self.devices.is_empty() {
+            log::warn!("no network device: loopback only");
+        }
+    }
+
+    /// The server that has all cards.
+    pub fn only_server<P: Peer>(&mut self, clients: u32) -> Server<P, NetworkDevice> {
+        let first = self.devices.pop();
+        let others = core::mem::take(&mut self.others);
+        self.server(clients, first.into_iter().chain(others).collect(), None)
+    }
+
     /// A server for `clients` clients; one of several if it has a `shard`.
     pub fn server<P: Peer>(
         &self,
         clients: u32,
-        device: Option<NetworkDevice>,
+        devices: Vec<NetworkDevice>,
         shard: Option<Shard>,
     ) -> Server<P, NetworkDevice> {
         let tables = tables(self.memory, clients, self.settings.connections);
-        let mtu = device.as_ref().map_or(0, |device| device.facts().mtu);
+        let mtu = devices.iter().map(|device| device.facts().mtu);
         let config = Config {
             shard,
-            largest_mtu: tables.largest_mtu.max(mtu),
+            largest_mtu: mtu.fold(tables.largest_mtu, u16::max),
             ..tables
         };
-        Server::new(config, &self.settings, self.seed, device, now())
+        Server::new(config, &self.settings, self.seed, devices, now())
     }
 
     /// A place for each driver.
@@ -139,14 +169,10 @@ impl Given {
         let [number, _] = seat.shard.number.to_le_bytes();
         *first ^= number;
         Self {
-            settings: Settings {
-                plan: AddressPlan::None,
-                ipv6: None,
-                answers_names: false,
-                ..self.settings.clone()
-            },
+            settings: self.settings.of_follower(),
             devices: Vec::new(),
-            interrupt: None,
+            others: Vec::new(),
+            interrupts: Vec::new(),
             reach: None,
             memory: self.memory,
             seed,

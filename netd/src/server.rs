@@ -6,20 +6,22 @@
 //! *Called by* `main`, which sleeps when a turn found nothing to do, and by tests.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr};
 
 use abi::Signals;
-use device::{Device, Offload, Offloads};
+use device::{Device, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
-use stack::{AddressPlan, Config, Fallback, Instant, LinkFacts, MacAddress, Stack};
+use stack::{AddressPlan, Config, Fallback, Instant, Stack};
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
 use crate::cores::Network;
 use crate::crossing::Crossing;
+use crate::links::Links;
 use crate::nic::Nic;
 use crate::service::{Arrival, Service};
 use crate::session::{Peer, Privileges, Session};
@@ -75,14 +77,14 @@ impl Facts {
 /// The network server.
 pub struct Server<P, D> {
     stack: Stack,
-    nic: Option<Nic<D>>,
+    links: Links<D>,
     clients: Clients<P>,
     arenas: Arenas,
     facts: Facts,
     /// Of the stack's configuration, as last seen.
     generation: u64,
-    /// The address that clients and the log were last told of.
-    known_address: Option<protocol::Address>,
+    /// The address of each link that clients and the log were last told of.
+    known_addresses: Vec<Option<protocol::Address>>,
     /// When the stack wants to be called, as of the last turn's end.
     deadline: Option<Instant>,
     /// A sleep has just told who has something for us: the others need not be looked at.
@@ -96,28 +98,29 @@ pub struct Server<P, D> {
 }
 
 impl<P: Peer, D: Device> Server<P, D> {
-    /// A server with a network device, or with loopback only.
+    /// A server with these network devices, or with loopback only.
     pub fn new(
         mut config: Config,
         settings: &Settings,
         seed: [u8; 32],
-        device: Option<D>,
+        devices: impl IntoIterator<Item = D>,
         now: Instant,
     ) -> Self {
         let (clients, loans) = (config.clients, config.loans);
         // Once for each start of netd.
         config.host_name = settings.hostname.clone().leak();
         let mut stack = Stack::new(config, seed, now);
-        let nic = device.and_then(|device| attach(&mut stack, device, settings, now));
-        let offloads = nic.as_ref().map_or(Offloads::NONE, Nic::offloads);
+        let links = Links::attach(&mut stack, devices, settings, now);
+        let offloads = links.offloads();
+        let known_addresses = vec![None; stack.interfaces().count().saturating_sub(1)];
         Self {
             stack,
-            nic,
+            links,
             clients: Clients::new(clients),
             arenas: Arenas::new(clients, loans),
             facts: Facts {
                 hostname: settings.hostname.clone(),
-                fallback: match settings.plan {
+                fallback: match settings.link(1).plan {
                     AddressPlan::Dhcp {
                         fallback: Fallback::Static(plan),
                     } => Some(plan.address),
@@ -134,7 +137,7 @@ impl<P: Peer, D: Device> Server<P, D> {
                 crossed: (0, 0),
             },
             generation: 0,
-            known_address: None,
+            known_addresses,
             deadline: Some(now),
             rested: false,
             to_ring: None,
@@ -164,30 +167,23 @@ impl<P: Peer, D: Device> Server<P, D> {
         if !rested {
             self.clients.wake_all();
         }
-        let mut found = 0;
-        if let Some(nic) = &mut self.nic
-            && !(rested && nic.is_watched())
-        {
-            found += nic.receive(&mut self.stack, &mut self.arenas, now);
-        }
+        let (stack, arenas) = (&mut self.stack, &mut self.arenas);
+        let mut found = self.links.receive(rested, stack, arenas, now);
         found += self.serve(now);
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if is_due(self.deadline) {
             self.stack.fire(&mut self.arenas, now);
             found += 1;
         }
-        if let Some(nic) = &mut self.nic {
-            nic.collect(&mut self.stack, &mut self.arenas);
-        }
+        self.links.collect(&mut self.stack, &mut self.arenas);
         found += self.publish(now);
-        if let Some(nic) = &mut self.nic {
-            found += nic.transmit(&mut self.stack, &mut self.arenas, now);
-        }
+        let (stack, arenas) = (&mut self.stack, &mut self.arenas);
+        found += self.links.transmit(stack, arenas, now);
         let mut is_more = found >= MANY;
         if self.stack.has_news() {
             // That a datagram has left is told at once, not in a turn of its own.
             found += self.publish(now);
-            is_more |= self.has_output();
+            is_more |= self.links.has_output(&self.stack);
         }
         self.to_ring = self.clients.ring_all_but_one(|session| {
             session.tell_events();
@@ -211,9 +207,7 @@ impl<P: Peer, D: Device> Server<P, D> {
     pub fn prepare_sleep(&mut self) -> bool {
         let mut more = self.notice_changes();
         more |= self.clients.announce_sleep() == Look::MoreWork;
-        if let Some(nic) = &mut self.nic {
-            more |= nic.arm(self.stack.misses_loans());
-        }
+        more |= self.links.arm(self.stack.misses_loans());
         self.facts.sleeps += u64::from(!more);
         more
     }
@@ -221,24 +215,22 @@ impl<P: Peer, D: Device> Server<P, D> {
     /// There are `cores` loops, and this is the way to the others.
     pub fn join(&mut self, cores: u32, crossing: Crossing) {
         self.facts.cores = cores;
-        if let Some(nic) = &mut self.nic {
-            nic.join(crossing);
-        }
+        self.links.join(crossing);
     }
 
     /// Whether other loops have given frames.
     pub fn has_frames(&mut self) -> bool {
-        self.nic.as_mut().is_some_and(Nic::has_frames)
+        self.links.has_frames()
     }
 
-    /// Whether the link is up, as far as was noticed.
+    /// Whether the first link is up, as far as was noticed.
     pub fn is_link_up(&self) -> bool {
-        self.nic.as_ref().is_some_and(Nic::is_up)
+        self.links.first().is_some_and(Nic::is_up)
     }
 
-    /// Whether the device was given up for good.
+    /// Whether the first device was given up for good.
     pub fn is_lost(&self) -> bool {
-        self.nic.as_ref().is_some_and(Nic::is_lost)
+        self.links.first().is_some_and(Nic::is_lost)
     }
 
     /// Sessions that are for other loops.
@@ -249,31 +241,30 @@ impl<P: Peer, D: Device> Server<P, D> {
     /// What the other loops have to know, if it has changed since `generation`.
     pub fn network_since(&self, generation: u64) -> Option<Network> {
         let now = self.stack.generation();
-        (now != generation).then(|| Network::of(&self.stack))
+        let nic = self.links.first().filter(|_| now != generation)?;
+        Some(Network::of(&self.stack, nic.interface()))
     }
 
     /// Does as the first loop, which has found out.
     pub fn follow(&mut self, network: &Network, now: Instant) {
-        if let Some(nic) = &self.nic {
+        if let Some(nic) = self.links.first() {
             network.apply(&mut self.stack, nic.interface(), now);
             // The first one tells of it.
             self.generation = self.stack.generation();
         }
     }
 
-    /// After the device's interrupt.
-    pub fn interrupt(&mut self, now: Instant) {
-        let Some(nic) = &mut self.nic else { return };
-        nic.interrupt();
-        self.look_at_link(now);
+    /// After the interrupt of a device, by its place.
+    pub fn interrupt(&mut self, place: usize, now: Instant) {
+        self.links.interrupt(place);
+        self.look_at_links(now);
     }
 
-    /// Notices that the link went up or down.
-    pub fn look_at_link(&mut self, now: Instant) {
-        let Some(nic) = &mut self.nic else { return };
-        let Some(up) = nic.link_change() else { return };
-        log::info!("link is {}", if up { "up" } else { "down" });
-        self.stack.link_changed(nic.interface(), up, now);
+    /// Notices that links went up or down.
+    pub fn look_at_links(&mut self, now: Instant) {
+        let Some(up) = self.links.look(&mut self.stack, now) else {
+            return;
+        };
         for session in &mut self.clients.sessions {
             if let Some(subscription) = &mut session.subscription {
                 subscription.link = Some(up);
@@ -323,11 +314,10 @@ impl<P: Peer, D: Device> Server<P, D> {
         }
     }
 
-    /// Whether the device still has frames to send.
+    /// Whether a device still has frames to send.
     pub fn is_transmitting(&mut self) -> bool {
         let (stack, arenas) = (&mut self.stack, &mut self.arenas);
-        let nic = self.nic.as_mut();
-        nic.is_some_and(|nic| nic.is_transmitting(stack, arenas))
+        self.links.are_transmitting(stack, arenas)
     }
 
     /// The stack, to look at.
@@ -356,8 +346,8 @@ impl<P: Peer, D: Device> Server<P, D> {
         let mut number = 0;
         while let Some((index, session)) = self.clients.awake(number) {
             session.starved = false;
-            if let Some(nic) = &self.nic {
-                self.facts.device_faults = nic.faults();
+            self.facts.device_faults = self.links.faults();
+            if let Some(nic) = self.links.first() {
                 self.facts.crossed = nic.crossed();
             }
             let mut over = None;
@@ -419,32 +409,43 @@ impl<P: Peer, D: Device> Server<P, D> {
         })
     }
 
-    /// Whether the stack has frames for the device.
-    fn has_output(&self) -> bool {
-        let nic = self.nic.as_ref();
-        nic.is_some_and(|nic| self.stack.has_output(nic.interface()))
-    }
-
-    /// Tells the log when the address has changed. True when subscribers are to be told, too.
+    /// Tells the log when the address of a link has changed. True when subscribers are to be told, too.
     fn notice_changes(&mut self) -> bool {
         let generation = self.stack.generation();
         if core::mem::replace(&mut self.generation, generation) == generation {
             return false;
         }
-        let Some(nic) = &self.nic else {
+        let mut is_changed = false;
+        for place in 0..self.known_addresses.len() {
+            is_changed |= self.notice_address(place);
+        }
+        let mut any = false;
+        for session in self.clients.sessions.iter_mut().filter(|_| is_changed) {
+            if let Some(subscription) = &mut session.subscription {
+                subscription.address = true;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// The same of the link at this place among those that are not loopback.
+    fn notice_address(&mut self, place: usize) -> bool {
+        let mut links = self.stack.interfaces().filter(|link| !link.loopback);
+        let (Some(link), Some(known)) = (links.nth(place), self.known_addresses.get_mut(place))
+        else {
             return false;
         };
-        let interface = nic.interface();
         let usable = |address: &stack::AddressInfo| {
-            address.interface == interface && address.state == stack::AddressState::Preferred
+            address.interface == link.id && address.state == stack::AddressState::Preferred
         };
         let first = self.stack.addresses().find(usable);
         let address =
             first.map(|first| protocol::Address::from_network(first.address, first.prefix));
-        if address == self.known_address {
+        if address == core::mem::replace(known, address) {
             return false;
         }
-        self.known_address = address;
+        let number = link.id.raw();
         match first {
             Some(first) => {
                 let how = match first.origin {
@@ -457,18 +458,12 @@ impl<P: Peer, D: Device> Server<P, D> {
                     stack::Origin::Advertised | stack::Origin::Redirected => "by a router",
                     stack::Origin::Temporary => "for a while",
                 };
-                log::info!("address {}/{} ({how})", first.address, first.prefix);
+                let (address, prefix) = (first.address, first.prefix);
+                log::info!("link {number}: address {address}/{prefix} ({how})");
             }
-            None => log::info!("no address"),
+            None => log::info!("link {number}: no address"),
         }
-        let mut any = false;
-        for session in &mut self.clients.sessions {
-            if let Some(subscription) = &mut session.subscription {
-                subscription.address = true;
-                any = true;
-            }
-        }
-        any
+        true
     }
 }
 
@@ -502,43 +497,4 @@ fn answer<P: Peer>(
     let is_rubbish = rubbish.iter().any(|code| *code as u32 == status);
     facts.malformed += u64::from(is_rubbish);
     session.send(&reply);
-}
-
-/// Makes the device an interface of the stack.
-fn attach<D: Device>(
-    stack: &mut Stack,
-    device: D,
-    settings: &Settings,
-    now: Instant,
-) -> Option<Nic<D>> {
-    let facts = device.facts();
-    let link = LinkFacts {
-        mac: MacAddress(facts.mac),
-        mtu: facts.mtu,
-        up: device.link_up(),
-        checksum_transmit: facts.offloads.has(Offload::ChecksumOut),
-    };
-    match stack.add_interface(link, settings.plan, now) {
-        Ok(interface) => {
-            // Long segments have no room in a buffer. The stack does not ask by which family they leave.
-            if facts.places > 0 && facts.cuts.tcp4 && facts.cuts.tcp6 {
-                stack.offload_segments(interface, u32::MAX);
-            }
-            if let Some(plan) = settings.ipv6
-                && let Err(error) = stack.start_ipv6(interface, plan, now)
-            {
-                log::warn!("no IPv6: {error:?}");
-            }
-            if settings.answers_names
-                && let Err(error) = stack.answer_names(interface, now)
-            {
-                log::warn!("names are not answered for: {error:?}");
-            }
-            Some(Nic::new(device, interface))
-        }
-        Err(error) => {
-            log::error!("network device not usable: {error:?}");
-            None
-        }
-    }
 }

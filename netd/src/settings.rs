@@ -18,13 +18,19 @@
 //! nic=-large-receive,-event-index                (all that it offers but these)
 //! connections=1000000                            (so many at a time; memory is taken for them at once)
 //! netd=cores:4                                   (so many loops, if the device has as many pairs)
+//! link2.ip=10.0.3.15/24                          (of the second card: as ip=; so ipv6, dns, mtu, mdns)
+//! link3.vlan=42@2                                (a link more: VLAN 42 of link 2; without @, of link 1)
 //! ```
 //!
-//! What can be turned off are the names of [`device::Offload`].
+//! What can be turned off are the names of [`device::Offload`]. Links are counted from 1: first the cards in
+//! the order in which they are given, then what is tagged. Words without a link are the first one's; the others ask
+//! DHCP, and without an answer have no address.
 
 use core::net::{Ipv4Addr, SocketAddrV4};
 
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use device::{Offload, Offloads};
 use stack::{AddressPlan, Fallback, Identifiers, Ipv6Plan, NAME_SERVERS, StaticPlan};
@@ -34,50 +40,73 @@ const DNS_PORT: u16 = 53;
 /// Name of the machine unless the command line says otherwise.
 const HOSTNAME: &str = "skerry";
 
+/// Links at most, loopback not counted.
+pub const MOST_LINKS: u8 = 7;
+
 /// What netd is told at its start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// Where the address comes from.
-    pub plan: AddressPlan,
-    /// What is done over IPv6, if anything.
-    pub ipv6: Option<Ipv6Plan>,
+    /// Of each link; there is one for [`MOST_LINKS`].
+    links: Vec<Link>,
     /// Name of the machine.
     pub hostname: String,
-    /// Whether the link is told of the name, and of services.
-    pub answers_names: bool,
-    /// Why `ip=` was not understood, and DHCP is used instead.
-    pub complaint: Option<&'static str>,
-    /// What the network device is to do for us, if it can.
+    /// What the network devices are to do for us, if they can.
     pub offloads: Offloads,
     /// A word of `nic=` was not understood, and has no effect.
     pub is_nic_unclear: bool,
-    /// The longest packet of the link, in bytes, if somebody says: the device may state less.
-    pub mtu: Option<u16>,
-    /// `mtu=` was not understood, and has no effect.
-    pub is_mtu_unclear: bool,
     /// How many connections there are to be room for, if somebody says.
     pub connections: Option<u32>,
     /// Loops at most, each for a core.
     pub cores: u16,
 }
 
-impl Settings {
-    /// Reads the words that `option` finds by their keys.
-    pub fn parse<'a>(option: impl Fn(&str) -> Option<&'a str>) -> Self {
-        let dhcp = AddressPlan::Dhcp {
-            fallback: Fallback::Static(StaticPlan::qemu_user()),
+/// What netd is told of one link.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Where the address comes from.
+    pub plan: AddressPlan,
+    /// What is done over IPv6, if anything.
+    pub ipv6: Option<Ipv6Plan>,
+    /// Whether the link is told of the name, and of services.
+    pub answers_names: bool,
+    /// Why `ip=` was not understood, and DHCP is used instead.
+    pub complaint: Option<&'static str>,
+    /// The longest packet of the link, in bytes, if somebody says: the device may state less.
+    pub mtu: Option<u16>,
+    /// `mtu=` was not understood, and has no effect.
+    pub is_mtu_unclear: bool,
+    /// It is no card: the number of its VLAN, and the link whose frames have that.
+    pub vlan: Option<(u16, u8)>,
+}
+
+impl Link {
+    /// What another loop than the first does of a link by itself: nothing.
+    const FOLLOWED: Self = Self {
+        plan: AddressPlan::None,
+        ipv6: None,
+        answers_names: false,
+        complaint: None,
+        mtu: None,
+        is_mtu_unclear: false,
+        vlan: None,
+    };
+
+    /// Reads the words that `option` finds, of the first link or another.
+    fn parse<'a>(option: &dyn Fn(&str) -> Option<&'a str>, is_first: bool) -> Self {
+        // The addresses of QEMU's user network are one link's.
+        let usual = match is_first {
+            true => Fallback::Static(StaticPlan::qemu_user()),
+            false => Fallback::None,
         };
-        let by_oneself = AddressPlan::Dhcp {
-            fallback: Fallback::LinkLocal,
-        };
+        let dhcp = |fallback| AddressPlan::Dhcp { fallback };
         let (plan, complaint) = match option("ip") {
-            None | Some("dhcp") => (dhcp, None),
-            Some("dhcp+link-local") => (by_oneself, None),
+            None | Some("dhcp") => (dhcp(usual), None),
+            Some("dhcp+link-local") => (dhcp(Fallback::LinkLocal), None),
             Some("link-local") => (AddressPlan::LinkLocal, None),
             Some("none") => (AddressPlan::None, None),
             Some(text) => match static_plan(text, option("dns")) {
                 Ok(plan) => (AddressPlan::Static(plan), None),
-                Err(complaint) => (dhcp, Some(complaint)),
+                Err(complaint) => (dhcp(usual), Some(complaint)),
             },
         };
         let ipv6 = |identifiers| Ipv6Plan {
@@ -91,24 +120,71 @@ impl Settings {
             Some("hardware") => Some(ipv6(Identifiers::Hardware)),
             None | Some(_) => Some(ipv6(Identifiers::Stable { secret: None })),
         };
+        Self {
+            plan,
+            ipv6,
+            answers_names: option("mdns") != Some("none"),
+            complaint,
+            mtu: option("mtu").and_then(mtu),
+            is_mtu_unclear: option("mtu").is_some_and(|text| mtu(text).is_none()),
+            vlan: option("vlan").and_then(vlan),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the words that `option` finds by their keys.
+    pub fn parse<'a>(option: impl Fn(&str) -> Option<&'a str>) -> Self {
+        let link = |number: u8| {
+            let of_link = |word: &str| {
+                let named = option(&format!("link{number}.{word}"));
+                named.or_else(|| option(word).filter(|_| number == 1))
+            };
+            Link::parse(&of_link, number == 1)
+        };
         let hostname = option("hostname")
             .filter(|name| is_host_name(name))
             .unwrap_or(HOSTNAME);
         let (offloads, is_nic_unclear) = offloads(option("nic").unwrap_or_default());
         Self {
-            plan,
-            ipv6,
+            links: (1..=MOST_LINKS).map(link).collect(),
             hostname: hostname.into(),
-            answers_names: option("mdns") != Some("none"),
-            complaint,
             offloads,
             is_nic_unclear,
-            mtu: option("mtu").and_then(mtu),
-            is_mtu_unclear: option("mtu").is_some_and(|text| mtu(text).is_none()),
             connections: option("connections").and_then(|count| count.parse().ok()),
             cores: cores(option("netd").unwrap_or_default()),
         }
     }
+
+    /// All links that there may be, with their numbers.
+    pub fn links(&self) -> impl Iterator<Item = (u8, &Link)> {
+        (1..).zip(&self.links)
+    }
+
+    /// What is said of a link, counted from 1.
+    pub fn link(&self, number: u8) -> &Link {
+        let link = number
+            .checked_sub(1)
+            .and_then(|at| self.links.get(usize::from(at)));
+        link.unwrap_or(&Link::FOLLOWED)
+    }
+
+    /// The same for another loop than the first, which is told what it has to know of links.
+    #[must_use]
+    pub fn of_follower(&self) -> Self {
+        let mut links = self.links.clone();
+        links.fill(Link::FOLLOWED);
+        Self {
+            links,
+            ..self.clone()
+        }
+    }
+}
+
+/// What `vlan=` says: a number, and the link that it is on.
+fn vlan(text: &str) -> Option<(u16, u8)> {
+    let (id, on) = text.split_once('@').unwrap_or((text, "1"));
+    Some((id.parse().ok()?, on.parse().ok()?))
 }
 
 /// The longest packets that a link is used for: jumbo frames, as switches carry them.
@@ -219,7 +295,7 @@ mod tests {
     }
 
     fn plan(line: &str) -> StaticPlan {
-        match parse(line).plan {
+        match parse(line).link(1).plan {
             AddressPlan::Static(plan) => plan,
             other => panic!("{line}: {other:?}"),
         }
@@ -230,13 +306,13 @@ mod tests {
         for line in ["", "ip=dhcp", "log=debug"] {
             let settings = parse(line);
             let fallback = Fallback::Static(StaticPlan::qemu_user());
-            assert_eq!(settings.plan, AddressPlan::Dhcp { fallback });
+            assert_eq!(settings.link(1).plan, AddressPlan::Dhcp { fallback });
             assert_eq!(
-                (settings.hostname.as_str(), settings.complaint),
+                (settings.hostname.as_str(), settings.link(1).complaint),
                 ("skerry", None)
             );
         }
-        assert_eq!(parse("ip=none").plan, AddressPlan::None);
+        assert_eq!(parse("ip=none").link(1).plan, AddressPlan::None);
     }
 
     #[test]
@@ -300,8 +376,41 @@ mod tests {
             ("mtu=", None, true),
         ] {
             let settings = parse(line);
-            let found = (settings.mtu, settings.is_mtu_unclear);
+            let found = (settings.link(1).mtu, settings.link(1).is_mtu_unclear);
             assert_eq!(found, (mtu, is_unclear), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_link_has_words_of_its_own() {
+        let line =
+            "ip=none mtu=9000 link2.ip=10.0.3.15/24,gw=10.0.3.2 link2.ipv6=none link1.mdns=none";
+        let settings = parse(line);
+        let (first, second, third) = (settings.link(1), settings.link(2), settings.link(3));
+        assert_eq!((first.plan, first.mtu), (AddressPlan::None, Some(9_000)));
+        assert!(!first.answers_names && first.ipv6.is_some());
+        assert!(second.answers_names && second.ipv6.is_none() && second.mtu.is_none());
+        assert!(matches!(second.plan, AddressPlan::Static(plan) if plan.prefix == 24));
+        // What nothing is said of asks, and makes nothing up.
+        let fallback = Fallback::None;
+        assert_eq!(third.plan, AddressPlan::Dhcp { fallback });
+        assert_eq!(settings.links().count(), usize::from(MOST_LINKS));
+        let follower = settings.of_follower();
+        assert!(follower.links().all(|(_, link)| *link == Link::FOLLOWED));
+        assert_eq!(settings.link(0), settings.link(MOST_LINKS + 1));
+    }
+
+    #[test]
+    fn a_vlan_is_a_number_and_a_link() {
+        for (text, vlan) in [
+            ("link2.vlan=42", Some((42, 1))),
+            ("link2.vlan=42@3", Some((42, 3))),
+            ("link2.vlan=4095", Some((4_095, 1))),
+            ("link2.vlan=x", None),
+            ("link2.vlan=42@", None),
+            ("vlan=42", None),
+        ] {
+            assert_eq!(parse(text).link(2).vlan, vlan, "{text}");
         }
     }
 
@@ -332,10 +441,11 @@ mod tests {
             ("ip=10.0.2.15/24,mtu=9000", "unknown word"),
         ] {
             let settings = parse(line);
-            assert_eq!(settings.complaint, Some(complaint), "{line}");
-            assert!(matches!(settings.plan, AddressPlan::Dhcp { .. }));
+            assert_eq!(settings.link(1).complaint, Some(complaint), "{line}");
+            assert!(matches!(settings.link(1).plan, AddressPlan::Dhcp { .. }));
         }
-        assert!(parse("").answers_names && !parse("mdns=none").answers_names);
+        let answers = |line| parse(line).link(1).answers_names;
+        assert!(answers("") && !answers("mdns=none"));
         for line in ["hostname=-x", "hostname=a.b", "hostname="] {
             assert_eq!(parse(line).hostname, "skerry", "{line}");
         }

@@ -3,6 +3,7 @@
 //! *Owns* the start of the others, each in a thread of its own. A loop that cannot go on ends them all.
 
 use alloc::sync::Arc;
+use alloc::vec;
 use core::mem::ManuallyDrop;
 
 use netd::cores::{Order, Seat};
@@ -22,11 +23,11 @@ const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves with a loop for each driver of the device.
 pub fn run(given: &mut Given) -> i32 {
-    let (Some(line), Ok(seats)) = (given.interrupt.take(), given.seats()) else {
+    let (Some(line), Ok(seats)) = (given.interrupts.pop(), given.seats()) else {
         log::error!("no place for several loops");
         return FAILED;
     };
-    let line = Arc::new(line);
+    let line = Arc::new([line]);
     let reach = given.reach.take().map(Arc::new);
     let mut first = None;
     for (seat, device) in seats.into_iter().zip(core::mem::take(&mut given.devices)) {
@@ -60,17 +61,17 @@ pub fn run(given: &mut Given) -> i32 {
 fn serve(
     given: &Given,
     (mut seat, device): (Seat, NetworkDevice),
-    line: &Interrupt,
+    line: &[Interrupt; 1],
     reach: Option<&Arc<Reach>>,
     lingering: Option<&Lingering>,
 ) -> i32 {
-    let server: Netd = given.server(CLIENTS, Some(device), Some(seat.shard));
+    let server: Netd = given.server(CLIENTS, vec![device], Some(seat.shard));
     // The process ends with it: nothing of it need be taken apart.
     let mut server = ManuallyDrop::new(server);
     seat.take(&mut server);
     let mut items = match lingering {
         Some(_) => {
-            if system::register(crate::SERVICE).is_err() || line.acknowledge().is_err() {
+            if system::register(crate::SERVICE).is_err() || line[0].acknowledge().is_err() {
                 log::error!("cannot serve");
                 return FAILED;
             }
@@ -102,21 +103,20 @@ fn serve(
             log::error!("the network device is lost");
             return FAILED;
         }
-        server.look_at_link(now());
+        server.look_at_links(now());
         if seat.announce_sleep(&mut server) == Look::MoreWork {
             continue;
         }
-        let seen = items.sleep(&mut server, Some(line));
+        let seen = items.sleep(&mut server, line);
         seat.awake();
         if seen.is_left {
             return FAILED;
         }
         is_called = seen.is_called;
         is_asked = !is_called;
-        if seen.interrupt {
+        if seen.interrupts != 0 {
             let was_up = server.is_link_up();
-            server.interrupt(now());
-            items.served();
+            items.serve(&mut server, &seen, line);
             seat.pass_on(server.is_link_up() != was_up);
         }
     }

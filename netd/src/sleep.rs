@@ -1,8 +1,9 @@
-//! What a sleep waits for: the first process, the device's interrupt, and each client.
+//! What a sleep waits for: the first process, the devices' interrupts, and each client.
 //!
 //! *Owns* the set of items, which is made anew only when clients have come or gone.
 
 use abi::{Handle, Signals, WaitItem};
+use netd::process::now;
 use rt::WaitSet;
 use rt::handle::Interrupt;
 use stack::Instant;
@@ -26,8 +27,8 @@ pub struct Seen {
     pub is_called: bool,
     /// The first process is gone.
     pub is_left: bool,
-    /// The device has interrupted.
-    pub interrupt: bool,
+    /// Devices that have interrupted: a bit for each place.
+    pub interrupts: u32,
 }
 
 impl Items {
@@ -44,17 +45,17 @@ impl Items {
 
     /// Sleeps until somebody gives a sign or the server's deadline has come, and wakes the server
     /// for the clients that have.
-    pub fn sleep(&mut self, server: &mut Netd, interrupt: Option<&Interrupt>) -> Seen {
+    pub fn sleep(&mut self, server: &mut Netd, lines: &[Interrupt]) -> Seen {
         let generation = Some(server.peers_generation());
         if self.generation != generation {
             self.generation = generation;
-            self.list(server, interrupt);
+            self.list(server, lines);
         }
         let deadline = server.next_deadline().map(Instant::as_nanos);
         let ring = server
             .take_ring()
             .map_or(Handle::NONE, |peer| peer.link.handle());
-        let lines = usize::from(interrupt.is_some());
+        let lines = lines.len();
         let heads = lines + usize::from(self.bell.is_some());
         let mut told = Seen::default();
         // A deadline that passes is a reason to look like any other.
@@ -64,7 +65,7 @@ impl Items {
                     told.is_called = true;
                     told.is_left = signals.contains(Signals::PEER_CLOSED);
                 }
-                Some(line) if line < lines => told.interrupt = true,
+                Some(line) if line < lines => told.interrupts |= 1 << line,
                 Some(other) => {
                     if let Some(client) = other.checked_sub(heads) {
                         server.woken(client, signals);
@@ -76,16 +77,28 @@ impl Items {
         told
     }
 
-    /// The device's interrupt has been served.
-    pub fn served(&mut self) {
-        self.set.served();
+    /// Serves the interrupts that a sleep has told of, and opens their lines again: the only one's with
+    /// the next sleep.
+    pub fn serve(&mut self, server: &mut Netd, seen: &Seen, lines: &[Interrupt]) {
+        for (place, line) in lines.iter().enumerate() {
+            if seen.interrupts & 1 << place == 0 {
+                continue;
+            }
+            server.interrupt(place, now());
+            if lines.len() == 1 {
+                self.set.served();
+            } else if line.acknowledge().is_err() {
+                log::error!("interrupt cannot be opened again");
+            }
+        }
     }
 
-    fn list(&mut self, server: &Netd, interrupt: Option<&Interrupt>) {
+    fn list(&mut self, server: &Netd, lines: &[Interrupt]) {
         let caller = core::iter::once(self.caller);
-        let line = interrupt.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));
+        let lines = lines.iter();
+        let lines = lines.map(|line| WaitItem::new(line.raw(), Signals::INTERRUPT));
         let peers = server.peers().map(|peer| peer.link.wait_item());
         self.set
-            .set(caller.chain(line).chain(self.bell).chain(peers));
+            .set(caller.chain(lines).chain(self.bell).chain(peers));
     }
 }

@@ -112,6 +112,7 @@ fn questions_are_given_up() {
             sequence: 1,
             size: 10,
             ttl: None,
+            link: 0,
             timeout: Duration::from_millis(100),
         };
         let nobody = "127.0.0.1".parse().unwrap();

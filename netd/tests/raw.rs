@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use net::protocol::{self, SocketCreate, SocketKind};
-use net::{Arrival, Code, Error, Meaning, Net, RawSocket, SocketOption, UdpSocket};
+use net::{Arrival, Code, Error, EthernetSocket, Meaning, Net, RawSocket, SocketOption, UdpSocket};
 use netd::Privileges;
 
 use crate::common::{World, alone, loopback, within_turns};
@@ -32,6 +32,8 @@ fn who_lacks_the_right_gets_no_raw_socket_and_who_has_it_may_do_nothing_else() {
             let (net, _life) = world.client(admin).await;
             let refused = RawSocket::open(&net, OSPF, V4).await.map(drop);
             assert_eq!(refused, Err(Error::Denied));
+            let refused = EthernetSocket::open(&net, 0x88b5, 0, None).await.map(drop);
+            assert_eq!(refused, Err(Error::Denied));
             // Nor by the door that all may use.
             let kind = SocketKind::Raw;
             let refused = net.call(SocketCreate { kind }).await.map(drop);
@@ -40,6 +42,9 @@ fn who_lacks_the_right_gets_no_raw_socket_and_who_has_it_may_do_nothing_else() {
     });
     trusted(async |net| {
         RawSocket::open(&net, OSPF, V4).await.expect("a socket");
+        // There is no link here but loopback.
+        let nowhere = EthernetSocket::open(&net, 0x88b5, 0, None).await.map(drop);
+        assert_eq!(nowhere, Err(Error::Other(Code::AddressNotAvailable)));
         let refused = |protocol, local| async move {
             let opened = RawSocket::open(&net, protocol, local).await;
             opened.map(drop).expect_err("nobody can have it")

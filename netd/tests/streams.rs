@@ -274,6 +274,7 @@ fn loopback_answers_pings_with_their_time() {
             sequence: 7,
             size: 56,
             ttl: Some(9),
+            link: 0,
             timeout: Duration::from_secs(1),
         };
         let reply = client

@@ -37,6 +37,9 @@ const CONGESTION: u8 = 0x80;
 const ETHERTYPE: usize = 12;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
+/// A tag: the type comes so much later.
+const TAG: u16 = 0x8100;
+const TAG_BYTES: usize = 4;
 /// Where the checksum lies in a transport header tells whose it is.
 const TCP_CHECKSUM: u16 = 16;
 const UDP_CHECKSUM: u16 = 6;
@@ -167,9 +170,16 @@ pub fn to_send(
 /// What kind of large frame it is, and how long its headers are (5.1.6.2: with the transport's). `None`
 /// if the device does not cut such frames, or its headers are not all in `front`.
 fn large(front: &[u8], start: u16, offset: u16, cuts: Cuts) -> Option<(u8, u16)> {
-    let ethertype = front.get(ETHERTYPE..ETHERTYPE + 2)?.as_array()?;
+    let ethertype = |at: usize| {
+        let bytes = front.get(at..at + 2)?.as_array()?;
+        Some(u16::from_be_bytes(*bytes))
+    };
     let transport = front.get(usize::from(start)..)?;
-    let (kind, length) = match (u16::from_be_bytes(*ethertype), offset) {
+    let ethertype = match ethertype(ETHERTYPE)? {
+        TAG => ethertype(ETHERTYPE + TAG_BYTES)?,
+        plain => plain,
+    };
+    let (kind, length) = match (ethertype, offset) {
         (IPV4, TCP_CHECKSUM) if cuts.tcp4 => (SEGMENTS_4, None),
         (IPV6, TCP_CHECKSUM) if cuts.tcp6 => (SEGMENTS_6, None),
         (IPV4 | IPV6, UDP_CHECKSUM) if cuts.datagrams => (DATAGRAMS, Some(UDP_HEADER)),
@@ -380,5 +390,31 @@ mod tests {
             segment: 1_448,
         };
         assert!(to_send(&mut [0; 12], meta, (&front, 60_000), true, ALL).is_none());
+    }
+
+    #[test]
+    fn of_a_tagged_frame_the_type_is_behind_the_tag() {
+        for (ethertype, start, kind) in [(0x0800_u16, 38_u8, 1), (0x86dd, 58, 4)] {
+            let mut front = [0; 100];
+            front[12..18].copy_from_slice(&[0x81, 0, 0, 42, 0, 0]);
+            front[16..18].copy_from_slice(&ethertype.to_be_bytes());
+            front[usize::from(start) + 12] = 0x50;
+            let checksum = Checksum::Partial {
+                start: start.into(),
+                offset: 16,
+            };
+            let meta = TransmitMeta {
+                checksum,
+                segment: 1_448,
+            };
+            let cuts = Cuts {
+                tcp4: true,
+                tcp6: true,
+                ..Cuts::NONE
+            };
+            let mut header = [0; 12];
+            assert!(to_send(&mut header, meta, (&front, 60_000), true, cuts).is_some());
+            assert_eq!((header[1], header[2], header[6]), (kind, start + 20, start));
+        }
     }
 }

@@ -132,6 +132,7 @@ server! {
     promptly {
         socket_create: socket::SocketCreate;
         socket_raw: socket::SocketRaw;
+        socket_ethernet: socket::SocketEthernet;
         bind: socket::Bind;
         listen: socket::Listen;
         shutdown: socket::Shutdown;

@@ -76,10 +76,10 @@ pub use observe::{
 };
 pub use operation::{Answers, Operation, Who, completion, is_final, outcome, refusal, request};
 pub use socket::{
-    Accept, Accepted, Bind, Bound, Close, Connect, Connected, Done, Listen, NamesReply, OptionGet,
-    OptionReply, OptionSet, OptionValue, Shutdown, Side, SocketCreate, SocketCreated, SocketId,
-    SocketKind, SocketNames, SocketOption, SocketRaw, SocketStatus, State, StatusBody, StatusReply,
-    ready,
+    Accept, Accepted, Bind, Bound, Close, Connect, Connected, Done, EthernetBody, Listen,
+    NamesReply, OptionGet, OptionReply, OptionSet, OptionValue, Shutdown, Side, SocketCreate,
+    SocketCreated, SocketEthernet, SocketId, SocketKind, SocketNames, SocketOption, SocketRaw,
+    SocketStatus, State, StatusBody, StatusReply, ready,
 };
 pub use table::{
     AddressRow, Addresses, AddressesReply, ConnectionRow, Connections, ConnectionsReply,

@@ -23,8 +23,10 @@ fixed! {
         pub timeout: U32,
         /// Time to live; zero: the default.
         pub ttl: u8,
+        /// The link that a link-local address over IPv6 is on; zero: the first that there is a way by.
+        pub link: u8,
         /// Zero.
-        pub reserved: [u8; 7],
+        pub reserved: [u8; 6],
     }
 }
 

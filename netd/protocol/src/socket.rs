@@ -30,6 +30,8 @@ word_enum! {
         Datagram = 2,
         /// Packets of one protocol of IP. NET_SOCKET_RAW makes such.
         Raw = 3,
+        /// Frames of one type of Ethernet. NET_SOCKET_ETHERNET makes such.
+        Ethernet = 4,
     }
 }
 
@@ -234,6 +236,18 @@ pub mod ready {
     pub const URGENT: u32 = 64;
 }
 
+fixed! {
+    /// Which frames a socket hears and sends.
+    pub struct EthernetBody: 16 {
+        /// Number of the interface; zero: the first that is not loopback.
+        pub interface: U32,
+        /// Frames to this group are heard, beside those to us and to everybody; zero: to none.
+        pub group: [u8; 6],
+        /// Zero.
+        pub reserved: [u8; 6],
+    }
+}
+
 layout! {
     /// Makes a socket.
     pub struct SocketCreate {
@@ -248,6 +262,16 @@ layout! {
         protocol: u32 => at::Argument,
         /// Family, and own address; unspecified: all.
         local: IpAddr => at::Address,
+    }
+
+    /// Makes a socket for frames of Ethernet. It is used as a datagram socket is, without addresses: what is
+    /// sent and what comes begins with the header of Ethernet, 14 bytes. Of what is sent only the destination
+    /// is heeded; the source is the link's own address, the type that of the socket.
+    pub struct SocketEthernet {
+        /// The type: at least 0x0600, and none that netd speaks itself.
+        ethertype: u32 => at::Argument,
+        /// Which frames.
+        body: EthernetBody => at::Body,
     }
 
     /// The new socket.
@@ -401,6 +425,10 @@ operations! {
     24 "NET_SOCKET_RAW" SocketRaw -> SocketCreated, RawError,
         Raw, Promptly, idempotent: false,
         "Makes a raw socket for a protocol, other than TCP, in one family.",
+        restart: "No socket was made that outlives netd.";
+    25 "NET_SOCKET_ETHERNET" SocketEthernet -> SocketCreated, RawError,
+        Raw, Promptly, idempotent: false,
+        "Makes a socket for frames of one type on one link.",
         restart: "No socket was made that outlives netd.";
     2 "NET_SOCKET_CONNECT" Connect -> Connected, ConnectError,
         Anyone, Later, idempotent: false,

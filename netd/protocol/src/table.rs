@@ -135,8 +135,8 @@ fixed! {
         pub up: u8,
         /// 1: loopback.
         pub loopback: u8,
-        /// Zero.
-        pub reserved: U16,
+        /// Number of the VLAN whose frames it has; zero for those without a tag.
+        pub vlan: U16,
         /// Frames received.
         pub received_frames: U64,
         /// Bytes received.

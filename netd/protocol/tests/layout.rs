@@ -43,6 +43,7 @@ fn numbers_are_stable() {
             (22, "NET_SERVICE_WITHDRAW"),
             (23, "NET_SERVICE_BROWSE"),
             (24, "NET_SOCKET_RAW"),
+            (25, "NET_SOCKET_ETHERNET"),
             (40, "NET_PING"),
             (41, "NET_STATS"),
             (42, "NET_INFO"),

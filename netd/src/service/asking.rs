@@ -61,7 +61,7 @@ impl<P> Service<'_, P> {
         };
         let token = Ticket::new::<Ping>(id).token();
         self.stack
-            .ping(self.client, ping, token, self.now)
+            .ping_on(self.client, (ping, how.link), token, self.now)
             .map_err(Told::told)?;
         Ok(Progress::Pending)
     }

@@ -9,6 +9,7 @@ mod errors;
 mod groups;
 mod options;
 mod policies;
+mod raw;
 mod report;
 mod services;
 
@@ -21,10 +22,11 @@ use protocol::{
     Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd,
     NeighbourDelete, Neighbours, NeighboursReply, Offer, OfferError, Operation, OperationError,
     OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Policies, PoliciesReply,
-    PolicyAdd, PolicyDelete, Progress, Prompt, Range, RawError, Receive, Resolve, RouteAdd,
-    RouteBody, RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
-    SocketError, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus, Sockets, SocketsReply,
-    State, Stats, StatsReply, StatusBody, StatusReply, Subscribe, SubscribeError, Withdraw, ready,
+    PolicyAdd, PolicyDelete, Progress, Prompt, Range, Receive, Resolve, RouteAdd, RouteBody,
+    RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
+    SocketError, SocketEthernet, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus,
+    Sockets, SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe,
+    SubscribeError, Withdraw, ready,
 };
 use rt::handle::Channel;
 use stack::{ClientId, Instant, InterfaceId, Stack};
@@ -116,7 +118,7 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         let kind = match request.kind {
             SocketKind::Stream => stack::Kind::Stream,
             SocketKind::Datagram => stack::Kind::Datagram,
-            SocketKind::Raw => return Err(CreateError::NotSupported),
+            SocketKind::Raw | SocketKind::Ethernet => return Err(CreateError::NotSupported),
         };
         let made = self
             .stack
@@ -128,17 +130,11 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     }
 
     fn socket_raw(&mut self, request: SocketRaw) -> Prompt<SocketRaw> {
-        if !self.privileges.raw {
-            return Err(RawError::Denied);
-        }
-        let protocol = u8::try_from(request.protocol).map_err(|_| RawError::BadAddress)?;
-        let made = self
-            .stack
-            .socket_raw(self.client, protocol, request.local)
-            .map_err(Told::told)?;
-        Ok(SocketCreated {
-            socket: SocketId(made.raw()),
-        })
+        self.open_raw(&request)
+    }
+
+    fn socket_ethernet(&mut self, request: SocketEthernet) -> Prompt<SocketEthernet> {
+        self.open_ethernet(&request)
     }
 
     fn bind(&mut self, request: Bind) -> Prompt<Bind> {

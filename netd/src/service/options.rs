@@ -4,7 +4,7 @@
 //! can be expressed: what is possible is the stack's.
 
 use protocol::SocketOption as Number;
-use stack::{Algorithm, Raw, SocketOption, SocketOptions};
+use stack::{Algorithm, RawPackets, SocketOption, SocketOptions};
 
 /// The congestion controls by their numbers; 0 is netd's own choice.
 const ALGORITHMS: [Option<Algorithm>; 4] = [
@@ -72,7 +72,7 @@ pub struct More {
     /// What the path to the fixed peer is known to take.
     pub path_mtu: Option<u16>,
     /// What a raw socket has chosen.
-    pub raw: Option<Raw>,
+    pub raw: Option<RawPackets>,
 }
 
 /// What a client reads.

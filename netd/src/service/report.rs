@@ -140,7 +140,7 @@ pub fn interfaces(stack: &Stack, cursor: u32) -> Rows<InterfaceRow> {
             mac: interface.mac.0,
             up: interface.up.into(),
             loopback: interface.loopback.into(),
-            reserved: 0.into(),
+            vlan: interface.vlan.map_or(0, |(number, _)| number).into(),
             received_frames: interface.received.packets.into(),
             received_bytes: interface.received.bytes.into(),
             sent_frames: interface.sent.packets.into(),
@@ -216,6 +216,7 @@ pub fn sockets(stack: &Stack, cursor: u32) -> Rows<SocketRow> {
             let kind = match socket.protocol {
                 "tcp" => SocketKind::Stream,
                 "raw" => SocketKind::Raw,
+                "ether" => SocketKind::Ethernet,
                 _ => SocketKind::Datagram,
             };
             let idle = if stream { State::Closed } else { State::Bound };

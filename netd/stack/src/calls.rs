@@ -12,6 +12,7 @@ use crate::error::{
 use crate::family::{Family, mapped};
 use crate::id::{ClientId, SocketId, Token};
 use crate::info::Status;
+use crate::ip::zones;
 use crate::memory::Range;
 use crate::option_sets::OptionSet;
 use crate::options::SocketOptions;
@@ -192,7 +193,7 @@ impl Stack {
                         self.tcp_connect((client, socket, bound), to, &options, token, now)
                     }
                     (None, SocketAddr::V6(remote)) => {
-                        let to = (*remote.ip(), remote.port());
+                        let to = (zones::of_end(&remote), remote.port());
                         self.tcp_connect((client, socket, None), to, &options, token, now)
                     }
                     (Some(_), SocketAddr::V6(_)) => Err(ConnectError::AddressFamily),
@@ -211,7 +212,7 @@ impl Stack {
                     SocketAddr::V6(remote) => {
                         let address = sides.v6.ok_or(ConnectError::AddressFamily)?;
                         let bound = Some((address, port));
-                        let to = (*remote.ip(), remote.port());
+                        let to = (zones::of_end(&remote), remote.port());
                         self.tcp_connect((client, socket, bound), to, &options, token, now)
                     }
                 }

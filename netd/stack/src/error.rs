@@ -58,6 +58,8 @@ pub enum InterfaceError {
     BadMtu,
     /// There is no such interface.
     NoInterface,
+    /// No VLAN has this number, or there is an interface of it already.
+    BadVlan,
 }
 
 /// Why an address, route or neighbour cannot be changed.
@@ -97,9 +99,10 @@ pub enum RawError {
     NoFreeSocket,
     /// The client has as many sockets, or as many that want details of what comes, as it may have.
     ClientLimit,
-    /// Nobody can have this protocol: it is TCP, or names a header of IPv6.
+    /// Nobody can have this protocol or type: it is TCP, names a header of IPv6, or is what the stack
+    /// speaks itself.
     BadProtocol,
-    /// The address belongs to no interface.
+    /// The address belongs to no interface, there is no such interface on a wire, or a group is none.
     AddressNotLocal,
 }
 

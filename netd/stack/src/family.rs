@@ -90,6 +90,12 @@ pub(crate) trait Family:
     fn ecn(header: &Self::Header) -> Ecn;
     /// How many routers it may still pass.
     fn hops(header: &Self::Header) -> u8;
+    /// Without its zone, and that, if it may have one ([`crate::ip::zones`]).
+    fn apart(self) -> (Self, Option<InterfaceId>);
+    /// As it is told of to clients who hear it by this link.
+    fn heard_on(self, link: InterfaceId) -> Self;
+    /// The address of a link that is good on it alone, if links of the family have such.
+    fn link_local(interface: &Interface) -> Option<Self>;
     /// Whether a packet to it leads back into this host, whatever addresses that has.
     fn is_inside(self) -> bool;
     /// Whether a packet to it may leave the host.
@@ -271,6 +277,20 @@ impl Family for Ipv4Addr {
     #[inline(always)]
     fn hops(header: &ipv4::Header) -> u8 {
         header.ttl
+    }
+
+    #[inline(always)]
+    fn apart(self) -> (Self, Option<InterfaceId>) {
+        (self, None)
+    }
+
+    #[inline(always)]
+    fn heard_on(self, _: InterfaceId) -> Self {
+        self
+    }
+
+    fn link_local(_: &Interface) -> Option<Self> {
+        None
     }
 
     /// RFC 1122 3.2.1.3 (g): all of 127/8.

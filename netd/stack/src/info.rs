@@ -31,6 +31,8 @@ pub struct InterfaceInfo {
     pub up: bool,
     /// Whether it is the loopback interface.
     pub loopback: bool,
+    /// The number of its VLAN and the interface that carries it, if it is tagged.
+    pub vlan: Option<(u16, InterfaceId)>,
     /// Received.
     pub received: Traffic,
     /// Sent.
@@ -165,7 +167,7 @@ pub struct SocketInfo {
     pub id: Option<SocketId>,
     /// Its owner.
     pub client: Option<ClientId>,
-    /// `"tcp"`, `"udp"` or `"raw"`.
+    /// `"tcp"`, `"udp"`, `"raw"` or `"ether"`.
     pub protocol: &'static str,
     /// RFC name of the state; empty for datagram sockets.
     pub state: &'static str,

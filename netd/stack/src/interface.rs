@@ -10,6 +10,7 @@ use crate::info::{AddressState, Origin, Traffic};
 use crate::interface6::Link6;
 use crate::multicast::table::Groups;
 use crate::tcp::cut::{self, AnyCut};
+use crate::vlan::Tag;
 use ::tcp::Instant;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -70,6 +71,8 @@ pub(crate) struct Interface {
     pub(crate) link_mtu: u16,
     pub(crate) up: bool,
     pub(crate) checksum_transmit: bool,
+    /// Its frames have this tag, and are another interface's to carry.
+    pub(crate) tag: Option<Tag>,
     /// Bytes of payload that the device cuts into segments, at most; zero: it cuts none.
     pub(crate) longest_payload: u32,
     /// The super-segment that is leaving.
@@ -157,6 +160,7 @@ impl Interface {
             link_mtu: facts.mtu,
             up: facts.up,
             checksum_transmit: facts.checksum_transmit,
+            tag: None,
             longest_payload: 0,
             cut: None,
             addresses: Vec::with_capacity(addresses.into()),

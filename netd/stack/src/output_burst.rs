@@ -116,7 +116,12 @@ impl<M: ClientMemory> OutputBurst<'_, M> {
         let id = self.interface;
         let stack = &mut *self.stack;
         let written = stack.output_draft(id, draft, self.memory, self.now)?;
-        if stack.is_cutting(id) && !stack.has_questions(id) && !stack.has_packets(id) {
+        // What has a tag is written one by one.
+        let is_plain = stack
+            .interfaces
+            .get(id.index())
+            .is_some_and(|it| it.tag.is_none());
+        if is_plain && stack.is_cutting(id) && !stack.has_questions(id) && !stack.has_packets(id) {
             self.row = stack.row(id);
         }
         Some(written)

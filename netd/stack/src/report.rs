@@ -11,18 +11,21 @@ use crate::interface::Medium;
 use crate::nodes::Chain;
 use crate::stack::Stack;
 use crate::tcp::connection::{Conn, Fact, Tables};
-use crate::udp::socket::Datagram;
+use crate::udp::socket::{Datagram, Raw};
 use ::tcp::{Instant, State};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use core::time::Duration;
 use wire::Drop;
 
-/// Our end of a datagram socket; the protocol of a raw one stands in the place of a port.
+/// Our end of a datagram socket; the protocol of a raw one, or the type of its frames, stands in the place of
+/// a port.
 fn end_of(socket: &Datagram) -> SocketAddr {
     let unbound = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into();
     let mut end = socket.local().unwrap_or(unbound);
-    if let Some(raw) = socket.raw {
-        end.set_port(raw.protocol.0.into());
+    match socket.raw {
+        None => {}
+        Some(Raw::Packets(packets)) => end.set_port(packets.protocol.0.into()),
+        Some(Raw::Frames(frames)) => end.set_port(frames.ethertype.0),
     }
     end
 }
@@ -36,6 +39,7 @@ impl Stack {
             mtu: interface.mtu,
             up: interface.up,
             loopback: interface.medium == Medium::Loopback,
+            vlan: interface.tag.map(|tag| (tag.vlan.get(), tag.carrier)),
             received: interface.received,
             sent: interface.sent,
             dropped: interface.dropped,
@@ -134,7 +138,11 @@ impl Stack {
             receive_queued: self.requests.len(&socket.arrivals).into(),
             room: self.datagram_room(index),
             ..blank(
-                if socket.raw.is_some() { "raw" } else { "udp" },
+                match socket.raw {
+                    None => "udp",
+                    Some(Raw::Packets(_)) => "raw",
+                    Some(Raw::Frames(_)) => "ether",
+                },
                 end_of(socket),
                 Some(socket.socket),
                 Some(socket.client),
@@ -253,7 +261,8 @@ impl Stack {
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let mut received = Traffic::default();
         let mut sent = Traffic::default();
-        for interface in &self.interfaces {
+        // What is tagged is in the figures of the link that carries it.
+        for interface in self.interfaces.iter().filter(|it| it.tag.is_none()) {
             received.packets += interface.received.packets;
             received.bytes += interface.received.bytes;
             sent.packets += interface.sent.packets;

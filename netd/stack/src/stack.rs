@@ -10,8 +10,8 @@ use crate::autoconf::Autoconf;
 use crate::autoconf6::Autoconf6;
 use crate::burst::Landing;
 use crate::client::Clients;
-use crate::config::{AddressPlan, Config, LinkFacts, ReceiveMeta, TransmitChecksum, TransmitMeta};
-use crate::error::{InterfaceError, SocketError};
+use crate::config::{Config, ReceiveMeta, TransmitChecksum, TransmitMeta};
+use crate::error::SocketError;
 use crate::hash::Spread;
 use crate::icmp::errors::Limiter;
 use crate::icmp::ping::Pings;
@@ -46,12 +46,6 @@ use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, Frame};
 use wire::{Drop, Headroom, MacAddress, Rest};
-
-/// The smallest MTU that is taken: what every host must be able to receive (RFC 791 3.1).
-const LEAST_MTU: u16 = 576;
-
-/// The longest TCP payload that any IPv4 packet carries, whatever its options (RFC 791 3.1).
-const LONGEST_PAYLOAD: u32 = u16::MAX as u32 - 20 - 60;
 
 /// The whole stack.
 #[derive(Debug)]
@@ -203,73 +197,6 @@ impl Stack {
         self.wake_responders();
     }
 
-    /// Adds a link.
-    ///
-    /// # Errors
-    /// See [`InterfaceError`].
-    pub fn add_interface(
-        &mut self,
-        facts: LinkFacts,
-        plan: AddressPlan,
-        now: Instant,
-    ) -> Result<InterfaceId, InterfaceError> {
-        if self.interfaces.len() >= usize::from(self.config.interfaces) {
-            return Err(InterfaceError::TooManyInterfaces);
-        }
-        if facts.mtu < LEAST_MTU || facts.mtu > self.config.largest_mtu {
-            return Err(InterfaceError::BadMtu);
-        }
-        let raw = u8::try_from(self.interfaces.len());
-        let id = InterfaceId(raw.map_err(|_| InterfaceError::TooManyInterfaces)?);
-        let limits = (self.config.addresses_per_interface, self.config.groups);
-        self.interfaces
-            .push(Interface::ethernet(id, &facts, limits));
-        self.autoconf
-            .push(Autoconf::new(&facts, plan, &self.config));
-        self.autoconf6.push(Autoconf6::none());
-        self.responders.push(None);
-        self.configuration_changed();
-        self.start_autoconf(id, now);
-        Ok(id)
-    }
-
-    /// The link's device cuts segments into those that the MTU allows, from payloads of at most
-    /// `longest` bytes on; zero: it does not. Frames then get as long as that, where the room and the
-    /// pieces that [`Stack::output_gathered`] is given allow. Takes effect only where the device
-    /// completes checksums.
-    pub fn offload_segments(&mut self, id: InterfaceId, longest: u32) {
-        if let Some(interface) = self.interfaces.get_mut(id.index()) {
-            interface.longest_payload = if interface.checksum_transmit {
-                longest.min(LONGEST_PAYLOAD)
-            } else {
-                0
-            };
-        }
-    }
-
-    /// The link went up or down.
-    pub fn link_changed(&mut self, id: InterfaceId, up: bool, now: Instant) {
-        let Some(interface) = self.interfaces.get_mut(id.index()) else {
-            return;
-        };
-        if interface.medium == Medium::Loopback || interface.up == up {
-            return;
-        }
-        interface.up = up;
-        self.configuration_changed();
-        if up {
-            self.link_up(id, now);
-            self.tell_groups_again::<Ipv4Addr>(id, now);
-            self.tell_groups_again::<Ipv6Addr>(id, now);
-            self.link_up6(id, now);
-            self.restart_responder(id, now);
-        }
-        self.arm_interface(id);
-        self.arm_interface6(id);
-        self.arm_groups::<Ipv4Addr>(id);
-        self.arm_groups::<Ipv6Addr>(id);
-    }
-
     /// Takes in one received frame. Ends in exactly one delivery or one counted [`Drop`]. Frames that
     /// come together are best taken in by a [`crate::Burst`].
     pub fn input<M: ClientMemory>(
@@ -301,34 +228,43 @@ impl Stack {
         interface
             .received
             .note(frame.len().saturating_add(rest.len()));
+        let mut link = id;
         let result = if interface.up {
-            self.ethernet_input(id, (frame, rest), meta, memory, now)
+            self.ethernet_input(&mut link, (frame, rest), meta, memory, now)
         } else {
             Err(Drop::InterfaceDown)
         };
-        let landing = self.account(id, result);
+        let landing = self.account(link, result);
         if meta.is_joined {
             self.note_joined(landing);
         }
         landing
     }
 
-    /// Who is the frame for, and which protocol is it?
+    /// Who is the frame for, and which protocol is it? Tells by which `link` it came, if it has a tag.
     fn ethernet_input<M: ClientMemory>(
         &mut self,
-        id: InterfaceId,
+        link: &mut InterfaceId,
         (frame, rest): (&[u8], Rest<'_>),
         meta: ReceiveMeta,
         memory: &mut M,
         now: Instant,
     ) -> Result<Landing, Drop> {
         let frame = Frame::parse(frame)?;
+        let (id, frame) = match frame.header.ethertype {
+            EtherType::VLAN => {
+                let (tagged, inner) = self.untag(*link, &frame, rest)?;
+                *link = tagged;
+                (tagged, inner)
+            }
+            _ => (*link, frame),
+        };
         let to = frame.header.destination;
         let own = self
             .interfaces
             .get(id.index())
             .map_or(MacAddress::ZERO, |it| it.mac);
-        let link = if to == own {
+        let scope = if to == own {
             LinkScope::Own
         } else if to.is_broadcast() || self.hears_frames(id, to) {
             LinkScope::Group
@@ -338,27 +274,28 @@ impl Stack {
         match frame.header.ethertype {
             EtherType::IPV4 => {
                 let packet = (frame.payload, rest);
-                self.v4_input(id, link, packet, meta.checksum_verified, memory, now)
+                self.v4_input(id, scope, packet, meta.checksum_verified, memory, now)
             }
             EtherType::IPV6 => {
                 let packet = (frame.payload, rest);
-                self.v6_input(id, link, packet, meta.checksum_verified, memory, now)
+                self.v6_input(id, scope, packet, meta.checksum_verified, memory, now)
             }
             EtherType::ARP => {
                 self.arp_input(id, frame.header.source, frame.payload, now)?;
                 Ok(Landing::None)
             }
-            _ => Err(Drop::EthernetUnknownType),
+            _ => self.frames_input(id, &frame, memory),
         }
     }
 
     /// Whether frames to this group's hardware address are for us.
     fn hears_frames(&self, id: InterfaceId, to: MacAddress) -> bool {
-        self.interfaces.get(id.index()).is_some_and(|interface| {
-            interface.six.hears(to)
-                || interface.hears_frames::<Ipv4Addr>(to)
-                || interface.hears_frames::<Ipv6Addr>(to)
-        })
+        self.frames_hear(id, to)
+            || self.interfaces.get(id.index()).is_some_and(|interface| {
+                interface.six.hears(to)
+                    || interface.hears_frames::<Ipv4Addr>(to)
+                    || interface.hears_frames::<Ipv6Addr>(to)
+            })
     }
 
     /// Every frame ends here, one way or the other.
@@ -482,6 +419,20 @@ impl Stack {
 
     /// Writes the next frame for a link.
     pub(crate) fn output_draft<M: ClientMemory>(
+        &mut self,
+        id: InterfaceId,
+        draft: &mut Draft<'_>,
+        memory: &mut M,
+        now: Instant,
+    ) -> Option<(Extent, TransmitMeta)> {
+        match self.interfaces.get(id.index())?.tag {
+            None => self.output_frame(id, draft, memory, now),
+            Some(tag) => self.output_tagged((id, tag), draft, memory, now),
+        }
+    }
+
+    /// The same without its tag.
+    pub(crate) fn output_frame<M: ClientMemory>(
         &mut self,
         id: InterfaceId,
         draft: &mut Draft<'_>,

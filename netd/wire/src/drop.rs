@@ -63,6 +63,12 @@ reasons! {
     EthernetLong = "ethernet.long",
     /// An EtherType that nothing here speaks.
     EthernetUnknownType = "ethernet.unknown_type",
+    /// A tagged frame that ends before its type.
+    VlanShort = "vlan.short",
+    /// Of a VLAN that we are not in.
+    VlanForeign = "vlan.foreign",
+    /// A tag within a tag.
+    VlanDouble = "vlan.double",
 
     // ARP.
     /// Shorter than an Ethernet/IPv4 ARP packet.

@@ -33,6 +33,14 @@ impl EtherType {
     pub const ARP: Self = Self(0x0806);
     /// IPv6, RFC 2464.
     pub const IPV6: Self = Self(0x86dd);
+    /// A tag, and only then what the frame carries (IEEE 802.1Q clause 9.5).
+    pub const VLAN: Self = Self(0x8100);
+
+    /// Whether it is a type at all.
+    #[must_use]
+    pub const fn is_type(self) -> bool {
+        self.0 >= LEAST_TYPE
+    }
 }
 
 impl fmt::Debug for EtherType {
@@ -41,6 +49,7 @@ impl fmt::Debug for EtherType {
             Self::IPV4 => f.write_str("ipv4"),
             Self::ARP => f.write_str("arp"),
             Self::IPV6 => f.write_str("ipv6"),
+            Self::VLAN => f.write_str("vlan"),
             Self(number) => write!(f, "ethertype {number:#06x}"),
         }
     }

@@ -65,6 +65,7 @@ pub mod tcp;
 mod train;
 pub mod udp;
 mod view;
+pub mod vlan;
 
 pub use acks::Acknowledgement;
 pub use addr::{Cidr, Cidr4, Cidr6, MacAddress, Prefixed};
@@ -79,3 +80,4 @@ pub use rest::Rest;
 pub use series::{Place, Series};
 pub use summary::Summary;
 pub use train::{Follower, Train};
+pub use vlan::VlanId;

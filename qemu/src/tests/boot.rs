@@ -163,7 +163,7 @@ fn without_a_card() -> Result<()> {
     Ok(())
 }
 
-/// The first card in the order of its place is the one that is used.
+/// Both are used, each with what its own server says.
 fn with_two_cards() -> Result<()> {
     let mut guest = Guest::boot_online(Machine {
         cards: vec![
@@ -176,6 +176,12 @@ fn with_two_cards() -> Result<()> {
         ..Machine::default()
     })?;
     guest.must("ping -c 1 10.0.2.2")?;
+    let links = guest.must("net links")?;
+    let first = links.contains("1: 52:54:00:12:34:56 up");
+    ensure!(
+        first && links.contains("2: 52:54:00:00:00:02 up"),
+        "{links}"
+    );
     Ok(())
 }
 

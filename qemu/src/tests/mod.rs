@@ -30,6 +30,7 @@ mod instructions;
 mod isolation;
 mod kernel;
 mod linked;
+mod links;
 mod multicast;
 mod mutated;
 mod names;
@@ -52,18 +53,40 @@ pub struct Stage {
     pub guest: Guest,
     /// The other end of the network cable, where the group plays the network.
     cable: Option<Cable>,
+    /// That of a second one.
+    second: Option<Cable>,
 }
 
 impl Stage {
     pub fn new(guest: Guest) -> Self {
-        Self { guest, cable: None }
+        Self {
+            guest,
+            cable: None,
+            second: None,
+        }
     }
 
     pub fn with_cable(guest: Guest, cable: Cable) -> Self {
         Self {
             guest,
             cable: Some(cable),
+            second: None,
         }
+    }
+
+    pub fn with_cables(guest: Guest, [first, second]: [Cable; 2]) -> Self {
+        Self {
+            guest,
+            cable: Some(first),
+            second: Some(second),
+        }
+    }
+
+    /// Guest and both cables.
+    pub fn all(&mut self) -> Result<(&mut Guest, [&Cable; 2])> {
+        let first = self.cable.as_ref().context("this group has no cable")?;
+        let second = self.second.as_ref().context("this group has one cable")?;
+        Ok((&mut self.guest, [first, second]))
     }
 
     /// Guest and cable at once.
@@ -159,6 +182,7 @@ pub fn groups() -> Vec<Group> {
         tables::group(),
         kernel::group(),
         linked::group(),
+        links::group(),
         capture::group(),
         clock::group(),
     ];

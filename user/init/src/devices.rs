@@ -100,7 +100,8 @@ impl Devices {
             Wanted::None => {}
             Wanted::Uart => give_window(&self.uart, Rights::empty(), &mut handles)?,
             Wanted::Network => {
-                for window in &self.network {
+                // QEMU gives the card that is named first the highest place.
+                for window in self.network.iter().rev() {
                     // It is to be told where clients' memory is, too.
                     give_window(window, Rights::DMA, &mut handles)?;
                     let memory = device_memory(self.network_memory, window)?;

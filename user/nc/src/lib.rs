@@ -13,7 +13,9 @@ use core::net::SocketAddr;
 
 use embassy_futures::join::join;
 use embassy_futures::select::{Either, select};
-use net::{Error, Family, Net, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, within};
+use net::{
+    Error, Family, Net, ReadHalf, TcpListener, TcpStream, UdpSocket, WriteHalf, end_on, within,
+};
 use rt::{
     console::{self, ReadError},
     println,
@@ -107,11 +109,13 @@ impl<'a> Lines<'a> {
 /// Opens a connection, or takes one.
 async fn open(net: &Net, options: &Options<'_>) -> Result<TcpStream, Error> {
     match (options.host, options.family) {
-        (Some(host), None) => TcpStream::connect_by_name(net, host, options.port).await,
+        (Some(host), None) if options.link == 0 => {
+            TcpStream::connect_by_name(net, host, options.port).await
+        }
         (Some(host), family) => {
             let addresses = net.addresses_of(host, family).await?;
             let address = addresses.first().copied().ok_or(Error::NoSuchRecord)?;
-            TcpStream::connect(net, SocketAddr::new(address, options.port)).await
+            TcpStream::connect(net, end_on(address, options.port, options.link)).await
         }
         (None, None) => {
             TcpListener::bind_both(net, options.port, 1)
@@ -186,7 +190,7 @@ async fn datagrams(net: &Net, options: &Options<'_>) -> Result<(), Error> {
             let addresses = net.addresses_of(host, options.family).await?;
             let address = addresses.first().copied().ok_or(Error::NoSuchRecord)?;
             let mut socket = UdpSocket::bind(net, any(Family::of(address), 0)).await?;
-            let peer = SocketAddr::new(address, options.port);
+            let peer = end_on(address, options.port, options.link);
             // What the network says of the peer is ours to hear.
             socket.connect(peer).await?;
             (socket, Some(peer))

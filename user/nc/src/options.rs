@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use net::Family;
+use net::{Family, host_and_link};
 
 /// How the program is called.
-pub const USAGE: &str = "usage: nc [-4|-6] [-u] [-m TEXT] [-w SECONDS] HOST PORT
+pub const USAGE: &str = "usage: nc [-4|-6] [-u] [-m TEXT] [-w SECONDS] HOST[%LINK] PORT
        nc -l [-4|-6] [-u] [-m TEXT] [-w SECONDS] PORT
   -l  waits for a peer instead of calling one         -u  datagrams instead of a connection
   -m  sends this line alone, and nothing that is typed
@@ -16,6 +16,8 @@ pub const USAGE: &str = "usage: nc [-4|-6] [-u] [-m TEXT] [-w SECONDS] HOST PORT
 pub struct Options<'a> {
     /// Name or address of the peer; none: waits for one.
     pub host: Option<&'a str>,
+    /// The link that it is on; zero if none is named.
+    pub link: u8,
     /// The port.
     pub port: u16,
     /// Datagrams.
@@ -37,6 +39,7 @@ impl<'a> Options<'a> {
     pub fn parse(mut words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
         let mut options = Self {
             host: None,
+            link: 0,
             port: 0,
             is_datagram: false,
             family: None,
@@ -58,7 +61,10 @@ impl<'a> Options<'a> {
                         Some(Duration::from_secs(seconds.ok_or("-w takes seconds")?));
                 }
                 _ if word.starts_with('-') => return Err("unknown option"),
-                _ if !listens && options.host.is_none() => options.host = Some(word),
+                _ if !listens && options.host.is_none() => {
+                    let (host, link) = host_and_link(word).ok_or("a link is a number")?;
+                    (options.host, options.link) = (Some(host), link);
+                }
                 _ if port.is_none() => port = Some(word),
                 _ => return Err("one peer at a time"),
             }
@@ -95,6 +101,7 @@ mod tests {
         let options = parse("-u -6 -w 3 -m hello skerry.test 7").unwrap();
         let expected = Options {
             host: Some("skerry.test"),
+            link: 0,
             port: 7,
             is_datagram: true,
             family: Some(Family::V6),

@@ -11,7 +11,7 @@ use core::task::{Context, Poll, ready};
 
 use protocol::{
     Address, Code, Connect, DETAILS_BYTES, Flush, Group, GroupBody, GroupWish, INLINE_BYTES,
-    Receive, Send, SocketId, SocketOption, outcome,
+    Receive, Send, SocketId, SocketOption, SocketStatus, outcome,
 };
 
 use crate::arrival::Arrival;
@@ -84,6 +84,15 @@ impl Datagrams {
             tally: OnceCell::new(),
             error: Cell::new(None),
         })
+    }
+
+    /// The same of a raw socket, which is bound from the start and hears all that comes from then on.
+    pub async fn open(net: &Net, socket: SocketId) -> Result<Rc<Self>, Error> {
+        let shared = Self::new(net, socket);
+        shared.begin()?;
+        // Its rooms are with netd when what was asked behind them is answered.
+        net.call_on(socket, SocketStatus { socket }).await?;
+        Ok(shared)
     }
 
     /// Gives the first rooms, once the socket is bound.

@@ -42,6 +42,8 @@ pub struct PingOptions {
     pub size: u16,
     /// Time to live; `None`: the default.
     pub ttl: Option<u8>,
+    /// The link that a link-local address is on; zero for the default one.
+    pub link: u8,
     /// How long to wait.
     pub timeout: Duration,
 }
@@ -175,7 +177,8 @@ impl Net {
                 .unwrap_or(u32::MAX)
                 .into(),
             ttl: options.ttl.unwrap_or(0),
-            reserved: [0; 7],
+            link: options.link,
+            reserved: [0; 6],
         };
         let pong = self.call(Ping { to, how }).await?;
         Ok(PingReply {

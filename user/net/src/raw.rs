@@ -4,7 +4,7 @@ use alloc::rc::Rc;
 use core::future::poll_fn;
 use core::net::{IpAddr, SocketAddr};
 
-use protocol::{GroupWish, SocketOption, SocketRaw, SocketStatus};
+use protocol::{GroupWish, SocketOption, SocketRaw};
 
 use crate::arrival::Arrival;
 use crate::datagrams::Datagrams;
@@ -28,10 +28,7 @@ impl RawSocket {
     pub async fn open(net: &Net, protocol: u8, local: IpAddr) -> Result<Self, Error> {
         let protocol = protocol.into();
         let socket = net.call(SocketRaw { protocol, local }).await?.socket;
-        let shared = Datagrams::new(net, socket);
-        shared.begin()?;
-        // Its rooms are with netd when what was asked behind them is answered.
-        net.call_on(socket, SocketStatus { socket }).await?;
+        let shared = Datagrams::open(net, socket).await?;
         Ok(Self { shared })
     }
 

@@ -2,19 +2,24 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use net::{Mac, NoMac};
+
 /// How the program is called.
 pub const USAGE: &str =
     "usage: net [TABLE]                     shows a table; without one, a summary
        net sockets -v                  what TCP knows of each connection
-       net addr  add|del ADDRESS/PREFIX
-       net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER]
-       net neigh add ADDRESS MAC
-       net neigh del ADDRESS
+       net addr  add|del ADDRESS/PREFIX [link NUMBER]
+       net route add|del NETWORK/PREFIX|default [via ROUTER] [metric NUMBER] [link NUMBER]
+       net neigh add ADDRESS MAC [link NUMBER]
+       net neigh del ADDRESS [link NUMBER]
        net policy add PREFIX PRECEDENCE LABEL
        net policy del PREFIX
        net group hear GROUP PORT [from SOURCE] [not SOURCE] [count NUMBER]
        net group say  GROUP PORT TEXT [hops NUMBER]
 tables: addr route neigh policy group sockets stats drops lease links";
+
+/// What is said of a hardware address that is none.
+const MAC_FORM: &str = "a hardware address has the form 52:54:00:12:34:56";
 
 /// A network: address and prefix length in bits.
 pub type Network = (IpAddr, u8);
@@ -28,6 +33,8 @@ pub struct Route {
     pub gateway: Option<IpAddr>,
     /// The smaller, the better.
     pub metric: u32,
+    /// By which link; zero: the first.
+    pub link: u32,
 }
 
 /// What is to be heard.
@@ -75,14 +82,14 @@ pub enum Command<'a> {
     Drops,
     /// Shows the DHCP lease.
     Lease,
-    /// Changes an address of the interface.
-    Address(Change, Network),
+    /// Changes an address of a link.
+    Address(Change, Network, u32),
     /// Changes a route.
     Route(Change, Route),
-    /// Fixes a neighbour's hardware address.
-    AddNeighbour(IpAddr, [u8; 6]),
+    /// Fixes the hardware address of a neighbour on a link.
+    AddNeighbour(IpAddr, Mac, u32),
     /// Forgets a neighbour.
-    DeleteNeighbour(IpAddr),
+    DeleteNeighbour(IpAddr, u32),
     /// Shows the table by which addresses are chosen.
     Policies,
     /// Adds a policy: precedence and label.
@@ -111,19 +118,21 @@ impl<'a> Command<'a> {
             (Some(table), None) => Self::show(table).ok_or("there is no such table")?,
             (Some("addr"), Some(change)) => {
                 let change = Change::parse(change)?;
-                Self::Address(change, network(words.next().ok_or("which address?")?)?)
+                let network = network(words.next().ok_or("which address?")?)?;
+                Self::Address(change, network, link(&mut words)?)
             }
             (Some("route"), Some(change)) => {
                 Self::Route(Change::parse(change)?, Route::parse(&mut words)?)
             }
             (Some("neigh"), Some("add")) => {
                 let neighbour = address(words.next())?;
-                Self::AddNeighbour(
-                    neighbour,
-                    mac(words.next().ok_or("which hardware address?")?)?,
-                )
+                let mac = words.next().ok_or("which hardware address?")?.parse();
+                let mac = mac.map_err(|NoMac| MAC_FORM)?;
+                Self::AddNeighbour(neighbour, mac, link(&mut words)?)
             }
-            (Some("neigh"), Some("del")) => Self::DeleteNeighbour(address(words.next())?),
+            (Some("neigh"), Some("del")) => {
+                Self::DeleteNeighbour(address(words.next())?, link(&mut words)?)
+            }
             (Some("neigh"), Some(_)) => return Err("add or del?"),
             (Some("policy"), Some(change)) => {
                 let change = Change::parse(change)?;
@@ -219,6 +228,7 @@ impl Route {
             destination,
             gateway: None,
             metric: 0,
+            link: 0,
         };
         while let Some(word) = words.next() {
             match word {
@@ -227,7 +237,8 @@ impl Route {
                     let number = words.next().and_then(|text| text.parse().ok());
                     route.metric = number.ok_or("metric takes a number")?;
                 }
-                _ => return Err("via or metric?"),
+                "link" => route.link = number(words.next())?,
+                _ => return Err("via, metric or link?"),
             }
         }
         Ok(route)
@@ -263,26 +274,19 @@ fn network(text: &str) -> Result<Network, &'static str> {
     Ok((ip, bits.ok_or("the prefix length is out of range")?))
 }
 
-fn mac(text: &str) -> Result<[u8; 6], &'static str> {
-    const WRONG: &str = "a hardware address has the form 52:54:00:12:34:56";
-    let mut bytes = [0; 6];
-    let mut parts = text.split(':');
-    for byte in &mut bytes {
-        let part = parts.next().filter(|part| part.len() == 2).ok_or(WRONG)?;
-        let is_digits = part.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let value = u8::from_str_radix(part, 16).ok().filter(|_| is_digits);
-        *byte = value.ok_or(WRONG)?;
-    }
-    if parts.next().is_some() {
-        Err(WRONG)
-    } else {
-        Ok(bytes)
+/// What may stand at the end: the link that is meant, by its number; zero for the first.
+fn link<'a>(words: &mut impl Iterator<Item = &'a str>) -> Result<u32, &'static str> {
+    match words.next() {
+        None => Ok(0),
+        Some("link") => number(words.next()),
+        Some(_) => Err("link?"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Change, Command, Ear, Route};
+    use net::Mac;
 
     fn parse(line: &str) -> Result<Command<'_>, &'static str> {
         Command::parse(line.split_whitespace())
@@ -313,12 +317,13 @@ mod tests {
         let ip = |text: &str| text.parse().unwrap();
         assert_eq!(
             parse("addr add 10.0.0.5/24"),
-            Ok(Command::Address(Change::Add, (ip("10.0.0.5"), 24)))
+            Ok(Command::Address(Change::Add, (ip("10.0.0.5"), 24), 0))
         );
         let default = Route {
             destination: (ip("0.0.0.0"), 0),
             gateway: Some(ip("10.0.2.2")),
             metric: 7,
+            link: 0,
         };
         assert_eq!(
             parse("route del default via 10.0.2.2 metric 7"),
@@ -328,16 +333,18 @@ mod tests {
             destination: (ip("10.1.0.0"), 16),
             gateway: None,
             metric: 0,
+            link: 2,
         };
         assert_eq!(
-            parse("route add 10.1.0.0/16"),
+            parse("route add 10.1.0.0/16 link 2"),
             Ok(Command::Route(Change::Add, on_link))
         );
         assert_eq!(
-            parse("neigh add 10.0.2.9 52:54:00:aB:34:56"),
+            parse("neigh add 10.0.2.9 52:54:00:aB:34:56 link 3"),
             Ok(Command::AddNeighbour(
                 ip("10.0.2.9"),
-                [0x52, 0x54, 0, 0xab, 0x34, 0x56]
+                Mac([0x52, 0x54, 0, 0xab, 0x34, 0x56]),
+                3
             ))
         );
         assert_eq!(
@@ -350,7 +357,7 @@ mod tests {
         );
         assert_eq!(
             parse("neigh del 10.0.2.9"),
-            Ok(Command::DeleteNeighbour(ip("10.0.2.9")))
+            Ok(Command::DeleteNeighbour(ip("10.0.2.9"), 0))
         );
     }
 
@@ -383,6 +390,9 @@ mod tests {
             "addr add 10.0.0.5/33",
             "addr add x/8",
             "addr add 10.0.0.5/24 y",
+            "addr add 10.0.0.5/24 link",
+            "addr add 10.0.0.5/24 link 1 2",
+            "route add default link x",
             "route add",
             "route add default via",
             "route add default x",
@@ -390,8 +400,6 @@ mod tests {
             "neigh x",
             "neigh add 10.0.2.9",
             "neigh add 10.0.2.9 52:54",
-            "neigh add 10.0.2.9 52:54:00:12:34:56:78",
-            "neigh add 10.0.2.9 +2:54:00:12:34:56",
             "neigh del",
             "stats add",
             "policy x",

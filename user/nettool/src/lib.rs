@@ -78,23 +78,25 @@ async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
                 .for_each(|line| println!("{line}"));
         }
         Command::Lease => lease(net).await?,
-        Command::Address(change, network) => change_address(net, change, network).await?,
+        Command::Address(change, network, link) => {
+            change_address(net, change, network, link).await?;
+        }
         Command::Route(change, route) => change_route(net, change, route).await?,
-        Command::AddNeighbour(neighbour, mac) => {
+        Command::AddNeighbour(neighbour, mac, interface) => {
             let mac = MacBody {
-                mac,
+                mac: mac.0,
                 reserved: [0; 2],
             };
             net.call(NeighbourAdd {
-                interface: 0,
+                interface,
                 neighbour,
                 mac,
             })
             .await?;
         }
-        Command::DeleteNeighbour(neighbour) => {
+        Command::DeleteNeighbour(neighbour, interface) => {
             net.call(NeighbourDelete {
-                interface: 0,
+                interface,
                 neighbour,
             })
             .await?;
@@ -197,23 +199,19 @@ async fn lease(net: &Net) -> Result<(), Error> {
     Ok(())
 }
 
-async fn change_address(net: &Net, change: Change, network: Network) -> Result<(), Error> {
+async fn change_address(
+    net: &Net,
+    change: Change,
+    network: Network,
+    interface: u32,
+) -> Result<(), Error> {
     let address = AddressBody {
         address: Address::from_network(network.0, network.1),
     };
     match change {
-        Change::Add => net
-            .call(AddressAdd {
-                interface: 0,
-                address,
-            })
-            .await
-            .map(drop),
+        Change::Add => net.call(AddressAdd { interface, address }).await.map(drop),
         Change::Delete => net
-            .call(AddressDelete {
-                interface: 0,
-                address,
-            })
+            .call(AddressDelete { interface, address })
             .await
             .map(drop),
     }
@@ -226,7 +224,7 @@ async fn change_route(net: &Net, change: Change, route: Route) -> Result<(), Err
         gateway: route
             .gateway
             .map_or(Address::NONE, |ip: IpAddr| Address::from_ip(ip)),
-        interface: 0.into(),
+        interface: route.link.into(),
         metric: route.metric.into(),
     };
     match change {

@@ -3,6 +3,7 @@
 use alloc::{format, string::String, vec::Vec};
 use core::net::IpAddr;
 
+use net::Mac;
 use net::protocol::{
     Address, AddressRow, ConnectionRow, CounterRow, GroupRow, InterfaceRow, NeighbourRow,
     NeighbourState, OFFLOADS, PolicyRow, RouteRow, SocketKind, SocketRow, Source, State, Word,
@@ -32,8 +33,12 @@ pub fn link(row: &InterfaceRow) -> String {
         mac(row.mac)
     };
     let state = if row.up == 1 { "up" } else { "down" };
+    let vlan = match row.vlan.get() {
+        0 => String::new(),
+        vlan => format!(" vlan {vlan}"),
+    };
     format!(
-        "{}: {name} {state} mtu {} received {} frames {} bytes, {} dropped; sent {} frames {} bytes",
+        "{}: {name}{vlan} {state} mtu {} received {} frames {} bytes, {} dropped; sent {} frames {} bytes",
         row.interface,
         row.mtu,
         row.received_frames,
@@ -143,6 +148,7 @@ pub fn socket(row: &SocketRow) -> String {
         Some(SocketKind::Stream) => "tcp",
         Some(SocketKind::Datagram) => "udp",
         Some(SocketKind::Raw) => "raw",
+        Some(SocketKind::Ethernet) => "ether",
         None => "?",
     };
     let state = State::from_word(row.state.into()).map_or("?", State::name);
@@ -213,8 +219,8 @@ pub fn counter(row: &CounterRow) -> Option<String> {
 }
 
 /// A hardware address.
-pub fn mac([a, b, c, d, e, f]: [u8; 6]) -> String {
-    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+pub fn mac(bytes: [u8; 6]) -> String {
+    format!("{}", Mac(bytes))
 }
 
 /// Address and prefix length.
@@ -258,7 +264,7 @@ mod tests {
         fixed_text,
     };
 
-    use super::{connection, counter, endpoint, mac, offloads, route, socket};
+    use super::{connection, counter, endpoint, offloads, route, socket};
 
     #[test]
     fn offloads_are_told_by_name() {
@@ -358,6 +364,5 @@ mod tests {
         };
         assert_eq!(counter(&row(0)), None);
         assert_eq!(counter(&row(3)).as_deref(), Some("arp: malformed 3"));
-        assert_eq!(mac([1, 2, 3, 0xab, 0, 0xff]), "01:02:03:ab:00:ff");
     }
 }

@@ -78,6 +78,7 @@ async fn rounds(net: &Net, to: IpAddr, options: &Options<'_>, statistics: &mut S
             sequence,
             size: options.size,
             ttl: Some(options.ttl),
+            link: options.link,
             timeout: options.limit,
         };
         match net.ping(to, how).await {

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use net::Family;
+use net::{Family, host_and_link};
 
 /// How the program is called.
-pub const USAGE: &str = "usage: ping [-4|-6] [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST
+pub const USAGE: &str = "usage: ping [-4|-6] [-c COUNT] [-i SECONDS] [-s BYTES] [-t TTL] [-W SECONDS] HOST[%LINK]
   -c  requests to send, 4 unless given (0: until Ctrl-C)   -i  from one to the next, 1 s unless given
   -s  bytes of data, 56 unless given                       -t  time to live, 64 unless given
   -W  to wait for a reply, 4 s unless given                -4, -6  over IPv4 or IPv6 only";
@@ -30,6 +30,8 @@ pub struct Options<'a> {
     pub family: Option<Family>,
     /// Name or address.
     pub host: &'a str,
+    /// The link that it is on; zero if none is named.
+    pub link: u8,
 }
 
 impl<'a> Options<'a> {
@@ -47,6 +49,7 @@ impl<'a> Options<'a> {
             limit: Duration::from_secs(4),
             family: None,
             host: "",
+            link: 0,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_default();
@@ -65,7 +68,10 @@ impl<'a> Options<'a> {
                     options.ttl = ttl.ok_or("-t takes 1 to 255")?;
                 }
                 _ if word.starts_with('-') => return Err("unknown option"),
-                _ if options.host.is_empty() => options.host = word,
+                _ if options.host.is_empty() => {
+                    let (host, link) = host_and_link(word).ok_or("a link is a number")?;
+                    (options.host, options.link) = (host, link);
+                }
                 _ => return Err("one host at a time"),
             }
         }
@@ -117,6 +123,7 @@ mod tests {
                 limit: Duration::from_secs(2),
                 family: Some(Family::V4),
                 host: "10.0.2.2",
+                link: 0,
             }
         );
     }

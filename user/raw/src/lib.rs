@@ -1,5 +1,5 @@
-//! `raw`: shows packets of one protocol of IP, and sends one. Needs the right to raw sockets, which the
-//! manifest gives it.
+//! `raw`: shows packets of one protocol of IP, or frames of one type, and sends one. Needs the right to raw
+//! sockets, which the manifest gives it.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
@@ -12,10 +12,10 @@ use alloc::vec;
 use core::net::IpAddr;
 
 use embassy_futures::select::{Either, select};
-use net::{Arrival, Error, Family, Net, RawSocket, Report, within};
+use net::{Arrival, Code, Error, EthernetSocket, Family, Mac, Net, RawSocket, Report, within};
 use rt::{console, print, println};
 
-use crate::options::Options;
+use crate::options::{Options, Subject};
 
 /// Exit code: the command makes no sense, or this cannot be done.
 const USAGE: i32 = 2;
@@ -50,9 +50,50 @@ pub fn run(env: rt::Env) -> i32 {
     }
 }
 
+/// What is listened to.
+enum Ear {
+    Packets(RawSocket),
+    Frames(EthernetSocket),
+}
+
+/// What was heard, of so many bytes.
+enum Heard {
+    Packet(usize, Arrival),
+    Frame(usize, Mac, Mac),
+}
+
+impl Ear {
+    async fn next(&self, into: &mut [u8]) -> Result<Heard, Error> {
+        Ok(match self {
+            Self::Packets(socket) => {
+                let (count, arrival) = socket.receive(into).await?;
+                Heard::Packet(count, arrival)
+            }
+            Self::Frames(socket) => {
+                let (count, from, to) = socket.receive(into).await?;
+                Heard::Frame(count, from, to)
+            }
+        })
+    }
+}
+
 /// Sends what is to be sent, and shows what comes until Ctrl-C is typed.
 async fn listen(options: &Options<'_>) -> Result<(), Error> {
     let net = Net::connect().await?;
+    let ear = match options.subject {
+        Subject::Packets(protocol) => Ear::Packets(packets(&net, protocol, options).await?),
+        Subject::Frames(ethertype, link) => {
+            Ear::Frames(frames(&net, (ethertype, link), options).await?)
+        }
+    };
+    match select(show_all(&ear, options), console::interrupt()).await {
+        Either::First(outcome) => outcome,
+        Either::Second(_) => Ok(()),
+    }
+}
+
+/// A socket for packets, to which the text is sent.
+async fn packets(net: &Net, protocol: u8, options: &Options<'_>) -> Result<RawSocket, Error> {
     let host = match options.host {
         Some(host) => {
             let found = net.addresses_of(host, options.family).await?;
@@ -61,14 +102,12 @@ async fn listen(options: &Options<'_>) -> Result<(), Error> {
         None => None,
     };
     let own = host.map_or(options.family.unwrap_or(Family::V4), Family::of);
-    let socket = RawSocket::open(&net, options.protocol, own.unspecified()).await?;
+    let socket = RawSocket::open(net, protocol, own.unspecified()).await?;
     if let Some(host) = host {
         begin(&socket, host, options).await?;
     }
-    match select(show_all(&socket, options), console::interrupt()).await {
-        Either::First(outcome) => outcome,
-        Either::Second(_) => Ok(()),
-    }
+    println!("packets of protocol {protocol}");
+    Ok(socket)
 }
 
 async fn begin(socket: &RawSocket, host: IpAddr, options: &Options<'_>) -> Result<(), Error> {
@@ -80,26 +119,50 @@ async fn begin(socket: &RawSocket, host: IpAddr, options: &Options<'_>) -> Resul
     Ok(())
 }
 
-async fn show_all(socket: &RawSocket, options: &Options<'_>) -> Result<(), Error> {
-    println!("packets of protocol {}", options.protocol);
+/// The same for frames.
+async fn frames(
+    net: &Net,
+    (ethertype, link): (u16, u32),
+    options: &Options<'_>,
+) -> Result<EthernetSocket, Error> {
+    let to = options.host.map(str::parse::<Mac>).transpose();
+    let to = to.map_err(|_| Error::Other(Code::BadAddress))?;
+    let group = to.filter(|to| to.is_group() && *to != Mac::BROADCAST);
+    let socket = EthernetSocket::open(net, ethertype, link, group).await?;
+    if let (Some(to), Some(text)) = (to, options.text) {
+        socket.send_to(text.as_bytes(), to).await?;
+        socket.flush().await?;
+    }
+    println!("frames of type {ethertype:#06x}");
+    Ok(socket)
+}
+
+async fn show_all(ear: &Ear, options: &Options<'_>) -> Result<(), Error> {
     let mut bytes = vec![0; LONGEST];
     let mut shown = 0;
     while options.count == 0 || shown < options.count {
-        let coming = socket.receive(&mut bytes);
-        let (count, arrival) = match options.patience {
+        let coming = ear.next(&mut bytes);
+        let heard = match options.patience {
             Some(patience) => within(patience, coming).await?,
             None => coming.await?,
         };
-        match arrival {
-            Arrival::Packet { from, to, hops } => {
-                print!(
-                    "{count} bytes from {} to {}, ttl={hops}:",
-                    from.ip(),
-                    to.ip()
-                );
-                show(&bytes[..count.min(SHOWN)]);
+        let count = match heard {
+            Heard::Packet(count, Arrival::Packet { from, to, hops }) => {
+                let (from, to) = (from.ip(), to.ip());
+                print!("{count} bytes from {from} to {to}, ttl={hops}:");
+                Some(count)
             }
-            Arrival::Failed(report) => show_report(&report),
+            Heard::Packet(_, Arrival::Failed(report)) => {
+                show_report(&report);
+                None
+            }
+            Heard::Frame(count, from, to) => {
+                print!("{count} bytes from {from} to {to}:");
+                Some(count)
+            }
+        };
+        if let Some(count) = count {
+            show(&bytes[..count.min(SHOWN)]);
         }
         shown += 1;
     }

@@ -24,8 +24,10 @@ const STATUS: u16 = 10;
 const ATTACH_ARENA: u16 = 11;
 const SUBSCRIBE: u16 = 43;
 const RAW: u16 = 24;
-/// Argument of `RAW`: a protocol.
+const ETHERNET: u16 = 25;
+/// Arguments of these: a protocol, and a type.
 const OSPF: u32 = 89;
+const LOCAL: u32 = 0x88b5;
 /// Status of what takes a right.
 const DENIED: u32 = 4;
 /// Argument of `CREATE`: datagrams.
@@ -183,6 +185,13 @@ pub fn sockets() -> Verdict {
         return Err("a raw socket was made");
     }
     println!("raw socket: refused");
+    let mut message = request(ETHERNET, tried + 2);
+    put(&mut message, 28, &LOCAL.to_le_bytes());
+    put(&mut message, 24, &16_u32.to_le_bytes());
+    if ask(&mut link, &message)?.0 != DENIED {
+        return Err("a socket for frames was made");
+    }
+    println!("ethernet socket: refused");
     Ok(())
 }
 

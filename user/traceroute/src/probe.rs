@@ -89,6 +89,7 @@ async fn echo(
         sequence,
         size: SIZE,
         ttl: Some(hops),
+        link: 0,
         timeout: limit,
     };
     let reply = net.ping(to, how).await?;

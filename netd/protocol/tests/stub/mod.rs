@@ -23,7 +23,7 @@ pub(crate) use refuse;
 macro_rules! refuse_most {
     () => {
         crate::stub::refuse! { prompt
-            socket_raw SocketRaw bind Bind listen Listen shutdown Shutdown status SocketStatus
+            socket_raw SocketRaw socket_ethernet SocketEthernet bind Bind listen Listen shutdown Shutdown status SocketStatus
             option_set OptionSet option_get OptionGet names SocketNames group Group groups Groups offer Offer withdraw Withdraw attach_arena AttachArena core Core
             cancel Cancel stats Stats info Info lease Lease interfaces Interfaces routes Routes
             neighbours Neighbours sockets Sockets drops Drops counters Counters addresses Addresses connections Connections address_add AddressAdd
@@ -62,7 +62,8 @@ pub fn ping() -> protocol::Ping {
         sequence: 1.into(),
         timeout: 0.into(),
         ttl: 64,
-        reserved: [0; 7],
+        link: 0,
+        reserved: [0; 6],
     };
     protocol::Ping {
         to: "10.0.2.2".parse().expect("an address"),

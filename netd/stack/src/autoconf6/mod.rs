@@ -204,13 +204,15 @@ impl Stack {
     /// The lower half of an address of this interface behind a prefix.
     fn identifier(&self, id: InterfaceId, prefix: Ipv6Addr, collisions: u8) -> Option<u64> {
         let plan = self.autoconf6.get(id.index())?.plan?;
-        let mac = self.interfaces.get(id.index())?.mac;
+        let interface = self.interfaces.get(id.index())?;
+        // Links that share a card are told apart: an address of ours says which link is meant.
+        let link = (interface.mac, interface.tag.map(|tag| tag.vlan));
         match plan.identifiers {
             Identifiers::Stable { secret } => {
-                Some(identifier::stable(secret?, prefix, mac, collisions))
+                Some(identifier::stable(secret?, prefix, link, collisions))
             }
             // There is one, and another cannot be made (RFC 4862 section 5.4.5).
-            Identifiers::Hardware => (collisions == 0).then(|| identifier::of_hardware(mac)),
+            Identifiers::Hardware => (collisions == 0).then(|| identifier::of_hardware(link)),
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::interface::Interface;
 use crate::ip::identification::Identifications;
 use crate::ip::incoming::Incoming;
 use crate::ip::policies::Policies;
-use crate::ip::source6;
+use crate::ip::{source6, zones};
 use crate::names::transport::Transport;
 use crate::neigh::cache::Ask;
 use crate::net::{Net, Nets};
@@ -27,7 +27,7 @@ use crate::tcp::listener::Waiting;
 use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::{Instant, Mss};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use core::time::Duration;
 use wire::udp::NoChecksum;
@@ -48,7 +48,7 @@ impl Family for Ipv6Addr {
     }
 
     fn end(self, port: u16) -> SocketAddr {
-        SocketAddrV6::new(self, port, 0, 0).into()
+        zones::end(self, port).into()
     }
 
     #[inline(always)]
@@ -100,6 +100,20 @@ impl Family for Ipv6Addr {
     #[inline(always)]
     fn hops(header: &ipv6::Header) -> u8 {
         header.hop_limit
+    }
+
+    #[inline(always)]
+    fn apart(self) -> (Self, Option<InterfaceId>) {
+        zones::apart(self)
+    }
+
+    #[inline(always)]
+    fn heard_on(self, link: InterfaceId) -> Self {
+        zones::heard_on(link, self)
+    }
+
+    fn link_local(interface: &Interface) -> Option<Self> {
+        zones::link_local(interface)
     }
 
     /// RFC 4291 2.5.3: one address.

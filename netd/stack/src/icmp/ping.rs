@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::family::{Family, is_mapped};
 use crate::icmp::input::Verdict;
 use crate::id::{ClientId, Token};
+use crate::ip::zones;
 use crate::packets::Owner;
 use crate::request::Ping;
 use crate::slab::Table;
@@ -74,6 +75,20 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), PingError> {
+        self.ping_on(client, (ping, 0), token, now)
+    }
+
+    /// The same, with the link that a link-local address is on; zero for the default one.
+    ///
+    /// # Errors
+    /// See [`PingError`].
+    pub fn ping_on(
+        &mut self,
+        client: ClientId,
+        (ping, link): (Ping, u8),
+        token: Token,
+        now: Instant,
+    ) -> Result<(), PingError> {
         self.clients.get(client).ok_or(PingError::BadClient)?;
         match ping.address {
             IpAddr::V4(to) if to.is_unspecified() || to.is_broadcast() || to.is_multicast() => {
@@ -83,7 +98,10 @@ impl Stack {
             IpAddr::V6(to) if to.is_unspecified() || to.is_multicast() || is_mapped(to) => {
                 Err(PingError::BadAddress)
             }
-            IpAddr::V6(to) => self.ping_to(to, client, &ping, token, now),
+            IpAddr::V6(to) => {
+                let to = zones::within(to, link.into());
+                self.ping_to(to, client, &ping, token, now)
+            }
         }
     }
 
@@ -95,7 +113,8 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), PingError> {
-        let path = self.path(to, None).ok_or(PingError::NoRoute)?;
+        let path = self.path_within(to, None);
+        let (to, path) = path.ok_or(PingError::NoRoute)?;
         let len = usize::from(ping.size) + HEADER_LEN;
         if len + A::HEADER_LEN > self.net::<A>().packets.longest() {
             return Err(PingError::TooBig);

@@ -10,3 +10,4 @@ pub(crate) mod source6;
 pub(crate) mod v4_in;
 pub(crate) mod v6_in;
 pub(crate) mod v6_out;
+pub(crate) mod zones;

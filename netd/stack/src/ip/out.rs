@@ -9,7 +9,7 @@ use crate::error::SocketError;
 use crate::family::{Family, Outgoing};
 use crate::hash::Tuple;
 use crate::id::InterfaceId;
-use crate::interface::Medium;
+use crate::interface::{Interface, Medium};
 use crate::ip::incoming::LinkScope;
 use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
@@ -115,31 +115,39 @@ impl Stack {
                 .any(|interface| address.is_of(interface))
     }
 
+    /// The interface that an address bound to belongs to. What is sent from it leaves there, or not at
+    /// all, as what is sent to it is taken in nowhere else (RFC 1122 3.3.4.2: the strong model). One that
+    /// is nobody's says nothing.
+    #[inline]
+    pub(crate) fn link_of<A: Family>(&self, bound: Option<A>) -> Option<InterfaceId> {
+        let bound = bound?;
+        // Beside loopback there is mostly one, and nothing to choose.
+        if self.interfaces.len() <= 2 {
+            return bound.is_inside().then_some(InterfaceId::LOOPBACK);
+        }
+        let owner = self.interfaces.iter().find(|it| bound.is_of(it))?;
+        Some(owner.id)
+    }
+
     /// Interface, next hop and whether it is a broadcast or group.
     pub(crate) fn next_hop4(
         &self,
         to: Ipv4Addr,
         bound: Option<Ipv4Addr>,
     ) -> Option<(InterfaceId, Ipv4Addr, bool)> {
-        let usable = |id: InterfaceId| self.interfaces.get(id.index()).is_some_and(|it| it.up);
+        let of = self.link_of(bound);
+        let may_leave_by = |it: &Interface| it.up && of.is_none_or(|of| of == it.id);
+        let usable = |id: InterfaceId| self.interfaces.get(id.index()).is_some_and(may_leave_by);
         let ethernets = || {
-            self.interfaces
-                .iter()
-                .filter(|it| it.medium == Medium::Ethernet && it.up)
+            let all = self.interfaces.iter();
+            all.filter(|it| it.medium == Medium::Ethernet && may_leave_by(it))
         };
         if to.is_broadcast() || to.is_multicast() {
             // Through the interface of the address bound to, else where the default route leads,
             // else the first.
-            let chosen = bound
-                .and_then(|bound| ethernets().find(|it| it.owns(bound)).map(|it| it.id))
-                .or_else(|| {
-                    self.nets
-                        .v4
-                        .routes
-                        .lookup(to, usable)
-                        .map(|route| route.interface)
-                })
-                .or_else(|| ethernets().next().map(|it| it.id))?;
+            let route = self.nets.v4.routes.lookup(to, usable);
+            let chosen = route.map(|route| route.interface);
+            let chosen = chosen.or_else(|| ethernets().next().map(|it| it.id))?;
             return Some((chosen, to, true));
         }
         if let Some(interface) = ethernets().find(|it| it.is_broadcast(to)) {

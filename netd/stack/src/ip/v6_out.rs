@@ -16,22 +16,19 @@ impl Stack {
         bound: Option<Ipv6Addr>,
     ) -> Option<(InterfaceId, Ipv6Addr, bool)> {
         let takes_part = |it: &&Interface| it.medium == Medium::Ethernet && it.up && it.six.enabled;
-        let mut ethernets = self.interfaces.iter().filter(takes_part);
-        // An address of one link alone says which link is meant.
-        let is_local = |address: Ipv6Addr| address.is_unicast_link_local();
-        let of = bound.and_then(|bound| {
-            let found = ethernets.clone().find(|it| it.six.owns(bound))?;
-            (to.is_multicast() || is_local(bound)).then_some(found.id)
-        });
+        let ethernets = self.interfaces.iter().filter(takes_part);
+        // An address of ours says which link is meant, also where the destination does not.
+        let of = self.link_of(bound);
+        let is_meant = |id: InterfaceId| of.is_none_or(|of| of == id);
         let usable = |id: InterfaceId| {
             let interface = self.interfaces.get(id.index());
-            interface.as_ref().is_some_and(takes_part) && of.is_none_or(|of| of == id)
+            interface.as_ref().is_some_and(takes_part) && is_meant(id)
         };
         let route = self.nets.v6.routes.lookup(to, usable);
         if to.is_multicast() {
-            let chosen = of
-                .or_else(|| route.map(|route| route.interface))
-                .or_else(|| ethernets.next().map(|it| it.id))?;
+            let chosen = route.map(|route| route.interface);
+            let mut meant = ethernets.filter(|it| is_meant(it.id));
+            let chosen = chosen.or_else(|| meant.next().map(|it| it.id))?;
             return Some((chosen, to, true));
         }
         let route = route?;

@@ -48,7 +48,8 @@ impl Stack {
         }
     }
 
-    /// Takes in an ARP packet.
+    /// Takes in an ARP packet. Few frames have one: it is no part of what all pass.
+    #[inline(never)]
     pub(crate) fn arp_input(
         &mut self,
         id: InterfaceId,

@@ -6,7 +6,7 @@ use crate::family::Family;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
 use crate::memory::ClientMemory;
-use crate::raw::options::Raw;
+use crate::raw::options::RawPackets;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::details::Report;
@@ -21,7 +21,7 @@ fn hears<A: Family>(socket: &Datagram, protocol: Protocol, (own, other): (A, A))
         local == A::UNSPECIFIED || local == own
     });
     let is_from = side.remote.is_none_or(|(remote, _)| remote == other);
-    socket.raw.is_some_and(|raw| raw.protocol == protocol) && is_at && is_from
+    socket.packets().is_some_and(|raw| raw.protocol == protocol) && is_at && is_from
 }
 
 impl Stack {
@@ -72,8 +72,8 @@ impl Stack {
                 continue;
             }
             let payload = incoming.payload;
-            let raw = self.udp.sockets.at(index).and_then(|it| it.raw);
-            let wants = |raw: Raw| {
+            let raw = self.udp.sockets.at(index).and_then(Datagram::packets);
+            let wants = |raw: RawPackets| {
                 let end = raw.checksum_at.map_or(0, |at| usize::from(at) + 2);
                 let is_whole = end == 0 || is_summed && payload.len() >= end;
                 is_whole && raw.lets_in(payload)

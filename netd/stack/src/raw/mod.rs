@@ -7,7 +7,10 @@
 //! burst, and nobody else sees them.
 //!
 //! [`requests`] opens them, [`input`] makes the copies, [`options`] are what they alone can choose.
+//!
+//! Sockets for [`frames`] are datagram sockets, too, and share nothing else with these.
 
+pub(crate) mod frames;
 pub(crate) mod input;
 pub(crate) mod options;
 pub(crate) mod requests;

@@ -10,9 +10,9 @@ use wire::Protocol;
 /// Where ICMPv6 has its checksum.
 const ICMP6_CHECKSUM: u8 = 2;
 
-/// A raw socket.
+/// A raw socket for packets of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Raw {
+pub struct RawPackets {
     pub(crate) protocol: Protocol,
     is_six: bool,
     /// Where in the payload the checksum is that is filled in and verified here.
@@ -21,7 +21,7 @@ pub struct Raw {
     pub blocked: [u64; 4],
 }
 
-impl Raw {
+impl RawPackets {
     pub(crate) fn new(protocol: Protocol, is_six: bool) -> Self {
         let has_checksum = is_six && protocol == Protocol::ICMPV6;
         Self {
@@ -53,6 +53,12 @@ impl Raw {
         let place = self.blocked.get_mut(usize::from(group));
         *place.ok_or(OptionError::BadValue)? = types;
         Ok(())
+    }
+
+    /// Whether so many bytes have a place for the checksum.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.checksum_at
+            .is_none_or(|at| bytes >= usize::from(at) + 2)
     }
 
     /// Whether it hears what begins so.

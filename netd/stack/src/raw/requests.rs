@@ -7,9 +7,9 @@ use crate::family::is_mapped;
 use crate::id::{ClientId, SocketId};
 use crate::option_sets::OptionSet;
 use crate::options::{SocketOption, SocketOptions};
-use crate::raw::options::Raw;
+use crate::raw::options::RawPackets;
 use crate::stack::Stack;
-use crate::udp::socket::Datagram;
+use crate::udp::socket::{Datagram, Raw};
 use core::net::IpAddr;
 use wire::Protocol;
 
@@ -33,7 +33,10 @@ impl Stack {
             Role::Datagram(index) => self.udp.sockets.at_mut(index),
             _ => None,
         };
-        let raw = socket.and_then(|socket| socket.raw.as_mut());
+        let raw = socket.and_then(|socket| match &mut socket.raw {
+            Some(Raw::Packets(packets)) => Some(packets),
+            _ => None,
+        });
         let raw = raw.ok_or(OptionError::WrongKind);
         match option {
             SocketOption::Icmp6Blocked(group, types) => {
@@ -52,9 +55,9 @@ impl Stack {
         &self,
         client: ClientId,
         socket: SocketId,
-    ) -> Result<Option<Raw>, BadSocket> {
+    ) -> Result<Option<RawPackets>, BadSocket> {
         Ok(match self.clients.socket(client, socket)?.role {
-            Role::Datagram(index) => self.udp.sockets.at(index).and_then(|it| it.raw),
+            Role::Datagram(index) => self.udp.sockets.at(index).and_then(Datagram::packets),
             _ => None,
         })
     }
@@ -83,9 +86,20 @@ impl Stack {
         if !is_good {
             return Err(RawError::AddressNotLocal);
         }
+        let packets = RawPackets::new(protocol, local.is_ipv6());
+        self.raw_create(client, Raw::Packets(packets), Some(local))
+    }
+
+    /// A new raw socket, which has a local address if it is of IP.
+    pub(crate) fn raw_create(
+        &mut self,
+        client: ClientId,
+        raw: Raw,
+        local: Option<IpAddr>,
+    ) -> Result<SocketId, RawError> {
         let role = Role::Stream { bound: None };
         let socket = self.clients.create(client, role, OptionSet::INITIAL)?;
-        let made = self.raw_insert(client, socket, protocol, local);
+        let made = self.raw_insert(client, socket, raw, local);
         if made.is_err() {
             self.clients.forget(socket);
         }
@@ -96,8 +110,8 @@ impl Stack {
         &mut self,
         client: ClientId,
         socket: SocketId,
-        protocol: Protocol,
-        local: IpAddr,
+        raw: Raw,
+        local: Option<IpAddr>,
     ) -> Result<(), RawError> {
         let trace = self.traces.open(client).ok_or(RawError::ClientLimit)?;
         let options = SocketOptions {
@@ -105,17 +119,20 @@ impl Stack {
             ..SocketOptions::new(self.config.ttl)
         };
         let mut datagram = Datagram::new(client, socket, options);
-        datagram.raw = Some(Raw::new(protocol, local.is_ipv6()));
-        datagram.trace = Some(trace);
+        (datagram.raw, datagram.trace) = (Some(raw), Some(trace));
         match local {
-            IpAddr::V4(v4) => datagram.v4.local = Some(v4),
-            IpAddr::V6(v6) => datagram.v6.local = Some(v6),
+            Some(IpAddr::V4(v4)) => datagram.v4.local = Some(v4),
+            Some(IpAddr::V6(v6)) => datagram.v6.local = Some(v6),
+            None => {}
         }
         let Some(index) = self.udp.sockets.insert(datagram) else {
             self.traces.close(trace);
             return Err(RawError::NoFreeSocket);
         };
-        self.udp.raws.push(index);
+        match raw {
+            Raw::Packets(_) => self.udp.raws.push(index),
+            Raw::Frames(_) => self.udp.frames.push(index),
+        }
         if let Ok(entry) = self.clients.socket_mut(client, socket) {
             entry.role = Role::Datagram(index);
         }

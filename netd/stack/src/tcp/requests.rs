@@ -100,7 +100,8 @@ impl Stack {
         }
         let from = bound.map(|(from, _)| from);
         let from = from.filter(|from| *from != A::UNSPECIFIED);
-        let path = self.path(to, from).ok_or(ConnectError::NoRoute)?;
+        let path = self.path_within(to, from);
+        let (to, path) = path.ok_or(ConnectError::NoRoute)?;
         if path.shared {
             return Err(ConnectError::BadAddress);
         }

@@ -118,6 +118,20 @@ impl<'a, A: Family> Report<'a, A> {
 }
 
 impl Stack {
+    /// Copies what has come into its socket's room, behind what is said of it. Once for all who do so:
+    /// few sockets want that.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn put_behind<A: Family, M: ClientMemory>(
+        &mut self,
+        index: u32,
+        from: (A, u16),
+        parts: [&[u8]; 2],
+        memory: &mut M,
+    ) -> Result<(), Drop> {
+        self.put_arrival(index, from, parts, memory)
+    }
+
     /// Puts a datagram, or what a raw socket hears, into a room with its details.
     #[cold]
     pub(crate) fn deliver_detailed<A: Family, M: ClientMemory>(
@@ -130,14 +144,14 @@ impl Stack {
     ) -> Result<(), Drop> {
         debug_assert!(incoming.scope != Scope::Other, "not for us");
         let details = Details {
-            source: incoming.source().end(from),
+            source: incoming.source().heard_on(incoming.interface).end(from),
             destination: incoming.destination().end(to),
             hops: incoming.hops(),
             error: None,
         };
         let bytes = details.bytes();
         let parts = [&bytes, payload];
-        self.put_arrival(index, (incoming.source(), from), parts, memory)?;
+        self.put_behind(index, (incoming.source(), from), parts, memory)?;
         self.stats.count(Counter::DetailedReceived);
         Ok(())
     }
@@ -156,14 +170,14 @@ impl Stack {
             return false;
         };
         let (packet, to) = ((report.protocol, report.quoted), report.ends.1);
-        let checksum = socket.raw.and_then(|raw| raw.checksum_at);
+        let checksum = socket.packets().and_then(|raw| raw.checksum_at);
         let has = |trace| self.traces.has(trace, to, packet, checksum);
         if !socket.trace.is_some_and(has) {
             return false;
         }
         let bytes = report.details(port).bytes();
         let parts = [&bytes, report.quoted.get(header..).unwrap_or_default()];
-        let put = self.put_arrival(index, (report.from.0, 0), parts, memory);
+        let put = self.put_behind(index, (report.from.0, 0), parts, memory);
         self.stats.count(match put {
             Ok(()) => Counter::DetailedReceived,
             Err(_) => Counter::DetailedLost,

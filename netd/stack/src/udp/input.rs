@@ -75,6 +75,7 @@ impl Stack {
         if socket.trace.is_some() {
             return self.deliver_detailed(index, incoming, ports, datagram.payload, memory);
         }
+        let from = (from.0.heard_on(incoming.interface), from.1);
         self.put_arrival(index, from, [datagram.payload], memory)?;
         self.stats.count(Counter::UdpReceived);
         Ok(())

@@ -14,13 +14,13 @@ use crate::memory::ClientMemory;
 use crate::neigh::cache::Found;
 use crate::packets::Owner;
 use crate::pieces::{Draft, Extent, Payload};
-use crate::raw::options::Raw;
+use crate::raw::options::RawPackets;
 use crate::requests::{Peer, Request, Send, To};
 use crate::sender::{Next, Sent, Store, Turn};
 use crate::stack::Stack;
 use crate::stats::Counter;
 use crate::udp::parcel::{Front, LEAD, Parcel};
-use crate::udp::socket::{Cutting, Datagram};
+use crate::udp::socket::{Cutting, Datagram, Raw};
 use core::net::Ipv6Addr;
 use core::num::NonZeroU16;
 use tcp::Instant;
@@ -47,6 +47,12 @@ impl Stack {
         };
         match send.to {
             To::Peer(Peer::V4(to)) => {
+                // Nobody's port: the socket is raw.
+                if to.port() == 0
+                    && let Some(frames) = self.frames_of(index)
+                {
+                    return self.frames_output((index, frames), &send, turn, draft, memory);
+                }
                 let to = (*to.ip(), to.port());
                 self.udp_output_to(index, (send, to), turn, draft, memory, now)
             }
@@ -84,6 +90,7 @@ impl Stack {
         if path.interface != id {
             return self.end_turn(turn, Next::Elsewhere(path.interface));
         }
+        let to = (to.0.apart().0, to.1);
         if path.shared && to.0.is_group() {
             ttl = self.udp.sockets.at(index)?.options.multicast_ttl;
         }
@@ -144,7 +151,8 @@ impl Stack {
                 src_port: socket.port.map_or(0, NonZeroU16::get),
                 dst_port: to,
             })),
-            Some(raw) => self.raw_front(socket, send, raw, memory),
+            Some(Raw::Packets(raw)) => self.raw_front(socket, send, raw, memory),
+            Some(Raw::Frames(_)) => None,
         }
     }
 
@@ -155,7 +163,7 @@ impl Stack {
         &self,
         socket: &Datagram,
         send: &Send,
-        raw: Raw,
+        raw: RawPackets,
         memory: &M,
     ) -> Option<Front> {
         let store = Store {
@@ -166,7 +174,7 @@ impl Stack {
         let len = usize::try_from(send.length).ok()?.min(LEAD);
         let client = Some(socket.client);
         store.copy(client, send.source, 0, lead.get_mut(..len)?, false)?;
-        let Raw {
+        let RawPackets {
             protocol,
             checksum_at,
             ..
@@ -425,7 +433,12 @@ impl Stack {
     /// The socket's first send is over: with an error, or as well as datagrams can be.
     /// (Gives nothing, for who has sent nothing and is to be asked again.)
     #[inline]
-    fn udp_done(&mut self, index: u32, send: &Send, error: Option<SocketError>) -> Option<Sent> {
+    pub(crate) fn udp_done(
+        &mut self,
+        index: u32,
+        send: &Send,
+        error: Option<SocketError>,
+    ) -> Option<Sent> {
         let socket = self.udp.sockets.at_mut(index)?;
         let client = socket.client;
         socket.cutting = None;

@@ -11,12 +11,13 @@ use crate::error::{
 use crate::family::Family;
 use crate::id::{InterfaceId, Token};
 use crate::ip::out::Path;
+use crate::ip::zones;
 use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
-use crate::udp::socket::{Holder, KnownWay};
-use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use crate::udp::socket::{Holder, KnownWay, Raw};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
 use wire::{MacAddress, udp};
 
@@ -33,7 +34,10 @@ enum AnyError {
 
 /// An address of IPv6 that stands for one of IPv4 is that (RFC 3493 section 3.7).
 pub(crate) fn plain(end: SocketAddr) -> SocketAddr {
-    SocketAddr::new(end.ip().to_canonical(), end.port())
+    match end.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.into(), end.port()),
+        IpAddr::V6(_) => end,
+    }
 }
 
 impl Stack {
@@ -157,7 +161,7 @@ impl Stack {
                 self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
             }
             SocketAddr::V6(remote) => {
-                self.udp_connect_to(index, (*remote.ip(), remote.port()), token)
+                self.udp_connect_to(index, (zones::of_end(&remote), remote.port()), token)
             }
         }
     }
@@ -169,7 +173,7 @@ impl Stack {
         token: Token,
     ) -> Result<(), ConnectError> {
         let socket = self.udp.sockets.at(index).ok_or(ConnectError::BadSocket)?;
-        if socket.connected.is_some() {
+        if socket.connected.is_some() || matches!(socket.raw, Some(Raw::Frames(_))) {
             return Err(ConnectError::WrongState);
         }
         let remote = (remote.0, socket.peers_port(remote.1));
@@ -177,7 +181,9 @@ impl Stack {
             return Err(ConnectError::BadAddress);
         }
         let bound = A::side(socket).bound();
-        let path = self.path(remote.0, bound).ok_or(ConnectError::NoRoute)?;
+        let path = self.path_within(remote.0, bound);
+        let (peer, path) = path.ok_or(ConnectError::NoRoute)?;
+        let remote = (peer, remote.1);
         self.udp_bind_any::<A>(index).map_err(|error| match error {
             AnyError::NoFreePort => ConnectError::NoFreePort,
             AnyError::Family => ConnectError::AddressFamily,
@@ -213,13 +219,15 @@ impl Stack {
     ) -> Result<(), SendError> {
         match to.map(plain) {
             Some(SocketAddr::V4(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
-            Some(SocketAddr::V6(to)) => self.udp_send_to(index, data, (*to.ip(), to.port()), token),
+            Some(SocketAddr::V6(to)) => {
+                self.udp_send_to(index, data, (zones::of_end(&to), to.port()), token)
+            }
             None => {
                 let socket = self.udp.sockets.at(index).ok_or(SendError::BadSocket)?;
                 match (socket.v4.remote, socket.v6.remote) {
                     (Some(to), _) => self.udp_send_to(index, data, to, token),
                     (None, Some(to)) => self.udp_send_to(index, data, to, token),
-                    (None, None) => Err(SendError::NoDestination),
+                    (None, None) => self.frames_send(index, data, token),
                 }
             }
         }
@@ -252,12 +260,15 @@ impl Stack {
             Data::Arena(range) => range.length as usize,
             Data::Inline(bytes) => bytes.len(),
         };
-        // RFC 3542 section 3.1: its checksum is ours to put in.
-        let checksum = raw.and_then(|raw| raw.checksum_at);
-        if checksum.is_some_and(|at| length < usize::from(at) + 2) {
-            return Err(SendError::TooShort);
-        }
-        let header = if raw.is_some() { 0 } else { udp::HEADER_LEN };
+        let header = match raw {
+            None => udp::HEADER_LEN,
+            // RFC 3542 section 3.1: its checksum is ours to put in.
+            Some(Raw::Packets(packets)) if !packets.has_room(length) => {
+                return Err(SendError::TooShort);
+            }
+            Some(Raw::Packets(_)) => 0,
+            Some(Raw::Frames(_)) => return Err(SendError::BadAddress),
+        };
         if length > A::LONGEST_PAYLOAD - header
             || matches!(data, Data::Inline(bytes) if bytes.len() > INLINE_PAYLOAD)
         {
@@ -295,7 +306,7 @@ impl Stack {
 
     /// Queues a datagram that leaves by this link.
     #[inline(always)]
-    fn udp_queue(
+    pub(crate) fn udp_queue(
         &mut self,
         index: u32,
         owner: u32,
@@ -368,7 +379,7 @@ impl Stack {
         let chosen = self.udp.sockets.at(index)?.options.multicast_interface;
         let path = match chosen.filter(|_| to.is_group()) {
             Some(chosen) => self.group_path(to, bound, chosen)?,
-            None => self.path(to, bound)?,
+            None => self.path_within(to, bound)?.1,
         };
         let socket = self.udp.sockets.at_mut(index)?;
         A::side_mut(socket).way = Some(KnownWay { to, bound, path });
@@ -448,6 +459,7 @@ impl Stack {
         }
         if socket.raw.is_some() {
             self.udp.raws.retain(|raw| *raw != index);
+            self.udp.frames.retain(|raw| *raw != index);
         }
     }
 

@@ -7,16 +7,17 @@ use crate::bindings::Bindings;
 use crate::config::Config;
 use crate::error::SocketError;
 use crate::family::{Family, mapped};
-use crate::id::{ClientId, SocketId, Token};
+use crate::id::{ClientId, InterfaceId, SocketId, Token};
 use crate::ip::out::Path;
 use crate::nodes::{Chain, Nodes};
 use crate::options::SocketOptions;
-use crate::raw::options::Raw;
+use crate::raw::options::RawPackets;
 use crate::rng::Rng;
 use crate::slab::Table;
 use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
+use wire::{EtherType, MacAddress};
 
 /// Who has a UDP port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,24 @@ impl<A: Family> Side<A> {
     }
 }
 
+/// What a raw socket is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Raw {
+    /// Packets of a protocol.
+    Packets(RawPackets),
+    /// Frames.
+    Frames(Frames),
+}
+
+/// Frames of one type on one link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frames {
+    pub(crate) ethertype: EtherType,
+    pub(crate) link: InterfaceId,
+    /// Those for this group are heard, too.
+    pub(crate) group: Option<MacAddress>,
+}
+
 /// How much of a datagram that leaves in parts has left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cutting {
@@ -76,7 +95,7 @@ pub(crate) struct Datagram {
     pub(crate) socket: SocketId,
     /// The port, if it is bound.
     pub(crate) port: Option<NonZeroU16>,
-    /// It is a raw socket for this protocol, bound from the start, and never has a port.
+    /// It is a raw socket for this, bound from the start, and never has a port.
     pub(crate) raw: Option<Raw>,
     /// What it has sent lately, if it wants details of what comes.
     pub(crate) trace: Option<u32>,
@@ -130,6 +149,14 @@ impl Datagram {
         }
     }
 
+    /// What it is for and has chosen, if it is a raw socket for packets.
+    pub(crate) const fn packets(&self) -> Option<RawPackets> {
+        match self.raw {
+            Some(Raw::Packets(packets)) => Some(packets),
+            _ => None,
+        }
+    }
+
     /// Whether it has a local address.
     #[inline]
     pub(crate) const fn is_bound(&self) -> bool {
@@ -180,8 +207,9 @@ impl Datagram {
 pub(crate) struct Udp {
     pub(crate) sockets: Table<Datagram>,
     pub(crate) ports: Ports,
-    /// Those of them that are raw.
+    /// Those of them that are for a protocol of IP, and those that are for frames.
     pub(crate) raws: Vec<u32>,
+    pub(crate) frames: Vec<u32>,
     /// The addresses that datagrams over IPv6 wait with.
     pub(crate) peers: Nodes<Ipv6Addr>,
 }
@@ -225,6 +253,7 @@ impl Udp {
                 v6: Bindings::new(ports, other),
             },
             raws: Vec::with_capacity(config.detailed_sockets.into()),
+            frames: Vec::with_capacity(config.detailed_sockets.into()),
             peers: Nodes::new(
                 config.datagram_peers as usize,
                 config.clients as usize,
