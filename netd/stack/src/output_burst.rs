@@ -117,7 +117,10 @@ impl<M: ClientMemory> OutputBurst<'_, M> {
         let stack = &mut *self.stack;
         let written = stack.output_draft(id, draft, self.memory, self.now)?;
         // What has a tag is written one by one.
-        let is_plain = stack.interfaces.get(id.index()).is_some_and(|it| it.tag.is_none());
+        let is_plain = stack
+            .interfaces
+            .get(id.index())
+            .is_some_and(|it| it.tag.is_none());
         if is_plain && stack.is_cutting(id) && !stack.has_questions(id) && !stack.has_packets(id) {
             self.row = stack.row(id);
         }
