@@ -38,7 +38,6 @@ mod listener;
 mod net;
 mod pending;
 mod poller;
-mod pump;
 mod query;
 mod racing;
 mod raw;
