@@ -221,6 +221,7 @@ impl Net {
             payload: Payload::Arena(piece),
             to,
             unanswered: false,
+            along: true,
         };
         self.submit(&send, socket, None, Some(source))
     }
