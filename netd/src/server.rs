@@ -85,8 +85,12 @@ pub struct Server<P, D> {
     generation: u64,
     /// The address of each link that clients and the log were last told of.
     known_addresses: Vec<Option<protocol::Address>>,
-    /// When the stack wants to be called, as of the last turn's end.
+    /// When the stack wants to be called, as of the last look before a sleep.
     deadline: Option<Instant>,
+    /// It wants to be called at once, as of the last turn's end.
+    is_due: bool,
+    /// Of the last turn.
+    now: Instant,
     /// A sleep has just told who has something for us: the others need not be looked at.
     rested: bool,
     /// A client that is still to be rung.
@@ -139,6 +143,8 @@ impl<P: Peer, D: Device> Server<P, D> {
             generation: 0,
             known_addresses,
             deadline: Some(now),
+            is_due: true,
+            now,
             rested: false,
             to_ring: None,
             arrivals: Vec::new(),
@@ -162,6 +168,7 @@ impl<P: Peer, D: Device> Server<P, D> {
     /// One turn. What it leaves undone for being bounded, and what comes meanwhile, the next turn
     /// or [`Self::prepare_sleep`] finds.
     pub fn turn(&mut self, now: Instant) -> Turn {
+        self.now = now;
         self.ring();
         let rested = core::mem::take(&mut self.rested);
         if !rested {
@@ -170,8 +177,7 @@ impl<P: Peer, D: Device> Server<P, D> {
         let (stack, arenas) = (&mut self.stack, &mut self.arenas);
         let mut found = self.links.receive(rested, stack, arenas, now);
         found += self.serve(now);
-        let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
-        if is_due(self.deadline) {
+        if self.is_due || self.stack.is_timer_due(now) {
             self.stack.fire(&mut self.arenas, now);
             found += 1;
         }
@@ -189,15 +195,15 @@ impl<P: Peer, D: Device> Server<P, D> {
             session.tell_events();
             session.needs_ring()
         });
-        self.deadline = self.stack.next_deadline();
+        self.is_due = self.stack.is_due(now);
         match found {
-            _ if is_more || self.stack.has_news() || is_due(self.deadline) => Turn::More,
+            _ if is_more || self.is_due || self.stack.has_news() => Turn::More,
             0 => Turn::Idle,
             _ => Turn::Done,
         }
     }
 
-    /// When [`Self::turn`] must be called at the latest.
+    /// When [`Self::turn`] must be called at the latest, after [`Self::prepare_sleep`].
     pub const fn next_deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -205,6 +211,9 @@ impl<P: Peer, D: Device> Server<P, D> {
     /// Before sleeping: asks device and clients for a sign, and looks once more. True when there
     /// is something to do instead.
     pub fn prepare_sleep(&mut self) -> bool {
+        // Whom we ring probably asks for something soon, which moves timers again.
+        let is_long = self.to_ring.is_none();
+        self.deadline = self.stack.deadline_of_sleep(self.now, is_long);
         let mut more = self.notice_changes();
         more |= self.clients.announce_sleep() == Look::MoreWork;
         more |= self.links.arm(self.stack.misses_loans());

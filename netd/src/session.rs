@@ -173,7 +173,8 @@ impl<P: Peer> Session<P> {
             return;
         };
         let bits = match event.kind {
-            stack::EventKind::Received { .. } => ready::READABLE,
+            stack::EventKind::Received { sent: None, .. } => ready::READABLE,
+            stack::EventKind::Received { .. } => ready::READABLE | ready::WRITABLE,
             stack::EventKind::Connected { .. } | stack::EventKind::Sent { .. } => ready::WRITABLE,
             stack::EventKind::Eof => ready::READABLE | ready::END,
             stack::EventKind::Accepted { .. } => ready::ACCEPTABLE,

@@ -102,6 +102,7 @@ fn send(world: &World, client: &mut RawClient, socket: SocketId, bytes: &[u8]) {
         payload: Payload::Arena(range),
         to: None,
         unanswered: false,
+        along: false,
     };
     ask(world, client, &send, 9);
 }

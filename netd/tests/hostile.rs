@@ -180,6 +180,7 @@ fn somebody_elses_socket_is_nobodys() {
                     payload,
                     to: None,
                     unanswered: false,
+                    along: false,
                 },
                 1,
             ),
@@ -237,6 +238,7 @@ fn ranges_outside_of_the_arena_are_refused() {
             payload: Payload::Arena(range),
             to: Some(local),
             unanswered: false,
+            along: false,
         };
         assert_eq!(status(&world, &mut client, &send), Some(Code::BadRange));
     }

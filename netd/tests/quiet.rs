@@ -57,6 +57,7 @@ fn what_has_left_wakes_only_who_wants_to_hear_of_anything_and_a_datagram_everybo
         payload: Payload::Arena(range),
         to: Some(loopback(to)),
         unanswered: false,
+        along: false,
     };
     for (wish, rings) in [(Wish::Urgent, false), (Wish::Anything, true)] {
         assert_eq!(client.link.announce_sleep_for(wish), Look::Sleep);

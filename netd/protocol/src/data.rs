@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use zerocopy::little_endian::U16;
 
-use crate::field::{Payload, Range, at, fixed, layout};
+use crate::field::{Field, Payload, Range, at, fixed, layout};
 use crate::message::{Message, flag};
 use crate::operation::{operations, request};
 use crate::socket::{Done, SocketId};
@@ -42,6 +42,9 @@ layout! {
         /// answer to whatever was sent on the socket later, or to NET_SOCKET_FLUSH. Several may have
         /// one request id. Otherwise of no effect.
         unanswered: bool => at::Flag<{ flag::MORE }>,
+        /// Streams: the answer may come along with bytes that have come for a NET_SOCKET_RECV on the
+        /// socket, in place of a completion, if all is well. Otherwise of no effect.
+        along: bool => at::Flag<{ flag::ALONG }>,
     }
 
     /// Bytes are through.
@@ -80,6 +83,9 @@ layout! {
         end: bool => at::Flag<{ flag::END }>,
         /// Streams: the smoothed round-trip time in microseconds; zero: not known.
         round_trip: u32 => at::Argument,
+        /// Streams: the request id of the socket's oldest NET_SOCKET_SEND, of which this is the answer as
+        /// well, if it has allowed that: all of its bytes are through.
+        sent: Option<u32> => at::Along,
     }
 
     /// Makes the memory whose handle is queued with tag `AREN` the session's arena, once.
@@ -113,6 +119,13 @@ layout! {
     }
 }
 
+/// The send whose answer has come along with a [`Received`].
+#[must_use]
+#[inline]
+pub fn along(message: &Message) -> Option<u32> {
+    <Option<u32> as Field<at::Along>>::take(message).ok()?
+}
+
 /// As [`request`] of a [`Send`] with these bytes inline, which are copied only once; `None` when there
 /// are more than 200.
 #[must_use]
@@ -128,6 +141,7 @@ pub fn request_inline(
         payload,
         to,
         unanswered,
+        along: false,
     };
     let mut message = request(&send, id);
     message.set(flag::INLINE);

@@ -26,6 +26,8 @@ pub mod at {
     pub struct Payload;
     /// Inline bytes with a fixed layout; `length` is exactly its size.
     pub struct Body;
+    /// Bytes 56 to 59, which no length counts; zero without the flag `ALONG`.
+    pub struct Along;
     /// Bits of the flags.
     pub struct Flag<const BITS: u16>;
 }
@@ -113,6 +115,7 @@ impl<const BITS: u16> Field<at::Flag<BITS>> for bool {
         flag::MORE => "flag MORE",
         flag::END => "flag END",
         flag::ABORT => "flag ABORT",
+        flag::ALONG => "flag ALONG",
         _ => "flags",
     };
     const FLAGS: u16 = BITS;
@@ -123,6 +126,25 @@ impl<const BITS: u16> Field<at::Flag<BITS>> for bool {
     }
     fn take(message: &Message) -> Result<Self, Malformed> {
         Ok(message.has(BITS))
+    }
+}
+
+impl Field<at::Along> for Option<u32> {
+    const PLACE: &'static str = "flag ALONG, inline 0 to 3";
+    const FLAGS: u16 = flag::ALONG;
+    fn put(&self, message: &mut Message) {
+        if let Some(id) = self {
+            message.set(flag::ALONG);
+            if let Some(place) = message.inline.first_chunk_mut() {
+                *place = id.to_le_bytes();
+            }
+        }
+    }
+    fn take(message: &Message) -> Result<Self, Malformed> {
+        let id = message.inline.first_chunk().copied();
+        Ok(id
+            .filter(|_| message.has(flag::ALONG))
+            .map(u32::from_le_bytes))
     }
 }
 

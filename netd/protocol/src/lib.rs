@@ -45,7 +45,7 @@ pub use admin::{
 };
 pub use data::{
     ARENA_TAG, AttachArena, CORE_TAG, Cancel, Core, Cores, Flush, OperationBody, Receive, Received,
-    Send, Sent, request_inline,
+    Send, Sent, along, request_inline,
 };
 pub use details::{DETAILS_BYTES, Details, reported};
 pub use dispatch::{

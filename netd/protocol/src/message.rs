@@ -30,6 +30,8 @@ pub mod flag {
     pub const END: u16 = 1 << 2;
     /// Request: give up at once (reset) instead of finishing in order.
     pub const ABORT: u16 = 1 << 3;
+    /// Request: its answer may come along with another. Reply: one has come along.
+    pub const ALONG: u16 = 1 << 4;
 }
 
 /// An address as it stands in messages: IP, port, prefix length and scope.

@@ -237,6 +237,7 @@ fn payloads_survive() {
             payload,
             to: "[::1]:7".parse().ok(),
             unanswered: false,
+            along: false,
         };
         assert_eq!(
             <Send as protocol::Layout>::decode(&request(&send, 1)),
@@ -280,6 +281,7 @@ fn only_successful_replies_with_more_are_followed() {
         more: true,
         end: false,
         round_trip: 0,
+        sent: None,
     };
     let mut message = completion::<Receive>(1, &Ok(received));
     assert!(!is_final(&message));

@@ -48,7 +48,8 @@ impl Ticket {
         let [_, room, a, b, c, d, e, f] = token.0.to_be_bytes();
         let operation = match token.room() {
             Some(_) => Receive::NUMBER,
-            None => u16::from_be_bytes([a, b]),
+            // The upper bit is not part of it (`Token::along`).
+            None => u16::from_be_bytes([a & 0x7f, b]),
         };
         Self {
             request: u32::from_be_bytes([c, d, e, f]),
@@ -125,6 +126,7 @@ pub fn completion_of(event: &Event) -> Message {
             from,
             more,
             round_trip,
+            sent,
         } => {
             let piece = Range { offset, length };
             let received = Received {
@@ -134,6 +136,7 @@ pub fn completion_of(event: &Event) -> Message {
                 more,
                 end: false,
                 round_trip,
+                sent: sent.map(|token| Ticket::of(token).request),
             };
             completion::<Receive>(request, &Ok(received))
         }
@@ -179,6 +182,7 @@ fn end_of(socket: SocketId) -> Received {
         more: false,
         end: true,
         round_trip: 0,
+        sent: None,
     }
 }
 

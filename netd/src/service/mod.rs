@@ -206,6 +206,8 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         let is_inline = matches!(data, stack::Data::Inline(_));
         let token = if request.unanswered && is_inline {
             token.unanswered()
+        } else if request.along {
+            token.along()
         } else {
             token
         };

@@ -64,6 +64,8 @@ pub enum EventKind {
         /// Streams: the smoothed round-trip time in microseconds; zero: not known. What the client
         /// takes within one is what it should give room for, twice.
         round_trip: u32,
+        /// Streams: the send of this token, which allows it, is done as well, as by [`EventKind::Sent`].
+        sent: Option<Token>,
     },
     /// The peer will send no more; answers one waiting receive, every later one too.
     Eof,

@@ -19,8 +19,8 @@ pub struct SocketId(pub(crate) NonZeroU32);
 pub struct InterfaceId(pub(crate) u8);
 
 /// What a client calls one of its requests; every completion carries it back, unchanged but for
-/// [`Token::room`]: bits 49 to 63 are left alone by requests. For bit 48 of a send's see
-/// [`Token::unanswered`].
+/// [`Token::room`]: bits 49 to 63 are left alone by requests. For bits 47 and 48 of a
+/// send's see [`Token::along`] and [`Token::unanswered`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token(pub u64);
 
@@ -29,11 +29,23 @@ impl Token {
     pub(crate) const MOST_ROOMS: u32 = (1 << 15) - 1;
     const ROOM_SHIFT: u32 = 49;
     const UNANSWERED: u64 = 1 << 48;
+    const ALONG: u64 = 1 << 47;
 
     /// As that of a datagram of which only a failure is told.
     #[must_use]
     pub const fn unanswered(self) -> Self {
         Self(self.0 | Self::UNANSWERED)
+    }
+
+    /// As that of a stream's send that may be told of along with bytes that have come.
+    #[must_use]
+    pub const fn along(self) -> Self {
+        Self(self.0 | Self::ALONG)
+    }
+
+    /// Whether a stream's send is such a one.
+    pub(crate) const fn is_along(self) -> bool {
+        self.0 & Self::ALONG != 0
     }
 
     /// Whether a datagram is one of which only a failure is told.

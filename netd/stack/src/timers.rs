@@ -5,10 +5,12 @@
 //! disagree. Connections are many, and know when they are due themselves.
 
 use crate::config::Config;
+use crate::stack::Stack;
 use crate::wheel::Wheel;
 use ::tcp::Instant;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// What a timer belongs to: the index of a thing in its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,20 +206,75 @@ impl Timers {
         connection: impl Fn(u32) -> Option<Instant>,
         connection6: impl Fn(u32) -> Option<Instant>,
     ) -> Option<Timer> {
-        let (deadlines, [.., others, connections]) = (&self.deadlines, self.ends);
-        let index = self.wheel.fire(now, |index| {
-            let other = deadlines.get(index as usize).copied();
-            other.or_else(|| match index.checked_sub(connections) {
-                Some(index) => connection6(index),
-                None => connection(index.checked_sub(others)?),
-            })
-        })?;
+        let due = due_of(&self.deadlines, self.ends, connection, connection6);
+        let index = self.wheel.fire(now, due)?;
         Some(self.timer(index))
+    }
+
+    /// Whether [`Timers::fire`] has something to do, or to find out.
+    #[inline]
+    pub(crate) const fn is_due(&self, now: Instant) -> bool {
+        self.wheel.is_due(now)
+    }
+
+    /// Before a sleep: when [`Timers::fire`] must be called next, by a look that may be closer than that of
+    /// [`Timers::next_deadline`]. `connection` and `connection6` as for [`Timers::fire`].
+    pub(crate) fn settle(
+        &mut self,
+        now: Instant,
+        is_close: bool,
+        connection: impl Fn(u32) -> Option<Instant>,
+        connection6: impl Fn(u32) -> Option<Instant>,
+    ) -> Option<Instant> {
+        let due = due_of(&self.deadlines, self.ends, connection, connection6);
+        self.wheel.settle(now, is_close, due)
     }
 
     /// When [`Timers::fire`] must be called next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.wheel.next_deadline()
+    }
+}
+
+impl Stack {
+    /// Whether a timer is due, or may be: [`Stack::fire`] finds out.
+    #[must_use]
+    #[inline]
+    pub const fn is_timer_due(&self, now: Instant) -> bool {
+        self.timers.is_due(now)
+    }
+
+    /// Whether [`Stack::fire`] has something to do, or to find out.
+    #[must_use]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.is_timer_due(now) || self.loopback_pending()
+    }
+
+    /// When a timer will be due, before a sleep, if [`Stack::is_due`] says no. A look that `is_close` lets nobody
+    /// be woken for a timer that was set for later meanwhile; it is not worth it before a short sleep.
+    pub fn deadline_of_sleep(&mut self, now: Instant, is_close: bool) -> Option<Instant> {
+        self.timers.settle(
+            now,
+            is_close,
+            |index| self.tcp.deadline::<Ipv4Addr>(index),
+            |index| self.tcp.deadline::<Ipv6Addr>(index),
+        )
+    }
+}
+
+/// When the timer of an index is due; its division, and that of connections as for [`Timers::fire`].
+fn due_of(
+    deadlines: &[Instant],
+    [.., others, connections]: [u32; 15],
+    connection: impl Fn(u32) -> Option<Instant>,
+    connection6: impl Fn(u32) -> Option<Instant>,
+) -> impl Fn(u32) -> Option<Instant> {
+    move |index| {
+        let other = deadlines.get(index as usize).copied();
+        other.or_else(|| match index.checked_sub(connections) {
+            Some(index) => connection6(index),
+            None => connection(index.checked_sub(others)?),
+        })
     }
 }
 

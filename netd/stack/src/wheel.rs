@@ -16,6 +16,10 @@ const TICK_BITS: u32 = 14;
 const SLOT_BITS: u32 = 6;
 const SLOTS: u32 = 1 << SLOT_BITS;
 const LEVELS: u32 = 7;
+/// How near a slot must be, in ticks (4 ms), for its timers to be worth a look before a sleep, and how many
+/// looks are taken.
+const NEAR: u64 = 256;
+const LOOKS: u32 = 4;
 /// One list more than slots: what is due.
 const DUE: u32 = LEVELS * SLOTS;
 
@@ -111,6 +115,17 @@ impl Wheel {
             self.queues.push(DUE, timer);
             return;
         }
+        let (list, start) = self.slot_of(tick);
+        self.queues.push(list, timer);
+        self.quiet_until = self.quiet_until.min(start);
+        if let Some(occupied) = self.occupied.get_mut((list / SLOTS) as usize) {
+            *occupied |= 1 << (list % SLOTS);
+        }
+    }
+
+    /// Where a tick that is ahead of the present belongs: a list, and the tick at which its slot begins.
+    #[inline]
+    fn slot_of(&self, tick: u64) -> (u32, u64) {
         // The level of the highest digit (in base 64) in which deadline and present differ.
         let highest = u64::BITS - 1 - (tick ^ self.present).leading_zeros();
         let level = (highest / SLOT_BITS).min(LEVELS - 1);
@@ -120,13 +135,8 @@ impl Wheel {
         let ahead = ((tick >> shift) - (self.present >> shift)).min(u64::from(SLOTS) - 1);
         let slot = ((self.present >> shift) + ahead) % u64::from(SLOTS);
         let slot = u32::try_from(slot).unwrap_or(0);
-        self.queues.push(level * SLOTS + slot, timer);
-        self.quiet_until = self
-            .quiet_until
-            .min(((self.present >> shift) + ahead) << shift);
-        if let Some(occupied) = self.occupied.get_mut(level as usize) {
-            *occupied |= 1 << slot;
-        }
+        let start = ((self.present >> shift) + ahead) << shift;
+        (level * SLOTS + slot, start)
     }
 
     /// The tick at which an occupied slot begins. All of them are ahead of the present.
@@ -165,6 +175,57 @@ impl Wheel {
         }
         let (tick, _) = self.next_slot()?;
         Some(Instant::from_nanos(tick.saturating_mul(1 << TICK_BITS)))
+    }
+
+    /// Before a sleep: when [`Wheel::fire`] must be called next, or somewhat earlier. With a look that
+    /// `is_close`, whoever was armed for later since it came to the next slot is moved on now, if that slot is
+    /// near: that is cheaper than to be woken for it. `deadline` as for [`Wheel::fire`].
+    pub(crate) fn settle(
+        &mut self,
+        now: Instant,
+        is_close: bool,
+        deadline: impl Fn(u32) -> Option<Instant>,
+    ) -> Option<Instant> {
+        let now = now.as_nanos() >> TICK_BITS;
+        let at = |tick: u64| Instant::from_nanos(tick << TICK_BITS);
+        if self.quiet_until > now + NEAR {
+            return (self.quiet_until < u64::MAX).then(|| at(self.quiet_until));
+        }
+        if now < self.quiet_until {
+            self.present = self.present.max(now);
+        }
+        let looks = if is_close { LOOKS } else { 0 };
+        for _ in 0..looks {
+            if !self.queues.is_empty(DUE) {
+                break;
+            }
+            let Some((start, list)) = self.next_slot() else {
+                break;
+            };
+            self.quiet_until = start;
+            let timer = self.queues.first(list);
+            let Some(timer) = timer.filter(|_| start > now && start <= now + NEAR) else {
+                return Some(at(start));
+            };
+            let Some(tick) = deadline(timer).map(tick_of) else {
+                self.remove(timer, list);
+                continue;
+            };
+            if tick > self.present && self.slot_of(tick).0 == list {
+                // All other slots begin after this one has ended.
+                let is_alone = self.queues.last(list) == Some(timer);
+                let exactly = if is_alone { tick } else { start };
+                return Some(at(exactly));
+            }
+            self.move_to(timer, Some(list), tick);
+        }
+        self.next_deadline()
+    }
+
+    /// Whether [`Wheel::fire`] has something to do, or to find out.
+    #[inline]
+    pub(crate) const fn is_due(&self, now: Instant) -> bool {
+        self.quiet_until <= now.as_nanos() >> TICK_BITS
     }
 
     /// One timer that is due at `now`, disarmed; call until `None`. `deadline` says when a timer is

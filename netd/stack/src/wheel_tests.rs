@@ -35,6 +35,11 @@ impl Owner {
         self.wheel.fire(at(now), due)
     }
 
+    fn settled(&mut self, now: u64) -> Option<Instant> {
+        let due = |timer: u32| self.deadlines.get(timer as usize).copied();
+        self.wheel.settle(at(now), true, due)
+    }
+
     fn fired(&mut self, now: u64) -> Vec<u32> {
         let mut fired: Vec<u32> = core::iter::from_fn(|| self.fire(now)).collect();
         fired.sort_unstable();
@@ -127,6 +132,13 @@ fn agrees_with_a_naive_model() {
                 due.iter().for_each(|timer| model[*timer as usize] = None);
                 assert_eq!(owner.fired(now), due);
                 let earliest = model.iter().flatten().min();
+                if random() % 2 == 0 {
+                    let settled = owner.settled(now);
+                    if let Some(earliest) = earliest {
+                        let settled = settled.expect("not to be slept through");
+                        assert!(settled.as_nanos() < earliest + TICK);
+                    }
+                }
                 match (earliest, owner.wheel.next_deadline()) {
                     (None, next) => assert_eq!(next, None),
                     (Some(earliest), Some(next)) => {
@@ -156,4 +168,32 @@ fn what_need_not_fire_any_more_does_not() {
     assert_eq!(wheel.fire(at(9 * TICK), due), Some(1));
     assert_eq!(wheel.fire(at(9 * TICK), due), None);
     assert_eq!(wheel.next_deadline(), None);
+}
+
+#[test]
+fn nobody_is_woken_for_what_was_armed_for_later() {
+    let mut owner = Owner::new(3, 0);
+    owner.arm(0, 200 * TICK);
+    // It stays in its slot, which begins at 192.
+    owner.arm(0, 300 * TICK);
+    assert_eq!(owner.wheel.next_deadline(), Some(at(192 * TICK)));
+    assert_eq!(
+        owner.settled(100 * TICK),
+        Some(at(300 * TICK)),
+        "more exactly"
+    );
+    // With company nobody is looked for beyond the beginning of the slot.
+    owner.arm(1, 301 * TICK);
+    assert_eq!(owner.settled(100 * TICK), Some(at(256 * TICK)));
+    owner.wheel.disarm(0);
+    owner.wheel.disarm(1);
+    assert_eq!(owner.settled(100 * TICK), None);
+    // Who is far away is left alone.
+    owner.arm(2, 5_000 * TICK);
+    owner.arm(2, 6_000 * TICK);
+    assert_eq!(owner.settled(100 * TICK), Some(at(4_096 * TICK)));
+    assert_eq!(owner.settled(4_000 * TICK), Some(at(6_000 * TICK)));
+    owner.arm(2, 5_000 * TICK);
+    assert_eq!(owner.fired(4_999 * TICK), []);
+    assert_eq!(owner.fired(5_000 * TICK), [2]);
 }

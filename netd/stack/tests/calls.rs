@@ -128,6 +128,7 @@ fn a_datagram_may_be_empty_and_has_the_life_that_was_chosen() {
         from: Some(local),
         more: true,
         round_trip: 0,
+        sent: None,
     };
     assert_eq!(world.b.take(5), [expected]);
     let (_, datagram) = world.log.last().expect("the datagram");

@@ -8,6 +8,7 @@
 mod world;
 
 mod adopt;
+mod along;
 mod answering;
 mod arp;
 mod both_families;

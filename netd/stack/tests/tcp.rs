@@ -25,6 +25,7 @@ fn bytes_arrive_in_the_room_of_the_accept() {
             from: None,
             more: true,
             round_trip,
+            sent: None,
         },
     ] = received[..]
     else {

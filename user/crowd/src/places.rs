@@ -157,6 +157,7 @@ impl Places {
                     payload: Payload::Arena(piece),
                     to: None,
                     unanswered: false,
+                    along: false,
                 };
                 outbox.push_back(request(&send, Kind::Send.request(number)));
             }
@@ -252,6 +253,7 @@ mod tests {
             more,
             end,
             round_trip: 0,
+            sent: None,
         };
         completion::<Receive>(Kind::Room.request(place), &Ok(received))
     }

@@ -1,13 +1,15 @@
 //! One client: requests one after the other, until one side has had enough.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use net::{Error, TcpStream};
 
 use crate::{
     figures,
+    known::{Asked, Step, Wanted},
     patience::Patience,
-    request::{HEAD_LIMIT, Method, Parsed, Persistence, Request},
+    request::{HEAD_LIMIT, Method, Persistence},
     response::{Head, Status},
     server::Server,
     site::{self, Resource},
@@ -21,61 +23,56 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 /// A client has so long to take an answer.
 const ANSWER_TIME: Duration = Duration::from_secs(60);
 
-/// Bytes of requests that have arrived and are not answered yet.
-struct Input {
-    bytes: [u8; HEAD_LIMIT],
-    used: usize,
-}
+/// What there is under a path that there is not.
+const NOTHING: &str = "There is nothing here.";
 
-/// Serves a client to the end.
+/// Serves a client to the end. Between two requests nothing is kept for it.
 ///
 /// # Errors
 ///
 /// What ended the connection before its time.
 pub async fn serve(server: &Server, mut stream: TcpStream) -> Result<(), Error> {
     let mut patience = Patience::new();
-    let mut input = Input {
-        bytes: [0; HEAD_LIMIT],
-        used: 0,
-    };
+    // What has arrived and is not answered yet, but for what came last.
+    let mut rest = Vec::new();
     patience.allow(HEAD_TIME);
     loop {
-        let parsed = match input.used {
-            0 => Parsed::Partial,
-            used => Request::parse(&input.bytes[..used]),
-        };
-        match parsed {
-            Parsed::Complete(used, request) => {
-                let persistence = request.persistence;
+        let is_new = rest.is_empty();
+        let mut came = None;
+        if is_new {
+            match patience.during(stream.read_chunk(HEAD_LIMIT)).await {
+                // A client that has finished, or has nothing to ask.
+                Ok(None) | Err(Error::TimedOut) => break,
+                Err(error) => return Err(error),
+                Ok(chunk) => came = chunk,
+            }
+        }
+        match server.look(&mut rest, came) {
+            Step::Answer(asked) => {
                 patience.allow(ANSWER_TIME);
-                answer(server, &mut stream, &mut patience, request).await?;
-                if persistence == Persistence::Close {
+                answer(server, &mut stream, &mut patience, asked).await?;
+                if asked.persistence == Persistence::Close {
                     break;
                 }
-                input.bytes.copy_within(used..input.used, 0);
-                input.used -= used;
-                patience.allow(if input.used == 0 {
+                patience.allow(if rest.is_empty() {
                     IDLE_TIME
                 } else {
                     HEAD_TIME
                 });
             }
-            Parsed::Refused(status) => return refuse(stream, &mut patience, status).await,
-            Parsed::Partial => {
-                let is_new = input.used == 0;
-                let read = stream.read(&mut input.bytes[input.used..]);
+            Step::Refuse(status) => return refuse(stream, &mut patience, status).await,
+            Step::Read => {
+                if is_new {
+                    patience.allow(HEAD_TIME);
+                }
+                let read = stream.read_chunk(HEAD_LIMIT - rest.len());
                 match patience.during(read).await {
-                    // A client that has finished, or has nothing to ask.
-                    Ok(0) | Err(Error::TimedOut) if is_new => break,
-                    Ok(0) => return Err(Error::Closed),
+                    Ok(None) => return Err(Error::Closed),
                     Err(Error::TimedOut) => {
                         return refuse(stream, &mut patience, Status::RequestTimeout).await;
                     }
                     Err(error) => return Err(error),
-                    Ok(count) => input.used += count,
-                }
-                if is_new {
-                    patience.allow(HEAD_TIME);
+                    Ok(Some(chunk)) => rest.extend(chunk.iter()),
                 }
             }
         }
@@ -88,22 +85,27 @@ async fn answer(
     server: &Server,
     stream: &mut TcpStream,
     patience: &mut Patience,
-    request: Request<'_>,
+    asked: Asked,
 ) -> Result<(), Error> {
     server.count_request();
-    let (status, resource) = if request.path == site::FIGURES_PATH {
-        (Status::Ok, site::figures(&figures::collect(server).await?))
-    } else {
-        match site::file(request.path) {
-            Some(resource) => (Status::Ok, resource),
-            None => (Status::NotFound, site::text("There is nothing here.")),
-        }
-    };
-    let Request {
+    let Asked {
         method,
+        wanted,
         persistence,
-        ..
-    } = request;
+    } = asked;
+    if let (Method::Get, Wanted::File(number)) = (method, wanted)
+        && let Some(ready) = server.answers.get(number, persistence)
+    {
+        return patience.during(stream.send(ready)).await;
+    }
+    let (status, resource) = match wanted {
+        Wanted::File(number) => match site::files().nth(number) {
+            Some(resource) => (Status::Ok, resource),
+            None => (Status::NotFound, site::text(NOTHING)),
+        },
+        Wanted::Figures => (Status::Ok, site::figures(&figures::collect(server).await?)),
+        Wanted::Nothing => (Status::NotFound, site::text(NOTHING)),
+    };
     let sending = send(stream, status, &resource, method, persistence);
     patience.during(sending).await
 }

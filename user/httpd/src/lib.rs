@@ -6,8 +6,10 @@
 
 extern crate alloc;
 
+mod answers;
 mod connection;
 mod figures;
+mod known;
 mod patience;
 mod request;
 mod response;

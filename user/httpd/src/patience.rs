@@ -14,7 +14,9 @@ use rt::time::{Moment, after, sleep_until};
 
 /// The patience with one client.
 pub struct Patience {
-    /// The limit, in nanoseconds since start.
+    /// The limit of the present step, if it has not been waited for yet: the time is asked for only then.
+    limit: Option<Duration>,
+    /// When it is met, in nanoseconds since start.
     until: u64,
     /// When the sleep ends.
     end: u64,
@@ -25,15 +27,16 @@ impl Patience {
     /// For a client that has asked for nothing yet.
     pub fn new() -> Self {
         Self {
+            limit: None,
             until: 0,
             end: u64::MAX,
             sleep: sleep_until(u64::MAX),
         }
     }
 
-    /// From now on the client has so long.
+    /// From now on, or from when it is first waited for, the client has so long.
     pub fn allow(&mut self, limit: Duration) {
-        self.until = after(limit);
+        self.limit = Some(limit);
     }
 
     /// Takes a step; when the client's time is up, it is given up.
@@ -55,6 +58,9 @@ impl Patience {
 
     /// Ready when the limit has come.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(limit) = self.limit.take() {
+            self.until = after(limit);
+        }
         loop {
             if self.end > self.until {
                 self.sleep_until(self.until);

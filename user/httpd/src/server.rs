@@ -1,11 +1,15 @@
 //! The server: takes connections, each served by a task of its own.
 
 use alloc::rc::Rc;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 
-use net::{Error, Net, Service, SocketOption, TcpListener};
+use net::{Chunk, Error, Net, Service, SocketOption, TcpListener};
 
+use crate::answers::Answers;
 use crate::connection;
+use crate::known::{Known, Step};
+use crate::request::HEAD_LIMIT;
 
 /// Connections that may wait to be taken.
 const BACKLOG: u32 = 128;
@@ -16,6 +20,11 @@ const MAX_CLIENTS: usize = 256;
 pub struct Server {
     /// The network.
     pub net: Net,
+    /// What it has ready.
+    pub answers: Answers,
+    known: RefCell<Known>,
+    /// Where what arrives is looked at.
+    desk: RefCell<[u8; HEAD_LIMIT]>,
     requests: Cell<u64>,
     clients: Cell<usize>,
 }
@@ -39,6 +48,9 @@ impl Server {
         // Who is not found by its kind is by its address.
         _ = net.offer(&service).await;
         let server = Rc::new(Self {
+            answers: Answers::new(&net).await?,
+            known: RefCell::new(Known::new()),
+            desk: RefCell::new([0; HEAD_LIMIT]),
             net,
             requests: Cell::new(0),
             clients: Cell::new(0),
@@ -52,6 +64,20 @@ impl Server {
             // A client that goes away in the middle is no news.
             rt::spawn(async move { _ = connection::serve(&client.0, stream).await }).detach();
         }
+    }
+
+    /// What is to be done about what has come, behind what had and is not answered yet: at most
+    /// [`HEAD_LIMIT`] bytes together. What that does not concern is then what had come.
+    pub fn look(&self, rest: &mut Vec<u8>, came: Option<Chunk>) -> Step {
+        let mut desk = self.desk.borrow_mut();
+        let kept = rest.len().min(HEAD_LIMIT);
+        desk[..kept].copy_from_slice(&rest[..kept]);
+        let count = came.map_or(0, |chunk| chunk.copy_to(&mut desk[kept..]));
+        let bytes = &desk[..kept + count];
+        let (used, step) = self.known.borrow_mut().step(bytes);
+        rest.clear();
+        rest.extend_from_slice(&bytes[used..]);
+        step
     }
 
     /// A request is being answered.

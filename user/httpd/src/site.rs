@@ -57,10 +57,14 @@ const FILES: &[(&str, &str, &[u8])] = &[
 /// The path under which the live figures are found.
 pub const FIGURES_PATH: &str = "/info.json";
 
-/// The file under a path.
-pub fn file(path: &str) -> Option<Resource> {
-    let (_, content_type, bytes) = FILES.iter().find(|(own, ..)| *own == path)?;
-    Some(Resource {
+/// The number of the file under a path.
+pub fn find(path: &str) -> Option<usize> {
+    FILES.iter().position(|(own, ..)| *own == path)
+}
+
+/// All files, in the order of their numbers.
+pub fn files() -> impl Iterator<Item = Resource> {
+    FILES.iter().map(|(_, content_type, bytes)| Resource {
         content_type,
         body: Cow::Borrowed(bytes),
         freshness: Freshness::Fixed,
@@ -96,7 +100,7 @@ pub fn content_types() -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{FIGURES_PATH, FILES, file};
+    use super::{FIGURES_PATH, FILES, find};
 
     #[test]
     fn every_link_of_the_pages_leads_somewhere() {
@@ -110,7 +114,7 @@ mod tests {
             };
             for part in text.split(['"', '\'']).filter(is_path) {
                 assert!(
-                    part == FIGURES_PATH || file(part).is_some(),
+                    part == FIGURES_PATH || find(part).is_some(),
                     "{part} in {path}"
                 );
             }
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn nothing_else_is_served() {
         for path in ["", "/x", "//", "/../httpd", "/index.html/", "/INFO.JSON"] {
-            assert!(file(path).is_none(), "{path}");
+            assert!(find(path).is_none(), "{path}");
         }
     }
 }

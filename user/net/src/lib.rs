@@ -40,7 +40,6 @@ mod mac;
 mod net;
 mod pending;
 mod poller;
-mod pump;
 mod query;
 mod racing;
 mod raw;

@@ -1,20 +1,22 @@
 //! The door to the network: a session with netd that all sockets of a program share.
 //!
-//! *Owns* the pump task and the futures of requests. Dropping a future cancels its request; the
+//! *Owns* the session and the futures of requests. Dropping a future cancels its request; the
 //! arena it uses stays reserved until netd says that it is done with it.
 
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
 use core::cell::{RefCell, RefMut};
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
+use abi::Signals;
 use protocol::{
     ARENA_TAG, AttachArena, Close, Operation, OptionGet, OptionSet, OptionValue, Payload, Range,
     Send, SocketId, SocketOption, Table, request_inline,
 };
 use ring::Arena;
+use rt::attend::{Attend, Next};
 use rt::handle::Memory;
 use rt::link::Link;
 
@@ -22,7 +24,6 @@ use crate::buffer::Buffer;
 use crate::cores::Others;
 use crate::error::Error;
 use crate::pending::Pending;
-use crate::pump::pump;
 use crate::session::Session;
 use crate::slot::Source;
 
@@ -45,6 +46,18 @@ pub(crate) struct Shared {
     arena: Arena,
     session: RefCell<Session>,
     others: RefCell<Others>,
+}
+
+impl Attend for Shared {
+    fn attend(&self, seen: Signals, may_sleep: bool) -> Next {
+        self.session().attend(seen, may_sleep)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        rt::attend::leave(core::ptr::from_ref(self).cast());
+    }
 }
 
 impl Shared {
@@ -99,7 +112,8 @@ impl Net {
             session,
             others,
         });
-        rt::spawn(pump(Rc::downgrade(&shared))).detach();
+        let who: Weak<dyn Attend> = Rc::<Shared>::downgrade(&shared);
+        shared.session().attended_by(who);
         Self { shared }
     }
 
@@ -207,6 +221,7 @@ impl Net {
             payload: Payload::Arena(piece),
             to,
             unanswered: false,
+            along: true,
         };
         self.submit(&send, socket, None, Some(source))
     }
@@ -374,15 +389,6 @@ impl Net {
     #[must_use]
     pub fn arena_free(&self) -> usize {
         self.session().blocks.free_bytes()
-    }
-}
-
-impl Drop for Net {
-    fn drop(&mut self) {
-        // The last one wakes the pump, which then ends.
-        if Rc::strong_count(&self.shared) == 1 {
-            self.session().wake_pump();
-        }
     }
 }
 

@@ -151,7 +151,12 @@ impl Sending {
             let Some((oldest, length)) = sends.front() else {
                 return Poll::Ready(Ok(()));
             };
-            let ended = |slot: &mut Slot| slot.reply.as_ref().map(outcome::<Send>);
+            // An answer that came along with another is good news, and leaves nothing behind.
+            let ended = |slot: &mut Slot| {
+                let told = slot.reply.as_ref().map(outcome::<Send>);
+                let outcome = told.map_or(Ok(()), |told| told.map(drop));
+                slot.finished.then_some(outcome)
+            };
             // If it is enough, only tidies up.
             let context = context.filter(|_| !enough);
             let ended = match oldest.poll(context, ended) {

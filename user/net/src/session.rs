@@ -2,8 +2,8 @@
 //!
 //! *Owns* the link, who has what of the arena, and the table of requests. Each request has a slot
 //! until its last completion has come, also when nobody waits for it any more: only then is its part
-//! of the arena free, and not before the pieces that were lent of it have come back. One task, the
-//! pump, takes completions out of the ring, puts them into their slots and wakes who waits.
+//! of the arena free, and not before the pieces that were lent of it have come back. Before the program
+//! sleeps, completions are taken out of the ring and put into their slots, and who waits is woken.
 //! *Never* trusts a completion: what fits no slot is ignored, a piece outside of
 //! its room counts as a broken link.
 
@@ -11,6 +11,7 @@ mod completing;
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::rc::Weak;
 use alloc::vec::Vec;
 use core::task::{Context, Waker};
 
@@ -19,6 +20,7 @@ use protocol::{
     SocketId, outcome, request,
 };
 use ring::Wish;
+use rt::attend::{Attend, Next};
 use rt::handle::{OwnedHandle, SendHandleError};
 use rt::link::Link;
 
@@ -34,9 +36,9 @@ const SLOT_BITS: u32 = 20;
 const RECEIVED: u16 = Receive::NUMBER | protocol::REPLY;
 const ACCEPTED: u16 = Accept::NUMBER | protocol::REPLY;
 
-/// What a turn of the pump found.
+/// What a turn found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+enum Turn {
     /// Nothing had come in.
     Idle,
     /// Completions were taken, and who waited for them was woken.
@@ -53,7 +55,7 @@ pub struct Session {
     pub streams: usize,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Where a completion is read; here but while the pump turns.
+    /// Where a completion is read; here but during a turn.
     inbox: Option<Box<ring::Message>>,
     /// Requests that did not fit the ring.
     outbox: VecDeque<Message>,
@@ -61,9 +63,8 @@ pub struct Session {
     waiting: Vec<Waker>,
     /// Requests that a task waits for although netd tells of their end quietly.
     patient: u32,
-    /// The pump, to be woken when there is something to tell netd, and whether it sleeps.
-    pump: Option<Waker>,
-    pump_sleeps: bool,
+    /// netd has been asked to ring, and nothing has changed since on our side.
+    sleeps: bool,
     broken: bool,
 }
 
@@ -80,8 +81,7 @@ impl Session {
             outbox: VecDeque::new(),
             waiting: Vec::new(),
             patient: 0,
-            pump: None,
-            pump_sleeps: false,
+            sleeps: false,
             broken: false,
         }
     }
@@ -199,30 +199,12 @@ impl Session {
         }
     }
 
-    /// Sends now, or when there is room; the pump rings the doorbell.
+    /// Sends now, or when there is room; the doorbell is rung before a sleep.
     fn tell(&mut self, message: Message) {
         if !self.outbox.is_empty() || self.link.push(as_sent(&message)).is_err() {
             self.outbox.push_back(message);
         }
-        self.wake_pump();
-    }
-
-    /// The pump sleeps until it is woken by this waker.
-    pub fn pump_sleeps(&mut self, waker: &Waker) {
-        self.pump_sleeps = true;
-        match &mut self.pump {
-            Some(known) => known.clone_from(waker),
-            None => self.pump = Some(waker.clone()),
-        }
-    }
-
-    /// Wakes the pump if it sleeps.
-    pub fn wake_pump(&mut self) {
-        if core::mem::take(&mut self.pump_sleeps)
-            && let Some(waker) = &self.pump
-        {
-            waker.wake_by_ref();
-        }
+        self.sleeps = false;
     }
 
     /// Whether netd is gone.
@@ -244,7 +226,7 @@ impl Session {
             self.waiting.push(waker.clone());
         }
         // It may sleep for less.
-        self.wake_pump();
+        self.sleeps = false;
     }
 
     /// Wakes the task, if one waits, at the request's next completion.
@@ -254,7 +236,7 @@ impl Session {
         if slot.wait(context) && slot.is_quiet() {
             self.patient += 1;
             // It may sleep for less.
-            self.wake_pump();
+            self.sleeps = false;
         }
     }
 
@@ -437,8 +419,32 @@ impl Session {
         }
     }
 
+    /// Takes what has come in, tells netd what is to be told, and has netd ring when more comes, if it may.
+    /// `seen` is what was seen at the link.
+    pub fn attend(&mut self, seen: abi::Signals, may_sleep: bool) -> Next {
+        let seen = seen | self.link.heard();
+        if self.sleeps && seen.is_empty() {
+            return Next::Sleep;
+        }
+        self.sleeps = false;
+        self.link.awake();
+        self.link.observe(seen);
+        match self.turn() {
+            Turn::Broken => Next::Leave,
+            // Those who were woken run first: what they ask for leaves with one doorbell, and one sleep is
+            // announced instead of two.
+            Turn::Taken => Next::Again,
+            Turn::Idle if !may_sleep => Next::Sleep,
+            Turn::Idle if self.announce_sleep() => Next::Again,
+            Turn::Idle => {
+                self.sleeps = true;
+                Next::Sleep
+            }
+        }
+    }
+
     /// Takes what has come in, and tells netd what is to be told.
-    pub fn turn(&mut self) -> Turn {
+    fn turn(&mut self) -> Turn {
         if self.broken {
             return Turn::Broken;
         }
@@ -481,8 +487,8 @@ impl Session {
         }
     }
 
-    /// Before the pump sleeps; true when there is something to do first.
-    pub fn announce_sleep(&mut self) -> bool {
+    /// Before a sleep; true when there is something to do first.
+    fn announce_sleep(&mut self) -> bool {
         let look = if self.outbox.is_empty() {
             self.link.announce_sleep_for(self.wish())
         } else {
@@ -491,16 +497,9 @@ impl Session {
         look == ring::Look::MoreWork
     }
 
-    /// After the pump has slept.
-    pub fn awake(&mut self, seen: abi::Signals) {
-        self.link.awake();
-        self.link.observe(seen);
-        self.pump_sleeps = false;
-    }
-
-    /// What the pump sleeps for: never another.
-    pub fn signal(&self) -> rt::link::Signal {
-        self.link.signal()
+    /// Has `who` do all that, from now on.
+    pub fn attended_by(&self, who: Weak<dyn Attend>) {
+        self.link.attended_by(who);
     }
 
     /// Every request ends: netd is gone, or has sent nonsense.

@@ -55,11 +55,16 @@ impl Bells {
         self.theirs.wake();
     }
 
-    /// What has been heard since the last time; wakes the task when there is something.
-    pub fn poll(&self, context: &Context<'_>) -> Poll<Signals> {
+    /// What has been heard since the last time.
+    pub fn heard(&self) -> Signals {
         let rung = self.ours.rung.take().then_some(Signals::DOORBELL);
         let left = self.ours.left.get().then_some(Signals::PEER_CLOSED);
-        let heard: Signals = rung.into_iter().chain(left).collect();
+        rung.into_iter().chain(left).collect()
+    }
+
+    /// The same; wakes the task when there is something.
+    pub fn poll(&self, context: &Context<'_>) -> Poll<Signals> {
+        let heard = self.heard();
         if !heard.is_empty() {
             return Poll::Ready(heard);
         }

@@ -1,7 +1,7 @@
 //! Runs futures.
 //!
 //! *Owns* the queue of tasks that can run, one for each thread: tasks stay with theirs and need not be
-//! `Send`. When nothing can run, the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
+//! `Send`. When nothing can run, [attendants](crate::attend) are asked, and the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
 
 use alloc::collections::VecDeque;
 use core::{
@@ -15,6 +15,7 @@ use async_task::Runnable;
 pub use async_task::Task;
 
 use crate::{
+    attend,
     local::{block, local},
     reactor,
 };
@@ -93,7 +94,12 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
             budget -= 1;
             continue;
         }
-        reactor::turn(!can_run);
+        let is_again = depth.is_outermost() && attend::ask(!can_run);
+        if is_again && budget > 0 {
+            budget -= 1;
+            continue;
+        }
+        reactor::turn(!can_run && !is_again);
         budget = TASKS_PER_TURN;
     }
 }
@@ -135,7 +141,10 @@ impl Drop for Depth {
             // What was woken meanwhile may have been the future around this call.
             work.woken = true;
         });
-        // The program may be busy with other things from now on.
+        // The program may be busy with other things from now on: what was asked for is not to wait for that.
+        if self.is_outermost() {
+            attend::ask(false);
+        }
         reactor::ring_now();
     }
 }

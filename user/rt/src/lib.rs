@@ -23,6 +23,7 @@
 
 extern crate alloc;
 
+pub mod attend;
 mod bell;
 pub mod boot;
 pub mod clock;

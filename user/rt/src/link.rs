@@ -6,12 +6,14 @@
 use abi::{Error, Handle, Signals, WaitItem};
 use ring::{Endpoint, Full, Look, Message, Side, Wish};
 
+use alloc::rc::Weak;
 use core::{
     pin::Pin,
     task::{Context, Poll},
 };
 
 use crate::{
+    attend::{self, Attend},
     bell::{Bells, Listener},
     executor::block_on,
     handle::{Channel, OwnedHandle, SendHandleError},
@@ -394,6 +396,16 @@ impl Link {
             Some(bells) => Source::Bell(bells.listener()),
             None => Source::Kernel(signalled(self.handle(), WANTED)),
         })
+    }
+
+    /// Has an [attendant](crate::attend) see what happens to the link.
+    pub fn attended_by(&self, who: Weak<dyn Attend>) {
+        attend::enter(who, self.handle(), WANTED);
+    }
+
+    /// Within one process: what has been heard since the last time. Of other links their attendant is told.
+    pub fn heard(&self) -> Signals {
+        self.bells.as_ref().map_or(Signals::empty(), Bells::heard)
     }
 
     /// Tells what such a wait observed.

@@ -12,7 +12,7 @@ use core::{
 
 use abi::{Error, Handle, MAX_WAIT_ITEMS, Signals, WaitItem};
 
-use crate::{WaitSet, clock, local::local};
+use crate::{WaitSet, attend, clock, local::local};
 
 /// One sleeping future.
 struct Registration {
@@ -87,6 +87,8 @@ impl Reactor {
     fn list(&mut self) {
         self.items.clear();
         self.is_crowded = false;
+        attend::each_object(|handle, wanted| self.items.push(WaitItem::new(handle, wanted)));
+        self.items.truncate(MAX_WAIT_ITEMS);
         for registration in &self.registrations {
             let What::Signal { handle, wanted, .. } = registration.what else {
                 continue;
@@ -112,6 +114,7 @@ impl Reactor {
         let Some(item) = self.items.get(place) else {
             return;
         };
+        attend::note(item.handle, observed);
         for registration in &mut self.registrations {
             if let What::Signal {
                 handle,
@@ -137,6 +140,11 @@ impl Reactor {
             }
         }
     }
+}
+
+/// Attendants have come or gone.
+pub fn relist() {
+    REACTOR.try_with(|reactor| reactor.is_stale = true);
 }
 
 /// Sleeps until something that a future waits for happens; with `block` false only looks.

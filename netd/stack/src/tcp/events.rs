@@ -12,11 +12,19 @@ use crate::inline::Inline;
 use crate::loans::Loans;
 use crate::packed::Requests;
 use crate::publish::Telling;
-use crate::requests::{Accepted, Request, Room, Source};
+use crate::requests::{Accepted, Request, Room, Send, Source};
 use crate::stack::Stack;
 use crate::tcp::aside::Asides;
 use crate::tcp::connection::{Conn, Fact, Holder};
 use ::tcp::Instant;
+
+/// Where what waits is kept.
+type Stores<'a> = (
+    &'a mut Requests,
+    &'a mut Inline,
+    &'a mut Loans,
+    &'a mut Asides,
+);
 
 impl Stack {
     /// Tells everything there is to tell; `false` when the client's ring is full.
@@ -33,19 +41,15 @@ impl Stack {
         };
         let before = telling.published();
         let told = if conn.has_bytes_alone_to_tell() {
-            Self::tell_received(conn, &mut self.requests, telling, now)
-                && (conn.sends.is_empty()
-                    || Self::tell_sent(
-                        self.numbering.number(A::connection(index)),
-                        conn,
-                        (
-                            &mut self.requests,
-                            &mut self.inline,
-                            &mut self.loans,
-                            &mut tables.asides,
-                        ),
-                        telling,
-                    ))
+            let number = self.numbering.number(A::connection(index));
+            let mut stores = (
+                &mut self.requests,
+                &mut self.inline,
+                &mut self.loans,
+                &mut tables.asides,
+            );
+            Self::tell_bytes(number, conn, &mut stores, telling, now)
+                && (conn.sends.is_empty() || Self::tell_sent(number, conn, &mut stores, telling))
         } else {
             self.tell_all::<A>(index, telling, now)
         };
@@ -73,14 +77,14 @@ impl Stack {
         let Some(conn) = tables.connections.at_mut(index) else {
             return true;
         };
-        let stores = (
+        let mut stores = (
             &mut self.requests,
             &mut self.inline,
             &mut self.loans,
             &mut tables.asides,
         );
         let number = self.numbering.number(A::connection(index));
-        if !Self::tell_sent(number, conn, stores, telling) {
+        if !Self::tell_sent(number, conn, &mut stores, telling) {
             return false;
         }
         // The end tells of all sends that are left.
@@ -180,6 +184,29 @@ impl Stack {
         true
     }
 
+    /// Tells of bytes that have come, and along with the first of them of the oldest send, if that is done
+    /// and allows it: who answers what it is asked hears of both at once.
+    #[inline]
+    fn tell_bytes<A: Family>(
+        number: u32,
+        conn: &mut Conn<A>,
+        stores: &mut Stores<'_>,
+        telling: &mut Telling<'_>,
+        now: Instant,
+    ) -> bool {
+        if conn.told() < conn.arrived()
+            && let Some(send) = Self::first_sent(number, conn, stores)
+            && send.token.is_along()
+            && let Some(room) = stores.0.first_room(&conn.rooms)
+        {
+            if !Self::tell_room(conn, (room, Some(send.token)), stores.0, telling, now) {
+                return false;
+            }
+            Self::end_send(conn, send, stores);
+        }
+        Self::tell_received(conn, stores.0, telling, now)
+    }
+
     /// Tells of bytes that have come, room after room.
     #[inline]
     fn tell_received<A: Family>(
@@ -191,19 +218,19 @@ impl Stack {
         while conn.told() < conn.arrived()
             && let Some(room) = requests.first_room(&conn.rooms)
         {
-            if !Self::tell_room(conn, room, requests, telling, now) {
+            if !Self::tell_room(conn, (room, None), requests, telling, now) {
                 return false;
             }
         }
         true
     }
 
-    /// Tells of bytes that have come into the first room. (Mostly one is all: what is known of many
+    /// Tells of bytes that have come into the first room, and of a send that is done. (Mostly one is all: what is known of many
     /// before the first would be more work than the first.)
     #[inline(never)]
     fn tell_room<A: Family>(
         conn: &mut Conn<A>,
-        room: Room,
+        (room, sent): (Room, Option<Token>),
         requests: &mut Requests,
         telling: &mut Telling<'_>,
         now: Instant,
@@ -225,6 +252,7 @@ impl Stack {
             from: None,
             more,
             round_trip: conn.tcp.round_trip(),
+            sent,
         };
         if !telling.tell(conn.socket(), room.token, kind) {
             return false;
@@ -276,25 +304,37 @@ impl Stack {
     fn tell_sent<A: Family>(
         number: u32,
         conn: &mut Conn<A>,
-        (requests, inline, loans, asides): (&mut Requests, &mut Inline, &mut Loans, &mut Asides),
+        stores: &mut Stores<'_>,
         telling: &mut Telling<'_>,
     ) -> bool {
         let socket = conn.socket();
-        while let Some(send) = requests.first_send(&conn.sends) {
-            let end = send.end(conn.queued());
-            if end > conn.acked() || loans.keep(number, end) {
-                break;
-            }
+        while let Some(send) = Self::first_sent(number, conn, stores) {
             if !telling.tell(socket, send.token, EventKind::Sent { bytes: send.length }) {
                 return false;
             }
-            asides.forget_cursor(&mut conn.aside, requests.start(&conn.sends));
-            requests.discard(&mut conn.sends);
-            if let Source::Inline(buffer) = send.source {
-                inline.release(buffer);
-            }
+            Self::end_send(conn, send, stores);
         }
         true
+    }
+
+    /// The oldest send, if its bytes have come and no frame refers to them any more.
+    #[inline]
+    fn first_sent<A: Family>(number: u32, conn: &Conn<A>, stores: &mut Stores<'_>) -> Option<Send> {
+        let (requests, _, loans, _) = stores;
+        let send = requests.first_send(&conn.sends)?;
+        let end = send.end(conn.queued());
+        (end <= conn.acked() && !loans.keep(number, end)).then_some(send)
+    }
+
+    /// It has been told of.
+    #[inline]
+    fn end_send<A: Family>(conn: &mut Conn<A>, send: Send, stores: &mut Stores<'_>) {
+        let (requests, inline, _, asides) = stores;
+        asides.forget_cursor(&mut conn.aside, requests.start(&conn.sends));
+        requests.discard(&mut conn.sends);
+        if let Source::Inline(buffer) = send.source {
+            inline.release(buffer);
+        }
     }
 
     fn tell_end<A: Family>(&mut self, index: u32, telling: &mut Telling<'_>) -> bool {

@@ -37,6 +37,7 @@ impl Stack {
                 from,
                 more: arrival.more,
                 round_trip: 0,
+                sent: None,
             };
             if !telling.tell(id, arrival.token, kind) {
                 return false;

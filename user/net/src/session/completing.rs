@@ -6,12 +6,18 @@
 use super::{ACCEPTED, RECEIVED, Session};
 use crate::error::Error;
 use crate::slot::Room;
-use protocol::{Accept, Accepted, Message, Operation, is_final, outcome};
+use protocol::{Accept, Accepted, Message, Operation, Send, along, is_final, outcome};
 
 impl Session {
     /// Puts a completion where it belongs. `false` when netd has broken the rules.
     pub(super) fn complete(&mut self, message: &Message) -> bool {
         let id = message.header.request.get();
+        if message.header.operation.get() == RECEIVED
+            && let Some(sent) = along(message)
+            && !self.complete_send(sent)
+        {
+            return false;
+        }
         match self.slot(id) {
             Some(slot) if slot.area.is_some() => self.complete_area(id, message),
             Some(_) => self.complete_request(id, message),
@@ -86,6 +92,27 @@ impl Session {
         if let Some(waker) = self.take_waiter(id) {
             waker.wake();
         }
+    }
+
+    /// As [`Self::complete`], for a send that is done, by an answer that came along with another.
+    fn complete_send(&mut self, id: u32) -> bool {
+        let Some(slot) = self.slot(id) else {
+            return true;
+        };
+        if slot.operation != Send::NUMBER || slot.finished || slot.is_tally {
+            return false;
+        }
+        slot.finished = true;
+        let sent = slot.source.take();
+        if slot.abandoned {
+            self.release(id);
+        } else {
+            self.wake_waiter(id);
+        }
+        if let Some(sent) = sent {
+            self.free(sent);
+        }
+        true
     }
 
     /// As [`Self::complete`], for a request of its own.
