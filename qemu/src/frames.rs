@@ -1,6 +1,7 @@
 //! The far end of the guest's network cable: sends and receives raw Ethernet frames, built and
 //! read by code that has nothing in common with the guest's.
 
+use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -89,19 +90,20 @@ impl Cable {
 
     /// As [`Self::receive`], into a buffer that is there already; the frame's length.
     pub fn receive_into(&self, buffer: &mut [u8], limit: Duration) -> Result<Option<usize>> {
-        let limit = limit.max(Duration::from_millis(1));
-        self.socket.set_read_timeout(Some(limit))?;
-        match self.socket.recv(buffer) {
-            Ok(length) => Ok(Some(length)),
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
-                ) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let left = left.max(Duration::from_millis(1));
+            self.socket.set_read_timeout(Some(left))?;
+            return match self.socket.recv(buffer) {
+                Ok(length) => Ok(Some(length)),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut => Ok(None),
+                    // A machine that was stopped for a moment interrupts who waits with a limit.
+                    ErrorKind::Interrupted => continue,
+                    _ => Err(error.into()),
+                },
+            };
         }
     }
 
