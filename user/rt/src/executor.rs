@@ -1,7 +1,8 @@
 //! Runs futures.
 //!
 //! *Owns* the queue of tasks that can run, one for each thread: tasks stay with theirs and need not be
-//! `Send`. When nothing can run, [attendants](crate::attend) are asked, and the reactor sleeps. Tasks are detached with [`Task::detach`] or cancelled by dropping.
+//! `Send`. When nothing can run, [attendants](crate::attend) are asked, and the reactor sleeps. Tasks are
+//! detached with [`Task::detach`] or cancelled by dropping.
 
 use alloc::collections::VecDeque;
 use core::{

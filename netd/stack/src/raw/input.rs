@@ -74,9 +74,8 @@ impl Stack {
             let payload = incoming.payload;
             let raw = self.udp.sockets.at(index).and_then(Datagram::packets);
             let wants = |raw: RawPackets| {
-                let end = raw.checksum_at.map_or(0, |at| usize::from(at) + 2);
-                let is_whole = end == 0 || is_summed && payload.len() >= end;
-                is_whole && raw.lets_in(payload)
+                let is_right = raw.checksum_at.is_none() || is_summed;
+                is_right && raw.has_room(payload.len()) && raw.lets_in(payload)
             };
             if !is_sound || !raw.is_some_and(wants) {
                 continue;

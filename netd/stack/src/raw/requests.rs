@@ -1,8 +1,7 @@
 //! Opening a raw socket.
 
 use crate::client::Role;
-use crate::error::OptionError;
-use crate::error::{BadSocket, RawError};
+use crate::error::{BadSocket, OptionError, RawError};
 use crate::family::is_mapped;
 use crate::id::{ClientId, SocketId};
 use crate::option_sets::OptionSet;

@@ -225,8 +225,8 @@ impl Stack {
         true
     }
 
-    /// Tells of bytes that have come into the first room, and of a send that is done. (Mostly one is all: what is known of many
-    /// before the first would be more work than the first.)
+    /// Tells of bytes that have come into the first room, and of a send that is done. (Mostly one is all:
+    /// what is known of many before the first would be more work than the first.)
     #[inline(never)]
     fn tell_room<A: Family>(
         conn: &mut Conn<A>,
