@@ -374,6 +374,20 @@ fn a_link_local_destination_is_on_the_link_that_is_named() {
     }
 }
 
+/// Else a client would be told that it spoke from a link that it has never seen.
+#[test]
+fn a_neighbour_does_not_choose_the_link_that_it_is_heard_on() {
+    let mut two = two();
+    for source in ["fe80:2::9", "fe80:100::9"] {
+        let source = source.parse().expect("an address");
+        let question = echo((ROUTERS[0], OWN[0]), source, own(0, 1));
+        two.input(0, &question);
+    }
+    assert!(two.sent().iter().all(Vec::is_empty));
+    assert_eq!(two.host.stack.drops(Drop::Ipv6Source), 2);
+    two.host.assert_balance();
+}
+
 #[test]
 fn who_hears_a_link_local_neighbour_is_told_of_which_link() {
     let mut two = two();

@@ -11,6 +11,7 @@ use crate::id::InterfaceId;
 use crate::interface::{Medium, Scope};
 use crate::interface6::Address6;
 use crate::ip::incoming::{Incoming, LinkScope};
+use crate::ip::zones;
 use crate::memory::ClientMemory;
 use crate::reassembly::{Key, Piece};
 use crate::stack::Stack;
@@ -267,9 +268,10 @@ impl Stack {
             return Err(Drop::Ipv6Loopback);
         }
         // Who has no address yet speaks to groups only. Nobody else speaks with one of ours, and
-        // nobody with what stands for an address of IPv4.
+        // nobody with what stands for an address of IPv4, or for one on another link.
         let is_nameless = source.is_unspecified() && !destination.is_multicast();
-        if is_nameless || is_mapped(source) || self.is_surely_own(source) {
+        let is_no_address = is_mapped(source) || zones::is_zoned(source);
+        if is_nameless || is_no_address || self.is_surely_own(source) {
             return Err(Drop::Ipv6Source);
         }
         if destination.is_multicast() {

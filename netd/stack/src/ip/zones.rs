@@ -36,6 +36,12 @@ pub(crate) fn apart(address: Ipv6Addr) -> (Ipv6Addr, Option<InterfaceId>) {
     (plain, zone.map(InterfaceId))
 }
 
+/// Whether a link-local address has something else than zeros where a zone would stand: nobody's.
+#[inline]
+pub(crate) fn is_zoned(address: Ipv6Addr) -> bool {
+    address.is_unicast_link_local() && address.segments()[1] != 0
+}
+
 /// An end as a client names it.
 pub(crate) fn of_end(end: &SocketAddrV6) -> Ipv6Addr {
     within(*end.ip(), end.scope_id())
