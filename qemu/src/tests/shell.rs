@@ -116,11 +116,15 @@ fn ctrl_c_ends_a_program(stage: &mut Stage) -> Result<()> {
     let answer = guest.answer("sleep, then Ctrl-C", ANSWER)?;
     ensure!(answer.code == 130, "exit code {}", answer.code);
     ensure!(answer.text == "^C\n", "{}", answer.text);
-    // On a line that is being typed it only starts a new one.
-    guest.console.skip();
-    guest.console.send("half a comm\x03")?;
-    guest.answer("half a command, then Ctrl-C", ANSWER)?;
-    ensure!(edited(guest, "echo afresh")? == "afresh");
+    // On a line that is being typed it only starts a new one; of a longer line the shell has read
+    // a part by then that it has not looked at.
+    for words in 1..=20 {
+        guest.console.skip();
+        let line = "half a command ".repeat(words);
+        guest.console.send(&format!("{line}\x03"))?;
+        guest.answer("half a command, then Ctrl-C", ANSWER)?;
+        ensure!(edited(guest, "echo afresh")? == "afresh");
+    }
     Ok(())
 }
 

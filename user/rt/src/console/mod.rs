@@ -372,6 +372,8 @@ fn pump() -> bool {
                         } else {
                             Interrupt::Shared
                         };
+                        // What came before it was meant for what is now interrupted.
+                        terminal.input.clear();
                         terminal.interrupted = Some(who);
                     }
                     Some((Operation::Flush, request, _)) => terminal.flushed = request,
