@@ -1,17 +1,15 @@
 //! The far end of the guest's network cable: sends and receives raw Ethernet frames, built and
 //! read by code that has nothing in common with the guest's.
 
-use std::io::ErrorKind;
 use std::net::Ipv4Addr;
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, PacketBuilder, SlicedPacket, TransportSlice,
 };
 
+use crate::cable_end::{Datagrams, End};
 use crate::family::answer_solicitation;
 use crate::machine::Link;
 
@@ -33,44 +31,30 @@ pub const ADDRESS: &str = "ip=192.0.2.2/24,gw=192.0.2.1,dns=192.0.2.1 ipv6=none 
 
 /// One end of the cable.
 pub struct Cable {
-    socket: UnixDatagram,
-    ours: PathBuf,
-    theirs: PathBuf,
+    end: End,
 }
 
 impl Cable {
     /// A cable of that name; names are unique within a run.
     pub fn new(name: &str) -> Result<Self> {
-        // Not under the tree: a socket's path has at most 107 bytes.
-        let directory = std::env::temp_dir();
-        let unique = format!("skerry-{}-{name}", std::process::id());
-        let ours = directory.join(format!("{unique}.us"));
-        let theirs = directory.join(format!("{unique}.guest"));
-        std::fs::remove_file(&ours).ok();
-        std::fs::remove_file(&theirs).ok();
-        let socket = UnixDatagram::bind(&ours)
-            .with_context(|| format!("cannot make the socket {}", ours.display()))?;
-        Ok(Self {
-            socket,
-            ours,
-            theirs,
-        })
+        let end = End::Datagrams(Datagrams::bind(name)?);
+        Ok(Self { end })
+    }
+
+    /// A cable to the TAP interface of that name: it carries segments that are still to be cut.
+    pub fn to_tap(interface: &str) -> Result<Self> {
+        let end = End::tap(interface)?;
+        Ok(Self { end })
     }
 
     /// What the machine's card is plugged into.
     pub fn link(&self) -> Link {
-        Link::Frames {
-            ours: self.ours.clone(),
-            theirs: self.theirs.clone(),
-        }
+        self.end.link()
     }
 
     /// Sends one frame as it is. Waits while QEMU's queue is full.
     pub fn send(&self, frame: &[u8]) -> Result<()> {
-        self.socket
-            .send_to(frame, &self.theirs)
-            .context("QEMU's end of the cable is gone")?;
-        Ok(())
+        self.end.send(frame)
     }
 
     /// Sends frames right after each other.
@@ -90,21 +74,7 @@ impl Cable {
 
     /// As [`Self::receive`], into a buffer that is there already; the frame's length.
     pub fn receive_into(&self, buffer: &mut [u8], limit: Duration) -> Result<Option<usize>> {
-        let deadline = Instant::now() + limit;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            self.socket.set_read_timeout(Some(left))?;
-            return match self.socket.recv(buffer) {
-                Ok(length) => Ok(Some(length)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut => Ok(None),
-                    // A machine that was stopped for a moment interrupts who waits with a limit.
-                    ErrorKind::Interrupted => continue,
-                    _ => Err(error.into()),
-                },
-            };
-        }
+        self.end.receive(buffer, limit)
     }
 
     /// The first frame that `wanted` makes something of. Answers the guest's questions for our
@@ -147,6 +117,13 @@ impl Cable {
         }
     }
 
+    /// The same but for announcements of the guest's addresses, which come when it is time for them.
+    pub fn collect_answers(&self, time: Duration) -> Result<Vec<Vec<u8>>> {
+        let mut frames = self.collect(time)?;
+        frames.retain(|frame| !Arp::parse(frame).is_some_and(|arp| arp.is_announcement()));
+        Ok(frames)
+    }
+
     /// Forgets what has arrived so far.
     pub fn drain(&self) -> Result<()> {
         while self.receive(Duration::from_millis(1))?.is_some() {}
@@ -155,9 +132,7 @@ impl Cable {
 
     /// The same of what is there at this moment, for who has no time to wait.
     pub fn discard(&self) -> Result<()> {
-        self.socket.set_nonblocking(true)?;
-        while self.socket.recv(&mut [0; 2_048]).is_ok() {}
-        Ok(self.socket.set_nonblocking(false)?)
+        self.end.discard()
     }
 
     /// If the frame asks for the hardware address of `address`, says that it is `mac`.
@@ -193,13 +168,6 @@ impl Cable {
     }
 }
 
-impl Drop for Cable {
-    fn drop(&mut self) {
-        std::fs::remove_file(&self.ours).ok();
-        std::fs::remove_file(&self.theirs).ok();
-    }
-}
-
 /// What an ARP frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arp {
@@ -213,6 +181,11 @@ pub struct Arp {
 }
 
 impl Arp {
+    /// RFC 5227 section 2.3: who has an address asks for it itself, twice, two seconds apart.
+    pub fn is_announcement(&self) -> bool {
+        self.is_request && self.sender == self.target
+    }
+
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let sliced = SlicedPacket::from_ethernet(frame).ok()?;
         let etherparse::NetSlice::Arp(arp) = sliced.net? else {

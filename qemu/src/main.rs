@@ -7,6 +7,7 @@
 
 mod answer;
 mod bench;
+mod cable_end;
 mod checks;
 mod console;
 mod cpio;

@@ -48,14 +48,21 @@ pub fn make_tap(address: &str) -> Result<()> {
 /// The same, with several queues if need be.
 pub fn make_tap_with(address: &str, has_queues: bool) -> Result<()> {
     let queues = if has_queues { " multi_queue" } else { "" };
-    for words in [
-        "link set lo up",
-        &format!("tuntap add dev {TAP} mode tap vnet_hdr{queues}"),
-        &format!("addr add {address} dev {TAP}"),
-        &format!("link set {TAP} up"),
-    ] {
-        let status = Command::new("ip").args(words.split(' ')).status()?;
-        ensure!(status.success(), "ip {words} failed");
-    }
+    ip(&format!("tuntap add dev {TAP} mode tap vnet_hdr{queues}"))?;
+    ip("link set lo up")?;
+    ip(&format!("addr add {address} dev {TAP}"))?;
+    ip(&format!("link set {TAP} up"))
+}
+
+/// Makes one at which the host's kernel has no address and says nothing.
+pub fn make_silent_tap() -> Result<()> {
+    ip(&format!("tuntap add dev {TAP} mode tap vnet_hdr"))?;
+    ip(&format!("link set {TAP} addrgenmode none"))?;
+    ip(&format!("link set {TAP} up"))
+}
+
+fn ip(words: &str) -> Result<()> {
+    let status = Command::new("ip").args(words.split(' ')).status()?;
+    ensure!(status.success(), "ip {words} failed");
     Ok(())
 }

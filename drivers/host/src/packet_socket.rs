@@ -36,22 +36,10 @@ impl PacketSocket {
     /// # Errors
     /// What the operating system says: no such interface, no permission.
     pub fn open(name: &str, mac: [u8; 6]) -> io::Result<Self> {
-        let every = u16::try_from(libc::ETH_P_ALL).unwrap_or(0).to_be();
-        // With protocol 0 nothing comes before the socket is bound.
-        let socket = interface::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+        let (socket, index) = unbound(name)?;
         let mtu = interface::mtu(socket.as_fd(), name)?;
-        let index = interface::index(socket.as_fd(), name)?;
-        let on: libc::c_int = 1;
-        option(socket.as_fd(), libc::PACKET_AUXDATA, &on)?;
-        option(socket.as_fd(), libc::PACKET_IGNORE_OUTGOING, &on)?;
-        let promiscuous = libc::packet_mreq {
-            mr_ifindex: index,
-            mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or(0),
-            mr_alen: 0,
-            mr_address: [0; 8],
-        };
-        option(socket.as_fd(), libc::PACKET_ADD_MEMBERSHIP, &promiscuous)?;
-        bind(socket.as_fd(), index, every)?;
+        option::<libc::c_int>(socket.as_fd(), libc::PACKET_AUXDATA, &1)?;
+        hear_all(socket.as_fd(), index)?;
         Ok(Self {
             socket,
             name: name.to_owned(),
@@ -66,8 +54,30 @@ impl PacketSocket {
     }
 }
 
+/// A socket that hears nothing yet, and the number of the interface of this name.
+pub(crate) fn unbound(name: &str) -> io::Result<(OwnedFd, i32)> {
+    // With protocol 0 nothing comes before the socket is bound.
+    let socket = interface::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)?;
+    let index = interface::index(socket.as_fd(), name)?;
+    Ok((socket, index))
+}
+
+/// From now on it hears all that passes at an interface, but what is sent by the host.
+pub(crate) fn hear_all(socket: BorrowedFd<'_>, index: i32) -> io::Result<()> {
+    option::<libc::c_int>(socket, libc::PACKET_IGNORE_OUTGOING, &1)?;
+    let promiscuous = libc::packet_mreq {
+        mr_ifindex: index,
+        mr_type: u16::try_from(libc::PACKET_MR_PROMISC).unwrap_or(0),
+        mr_alen: 0,
+        mr_address: [0; 8],
+    };
+    option(socket, libc::PACKET_ADD_MEMBERSHIP, &promiscuous)?;
+    let every = u16::try_from(libc::ETH_P_ALL).unwrap_or(0).to_be();
+    bind(socket, index, every)
+}
+
 /// Sets an option of a packet socket.
-fn option<T>(socket: BorrowedFd<'_>, name: libc::c_int, value: &T) -> io::Result<()> {
+pub(crate) fn option<T>(socket: BorrowedFd<'_>, name: libc::c_int, value: &T) -> io::Result<()> {
     let len = libc::socklen_t::try_from(size_of::<T>()).unwrap_or(0);
     let value = std::ptr::from_ref(value).cast();
     // SAFETY: `value` points to `len` bytes that are borrowed for the whole call.

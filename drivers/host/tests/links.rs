@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use device::{Checksum, Device, TransmitMeta};
 use host::testing::{await_link, in_namespace, ip};
-use host::{Adapter, PacketSocket, Port, Tap, wait};
+use host::{Adapter, PacketSocket, Port, Tap, VnetSocket, wait};
 
 const OURS: [u8; 6] = [2, 0, 0, 0, 0, 9];
 
@@ -164,4 +164,41 @@ fn who_may_not_or_cannot_is_told() {
     assert!(PacketSocket::open("nowhere", OURS).is_err());
     assert!(Tap::open("a-name-that-is-too-long", OURS).is_err());
     assert!(Tap::open("lo", OURS).is_err(), "that is somebody else's");
+}
+
+#[test]
+fn a_vnet_socket_carries_segments_that_are_still_to_be_cut() {
+    if !in_namespace("a_vnet_socket_carries_segments_that_are_still_to_be_cut") {
+        return;
+    }
+    ip("link add near type veth peer name far");
+    for end in ["near", "far"] {
+        ip(&format!("link set {end} addrgenmode none"));
+        ip(&format!("link set {end} up"));
+    }
+    let [near, far] = ["near", "far"].map(|end| VnetSocket::open(end).expect("a packet socket"));
+    // TCP over IPv4 in segments of 1,000 bytes behind 54 of headers, no checksum yet.
+    let mut frame = vec![1, 1];
+    for word in [54u16, 1_000, 34, 16] {
+        frame.extend(word.to_ne_bytes());
+    }
+    frame.extend([0xff; 6]);
+    frame.extend(OURS);
+    frame.extend([0x08, 0x00, 0x45, 0x00]);
+    frame.extend(30_040u16.to_be_bytes());
+    frame.extend([0, 1, 0, 0, 64, 6, 0, 0, 198, 18, 0, 2, 198, 18, 0, 1]);
+    frame.extend([
+        0, 1, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0x50, 0x10, 1, 0, 0, 0, 0, 0,
+    ]);
+    frame.resize(10 + 54 + 30_000, 0x5a);
+    near.send(&frame).expect("sent");
+    let mut room = vec![0; 70_000];
+    let second = Duration::from_secs(1);
+    let len = far.receive(&mut room, second).expect("poll");
+    assert_eq!(len, Some(frame.len()), "in one piece");
+    assert_eq!(room[..2], frame[..2], "still to be summed up, and cut");
+    assert_eq!(room[4..6], frame[4..6], "the size of the segments");
+    assert_eq!(room[10..frame.len()], frame[10..]);
+    let nothing = far.receive(&mut room, Duration::from_millis(1));
+    assert_eq!(nothing.expect("poll"), None);
 }

@@ -1,6 +1,5 @@
 //! Guest instructions for each operation: counted, and compared with what is written down.
 
-mod offloaded;
 pub mod peer;
 pub mod record;
 mod rig;
@@ -14,6 +13,7 @@ use crate::bench::{Aim, Figure};
 use crate::tests::Skip;
 use crate::{image, namespace};
 use record::{Record, Verdict};
+use rows::Bench;
 
 /// What is written down is the least of so many.
 const TIMES: usize = 8;
@@ -24,8 +24,8 @@ const DOUBTS: usize = 12;
 /// Bytes for which the rows of streams count, in either family: a full segment of IPv4.
 const SEGMENT: u32 = 1_448;
 
-/// A row of the record, and how it is counted on a bench.
-type Row<Bench> = (&'static str, fn(&mut Bench) -> Result<f64>);
+/// A row of the record, and how it is counted.
+type Row = (&'static str, fn(&mut Bench) -> Result<f64>);
 
 /// How often each row is counted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,9 +45,9 @@ fn per_segment(bytes: usize) -> Result<f64> {
 }
 
 /// Counts the rows of a bench that have `filter` in their name, and hands over each count.
-fn count<Bench>(
+fn count(
     bench: &mut Bench,
-    rows: &[Row<Bench>],
+    rows: &[Row],
     care: Care,
     filter: &str,
     mut found: impl FnMut(&'static str, Result<f64>),
@@ -97,19 +97,16 @@ fn everything(
     filter: &str,
     mut found: impl FnMut(&'static str, Result<f64>),
 ) -> Result<()> {
-    let has_rows = |rows: &[Row<rows::Bench>]| rows.iter().any(|(name, _)| name.contains(filter));
+    let has_rows = |rows: &[Row]| rows.iter().any(|(name, _)| name.contains(filter));
     if has_rows(rows::ROWS) {
-        let mut bench = rows::Bench::boot("instructions")?;
+        let mut bench = Bench::boot("instructions")?;
         count(&mut bench, rows::ROWS, care, filter, &mut found)?;
     }
     if has_rows(rows::LINKED_ROWS) {
-        let mut bench = rows::Bench::boot_linked("linked-instructions")?;
+        let mut bench = Bench::boot_linked("linked-instructions")?;
         count(&mut bench, rows::LINKED_ROWS, care, filter, &mut found)?;
     }
-    if !offloaded::ROWS
-        .iter()
-        .any(|(name, _)| name.contains(filter))
-    {
+    if !has_rows(rows::OFFLOADED_ROWS) {
         return Ok(());
     }
     let how = if care == Care::Repeat {
@@ -124,7 +121,7 @@ fn everything(
         }
         said => said?,
     };
-    for (name, _) in offloaded::ROWS {
+    for (name, _) in rows::OFFLOADED_ROWS {
         let value = said
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
@@ -142,10 +139,10 @@ pub fn inside(how: &str, filter: &str) -> Result<()> {
     } else {
         Care::Doubt
     };
-    let mut rig = offloaded::boot()?;
+    let mut bench = Bench::boot_offloaded("offloaded")?;
     count(
-        &mut rig,
-        offloaded::ROWS,
+        &mut bench,
+        rows::OFFLOADED_ROWS,
         care,
         filter,
         |name, value| match value {
@@ -158,13 +155,13 @@ pub fn inside(how: &str, filter: &str) -> Result<()> {
 /// Runs what a row counts, and has QEMU write every block that is executed meanwhile into a file; how
 /// many operations that were.
 pub fn trace(row: &str, file: &Path) -> Result<f64> {
-    let find = |rows: &[Row<rows::Bench>]| {
+    let find = |rows: &[Row]| {
         let found = rows.iter().find(|(name, _)| *name == row);
         found.map(|(_, run)| *run)
     };
     let (run, mut bench) = match (find(rows::ROWS), find(rows::LINKED_ROWS)) {
-        (Some(run), _) => (run, rows::Bench::boot("trace")?),
-        (None, Some(run)) => (run, rows::Bench::boot_linked("trace")?),
+        (Some(run), _) => (run, Bench::boot("trace")?),
+        (None, Some(run)) => (run, Bench::boot_linked("trace")?),
         (None, None) => bail!("there is no such row"),
     };
     bench.rig.trace = Some(file.to_owned());

@@ -89,6 +89,8 @@ pub struct Connection {
     scale: u8,
     /// What we offer, in bytes.
     pub room: usize,
+    /// Segments that one frame of ours may be.
+    pub in_frame: usize,
     /// The guest's last timestamp.
     heard: u32,
     /// Ours: one more with each burst.
@@ -111,6 +113,7 @@ impl Connection {
             window: 0,
             scale: 0,
             room: 64 * family.segment(),
+            in_frame: 1,
             heard: 0,
             time: 1,
             duplicate: None,
@@ -196,12 +199,15 @@ impl Connection {
         self.segment(payload, true, false)
     }
 
-    /// So many full segments.
+    /// So many full segments, in as few frames as they may be.
     pub fn burst(&mut self, segments: usize) -> Result<Vec<Vec<u8>>> {
         self.time += 1;
-        let full = vec![0x5a; self.segment_size()];
-        (1..=segments)
-            .map(|number| self.segment(&full, number == segments, false))
+        let bytes = vec![0x5a; segments * self.segment_size()];
+        let frames = bytes.chunks(self.in_frame * self.segment_size());
+        let last = frames.len().saturating_sub(1);
+        frames
+            .enumerate()
+            .map(|(number, payload)| self.segment(payload, number == last, false))
             .collect()
     }
 
@@ -333,6 +339,10 @@ mod tests {
         let second = Segment::parse(&burst[1]).unwrap();
         assert_eq!(second.payload.len(), 1_448);
         assert_eq!(second.sequence, 1001 + 1448);
+        connection.in_frame = 40;
+        let lengths = |frames: Vec<Vec<u8>>| -> Vec<_> { frames.iter().map(Vec::len).collect() };
+        let long = lengths(connection.burst(50).unwrap());
+        assert_eq!(long, [66 + 40 * 1_448, 66 + 10 * 1_448]);
         assert!(Segment::parse(&connection.fin().unwrap()).unwrap().fin);
     }
 

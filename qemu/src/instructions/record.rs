@@ -8,10 +8,6 @@ use crate::paths;
 
 /// By how much a count may grow or fall before anything is said, as a part of it.
 const TOLERANCE: f64 = 0.03;
-/// The same where the other end is the host's kernel: how its acknowledgements fall into the beats differs
-/// from machine to machine.
-const TOLERANCE_BESIDE_A_KERNEL: f64 = 0.25;
-const BESIDE_A_KERNEL: &str = "all offloads";
 /// Counts below one (entries of the kernel for a segment) may differ by so much.
 const LEAST: f64 = 0.03;
 
@@ -97,12 +93,7 @@ impl Record {
         let Some(row) = self.row(name) else {
             return Verdict::Grown(format!("{name} is not written down: {line}"));
         };
-        let tolerance = if name.ends_with(BESIDE_A_KERNEL) {
-            TOLERANCE_BESIDE_A_KERNEL
-        } else {
-            TOLERANCE
-        };
-        let slack = (row.count * tolerance).max(LEAST);
+        let slack = (row.count * TOLERANCE).max(LEAST);
         let change = (count / row.count - 1.0) * 100.0;
         if count > row.count + slack {
             Verdict::Grown(format!(
@@ -177,7 +168,6 @@ mod tests {
 | echo | 12,000 | 6,000 |
 | entries | 0.08 | 0.1 |
 | other | 69 | |
-| send, all offloads | 1,000 | |
 ";
 
     fn record() -> Record {
@@ -209,10 +199,6 @@ mod tests {
         assert_eq!(compare("entries", 0.1), Verdict::Same);
         assert!(matches!(compare("entries", 0.2), Verdict::Grown(_)));
         assert!(matches!(compare("new", 1.0), Verdict::Grown(_)));
-        // The host's kernel is at the other end.
-        assert_eq!(compare("send, all offloads", 1_240.0), Verdict::Same);
-        let grown = compare("send, all offloads", 1_260.0);
-        assert!(matches!(grown, Verdict::Grown(_)));
     }
 
     #[test]

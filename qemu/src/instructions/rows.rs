@@ -8,6 +8,7 @@ use super::{Row, per_segment};
 use crate::answer::is_whole;
 use crate::family::{self, Family};
 use crate::frames::Cable;
+use crate::namespace::{TAP, make_silent_tap};
 use Family::{Four, Six};
 
 /// Echoes of which each waits for the one before.
@@ -18,6 +19,8 @@ const PARALLEL: u16 = 32;
 const ROUNDS: u16 = 20;
 /// Segments that come together: 64 KiB, what a sender hands to its device at a time.
 const BURST: usize = 44;
+/// Segments that the guest is to offer room for before anything is counted.
+const WINDOW: usize = 8 * BURST;
 /// Bursts that are counted, and those before, in which windows grow.
 const BURSTS: usize = 80;
 const WARM: usize = 30;
@@ -32,12 +35,37 @@ const DISCARD: u16 = 9;
 const SOURCE: u16 = 19;
 const HTTP: u16 = 80;
 
+/// What comes together.
+#[derive(Clone, Copy)]
+struct Load {
+    /// Segments that are one frame until somebody cuts them.
+    in_frame: usize,
+    /// Segments of a burst.
+    together: usize,
+    /// Segments that we have room for when the guest sends: no more than it has on its way at once, or we would
+    /// wait for it, and it would take the way to us for slow.
+    room: usize,
+}
+
+/// As a card without offloads gets them, and as one with all of them does.
+const SHORT_FRAMES: Load = Load {
+    in_frame: 1,
+    together: BURST,
+    room: 64,
+};
+const LONG_FRAMES: Load = Load {
+    in_frame: BURST,
+    together: 4 * BURST,
+    room: 128,
+};
+
 /// A guest and its peer.
 pub struct Bench {
     pub rig: Rig,
     cable: Cable,
     /// The next connection's port on our side: none is used twice.
     port: u16,
+    load: Load,
 }
 
 impl Bench {
@@ -53,13 +81,32 @@ impl Bench {
 
     /// With further words of the command line, and the services that start with the system then.
     fn boot_with(name: &str, words: &str, services: &[u16]) -> Result<Self> {
-        let cable = Cable::new(name)?;
-        let rig = Rig::boot(name, cable.link(), &format!("{} {words}", family::both()))?;
+        let words = format!("{} {words}", family::both());
+        Self::boot_on(Cable::new(name)?, name, &words, services, SHORT_FRAMES)
+    }
+
+    /// Boots a guest behind a TAP interface, where its card is given and gives segments that are
+    /// still to be cut. To be called in a namespace.
+    pub fn boot_offloaded(name: &str) -> Result<Self> {
+        make_silent_tap()?;
+        let (cable, words) = (Cable::to_tap(TAP)?, family::both());
+        Self::boot_on(cable, name, &words, &[ECHO], LONG_FRAMES)
+    }
+
+    fn boot_on(
+        cable: Cable,
+        name: &str,
+        words: &str,
+        services: &[u16],
+        load: Load,
+    ) -> Result<Self> {
+        let rig = Rig::boot(name, cable.link(), words)?;
         cable.introduce()?;
         let mut bench = Self {
             rig,
             cable,
             port: 20_000,
+            load,
         };
         // What starts with the system has started when it answers.
         for service in services {
@@ -81,7 +128,7 @@ impl Bench {
 }
 
 /// The rows in the order of the record: name and how it is counted.
-pub const ROWS: &[Row<Bench>] = &[
+pub const ROWS: &[Row] = &[
     ("null system call", |bench| bench.rig.figure("bench null")),
     ("doorbell to a waiting process", |bench| {
         bench.rig.figure("bench doorbell")
@@ -130,8 +177,32 @@ pub const ROWS: &[Row<Bench>] = &[
     ),
 ];
 
+/// The rows in which the card takes work off the guest.
+pub const OFFLOADED_ROWS: &[Row] = &[
+    ("TCP receive, 1,448 bytes, all offloads", |bench| {
+        receive(bench, Four)
+    }),
+    ("TCP send, 1,448 bytes, all offloads", |bench| {
+        send(bench, Four)
+    }),
+    ("IPv6: TCP receive, 1,448 bytes, all offloads", |bench| {
+        receive(bench, Six)
+    }),
+    ("IPv6: TCP send, 1,448 bytes, all offloads", |bench| {
+        send(bench, Six)
+    }),
+    (
+        "kernel entries, 1,448 bytes received, all offloads",
+        entries_receiving,
+    ),
+    (
+        "kernel entries, 1,448 bytes sent, all offloads",
+        entries_sending,
+    ),
+];
+
 /// The rows of a web server that brings its own network.
-pub const LINKED_ROWS: &[Row<Bench>] = &[
+pub const LINKED_ROWS: &[Row] = &[
     ("HTTP request, connection kept, linked", requests),
     ("HTTP request, own connection, linked", visits),
 ];
@@ -228,10 +299,15 @@ fn close(cable: &Cable, connection: &mut Connection) -> Result<()> {
 }
 
 /// Bursts to a service that swallows them.
-fn bursts(cable: &Cable, connection: &mut Connection, count: usize) -> Result<f64> {
+fn bursts(
+    cable: &Cable,
+    connection: &mut Connection,
+    together: usize,
+    count: usize,
+) -> Result<f64> {
     let mut bytes = 0;
     for _ in 0..count {
-        let segments = connection.await_room(cable, BURST)?;
+        let segments = connection.await_room(cable, together)?;
         cable.send_all(&connection.burst(segments)?)?;
         connection.await_acknowledgment(cable)?;
         bytes += segments * connection.segment_size();
@@ -244,9 +320,11 @@ fn discarding(bench: &mut Bench, family: Family) -> Result<Connection> {
     bench.rig.set_beat(Some(BURST_BEAT))?;
     let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, family, port, DISCARD)?;
+    connection.in_frame = bench.load.in_frame;
+    let together = bench.load.together;
     let mut count = 0;
-    while connection.window < 8 * BURST * connection.segment_size() {
-        bursts(&bench.cable, &mut connection, 1)?;
+    while connection.window < WINDOW * connection.segment_size() {
+        bursts(&bench.cable, &mut connection, together, 1)?;
         count += 1;
         ensure!(count < 500, "a window of {} bytes", connection.window);
     }
@@ -255,18 +333,20 @@ fn discarding(bench: &mut Bench, family: Family) -> Result<Connection> {
 
 fn receive(bench: &mut Bench, family: Family) -> Result<f64> {
     let mut connection = discarding(bench, family)?;
+    let together = bench.load.together;
     let count = bench
         .rig
-        .count(|| bursts(&bench.cable, &mut connection, BURSTS))?;
+        .count(|| bursts(&bench.cable, &mut connection, together, BURSTS))?;
     close(&bench.cable, &mut connection)?;
     Ok(count)
 }
 
 fn entries_receiving(bench: &mut Bench) -> Result<f64> {
     let mut connection = discarding(bench, Four)?;
+    let together = bench.load.together;
     let count = bench
         .rig
-        .entries(|| bursts(&bench.cable, &mut connection, BURSTS))?;
+        .entries(|| bursts(&bench.cable, &mut connection, together, BURSTS))?;
     close(&bench.cable, &mut connection)?;
     Ok(count)
 }
@@ -318,11 +398,11 @@ fn sourcing(bench: &mut Bench, family: Family) -> Result<Connection> {
     bench.rig.set_beat(Some(BEAT))?;
     let port = bench.ports(ATTEMPTS);
     let mut connection = Connection::open(&bench.cable, family, port, SOURCE)?;
-    let room = connection.room;
+    let room = bench.load.room * connection.segment_size();
     connection.room = 8 * room;
     windows(&bench.cable, &mut connection, WARM)?;
     connection.room = room;
-    windows(&bench.cable, &mut connection, 2)?;
+    windows(&bench.cable, &mut connection, WARM)?;
     Ok(connection)
 }
 

@@ -90,7 +90,7 @@ fn arp_questions_for_others_are_not(stage: &mut Stage) -> Result<()> {
     let (_, cable) = stage.both()?;
     cable.drain()?;
     cable.send(&arp_request(OUR_MAC, US, Ipv4Addr::new(192, 0, 2, 77)))?;
-    let frames = cable.collect(QUIET)?;
+    let frames = cable.collect_answers(QUIET)?;
     ensure!(frames.is_empty(), "{} frames came", frames.len());
     is_alive(cable)
 }
@@ -100,7 +100,7 @@ fn short_frames_are_padded(stage: &mut Stage) -> Result<()> {
     cable.drain()?;
     cable.send(&arp_request(OUR_MAC, US, GUEST))?;
     cable.send(&echo_request(7, 7, b""))?;
-    let frames = cable.collect(QUIET)?;
+    let frames = cable.collect_answers(QUIET)?;
     ensure!(frames.len() == 2, "{} frames came", frames.len());
     ensure!(
         frames.iter().all(|frame| frame.len() >= 60),
@@ -124,7 +124,7 @@ fn frames_to_foreign_cards_are_ignored(stage: &mut Stage) -> Result<()> {
     // A group that nobody joined.
     frame[..6].copy_from_slice(&[0x01, 0, 0x5e, 1, 2, 3]);
     cable.send(&frame)?;
-    ensure!(cable.collect(QUIET)?.is_empty(), "it was answered");
+    ensure!(cable.collect_answers(QUIET)?.is_empty(), "it was answered");
     is_alive(cable)
 }
 
@@ -136,7 +136,10 @@ fn unknown_ethertypes_are_ignored(stage: &mut Stage) -> Result<()> {
         frame.extend(kind.to_be_bytes());
         cable.send(&pad(frame))?;
     }
-    ensure!(cable.collect(QUIET)?.is_empty(), "something was answered");
+    ensure!(
+        cable.collect_answers(QUIET)?.is_empty(),
+        "something was answered"
+    );
     is_alive(cable)
 }
 
