@@ -31,7 +31,7 @@ peers: $(STAMPS)/test       ## beside Linux on the same card, if the tools for i
 counts: $(STAMPS)/run       ## count instructions and write them into docs/instructions.md; ROW=text only some
 	@$(TOOL) counts $(ROW)
 
-profile: $(STAMPS)/run      ## flame graph of the guest, build/profile.svg; LOAD=echo receive send http linked connect visit udp datagram icmp udp6 echo6
+profile: $(STAMPS)/run      ## flame graph of the guest, build/profile.svg; LOAD=echo receive send large large-send http linked connect visit udp datagram icmp udp6 echo6
 	@$(TOOL) profile $(LOAD)
 
 plots: $(STAMPS)/run        ## congestion controls over simulated paths; build/plots/*.svg

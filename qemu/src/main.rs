@@ -30,6 +30,7 @@ mod profile;
 mod run;
 mod tests;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -74,6 +75,10 @@ fn run_command() -> Result<()> {
             Some(instructions::INSIDE) => {
                 let mut next = || words.next().unwrap_or_default();
                 instructions::inside(&next(), &next())
+            }
+            Some(instructions::TRACE_INSIDE) => {
+                let mut next = || words.next().unwrap_or_default();
+                instructions::trace_inside(&next(), Path::new(&next()))
             }
             name => tests::offload::inside(name.unwrap_or_default()),
         },

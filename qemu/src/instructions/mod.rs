@@ -36,8 +36,10 @@ enum Care {
     Doubt,
 }
 
-/// The word for the part of this that runs in a namespace; what follows says how often.
+/// The words for the parts of this that run in a namespace. How often, and which rows, follows; or the row and the
+/// file of a trace.
 pub const INSIDE: &str = "instructions";
+pub const TRACE_INSIDE: &str = "trace";
 
 /// How often these bytes have those of a segment.
 fn per_segment(bytes: usize) -> Result<f64> {
@@ -155,15 +157,30 @@ pub fn inside(how: &str, filter: &str) -> Result<()> {
 /// Runs what a row counts, and has QEMU write every block that is executed meanwhile into a file; how
 /// many operations that were.
 pub fn trace(row: &str, file: &Path) -> Result<f64> {
-    let find = |rows: &[Row]| {
-        let found = rows.iter().find(|(name, _)| *name == row);
-        found.map(|(_, run)| *run)
-    };
-    let (run, mut bench) = match (find(rows::ROWS), find(rows::LINKED_ROWS)) {
-        (Some(run), _) => (run, Bench::boot("trace")?),
-        (None, Some(run)) => (run, Bench::boot_linked("trace")?),
-        (None, None) => bail!("there is no such row"),
-    };
+    if let Some(run) = find(rows::ROWS, row) {
+        return traced(Bench::boot("trace")?, run, file);
+    }
+    if let Some(run) = find(rows::LINKED_ROWS, row) {
+        return traced(Bench::boot_linked("trace")?, run, file);
+    }
+    let file = file.to_str().context("the file's name")?;
+    let said = namespace::run_inside(&["inside", TRACE_INSIDE, row, file])?;
+    Ok(said.trim().parse()?)
+}
+
+/// The same of a row in which the card takes work off the guest: prints the number.
+pub fn trace_inside(row: &str, file: &Path) -> Result<()> {
+    let run = find(rows::OFFLOADED_ROWS, row).context("there is no such row")?;
+    println!("{}", traced(Bench::boot_offloaded("trace")?, run, file)?);
+    Ok(())
+}
+
+fn find(rows: &[Row], name: &str) -> Option<fn(&mut Bench) -> Result<f64>> {
+    let found = rows.iter().find(|(row, _)| *row == name);
+    found.map(|(_, run)| *run)
+}
+
+fn traced(mut bench: Bench, run: fn(&mut Bench) -> Result<f64>, file: &Path) -> Result<f64> {
     bench.rig.trace = Some(file.to_owned());
     run(&mut bench)
 }

@@ -24,6 +24,8 @@ const LOADS: &[(&str, &str)] = &[
     ("echo", "TCP echo, 64 bytes"),
     ("receive", "TCP receive, 1,448 bytes, no offload"),
     ("send", "TCP send, 1,448 bytes, no offload"),
+    ("large", "TCP receive, 1,448 bytes, all offloads"),
+    ("large-send", "TCP send, 1,448 bytes, all offloads"),
     ("connect", "connection opened and closed, 32 at a time"),
     ("http", "HTTP request, connection kept"),
     ("visit", "HTTP request, own connection, 32 at a time"),
@@ -63,7 +65,7 @@ impl Profile {
             let words: Vec<&str> = LOADS.iter().map(|(word, _)| *word).collect();
             format!("LOAD is one of {}", words.join(", "))
         })?;
-        let log = paths::build().join("trace.log");
+        let log = paths::build().join(format!("trace-{}.log", std::process::id()));
         let operations = instructions::trace(row, &log)?;
         let mut codes = vec![Code::read("kernel", &image::kernel_with_symbols())?];
         for name in PROGRAMS {
