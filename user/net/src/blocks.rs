@@ -93,12 +93,14 @@ impl Blocks {
 
     /// The start of the first free run of `count` units within `from..to`.
     fn find(&self, from: usize, to: usize, count: usize) -> Option<usize> {
-        let mut run = 0;
-        for (index, used) in self.used.get(from..to)?.iter().enumerate() {
-            run = if *used { 0 } else { run + 1 };
-            if run == count {
-                return Some(from + index + 1 - count);
+        let mut start = from;
+        while start.checked_add(count)? <= to {
+            let run = self.used.get(start..start + count)?;
+            // Of long runs most are free: that is seen many units at a time.
+            if !run.contains(&true) {
+                return Some(start);
             }
+            start += run.iter().rposition(|used| *used)? + 1;
         }
         None
     }
