@@ -80,6 +80,7 @@ fn run_command() -> Result<()> {
                 let mut next = || words.next().unwrap_or_default();
                 instructions::trace_inside(&next(), Path::new(&next()))
             }
+            Some(bench::loops::INSIDE) => bench::loops::inside(),
             name => tests::offload::inside(name.unwrap_or_default()),
         },
         "bench" => argument.as_deref().map_or_else(bench::run, bench::run_only),

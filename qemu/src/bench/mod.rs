@@ -8,6 +8,7 @@
 mod comparison;
 mod crowd;
 mod host;
+pub mod loops;
 pub mod side_by_side;
 mod start;
 mod throughput;
@@ -91,10 +92,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// What can be measured of the guest.
-const GROUPS: [(&str, Measure); 4] = [
+const GROUPS: [(&str, Measure); 5] = [
     ("start", start::measure),
     ("instructions", instructions::measure),
     ("throughput", throughput::measure),
+    ("loops", loops::measure),
     ("crowd", crowd::measure),
 ];
 

@@ -65,7 +65,7 @@ fn has_pairs(names: &str) -> bool {
 }
 
 /// A guest with so many CPUs, a card with these properties, and words for its kernel.
-fn boot(cores: u32, properties: &str, words: &str) -> Result<Guest> {
+pub fn boot(cores: u32, properties: &str, words: &str) -> Result<Guest> {
     let mut card = Card::new(Link::Tap {
         interface: TAP.into(),
         queues: cores.max(2),
@@ -80,7 +80,7 @@ fn boot(cores: u32, properties: &str, words: &str) -> Result<Guest> {
 }
 
 /// Connections to the echo service, all of which have been answered.
-fn connections(count: usize) -> Result<Vec<TcpStream>> {
+pub fn connections(count: usize) -> Result<Vec<TcpStream>> {
     let mut streams = Vec::new();
     for _ in 0..count {
         let stream = TcpStream::connect_timeout(&to(7), LIMIT)?;

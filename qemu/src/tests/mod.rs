@@ -19,7 +19,7 @@ mod boot;
 mod bulk;
 mod capture;
 mod clock;
-mod cores;
+pub mod cores;
 mod crowd;
 mod dhcp;
 mod ethernet;

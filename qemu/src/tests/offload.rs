@@ -99,7 +99,7 @@ pub(super) fn to(port: u16) -> SocketAddr {
 }
 
 /// Waits until the echo service answers.
-pub(super) fn await_echo() -> Result<()> {
+pub fn await_echo() -> Result<()> {
     let deadline = Instant::now() + START;
     while traffic::echo(to(7), b"?", Duration::from_secs(1))
         .ok()
