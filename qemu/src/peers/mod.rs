@@ -21,6 +21,8 @@ pub fn find(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        // What is not to be installed is unpacked there.
+        .chain([paths::build().join("peers/usr/sbin")])
         .map(|directory| directory.join(name))
         .find(|file| file.is_file())
         .ok_or_else(|| Skip(format!("{name} is not installed")).into())
