@@ -54,8 +54,26 @@ pub fn make_tap_with(address: &str, has_queues: bool) -> Result<()> {
         &format!("addr add {address} dev {TAP}"),
         &format!("link set {TAP} up"),
     ] {
-        let status = Command::new("ip").args(words.split(' ')).status()?;
-        ensure!(status.success(), "ip {words} failed");
+        ip(words)?;
     }
+    Ok(())
+}
+
+/// The number of an interface, which is the zone of its link-local addresses.
+pub fn index(interface: &str) -> Result<u32> {
+    let shown = Command::new("ip")
+        .args(["-o", "link", "show", interface])
+        .output()?;
+    let text = String::from_utf8_lossy(&shown.stdout);
+    let number = text.split(':').next().unwrap_or_default();
+    number
+        .parse()
+        .with_context(|| format!("no number in {text:?}"))
+}
+
+/// Runs `ip` with these words.
+pub fn ip(words: &str) -> Result<()> {
+    let status = Command::new("ip").args(words.split(' ')).status()?;
+    ensure!(status.success(), "ip {words} failed");
     Ok(())
 }
