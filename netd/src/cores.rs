@@ -11,14 +11,13 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use core::num::NonZeroU16;
 
 use abi::{PAGE_SIZE, Signals, WaitItem};
 use device::Device;
 use ring::{Flag, Giver, Look, Taker, handover};
 use rt::handle::Channel;
-use stack::{AddressState, Instant, InterfaceId, Shard, Stack, Steering};
+use stack::{InterfaceId, LinkConfiguration, Shard, Steering};
 use virtio_net::Signs;
 
 use crate::crossing::{Crossing, Wake, crossings};
@@ -26,6 +25,8 @@ use crate::hardware::NetworkDevice;
 use crate::server::Server;
 use crate::session::{Peer, Privileges};
 
+/// The link that loops share.
+const FIRST_LINK: InterfaceId = InterfaceId::from_raw(1);
 /// Orders that wait for a loop at most.
 const ORDERS: usize = 64;
 
@@ -38,78 +39,8 @@ pub enum Order {
         /// It may change the machine's network.
         privileges: Privileges,
     },
-    /// Addresses and routes are these now.
-    Network(Box<Network>),
-}
-
-/// Addresses and routes of IPv4, as the first loop has them. What comes over IPv6 is all its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Network {
-    generation: u64,
-    addresses: Vec<(IpAddr, u8)>,
-    routes: Vec<Route>,
-}
-
-/// Destination and prefix, gateway, metric.
-type Route = (IpAddr, u8, Option<IpAddr>, u16);
-
-impl Network {
-    /// What a stack has on the link that all loops share.
-    pub(crate) fn of(stack: &Stack, link: InterfaceId) -> Self {
-        let usable = |it: &stack::AddressInfo| {
-            it.address.is_ipv4() && it.interface == link && it.state == AddressState::Preferred
-        };
-        Self {
-            generation: stack.generation(),
-            addresses: stack
-                .addresses()
-                .filter(usable)
-                .map(|it| (it.address, it.prefix))
-                .collect(),
-            routes: routes(stack, link),
-        }
-    }
-
-    /// Makes another stack's those.
-    pub(crate) fn apply(&self, stack: &mut Stack, interface: InterfaceId, now: Instant) {
-        let known = Self::of(stack, interface);
-        for (address, _) in known
-            .addresses
-            .iter()
-            .filter(|it| !self.addresses.contains(it))
-        {
-            note(stack.remove_address(interface, *address, now));
-        }
-        for (address, prefix) in self
-            .addresses
-            .iter()
-            .filter(|it| !known.addresses.contains(it))
-        {
-            note(stack.add_address(interface, *address, *prefix, now));
-        }
-        // With addresses, routes to their networks have come and gone.
-        let known = routes(stack, interface);
-        for (to, prefix, ..) in known.iter().filter(|it| !self.routes.contains(it)) {
-            note(stack.remove_route(interface, *to, *prefix));
-        }
-        for (to, prefix, gateway, metric) in self.routes.iter().filter(|it| !known.contains(it)) {
-            note(stack.add_route(interface, *to, *prefix, *gateway, *metric));
-        }
-    }
-}
-
-fn routes(stack: &Stack, link: InterfaceId) -> Vec<Route> {
-    stack
-        .routes()
-        .filter(|it| it.destination.is_ipv4() && it.interface == link)
-        .map(|it| (it.destination, it.prefix, it.gateway, it.metric))
-        .collect()
-}
-
-fn note(outcome: Result<(), stack::AdminError>) {
-    if let Err(error) = outcome {
-        log::warn!("a core does not follow: {error:?}");
-    }
+    /// The link that loops share has these addresses and routes now.
+    Link(Box<LinkConfiguration>),
 }
 
 /// What all loops see of one.
@@ -158,9 +89,7 @@ pub struct Seat {
 pub fn seats(devices: &[NetworkDevice], key: u64) -> Result<Vec<Seat>, abi::Error> {
     let count = u16::try_from(devices.len()).unwrap_or(1).max(1);
     let shards = NonZeroU16::new(count).unwrap_or(NonZeroU16::MIN);
-    let steering = Steering::new(shards, key)
-        .with_datagrams_first()
-        .with_six_first();
+    let steering = Steering::new(shards, key).with_datagrams_first();
     let (mut sleepers, mut bells) = (Vec::new(), Vec::new());
     for device in devices {
         let (hears, rings) = Channel::create(PAGE_SIZE)?;
@@ -190,6 +119,7 @@ pub fn seats(devices: &[NetworkDevice], key: u64) -> Result<Vec<Seat>, abi::Erro
             shard: Shard {
                 steering,
                 number: u16::try_from(number).unwrap_or(0),
+                link: FIRST_LINK,
             },
         });
     }
@@ -240,10 +170,9 @@ impl Seat {
             }
         }
         for (number, (giver, told)) in (1..).zip(&mut self.others) {
-            if let Some(network) = server.network_since(*told) {
-                let generation = network.generation;
+            if let Some((generation, link)) = server.link_since(*told) {
                 // Without room, the next turn finds some.
-                if giver.give(Order::Network(Box::new(network))).is_ok() {
+                if giver.give(Order::Link(Box::new(link))).is_ok() {
                     *told = generation;
                     self.team.wake(number);
                 }
@@ -276,93 +205,5 @@ impl Seat {
                 self.team.wake(number);
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Network, routes};
-    use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-    use core::time::Duration;
-    use stack::{
-        AddressPlan, ClientMemory, Config, Gone, Instant, InterfaceId, LinkFacts, MacAddress, Stack,
-    };
-
-    /// No client has any.
-    struct Nothing;
-
-    impl ClientMemory for Nothing {
-        fn write(&mut self, _: stack::ClientId, _: u64, _: &[u8]) -> Result<(), Gone> {
-            Err(Gone)
-        }
-
-        fn read(&self, _: stack::ClientId, _: u64, _: &mut [u8]) -> Result<(), Gone> {
-            Err(Gone)
-        }
-    }
-
-    fn stack(ipv6: bool) -> (Stack, InterfaceId) {
-        let mut stack = Stack::new(Config::default(), [3; 32], Instant::ZERO);
-        let facts = LinkFacts {
-            mac: MacAddress([2, 0, 0, 0, 0, 1]),
-            mtu: 1_500,
-            up: true,
-            checksum_transmit: false,
-        };
-        let link = stack.add_interface(facts, AddressPlan::None, Instant::ZERO);
-        let link = link.expect("room for a link");
-        if ipv6 {
-            let plan = stack::Ipv6Plan {
-                identifiers: stack::Identifiers::Hardware,
-                is_optimistic: false,
-                follows_routers: true,
-                has_temporary: false,
-            };
-            stack
-                .start_ipv6(link, plan, Instant::ZERO)
-                .expect("started");
-        }
-        (stack, link)
-    }
-
-    /// Lets what is probed become sure.
-    fn settle(stack: &mut Stack) -> Instant {
-        let mut now = Instant::ZERO;
-        for _ in 0..10 {
-            now = now + Duration::from_secs(1);
-            stack.fire(&mut Nothing, now);
-        }
-        now
-    }
-
-    #[test]
-    fn others_follow_in_ipv4_alone() {
-        let (mut first, link) = stack(true);
-        let own = IpAddr::from(Ipv4Addr::new(198, 18, 0, 7));
-        let six = IpAddr::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7));
-        for (address, prefix) in [(own, 24), (six, 64)] {
-            first
-                .add_address(link, address, prefix, Instant::ZERO)
-                .expect("added");
-        }
-        let now = settle(&mut first);
-        assert!(first.addresses().any(|it| it.address == six));
-        let vlan = first.add_vlan(link, 42, AddressPlan::None, now);
-        let vlan = vlan.expect("room for a link");
-        let tagged = IpAddr::from(Ipv4Addr::new(10, 42, 0, 7));
-        first.add_address(vlan, tagged, 24, now).expect("added");
-        let network = Network::of(&first, link);
-        assert_eq!(network.addresses, [(own, 24)]);
-        assert_eq!(network.routes.len(), 1);
-        let (mut other, link) = stack(false);
-        network.apply(&mut other, link, now);
-        settle(&mut other);
-        assert_eq!(Network::of(&other, link).addresses, network.addresses);
-        assert_eq!(routes(&other, link), network.routes);
-        let outside = |it: &stack::AddressInfo| it.interface != InterfaceId::LOOPBACK;
-        assert_eq!(other.addresses().filter(outside).count(), 1);
-        Network::default().apply(&mut other, link, now);
-        assert_eq!(other.addresses().filter(outside).count(), 0);
-        assert!(routes(&other, link).is_empty());
     }
 }

@@ -103,7 +103,7 @@ pub fn given(env: &mut rt::Env, most_cores: u16) -> Given {
 }
 
 impl Given {
-    /// Drives the cards, the first for so many loops. Several loops have one card: what comes to another
+    /// Drives the cards, the first for so many loops. They share that one alone: what comes to another
     /// would have to be dealt out among them by its driver.
     fn take_cards(&mut self, env: &mut rt::Env, cores: u16) {
         for number in 1..=MOST_CARDS {
@@ -117,9 +117,6 @@ impl Given {
                 continue;
             }
             (self.devices, self.reach) = (hardware.drivers, Some(hardware.reach));
-            if self.devices.len() > 1 {
-                break;
-            }
         }
         if self.devices.is_empty() {
             log::warn!("no network device: loopback only");
@@ -144,6 +141,7 @@ impl Given {
         let mtu = devices.iter().map(|device| device.facts().mtu);
         let config = Config {
             shard,
+            heed_redirects: self.settings.heeds_redirects,
             largest_mtu: mtu.fold(tables.largest_mtu, u16::max),
             ..tables
         };
@@ -160,8 +158,8 @@ impl Given {
         cores::seats(&self.devices, u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
-    /// The same for another loop than the first: its address it is told, its random numbers are
-    /// others; IPv6 and names are the first one's. Its tables are as large as those of one that is alone.
+    /// The same for another loop than the first: its addresses it is told, its random numbers are
+    /// others; names are the first one's. Its tables are as large as those of one that is alone.
     #[must_use]
     pub fn clone_for(&self, seat: &Seat) -> Self {
         let mut seed = self.seed;

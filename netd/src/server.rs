@@ -15,11 +15,10 @@ use device::{Device, Offloads};
 use protocol::{Code, dispatch};
 use ring::Look;
 use rt::link::Broken;
-use stack::{AddressPlan, Config, Fallback, Instant, Stack};
+use stack::{AddressPlan, Config, Fallback, Instant, LinkConfiguration, Stack};
 
 use crate::arenas::Arenas;
 use crate::clients::Clients;
-use crate::cores::Network;
 use crate::crossing::Crossing;
 use crate::links::Links;
 use crate::nic::Nic;
@@ -247,20 +246,22 @@ impl<P: Peer, D: Device> Server<P, D> {
         core::mem::take(&mut self.arrivals).into_iter()
     }
 
-    /// What the other loops have to know, if it has changed since `generation`.
-    pub fn network_since(&self, generation: u64) -> Option<Network> {
+    /// What the other loops have to know of the first link, and since which generation, if something has
+    /// changed since `generation`.
+    pub fn link_since(&self, generation: u64) -> Option<(u64, LinkConfiguration)> {
         let now = self.stack.generation();
         let nic = self.links.first().filter(|_| now != generation)?;
-        Some(Network::of(&self.stack, nic.interface()))
+        Some((
+            now,
+            self.stack.link_configuration(nic.interface(), self.now)?,
+        ))
     }
 
     /// Does as the first loop, which has found out.
-    pub fn follow(&mut self, network: &Network, now: Instant) {
-        if let Some(nic) = self.links.first() {
-            network.apply(&mut self.stack, nic.interface(), now);
-            // The first one tells of it.
-            self.generation = self.stack.generation();
-        }
+    pub fn follow(&mut self, link: &LinkConfiguration, now: Instant) {
+        self.stack.follow(link, now);
+        // The first one tells of it.
+        self.generation = self.stack.generation();
     }
 
     /// After the interrupt of a device, by its place.

@@ -18,6 +18,7 @@
 //! nic=-large-receive,-event-index                (all that it offers but these)
 //! connections=1000000                            (so many at a time; memory is taken for them at once)
 //! netd=cores:4                                   (so many loops, if the device has as many pairs)
+//! redirects=none                                 (no router sends us elsewhere over IPv4)
 //! link2.ip=10.0.3.15/24                          (of the second card: as ip=; so ipv6, dns, mtu, mdns)
 //! link3.vlan=42@2                                (a link more: VLAN 42 of link 2; without @, of link 1)
 //! ```
@@ -58,6 +59,8 @@ pub struct Settings {
     pub connections: Option<u32>,
     /// Loops at most, each for a core.
     pub cores: u16,
+    /// Whether routers may send us elsewhere over IPv4.
+    pub heeds_redirects: bool,
 }
 
 /// What netd is told of one link.
@@ -153,6 +156,7 @@ impl Settings {
             is_nic_unclear,
             connections: option("connections").and_then(|count| count.parse().ok()),
             cores: cores(option("netd").unwrap_or_default()),
+            heeds_redirects: option("redirects") != Some("none"),
         }
     }
 
@@ -428,6 +432,12 @@ mod tests {
         ] {
             assert_eq!(parse(line).cores, cores, "{line}");
         }
+    }
+
+    #[test]
+    fn routers_are_heeded_unless_they_are_not_to_be() {
+        assert!(parse("").heeds_redirects);
+        assert!(!parse("redirects=none").heeds_redirects);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 
 use netd::cores::{Order, Seat};
@@ -23,55 +24,61 @@ const STACK_BYTES: usize = 128 * 1024;
 
 /// Serves with a loop for each driver of the device.
 pub fn run(given: &mut Given) -> i32 {
-    let (Some(line), Ok(seats)) = (given.interrupts.pop(), given.seats()) else {
+    let Ok(seats) = given.seats() else {
         log::error!("no place for several loops");
         return FAILED;
     };
-    let line = Arc::new([line]);
+    let lines: Arc<[Interrupt]> = core::mem::take(&mut given.interrupts).into();
     let reach = given.reach.take().map(Arc::new);
     let mut first = None;
     for (seat, device) in seats.into_iter().zip(core::mem::take(&mut given.devices)) {
         if seat.is_first() {
-            first = Some((seat, device));
+            let others = core::mem::take(&mut given.others);
+            let devices = core::iter::once(device).chain(others).collect();
+            first = Some((seat, devices));
             continue;
         }
-        let (given, line) = (given.clone_for(&seat), Arc::clone(&line));
+        let (given, lines) = (given.clone_for(&seat), Arc::clone(&lines));
         let reach = reach.clone();
         let started = thread::start(STACK_BYTES, move || {
-            rt::exit(serve(&given, (seat, device), &line, reach.as_ref(), None));
+            let shared = lines.get(..1).unwrap_or_default();
+            let reach = reach.as_ref();
+            rt::exit(serve(&given, (seat, vec![device]), shared, reach, None));
         });
         if let Err(error) = started {
             log::error!("no thread for a loop: {error}");
             return FAILED;
         }
     }
-    let (Some((seat, device)), Ok(lingering)) = (first, system::linger()) else {
+    let (Some((seat, devices)), Ok(lingering)) = (first, system::linger()) else {
         return FAILED;
     };
     serve(
         given,
-        (seat, device),
-        &line,
+        (seat, devices),
+        &lines,
         reach.as_ref(),
         Some(&lingering),
     )
 }
 
-/// A loop, with its server. The first one has what the system has to say.
+/// A loop, with its server, its driver of the first card and the lines of its cards. The first one has what
+/// the system has to say, and all other cards.
 fn serve(
     given: &Given,
-    (mut seat, device): (Seat, NetworkDevice),
-    line: &[Interrupt; 1],
+    (mut seat, devices): (Seat, Vec<NetworkDevice>),
+    lines: &[Interrupt],
     reach: Option<&Arc<Reach>>,
     lingering: Option<&Lingering>,
 ) -> i32 {
-    let server: Netd = given.server(CLIENTS, vec![device], Some(seat.shard));
+    let server: Netd = given.server(CLIENTS, devices, Some(seat.shard));
     // The process ends with it: nothing of it need be taken apart.
     let mut server = ManuallyDrop::new(server);
     seat.take(&mut server);
     let mut items = match lingering {
         Some(_) => {
-            if system::register(crate::SERVICE).is_err() || line[0].acknowledge().is_err() {
+            let are_closed = lines.iter().any(|line| line.acknowledge().is_err());
+            if are_closed || system::register(crate::SERVICE).is_err() {
                 log::error!("cannot serve");
                 return FAILED;
             }
@@ -107,7 +114,7 @@ fn serve(
         if seat.announce_sleep(&mut server) == Look::MoreWork {
             continue;
         }
-        let seen = items.sleep(&mut server, line);
+        let seen = items.sleep(&mut server, lines);
         seat.awake();
         if seen.is_left {
             return FAILED;
@@ -116,7 +123,7 @@ fn serve(
         is_asked = !is_called;
         if seen.interrupts != 0 {
             let was_up = server.is_link_up();
-            items.serve(&mut server, &seen, line);
+            items.serve(&mut server, &seen, lines);
             seat.pass_on(server.is_link_up() != was_up);
         }
     }
@@ -128,7 +135,7 @@ fn obey(seat: &mut Seat, server: &mut Netd, reach: Option<&Arc<Reach>>) -> bool 
     while let Some(order) = seat.order() {
         any = true;
         match order {
-            Order::Network(network) => server.follow(&network, now()),
+            Order::Link(link) => server.follow(&link, now()),
             Order::Client {
                 channel,
                 privileges,

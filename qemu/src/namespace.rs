@@ -61,7 +61,20 @@ pub fn make_silent_tap() -> Result<()> {
     ip(&format!("link set {TAP} up"))
 }
 
-fn ip(words: &str) -> Result<()> {
+/// The number of an interface, which is the zone of its link-local addresses.
+pub fn index(interface: &str) -> Result<u32> {
+    let shown = Command::new("ip")
+        .args(["-o", "link", "show", interface])
+        .output()?;
+    let text = String::from_utf8_lossy(&shown.stdout);
+    let number = text.split(':').next().unwrap_or_default();
+    number
+        .parse()
+        .with_context(|| format!("no number in {text:?}"))
+}
+
+/// Runs `ip` with these words.
+pub fn ip(words: &str) -> Result<()> {
     let status = Command::new("ip").args(words.split(' ')).status()?;
     ensure!(status.success(), "ip {words} failed");
     Ok(())

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use stack::{
     AddressPlan, ClientId, ClientMemory, Config, Event, Gone, Instant, InterfaceId, Ipv6Plan,
-    MacAddress, Offer, ReceiveMeta, Stack,
+    LinkFacts, MacAddress, Offer, ReceiveMeta, Stack,
 };
 
 use crate::program::{Desk, Program, Verdict};
@@ -169,6 +169,8 @@ pub struct Host {
     pub(crate) setup: HostSetup,
     pub(crate) memory: Arenas,
     pub(crate) link: InterfaceId,
+    /// Those that were plugged in later.
+    others: Vec<InterfaceId>,
     pub(crate) seats: Vec<Seat>,
     pub(crate) random: Random,
     pub(crate) life: Life,
@@ -200,6 +202,7 @@ impl Host {
             introduced: Vec::new(),
             memory: Arenas::default(),
             link,
+            others: Vec::new(),
             seats: Vec::new(),
             random: random.fork(),
             retry_at: None,
@@ -266,9 +269,37 @@ impl Host {
             .expect("a place for one more neighbour");
     }
 
+    /// Gives it one more link, with a hardware address of this number.
+    ///
+    /// # Panics
+    /// If the stack has no room for it.
+    pub(crate) fn plug(&mut self, number: u8, plan: AddressPlan, now: Instant) -> InterfaceId {
+        let facts = LinkFacts {
+            mac: mac(number),
+            mtu: self.setup.mtu,
+            up: true,
+            checksum_transmit: false,
+        };
+        let link = self.stack.add_interface(facts, plan, now);
+        let link = link.expect("room for a link");
+        if let Some(six) = self.setup.six {
+            let started = self.stack.start_ipv6(link, six, now);
+            started.expect("an interface");
+        }
+        self.others.push(link);
+        link
+    }
+
     /// A frame has come from a wire.
     pub fn input(&mut self, frame: &[u8], now: Instant) {
         self.receive(frame, false, now);
+    }
+
+    /// The same by a link that was plugged in later, by its place among those.
+    pub(crate) fn input_by(&mut self, place: usize, frame: &[u8], now: Instant) {
+        let meta = ReceiveMeta::default();
+        let link = self.others[place];
+        self.stack.input(link, frame, meta, &mut self.memory, now);
     }
 
     /// A frame has come; `checksum_verified` as in [`ReceiveMeta`].
@@ -285,11 +316,12 @@ impl Host {
             .input(self.link, frame, meta, &mut self.memory, now);
     }
 
-    /// Does everything that can be done now, and returns the frames that are sent.
+    /// Does everything that can be done now, and returns the frames that are sent, with the place of their
+    /// link if it was plugged in later.
     ///
     /// # Panics
     /// If it never comes to rest.
-    pub fn settle(&mut self, now: Instant) -> Vec<Vec<u8>> {
+    pub fn settle(&mut self, now: Instant) -> Vec<(Option<usize>, Vec<u8>)> {
         self.rise_if_due(now);
         let mut frames = Vec::new();
         for round in 0.. {
@@ -311,16 +343,9 @@ impl Host {
                 }
             }
             let before = frames.len();
-            while !self.life.is_dead()
-                && let Some((len, _)) =
-                    self.stack
-                        .output(self.link, &mut self.frame, &mut self.memory, now)
-            {
-                let frame = self.frame[..len].to_vec();
-                self.trace.note(now, || Moment::Out(frame.clone()));
-                self.life.watch(&frame);
-                frames.push(frame);
-                self.life.burn(now);
+            self.output(None, &mut frames, now);
+            for place in 0..self.others.len() {
+                self.output(Some(place), &mut frames, now);
             }
             let is_due = self.stack.next_deadline().is_some_and(|at| at <= now);
             if is_quiet && frames.len() == before && !is_due || self.life.is_dead() {
@@ -329,6 +354,26 @@ impl Host {
             }
         }
         frames
+    }
+
+    fn output(
+        &mut self,
+        place: Option<usize>,
+        frames: &mut Vec<(Option<usize>, Vec<u8>)>,
+        now: Instant,
+    ) {
+        let link = place.map_or(self.link, |place| self.others[place]);
+        while !self.life.is_dead()
+            && let Some((len, _)) = self
+                .stack
+                .output(link, &mut self.frame, &mut self.memory, now)
+        {
+            let frame = self.frame[..len].to_vec();
+            self.trace.note(now, || Moment::Out(frame.clone()));
+            self.life.watch(&frame);
+            frames.push((place, frame));
+            self.life.burn(now);
+        }
     }
 
     fn wake(&mut self, now: Instant) {

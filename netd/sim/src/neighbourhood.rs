@@ -2,9 +2,13 @@
 //!
 //! A seed decides who is there, and when what happens. Whatever it is, honest hosts are served: datagrams
 //! in parts come back whole, over either family; a connection over an old address goes on until that
-//! address ends; somebody far away answers. What no host may do is in [`truth`].
+//! address ends; somebody far away answers. What no host may do is in [`truth`], over IPv4
+//! in [`claimant`], and for a host with two links in [`border`].
 
 mod address;
+mod annex;
+mod border;
+mod claimant;
 mod flood;
 mod frames;
 mod liar;
@@ -38,6 +42,12 @@ pub struct Neighbourhood {
     pub has_liar: bool,
     /// Somebody sends parts that never become whole.
     pub has_flooder: bool,
+    /// The host whose address over IPv4 somebody else has, too.
+    pub rival: Option<usize>,
+    /// There is a host that makes its own address over IPv4: so many that it asks for are somebody's.
+    pub squats: Option<u8>,
+    /// The first host has a second link, to a wire with one host.
+    pub has_annex: bool,
 }
 
 impl Neighbourhood {
@@ -58,6 +68,9 @@ impl Neighbourhood {
             squatted: (random.below(3) == 0).then(|| random.index(hosts)),
             has_liar: random.below(3) > 0,
             has_flooder: random.below(3) > 0,
+            rival: (random.below(3) == 0).then(|| random.index(hosts)),
+            squats: (random.below(3) == 0).then(|| u8::from(random.below(2) == 0) * 2),
+            has_annex: random.below(3) == 0,
         }
     }
 }

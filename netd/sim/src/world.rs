@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use stack::{Holdings, Instant};
+use stack::{AddressPlan, Holdings, Instant, InterfaceId};
 
 use crate::fault::Faults;
 use crate::host::{Host, HostSetup};
@@ -68,6 +68,11 @@ impl Complaint {
 enum Body {
     Host(Box<Host>),
     Device(Box<dyn Device>),
+    /// A further link of the host at this place, by its place there.
+    Port {
+        host: usize,
+        link: usize,
+    },
 }
 
 struct Station {
@@ -154,6 +159,35 @@ impl World {
         self.add(wire, name, Body::Host(Box::new(host)), watch)
     }
 
+    /// A further link of a host, to another wire, with a hardware address of this number. Captures call
+    /// it `name`.
+    ///
+    /// # Panics
+    /// If the station is no host, or its stack has no room for a link.
+    pub(crate) fn plug(
+        &mut self,
+        (of, wire): (StationId, WireId),
+        (name, number): (&str, u8),
+        plan: AddressPlan,
+    ) -> InterfaceId {
+        let now = self.now;
+        let link = self.ports(of.0).count();
+        let id = self.host_mut(of).plug(number, plan, now);
+        let port = Body::Port { host: of.0, link };
+        self.add(wire, name, port, Watch::new(name, false));
+        self.settle(of.0);
+        id
+    }
+
+    /// The stations that are further links of a host, in order.
+    fn ports(&self, of: usize) -> impl Iterator<Item = usize> + '_ {
+        let all = self.stations.iter().enumerate();
+        all.filter_map(move |(place, station)| match station.body {
+            Body::Port { host, .. } if host == of => Some(place),
+            _ => None,
+        })
+    }
+
     /// A scripted device on a wire.
     pub fn device(&mut self, wire: WireId, name: &str, device: impl Device + 'static) -> StationId {
         let watch = Watch::new(name, false);
@@ -198,14 +232,14 @@ impl World {
     pub fn look(&self, on: StationId) -> &Host {
         match &self.stations[on.0].body {
             Body::Host(host) => host,
-            Body::Device(_) => panic!("a device has no stack"),
+            Body::Device(_) | Body::Port { .. } => panic!("this has no stack"),
         }
     }
 
     pub(crate) fn host_mut(&mut self, on: StationId) -> &mut Host {
         match &mut self.stations[on.0].body {
             Body::Host(host) => host,
-            Body::Device(_) => panic!("a device has no stack"),
+            Body::Device(_) | Body::Port { .. } => panic!("this has no stack"),
         }
     }
 
@@ -324,6 +358,11 @@ impl World {
                         let answers = device.answer(&frame, now);
                         self.transmit(to, answers);
                     }
+                    Body::Port { host, link } => {
+                        let (host, link) = (*host, *link);
+                        self.host_mut(StationId(host)).input_by(link, &frame, now);
+                        return self.settle(host);
+                    }
                 }
                 to
             }
@@ -358,6 +397,7 @@ impl World {
                 self.wake_at(place, wake);
                 return;
             }
+            Body::Port { .. } => return,
         };
         let restarts = host.life.restarts;
         let mut frames = host.settle(now);
@@ -366,7 +406,7 @@ impl World {
         }
         let wake = host.next_deadline().map(|at| at.max(now));
         let mut sound = crate::oracle::frames_balance(&host.stack);
-        for frame in &mut frames {
+        for (_, frame) in &mut frames {
             if let Some(meddler) = &mut station.meddler {
                 sound = sound.and_then(|()| meddler(frame));
             }
@@ -383,7 +423,10 @@ impl World {
             let station = place;
             self.complaint.get_or_insert(Complaint { station, what });
         }
-        self.transmit(place, frames);
+        let ports: Vec<_> = self.ports(place).collect();
+        for (link, frame) in frames {
+            self.transmit(link.map_or(place, |link| ports[link]), vec![frame]);
+        }
         self.wake_at(place, wake);
     }
 
@@ -431,7 +474,7 @@ impl World {
             .iter()
             .filter_map(|station| match &station.body {
                 Body::Host(host) => Some(host.as_ref()),
-                Body::Device(_) => None,
+                Body::Device(_) | Body::Port { .. } => None,
             })
     }
 

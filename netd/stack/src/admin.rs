@@ -259,6 +259,7 @@ impl Stack {
         let neighbours = &mut self.net_mut::<A>().neighbours;
         let change = neighbours.set(interface, address, mac, now);
         self.apply::<A>(change.ok_or(AdminError::TableFull)?, now);
+        self.generation += 1;
         Ok(())
     }
 
@@ -290,6 +291,7 @@ impl Stack {
         self.fail_waiters::<A>(index, now);
         self.timers.disarm(A::neighbour_timer(index));
         self.net_mut::<A>().neighbours.remove(index);
+        self.generation += 1;
         Ok(())
     }
 

@@ -127,12 +127,7 @@ impl Stack {
         let tuple = tuple::<A>(record)?;
         let open = record.tcp.restore(now)?;
         let mut conn = Conn::new(Connection::from(open), tuple, WayNumber::NONE);
-        conn.ttl = if record.ttl == 0 {
-            self.config.ttl
-        } else {
-            record.ttl
-        };
-        conn.dscp = record.dscp;
+        (conn.ttl, conn.dscp) = (record.ttl, record.dscp);
         let state = conn.tcp.state();
         let is_peer_done = conn.tcp.has_peer_finished();
         let is_acknowledged = matches!(state, State::FinWait2 | State::TimeWait | State::Closed);

@@ -251,6 +251,7 @@ impl Stack {
                 .is_some_and(|gateway| network.contains(gateway));
             route.interface == id && !shared && (of_network || through)
         });
+        self.forget_redirects::<Ipv4Addr>(&|it| it.link == id);
         self.configuration_changed();
         self.address_lost(address, now);
         true
@@ -423,6 +424,7 @@ impl Stack {
         self.nets.v4.routes.remove(|route| {
             route.interface == id && route.origin == Origin::Dhcp && route.gateway.is_some()
         });
+        self.forget_redirects::<Ipv4Addr>(&|it| it.link == id);
         self.use_parameters(id, lease);
     }
 

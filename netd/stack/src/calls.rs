@@ -117,7 +117,7 @@ impl Stack {
         if kind == Kind::Stream {
             return Ok(socket);
         }
-        let options = SocketOptions::new(self.config.ttl);
+        let options = SocketOptions::new();
         let Some(index) = self
             .udp
             .sockets

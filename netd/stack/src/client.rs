@@ -93,7 +93,7 @@ impl Clients {
             sockets: Slab::new(config.sockets as usize),
             sockets_per_client: config.sockets_per_client,
             option_sets: OptionSets::new(
-                SocketOptions::new(config.ttl),
+                SocketOptions::new(),
                 config.option_sets,
                 config.option_sets_per_client,
             ),

@@ -107,6 +107,8 @@ pub struct Config {
     pub ttl: u8,
     /// Whether echo requests are answered.
     pub answer_echo: bool,
+    /// Whether routers may send us to a better first hop over IPv4 (RFC 1122 section 3.2.2.2).
+    pub heed_redirects: bool,
     /// ICMP errors sent in a second, and at once.
     pub icmp_errors_per_second: u16,
     /// What DHCP servers are told that we are called.
@@ -184,6 +186,7 @@ impl Default for Config {
             loopback_mtu: 16_384,
             ttl: 64,
             answer_echo: true,
+            heed_redirects: true,
             icmp_errors_per_second: 100,
             host_name: "skerry",
             neighbour_reachable: Duration::from_secs(30),

@@ -119,6 +119,8 @@ pub(crate) trait Family:
     ) -> Option<Self>;
     /// Largest packet of an interface, in bytes.
     fn mtu(interface: &Interface) -> u16;
+    /// Hops that packets have by an interface if nobody has chosen: `usual`, or what a router says.
+    fn hops_by(interface: &Interface, usual: u8) -> u8;
     /// What a datagram socket is in the family.
     fn side(socket: &Datagram) -> &Side<Self>;
     /// What a datagram socket is in the family.
@@ -324,7 +326,12 @@ impl Family for Ipv4Addr {
         interface.usable().any(|own| own.cidr.contains(self))
     }
 
-    fn neighbour_answers(_: &mut Stack, _: InterfaceId, _: Self, _: bool) {}
+    /// RFC 1122 3.3.1.4: nobody is sent to who is silent.
+    fn neighbour_answers(stack: &mut Stack, id: InterfaceId, address: Self, answers: bool) {
+        if !answers {
+            stack.forget_redirects::<Self>(&|it| it.link == id && it.to == address);
+        }
+    }
 
     fn next_hop(stack: &Stack, to: Self, bound: Option<Self>) -> Option<(InterfaceId, Self, bool)> {
         stack.next_hop4(to, bound)
@@ -339,6 +346,11 @@ impl Family for Ipv4Addr {
     #[inline(always)]
     fn mtu(interface: &Interface) -> u16 {
         interface.mtu
+    }
+
+    #[inline(always)]
+    fn hops_by(_: &Interface, usual: u8) -> u8 {
+        usual
     }
 
     #[inline(always)]

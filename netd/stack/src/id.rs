@@ -102,7 +102,7 @@ impl InterfaceId {
 
     /// The name for a number that came in a message, unchecked until used.
     #[must_use]
-    pub fn from_raw(raw: u8) -> Self {
+    pub const fn from_raw(raw: u8) -> Self {
         Self(raw)
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum Claim {
     Announcing { left: u8 },
     /// Nothing.
     Quiet,
+    /// Nothing: another shard does what there is to do.
+    Anothers,
 }
 
 /// An address of an interface.

@@ -11,6 +11,7 @@ use crate::multicast::table::Groups;
 use ::tcp::Instant;
 use alloc::vec::Vec;
 use core::net::Ipv6Addr;
+use core::num::NonZeroU8;
 use wire::ipv6::solicited_node;
 use wire::ndp::Nonce;
 use wire::{Cidr6, MacAddress};
@@ -87,6 +88,8 @@ pub(crate) struct Link6 {
     pub(crate) enabled: bool,
     /// Largest packet in bytes, as a router may have said (RFC 4861 section 6.3.4).
     pub(crate) mtu: u16,
+    /// Hops of packets that nobody has chosen some for, if a router has said how many.
+    pub(crate) hops: Option<NonZeroU8>,
     pub(crate) addresses: Vec<Address6>,
     /// The groups that it listens to.
     pub(crate) groups: Groups<Ipv6Addr>,
@@ -100,6 +103,7 @@ impl Link6 {
         Self {
             enabled: false,
             mtu,
+            hops: None,
             addresses: Vec::with_capacity(addresses.into()),
             // Its own are as many as its addresses: those of sockets leave them their places.
             groups: Groups::new(usize::from(groups) + usize::from(addresses)),

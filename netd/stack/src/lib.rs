@@ -48,6 +48,7 @@ mod dns;
 mod error;
 mod event;
 mod family;
+mod following;
 mod hash;
 mod icmp;
 mod id;
@@ -78,6 +79,7 @@ mod raw;
 mod reassembly;
 mod record;
 mod records;
+mod redirects;
 mod report;
 mod request;
 mod requests;
@@ -113,6 +115,7 @@ pub use event::{
     Event, EventKind, Instance, LABEL_BYTES, Offer, RESOLUTION_ADDRESSES, Resolution,
     ResolutionOutcome,
 };
+pub use following::LinkConfiguration;
 pub use id::{ClientId, InterfaceId, SocketId, Token};
 pub use info::{
     AddressInfo, AddressState, GroupInfo, Holdings, InterfaceInfo, LeaseInfo, NeighbourInfo,

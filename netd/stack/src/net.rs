@@ -10,9 +10,11 @@ use crate::multicast::sockets::Members;
 use crate::neigh::cache::Cache;
 use crate::packets::Packets;
 use crate::reassembly::Reassembler;
+use crate::redirects::Redirected;
 use crate::rng::Rng;
 use crate::route::Routes;
 use crate::stack::Stack;
+use alloc::vec::Vec;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// The tables of one family.
@@ -24,6 +26,7 @@ pub(crate) struct Net<A> {
     pub(crate) reassembler: Reassembler<A>,
     pub(crate) members: Members<A>,
     pub(crate) narrow: Narrow<A>,
+    pub(crate) redirected: Vec<Redirected<A>>,
 }
 
 impl<A: Family> Net<A> {
@@ -50,6 +53,7 @@ impl<A: Family> Net<A> {
             ),
             members: Members::new(config.memberships, config.memberships_per_client),
             narrow: Narrow::new(config.path_mtus as usize, rng),
+            redirected: Vec::new(),
         }
     }
 }

@@ -116,7 +116,7 @@ mod tests {
     fn options(dscp: u8) -> SocketOptions {
         SocketOptions {
             dscp,
-            ..SocketOptions::new(64)
+            ..SocketOptions::new()
         }
     }
 

@@ -8,6 +8,7 @@ use crate::client::Role;
 use crate::error::{BadSocket, OptionError};
 use crate::family::Family;
 use crate::id::{ClientId, InterfaceId, SocketId};
+use crate::ip::out::USUAL_HOPS;
 use crate::stack::Stack;
 use crate::tcp::connection::Fact;
 use ::tcp::{Algorithm, Instant, KeepAlive, Tuning};
@@ -92,7 +93,7 @@ pub enum SocketOption {
 /// Options of a socket as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// See [`SocketOption::TimeToLive`].
+    /// See [`SocketOption::TimeToLive`]; zero: as is usual on the link.
     pub ttl: u8,
     /// See [`SocketOption::DifferentiatedServices`].
     pub dscp: u8,
@@ -152,11 +153,10 @@ const KEEP_ALIVE_INTERVAL: NonZeroU16 = NonZeroU16::new(75).unwrap();
 const KEEP_ALIVE_COUNT: NonZeroU8 = NonZeroU8::new(9).unwrap();
 
 impl SocketOptions {
-    /// Options of a new socket; packets have this time to live.
-    #[must_use]
-    pub const fn new(ttl: u8) -> Self {
+    /// Options of a new socket.
+    pub(crate) const fn new() -> Self {
         Self {
-            ttl,
+            ttl: USUAL_HOPS,
             dscp: 0,
             broadcast: false,
             no_delay: false,
@@ -297,7 +297,7 @@ impl Stack {
             return outcome;
         }
         let before = self
-            .options(client, socket)
+            .chosen(client, socket)
             .map_err(|_| OptionError::BadSocket)?;
         let mut options = before;
         if !option.is_for(matches!(role, Role::Datagram(_))) {
@@ -373,11 +373,20 @@ impl Stack {
         }
     }
 
-    /// All options.
+    /// All options. Of a socket for which no time to live was chosen, the usual one.
     ///
     /// # Errors
     /// Not a socket of this client.
     pub fn options(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
+        let mut options = self.chosen(client, socket)?;
+        if options.ttl == USUAL_HOPS {
+            options.ttl = self.config.ttl;
+        }
+        Ok(options)
+    }
+
+    /// All options as they were chosen.
+    fn chosen(&self, client: ClientId, socket: SocketId) -> Result<SocketOptions, BadSocket> {
         match self.clients.socket(client, socket)?.role {
             Role::Datagram(index) => {
                 let socket = self.udp.sockets.at(index).ok_or(BadSocket)?;

@@ -53,6 +53,8 @@ counters! {
     IcmpErrorsLimited = "icmp.errors_limited",
     /// ICMP errors told to a socket.
     IcmpErrorsDelivered = "icmp.errors_delivered",
+    /// Redirects of IPv4 heeded.
+    IcmpRedirects = "icmp4.redirects",
     /// Packets that have come in parts and are whole.
     Reassembled = "fragment.reassembled",
     /// Packets that were not whole in time.

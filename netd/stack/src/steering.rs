@@ -11,6 +11,7 @@
 
 use crate::family::Family;
 use crate::hash::Tuple;
+use crate::id::InterfaceId;
 use core::net::{IpAddr, SocketAddr};
 use core::num::NonZeroU16;
 use wire::ethernet::{EtherType, Frame};
@@ -23,8 +24,6 @@ pub struct Steering {
     key: u64,
     /// Datagrams are all the first one's.
     are_datagrams_first: bool,
-    /// Whatever comes over IPv6 is.
-    is_six_first: bool,
 }
 
 /// Whom a frame is for.
@@ -43,10 +42,13 @@ pub struct Shard {
     pub steering: Steering,
     /// Which shard it is, from zero.
     pub number: u16,
+    /// The link whose frames are dealt out. What comes by others, by its VLANs too, comes to the first
+    /// shard alone and is its own.
+    pub link: InterfaceId,
 }
 
-/// ICMP's error messages (RFC 792): unreachable, time exceeded, parameter problem.
-const ICMP_ERRORS: [u8; 3] = [3, 11, 12];
+/// ICMP's messages about a packet (RFC 792): unreachable, redirect, time exceeded, parameter problem.
+const ICMP_ERRORS: [u8; 4] = [3, 5, 11, 12];
 /// Bytes before the packet that an ICMP error quotes.
 const ICMP_HEADER_LEN: usize = 8;
 /// Where an ARP packet says what it is, and the addresses of both sides (RFC 826).
@@ -61,7 +63,6 @@ impl Steering {
             shards,
             key: key | 1,
             are_datagrams_first: false,
-            is_six_first: false,
         }
     }
 
@@ -70,13 +71,6 @@ impl Steering {
     #[must_use]
     pub const fn with_datagrams_first(mut self) -> Self {
         self.are_datagrams_first = true;
-        self
-    }
-
-    /// The same with all packets of IPv6 for the first shard: where the others take no part in it.
-    #[must_use]
-    pub const fn with_six_first(mut self) -> Self {
-        self.is_six_first = true;
         self
     }
 
@@ -96,7 +90,7 @@ impl Steering {
     }
 
     /// The shard of a received packet. Its parts go to the first: only together do they say more.
-    pub(crate) fn packet4(&self, bytes: &[u8]) -> u16 {
+    fn packet4(&self, bytes: &[u8]) -> u16 {
         // A light look: the shard checks it all, checksums too.
         let Ok(packet) = ipv4::Quote::parse(bytes) else {
             return 0;
@@ -117,11 +111,11 @@ impl Steering {
     }
 
     /// The same of a packet of IPv6.
-    pub(crate) fn packet6(&self, bytes: &[u8]) -> Steered {
+    fn packet6(&self, bytes: &[u8]) -> Steered {
         const NEIGHBOR_ADVERTISEMENT: u8 = 136;
         let first = Steered::Shard(0);
         let packet = match ipv6::Quote::parse(bytes) {
-            Ok(packet) if !self.is_six_first && !packet.is_part => packet,
+            Ok(packet) if !packet.is_part => packet,
             _ => return first,
         };
         if packet.protocol != Protocol::ICMPV6 {
@@ -158,9 +152,6 @@ impl Steering {
     /// The shard of a TCP connection, whichever end comes first.
     #[must_use]
     pub fn flow(&self, one: SocketAddr, other: SocketAddr) -> u16 {
-        if self.is_six_first && one.is_ipv6() {
-            return 0;
-        }
         self.deal(self.end(one).wrapping_add(self.end(other)))
     }
 
@@ -232,7 +223,8 @@ impl From<ipv6::Quote<'_>> for Between {
     fn from(packet: ipv6::Quote<'_>) -> Self {
         Self {
             from: packet.header.source.into(),
-            to: packet.header.destination.into(),
+            // Its connection is that of the address it is led on to.
+            to: packet.home.unwrap_or(packet.header.destination).into(),
             protocol: packet.protocol,
             ports: packet.ports(),
         }
@@ -240,10 +232,26 @@ impl From<ipv6::Quote<'_>> for Between {
 }
 
 impl Shard {
+    /// Whether another shard speaks for the host.
+    pub(crate) fn follows(self) -> bool {
+        self.number > 0
+    }
+
     /// Whether a connection between these ends would come to this shard.
     pub(crate) fn has_flow<A: Family>(&self, tuple: &Tuple<A>) -> bool {
         let flow = self.steering.flow(tuple.local_end(), tuple.remote_end());
         flow == self.number
+    }
+
+    /// Whether a packet that has become whole, by a link, is another shard's.
+    pub(crate) fn is_elsewhere(&self, link: InterfaceId, packet: &[u8]) -> bool {
+        let steered = match packet.first() {
+            Some(first) if first >> 4 == 6 => self.steering.packet6(packet),
+            _ => Steered::Shard(self.steering.packet4(packet)),
+        };
+        link == self.link
+            && !matches!(steered, Steered::Every)
+            && steered != Steered::Shard(self.number)
     }
 
     /// Whether datagrams to this port would come to this shard.
@@ -346,6 +354,19 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_said_of_a_packet_comes_to_whose_it_is() {
+        let steering = steering(4);
+        for (port, kind) in (1..100).flat_map(|port| [3, 5, 11, 12].map(|kind| (port, kind))) {
+            let (ours, theirs) = (end(1, 80), end(2, port));
+            let mut about = error(&packet(6, ours, theirs, &[]));
+            about[0] = kind;
+            let comes = frame(1, end(9, 0), ours, &about);
+            let shard = Steered::Shard(steering.flow(ours, theirs));
+            assert_eq!(steering.frame(&comes), shard, "{kind}");
+        }
+    }
+
+    #[test]
     fn datagrams_go_by_our_port_and_so_do_errors_about_them() {
         let steering = steering(4);
         for (end, port) in FAMILIES
@@ -377,6 +398,19 @@ mod tests {
                 steering.packet6(&whole)
             };
             assert_eq!(behind(60, [6, 0, 1, 4, 0, 0, 0, 0]), shard);
+            // One that leads to another address of ours: the connection is that one's (RFC 6275).
+            let home = six(1, 0).ip();
+            let IpAddr::V6(home) = home else {
+                panic!("of IPv6")
+            };
+            let leads = [
+                &[6, 2, 2, 1, 0, 0, 0, 0][..],
+                &home.octets(),
+                &segment[40..],
+            ]
+            .concat();
+            let care_of = wrapped(43, theirs, six(7, 80), &leads);
+            assert_eq!(steering.packet6(&care_of), shard);
             // A part that is all (RFC 6946 section 4).
             assert_eq!(behind(44, [6, 0, 0, 0, 0, 0, 0, 9]), shard);
             for place in [[0, 1], [0, 8], [0, 9]] {
@@ -384,19 +418,6 @@ mod tests {
                 assert_eq!(behind(44, header), Steered::Shard(0));
             }
         }
-    }
-
-    #[test]
-    fn ipv6_may_all_be_for_the_first() {
-        let steering = steering(4).with_six_first();
-        let mut others = 0;
-        for port in 1..200 {
-            assert_eq!(steering.flow(six(1, 80), six(2, port)), 0);
-            let comes = frame(6, six(2, port), six(1, 80), &[]);
-            assert_eq!(steering.frame(&comes), Steered::Shard(0));
-            others += steering.flow(end(1, 80), end(2, port));
-        }
-        assert!(others > 0);
     }
 
     #[test]
@@ -408,6 +429,7 @@ mod tests {
             let shard = Shard {
                 steering,
                 number: 0,
+                link: InterfaceId(1),
             };
             assert!(shard.has_port(port));
         }

@@ -9,7 +9,7 @@ use wire::arp::{Operation, Packet};
 use wire::ethernet::{EtherType, Header};
 use wire::{Headroom, MacAddress};
 
-fn frame(from: MacAddress, to: MacAddress, packet: Packet) -> Vec<u8> {
+pub fn frame(from: MacAddress, to: MacAddress, packet: Packet) -> Vec<u8> {
     let mut bytes = vec![0; 60];
     packet
         .emit(&mut Headroom::new(&mut bytes[14..42]))

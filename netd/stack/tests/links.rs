@@ -2,7 +2,7 @@
 
 use crate::world::craft::Peer;
 use crate::world::neighbours::datagram;
-use crate::world::six::{local, own_local, plan6, six};
+use crate::world::six::{ALL_NODES, local, ndp_frame, own_local, plan6, router, six};
 use crate::world::{Host, config, facts, ip, mac, ping, plan};
 use stack::{
     AddressPlan, ConnectError, Data, Drop, EventKind, Instant, InterfaceId, MacAddress, Ping,
@@ -11,6 +11,7 @@ use stack::{
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 use wire::ethernet::{self, EtherType, Frame};
+use wire::ndp::{self, RouterAdvertisement};
 use wire::{Headroom, Protocol, Pseudo, Seal, arp, icmp4, icmp6, ipv4, ipv6};
 
 /// Behind a router of either link.
@@ -411,4 +412,47 @@ fn who_hears_a_link_local_neighbour_is_told_of_which_link() {
         _ => None,
     });
     assert_eq!(from.collect::<Vec<_>>(), [twin(0), twin(2)]);
+}
+
+/// RFC 4861 section 6.3.2: what a router says of its link is so on its link alone.
+// RFC 4861: ra-retransmit, ra-hop-limit-value
+#[test]
+fn what_a_router_says_of_its_link_holds_on_no_other() {
+    let mut two = two();
+    let said = RouterAdvertisement {
+        hop_limit: 99,
+        retransmit: 300,
+        lifetime: 0,
+        ..router(0)
+    };
+    let ends = (local(9), ALL_NODES);
+    let frame = ndp_frame(ends, ndp::Header::RouterAdvertisement(said), &[]);
+    two.input(1, &frame);
+    for (place, hops) in [(0, 64), (1, 99)] {
+        let question = echo((ROUTERS[place], OWN[place]), FAR[1], own(place, 1));
+        two.input(place, &question);
+        let sent = two.sent();
+        let frame = Frame::parse(&sent[place][0]).expect("an answer");
+        let answer = ipv6::Packet::parse(frame.payload).expect("a packet");
+        assert_eq!(answer.header.hop_limit, hops, "link {place}");
+    }
+    // A neighbour of each, who is not there.
+    let client = two.host.client();
+    for place in [0, 1] {
+        let to = IpAddr::from(six(["2001:db8:0::77", "2001:db8:1::77"][place]));
+        let mut ping = ping(0);
+        ping.address = to;
+        two.host.ping(client, ping, 1, two.now);
+    }
+    let mut asked = [0; 2];
+    for _ in 0..9 {
+        let sent = two.sent();
+        for place in [0, 1] {
+            asked[place] += sent[place].len();
+        }
+        two.now = two.now + Duration::from_millis(100);
+        let now = two.now;
+        two.host.stack.fire(&mut two.host.memory, now);
+    }
+    assert_eq!(asked, [1, 3]);
 }

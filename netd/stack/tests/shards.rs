@@ -3,8 +3,8 @@
 use crate::world::six::{any6, at6, plan6};
 use crate::world::{Host, any, at, config, plan};
 use stack::{
-    AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, Ipv6Plan, Range, Shard, SocketId,
-    Steered, Steering, Token,
+    AddressPlan, ClientId, Data, Drop, EventKind, Half, Instant, InterfaceId, Ipv6Plan, Range,
+    Shard, SocketId, Steered, Steering, Token,
 };
 use std::collections::HashMap;
 use std::num::NonZeroU16;
@@ -27,6 +27,7 @@ fn shard(number: u16) -> Host {
     let shard = Shard {
         steering: steering(),
         number,
+        link: InterfaceId::from_raw(1),
     };
     let config = stack::Config {
         shard: Some(shard),
@@ -254,7 +255,8 @@ fn parts_of_packets_meet_in_the_first_shard() {
             sent.expect("it fits");
         }
         let mut parts = 0;
-        for _ in 0..20 {
+        // Over IPv6 both have to be sure of their addresses before they find each other.
+        for _ in 0..40 {
             now = now + Duration::from_millis(100);
             for host in [&mut far, &mut first] {
                 host.stack.fire(&mut host.memory, now);

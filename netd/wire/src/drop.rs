@@ -125,6 +125,9 @@ reasons! {
     Icmp4Quote = "icmp4.quote",
     /// An error about nothing that we have sent.
     Icmp4Unrelated = "icmp4.unrelated",
+    /// A redirect by who is not asked, to who is not on the link, or about what we have not sent (RFC 1122
+    /// section 3.2.2.2).
+    Icmp4Redirect = "icmp4.redirect",
     /// An echo request to a group or broadcast address.
     Icmp4EchoToGroup = "icmp4.echo_to_group",
     /// Automatic answers to echo requests are switched off.

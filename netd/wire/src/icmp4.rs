@@ -4,7 +4,9 @@
 //! *Never*: decides when to send one or how often.
 //!
 //! *Spec*: RFC 792; RFC 1122 section 3.2.2; RFC 1191 section 4 (MTU); RFC 1812 section 5.2.7.1.
-//! Source quench (RFC 6633), redirects and the obsolete types of RFC 6918 are not understood.
+//! Source quench (RFC 6633) and the obsolete types of RFC 6918 are not understood.
+
+use core::net::Ipv4Addr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -20,6 +22,7 @@ pub const MAX_ERROR_PACKET: usize = 576;
 
 const ECHO_REPLY: u8 = 0;
 const UNREACHABLE: u8 = 3;
+const REDIRECT: u8 = 5;
 pub(crate) const ECHO_REQUEST: u8 = 8;
 const TIME_EXCEEDED: u8 = 11;
 const PARAMETER_PROBLEM: u8 = 12;
@@ -54,6 +57,13 @@ pub enum Header {
     },
     /// The quoted packet could not be delivered.
     Unreachable(Unreachable),
+    /// The quoted packet has a better first hop.
+    Redirect {
+        /// The code, 0 to 3: for a network or a host, for one type of service or all.
+        code: u8,
+        /// The better one.
+        to: Ipv4Addr,
+    },
     /// The quoted packet took too long.
     TimeExceeded(TimeExceeded),
     /// The quoted packet's header makes no sense.
@@ -143,6 +153,10 @@ impl<'a> Message<'a> {
                 sequence,
             },
             (UNREACHABLE, code) => Header::Unreachable(Unreachable::from_code(code, sequence)?),
+            (REDIRECT, 0..=3) => Header::Redirect {
+                code: raw.code,
+                to: raw.rest.into(),
+            },
             (TIME_EXCEEDED, 0) => Header::TimeExceeded(TimeExceeded::Transit),
             (TIME_EXCEEDED, 1) => Header::TimeExceeded(TimeExceeded::Reassembly),
             (PARAMETER_PROBLEM, 0) => Header::ParameterProblem(ParameterProblem::Pointer(a)),
@@ -203,7 +217,10 @@ impl Header {
     pub const fn is_error(&self) -> bool {
         match self {
             Self::EchoRequest { .. } | Self::EchoReply { .. } => false,
-            Self::Unreachable(_) | Self::TimeExceeded(_) | Self::ParameterProblem(_) => true,
+            Self::Unreachable(_)
+            | Self::Redirect { .. }
+            | Self::TimeExceeded(_)
+            | Self::ParameterProblem(_) => true,
         }
     }
 
@@ -230,6 +247,7 @@ impl Header {
                 (UNREACHABLE, 4, two(0, mtu))
             }
             Self::Unreachable(what) => (UNREACHABLE, what.code(), [0; 4]),
+            Self::Redirect { code, to } => (REDIRECT, code, to.octets()),
             Self::TimeExceeded(TimeExceeded::Transit) => (TIME_EXCEEDED, 0, [0; 4]),
             Self::TimeExceeded(TimeExceeded::Reassembly) => (TIME_EXCEEDED, 1, [0; 4]),
             Self::ParameterProblem(ParameterProblem::Pointer(at)) => {

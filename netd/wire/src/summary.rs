@@ -8,6 +8,7 @@ mod options;
 mod six;
 
 use core::fmt::{self, Display, Formatter};
+use core::net::Ipv4Addr;
 
 use crate::icmp4::{ParameterProblem, TimeExceeded, Unreachable};
 use crate::tcp::{self, Flags};
@@ -186,6 +187,7 @@ fn message(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
             sequence,
         } => write!(f, "echo reply, id {identifier}, seq {sequence}"),
         icmp4::Header::Unreachable(what) => unreachable(f, what, &message),
+        icmp4::Header::Redirect { code, to } => redirect(f, (code, to), &message),
         icmp4::Header::TimeExceeded(TimeExceeded::Transit) => {
             f.write_str("time exceeded in-transit")
         }
@@ -199,6 +201,19 @@ fn message(f: &mut Formatter<'_>, bytes: &[u8]) -> fmt::Result {
             write!(f, "parameter problem - code {code}")
         }
     }
+}
+
+fn redirect(
+    f: &mut Formatter<'_>,
+    (code, to): (u8, Ipv4Addr),
+    message: &icmp4::Message<'_>,
+) -> fmt::Result {
+    let quote = match message.quote() {
+        Ok(quote) => quote,
+        Err(reason) => return refused(f, "redirect, what it quotes", reason),
+    };
+    let what = if matches!(code, 0 | 2) { "net" } else { "host" };
+    write!(f, "redirect {} to {what} {to}", quote.header.destination)
 }
 
 fn unreachable(

@@ -169,6 +169,10 @@ fn icmp4_messages() {
             sequence: 2,
         },
         icmp4::Header::Unreachable(icmp4::Unreachable::FragmentationNeeded { mtu: 1280 }),
+        icmp4::Header::Redirect {
+            code: 1,
+            to: Ipv4Addr::new(192, 0, 2, 1),
+        },
         icmp4::Header::TimeExceeded(icmp4::TimeExceeded::Transit),
         icmp4::Header::ParameterProblem(icmp4::ParameterProblem::Pointer(9)),
     ];

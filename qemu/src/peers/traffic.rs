@@ -2,7 +2,7 @@
 //! of the loopback address, or wherever the guest is.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -66,7 +66,12 @@ pub fn source(to: SocketAddr, length: usize, limit: Duration) -> Result<Vec<u8>>
 
 /// Sends a datagram and waits for one back, asking again as UDP users do.
 pub fn datagram(to: SocketAddr, payload: &[u8]) -> Result<Vec<u8>> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let any: IpAddr = if to.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((any, 0))?;
     socket.connect(to)?;
     socket.set_read_timeout(Some(Duration::from_secs(2)))?;
     let mut buffer = vec![0; 65_536];

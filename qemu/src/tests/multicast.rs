@@ -41,12 +41,6 @@ fn routers_of_older_versions_are_answered() -> Result<()> {
     namespace::run_inside(&["inside", "older-groups"]).map(drop)
 }
 
-fn ip(words: &str) -> Result<()> {
-    let status = Command::new("ip").args(words.split(' ')).status()?;
-    ensure!(status.success(), "ip {words} failed");
-    Ok(())
-}
-
 /// A bridge that asks in these versions, with the guest behind it.
 fn bridged(igmp: u8, mld: u8) -> Result<Guest> {
     for words in [
@@ -61,7 +55,7 @@ fn bridged(igmp: u8, mld: u8) -> Result<Guest> {
         &format!("link set {TAP} up"),
         &format!("link set {BRIDGE} up"),
     ] {
-        ip(words)?;
+        namespace::ip(words)?;
     }
     let link = Link::Tap {
         interface: TAP.into(),

@@ -53,6 +53,24 @@ pub(super) fn router(router: u8) -> Ipv6Addr {
     Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, router.into())
 }
 
+/// The prefix of the second wire, and the one host there.
+pub(super) const ANNEX: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 3, 0, 0, 0, 0);
+pub(super) const ANNEXED: usize = 25;
+
+/// The address of a host on the second wire.
+pub(super) fn annex4(host: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 3, number(host))
+}
+
+/// The same over IPv6.
+pub(super) fn annex6(host: usize) -> Ipv6Addr {
+    six(ANNEX, host)
+}
+
+/// The hardware address of the host that makes its own address.
+pub(super) const WANDERER: MacAddress = MacAddress([2, 0, 0, 0, 0, 14]);
+/// Who has others' addresses over IPv4.
+pub(super) const CLAIMANT: MacAddress = MacAddress([6, 0, 0, 0, 0, 0x44]);
 /// The liar.
 pub(super) const LIAR: MacAddress = MacAddress([6, 0, 0, 0, 0, 0x66]);
 /// Who floods.

@@ -5,7 +5,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use wire::arp::{self, Operation};
 use wire::ipv6::Fragment;
 use wire::ndp::{self, Item};
-use wire::{EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, icmp6, ipv4, ipv6};
+use wire::{
+    EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, ethernet, icmp4, icmp6, ipv4, ipv6,
+};
 
 /// Everybody on the link.
 pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -80,6 +82,25 @@ pub(super) fn echo_reply(
     payload.extend_from_slice(body);
     let header = ipv6::Header::new(source, destination, Protocol::ICMPV6, 64);
     packet6(links, &header, &payload)
+}
+
+/// An echo request over IPv4.
+pub(super) fn echo4(
+    links: (MacAddress, MacAddress),
+    (source, destination): (Ipv4Addr, Ipv4Addr),
+) -> Vec<u8> {
+    let mut message = [0; icmp4::HEADER_LEN];
+    let header = icmp4::Header::EchoRequest {
+        identifier: 1,
+        sequence: 1,
+    };
+    header
+        .emit(&mut Headroom::new(&mut message), wire::Sum::ZERO)
+        .expect("room");
+    let header = ipv4::Header::atomic(source, destination, Protocol::ICMP, 64);
+    frame(links, EtherType::IPV4, &message, |room| {
+        header.emit(room, message.len()).expect("room");
+    })
 }
 
 /// "`sender` is at `from`."

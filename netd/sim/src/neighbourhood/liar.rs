@@ -2,8 +2,8 @@
 //! address is taken.
 //!
 //! *Owns* lies that rules see through (RFC 4861 sections 6.1.2, 7.1.2, 7.2.5 and 8.1, RFC 1122 section
-//! 2.3.2): what nobody has asked for only makes hosts ask, and who lies is not the one who answers. So it
-//! keeps silent while a question is open: who answers for another then is believed, by any host.
+//! 2.3.2): what nobody has asked for only makes hosts ask the one that they know, and who lies is not that one.
+//! It keeps silent while a question to all is open: who answers for another then is believed, by any host.
 
 use std::time::Duration;
 
@@ -120,11 +120,14 @@ impl Liar {
     }
 }
 
+/// Whether a frame asks everybody.
 fn is_question(frame: &[u8]) -> bool {
     let Ok(parsed) = ethernet::Frame::parse(frame) else {
         return false;
     };
+    let [first, ..] = parsed.header.destination.0;
     match parsed.header.ethertype {
+        _ if first & 1 == 0 => false,
         EtherType::ARP => true,
         EtherType::IPV6 => frame.get(KIND) == Some(&135),
         _ => false,

@@ -5,10 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::rc::Rc;
 use std::time::Duration;
 
-use stack::{AddressPlan, Config, Identifiers, Instant, Ipv6Plan, NAME_SERVERS, StaticPlan};
+use stack::{
+    AddressPlan, AddressState, Config, Identifiers, Instant, Ipv6Plan, NAME_SERVERS, StaticPlan,
+};
 
 use super::Neighbourhood;
-use super::address::{FAR, NEW, OLD, four, local, number, six};
+use super::address::{FAR, NEW, OLD, WANDERER, four, local, number, six};
+use super::annex::Annex;
+use super::claimant::{Claimant, Claims};
 use super::flood::Flooder;
 use super::liar::Liar;
 use super::router::{LIFETIME, Phase, Router, VALID};
@@ -79,11 +83,13 @@ impl Neighbourhood {
         let truth = Rc::new(RefCell::new(Truth::default()));
         let hosts: Vec<_> = (0..self.hosts)
             .map(|host| {
-                let id = world.host(wire, setup(host));
+                let id = world.host(wire, setup(NAMES[host], host, four(host)));
                 world.meddle(id, oracle(&truth, number(host)));
                 id
             })
             .collect();
+        let claims = self.add_claimant(&mut world, wire);
+        let annex = self.add_annex(&mut world, wire, &hosts);
         if let Some(host) = self.squatted {
             let address = six(NEW, host);
             world.device(wire, "squatter", Squatter { address });
@@ -94,9 +100,16 @@ impl Neighbourhood {
         acquaint(&mut world, &hosts);
         self.add_trouble(&mut world, wire);
         talk(&mut world, &hosts);
+        if let Some(annex) = &annex {
+            annex.talk(&mut world, hosts[0]);
+        }
         self.pass(&mut world, &hosts, &phases, &truth);
         let has_ended = world.run_programs(PATIENCE);
         judge(&mut world, has_ended);
+        self.judge_claims(&mut world, &hosts, &claims);
+        if let Some(fault) = annex.and_then(|annex| annex.faults.borrow().first().cloned()) {
+            world.complain(0, fault);
+        }
         world.dismiss();
         world.run(CLEARANCE);
         world.check_empty();
@@ -108,9 +121,76 @@ impl Neighbourhood {
         }
     }
 
+    /// When neighbours have done all that they do.
+    fn end(&self, world: &World) -> Instant {
+        world.now() + (self.renumbers + VALID).saturating_sub(CALM)
+    }
+
+    /// Who has others' addresses over IPv4, and the host that makes its own.
+    fn add_claimant(&self, world: &mut World, wire: crate::WireId) -> Rc<RefCell<Claims>> {
+        let claims = Rc::new(RefCell::new(Claims::default()));
+        if self.rival.is_none() && self.squats.is_none() {
+            return claims;
+        }
+        let (now, random) = (world.now(), world.random().fork());
+        let claimant = Claimant {
+            rival: self.rival,
+            squats: self.squats.unwrap_or(0),
+            robs: self.squats.map(|_| now + SETTLING * 3),
+            random,
+            next: now + SETTLING * 2,
+            ends: self.end(world),
+            told: now + SETTLING / 2,
+            claims: Rc::clone(&claims),
+        };
+        world.device(wire, "claimant", claimant);
+        if self.squats.is_some() {
+            let wanderer = HostSetup {
+                mac: WANDERER,
+                ..HostSetup::new("wanderer", 0, AddressPlan::LinkLocal)
+            };
+            world.host(wire, wanderer);
+        }
+        claims
+    }
+
+    /// The addresses that were claimed are whose they must be.
+    fn judge_claims(&self, world: &mut World, hosts: &[StationId], claims: &RefCell<Claims>) {
+        let claims = claims.borrow();
+        if let Some(fault) = claims.faults.first() {
+            world.complain(0, fault.clone());
+        }
+        let has = |world: &World, id, address| {
+            let mut own = world.look(id).stack.addresses();
+            let state = AddressState::Preferred;
+            own.any(|it| it.address == IpAddr::V4(address) && it.state == state)
+        };
+        let kept = |rival: usize| has(world, hosts[rival], four(rival));
+        if !self.rival.is_none_or(kept) {
+            world.complain(0, "an address that a person has given is given up".into());
+        }
+        let now = world.now();
+        let free = claims.wanderers.filter(|own| !claims.is_taken(*own, now));
+        if self.squats.is_some() && free.is_none() {
+            world.complain(0, "who makes its own address has none".into());
+        }
+    }
+
+    /// The second link of the first host.
+    fn add_annex(
+        &self,
+        world: &mut World,
+        wire: crate::WireId,
+        hosts: &[StationId],
+    ) -> Option<Annex> {
+        let ends = self.end(world);
+        self.has_annex
+            .then(|| Annex::new(world, (wire, hosts[0]), ends))
+    }
+
     fn add_trouble(&self, world: &mut World, wire: crate::WireId) {
         let now = world.now();
-        let ends = now + (self.renumbers + VALID).saturating_sub(CALM);
+        let ends = self.end(world);
         if self.has_liar {
             let random = world.random().fork();
             let liar = Liar {
@@ -196,13 +276,18 @@ enum Step {
     AskFar,
 }
 
-fn setup(host: usize) -> HostSetup {
-    let plan = StaticPlan {
-        address: four(host),
+/// An address of IPv4 by hand.
+pub(super) fn given(address: Ipv4Addr) -> AddressPlan {
+    AddressPlan::Static(StaticPlan {
+        address,
         prefix: 24,
         gateway: None,
         name_servers: [SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS],
-    };
+    })
+}
+
+/// A host of this place, with an address.
+pub(super) fn setup(name: &'static str, host: usize, address: Ipv4Addr) -> HostSetup {
     let six = Ipv6Plan {
         identifiers: Identifiers::Hardware,
         is_optimistic: false,
@@ -214,9 +299,10 @@ fn setup(host: usize) -> HostSetup {
         config: Config {
             clients: 32,
             neighbours: 64,
+            interfaces: 3,
             ..small_tables()
         },
-        ..HostSetup::new(NAMES[host], number(host), AddressPlan::Static(plan))
+        ..HostSetup::new(name, number(host), given(address))
     }
 }
 

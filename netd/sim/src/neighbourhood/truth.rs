@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use wire::{EtherType, Protocol, ethernet, ipv6};
 
-use super::address::{FALSE, FAR, LIAR, OLD, is_of};
+use super::address::{CLAIMANT, FALSE, FAR, LIAR, OLD, is_of};
 use crate::world::Meddler;
 
 /// What is so at this time.
@@ -33,8 +33,8 @@ impl Truth {
         let Ok(frame) = ethernet::Frame::parse(frame) else {
             return Ok(());
         };
-        // The liar has no address of its own.
-        if frame.header.destination == LIAR {
+        // Neither has an address of its own.
+        if [LIAR, CLAIMANT].contains(&frame.header.destination) {
             return Err("traffic is a liar's".into());
         }
         if frame.header.ethertype != EtherType::IPV6 {

@@ -20,6 +20,10 @@ pub(super) enum Given {
     Time(Wait, Duration),
     /// What the stack does over IPv6.
     Six(Six),
+    /// It knows a router of IPv4.
+    Router,
+    /// Nobody sends it elsewhere over IPv4.
+    NoRedirects,
 }
 
 /// What the stack does over IPv6, if anything.
@@ -60,6 +64,7 @@ pub(super) struct Setup {
     pub(super) mtu: u16,
     pub(super) seed: u64,
     pub(super) six: Six,
+    pub(super) has_router: bool,
     pub(super) config: Config,
 }
 
@@ -69,6 +74,7 @@ impl Default for Setup {
             mtu: 1_500,
             seed: 1,
             six: Six::Nothing,
+            has_router: false,
             config: small_tables(),
         }
     }
@@ -91,6 +97,8 @@ impl Given {
                 Some("routed") => Six::Routed,
                 Some(word) => return Err(format!("unexpected: {word}")),
             })),
+            "router" => Ok(Self::Router),
+            "no-redirects" => Ok(Self::NoRedirects),
             "mtu" => Ok(Self::Mtu(words.number("an MTU")?)),
             "seed" => Ok(Self::Seed(words.number("a seed")?)),
             "time-wait" => Ok(Self::Time(Wait::TimeWait, duration(words.word("a time")?)?)),
@@ -120,6 +128,8 @@ impl Setup {
                 config.icmp_errors_per_second = u16::try_from(limit).unwrap_or(u16::MAX);
             }
             Given::Six(six) => self.six = six,
+            Given::Router => self.has_router = true,
+            Given::NoRedirects => config.heed_redirects = false,
             Given::Time(Wait::TimeWait, time) => config.time_wait = time,
             Given::Time(Wait::FinWait2, time) => config.fin_wait_2 = time,
         }

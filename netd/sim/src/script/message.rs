@@ -2,7 +2,7 @@
 //!
 //! *Owns* the words of messages and their bytes. *Never* makes checksums: those are the packet's.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::names::{self, hex};
 use super::packet::{Body, Family, pattern};
@@ -21,7 +21,7 @@ pub(super) const KINDS4: [(&str, u8, u8); 12] = [
     ("port-unreachable", 3, 3),
     ("too-big", 3, 4),
     ("prohibited", 3, 13),
-    ("redirected", 5, 1),
+    ("redirect", 5, 1),
     ("echo-request", 8, 0),
     ("time-exceeded", 11, 0),
     ("reassembly-time", 11, 1),
@@ -133,7 +133,8 @@ fn icmp(family: Family, word: &str, words: &mut Words<'_>, last: &[u8]) -> Resul
         "router-solicitation" => bytes.extend([0; 4]),
         "router-advertisement" => bytes.extend(router(words)?),
         "neighbour-solicitation" | "neighbour-advertisement" => bytes.extend(neighbour(words)?),
-        "redirect" if family == Family::Six => {
+        "redirect" if family == Family::Four => bytes.extend(four(words)?.octets()),
+        "redirect" => {
             bytes.extend([0; 4]);
             bytes.extend(six(words)?.octets());
             if !words.take("for") {
@@ -150,7 +151,7 @@ fn icmp(family: Family, word: &str, words: &mut Words<'_>, last: &[u8]) -> Resul
                 bytes.extend(value.to_be_bytes());
             }
         }
-        "too-big" | "option-problem" | "next-header-problem" | "redirected" => {
+        "too-big" | "option-problem" | "next-header-problem" => {
             let value: u32 = words.number("a number")?;
             bytes.extend(value.to_be_bytes());
         }
@@ -165,6 +166,13 @@ fn icmp(family: Family, word: &str, words: &mut Words<'_>, last: &[u8]) -> Resul
         bytes,
         checksum_at: Some(2),
     })
+}
+
+fn four(words: &mut Words<'_>) -> Result<Ipv4Addr, String> {
+    match names::address(words.word("an address")?)? {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(address) => Err(format!("{address} is not of IPv4")),
+    }
 }
 
 fn six(words: &mut Words<'_>) -> Result<Ipv6Addr, String> {

@@ -15,7 +15,7 @@ use stack::{
 };
 
 use super::given::{Setup, Six};
-use super::names::PEER6;
+use super::names::{PEER6, ROUTER_MAC, ROUTER4};
 use super::packet;
 use super::peer::{self, PEER, Ports, STACK};
 use super::said::{self, Said};
@@ -106,15 +106,19 @@ impl Stage {
         let plan = StaticPlan {
             address: STACK,
             prefix: 24,
-            gateway: None,
+            gateway: setup.has_router.then_some(ROUTER4),
             name_servers: [SocketAddrV4::new(std::net::Ipv4Addr::UNSPECIFIED, 0); NAME_SERVERS],
         };
         let link = stack
             .add_interface(facts, AddressPlan::Static(plan), begin)
             .expect("the first interface");
-        stack
-            .add_neighbour(link, PEER.into(), peer::PEER_MAC, begin)
-            .expect("the first neighbour");
+        for (neighbour, mac) in [(PEER, peer::PEER_MAC), (ROUTER4, ROUTER_MAC)] {
+            if neighbour == PEER || setup.has_router {
+                stack
+                    .add_neighbour(link, neighbour.into(), mac, begin)
+                    .expect("one of the first neighbours");
+            }
+        }
         let client = stack.client_open().expect("the first client");
         let mut memory = Arenas::default();
         memory.open(client);

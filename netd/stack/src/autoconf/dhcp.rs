@@ -4,7 +4,7 @@
 //! (RFC 2131 section 4.1). *Never* acts on them: that is `autoconf`'s.
 
 use crate::id::InterfaceId;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, USUAL_HOPS};
 use crate::packets::Owner;
 use crate::stack::Stack;
 use ::tcp::Instant;
@@ -97,7 +97,7 @@ impl Stack {
                 bytes.len() + udp::HEADER_LEN + ipv4::HEADER_LEN <= usize::from(mtu),
                 "the least MTU is 576"
             );
-            let to = (to, self.config.ttl);
+            let to = (to, USUAL_HOPS);
             self.queue_datagram(&path, to, TO_SERVER, Owner::None, bytes);
         }
     }

@@ -12,11 +12,15 @@ use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
+use core::time::Duration;
 use wire::Cidr6;
 use wire::ipv6::solicited_node;
 
 /// How often others are asked (RFC 4862 section 5.1, DupAddrDetectTransmits).
 const PROBES: u8 = 1;
+/// The first question waits for so many milliseconds at most (RFC 4861 section 10,
+/// MAX_RTR_SOLICITATION_DELAY).
+const MOST_DELAY: u32 = 1_000;
 /// Others' addresses are evaded so often (RFC 7217 section 6, IDGEN_RETRIES).
 const RETRIES: u8 = 3;
 /// The prefix of link-local addresses, and what of them is on the link (RFC 4291 section 2.5.6).
@@ -114,6 +118,12 @@ impl Stack {
         };
         own.probes = PROBES;
         own.next_probe = Some(now);
+        if own.state == AddressState::Optimistic {
+            // RFC 4862 section 5.4.2: all that hear of a link or a prefix together do not ask together. What
+            // is not used meanwhile does not wait.
+            let delay = self.rng.below(MOST_DELAY).into();
+            own.next_probe = Some(now + Duration::from_millis(delay));
+        }
         self.configuration_changed();
         // RFC 4862 section 5.4.2: before others are asked, so that the question of who asks for it at
         // the same time is heard.
@@ -156,7 +166,7 @@ impl Stack {
 
     /// Asks once more, or nobody else has it.
     fn probe_or_prove(&mut self, id: InterfaceId, address: Ipv6Addr, now: Instant) {
-        let interval = self.nets.v6.neighbours.retry();
+        let interval = self.nets.v6.neighbours.pace(id).retry;
         let interface = self.interfaces.get_mut(id.index());
         let Some(own) = interface.and_then(|it| it.six.find(address)) else {
             return;

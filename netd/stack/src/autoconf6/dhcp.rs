@@ -12,7 +12,7 @@ use crate::dhcp6::{Action, Client, Lease, Mode};
 use crate::id::InterfaceId;
 use crate::info::Origin;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, USUAL_HOPS};
 use crate::packets::Owner;
 use crate::stack::Stack;
 use ::tcp::Instant;
@@ -195,7 +195,7 @@ impl Stack {
                 shared: true,
                 version: self.nets.v6.routes.version(),
             };
-            let to = (ALL_SERVERS, self.config.ttl);
+            let to = (ALL_SERVERS, USUAL_HOPS);
             self.queue_datagram(&path, to, TO_SERVERS, Owner::None, bytes);
         }
     }

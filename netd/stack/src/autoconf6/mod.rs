@@ -15,7 +15,7 @@ pub(crate) mod routers;
 pub(crate) mod temporary;
 
 use crate::autoconf6::names::Advice;
-use crate::autoconf6::routers::{OnLink, Redirected, Router};
+use crate::autoconf6::routers::{OnLink, Router};
 use crate::config::{Identifiers, Ipv6Plan};
 use crate::dhcp6::Client;
 use crate::error::InterfaceError;
@@ -47,7 +47,6 @@ pub(crate) struct Autoconf6 {
     pause: Duration,
     pub(crate) routers: Vec<Router>,
     pub(crate) prefixes: Vec<OnLink>,
-    pub(crate) redirected: Vec<Redirected>,
     pub(crate) advice: Advice,
     pub(crate) dhcp: Option<Client>,
 }
@@ -61,7 +60,6 @@ impl Autoconf6 {
             pause: SOLICIT_FIRST,
             routers: Vec::new(),
             prefixes: Vec::new(),
-            redirected: Vec::new(),
             advice: Advice::default(),
             dhcp: None,
         }

@@ -2,8 +2,7 @@
 //!
 //! *Owns* the lists, each bounded, and the ends of all that is in them. What they mean is in the table
 //! of routes: a default route for each router, by its preference, and behind all others as long as the
-//! router does not answer; a route without a gateway for each prefix on the link; one for each
-//! destination that a router has sent elsewhere. *Never* believes more than a person has planned.
+//! router does not answer; a route without a gateway for each prefix on the link. *Never* believes more than a person has planned.
 //!
 //! Spec: RFC 4861 sections 6.3 and 8.3; RFC 4862 section 5.5.3; RFC 4191 section 3 (preferences).
 
@@ -15,8 +14,8 @@ use crate::route::Route;
 use crate::stack::Stack;
 use crate::stats::Counter;
 use ::tcp::Instant;
-use alloc::vec::Vec;
 use core::net::Ipv6Addr;
+use core::num::NonZeroU8;
 use core::time::Duration;
 use wire::ndp::{Item, Items, Preference, Prefix, RouterAdvertisement};
 use wire::{Cidr6, Drop, MacAddress};
@@ -24,8 +23,6 @@ use wire::{Cidr6, Drop, MacAddress};
 /// Of each, so many are kept for one interface; what is more is not believed.
 const ROUTERS: usize = 8;
 const PREFIXES: usize = 16;
-/// The oldest makes way.
-const REDIRECTS: usize = 32;
 /// What routers say of a router that does not answer: nobody is asked behind so many others.
 const UNREACHABLE: u16 = 1_000;
 /// No advertisement makes an address end sooner (RFC 4862 section 5.5.3 e).
@@ -33,6 +30,8 @@ const TWO_HOURS: Duration = Duration::from_secs(7_200);
 /// Milliseconds between questions that a router may ask for: with three of them, nobody is waited for longer
 /// than a program waits.
 const RETRANSMIT: core::ops::RangeInclusive<u32> = 100..=5_000;
+/// Hops that a router may ask for at least: with fewer, packets do not reach everybody.
+const LEAST_HOPS: u8 = 32;
 /// Neighbours are never taken to be reachable for longer (RFC 4861 section 6.2.1).
 const MOST_REACHABLE: u32 = 3_600_000;
 /// For ever (RFC 4861 section 4.6.2).
@@ -70,14 +69,6 @@ pub(crate) struct OnLink {
     pub(crate) until: Option<Instant>,
 }
 
-/// A destination that a router has sent elsewhere.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Redirected {
-    destination: Ipv6Addr,
-    by: Ipv6Addr,
-    to: Ipv6Addr,
-}
-
 /// The end of what lives for so many seconds.
 fn end(seconds: u32, now: Instant) -> Option<Instant> {
     (seconds != ENDLESS).then(|| now + Duration::from_secs(seconds.into()))
@@ -103,18 +94,7 @@ impl Stack {
         }
         self.stats.count(Counter::NdpRoutersHeard);
         self.hear_router(id, from, router, now);
-        // RFC 4861 section 6.3.4: what the link is like.
-        if (1..=MOST_REACHABLE).contains(&router.reachable) {
-            let base = router.reachable;
-            let jittered = base / 2 + self.rng.below(base.max(1));
-            let reachable = Duration::from_millis(jittered.into());
-            self.nets.v6.neighbours.set_reachable(reachable);
-        }
-        // The same section: what is too often or too seldom to find anybody is not heeded.
-        if RETRANSMIT.contains(&router.retransmit) {
-            let retry = Duration::from_millis(router.retransmit.into());
-            self.nets.v6.neighbours.set_retry(retry);
-        }
+        self.heed_link(id, router);
         if let Some(mac) = items.source_link() {
             let change = self.nets.v6.neighbours.learn(id, from, mac, now);
             if let Some(change) = change {
@@ -144,6 +124,27 @@ impl Stack {
         }
         self.fire_interface6(u32::from(id.raw()), now);
         Ok(())
+    }
+
+    /// What the link is like (RFC 4861 section 6.3.4).
+    fn heed_link(&mut self, id: InterfaceId, router: &RouterAdvertisement) {
+        let mut pace = self.nets.v6.neighbours.pace(id);
+        if (1..=MOST_REACHABLE).contains(&router.reachable) {
+            let base = router.reachable;
+            let jittered = base / 2 + self.rng.below(base.max(1));
+            pace.reachable = Duration::from_millis(jittered.into());
+        }
+        // What is too often or too seldom to find anybody is not heeded.
+        if RETRANSMIT.contains(&router.retransmit) {
+            pace.retry = Duration::from_millis(router.retransmit.into());
+        }
+        self.nets.v6.neighbours.set_pace(id, pace);
+        let hops = NonZeroU8::new(router.hop_limit).filter(|hops| hops.get() >= LEAST_HOPS);
+        if let Some(interface) = self.interfaces.get_mut(id.index()) {
+            interface.six.hops = hops.or(interface.six.hops);
+        }
+        // Other shards are told.
+        self.generation += 1;
     }
 
     /// The router itself: whether it may be asked, and for how long.
@@ -217,7 +218,7 @@ impl Stack {
         auto.routers.retain(|it| it.address != router);
         if auto.routers.len() < before {
             self.route_by(id, router);
-            self.forget_redirects(id, |it| it.by == router);
+            self.forget_redirects::<Ipv6Addr>(&|it| it.link == id && it.by == router);
             self.solicit_soon(id, now);
             self.arm_interface6(id);
         }
@@ -237,7 +238,7 @@ impl Stack {
             self.route_by(id, router);
         }
         if is_silent {
-            self.forget_redirects(id, |it| it.to == router);
+            self.forget_redirects::<Ipv6Addr>(&|it| it.link == id && it.to == router);
         }
     }
 
@@ -351,66 +352,17 @@ impl Stack {
         mac: Option<MacAddress>,
         now: Instant,
     ) -> Result<(), Drop> {
-        let usable = |interface: InterfaceId| interface == id;
-        let route = self.nets.v6.routes.lookup(destination, usable);
-        let is_first_hop = route.is_some_and(|route| route.gateway == Some(by));
         let follows = self.autoconf6.get(id.index()).and_then(|it| it.plan);
         let follows = follows.is_some_and(|plan| plan.follows_routers);
-        if !is_first_hop || !follows || self.is_own(to) {
+        if !(follows && self.redirect(id, by, (to, destination))) {
             return Err(Drop::NdpUnrelated);
         }
-        self.forget_redirects(id, |it| it.destination == destination);
-        let Some(auto) = self.autoconf6.get_mut(id.index()) else {
-            return Ok(());
-        };
-        let oldest = auto.redirected.first().copied();
-        let redirected = Redirected {
-            destination,
-            by,
-            to,
-        };
-        let oldest = oldest.filter(|_| auto.redirected.len() >= REDIRECTS);
-        auto.redirected.push(redirected);
-        if let Some(oldest) = oldest {
-            self.forget_redirects(id, |it| it.destination == oldest.destination);
-        }
-        self.add_route_quietly(Route {
-            network: destination,
-            prefix: 128,
-            gateway: (to != destination).then_some(to),
-            interface: id,
-            metric: 0,
-            origin: Origin::Redirected,
-        });
         if let Some(mac) = mac
             && let Some(change) = self.nets.v6.neighbours.learn(id, to, mac, now)
         {
             self.apply::<Ipv6Addr>(change, now);
         }
-        self.configuration_changed();
         Ok(())
-    }
-
-    /// What routers have said of some destinations does not hold any more.
-    fn forget_redirects(&mut self, id: InterfaceId, unwanted: impl Fn(&Redirected) -> bool) {
-        let Some(auto) = self.autoconf6.get_mut(id.index()) else {
-            return;
-        };
-        let mut gone = Vec::new();
-        auto.redirected.retain(|it| {
-            let is_unwanted = unwanted(it);
-            if is_unwanted {
-                gone.push(it.destination);
-            }
-            !is_unwanted
-        });
-        if !gone.is_empty() {
-            self.nets.v6.routes.remove(|route| {
-                route.interface == id
-                    && route.origin == Origin::Redirected
-                    && gone.contains(&route.network)
-            });
-        }
     }
 
     /// Forgets what is over.

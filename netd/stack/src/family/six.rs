@@ -28,7 +28,7 @@ use crate::timers::{Timer, Timers};
 use crate::udp::socket::{Datagram, Holder, Ports, Side};
 use ::tcp::{Instant, Mss};
 use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use core::num::NonZeroU16;
+use core::num::{NonZeroU8, NonZeroU16};
 use core::time::Duration;
 use wire::udp::NoChecksum;
 use wire::{Ecn, EtherType, Headroom, MacAddress, Protocol, Pseudo, Seal, Sum, icmp6, ipv6};
@@ -162,6 +162,11 @@ impl Family for Ipv6Addr {
     #[inline(always)]
     fn mtu(interface: &Interface) -> u16 {
         interface.six.mtu
+    }
+
+    #[inline(always)]
+    fn hops_by(interface: &Interface, usual: u8) -> u8 {
+        interface.six.hops.map_or(usual, NonZeroU8::get)
     }
 
     #[inline(always)]

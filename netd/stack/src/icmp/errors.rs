@@ -5,6 +5,7 @@
 
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
+use crate::ip::out::USUAL_HOPS;
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -87,7 +88,7 @@ impl Stack {
         let most = MAX_ERROR_PACKET - ipv4::HEADER_LEN - icmp4::HEADER_LEN;
         let bytes = incoming.bytes;
         let quote = bytes.get(..most).unwrap_or(bytes);
-        let header = self.header(&path, incoming.source(), Protocol::ICMP, self.config.ttl);
+        let header = self.header(&path, incoming.source(), Protocol::ICMP, USUAL_HOPS);
         let len = icmp4::HEADER_LEN + quote.len();
         if self.queue_packet(&path, &header, len, Owner::None, |payload| {
             write_message(&icmp, quote, payload)

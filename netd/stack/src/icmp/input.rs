@@ -9,6 +9,7 @@ use crate::error::SocketError;
 use crate::icmp::errors::write_message;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
+use crate::ip::out::USUAL_HOPS;
 use crate::memory::ClientMemory;
 use crate::packets::Owner;
 use crate::stack::Stack;
@@ -65,7 +66,7 @@ fn verdict(header: &Header) -> Option<Verdict> {
             soft(SocketError::TimeExceeded)
         }
         Header::ParameterProblem(_) => soft(SocketError::ProtocolUnreachable),
-        Header::EchoRequest { .. } | Header::EchoReply { .. } => None,
+        Header::EchoRequest { .. } | Header::EchoReply { .. } | Header::Redirect { .. } => None,
     }
 }
 
@@ -96,6 +97,7 @@ impl Stack {
             Header::Unreachable(_) | Header::TimeExceeded(_) | Header::ParameterProblem(_) => {
                 self.icmp_error_input(incoming, &message, memory, now)
             }
+            Header::Redirect { to, .. } => self.icmp_redirect(incoming, to, &message.quote()?),
         }
     }
 
@@ -118,7 +120,7 @@ impl Stack {
         let path = self
             .path(to, Some(incoming.destination()))
             .ok_or(Drop::NoRoute)?;
-        let header = self.header(&path, to, Protocol::ICMP, self.config.ttl);
+        let header = self.header(&path, to, Protocol::ICMP, USUAL_HOPS);
         let reply = Header::EchoReply {
             identifier,
             sequence,

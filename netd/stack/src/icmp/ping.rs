@@ -10,6 +10,7 @@ use crate::event::EventKind;
 use crate::family::{Family, is_mapped};
 use crate::icmp::input::Verdict;
 use crate::id::{ClientId, Token};
+use crate::ip::out::USUAL_HOPS;
 use crate::ip::zones;
 use crate::packets::Owner;
 use crate::request::Ping;
@@ -60,6 +61,12 @@ impl Pings {
         let index = u32::from(identifier ^ self.secret);
         let ping = self.table.at_mut(index)?;
         (ping.answer.is_none() && ping.sequence == sequence).then_some((index, ping))
+    }
+
+    /// Whether an answer of `to` to this question is waited for.
+    pub(super) fn is_waiting(&mut self, to: IpAddr, asked: Option<(u16, u16)>) -> bool {
+        let found = asked.and_then(|(identifier, sequence)| self.find(identifier, sequence));
+        found.is_some_and(|(_, ping)| ping.address == to && ping.sent.is_some())
     }
 }
 
@@ -128,7 +135,7 @@ impl Stack {
             answer: None,
         };
         let index = self.pings.table.insert(waiting).ok_or(PingError::TooMany)?;
-        let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(self.config.ttl);
+        let ttl = ping.ttl.filter(|ttl| *ttl > 0).unwrap_or(USUAL_HOPS);
         let header = self.header(&path, to, A::ICMP, ttl);
         let asked = (self.pings.identifier(index), ping.sequence);
         let pseudo = A::pseudo(path.source, to);

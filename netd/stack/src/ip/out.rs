@@ -23,6 +23,9 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use wire::ethernet::{self, EtherType, MIN_FRAME_LEN};
 use wire::{Drop, Ecn, Headroom, Protocol, Rest, Seal, udp};
 
+/// Hops that nobody has chosen: as many as is usual on the link.
+pub(crate) const USUAL_HOPS: u8 = 0;
+
 /// A way to an address, good while [`crate::route::Routes::version`] stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Path<A = Ipv4Addr> {
@@ -270,6 +273,11 @@ impl Stack {
             };
             A::flow_label(&self.flows, protocol, &tuple)
         });
+        let hops = if hops == USUAL_HOPS {
+            self.usual_hops(path)
+        } else {
+            hops
+        };
         let packet = Outgoing {
             source: path.source,
             destination,
@@ -280,6 +288,14 @@ impl Stack {
             flow,
         };
         A::header(&packet, &mut self.identification)
+    }
+
+    /// Hops of a packet that nobody has chosen some for.
+    #[inline]
+    fn usual_hops<A: Family>(&self, path: &Path<A>) -> u8 {
+        let usual = self.config.ttl;
+        let interface = self.interfaces.get(path.interface.index());
+        interface.map_or(usual, |it| A::hops_by(it, usual))
     }
 
     /// Writes the next packet of our own for a link into `frame`.

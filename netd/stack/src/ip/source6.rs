@@ -4,7 +4,7 @@
 //! those of the interface that the packet leaves by, so that rule 5 is always kept; there is no
 //! mobility (rule 4), and the preference of one's next hop's prefix (rule 5.5) is not followed.
 
-use crate::info::AddressState;
+use crate::info::{AddressState, Origin};
 use crate::interface6::Address6;
 use crate::ip::policies::Policies;
 use core::cmp::Ordering;
@@ -58,7 +58,8 @@ fn compare(one: &Address6, other: &Address6, to: Ipv6Addr, policies: &Policies) 
     let fits = |it: &Address6| policies.label(it.address()) == policies.label(to);
     let rule_6 = fits(one).cmp(&fits(other));
     // Rule 7: one that nobody can follow.
-    let rule_7 = one.temporary.is_some().cmp(&other.temporary.is_some());
+    let is_temporary = |it: &Address6| it.origin == Origin::Temporary;
+    let rule_7 = is_temporary(one).cmp(&is_temporary(other));
     // Rule 8: the longest common prefix.
     let rule_8 = common_prefix(one, to).cmp(&common_prefix(other, to));
     let first = rule_1.then(rule_2).then(rule_3);
@@ -82,7 +83,6 @@ pub(crate) fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::info::Origin;
 
     fn own(text: &str, state: AddressState) -> Address6 {
         Address6::fixed(text.parse().unwrap(), state, Origin::Static)

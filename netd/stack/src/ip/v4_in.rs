@@ -109,7 +109,7 @@ impl Stack {
         let (len, ecn) = (whole.len(), whole.ecn);
         let mended = ipv4::reassembled(whole.head_mut(), len, ecn);
         let bytes = whole.packet(0);
-        let is_elsewhere = |shard: Shard| shard.steering.packet4(bytes) != shard.number;
+        let is_elsewhere = |shard: Shard| shard.is_elsewhere(id, bytes);
         let result = match mended {
             Some(()) if self.config.shard.is_some_and(is_elsewhere) => Err(Drop::FragmentElsewhere),
             Some(()) => self.v4_input(id, link, (bytes, Rest::NONE), false, memory, now),

@@ -15,7 +15,6 @@ use crate::ip::zones;
 use crate::memory::ClientMemory;
 use crate::reassembly::{Key, Piece};
 use crate::stack::Stack;
-use crate::steering::{Shard, Steered};
 use ::tcp::Instant;
 use core::net::Ipv6Addr;
 use wire::ipv6::{self, Content, Packet, Part, Refusal, Whole};
@@ -138,12 +137,12 @@ impl Stack {
             return Ok(Landing::None);
         };
         let (len, ecn) = (whole.len(), whole.ecn);
+        let shard = self.config.shard;
+        let is_elsewhere = |packet: &[u8]| shard.is_some_and(|it| it.is_elsewhere(id, packet));
         let result = match ipv6::reassembled(whole.head_mut(), len, ecn) {
             // RFC 6980 section 5: who speaks of neighbours in parts is not listened to.
             Some(skipped) if is_about_neighbours(whole.packet(skipped)) => Err(Drop::NdpFragment),
-            Some(skipped) if self.is_elsewhere6(whole.packet(skipped)) => {
-                Err(Drop::FragmentElsewhere)
-            }
+            Some(skipped) if is_elsewhere(whole.packet(skipped)) => Err(Drop::FragmentElsewhere),
             Some(skipped) => {
                 let packet = (whole.packet(skipped), Rest::NONE);
                 self.v6_input(id, link, packet, false, memory, now)
@@ -152,15 +151,6 @@ impl Stack {
         };
         self.nets.v6.reassembler.give_back(whole);
         result
-    }
-
-    /// Whether what a packet that has become whole is about is another shard's.
-    fn is_elsewhere6(&self, packet: &[u8]) -> bool {
-        let is_elsewhere = |shard: Shard| match shard.steering.packet6(packet) {
-            Steered::Shard(number) => number != shard.number,
-            Steered::Every => false,
-        };
-        self.config.shard.is_some_and(is_elsewhere)
     }
 
     /// RFC 8200 section 4.5: the sender of a packet that was not whole in time is told so if its first

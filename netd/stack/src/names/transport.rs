@@ -11,6 +11,7 @@ use crate::dns::{QueryId, Work};
 use crate::family::Family;
 use crate::hash::Tuple;
 use crate::id::Token;
+use crate::ip::out::USUAL_HOPS;
 use crate::names::lookup::Names;
 use crate::nodes::Chain;
 use crate::options::SocketOptions;
@@ -177,11 +178,7 @@ impl Stack {
             .emit(query, &mut self.rng, &mut question)?;
         let question = question.get(..len)?;
         // RFC 6762 section 11: as far as all packets of it.
-        let hops = if path.shared {
-            u8::MAX
-        } else {
-            self.config.ttl
-        };
+        let hops = if path.shared { u8::MAX } else { USUAL_HOPS };
         let ports = udp::Header {
             src_port: port,
             dst_port: to.1,
@@ -220,13 +217,12 @@ impl Stack {
         let tuple = tuple(port);
         let options = SocketOptions {
             no_delay: true,
-            ..SocketOptions::new(self.config.ttl)
+            ..SocketOptions::new()
         };
         let setup = self.setup::<A>(&tuple, path.mtu, &options, None, now);
         let mut tcp = Connection::connect(setup, &self.tcp.shared, now);
         tcp.give_room(u32::try_from(ROOM).ok()?, now);
         let mut conn = Conn::new(tcp, tuple, self.tcp.tables.of_mut::<A>().way_number(&path));
-        conn.ttl = self.config.ttl;
         conn.set_holder(Holder::Query(query.0));
         let connection = self.tcp.tables.of_mut::<A>().connections.insert(conn)?;
         self.tcp

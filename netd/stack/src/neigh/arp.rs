@@ -15,12 +15,12 @@ use core::time::Duration;
 use wire::arp::{Operation, Packet};
 use wire::{Drop, MacAddress};
 
-/// Probes before an address is used. RFC 5227 1.1 asks for three a second or two apart, made for
-/// links of thousands of hosts with slow bridges; who has the address on today's links answers
-/// within milliseconds, and a boot must not take seven seconds. Conflicts that come later are
-/// caught by the defence, which never ends.
-const PROBES: u8 = 2;
-/// Time from a probe to the next, or to the use of the address.
+/// Probes before an address is used (RFC 5227 1.1 PROBE_NUM).
+const PROBES: u8 = 3;
+/// Time from a probe to the next, or to the use of the address. RFC 5227 1.1 asks for a second or two,
+/// made for links of thousands of hosts with slow bridges; who has the address on today's links answers
+/// within milliseconds, and a boot must not take seven seconds. Conflicts that come later are caught by
+/// the defence, which never ends.
 const PROBE_INTERVAL: Duration = Duration::from_millis(40);
 /// Announcements of a new address (RFC 5227 1.1 ANNOUNCE_NUM).
 const ANNOUNCEMENTS: u8 = 2;
@@ -111,6 +111,7 @@ impl Stack {
                 }
                 Err(Drop::ArpSuspicious)
             }
+            Heard::Unchanged => Ok(()),
             Heard::Unknown => Err(Drop::ArpNotForUs),
         }
     }
@@ -137,6 +138,7 @@ impl Stack {
             return Ok(());
         };
         match address.state {
+            _ if address.claim == Claim::Anothers => Err(Drop::ArpConflict),
             AddressState::Tentative | AddressState::Optimistic => {
                 address.state = AddressState::Duplicate;
                 address.claim = Claim::Quiet;
@@ -177,7 +179,8 @@ impl Stack {
         let Some(interface) = self.interfaces.get_mut(id.index()) else {
             return;
         };
-        if let Some(entry) = interface.find(address) {
+        let entry = interface.find(address);
+        if let Some(entry) = entry.filter(|it| it.claim != Claim::Anothers) {
             entry.claim = match entry.state {
                 AddressState::Tentative => Claim::Probing { left: PROBES },
                 _ => Claim::Announcing {
@@ -235,6 +238,7 @@ impl Stack {
                     (Claim::Announcing { left: left - 1 }, next)
                 }
                 Claim::Announcing { .. } | Claim::Quiet => (Claim::Quiet, None),
+                Claim::Anothers => (Claim::Anothers, None),
             };
         }
         if let Some((address, origin)) = won {

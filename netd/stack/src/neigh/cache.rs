@@ -5,13 +5,15 @@
 //! came of it ([`Change`]); `arp.rs` acts.
 //!
 //! Resists poisoning: what was not asked for never creates an entry (except by one who asks for our
-//! own address) and never changes the hardware address of an entry that is in use; it only makes us
-//! ask again, and what is answered then counts.
+//! own address, and then one that is the first to make way) and never changes the hardware address of an
+//! entry; it only makes us ask the one that is known. Whoever answers for another is believed only when
+//! all were asked: at first, and when the one that is known does not answer.
 //!
 //! Spec: RFC 4861 7.3 (states, timers), RFC 1122 2.3.2 (ageing, waiting packets, at most 1 request/s).
 
 mod doubt;
-mod pace;
+mod guests;
+pub(crate) mod pace;
 
 use crate::hash::{Address, Spread};
 use crate::id::InterfaceId;
@@ -22,6 +24,7 @@ use ::tcp::Instant;
 use alloc::vec::Vec;
 use core::time::Duration;
 use hashbrown::HashTable;
+use pace::Pace;
 use wire::MacAddress;
 
 /// Time between requests (RFC 1122 2.3.2.1: at most one a second; RFC 4861 RETRANS_TIMER).
@@ -37,6 +40,8 @@ const USED: u32 = 0;
 const FREE: u32 = 1;
 /// The list of entries that are incomplete, oldest first.
 const ASKED: u32 = 2;
+/// The list of entries that were learned of who has asked us, and not verified, as [`USED`].
+const GUESTS: u32 = 3;
 
 /// A neighbour.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +58,8 @@ pub(crate) struct Neighbour<A> {
     pub(crate) heard: Instant,
     asked: Instant,
     tries: u8,
+    /// It has asked us, and neither answered nor used what we have sent since.
+    is_guest: bool,
 }
 
 /// What to ask the link.
@@ -108,6 +115,8 @@ pub(crate) enum Heard {
     Learned(Change),
     /// It contradicts an entry; the entry is being verified.
     Suspicious(Option<Change>),
+    /// It says what is known, and proves nothing.
+    Unchanged,
     /// It is about nobody we know.
     Unknown,
 }
@@ -123,14 +132,14 @@ pub(crate) struct Cache<A> {
     /// Entries that are incomplete.
     asked: usize,
     spread: Spread,
-    reachable: Duration,
-    /// Time between requests.
-    retry: Duration,
+    usual: Pace,
+    /// Of the links that have times of their own.
+    paces: Vec<Option<Pace>>,
 }
 
 impl<A: Address> Cache<A> {
     pub(crate) fn new(limit: usize, reachable: Duration, rng: &mut Rng) -> Self {
-        let mut order = Queues::new(3, limit);
+        let mut order = Queues::new(4, limit);
         (0..limit).for_each(|index| order.push(FREE, u32::try_from(index).unwrap_or(u32::MAX)));
         Self {
             entries: (0..limit).map(|_| None).collect(),
@@ -140,8 +149,11 @@ impl<A: Address> Cache<A> {
             last: 0,
             asked: 0,
             spread: Spread::new(rng),
-            reachable,
-            retry: RETRY,
+            usual: Pace {
+                reachable,
+                retry: RETRY,
+            },
+            paces: Vec::new(),
         }
     }
 
@@ -171,8 +183,8 @@ impl<A: Address> Cache<A> {
         self.index.find(self.spread.address(address), same).copied()
     }
 
-    /// Makes a place for a new neighbour: a free one, or that of the known neighbour that was not
-    /// used for longest. Neighbours that have not answered take three quarters of the places at
+    /// Makes a place for a new neighbour: a free one, that of a guest, or that of the known neighbour that
+    /// was not used for longest. Neighbours that have not answered take three quarters of the places at
     /// most; then the one asked first makes way for the next, so that who asks for many that are
     /// not there displaces few that are. The new entry's index, and whether somebody waited there.
     fn insert(&mut self, entry: Neighbour<A>) -> Option<(u32, bool)> {
@@ -182,7 +194,8 @@ impl<A: Address> Cache<A> {
             self.remove(self.order.first(ASKED)?);
             displaced = true;
         } else if self.order.is_empty(FREE) {
-            self.remove(self.order.first(USED)?);
+            let oldest = self.order.first(GUESTS);
+            self.remove(oldest.or_else(|| self.order.first(USED))?);
         }
         let index = self.order.pop(FREE)?;
         *self.entries.get_mut(index as usize)? = Some(entry);
@@ -200,25 +213,26 @@ impl<A: Address> Cache<A> {
     /// person has put in is in none: it never makes way.
     fn sort(&mut self, index: u32) {
         let was_asked = self.order.list_of(index) == Some(ASKED);
-        let list = self.get(index).map(|entry| entry.state);
         self.asked -= usize::from(was_asked);
-        match list {
-            Some(NeighbourState::Incomplete) => {
-                self.order.push(ASKED, index);
-                self.asked += 1;
+        let Some(entry) = self.get(index) else {
+            return self.order.push(FREE, index);
+        };
+        match entry.list() {
+            Some(list) => {
+                self.order.push(list, index);
+                self.asked += usize::from(list == ASKED);
             }
-            Some(NeighbourState::Static) => {
+            None => {
                 self.order.remove(index);
             }
-            Some(_) => self.order.push(USED, index),
-            None => self.order.push(FREE, index),
         }
     }
 
     /// Notes that an entry whose address is known is used.
     #[inline]
     fn use_again(&mut self, index: u32) {
-        if self.order.last(USED) != Some(index) {
+        let list = self.get(index).and_then(Neighbour::list);
+        if list.is_some_and(|list| self.order.last(list) != Some(index)) {
             self.sort(index);
         }
     }
@@ -267,8 +281,9 @@ impl<A: Address> Cache<A> {
                 heard: now,
                 asked: now,
                 tries: 1,
+                is_guest: false,
             };
-            let retry = self.retry;
+            let retry = self.pace(interface).retry;
             let Some((index, displaced)) = self.insert(entry) else {
                 return (Found::Unreachable, None);
             };
@@ -312,22 +327,20 @@ impl<A: Address> Cache<A> {
     /// The neighbour's timer fired.
     pub(crate) fn fire(&mut self, index: u32, now: Instant) -> Option<Change> {
         let change = self.tick(index, now);
-        self.note_answered(index);
+        self.note_change(index);
         change
     }
 
-    /// An entry that is not incomplete any more leaves the list of those.
-    fn note_answered(&mut self, index: u32) {
-        let asks = self
-            .get(index)
-            .is_some_and(|it| it.state == NeighbourState::Incomplete);
-        if !asks && self.order.list_of(index) == Some(ASKED) {
+    /// An entry that is not what it was any more is in another list.
+    fn note_change(&mut self, index: u32) {
+        let list = self.get(index).and_then(Neighbour::list);
+        if list.is_some() && self.order.list_of(index) != list {
             self.sort(index);
         }
     }
 
     fn tick(&mut self, index: u32, now: Instant) -> Option<Change> {
-        let retry = self.retry;
+        let retry = self.pace(self.get(index)?.interface).retry;
         let entry = self.get_mut(index)?;
         let change = Change {
             index,
@@ -401,12 +414,15 @@ impl<A: Address> Cache<A> {
             return Heard::Unknown;
         };
         let heard = self.listen(index, mac, solicited, now);
-        self.note_answered(index);
+        self.note_change(index);
         heard
     }
 
     fn listen(&mut self, index: u32, mac: MacAddress, solicited: bool, now: Instant) -> Heard {
-        let (reachable, retry) = (self.reachable, self.retry);
+        let Some(link) = self.get(index).map(|entry| entry.interface) else {
+            return Heard::Unknown;
+        };
+        let Pace { reachable, retry } = self.pace(link);
         let Some(entry) = self.get_mut(index) else {
             return Heard::Unknown;
         };
@@ -424,9 +440,16 @@ impl<A: Address> Cache<A> {
         match entry.state {
             NeighbourState::Static if entry.mac == mac => Heard::Learned(stay),
             NeighbourState::Static => Heard::Suspicious(None),
-            // We have asked, or it only confirms what we know.
-            NeighbourState::Incomplete | NeighbourState::Probe if solicited || entry.mac == mac => {
+            // We have asked everybody, or the one that is known.
+            NeighbourState::Incomplete | NeighbourState::Probe
+                if solicited && (entry.mac == mac || entry.has_asked_all()) =>
+            {
                 Heard::Learned(entry.confirm(mac, stay, reachable, now))
+            }
+            // RFC 4861 7.3.1: that a guest is there does not say that our packets reach it.
+            _ if known && entry.mac == mac && entry.is_guest && !solicited => {
+                entry.heard = now;
+                Heard::Unchanged
             }
             _ if known && entry.mac == mac => {
                 let change = Change {
@@ -441,18 +464,18 @@ impl<A: Address> Cache<A> {
             NeighbourState::Incomplete | NeighbourState::Failed => {
                 Heard::Learned(entry.confirm(mac, stay, reachable, now))
             }
-            // Another hardware address, and nobody asked: ask, and believe the answer.
+            // Another hardware address, and nobody asked: ask the one that is known, once. If it is silent,
+            // its card may have been exchanged: then everybody is asked.
             _ => {
-                if now.since(entry.asked) < retry {
+                if entry.state == NeighbourState::Probe || now.since(entry.asked) < retry {
                     return Heard::Suspicious(None);
                 }
                 entry.state = NeighbourState::Probe;
-                entry.tries = 1;
+                entry.tries = TRIES - 1;
                 entry.asked = now;
-                let deadline = Some(now + retry);
                 Heard::Suspicious(Some(Change {
-                    ask: Some(Ask::Everybody),
-                    deadline,
+                    ask: Some(Ask::Directly(entry.mac)),
+                    deadline: Some(now + retry),
                     ..stay
                 }))
             }
@@ -466,44 +489,6 @@ impl<A: Address> Cache<A> {
         {
             entry.state = NeighbourState::Stale;
         }
-    }
-
-    /// Somebody asks for our own address: it will want to hear from us, so its address may be
-    /// learned (RFC 826), if that takes no place from a neighbour in use.
-    pub(crate) fn learn(
-        &mut self,
-        interface: InterfaceId,
-        address: A,
-        mac: MacAddress,
-        now: Instant,
-    ) -> Option<Change> {
-        match self.heard(interface, address, mac, false, now) {
-            Heard::Learned(change) => return Some(change),
-            Heard::Suspicious(change) => return change,
-            Heard::Unknown => {}
-        }
-        let entry = Neighbour {
-            interface,
-            address,
-            mac,
-            state: NeighbourState::Stale,
-            heard: now,
-            asked: now,
-            tries: 0,
-        };
-        let oldest = self.order.first(USED).and_then(|index| self.get(index));
-        let idle = |state| matches!(state, NeighbourState::Stale | NeighbourState::Failed);
-        if self.order.is_empty(FREE) && !oldest.is_some_and(|oldest| idle(oldest.state)) {
-            return None;
-        }
-        let (index, displaced) = self.insert(entry)?;
-        Some(Change {
-            index,
-            ask: None,
-            deadline: None,
-            displaced,
-            waiters: Waiters::Stay,
-        })
     }
 
     /// A person says so. `None` when the table is full of such.
@@ -521,6 +506,7 @@ impl<A: Address> Cache<A> {
                 mac,
                 state,
                 heard: now,
+                is_guest: false,
                 ..*entry
             };
             self.sort(index);
@@ -540,6 +526,7 @@ impl<A: Address> Cache<A> {
             heard: now,
             asked: now,
             tries: 0,
+            is_guest: false,
         };
         let (index, displaced) = self.insert(entry)?;
         Some(Change {
@@ -566,6 +553,21 @@ impl<A> Neighbour<A> {
         )
     }
 
+    /// The list that it is in, if in any.
+    fn list(&self) -> Option<u32> {
+        match self.state {
+            NeighbourState::Incomplete => Some(ASKED),
+            NeighbourState::Static => None,
+            _ if self.is_guest => Some(GUESTS),
+            _ => Some(USED),
+        }
+    }
+
+    /// Whether the last question was everybody's to answer.
+    fn has_asked_all(&self) -> bool {
+        self.state == NeighbourState::Incomplete || self.tries >= TRIES
+    }
+
     fn confirm(
         &mut self,
         mac: MacAddress,
@@ -577,6 +579,7 @@ impl<A> Neighbour<A> {
         self.heard = now;
         self.state = NeighbourState::Reachable;
         self.tries = 0;
+        self.is_guest = false;
         Change {
             deadline: Some(now + reachable),
             waiters: Waiters::Go,

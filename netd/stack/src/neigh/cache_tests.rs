@@ -102,12 +102,13 @@ fn an_answer_to_a_probe_brings_a_new_address() {
     let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
     cache.fire(index, at(30));
     cache.resolve(LINK, ip(1), at(31));
-    cache.fire(index, at(36));
-    assert!(matches!(
-        cache.heard(LINK, ip(1), mac(9), true, at(36)),
-        Heard::Learned(_)
-    ));
-    assert_eq!(cache.resolve(LINK, ip(1), at(36)).0, Found::Known(mac(9)));
+    // Twice the one that is known is asked, for whom nobody else answers; then everybody is.
+    for (second, is_believed) in [(36, false), (37, false), (38, true)] {
+        cache.fire(index, at(second));
+        let heard = cache.heard(LINK, ip(1), mac(9), true, at(second));
+        assert_eq!(matches!(heard, Heard::Learned(_)), is_believed, "{second}");
+    }
+    assert_eq!(cache.resolve(LINK, ip(1), at(38)).0, Found::Known(mac(9)));
 }
 
 #[test]
@@ -120,12 +121,13 @@ fn poison_makes_us_ask_and_changes_nothing() {
     assert_eq!(state(&cache, 1), None);
     cache.resolve(LINK, ip(1), at(0));
     let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
-    for (second, asks) in [(5, true), (5, false), (7, true)] {
+    for (second, asks) in [(5, true), (5, false), (7, false)] {
         let heard = cache.heard(LINK, ip(1), mac(66), false, at(second));
         let Heard::Suspicious(change) = heard else {
             panic!("{heard:?}")
         };
-        assert_eq!(change.and_then(|it| it.ask).is_some(), asks);
+        let ask = asks.then_some(Ask::Directly(mac(1)));
+        assert_eq!(change.and_then(|it| it.ask), ask);
         assert_eq!(
             cache.resolve(LINK, ip(1), at(second)).0,
             Found::Known(mac(1))
@@ -139,6 +141,35 @@ fn poison_makes_us_ask_and_changes_nothing() {
         }
     }
     assert_eq!(state(&cache, 1), Some(NeighbourState::Reachable));
+}
+
+/// The first lie makes it doubtful, and the second answers the question.
+#[test]
+fn two_lies_take_nobody_over() {
+    for is_there in [true, false] {
+        let mut cache = cache(4);
+        let (Found::Wait(index), _) = cache.resolve(LINK, ip(1), at(0)) else {
+            panic!()
+        };
+        let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
+        for is_answer in [false, true, true] {
+            let heard = cache.heard(LINK, ip(1), mac(66), is_answer, at(5));
+            assert!(matches!(heard, Heard::Suspicious(_)), "{heard:?}");
+            assert_eq!(cache.resolve(LINK, ip(1), at(5)).0, Found::Known(mac(1)));
+        }
+        if is_there {
+            let heard = cache.heard(LINK, ip(1), mac(1), true, at(5));
+            assert!(matches!(heard, Heard::Learned(_)));
+            assert_eq!(state(&cache, 1), Some(NeighbourState::Reachable));
+            continue;
+        }
+        // Whose card was exchanged is found a second later.
+        let change = cache.fire(index, at(6)).unwrap();
+        assert_eq!(change.ask, Some(Ask::Everybody));
+        let heard = cache.heard(LINK, ip(1), mac(66), true, at(6));
+        assert!(matches!(heard, Heard::Learned(_)));
+        assert_eq!(cache.resolve(LINK, ip(1), at(6)).0, Found::Known(mac(66)));
+    }
 }
 
 #[test]
@@ -201,6 +232,59 @@ fn learned_neighbours_displace_none_in_use() {
     }
     assert_eq!(state(&cache, 1), Some(NeighbourState::Reachable));
     assert_eq!(cache.iter().count(), 2);
+}
+
+/// We answer them, so they are in use; but they are not verified.
+#[test]
+fn who_has_asked_us_makes_way_for_the_next() {
+    let mut cache = cache(4);
+    cache.resolve(LINK, ip(1), at(0));
+    let _ = cache.heard(LINK, ip(1), mac(1), true, at(0));
+    for last in 10..200 {
+        assert!(cache.learn(LINK, ip(last), mac(last), at(1)).is_some());
+        assert_eq!(
+            cache.resolve(LINK, ip(last), at(1)).0,
+            Found::Known(mac(last))
+        );
+    }
+    assert_eq!(state(&cache, 1), Some(NeighbourState::Reachable));
+    for last in 197..200 {
+        assert_eq!(state(&cache, last), Some(NeighbourState::Delay), "{last}");
+    }
+    // Who asks twice is not surer; who answers, or has used what was sent, is.
+    let _ = cache.learn(LINK, ip(197), mac(197), at(2));
+    assert_eq!(state(&cache, 197), Some(NeighbourState::Delay));
+    let asked = cache.index_of(LINK, ip(198)).unwrap();
+    cache.fire(asked, at(6));
+    let _ = cache.heard(LINK, ip(198), mac(198), true, at(6));
+    cache.resolve(LINK, ip(199), at(2));
+    assert!(cache.confirm(at(2)).is_some());
+    for last in 10..30 {
+        let _ = cache.learn(LINK, ip(last), mac(last), at(3));
+    }
+    for (last, is_there) in [(1, true), (197, false), (198, true), (199, true)] {
+        assert_eq!(state(&cache, last).is_some(), is_there, "{last}");
+    }
+}
+
+#[test]
+fn links_have_their_own_times() {
+    let mut cache = cache(4);
+    let other = InterfaceId(2);
+    let pace = Pace {
+        reachable: Duration::from_secs(3),
+        retry: Duration::from_millis(300),
+    };
+    cache.set_pace(other, pace);
+    for (link, retry, reachable) in [(LINK, 1_000, 30), (other, 300, 3)] {
+        let (_, change) = cache.resolve(link, ip(1), at(0));
+        let next = Instant::ZERO + Duration::from_millis(retry);
+        assert_eq!(change.and_then(|it| it.deadline), Some(next));
+        let Heard::Learned(change) = cache.heard(link, ip(1), mac(1), true, at(0)) else {
+            panic!()
+        };
+        assert_eq!(change.deadline, Some(at(reachable)));
+    }
 }
 
 #[test]

@@ -278,6 +278,7 @@ impl Stack {
                 }
                 Err(Drop::NdpSuspicious)
             }
+            Heard::Unchanged => Ok(()),
             Heard::Unknown => Err(Drop::NdpUnrelated),
         }
     }

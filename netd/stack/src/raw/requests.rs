@@ -115,7 +115,7 @@ impl Stack {
         let trace = self.traces.open(client).ok_or(RawError::ClientLimit)?;
         let options = SocketOptions {
             details: true,
-            ..SocketOptions::new(self.config.ttl)
+            ..SocketOptions::new()
         };
         let mut datagram = Datagram::new(client, socket, options);
         (datagram.raw, datagram.trace) = (Some(raw), Some(trace));

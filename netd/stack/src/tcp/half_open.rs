@@ -10,7 +10,7 @@ use crate::demux::Target;
 use crate::error::SocketError;
 use crate::family::Family;
 use crate::hash::Tuple;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, USUAL_HOPS};
 use crate::memory::ClientMemory;
 use crate::options::SocketOptions;
 use crate::records::Entry;
@@ -236,7 +236,7 @@ impl Stack {
             self.tcp_wake::<A>(connection);
         } else if let Some(header) = self.syn_answer::<A>(index, now) {
             let chosen = self.tcp.listeners.at(listener).map(|it| it.options);
-            let chosen = chosen.map_or((self.config.ttl, 0), |it| (it.ttl, it.dscp));
+            let chosen = chosen.map_or((USUAL_HOPS, 0), |it| (it.ttl, it.dscp));
             if let Some(path) = path.or_else(|| self.path(tuple.remote, Some(tuple.local))) {
                 self.send_bare_by::<A>(&path, chosen, &tuple, header);
             }

@@ -14,7 +14,7 @@ use crate::icmp::input::Verdict;
 use crate::id::InterfaceId;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, USUAL_HOPS};
 use crate::memory::{ClientMemory, Gone};
 use crate::nodes::Cursor;
 use crate::packed::Requests;
@@ -92,7 +92,7 @@ impl Stack {
 
     /// Queues a segment without payload for the link, of no socket in particular.
     pub(crate) fn send_bare<A: Family>(&mut self, tuple: &Tuple<A>, header: Header) {
-        self.send_bare_as::<A>((self.config.ttl, 0), tuple, header);
+        self.send_bare_as::<A>((USUAL_HOPS, 0), tuple, header);
     }
 
     /// The same, with the time to live and the codepoint that a socket has chosen (RFC 9293

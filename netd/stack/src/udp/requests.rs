@@ -16,6 +16,7 @@ use crate::memory::Range;
 use crate::options::SocketOptions;
 use crate::requests::{Peer, Request, Room, Send, Source, To};
 use crate::stack::Stack;
+use crate::steering::Shard;
 use crate::udp::socket::{Holder, KnownWay, Raw};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::num::NonZeroU16;
@@ -62,10 +63,12 @@ impl Stack {
         self.udp_bind_sides(index, (v4, v6), local.port())
     }
 
-    /// What a socket is bound to is all addresses, or one of ours.
+    /// What a socket is bound to is all addresses, or one of ours. Which are, the first shard knows: another
+    /// may not have been told yet, or never is, of what comes by a link that it has no part of.
     pub(crate) fn check_local<A: Family>(&self, address: Option<A>) -> Result<(), BindError> {
         let is_good = |address: A| address == A::UNSPECIFIED || self.is_own(address);
-        if address.is_none_or(is_good) {
+        let follows = self.config.shard.is_some_and(Shard::follows);
+        if follows || address.is_none_or(is_good) {
             Ok(())
         } else {
             Err(BindError::AddressNotLocal)

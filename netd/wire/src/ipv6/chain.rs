@@ -7,6 +7,8 @@
 //! *Spec*: RFC 8200 section 4; RFC 5095 and RFC 6275 section 6.4 (nobody routes through us); RFC 2711 (router alert);
 //! RFC 7112 (first fragments); RFC 8504 section 5.3 and RFC 8883 (limits).
 
+use core::net::Ipv6Addr;
+
 use zerocopy::FromBytes;
 
 use super::fragment::Raw as RawFragment;
@@ -36,6 +38,8 @@ const PAYLOAD_LENGTH_AT: usize = 4;
 /// The longest packet that can be put together again.
 const MAX_PAYLOAD: usize = 65_535;
 
+/// The routing header that leads to another address of the same host.
+const HOME: u8 = 2;
 const PAD_1: u8 = 0;
 const PAD_N: u8 = 1;
 const ROUTER_ALERT: u8 = 5;
@@ -204,7 +208,6 @@ impl<'a> Walk<'a> {
     /// when it has no more to say, and else refused. The only one that is known leads to another address
     /// of the same host (RFC 6275 section 6.4), and so one is enough.
     fn routing(&mut self) -> Result<(), Refusal> {
-        const HOME: u8 = 2;
         let header = self.header()?;
         match header {
             [_, 2, HOME, 1, ..] if self.home_at == 0 => {
@@ -363,11 +366,13 @@ pub(super) struct Skimmed<'a> {
     pub(super) is_later_part: bool,
     /// Not all of what it carried: others follow, or came before.
     pub(super) is_part: bool,
+    /// Whom a routing header of type 2 leads on to.
+    pub(super) home: Option<Ipv6Addr>,
 }
 
 /// Passes over headers, `next` the first of them; `None` when they are cut off or too many.
 pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
-    let (mut here, mut payload, mut is_part) = (next, bytes, false);
+    let (mut here, mut payload, mut is_part, mut home) = (next, bytes, false, None);
     for _ in 0..=MAX_HEADERS {
         let len = match (here, payload) {
             (Protocol::HOP_BY_HOP | Protocol::DESTINATION | Protocol::ROUTING, [_, eights, ..]) => {
@@ -383,6 +388,7 @@ pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
                         payload: behind,
                         is_later_part: true,
                         is_part: true,
+                        home,
                     });
                 }
                 FRAGMENT_LEN
@@ -394,14 +400,26 @@ pub(super) fn skim(next: Protocol, bytes: &[u8]) -> Option<Skimmed<'_>> {
                     payload,
                     is_later_part: false,
                     is_part,
+                    home,
                 });
             }
         };
         let (header, behind) = payload.split_at_checked(len)?;
+        if here == Protocol::ROUTING && home.is_none() {
+            home = home_of(header);
+        }
         here = Protocol(*header.first()?);
         payload = behind;
     }
     None
+}
+
+/// Whom a routing header leads on to, if it is one that does (RFC 6275 section 6.4).
+fn home_of(header: &[u8]) -> Option<Ipv6Addr> {
+    match header.split_first_chunk::<8>()? {
+        ([_, 2, HOME, 1, ..], home) => Some(Ipv6Addr::from(*home.first_chunk::<16>()?)),
+        _ => None,
+    }
 }
 
 /// The place of the byte that names what follows these headers.

@@ -1,5 +1,7 @@
 //! What an ICMPv6 error sends back of a packet.
 
+use core::net::Ipv6Addr;
+
 use super::chain::{Skimmed, skim};
 use super::{Header, split};
 use crate::{Drop, Protocol, icmp6, ip};
@@ -17,6 +19,8 @@ pub struct Quote<'a> {
     pub is_start: bool,
     /// Whether it is only a part of a packet.
     pub is_part: bool,
+    /// The address of the same host that a routing header leads on to (RFC 6275 section 6.4).
+    pub home: Option<Ipv6Addr>,
 }
 
 impl<'a> Quote<'a> {
@@ -31,6 +35,7 @@ impl<'a> Quote<'a> {
             payload,
             is_later_part,
             is_part,
+            home,
         } = skim(Protocol(raw.next_header), behind).ok_or(Drop::Icmp6Quote)?;
         Ok(Self {
             header: Header::from_raw(raw),
@@ -38,6 +43,7 @@ impl<'a> Quote<'a> {
             payload,
             is_start: !is_later_part,
             is_part,
+            home,
         })
     }
 

@@ -6,7 +6,7 @@
 use crate::id::InterfaceId;
 use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
-use crate::ip::out::Path;
+use crate::ip::out::{Path, USUAL_HOPS};
 use crate::packets::Owner;
 use crate::stack::Stack;
 use crate::stats::Counter;
@@ -111,7 +111,7 @@ impl Stack {
         body: &[u8],
         owner: Owner,
     ) -> bool {
-        let header = self.header(path, to, Protocol::ICMPV6, self.config.ttl);
+        let header = self.header(path, to, Protocol::ICMPV6, USUAL_HOPS);
         let len = icmp6::HEADER_LEN + body.len();
         let pseudo = Pseudo::v6(path.source, to);
         self.queue_packet(path, &header, len, owner, |space| {

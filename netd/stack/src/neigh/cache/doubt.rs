@@ -24,13 +24,16 @@ impl<A: Address> Cache<A> {
     /// What was sent to the neighbour that was used last has arrived, since that was in doubt (RFC 4861
     /// section 7.3.1).
     pub(crate) fn confirm(&mut self, now: Instant) -> Option<Change> {
-        let (index, reachable) = (self.last, self.reachable);
+        let index = self.last;
+        let reachable = self.pace(self.get(index)?.interface).reachable;
         let entry = self.get_mut(index)?;
         if !matches!(entry.state, NeighbourState::Delay | NeighbourState::Probe) {
             return None;
         }
         entry.state = NeighbourState::Reachable;
         entry.heard = now;
+        entry.is_guest = false;
+        self.note_change(index);
         Some(Change {
             index,
             ask: None,
