@@ -103,7 +103,7 @@ fn lost_frames_are_sent_again() {
     let bytes = pattern(200_000);
     world
         .b
-        .receive(pair.server, pair.peer, Range::new(0, 200_000), 7, world.now);
+        .receive(pair.server, pair.peer, Range::new(0, 200_032), 7, world.now);
     world.send(pair, &bytes, 2);
     world.run(Duration::from_secs(300));
     assert_eq!(world.b.memory.bytes(pair.server, 0, 200_000), bytes);
@@ -310,7 +310,7 @@ fn loopback_needs_no_wire() {
     let mut world = World::new();
     let server = world.a.client();
     let listener = world.a.listen(server, 7, 4);
-    let room = Some(Range::new(0, 300_000));
+    let room = Some(Range::new(0, 300_100));
     world.a.accept(server, listener, room, 10, world.now);
     let client = world.a.client();
     let socket = world.a.stream(client);

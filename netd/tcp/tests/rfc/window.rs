@@ -162,16 +162,19 @@ fn no_more_is_sent_than_the_window_allows() {
     );
 }
 
+/// A connection whose windows are told in units of 32 bytes, about to be asked for.
+fn scaled() -> Lab {
+    let limits = tcp::Limits {
+        max_window: 1 << 20,
+        ..limits()
+    };
+    Lab::with(setup(), limits)
+}
+
 // RFC 9293: REC-1
 #[test]
 fn windows_are_scaled_both_ways() {
-    let mut lab = Lab::with(
-        setup(),
-        tcp::Limits {
-            max_window: 1 << 20,
-            ..limits()
-        },
-    );
+    let mut lab = scaled();
     lab.connection.give_room(200_000, lab.now);
     assert_eq!(lab.sent(), [seg(crate::lab::SYN, -1, 0).window(65_535)]);
     let mut header = lab.header(seg(crate::lab::SYN | ACK, -1, 0).window(500));
@@ -179,12 +182,38 @@ fn windows_are_scaled_both_ways() {
     header.options.mss = Some(1_000);
     let _ = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
     assert_eq!(lab.info().send_window, 500, "a SYN's window is not scaled");
-    assert_eq!(lab.sent(), [seg(ACK, 0, 0).window(200_000 >> 5)]);
+    assert_eq!(lab.sent(), [seg(ACK, 0, 0).window((200_000 - 31) >> 5)]);
     lab.connection.queue(10_000);
     let _ = lab.input(seg(ACK, 0, 0).window(500));
     assert_eq!(lab.info().send_window, 4_000);
     assert_eq!(lab.sent().iter().map(|sent| sent.len).sum::<u32>(), 4_000);
     assert_eq!(lab.info().window_scales, (3, 5));
+}
+
+/// Windows that are told behind odd numbers are rounded up (RFC 7323 section 2.4): what that adds has its
+/// place, too. Else a peer that uses its window up loses some bytes of it, and sends slower.
+#[test]
+fn whatever_the_peer_was_told_of_has_its_place() {
+    let mut lab = scaled();
+    lab.connection.give_room(70_000, lab.now);
+    assert_eq!(lab.sent().len(), 1);
+    let mut header = lab.header(seg(crate::lab::SYN | ACK, -1, 0));
+    header.options.window_scale = Some(0);
+    let _ = lab.connection.input(&mut lab.shared, &header, 0, lab.now);
+    let mut told = lab.sent().pop().expect("the handshake ends");
+    let mut sent = 0;
+    for _ in 0..20 {
+        // Odd lengths, up to the very edge.
+        while let len @ 1.. = (told.ack + i64::from(told.window << 5) - sent).min(1_009) {
+            let outcome = lab.take(data(sent, len.try_into().unwrap_or(0), 0));
+            sent += len;
+            assert_eq!(outcome.advanced, len.cast_unsigned(), "up to {sent}");
+            told = lab.sent().pop().unwrap_or(told);
+        }
+        lab.connection.give_room(50_011, lab.now);
+        told = lab.sent().pop().unwrap_or(told);
+    }
+    assert!(sent > 20 * 50_000, "the window opens again: {sent}");
 }
 
 #[test]
