@@ -61,7 +61,9 @@ const CHECK_PROGRAM: &[(&str, &str)] = &[("kernel-check", "init")];
 /// Words before and after those that say what is meant.
 type Task = (&'static [&'static str], &'static [&'static str]);
 
-const BUILD: Task = (&["build", "--release"], &[]);
+/// How the guest is compiled (`Cargo.toml`), and the folder of what is.
+const PROFILE: &str = "guest";
+const BUILD: Task = (&["build", "--profile", PROFILE], &[]);
 const LINT: Task = (&["clippy"], &["--", "--deny", "warnings"]);
 
 /// Programs run with the MMU on, in normal memory, where every CPU reads and writes words at any
@@ -91,7 +93,7 @@ pub fn program_with_symbols(name: &str) -> PathBuf {
 }
 
 fn built(target: &str, name: &str) -> PathBuf {
-    paths::target().join(target).join("release").join(name)
+    paths::target().join(target).join(PROFILE).join(name)
 }
 
 /// Runs cargo for a target of the guest.

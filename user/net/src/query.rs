@@ -1,7 +1,9 @@
 //! Names, pings, figures, changes.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::pin::Pin;
 use core::time::Duration;
 
 use protocol::{
@@ -143,6 +145,12 @@ impl Net {
         host: &str,
         family: Option<Family>,
     ) -> Result<Vec<IpAddr>, Error> {
+        // Behind a pointer: an executable of many programs has it once.
+        let finding: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.find(host, family));
+        finding.await
+    }
+
+    async fn find(&self, host: &str, family: Option<Family>) -> Result<Vec<IpAddr>, Error> {
         if let Some(address) = literal(host) {
             let is_wanted = family.is_none_or(|family| family == Family::of(address));
             let found = is_wanted.then(|| alloc::vec![address]);

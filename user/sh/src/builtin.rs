@@ -91,10 +91,7 @@ async fn sleep(arguments: &[String]) -> i32 {
 
 /// Seconds, at most a day, with decimals.
 fn seconds(word: &str) -> Option<Duration> {
-    let seconds: f64 = word.parse().ok()?;
-    (0.0..=86_400.0)
-        .contains(&seconds)
-        .then(|| Duration::from_secs_f64(seconds))
+    rt::time::seconds(word).filter(|time| *time <= Duration::from_secs(86_400))
 }
 
 #[cfg(test)]
