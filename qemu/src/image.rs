@@ -35,6 +35,7 @@ pub const TOOL_NAMES: &[&str] = &[
     "nc",
     "net",
     "ntp",
+    "perf",
     "ping",
     "poweroff",
     "ps",

@@ -35,6 +35,10 @@ const COMMANDS: &[(&str, &str)] = &[
         "nc HOST PORT",
         "a conversation: -u by datagrams, -l PORT waits for a peer",
     ),
+    (
+        "perf HOST",
+        "measures: -m echo, send, receive or connect, -u by datagrams",
+    ),
     ("ntp SERVER", "asks for the time and sets the clock"),
     ("httpd [PORT]", "web server with a page about this system"),
     ("ps", "processes and memory"),
