@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use protocol::{Answer, Payload, Ping, Progress, RecordKind, Resolve, ResolveError};
+use protocol::{Answer, Payload, Ping, Progress, RecordKind, Resolve, ResolveBack, ResolveError};
 use stack::{AddressKind, Lookup};
 
 use super::Service;
@@ -41,6 +41,17 @@ impl<P> Service<'_, P> {
         };
         let token = Ticket::new::<Resolve>(id).token();
         let outcome = self.stack.resolve(self.client, lookup, token, self.now);
+        outcome.map_err(Told::told)?;
+        Ok(Progress::Pending)
+    }
+
+    /// Looks the name of an address up.
+    pub(super) fn look_up_back(&mut self, id: u32, request: &ResolveBack) -> Answer<ResolveBack> {
+        let address = request.back.address.ip();
+        let address = address.ok_or(ResolveError::BadAddress)?;
+        let asked = (address, request.server.map(with_dns_port));
+        let token = Ticket::new::<ResolveBack>(id).token();
+        let outcome = self.stack.name_of(self.client, asked, token, self.now);
         outcome.map_err(Told::told)?;
         Ok(Progress::Pending)
     }
