@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
-use rt::{console, println};
+use rt::{clock, console, date::Date, println};
 
 use crate::{history::History, job};
 
@@ -40,6 +40,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "measures: -m echo, send, receive or connect, -u by datagrams",
     ),
     ("ntp SERVER", "asks for the time and sets the clock"),
+    ("date", "shows what time it is"),
     ("httpd [PORT]", "web server with a page about this system"),
     ("ps", "processes and memory"),
     ("kill NUMBER", "ends a process"),
@@ -58,6 +59,7 @@ pub async fn run(name: &str, arguments: &[String], status: i32, history: &Histor
     match name {
         "help" => help(),
         "status" => println!("{status}"),
+        "date" => return Some(date()),
         "echo" => println!("{}", arguments.join(" ")),
         "history" => {
             history
@@ -77,6 +79,20 @@ fn help() {
         println!("{command:<16} {purpose}");
     }
     println!("\nSeveral commands: a; b    in the background: a &    Ctrl-C ends a command");
+}
+
+/// Shows what time it is; fails where nobody knows.
+fn date() -> i32 {
+    match clock::wall() {
+        Some(seconds) => {
+            println!("{}", Date(seconds));
+            0
+        }
+        None => {
+            println!("there is no clock, see ntp");
+            1
+        }
+    }
 }
 
 async fn sleep(arguments: &[String]) -> i32 {
