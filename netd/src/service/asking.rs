@@ -65,6 +65,7 @@ impl<P> Service<'_, P> {
         };
         let ping = stack::Ping {
             address: request.to,
+            link: how.link,
             size: how.size.get(),
             sequence: how.sequence.get(),
             ttl: (how.ttl != 0).then_some(how.ttl),
@@ -72,7 +73,7 @@ impl<P> Service<'_, P> {
         };
         let token = Ticket::new::<Ping>(id).token();
         self.stack
-            .ping_on(self.client, (ping, how.link), token, self.now)
+            .ping(self.client, ping, token, self.now)
             .map_err(Told::told)?;
         Ok(Progress::Pending)
     }

@@ -458,8 +458,8 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         })
     }
 
-    fn lease(&mut self, _: Lease) -> Prompt<Lease> {
-        let lease = report::lease(self.stack, self.now);
+    fn lease(&mut self, request: Lease) -> Prompt<Lease> {
+        let lease = report::lease(self.stack, request.interface, self.now);
         Ok(LeaseReply {
             lease: lease.ok_or(protocol::ObserveError::NotFound)?,
         })

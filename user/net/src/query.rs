@@ -214,12 +214,20 @@ impl Net {
         Ok(self.call(Info {}).await?.info)
     }
 
-    /// The DHCP lease; `None` when there is none.
+    /// The first DHCP lease that a link has; `None` when there is none.
     ///
     /// # Errors
     /// [`Error::ServerRestarted`].
     pub async fn lease(&self) -> Result<Option<LeaseBody>, Error> {
-        match self.call(Lease {}).await {
+        self.lease_of(0).await
+    }
+
+    /// That of a link, by the number of its interface.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub async fn lease_of(&self, interface: u32) -> Result<Option<LeaseBody>, Error> {
+        match self.call(Lease { interface }).await {
             Ok(reply) => Ok(Some(reply.lease)),
             Err(Error::Other(protocol::Code::NotFound)) => Ok(None),
             Err(error) => Err(error),
