@@ -40,7 +40,7 @@ plots: $(STAMPS)/run        ## congestion controls over simulated paths; build/p
 debug: $(STAMPS)/run        ## start stopped and wait for gdb
 	@$(TOOL) debug
 
-image: $(STAMPS)/run        ## build/skerry.elf and build/skerry.img
+image: $(STAMPS)/run        ## build/skerry.elf and build/skerry.img; LOG=off without the words of the log
 	@$(TOOL) image
 
 check: $(STAMPS)/run        ## format, lints, bare-metal builds, rules of the tree

@@ -185,6 +185,7 @@ impl<P: Peer> Session<P> {
             stack::EventKind::Doubtful(_) => ready::DOUBTFUL,
             stack::EventKind::Closed
             | stack::EventKind::Resolved(_)
+            | stack::EventKind::Named(_)
             | stack::EventKind::PingReply { .. }
             | stack::EventKind::Service(_)
             | stack::EventKind::Browsed

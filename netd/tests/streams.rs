@@ -300,6 +300,18 @@ fn names_that_are_addresses_need_no_server() {
         let long = "a.".repeat(110);
         let unknown = client.resolve(&long, RecordKind::A, None).await;
         assert!(unknown.is_err());
+        for own in ["127.0.0.1", "::1"] {
+            let back = client.name_of(own.parse().unwrap(), None).await.unwrap();
+            assert_eq!((back.name.as_str(), back.server), ("localhost", None));
+        }
+        let far = client.name_of("192.0.2.1".parse().unwrap(), None).await;
+        assert!(matches!(far, Err(Error::Other(net::Code::NoNameServer))));
+        // There is no link to offer anything on, or to look for it.
+        let subtype = client.offer_subtype("", "_http._tcp", "_a").await;
+        assert!(matches!(subtype, Err(Error::Other(net::Code::NotFound))));
+        let mut found = client.browse("_a._sub._http._tcp").await.unwrap();
+        let none = found.next().await;
+        assert!(matches!(none, Err(Error::Other(net::Code::NotSupported))));
     });
 }
 

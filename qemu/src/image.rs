@@ -35,6 +35,7 @@ pub const TOOL_NAMES: &[&str] = &[
     "nc",
     "net",
     "ntp",
+    "perf",
     "ping",
     "poweroff",
     "ps",
@@ -61,7 +62,20 @@ const CHECK_PROGRAM: &[(&str, &str)] = &[("kernel-check", "init")];
 /// Words before and after those that say what is meant.
 type Task = (&'static [&'static str], &'static [&'static str]);
 
-const BUILD: Task = (&["build", "--release"], &[]);
+/// How the guest is compiled (`Cargo.toml`), and the folder of what is.
+const PROFILE: &str = "guest";
+const BUILD: Task = (&["build", "--profile", PROFILE], &[]);
+/// The same without the log, whose words are then in no file.
+const BUILD_SILENT: Task = (
+    &[
+        "build",
+        "--profile",
+        PROFILE,
+        "--features",
+        "log/max_level_off",
+    ],
+    &[],
+);
 const LINT: Task = (&["clippy"], &["--", "--deny", "warnings"]);
 
 /// Programs run with the MMU on, in normal memory, where every CPU reads and writes words at any
@@ -91,7 +105,7 @@ pub fn program_with_symbols(name: &str) -> PathBuf {
 }
 
 fn built(target: &str, name: &str) -> PathBuf {
-    paths::target().join(target).join("release").join(name)
+    paths::target().join(target).join(PROFILE).join(name)
 }
 
 /// Runs cargo for a target of the guest.
@@ -105,7 +119,7 @@ fn cargo(
     command.current_dir(paths::root());
     command.args(before).args(["--quiet", "--target", target]);
     command.arg("--message-format=json-diagnostic-rendered-ansi");
-    if before == BUILD.0 && target == PROGRAM_TARGET {
+    if before.first() == Some(&"build") && target == PROGRAM_TARGET {
         command.args(["--config", UNALIGNED]);
     }
     for package in packages {
@@ -155,17 +169,19 @@ pub fn lint() -> Result<()> {
     cargo(LINT, KERNEL_TARGET, &["kernel"], &[])
 }
 
-/// Builds everything that belongs into the image.
+/// Builds everything that belongs into the image; without the log where `LOG=off` says so.
 pub fn build() -> Result<Image> {
     println!("building the system");
+    let is_silent = std::env::var("LOG").is_ok_and(|level| level == "off");
+    let task = if is_silent { BUILD_SILENT } else { BUILD };
     let packages: Vec<&str> = PROGRAMS.iter().map(|(package, _)| *package).collect();
-    cargo(BUILD, PROGRAM_TARGET, &packages, &[])?;
+    cargo(task, PROGRAM_TARGET, &packages, &[])?;
     let (archive, contents) = pack(PROGRAMS)?;
     let archive_path = paths::build().join("initrd.cpio");
     write_if_changed(&archive_path, &archive)?;
 
     cargo(
-        BUILD,
+        task,
         KERNEL_TARGET,
         &["kernel"],
         &[("SKERRY_INITRD", &archive_path)],
@@ -197,6 +213,15 @@ pub fn build_test_archive() -> Result<PathBuf> {
     let path = paths::build().join("test.cpio");
     write_if_changed(&path, &archive)?;
     Ok(path)
+}
+
+/// Builds one program as for an image without the log, in a place of its own; gives the file.
+pub fn build_silently(package: &str) -> Result<Vec<u8>> {
+    let place = paths::build().join("silent");
+    let environment: &[(&str, &Path)] = &[("CARGO_TARGET_DIR", &place)];
+    cargo(BUILD_SILENT, PROGRAM_TARGET, &[package], environment)?;
+    let path = place.join(PROGRAM_TARGET).join(PROFILE).join(package);
+    std::fs::read(&path).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Builds the archive whose first process checks the kernel; gives its path.

@@ -1,6 +1,6 @@
-//! PL031 real-time clock: the seconds since 1970 that the machine was started with.
+//! PL031 real-time clock: the seconds since 1970, which go on while the machine is off or starts anew.
 //!
-//! *Owns* the registers of one clock. *Never* sets it or uses its alarm.
+//! *Owns* the registers of one clock. *Never* uses its alarm.
 //! *Spec* PrimeCell Real Time Clock (PL031), ARM DDI 0224.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -9,6 +9,8 @@ use hardware::{OutOfRange, Registers};
 
 /// Data register: seconds.
 const DATA: usize = 0x00;
+/// Load register: what is written there is the time from then on.
+const LOAD: usize = 0x08;
 
 /// One clock.
 pub struct Pl031(Registers);
@@ -27,5 +29,14 @@ impl Pl031 {
     /// [`OutOfRange`] when there is no such register.
     pub fn seconds(&self) -> Result<u64, OutOfRange> {
         self.0.read(DATA).map(u64::from)
+    }
+
+    /// Sets the clock, in seconds since 1970: it ends in 2106.
+    ///
+    /// # Errors
+    ///
+    /// [`OutOfRange`] when there is no such register.
+    pub fn set(&mut self, seconds: u32) -> Result<(), OutOfRange> {
+        self.0.write(LOAD, seconds)
     }
 }

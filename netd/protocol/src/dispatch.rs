@@ -143,6 +143,8 @@ server! {
         group: group::Group;
         offer: names::Offer;
         withdraw: names::Withdraw;
+        offer_subtype: names::OfferSubtype;
+        service_text: names::ServiceText;
         attach_arena: data::AttachArena;
         core: data::Core;
         cancel: data::Cancel;
@@ -176,6 +178,7 @@ server! {
         flush: data::Flush;
         receive: data::Receive;
         resolve: names::Resolve;
+        resolve_back: names::ResolveBack;
         browse: names::Browse;
         ping: observe::Ping;
         subscribe: observe::Subscribe;

@@ -227,7 +227,7 @@ operation_errors! {
     /// Why a name was not resolved.
     ResolveError {
         BadAddress, BadRange, BadArena, NoSuchName, NoSuchRecord, NameServerFailed, NoNameServer,
-        TimedOut, Limit, Cancelled, NotSupported
+        TimedOut, Limit, Cancelled, NotSupported, TooBig
     }
     /// Why a service was not offered or withdrawn.
     OfferError { BadAddress, Exists, NotFound, Limit }

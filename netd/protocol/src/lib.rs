@@ -66,8 +66,10 @@ pub use message::{
     Address, HEADER_BYTES, Header, INLINE_BYTES, MESSAGE_BYTES, Message, REPLY, flag,
 };
 pub use names::{
-    ANSWER_ADDRESSES, AnswerBody, Browse, Browsed, NAME_BYTES, Offer, RecordKind, Resolve,
-    Resolved, SERVICE_ADDRESSES, ServiceBody, ServiceFound, ServiceKind, ServiceName, Withdraw,
+    ANSWER_ADDRESSES, AnswerBody, BACK_BYTES, BackBody, BackOf, Browse, Browsed, NAME_BYTES, Offer,
+    OfferSubtype, RecordKind, Resolve, ResolveBack, Resolved, ResolvedBack, SERVICE_ADDRESSES,
+    ServiceBody, ServiceFound, ServiceKind, ServiceName, ServiceSubtype, ServiceText,
+    ServiceTextReply, TEXT_BYTES, TextBody, Withdraw,
 };
 pub use observe::{
     Event, EventBody, EventKind, Info, InfoBody, InfoReply, Lease, LeaseBody, LeaseReply, OFFLOADS,

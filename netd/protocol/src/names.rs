@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use zerocopy::little_endian::{U16, U32};
 
 use crate::field::{Payload, at, fixed, layout, word_enum};
-use crate::message::flag;
+use crate::message::{Address, flag};
 use crate::operation::operations;
 use crate::socket::Done;
 
@@ -42,6 +42,31 @@ fixed! {
     }
 }
 
+/// Room for the name of an address, and a zero behind it.
+pub const BACK_BYTES: usize = 136;
+
+fixed! {
+    /// The name of an address.
+    pub struct BackBody: 148 {
+        /// The name as text, padded with zeros; what is not printable is written in digits.
+        pub name: [u8; BACK_BYTES],
+        /// Seconds for which the answer may be kept.
+        pub ttl: U32,
+        /// Microseconds from the question to the answer.
+        pub microseconds: U32,
+        /// Aliases (CNAME) that were followed.
+        pub aliases: U32,
+    }
+}
+
+fixed! {
+    /// An address whose name is asked for.
+    pub struct BackOf: 24 {
+        /// Which.
+        pub address: Address,
+    }
+}
+
 fixed! {
     /// Which service of the link is meant.
     pub struct ServiceName: 88 {
@@ -72,9 +97,34 @@ fixed! {
 
 fixed! {
     /// A kind of services.
-    pub struct ServiceKind: 24 {
+    pub struct ServiceKind: 96 {
+        /// `_http._tcp`, or a subtype of it as `_printer._sub._http._tcp`, padded with zeros.
+        pub kind: [u8; 96],
+    }
+}
+
+fixed! {
+    /// A subtype of its kind that a service is of.
+    pub struct ServiceSubtype: 152 {
+        /// What people see, padded with zeros; empty: as the host is called.
+        pub name: [u8; 64],
         /// `_http._tcp`, padded with zeros.
         pub kind: [u8; 24],
+        /// `_printer`, padded with zeros.
+        pub subtype: [u8; 64],
+    }
+}
+
+/// Most bytes of what a service says of itself.
+pub const TEXT_BYTES: usize = 196;
+
+fixed! {
+    /// What a service says of itself.
+    pub struct TextBody: 200 {
+        /// Strings, each behind its length (RFC 6763 section 6); as many of them as have room.
+        pub text: [u8; TEXT_BYTES],
+        /// How many bytes of `text` count.
+        pub length: U32,
     }
 }
 
@@ -203,6 +253,24 @@ layout! {
 }
 
 layout! {
+    /// Asks for the name of an address.
+    pub struct ResolveBack {
+        /// Which address.
+        back: BackOf => at::Body,
+        /// Ask this server only; none: who should know.
+        server: Option<SocketAddr> => at::Address,
+    }
+
+    /// The name of an address.
+    pub struct ResolvedBack {
+        /// The answer.
+        answer: BackBody => at::Body,
+        /// Who answered; none when it was known.
+        server: Option<SocketAddr> => at::Address,
+    }
+}
+
+layout! {
     /// Offers a service on the link, under the host's name in `local`.
     pub struct Offer {
         /// Which.
@@ -213,6 +281,28 @@ layout! {
     pub struct Withdraw {
         /// Which.
         service: ServiceName => at::Body,
+    }
+}
+
+layout! {
+    /// Tells that a service is of a subtype of its kind as well.
+    pub struct OfferSubtype {
+        /// Which.
+        service: ServiceSubtype => at::Body,
+    }
+}
+
+layout! {
+    /// Asks what a service that was found says of itself.
+    pub struct ServiceText {
+        /// Which.
+        service: ServiceName => at::Body,
+    }
+
+    /// What it says.
+    pub struct ServiceTextReply {
+        /// Strings.
+        text: TextBody => at::Body,
     }
 }
 
@@ -247,6 +337,17 @@ operations! {
         Anyone, Stream, idempotent: true,
         "Looks for services of a kind on the link, for four seconds; each is told once.",
         restart: "Ask again.";
+    26 "NET_DNS_BACK" ResolveBack -> ResolvedBack, ResolveError,
+        Anyone, Later, idempotent: true,
+        "Asks for the name of an address: servers, and the link of a neighbour.", restart: "Ask again.";
+    27 "NET_SERVICE_SUBTYPE" OfferSubtype -> Done, OfferError,
+        Anyone, Promptly, idempotent: false,
+        "Tells that a service is of a subtype of its kind as well, until it is withdrawn.",
+        restart: "It is offered no longer; offer it again.";
+    28 "NET_SERVICE_TEXT" ServiceText -> ServiceTextReply, ObserveError,
+        Anyone, Promptly, idempotent: true,
+        "Tells what a service says of itself that a look-out which is not over has found.",
+        restart: "Look for it again.";
 }
 
 #[cfg(test)]

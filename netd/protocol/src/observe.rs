@@ -256,8 +256,11 @@ layout! {
         info: InfoBody => at::Body,
     }
 
-    /// Asks for the DHCP lease.
-    pub struct Lease {}
+    /// Asks for the DHCP lease of a link.
+    pub struct Lease {
+        /// Number of the interface; zero: the first that has one.
+        interface: u32 => at::Argument,
+    }
 
     /// The lease.
     pub struct LeaseReply {

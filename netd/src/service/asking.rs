@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use protocol::{Answer, Payload, Ping, Progress, RecordKind, Resolve, ResolveError};
+use protocol::{Answer, Payload, Ping, Progress, RecordKind, Resolve, ResolveBack, ResolveError};
 use stack::{AddressKind, Lookup};
 
 use super::Service;
@@ -45,6 +45,17 @@ impl<P> Service<'_, P> {
         Ok(Progress::Pending)
     }
 
+    /// Looks the name of an address up.
+    pub(super) fn look_up_back(&mut self, id: u32, request: &ResolveBack) -> Answer<ResolveBack> {
+        let address = request.back.address.ip();
+        let address = address.ok_or(ResolveError::BadAddress)?;
+        let asked = (address, request.server.map(with_dns_port));
+        let token = Ticket::new::<ResolveBack>(id).token();
+        let outcome = self.stack.name_of(self.client, asked, token, self.now);
+        outcome.map_err(Told::told)?;
+        Ok(Progress::Pending)
+    }
+
     /// Sends an echo request.
     pub(super) fn echo(&mut self, id: u32, request: &Ping) -> Answer<Ping> {
         let how = request.how;
@@ -54,6 +65,7 @@ impl<P> Service<'_, P> {
         };
         let ping = stack::Ping {
             address: request.to,
+            link: how.link,
             size: how.size.get(),
             sequence: how.sequence.get(),
             ttl: (how.ttl != 0).then_some(how.ttl),
@@ -61,7 +73,7 @@ impl<P> Service<'_, P> {
         };
         let token = Ticket::new::<Ping>(id).token();
         self.stack
-            .ping_on(self.client, (ping, how.link), token, self.now)
+            .ping(self.client, ping, token, self.now)
             .map_err(Told::told)?;
         Ok(Progress::Pending)
     }

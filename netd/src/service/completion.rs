@@ -7,11 +7,12 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use protocol::{
-    Accept, Accepted, AnswerBody, Browse, Close, Code, Connect, Connected, Done, Flush, Message,
-    Operation, OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range, Receive,
-    Received, Resolve, ResolveError, Resolved, Send, Sent, SocketId, completion, refusal,
+    Accept, Accepted, AnswerBody, BackBody, Browse, Close, Code, Connect, Connected, Done, Flush,
+    Message, Operation, OperationError, Ping, PingError, PingOutcome, Pong, PongBody, Range,
+    Receive, Received, Resolve, ResolveBack, ResolveError, Resolved, ResolvedBack, Send, Sent,
+    SocketId, completion, refusal,
 };
-use stack::{Event, EventKind, Resolution, ResolutionOutcome, SocketError, Token};
+use stack::{Event, EventKind, Naming, Resolution, ResolutionOutcome, SocketError, Token};
 
 use super::errors::Told;
 use super::services;
@@ -145,6 +146,7 @@ pub fn completion_of(event: &Event) -> Message {
         EventKind::Error(error) => ended(ticket, room.unwrap_or(0), error, 0),
         EventKind::Stopped { error, left } => ended(ticket, 0, error, left),
         EventKind::Resolved(resolution) => completion::<Resolve>(request, &resolved(&resolution)),
+        EventKind::Named(naming) => completion::<ResolveBack>(request, &named(&naming)),
         EventKind::Service(instance) => {
             completion::<Browse>(request, &Ok(services::found(Some(&instance))))
         }
@@ -225,15 +227,39 @@ fn ping_failed(from: Option<IpAddr>, error: SocketError, sequence: u16) -> Resul
     })
 }
 
-fn resolved(resolution: &Resolution) -> Result<Resolved, ResolveError> {
-    match resolution.outcome {
-        ResolutionOutcome::Found => {}
-        ResolutionOutcome::NoSuchName => return Err(ResolveError::NoSuchName),
-        ResolutionOutcome::NoData => return Err(ResolveError::NoSuchRecord),
-        ResolutionOutcome::TimedOut => return Err(ResolveError::TimedOut),
-        ResolutionOutcome::ServerFailed => return Err(ResolveError::NameServerFailed),
-        ResolutionOutcome::Cancelled => return Err(ResolveError::Cancelled),
+/// Whether a look-up has found something.
+fn is_found(outcome: ResolutionOutcome) -> Result<(), ResolveError> {
+    match outcome {
+        ResolutionOutcome::Found => Ok(()),
+        ResolutionOutcome::TooLong => Err(ResolveError::TooBig),
+        ResolutionOutcome::NoSuchName => Err(ResolveError::NoSuchName),
+        ResolutionOutcome::NoData => Err(ResolveError::NoSuchRecord),
+        ResolutionOutcome::TimedOut => Err(ResolveError::TimedOut),
+        ResolutionOutcome::ServerFailed => Err(ResolveError::NameServerFailed),
+        ResolutionOutcome::Cancelled => Err(ResolveError::Cancelled),
     }
+}
+
+fn microseconds(took: Duration) -> u32 {
+    u32::try_from(took.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn named(naming: &Naming) -> Result<ResolvedBack, ResolveError> {
+    is_found(naming.outcome)?;
+    let answer = BackBody {
+        name: naming.name,
+        ttl: naming.ttl.into(),
+        microseconds: microseconds(naming.took).into(),
+        aliases: u32::from(naming.aliases).into(),
+    };
+    Ok(ResolvedBack {
+        answer,
+        server: naming.server,
+    })
+}
+
+fn resolved(resolution: &Resolution) -> Result<Resolved, ResolveError> {
+    is_found(resolution.outcome)?;
     let mut addresses = [IpAddr::V4(core::net::Ipv4Addr::UNSPECIFIED); protocol::ANSWER_ADDRESSES];
     let found = resolution.addresses.iter().flatten();
     let count = addresses
@@ -243,9 +269,9 @@ fn resolved(resolution: &Resolution) -> Result<Resolved, ResolveError> {
             *slot = *address;
             count + 1
         });
-    let microseconds = u32::try_from(resolution.took.as_micros()).unwrap_or(u32::MAX);
     let addresses = addresses.get(..count).unwrap_or(&[]);
-    let answer = AnswerBody::new(resolution.ttl, microseconds, resolution.aliases, addresses);
+    let took = microseconds(resolution.took);
+    let answer = AnswerBody::new(resolution.ttl, took, resolution.aliases, addresses);
     Ok(Resolved {
         answer,
         server: resolution.server,

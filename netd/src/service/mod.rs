@@ -16,17 +16,17 @@ mod services;
 use alloc::vec::Vec;
 use protocol::{
     Accept, AddressAdd, AddressDelete, Addresses, AddressesReply, Answer, AttachArena, Bind, Bound,
-    Browse, BrowseError, Cancel, CancelError, ChangeError, Close, Code, Connect, Connected,
-    Connections, ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, CreateError,
-    Done, Drops, DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply,
-    Interfaces, InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd,
-    NeighbourDelete, Neighbours, NeighboursReply, Offer, OfferError, Operation, OperationError,
-    OptionGet, OptionReply, OptionSet, OptionValue, Payload, Ping, Policies, PoliciesReply,
-    PolicyAdd, PolicyDelete, Progress, Prompt, Range, Receive, Resolve, RouteAdd, RouteBody,
-    RouteDelete, Routes, RoutesReply, Send, Shutdown, Side, SocketCreate, SocketCreated,
-    SocketError, SocketEthernet, SocketId, SocketKind, SocketNames, SocketRaw, SocketStatus,
-    Sockets, SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply, Subscribe,
-    SubscribeError, Withdraw, ready,
+    Browse, Cancel, CancelError, ChangeError, Close, Code, Connect, Connected, Connections,
+    ConnectionsReply, Core, CoreError, Cores, Counters, CountersReply, CreateError, Done, Drops,
+    DropsReply, Flush, Group, GroupError, Groups, GroupsReply, Info, InfoReply, Interfaces,
+    InterfacesReply, Lease, LeaseReply, Listen, NamesReply, NeighbourAdd, NeighbourDelete,
+    Neighbours, NeighboursReply, Offer, OfferSubtype, Operation, OperationError, OptionGet,
+    OptionReply, OptionSet, OptionValue, Payload, Ping, Policies, PoliciesReply, PolicyAdd,
+    PolicyDelete, Progress, Prompt, Range, Receive, Resolve, ResolveBack, RouteAdd, RouteBody,
+    RouteDelete, Routes, RoutesReply, Send, ServiceText, Shutdown, Side, SocketCreate,
+    SocketCreated, SocketError, SocketEthernet, SocketId, SocketKind, SocketNames, SocketRaw,
+    SocketStatus, Sockets, SocketsReply, State, Stats, StatsReply, StatusBody, StatusReply,
+    Subscribe, SubscribeError, Withdraw, ready,
 };
 use rt::handle::Channel;
 use stack::{ClientId, Instant, InterfaceId, Stack};
@@ -344,15 +344,19 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
     }
 
     fn offer(&mut self, request: Offer) -> Prompt<Offer> {
-        let offered = services::offered(&request.service).ok_or(OfferError::BadAddress)?;
-        let outcome = self.stack.offer_service(self.client, offered, self.now);
-        outcome.map(|()| Done {}).map_err(Told::told)
+        self.offer_service(&request)
     }
 
     fn withdraw(&mut self, request: Withdraw) -> Prompt<Withdraw> {
-        let (name, kind) = services::named(&request.service).ok_or(OfferError::BadAddress)?;
-        let outcome = self.stack.withdraw_service(self.client, name, kind);
-        outcome.map(|()| Done {}).map_err(Told::told)
+        self.withdraw_service(&request)
+    }
+
+    fn offer_subtype(&mut self, request: OfferSubtype) -> Prompt<OfferSubtype> {
+        self.narrow_service(&request)
+    }
+
+    fn service_text(&mut self, request: ServiceText) -> Prompt<ServiceText> {
+        self.text_of_service(&request)
     }
 
     fn attach_arena(&mut self, request: AttachArena) -> Prompt<AttachArena> {
@@ -419,12 +423,12 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         self.look_up(id, &request)
     }
 
+    fn resolve_back(&mut self, id: u32, request: ResolveBack) -> Answer<ResolveBack> {
+        self.look_up_back(id, &request)
+    }
+
     fn browse(&mut self, id: u32, request: Browse) -> Answer<Browse> {
-        let kind = services::text(&request.kind.kind).ok_or(BrowseError::BadAddress)?;
-        let token = Ticket::new::<Browse>(id).token();
-        let outcome = self.stack.browse(self.client, kind, token, self.now);
-        outcome.map_err(Told::told)?;
-        Ok(Progress::Pending)
+        self.look_for_services(id, &request)
     }
 
     fn ping(&mut self, id: u32, request: Ping) -> Answer<Ping> {
@@ -454,8 +458,8 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
         })
     }
 
-    fn lease(&mut self, _: Lease) -> Prompt<Lease> {
-        let lease = report::lease(self.stack, self.now);
+    fn lease(&mut self, request: Lease) -> Prompt<Lease> {
+        let lease = report::lease(self.stack, request.interface, self.now);
         Ok(LeaseReply {
             lease: lease.ok_or(protocol::ObserveError::NotFound)?,
         })

@@ -108,8 +108,11 @@ pub fn info(stack: &Stack, facts: &Facts) -> InfoBody {
     body
 }
 
-pub fn lease(stack: &Stack, now: Instant) -> Option<LeaseBody> {
-    let lease = stack.leases(now).next()?;
+/// The lease of an interface; of zero the first that there is.
+pub fn lease(stack: &Stack, interface: u32, now: Instant) -> Option<LeaseBody> {
+    let mut leases = stack.leases(now).filter(|lease| lease.address.is_some());
+    let is_it = |id: stack::InterfaceId| interface == 0 || u32::from(id.raw()) == interface;
+    let lease = leases.find(|lease| is_it(lease.interface))?;
     let address = lease.address?;
     let mut body = LeaseBody {
         address: Address::from_network(address.into(), lease.prefix),

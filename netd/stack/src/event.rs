@@ -7,8 +7,10 @@
 use crate::error::SocketError;
 use crate::id::{ClientId, SocketId, Token};
 use crate::memory::Range;
+use alloc::string::ToString as _;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use wire::dns::Name;
 
 /// One completion.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,6 +95,8 @@ pub enum EventKind {
     Doubtful(SocketError),
     /// A name was looked up.
     Resolved(Resolution),
+    /// The name of an address was looked up.
+    Named(Naming),
     /// A service was found; others may follow.
     Service(Instance),
     /// No more services are looked for.
@@ -141,6 +145,54 @@ pub struct Resolution {
     pub took: Duration,
 }
 
+/// The name of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Naming {
+    /// How it ended; [`ResolutionOutcome::TooLong`] for a name that has no room here.
+    pub outcome: ResolutionOutcome,
+    /// The name as text, with what is not printable written in digits, padded with zeros.
+    pub name: [u8; Self::BYTES],
+    /// Seconds the answer stays good.
+    pub ttl: u32,
+    /// Who answered; `None` when it was known.
+    pub server: Option<SocketAddr>,
+    /// Aliases (CNAME) that were followed.
+    pub aliases: u8,
+    /// Time from the question to the answer.
+    pub took: Duration,
+}
+
+impl Naming {
+    /// Room for a name, and a zero behind it.
+    pub const BYTES: usize = 136;
+
+    /// One without a name.
+    pub(crate) const fn ended(outcome: ResolutionOutcome) -> Self {
+        Self {
+            outcome,
+            name: [0; Self::BYTES],
+            ttl: 0,
+            server: None,
+            aliases: 0,
+            took: Duration::ZERO,
+        }
+    }
+
+    /// This is the name.
+    pub(crate) fn put(&mut self, name: &Name) {
+        let text = name.to_string();
+        let place = self.name.get_mut(..text.len());
+        // One zero at least stays behind it.
+        match place.filter(|place| place.len() < Self::BYTES) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                self.outcome = ResolutionOutcome::Found;
+            }
+            None => self.outcome = ResolutionOutcome::TooLong,
+        }
+    }
+}
+
 /// Room for a label, and a zero behind it.
 pub const LABEL_BYTES: usize = 64;
 
@@ -167,8 +219,10 @@ impl Instance {
 /// How a look-up ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResolutionOutcome {
-    /// There are addresses.
+    /// There are addresses, or a name.
     Found,
+    /// There is a name that is too long to tell.
+    TooLong,
     /// The name does not exist (NXDOMAIN).
     NoSuchName,
     /// The name exists but has no address of this kind.

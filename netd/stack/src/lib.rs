@@ -112,7 +112,7 @@ pub use error::{
     ShutdownError, SocketError,
 };
 pub use event::{
-    Event, EventKind, Instance, LABEL_BYTES, Offer, RESOLUTION_ADDRESSES, Resolution,
+    Event, EventKind, Instance, LABEL_BYTES, Naming, Offer, RESOLUTION_ADDRESSES, Resolution,
     ResolutionOutcome,
 };
 pub use following::LinkConfiguration;

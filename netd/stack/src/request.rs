@@ -8,6 +8,8 @@ use core::time::Duration;
 pub struct Ping {
     /// Who is asked.
     pub address: IpAddr,
+    /// The link that a link-local address is on; zero for the default one.
+    pub link: u8,
     /// Bytes of data.
     pub size: u16,
     /// Sequence number, as the peer sees it.

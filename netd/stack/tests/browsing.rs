@@ -5,7 +5,7 @@ use crate::world::neighbours::{Link, TELL, message, milliseconds, name, question
 use stack::{BrowseError, ClientId, EventKind, Instant, Offered, SocketError, Token};
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
-use wire::dns::{Data, Record, Section, Type};
+use wire::dns::{Data, Record, Section, Strings, Type};
 
 const KIND: &str = "_http._tcp.local";
 
@@ -24,6 +24,11 @@ fn browses() -> (Link, ClientId, Instant) {
 fn text(padded: &[u8]) -> &str {
     let end = padded.iter().position(|byte| *byte == 0).expect("an end");
     std::str::from_utf8(&padded[..end]).expect("text")
+}
+
+fn txt<'a>(label: &str, strings: &'a [u8]) -> Record<'a> {
+    let data = Data::Txt(Strings::new(strings).expect("strings"));
+    record(&format!("{label}.{KIND}"), 4_500, data)
 }
 
 /// What a client was told since.
@@ -60,6 +65,7 @@ fn services_are_asked_for_thrice_and_told_once() {
         address,
         other,
         srv("a\\032b", "peer.local", 8_080),
+        txt("a\\032b", b"\x06path=/"),
         ptr("a\\032b"),
     ];
     let answer = answer.map(|it| (Section::Answer, it));
@@ -107,15 +113,22 @@ fn what_is_missing_is_asked_for() {
             .collect::<Vec<_>>()
     };
     let kind = (KIND.to_string(), Type::PTR);
-    let instance = (format!("a.{KIND}"), Type::SRV);
-    assert_eq!(asked(&mut link, 1_100), [kind.clone(), instance]);
+    let instance = |kind| (format!("a.{KIND}"), kind);
+    let both = [instance(Type::SRV), instance(Type::TXT)];
+    let [first, second] = both.clone();
+    assert_eq!(asked(&mut link, 1_100), [kind.clone(), first, second]);
     link.tells(srv("a", "peer.local", 1));
     let host = |kind| ("peer.local".to_string(), kind);
     assert_eq!(
         asked(&mut link, 2_000),
-        [kind, host(Type::A), host(Type::AAAA)]
+        [kind, host(Type::A), host(Type::AAAA), instance(Type::TXT)]
     );
     link.tells(record("peer.local", 120, Data::A(ip(9))));
+    assert!(
+        told(&mut link).is_empty(),
+        "what it says of itself is missing"
+    );
+    link.tells(txt("a", b"\0"));
     assert!(matches!(told(&mut link)[..], [EventKind::Service(_)]));
 }
 
@@ -185,6 +198,7 @@ fn look_outs_are_bounded_and_can_be_taken_back() {
         let answer = [
             ptr(&label),
             srv(&label, &host, 1),
+            txt(&label, b"\x01a"),
             record(&host, 120, Data::A(ip(9))),
         ];
         link.hear(&message(TELL, &[], &answer.map(|it| (Section::Answer, it))));
@@ -204,4 +218,115 @@ fn look_outs_are_bounded_and_can_be_taken_back() {
     let later = link.now + Duration::from_secs(1);
     let refused = silent.stack.browse(client, "_http._tcp", Token(1), later);
     assert_eq!(refused, Err(BrowseError::NoLink));
+}
+
+#[test]
+fn what_a_service_says_of_itself_is_told_as_it_is_and_bounded() {
+    let (mut link, client, _) = browses();
+    let text = |link: &Link, label: &str| {
+        let text = link.host.stack.service_text(client, label, "_http._tcp");
+        text.map(<[u8]>::to_vec)
+    };
+    // Whole strings, as many as have room: of 100 bytes one, then a short one; and any bytes.
+    let mut long = vec![100];
+    long.extend([b'x'; 100]);
+    let mut many = [long.clone(), long.clone()].concat();
+    many.extend(b"\x01a");
+    for (label, strings, kept) in [
+        ("odd", &b"\x03\x1b[2\x00"[..], &b"\x03\x1b[2\x00"[..]),
+        ("long", &many, &long),
+    ] {
+        assert_eq!(text(&link, label), None);
+        let all = [
+            ptr(label),
+            srv(label, "peer.local", 1),
+            txt(label, strings),
+            record("peer.local", 120, Data::A(ip(9))),
+        ];
+        link.hear(&message(TELL, &[], &all.map(|it| (Section::Answer, it))));
+        assert!(matches!(told(&mut link)[..], [EventKind::Service(_)]));
+        assert_eq!(text(&link, label).as_deref(), Some(kept), "{label}");
+    }
+    let stranger = link.host.client();
+    let stack = &link.host.stack;
+    assert_eq!(stack.service_text(stranger, "odd", "_http._tcp"), None);
+    assert_eq!(stack.service_text(client, "odd", "_ipp._tcp"), None);
+    // One that says nothing of itself is told of at the end all the same.
+    link.tells(ptr("mute"));
+    link.tells(srv("mute", "peer.local", 1));
+    link.tells(record("peer.local", 120, Data::A(ip(9))));
+    assert!(told(&mut link).is_empty());
+    link.pass(10_000);
+    let end = told(&mut link);
+    assert!(
+        matches!(end[..], [EventKind::Service(_), EventKind::Browsed]),
+        "{end:?}"
+    );
+    assert_eq!(text(&link, "odd"), None, "it is over");
+    link.host.assert_balance();
+}
+
+// RFC 6763 section 7.1: what is found is of the kind, not below the subtype.
+#[test]
+fn services_of_a_subtype_are_looked_for() {
+    const SUBTYPE: &str = "_printer._sub._http._tcp.local";
+    let mut link = Link::quiet();
+    let client = link.host.client();
+    let mut browse = |kind| {
+        let now = link.now;
+        link.host.stack.browse(client, kind, Token(1), now)
+    };
+    for kind in [
+        "_printer._sub.http._tcp",
+        "._sub._http._tcp",
+        "_sub._http._tcp",
+    ] {
+        assert_eq!(browse(kind), Err(BrowseError::BadKind), "{kind}");
+    }
+    assert_eq!(browse("_printer._sub._http._tcp"), Ok(()));
+    let all = link.say();
+    let asked = all[0].message().question();
+    assert_eq!(asked, Some(question(SUBTYPE, Type::PTR)));
+    let of_subtype = |label: &str| {
+        let instance = name(&format!("{label}.{KIND}"));
+        record(SUBTYPE, 4_500, Data::Ptr(instance))
+    };
+    for pointer in [of_subtype("a"), ptr("b")] {
+        link.tells(pointer);
+    }
+    for label in ["a", "b"] {
+        link.tells(srv(label, "peer.local", 1));
+        link.tells(txt(label, b"\0"));
+    }
+    link.tells(record("peer.local", 120, Data::A(ip(9))));
+    let found = told(&mut link);
+    let [EventKind::Service(instance)] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!(text(&instance.name), "a");
+    // Own services are found by theirs, too.
+    link.pass(10_000);
+    told(&mut link);
+    let offered = Offered {
+        name: "",
+        kind: "_http._tcp",
+        port: 80,
+        text: b"",
+    };
+    let now = link.now;
+    let stack = &mut link.host.stack;
+    assert_eq!(stack.offer_service(client, offered, now), Ok(()));
+    let named = ("", "_http._tcp", "_printer");
+    assert_eq!(stack.offer_subtype(client, named, now), Ok(()));
+    link.pass(10_000);
+    let now = link.now;
+    let begun = link
+        .host
+        .stack
+        .browse(client, "_printer._sub._http._tcp", Token(1), now);
+    assert_eq!(begun, Ok(()));
+    let found = told(&mut link);
+    assert!(matches!(found[..], [EventKind::Service(_)]), "{found:?}");
+    link.pass(10_000);
+    link.host.assert_balance();
 }

@@ -358,6 +358,7 @@ fn pings_to_ourselves_and_to_nobody() {
     let mut world = World::new();
     let client = world.a.client();
     let ping = |address: &str| Ping {
+        link: 0,
         address: address.parse().expect("address"),
         size: 8,
         sequence: 3,

@@ -438,6 +438,7 @@ fn misuse(
         12 => drop(stack.cancel(client, (dice.below(2) == 0).then_some(socket), token)),
         13 => {
             let ping = Ping {
+                link: 0,
                 address: address.ip(),
                 size: dice.roll() as u16,
                 sequence: 1,

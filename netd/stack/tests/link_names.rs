@@ -15,14 +15,14 @@ use wire::{Check, Headroom, Protocol, Pseudo, Seal, ipv4};
 const ALL: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 
 /// A question that the host asks: its port and id.
-struct Asked {
+pub struct Asked {
     port: u16,
     id: u16,
-    question: Question,
+    pub question: Question,
 }
 
 /// The questions of the link among frames, each sent as it must be.
-fn asked(frames: &[Vec<u8>]) -> Vec<Asked> {
+pub fn asked(frames: &[Vec<u8>]) -> Vec<Asked> {
     let mut all = Vec::new();
     for (link, packet) in packets4(frames, Protocol::UDP) {
         let ends = Pseudo::v4(packet.header.source, packet.header.destination);
@@ -45,6 +45,11 @@ fn asked(frames: &[Vec<u8>]) -> Vec<Asked> {
 
 /// An answer of a host at this address, by this port.
 fn answer(asked: &Asked, from: Ipv4Addr, port: u16) -> Vec<u8> {
+    answer_with(asked, from, port, Data::A(ip(7)))
+}
+
+/// The same with these data.
+pub fn answer_with(asked: &Asked, from: Ipv4Addr, port: u16, data: Data<'_>) -> Vec<u8> {
     let mut message = [0; 300];
     let header = Header {
         is_response: true,
@@ -58,7 +63,7 @@ fn answer(asked: &Asked, from: Ipv4Addr, port: u16) -> Vec<u8> {
         name: asked.question.name,
         class: Class::IN,
         ttl: 10,
-        data: Data::A(ip(7)),
+        data,
     };
     builder.record(Section::Answer, &record).expect("room");
     let len = builder.finish();

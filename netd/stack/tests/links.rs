@@ -344,9 +344,10 @@ fn a_link_local_destination_is_on_the_link_that_is_named() {
         let link = u8::try_from(zone).unwrap();
         let asked = Ping {
             address: twin(0).ip(),
+            link,
             ..ping(0)
         };
-        let pinged = stack.ping_on(client, (asked, link), Token(3), two.now);
+        let pinged = stack.ping(client, asked, Token(3), two.now);
         pinged.expect("a way");
         let sent = two.sent();
         let ends: Vec<_> = sent[place].iter().map(|frame| ends(frame)).collect();

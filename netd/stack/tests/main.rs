@@ -11,6 +11,7 @@ mod adopt;
 mod along;
 mod answering;
 mod arp;
+mod back;
 mod both_families;
 mod browsing;
 mod bursts;

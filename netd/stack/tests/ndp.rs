@@ -327,6 +327,7 @@ fn name_servers_and_the_mtu_come_from_routers() {
         .to_vec();
     assert_eq!(known, expected);
     let ping = |size| Ping {
+        link: 0,
         address: IpAddr::V6(local(9)),
         sequence: 1,
         size,
@@ -355,6 +356,7 @@ fn a_neighbour_is_asked_for_and_pinged() {
     let (mut host, mut now) = settled();
     let client = host.client();
     let ping = Ping {
+        link: 0,
         address: IpAddr::V6(six(PEER)),
         sequence: 3,
         size: 56,
@@ -434,6 +436,7 @@ fn a_silent_neighbour_is_given_up() {
     let (mut host, mut now) = settled();
     let client = host.client();
     let ping = Ping {
+        link: 0,
         address: IpAddr::V6(six(PEER)),
         sequence: 3,
         size: 56,

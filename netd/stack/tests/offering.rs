@@ -252,3 +252,88 @@ fn services_are_bounded_and_their_owners() {
     let count = told.filter(|(_, kind)| *kind == Type::PTR).count();
     assert_eq!(count, 15);
 }
+
+// RFC 6763 section 7.1.
+#[test]
+fn a_service_is_found_by_its_subtypes_each_for_itself() {
+    let (mut link, client) = host();
+    let of = |label: &str| format!("{label}._sub.{KIND}");
+    let add = |link: &mut Link, subtype| {
+        let now = link.now;
+        let stack = &mut link.host.stack;
+        stack.offer_subtype(client, ("", "_http._tcp", subtype), now)
+    };
+    assert_eq!(add(&mut link, "_printer"), Ok(()));
+    assert_eq!(add(&mut link, "_a b"), Ok(()));
+    // What is new is told as at the start: twice.
+    let all = link.pass(10_000);
+    assert_eq!(all.len(), 2);
+    let pointer = |label: &str| record(&of(label), 4_500, Data::Ptr(name(&instance())));
+    for told in &all {
+        for label in ["_printer", "_a\\032b"] {
+            let it = (Section::Answer, pointer(label));
+            assert!(told.records().contains(&it), "{:?}", told.records());
+        }
+    }
+    // Who asks for one is told of that one, and what else is needed.
+    link.asks(question(&of("_PRINTER"), Type::PTR));
+    let all = link.pass(3_000);
+    assert_eq!(all[0].kinds(Section::Answer), [(of("_printer"), Type::PTR)]);
+    let kinds = all[0].kinds(Section::Additional);
+    assert!(kinds.contains(&(instance(), Type::SRV)) && kinds.contains(&(instance(), Type::TXT)));
+    // Who knows it is not told, and the other subtype is another question.
+    link.pass(3_000);
+    let known = [(Section::Answer, pointer("_printer"))];
+    link.hear(&message(
+        ASK,
+        &[question(&of("_printer"), Type::PTR)],
+        &known,
+    ));
+    assert!(link.pass(3_000).is_empty());
+    link.hear(&message(
+        ASK,
+        &[question(&of("_a\\032b"), Type::PTR)],
+        &known,
+    ));
+    assert_eq!(link.pass(3_000).len(), 1);
+    for other in [of("_scanner"), format!("_sub.{KIND}"), of("_printer._x")] {
+        link.asks(question(&other, Type::PTR));
+        assert!(link.pass(3_000).is_empty(), "{other}");
+    }
+    // All of it is taken back with the service.
+    let withdrawn = link.host.stack.withdraw_service(client, "", "_http._tcp");
+    withdrawn.expect("offered");
+    let all = link.pass(10_000);
+    let gone = record(&of("_printer"), 0, Data::Ptr(name(&instance())));
+    assert!(all[0].records().contains(&(Section::Answer, gone)));
+    link.asks(question(&of("_printer"), Type::PTR));
+    assert!(link.pass(3_000).is_empty());
+    link.host.assert_balance();
+}
+
+#[test]
+fn subtypes_are_bounded_and_ones_own() {
+    let (mut link, client) = host();
+    let other = link.host.client();
+    let now = link.now;
+    let stack = &mut link.host.stack;
+    let mut add =
+        |client, kind, subtype: &str| stack.offer_subtype(client, ("", kind, subtype), now);
+    let long = "x".repeat(64);
+    for (who, kind, subtype, error) in [
+        (other, "_http._tcp", "_a", OfferError::NotFound),
+        (client, "_ipp._tcp", "_a", OfferError::NotFound),
+        (client, "http", "_a", OfferError::BadKind),
+        (client, "_http._tcp", "", OfferError::BadKind),
+        (client, "_http._tcp", &long, OfferError::BadKind),
+    ] {
+        assert_eq!(add(who, kind, subtype), Err(error), "{kind} {subtype}");
+    }
+    for subtype in ["_a", "_b", "_c", "_d"] {
+        assert_eq!(add(client, "_http._tcp", subtype), Ok(()));
+    }
+    assert_eq!(add(client, "_http._tcp", "_A"), Err(OfferError::Exists));
+    assert_eq!(add(client, "_http._tcp", "_e"), Err(OfferError::TooMany));
+    link.pass(3_000);
+    link.host.assert_balance();
+}

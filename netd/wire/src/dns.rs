@@ -318,20 +318,40 @@ impl<'a> Message<'a> {
     /// The records of all sections, in their order. The first one that is malformed is the last
     /// one given: there is no telling where the next begins.
     pub fn records(&self) -> impl Iterator<Item = Result<(Section, Record<'a>), Drop>> + use<'a> {
-        let (counts, mut reader) = self.records;
-        let mut is_broken = false;
-        let section = |section, count| (0..count).map(move |_| section);
-        section(Section::Answer, counts.answers)
-            .chain(section(Section::Authority, counts.authorities))
-            .chain(section(Section::Additional, counts.additionals))
-            .map_while(move |section| {
-                if is_broken {
-                    return None;
-                }
-                let record = Record::parse(&mut reader);
-                is_broken = record.is_err();
-                Some(record.map(|record| (section, record)))
-            })
+        let (left, reader) = self.records;
+        Records {
+            left,
+            reader,
+            is_broken: false,
+        }
+    }
+}
+
+/// The records that are still to be read.
+struct Records<'a> {
+    left: Counts,
+    reader: Reader<'a>,
+    is_broken: bool,
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<(Section, Record<'a>), Drop>;
+
+    // Not copied into each of those who look for something: records are large, and names are seldom asked for.
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let sections = [
+            (Section::Answer, &mut self.left.answers),
+            (Section::Authority, &mut self.left.authorities),
+            (Section::Additional, &mut self.left.additionals),
+        ];
+        let (section, left) = sections
+            .into_iter()
+            .find(|(_, left)| **left > 0 && !self.is_broken)?;
+        *left -= 1;
+        let record = Record::parse(&mut self.reader);
+        self.is_broken = record.is_err();
+        Some(record.map(|record| (section, record)))
     }
 }
 

@@ -32,6 +32,10 @@ impl Blank for SocketAddr {
     const BLANK: Self = Self::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 }
 
+impl<T: Blank, const N: usize> Blank for List<T, N> {
+    const BLANK: Self = Self::NONE;
+}
+
 /// Up to `N` values (at most 255), compared and shown like a slice of them.
 #[derive(Clone, Copy)]
 pub struct List<T, const N: usize> {

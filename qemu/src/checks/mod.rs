@@ -5,7 +5,7 @@ pub mod conformance;
 mod documents;
 mod features;
 mod reasons;
-mod sources;
+pub mod sources;
 
 use anyhow::{Result, ensure};
 

@@ -19,7 +19,8 @@ pub struct Avahi {
 }
 
 impl Avahi {
-    /// Starts one that wants to be called `name`, and offers a web server at a port as `service`.
+    /// Starts one that wants to be called `name`, and offers a web server at a port as `service`: one that
+    /// prints, and says odd things of itself.
     pub fn start(
         scratch: &Scratch,
         interface: &str,
@@ -42,7 +43,11 @@ impl Avahi {
                 "<?xml version=\"1.0\" standalone='no'?>\n\
                  <!DOCTYPE service-group SYSTEM \"avahi-service.dtd\">\n\
                  <service-group><name>{label}</name><service><type>_http._tcp</type>\
-                 <port>{port}</port></service></service-group>\n"
+                 <subtype>_printer._sub._http._tcp</subtype>\
+                 <port>{port}</port><txt-record>path=/a=b</txt-record>\
+                 <txt-record>color</txt-record>\
+                 <txt-record value-format=\"binary-hex\">evil=1b5b324aff</txt-record>\
+                 </service></service-group>\n"
             ),
         )?;
         // It looks for its user, who is nobody in a namespace but root.

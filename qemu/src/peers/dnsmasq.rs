@@ -56,7 +56,7 @@ impl Dnsmasq {
                 .arg(format!("--addn-hosts={}", hosts.display()))
                 .args([
                     "--host-record=four.test,192.0.2.10,60",
-                    "--host-record=six.test,2001:db8::10",
+                    "--host-record=six.test,2001:db8::10,60",
                 ])
                 .args(["--host-record=both.test,192.0.2.11,2001:db8::11"])
                 .args([

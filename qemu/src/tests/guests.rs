@@ -65,12 +65,21 @@ fn two_guests_speak_over_both_families() -> Result<()> {
     nothing_is_wrong(&seen, &told)
 }
 
-/// A guest gets answers of all sizes from the other, is one hop from it, and reads its page.
+/// A guest gets answers of all sizes from the other, measures the way, is one hop from it, and reads its page.
 fn reaches(guest: &mut Guest, address: &str) -> Result<()> {
     for size in SIZES {
         let text = guest.must(&format!("ping -c 1 -s {size} {address}"))?;
         let line = format!("bytes from {address}");
         ensure!(text.contains(&line), "{size}: {text}");
+    }
+    for (how, told) in [
+        ("-n 20", "20 round trips in "),
+        ("-u -n 20", "20 of 20 datagrams came back"),
+        ("-m send -n 20", "327680 bytes in "),
+        ("-m connect -n 10 -l 64", "10 connections in "),
+    ] {
+        let text = guest.must(&format!("perf {how} {address}"))?;
+        ensure!(text.contains(told), "{how}: {text}");
     }
     let text = guest.must(&format!("traceroute {address}"))?;
     ensure!(text.contains(address), "{text}");
@@ -94,7 +103,7 @@ fn boot(ends: &[std::path::PathBuf; 2], place: usize, capture: &std::path::Path)
     let address = FOUR[place];
     Guest::boot(Machine {
         cards: vec![card],
-        append: format!("ip={address}/24 ipv6=hardware mdns=none services=httpd"),
+        append: format!("ip={address}/24 ipv6=hardware mdns=none services=echo,httpd"),
         ..Machine::default()
     })
 }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use regex::Regex;
 
 use super::{Group, no_stage, tests};
 use crate::guest::Guest;
 use crate::machine::Machine;
-use crate::{executable, image, paths};
+use crate::{checks, executable, image, paths};
 
 /// Four emulated cores on a host with two busy ones take their time.
 const LIMIT: Duration = Duration::from_secs(400);
@@ -22,6 +23,7 @@ pub fn group() -> Group {
             no_writable_code,
             small_enough,
             crates_serve_others,
+            the_log_can_be_left_out,
             checks_itself_on_one_core,
             checks_itself_on_four_cores,
             checks_itself_on_the_largest_cpu,
@@ -84,6 +86,39 @@ fn crates_serve_others() -> Result<()> {
     let printed = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(printed.trim() == "read back", "{printed}{errors}");
+    Ok(())
+}
+
+/// Of the words that the first process and its run-time log, a build without the log has none, and the usual
+/// one has them.
+fn the_log_can_be_left_out() -> Result<()> {
+    let logged = Regex::new(r#"log::(?:error|warn|info|debug|trace)!\(\s*"([^"]+)""#)?;
+    let mut words = Vec::new();
+    for path in checks::sources::files()? {
+        let is_it = ["user/init/src", "user/rt/src"]
+            .iter()
+            .any(|folder| path.starts_with(folder));
+        if is_it {
+            let text = std::fs::read_to_string(paths::root().join(&path))?;
+            let said = logged.captures_iter(&text).map(|found| found[1].to_owned());
+            // What stands between values, as long as it can be nothing else by chance.
+            words.extend(said.flat_map(|text| {
+                let pieces = text.split(['{', '}', '\\']).map(str::to_owned);
+                pieces.filter(|it| it.len() > 12).collect::<Vec<_>>()
+            }));
+        }
+    }
+    let has = |file: &[u8], word: &str| {
+        let word = word.as_bytes();
+        file.windows(word.len()).any(|bytes| bytes == word)
+    };
+    let usual = executable::strip(&std::fs::read(image::program_with_symbols("init"))?)?;
+    let silent = executable::strip(&image::build_silently("init")?)?;
+    let there: Vec<_> = words.iter().filter(|word| has(&usual, word)).collect();
+    ensure!(there.len() > 10, "only {there:?} of {words:?}");
+    let left: Vec<_> = words.iter().filter(|word| has(&silent, word)).collect();
+    ensure!(left.is_empty(), "{left:?}");
+    ensure!(silent.len() < usual.len(), "it is no smaller");
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 //! The test is the router on both cables. It never says where it is: the guest is told by hand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket};
@@ -12,7 +13,7 @@ use super::ethernet::{ANSWER, QUIET};
 use super::{Group, Stage, tests};
 use crate::frames::{Cable, GUEST_MAC, Mac, OUR_MAC, arp_request, pad};
 use crate::guest::Guest;
-use crate::machine::{Card, Machine};
+use crate::machine::{Card, Link, Machine};
 
 /// The cards, and the router on each cable.
 const CARDS: [Mac; 2] = [GUEST_MAC, [0x52, 0x54, 0, 0x12, 0x34, 0x99]];
@@ -39,6 +40,8 @@ pub fn group() -> Group {
             routed_answers_leave_by_the_right_card,
             a_neighbour_of_both_links_is_asked_on_the_one_that_is_named,
             tables_are_shown_and_changed_link_by_link,
+            the_summary_tells_of_all_links,
+            leases_are_told_of_all_links,
             a_vlan_is_a_link_of_its_own,
             frames_that_are_no_ip_come_and_go,
         ],
@@ -218,6 +221,47 @@ fn tables_are_shown_and_changed_link_by_link(stage: &mut Stage) -> Result<()> {
         .failure()?;
     guest.must("net route del 10.8.0.0/16 link 2")?;
     guest.must("net addr del 10.9.9.2/24 link 2")?;
+    Ok(())
+}
+
+fn the_summary_tells_of_all_links(stage: &mut Stage) -> Result<()> {
+    let text = stage.guest.must("net")?;
+    for lines in [
+        "link    52:54:00:12:34:56 up mtu 1500",
+        "link2   52:54:00:12:34:99 up mtu 1500\n\
+         address 198.51.100.2/24 static\ngateway 198.51.100.1",
+        "link3   52:54:00:12:34:99 vlan 42 up mtu 1500\naddress 10.42.0.2/24 static",
+    ] {
+        ensure!(text.contains(lines), "no {lines:?} in {text}");
+    }
+    Ok(())
+}
+
+/// Two user networks of QEMU's, each with its server; the guest has a lease of both.
+fn leases_are_told_of_all_links(_: &mut Stage) -> Result<()> {
+    let second = Card {
+        mac: "52:54:00:12:34:99".into(),
+        ..Card::new(Link::user(&[]))
+    };
+    let mut guest = Guest::boot_online(Machine {
+        cards: vec![Card::new(Link::user(&[])), second],
+        append: "mdns=none link2.mdns=none link2.ip=dhcp".into(),
+        ..Machine::default()
+    })?;
+    let deadline = Instant::now() + ANSWER * 10;
+    let text = loop {
+        let text = guest.must("net lease")?;
+        if text.matches("state     BOUND").count() == 2 {
+            break text;
+        }
+        ensure!(Instant::now() < deadline, "{text}");
+        std::thread::sleep(QUIET);
+    };
+    for (number, lease) in (1..).zip(text.split("link      ").skip(1)) {
+        ensure!(lease.starts_with(&number.to_string()), "{text}");
+        ensure!(lease.contains("address   10.0.2.15/24"), "{text}");
+        ensure!(lease.contains("router    10.0.2.2"), "{text}");
+    }
     Ok(())
 }
 

@@ -38,6 +38,7 @@ mod neighbours;
 pub mod offload;
 mod packets;
 mod pages;
+mod perf;
 mod ping;
 mod programs;
 mod routers;
@@ -166,6 +167,7 @@ pub fn groups() -> Vec<Group> {
         packets::group(),
         mutated::group(),
         pages::group(),
+        perf::group(),
         bulk::group(),
         boot::group(),
         ethernet::group(),

@@ -85,6 +85,20 @@ fn a_real_server() -> Result<()> {
     let text = guest.must("dns many.test")?;
     ensure!(text.matches("many.test 198.51.100.").count() >= 8, "{text}");
 
+    // The way back, over both families, and from memory.
+    for (address, name) in [("192.0.2.10", "four.test"), ("2001:db8::10", "six.test")] {
+        let text = guest.must(&format!("dns -x {address}"))?;
+        ensure!(has(&text, &format!("{address} {name}")), "{text}");
+        ensure!(text.contains("answered by 10.0.2.2"), "{text}");
+        let text = guest.must(&format!("dns -x {address}"))?;
+        ensure!(text.contains("remembered"), "{text}");
+        let server = server.server();
+        let text = guest.must(&format!("dns -x {address} @{server}"))?;
+        ensure!(text.contains("answered by"), "{text}");
+    }
+    let text = guest.must("dns -x ::1")?;
+    ensure!(has(&text, "::1 localhost"), "{text}");
+
     // A server of the user's choice, in place of the configured ones.
     let text = guest.must(&format!("dns both.test AAAA @{}", server.server()))?;
     ensure!(has(&text, "both.test 2001:db8::11"), "{text}");

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::net::sockopt;
 
 use super::capture::nothing_is_wrong;
@@ -59,6 +59,19 @@ pub fn inside() -> Result<()> {
     ] {
         ensure!(found.contains(&line), "{line}: not in\n{found}");
     }
+    // What a stranger says of himself does nothing to the terminal.
+    for line in ["    path=/a=b", "    color", r"    evil=\u{1b}[2J\xff"] {
+        ensure!(
+            found.lines().any(|it| it == line),
+            "{line}: not in\n{found}"
+        );
+    }
+    let printers = guest.must("dns -s _printer._sub._http._tcp")?;
+    ensure!(
+        printers.contains("A Peer at skerry-2.local port 8080") && !printers.contains("port 80 "),
+        "{printers}"
+    );
+    the_way_back(&mut guest)?;
     let own = guest.must("dns -4 skerry.local")?;
     ensure!(own.contains(&format!("skerry.local {GUEST}")), "{own}");
     let own = guest.must("dns -6 skerry.local")?;
@@ -79,6 +92,32 @@ pub fn inside() -> Result<()> {
             .each_ref()
             .map(String::as_str),
     )
+}
+
+/// Names of addresses: the guest's own, and the peer's, which only the link knows.
+fn the_way_back(guest: &mut Guest) -> Result<()> {
+    let six = |guest: &mut Guest, name: &str| -> Result<String> {
+        let text = guest.must(&format!("dns -6 {name}"))?;
+        let mut words = text.split_whitespace();
+        let found = words.find(|word| word.starts_with("fe80::"));
+        Ok(found.context("no address")?.to_owned())
+    };
+    for name in ["skerry.local", "skerry-2.local"] {
+        let is_own = name == "skerry.local";
+        let four = if is_own { GUEST } else { US }.to_string();
+        for address in [four, six(guest, name)?] {
+            let text = guest.must(&format!("dns -x {address}"))?;
+            let line = format!("{address} {name}");
+            ensure!(text.lines().any(|it| it == line), "{line}: not in\n{text}");
+        }
+    }
+    let nobody = guest.command("dns -x fe80::77")?;
+    ensure!(
+        nobody.code == 1 && nobody.text.contains("no such name"),
+        "{}",
+        nobody.text
+    );
+    Ok(())
 }
 
 /// One that knows nothing of multicast DNS but where to ask, until the guest has its name.

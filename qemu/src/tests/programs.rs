@@ -2,14 +2,17 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::Stdio;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::{Group, Skip, Stage, tests};
 use crate::guest::Guest;
-use crate::machine::{Card, Link, Machine};
+use crate::machine::{Card, Forward, Link, Machine, free_port, mortal};
+use crate::peers::{Running, find};
 
 /// Where the guest finds the host: its loopback addresses, seen from inside.
 const HOSTS: [&str; 2] = ["10.0.2.2", "fec0::2"];
@@ -22,8 +25,16 @@ pub fn groups() -> [Group; 1] {
     [Group {
         name: "programs",
         stage: || {
+            let mut link = Link::user(&[WAITS]);
+            if let Link::User { forwards } = &mut link {
+                forwards.push(Forward {
+                    protocol: "udp",
+                    host: free_port(),
+                    guest: WAITS,
+                });
+            }
             let mut guest = Guest::boot_online(Machine {
-                cards: vec![Card::new(Link::user(&[WAITS]))],
+                cards: vec![Card::new(link)],
                 ..Machine::default()
             })?;
             // An address of IPv6 comes a little later than that of IPv4.
@@ -40,6 +51,9 @@ pub fn groups() -> [Group; 1] {
             nc_waits_for_a_peer,
             nc_speaks_by_datagrams,
             ntp_sets_the_clock,
+            all_programs_know_the_time_at_once,
+            the_machine_keeps_the_time_when_it_starts_anew,
+            socat_speaks_with_nc,
             ntp_believes_no_stranger,
             the_way_to_the_gateway_is_one_hop,
         ],
@@ -188,7 +202,7 @@ fn ntp_sets_the_clock(stage: &mut Stage) -> Result<()> {
         ensure!(text.contains("it is 2031-05-06 07:08:"), "{text}");
         ensure!(text.contains("the clock is set"), "{text}");
     }
-    // Who is started from now on knows it: the clock is off by no more than what has passed since.
+    // The clock is off by no more than what has passed since.
     let socket = datagram_socket(HOSTS[0])?;
     let port = socket.local_addr()?.port();
     let server = time_server(socket, 1, |_| {});
@@ -200,6 +214,136 @@ fn ntp_sets_the_clock(stage: &mut Stage) -> Result<()> {
     let seconds = off.trim_start_matches(['-', '+']).split('.').next();
     let seconds: u64 = seconds.context("seconds")?.parse()?;
     ensure!(seconds < 60 && !text.contains("is set"), "{text}");
+    Ok(())
+}
+
+/// The shell has been running all the time.
+fn all_programs_know_the_time_at_once(stage: &mut Stage) -> Result<()> {
+    let before = stage.guest.must("date")?;
+    // One of the days around that moment, unless a test has set the clock before.
+    let socket = datagram_socket(HOSTS[0])?;
+    let port = socket.local_addr()?.port();
+    // A year and a day later than the moment.
+    let later = |answer: &mut [u8; 48]| {
+        let moment = (MOMENT + 366 * 86_400) << 32;
+        for at in [32, 40] {
+            answer[at..at + 8].copy_from_slice(&moment.to_be_bytes());
+        }
+    };
+    let server = time_server(socket, 1, later);
+    stage
+        .guest
+        .must(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+    join(server)?;
+    let after = stage.guest.must("date")?;
+    ensure!(!before.contains("2032-05-06"), "{before}");
+    ensure!(after.contains("2032-05-06 07:0"), "{after}");
+    Ok(())
+}
+
+/// The time that was set is the machine's: it is right after a reset, before anybody was asked.
+fn the_machine_keeps_the_time_when_it_starts_anew(_: &mut Stage) -> Result<()> {
+    let mut guest = Guest::boot_online(Machine {
+        cards: vec![Card::new(Link::user(&[]))],
+        ends_on_reset: false,
+        ..Machine::default()
+    })?;
+    // QEMU's clock is the host's.
+    let date = guest.must("date")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let years = now / 31_556_952 + 1970;
+    ensure!(
+        [years - 1, years, years + 1]
+            .iter()
+            .any(|year| date.starts_with(&year.to_string())),
+        "{date}"
+    );
+    let socket = datagram_socket(HOSTS[0])?;
+    let port = socket.local_addr()?.port();
+    let server = time_server(socket, 1, |_| {});
+    guest.must(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+    join(server)?;
+    guest.type_line("reboot")?;
+    guest.first_prompt()?;
+    let date = guest.must("date")?;
+    ensure!(date.starts_with("2031-05-06 07:0"), "{date}");
+    Ok(())
+}
+
+/// Another peer than those of this tree, with each part of the conversation in each role.
+fn socat_speaks_with_nc(stage: &mut Stage) -> Result<()> {
+    let socat = find("socat")?;
+    for host in HOSTS {
+        let is_six = host.contains(':');
+        let address = if is_six { "[::1]" } else { "127.0.0.1" };
+        if TcpListener::bind(loopback(host)).is_err() {
+            return Err(Skip("the host has no IPv6 loopback".into()).into());
+        }
+        // What it hears it says again; over a connection, when it has heard all, in capitals.
+        for (protocol, what, said) in [
+            ("TCP", "SYSTEM:tr a-z A-Z", "HELLO"),
+            ("UDP", "PIPE", "hello"),
+        ] {
+            let family = if is_six { 6 } else { 4 };
+            let port = free_port();
+            let _server = Running::start(
+                mortal(&socat.to_string_lossy())
+                    .arg(format!("{protocol}{family}-LISTEN:{port},bind={address}"))
+                    .arg(what)
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null()),
+            )?;
+            let flag = if protocol == "UDP" { "-u -w 3" } else { "" };
+            let line = format!("nc {flag} -m hello {host} {port}");
+            let deadline = Instant::now() + LIMIT;
+            loop {
+                let answer = stage.guest.command(&line)?;
+                if answer.text.contains(said) {
+                    break;
+                }
+                // It may not wait yet.
+                ensure!(Instant::now() < deadline, "{line}: {}", answer.text);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+    socat_calls(stage, &socat)
+}
+
+/// It calls, and the guest waits.
+fn socat_calls(stage: &mut Stage, socat: &Path) -> Result<()> {
+    let port = stage.guest.port(WAITS)?;
+    let datagrams = stage.guest.machine.forwarded_for("udp", WAITS);
+    let datagrams = datagrams.context("no forward")?;
+    for (flag, target) in [
+        ("", format!("TCP4:127.0.0.1:{port}")),
+        ("-u -w 5 ", format!("UDP4:127.0.0.1:{datagrams}")),
+    ] {
+        let line = format!("nc -l {flag}-m welcome {WAITS}");
+        stage.guest.type_line(&line)?;
+        let deadline = Instant::now() + LIMIT;
+        let heard = loop {
+            let mut call = mortal(&socat.to_string_lossy())
+                .args(["-t", "2", "-", &target])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()?;
+            let mut said = call.stdin.take().context("no input")?;
+            said.write_all(b"thank you\n")?;
+            drop(said);
+            let heard = call.wait_with_output()?.stdout;
+            if !heard.is_empty() {
+                break heard;
+            }
+            ensure!(Instant::now() < deadline, "{target}: nobody answers");
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        ensure!(heard == b"welcome\n", "{}", String::from_utf8_lossy(&heard));
+        let text = stage.guest.answer(&line, LIMIT)?.text;
+        ensure!(text.contains("thank you"), "{text}");
+    }
     Ok(())
 }
 

@@ -1,16 +1,20 @@
-//! `dns`: asks for a name's addresses and shows who answered, and how fast; or for services of the link.
+//! `dns`: asks for a name's addresses, or for an address's name, and shows who answered, and how fast; or for
+//! services of the link.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 mod options;
+mod printable;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use net::{Answer, Error, Net, within};
+use net::{Error, Instance, Net, RecordKind, within};
 use rt::{print, println};
 
-use crate::options::Options;
+use crate::options::{Options, Wanted};
+use crate::printable::Printable;
 
 /// Exit code: the command makes no sense.
 const USAGE: i32 = 2;
@@ -32,19 +36,21 @@ pub fn run(env: rt::Env) -> i32 {
             return USAGE;
         }
     };
-    if options.is_service {
-        return browse(options.name);
-    }
-    let question = async {
+    let asked = async {
         let net = Net::connect().await?;
-        net.resolve(options.name, options.kind, options.server)
-            .await
-    };
-    match rt::block_on(within(LIMIT, question)) {
-        Ok(answer) => {
-            show(&options, &answer);
-            0
+        match options.wanted {
+            Wanted::Addresses(kind) => addresses(&net, &options, kind).await,
+            Wanted::NameOf(address) => {
+                let answer = net.name_of(address, options.server).await?;
+                println!("{address} {}", answer.name);
+                trail(answer.aliases, answer.server, answer.took, answer.ttl);
+                Ok(0)
+            }
+            Wanted::Services => browse(&net, options.name).await,
         }
+    };
+    match rt::block_on(within(LIMIT, asked)) {
+        Ok(code) => code,
         Err(error) => {
             println!("dns: {}: {error}", options.name);
             match error {
@@ -55,51 +61,59 @@ pub fn run(env: rt::Env) -> i32 {
     }
 }
 
-/// Shows services as they are found.
-fn browse(kind: &str) -> i32 {
-    let looking = async {
-        let net = Net::connect().await?;
-        let mut found = net.browse(kind).await?;
-        let mut count = 0;
-        while let Some(instance) = found.next().await? {
-            print!(
-                "{} at {} port {}",
-                instance.name, instance.host, instance.port
-            );
-            for address in &instance.addresses {
-                print!(" {address}");
-            }
-            println!();
-            count += 1;
-        }
-        Ok(count)
-    };
-    match rt::block_on(within(LIMIT, looking)) {
-        Ok(0) => {
-            println!("dns: nobody offers {kind}");
-            NOT_FOUND
-        }
-        Ok(_) => 0,
-        Err(error) => {
-            println!("dns: {kind}: {error}");
-            FAILED
-        }
-    }
-}
-
-fn show(options: &Options<'_>, answer: &Answer) {
+/// Shows the addresses of a name.
+async fn addresses(net: &Net, options: &Options<'_>, kind: RecordKind) -> Result<i32, Error> {
+    let answer = net.resolve(options.name, kind, options.server).await?;
     for address in &answer.addresses {
         println!("{} {address}", options.name);
     }
-    match answer.aliases {
+    trail(answer.aliases, answer.server, answer.took, answer.ttl);
+    Ok(0)
+}
+
+/// Shows who answered, and how fast.
+fn trail(aliases: u8, server: Option<SocketAddr>, took: Duration, ttl: Duration) {
+    match aliases {
         0 => {}
         1 => println!("by 1 alias"),
         more => println!("by {more} aliases"),
     }
-    let milliseconds = answer.took.as_micros() as f64 / 1000.0;
-    match answer.server {
-        Some(server) => println!("answered by {server} in {milliseconds:.3} ms"),
+    match server {
+        Some(server) => {
+            let (whole, part) = (took.as_millis(), took.subsec_micros() % 1_000);
+            println!("answered by {server} in {whole}.{part:03} ms");
+        }
         None => println!("remembered"),
     }
-    println!("good for {} s", answer.ttl.as_secs());
+    println!("good for {} s", ttl.as_secs());
+}
+
+/// Shows services as they are found.
+async fn browse(net: &Net, kind: &str) -> Result<i32, Error> {
+    let mut found = net.browse(kind).await?;
+    let mut code = NOT_FOUND;
+    while let Some(instance) = found.next().await? {
+        show(&instance);
+        code = 0;
+    }
+    if code == NOT_FOUND {
+        println!("dns: nobody offers {kind}");
+    }
+    Ok(code)
+}
+
+/// A line for a service, and one for each thing that it says of itself: a stranger's words all.
+fn show(instance: &Instance) {
+    let [name, host] = [&instance.name, &instance.host].map(|it| Printable(it.as_bytes()));
+    print!("{name} at {host} port {}", instance.port);
+    for address in &instance.addresses {
+        print!(" {address}");
+    }
+    println!();
+    for (key, value) in instance.attributes() {
+        match value {
+            Some(value) => println!("    {key}={}", Printable(value)),
+            None => println!("    {key}"),
+        }
+    }
 }

@@ -7,24 +7,35 @@ use net::RecordKind;
 /// How the program is called.
 pub const USAGE: &str = "usage: dns NAME [A|AAAA] [@SERVER[:PORT]]
        dns -4|-6 NAME
+       dns -x ADDRESS [@SERVER[:PORT]]
        dns -s KIND
   A unless given; the configured servers are asked unless one is given; -4 and -6 ask for addresses of
-  one family, -s for services of the link, as _http._tcp";
+  one family, -x for the name of an address, -s for services of the link, as _http._tcp or
+  _printer._sub._http._tcp";
 
 /// Port of name servers (RFC 1035 section 4.2).
 const PORT: u16 = 53;
 
+/// What is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Addresses of the name.
+    Addresses(RecordKind),
+    /// The name of this address.
+    NameOf(IpAddr),
+    /// Services of the link, of the kind that is named.
+    Services,
+}
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Options<'a> {
-    /// The name, or the kind of services.
+    /// The name or address, or the kind of services.
     pub name: &'a str,
-    /// The kind of record.
-    pub kind: RecordKind,
+    /// What is wanted of it.
+    pub wanted: Wanted,
     /// The server to ask instead of the configured ones.
     pub server: Option<SocketAddr>,
-    /// The name is that of a kind of services of the link.
-    pub is_service: bool,
 }
 
 impl<'a> Options<'a> {
@@ -36,21 +47,23 @@ impl<'a> Options<'a> {
     pub fn parse(words: impl Iterator<Item = &'a str>) -> Result<Self, &'static str> {
         let mut options = Self {
             name: "",
-            kind: RecordKind::A,
+            wanted: Wanted::Addresses(RecordKind::A),
             server: None,
-            is_service: false,
         };
+        let mut is_back = false;
         for word in words {
             if let Some(server) = word.strip_prefix('@') {
                 options.server = Some(server_address(server).ok_or("@ takes an address")?);
             } else if let Some(kind) = kind_named(word).filter(|_| !options.name.is_empty()) {
-                options.kind = kind;
+                options.wanted = Wanted::Addresses(kind);
             } else if word == "-4" {
-                options.kind = RecordKind::A;
+                options.wanted = Wanted::Addresses(RecordKind::A);
             } else if word == "-6" {
-                options.kind = RecordKind::Aaaa;
+                options.wanted = Wanted::Addresses(RecordKind::Aaaa);
             } else if word == "-s" {
-                options.is_service = true;
+                options.wanted = Wanted::Services;
+            } else if word == "-x" {
+                is_back = true;
             } else if word.starts_with('-') {
                 return Err("unknown option");
             } else if options.name.is_empty() {
@@ -60,12 +73,16 @@ impl<'a> Options<'a> {
             }
         }
         if options.name.is_empty() {
-            Err("which name?")
-        } else if options.is_service && options.server.is_some() {
-            Err("the link is no server")
-        } else {
-            Ok(options)
+            return Err("which name?");
         }
+        if is_back {
+            let address = options.name.parse();
+            options.wanted = Wanted::NameOf(address.map_err(|_| "-x takes an address")?);
+        }
+        if options.wanted == Wanted::Services && options.server.is_some() {
+            return Err("the link is no server");
+        }
+        Ok(options)
     }
 }
 
@@ -91,7 +108,7 @@ fn kind_named(word: &str) -> Option<RecordKind> {
 mod tests {
     use net::RecordKind;
 
-    use super::Options;
+    use super::{Options, Wanted};
 
     fn parse(line: &str) -> Result<Options<'_>, &'static str> {
         Options::parse(line.split_whitespace())
@@ -101,10 +118,11 @@ mod tests {
     fn options_are_understood() {
         let options = parse("@10.0.2.3:5353 example.org aaaa").unwrap();
         assert_eq!(options.name, "example.org");
-        assert_eq!(options.kind, RecordKind::Aaaa);
+        assert_eq!(options.wanted, Wanted::Addresses(RecordKind::Aaaa));
         assert_eq!(options.server, "10.0.2.3:5353".parse().ok());
         let options = parse("a @10.0.2.3").unwrap();
-        assert_eq!((options.name, options.kind), ("a", RecordKind::A));
+        let wanted = Wanted::Addresses(RecordKind::A);
+        assert_eq!((options.name, options.wanted), ("a", wanted));
         assert_eq!(options.server, "10.0.2.3:53".parse().ok());
         assert_eq!(
             parse("x @fd00::3").unwrap().server,
@@ -120,10 +138,19 @@ mod tests {
             ("-6 aaaa", RecordKind::Aaaa),
         ] {
             let options = parse(line).unwrap();
-            assert_eq!((options.kind, options.is_service), (kind, false), "{line}");
+            assert_eq!(options.wanted, Wanted::Addresses(kind), "{line}");
         }
         let options = parse("-s _http._tcp").unwrap();
-        assert_eq!((options.name, options.is_service), ("_http._tcp", true));
+        assert_eq!(
+            (options.name, options.wanted),
+            ("_http._tcp", Wanted::Services)
+        );
+        for line in ["-x fd00::1 @fd00::3", "fd00::1 -x @fd00::3"] {
+            let options = parse(line).unwrap();
+            let address = "fd00::1".parse().unwrap();
+            assert_eq!(options.wanted, Wanted::NameOf(address), "{line}");
+            assert_eq!(options.server, "[fd00::3]:53".parse().ok());
+        }
     }
 
     #[test]
@@ -137,6 +164,9 @@ mod tests {
             "-t a",
             "-s",
             "-s x @10.0.2.3",
+            "-x",
+            "-x a",
+            "-x 10.0.2.256",
         ] {
             assert!(parse(line).is_err(), "{line}");
         }

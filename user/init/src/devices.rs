@@ -11,6 +11,7 @@ use rt::{
     HandleTag,
     handle::{Device, Memory, OwnedHandle},
 };
+use rtc::Pl031;
 use virtio::{Kind, Probe, WINDOW_BYTES};
 
 use crate::manifest::Devices as Wanted;
@@ -19,6 +20,10 @@ use crate::manifest::Devices as Wanted;
 const NETWORK_MEMORY: usize = 1536 * 1024;
 /// Pairs that memory is kept for at most, one for each CPU.
 const MOST_PAIRS: usize = abi::MAX_CPUS;
+
+/// Cards that are given, by three handles each: as many as a start takes beside the debug console and the
+/// clock.
+const MOST_CARDS: usize = (abi::CHANNEL_HANDLE_QUEUE - 2) / 3;
 
 /// Handles for a new process, each with its tag.
 pub type Handles = Vec<(u64, OwnedHandle)>;
@@ -101,7 +106,7 @@ impl Devices {
             Wanted::Uart => give_window(&self.uart, Rights::empty(), &mut handles)?,
             Wanted::Network => {
                 // QEMU gives the card that is named first the highest place.
-                for window in self.network.iter().rev() {
+                for window in self.network.iter().rev().take(MOST_CARDS) {
                     // It is to be told where clients' memory is, too.
                     give_window(window, Rights::DMA, &mut handles)?;
                     let memory = device_memory(self.network_memory, window)?;
@@ -113,10 +118,9 @@ impl Devices {
     }
 }
 
-/// The seconds that the real-time clock shows.
-pub fn wall_seconds(boot: &BootInfo) -> Option<u64> {
-    let clock = rtc::Pl031::new(registers(&boot.rtc)?);
-    clock.seconds().ok().filter(|seconds| *seconds != 0)
+/// The real-time clock, if the machine has one.
+pub fn real_time_clock(boot: &BootInfo) -> Option<Pl031> {
+    registers(&boot.rtc).map(Pl031::new)
 }
 
 /// Registers and interrupt of a device, for another process; with `more` rights to the device.

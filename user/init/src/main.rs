@@ -9,6 +9,7 @@ extern crate alloc;
 
 mod archive;
 mod child;
+mod clocks;
 mod devices;
 mod entropy;
 mod manifest;
@@ -28,6 +29,7 @@ use rt::{
 
 use crate::{
     archive::Archive,
+    clocks::Clocks,
     devices::Devices,
     entropy::{Generator, Pool},
     manifest::{Choice, NETWORK_SERVICE, PROGRAMS},
@@ -67,7 +69,7 @@ fn run(env: Env) -> i32 {
         command_line: env.command_line,
         devices,
         random,
-        wall_at_zero: wall_at_zero(boot),
+        clocks: Clocks::read(boot.info()),
     });
     if choice.is_linked() {
         log::info!("the network belongs to one program; there is no {NETWORK_SERVICE}");
@@ -93,13 +95,4 @@ fn find_devices(boot: Boot) -> (Devices, Generator) {
     let devices = Devices::find(info, &mut |bytes| pool.mix(bytes));
     pool.mix_weak(clock::now());
     (devices, pool.finish())
-}
-
-/// Nanoseconds since 1970 when the counter was zero; zero without a clock.
-fn wall_at_zero(boot: Boot) -> u64 {
-    let seconds = devices::wall_seconds(boot.info());
-    let now = seconds.and_then(|seconds| seconds.checked_mul(1_000_000_000));
-    let base = now.map_or(0, |now| now.saturating_sub(clock::now()));
-    clock::set_wall_at_zero(base);
-    base
 }

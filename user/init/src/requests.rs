@@ -311,8 +311,7 @@ impl Supervisor {
         if note.value == 0 {
             return Err(Refused::Malformed);
         }
-        self.wall_at_zero = note.value;
-        clock::set_wall_at_zero(note.value);
+        self.clocks.set_at_zero(note.value);
         Ok(Some(note.reply().emit()))
     }
 

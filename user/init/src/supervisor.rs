@@ -24,6 +24,7 @@ use rt::{
 use crate::{
     archive::Archive,
     child::{self, Child, Gifts},
+    clocks::Clocks,
     devices::{Devices, Handles},
     entropy::Generator,
     manifest::{self, Program},
@@ -65,7 +66,7 @@ pub struct Supervisor {
     debug: abi::Handle,
     command_line: String,
     random: Generator,
-    pub wall_at_zero: u64,
+    pub clocks: Clocks,
     restarts: Vec<Restart>,
     /// Servers that want a moment before the machine goes down, with their requests.
     pub lingering: Vec<(u32, u32)>,
@@ -104,7 +105,7 @@ pub struct Resources {
     pub command_line: String,
     pub devices: Devices,
     pub random: Generator,
-    pub wall_at_zero: u64,
+    pub clocks: Clocks,
 }
 
 impl Supervisor {
@@ -118,7 +119,7 @@ impl Supervisor {
             command_line,
             devices,
             random,
-            wall_at_zero,
+            clocks,
         } = resources;
         Self {
             machine,
@@ -134,7 +135,7 @@ impl Supervisor {
             debug,
             command_line,
             random,
-            wall_at_zero,
+            clocks,
             restarts: Vec::new(),
             lingering: Vec::new(),
             going_down: None,
@@ -173,6 +174,7 @@ impl Supervisor {
         }
         let program: Program = manifest::program(name);
         let mut handles: Handles = child::debug_handle(self.debug).into_iter().collect();
+        handles.extend(self.clocks.handle());
         handles.extend(self.devices.give(program.devices)?);
         let free = self
             .machine
@@ -185,7 +187,6 @@ impl Supervisor {
             command_line: self.command_line.clone(),
             seed: self.random.seed(),
             seeded: self.random.is_seeded(),
-            wall_at_zero: self.wall_at_zero,
             restarts,
         };
         let gifts = Gifts {

@@ -24,6 +24,7 @@ extern crate alloc;
 mod appetite;
 mod area;
 mod arrival;
+mod back;
 pub mod blocking;
 mod blocks;
 mod buffer;
@@ -52,6 +53,7 @@ mod stream;
 mod zone;
 
 pub use arrival::{Arrival, Meaning, Report};
+pub use back::BackAnswer;
 pub use buffer::{Buffer, Chunk, Outgoing};
 pub use datagram::UdpSocket;
 pub use error::Error;

@@ -3,10 +3,12 @@
 //! *Owns* the session and the futures of requests. Dropping a future cancels its request; the
 //! arena it uses stays reserved until netd says that it is done with it.
 
+use alloc::boxed::Box;
 use alloc::rc::{Rc, Weak};
 use core::cell::{RefCell, RefMut};
 use core::future::{Future, poll_fn};
 use core::net::SocketAddr;
+use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -80,6 +82,12 @@ impl Net {
     /// # Errors
     /// [`Error::NoService`], [`Error::NoMemory`].
     pub async fn connect_with_arena(bytes: usize) -> Result<Self, Error> {
+        // Behind a pointer: an executable of many programs has it once.
+        let opening: Pin<Box<dyn Future<Output = _>>> = Box::pin(Self::with_arena(bytes));
+        opening.await
+    }
+
+    async fn with_arena(bytes: usize) -> Result<Self, Error> {
         let memory = Memory::create(bytes).map_err(|_| Error::NoMemory)?;
         let arena = memory.map_arena().map_err(|_| Error::NoMemory)?;
         let link = rt::system::connect(SERVICE, RING_SLOTS, true).await;

@@ -1,7 +1,9 @@
 //! Names, pings, figures, changes.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
+use core::pin::Pin;
 use core::time::Duration;
 
 use protocol::{
@@ -143,6 +145,12 @@ impl Net {
         host: &str,
         family: Option<Family>,
     ) -> Result<Vec<IpAddr>, Error> {
+        // Behind a pointer: an executable of many programs has it once.
+        let finding: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.find(host, family));
+        finding.await
+    }
+
+    async fn find(&self, host: &str, family: Option<Family>) -> Result<Vec<IpAddr>, Error> {
         if let Some(address) = literal(host) {
             let is_wanted = family.is_none_or(|family| family == Family::of(address));
             let found = is_wanted.then(|| alloc::vec![address]);
@@ -206,12 +214,20 @@ impl Net {
         Ok(self.call(Info {}).await?.info)
     }
 
-    /// The DHCP lease; `None` when there is none.
+    /// The first DHCP lease that a link has; `None` when there is none.
     ///
     /// # Errors
     /// [`Error::ServerRestarted`].
     pub async fn lease(&self) -> Result<Option<LeaseBody>, Error> {
-        match self.call(Lease {}).await {
+        self.lease_of(0).await
+    }
+
+    /// That of a link, by the number of its interface.
+    ///
+    /// # Errors
+    /// As [`Self::lease`].
+    pub async fn lease_of(&self, interface: u32) -> Result<Option<LeaseBody>, Error> {
+        match self.call(Lease { interface }).await {
             Ok(reply) => Ok(Some(reply.lease)),
             Err(Error::Other(protocol::Code::NotFound)) => Ok(None),
             Err(error) => Err(error),

@@ -8,6 +8,7 @@ extern crate alloc;
 mod command;
 mod groups;
 mod rows;
+mod summary;
 
 use alloc::string::String;
 use core::net::IpAddr;
@@ -18,7 +19,7 @@ use net::{
         Address, AddressAdd, AddressBody, AddressDelete, Addresses, Connections, Counters, Drops,
         Groups, Interfaces, MacBody, NeighbourAdd, NeighbourDelete, Neighbours, Policies,
         PolicyAdd, PolicyDelete, PolicyRow, RouteAdd, RouteBody, RouteDelete, Routes, Sockets,
-        Table, link, text_of,
+        Table,
     },
 };
 use rt::println;
@@ -47,7 +48,7 @@ pub fn run(env: rt::Env) -> i32 {
 
 async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
     match command {
-        Command::Summary => summary(net).await?,
+        Command::Summary => summary::show(net).await?,
         Command::Links => show::<Interfaces>(net, rows::link).await?,
         Command::Addresses => show::<Addresses>(net, rows::address).await?,
         Command::Routes => show::<Routes>(net, rows::route).await?,
@@ -77,7 +78,7 @@ async fn perform(net: &Net, command: Command<'_>) -> Result<(), Error> {
                 .filter_map(rows::counter)
                 .for_each(|line| println!("{line}"));
         }
-        Command::Lease => lease(net).await?,
+        Command::Lease => summary::leases(net).await?,
         Command::Address(change, network, link) => {
             change_address(net, change, network, link).await?;
         }
@@ -121,30 +122,6 @@ async fn show<T: Table>(net: &Net, line: impl Fn(&T::Row) -> String) -> Result<(
     Ok(())
 }
 
-async fn summary(net: &Net) -> Result<(), Error> {
-    let info = net.info().await?;
-    let state = match info.state {
-        state if state & link::PRESENT == 0 => "no network device",
-        state if state & link::UP == 0 => "down",
-        _ => "up",
-    };
-    println!("host    {}", text_of(&info.hostname));
-    println!("link    {} {state} mtu {}", rows::mac(info.mac), info.mtu);
-    if info.state & link::PRESENT != 0 {
-        println!("nic     {}", rows::offloads(info.offloads.get()));
-    }
-    println!(
-        "address {} {}",
-        rows::network(&info.address),
-        rows::source(info.source)
-    );
-    println!("gateway {}", rows::ip(&info.gateway));
-    for server in info.name_servers.iter().filter(|server| server.family != 0) {
-        println!("dns     {}", rows::ip(server));
-    }
-    Ok(())
-}
-
 async fn statistics(net: &Net) -> Result<(), Error> {
     let stats = net.stats().await?;
     let lines = [
@@ -173,29 +150,6 @@ async fn statistics(net: &Net) -> Result<(), Error> {
         .iter()
         .filter_map(rows::counter)
         .for_each(|line| println!("{line}"));
-    Ok(())
-}
-
-async fn lease(net: &Net) -> Result<(), Error> {
-    let Some(lease) = net.lease().await? else {
-        println!("no lease");
-        return Ok(());
-    };
-    println!("address   {}", rows::network(&lease.address));
-    println!("server    {}", rows::ip(&lease.server));
-    println!("router    {}", rows::ip(&lease.router));
-    for server in lease
-        .name_servers
-        .iter()
-        .filter(|server| server.family != 0)
-    {
-        println!("dns       {}", rows::ip(server));
-    }
-    println!("state     {}", text_of(&lease.state));
-    println!(
-        "time      {} s of {} s left",
-        lease.remaining, lease.seconds
-    );
     Ok(())
 }
 

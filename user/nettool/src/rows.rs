@@ -49,6 +49,17 @@ pub fn link(row: &InterfaceRow) -> String {
     )
 }
 
+/// An interface, without its traffic: `link2` and so on, as the command line calls it.
+pub fn link_in_short(row: &InterfaceRow) -> String {
+    let state = if row.up == 1 { "up" } else { "down" };
+    let vlan = match row.vlan.get() {
+        0 => String::new(),
+        vlan => format!(" vlan {vlan}"),
+    };
+    let name = format!("link{}", row.interface);
+    format!("{name:<7} {}{vlan} {state} mtu {}", mac(row.mac), row.mtu)
+}
+
 /// An interface's address.
 pub fn address(row: &AddressRow) -> String {
     let state = match row.state {

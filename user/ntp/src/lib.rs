@@ -1,12 +1,11 @@
-//! `ntp`: asks a server for the time and sets the machine's clock: for programs that are started from
-//! then on. (RFC 4330: the simple protocol, which asks a few times and believes the fastest answer.)
+//! `ntp`: asks a server for the time and sets the machine's clock. (RFC 4330: the simple protocol, which asks a
+//! few times and believes the fastest answer.)
 
 #![cfg_attr(target_os = "none", no_std)]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
-mod date;
 mod options;
 mod packet;
 
@@ -16,10 +15,9 @@ use core::{
 };
 
 use net::{Error, Family, Net, UdpSocket, within};
-use rt::{clock, println, system, time::sleep};
+use rt::{clock, date::Date, println, system, time::sleep};
 
 use crate::{
-    date::Date,
     options::Options,
     packet::{Answer, Doubt},
 };

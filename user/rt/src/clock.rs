@@ -1,12 +1,24 @@
 //! What time it is.
+//!
+//! The time since the start is the system counter's. That of the wall is the counter's and one number, which the
+//! first process keeps in a page of memory that every process has mapped and it alone may write: who sets the
+//! clock sets it for all at once.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use abi::{Error, PAGE_SIZE, Protection};
+
+use crate::handle::Memory;
 
 /// Nanoseconds of a second.
 const NANOSECONDS: u64 = 1_000_000_000;
 
-/// Seconds since 1970 at the start of the system counter, in nanoseconds; zero: not known.
-static WALL_AT_ZERO: AtomicU64 = AtomicU64::new(0);
+/// What is read as long as there is no page: nobody knows.
+static UNKNOWN: AtomicU64 = AtomicU64::new(0);
+
+/// Where it stands what the wall clock, in nanoseconds since 1970, showed when the counter was zero; zero: not
+/// known.
+static WALL_AT_ZERO: AtomicPtr<AtomicU64> = AtomicPtr::new((&raw const UNKNOWN).cast_mut());
 
 /// Nanoseconds since the machine started.
 #[must_use]
@@ -29,16 +41,57 @@ pub fn wall() -> Option<u64> {
 /// Nanoseconds since 1970, if there is a real-time clock. Its own resolution is one second.
 #[must_use]
 pub fn wall_nanoseconds() -> Option<u64> {
-    match WALL_AT_ZERO.load(Ordering::Relaxed) {
+    match wall_at_zero().load(Ordering::Relaxed) {
         0 => None,
         base => Some(base.saturating_add(now())),
     }
 }
 
-/// Tells what the wall clock, in nanoseconds since 1970, showed when the counter was zero; zero
-/// if nobody knows. The run-time does this; the first process, which knows it first, as well.
-pub fn set_wall_at_zero(nanoseconds: u64) {
-    WALL_AT_ZERO.store(nanoseconds, Ordering::Relaxed);
+fn wall_at_zero() -> &'static AtomicU64 {
+    // SAFETY: it is never anything but the static above or the start of a page that stays mapped for ever,
+    // readable at least; whoever may write there writes whole words.
+    unsafe { &*WALL_AT_ZERO.load(Ordering::Acquire) }
+}
+
+/// The page of the wall clock as its owner has it: the first process.
+#[derive(Debug)]
+pub struct WallClock {
+    page: Memory,
+}
+
+impl WallClock {
+    /// A clock that nobody has set.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoMemory`], [`Error::TooManyHandles`].
+    pub fn create() -> Result<Self, Error> {
+        let page = Memory::create(PAGE_SIZE)?;
+        look_at(&page, Protection::READ | Protection::WRITE)?;
+        Ok(Self { page })
+    }
+
+    /// Sets it for every process: so many nanoseconds since 1970 it showed when the counter was zero.
+    pub fn set_at_zero(&self, nanoseconds: u64) {
+        wall_at_zero().store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// The page, to be shared with others who may read it.
+    #[must_use]
+    pub const fn page(&self) -> &Memory {
+        &self.page
+    }
+}
+
+/// From now on the clock is the one whose page this is, which is mapped for ever.
+///
+/// # Errors
+///
+/// [`Error::Denied`], [`Error::NoMemory`].
+pub(crate) fn look_at(page: &Memory, how: Protection) -> Result<(), Error> {
+    let base = page.map(0, PAGE_SIZE, how)?.leak();
+    WALL_AT_ZERO.store(base.cast().as_ptr(), Ordering::Release);
+    Ok(())
 }
 
 /// The counter's value at a moment in nanoseconds since start, rounded up so that a wait does not

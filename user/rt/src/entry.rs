@@ -6,12 +6,12 @@ use {
         boot::Boot,
         clock,
         env::{Args, Env, HandleTag},
-        handle::{Channel, OwnedHandle},
+        handle::{Channel, Memory, OwnedHandle},
         link::Link,
         log,
         system::{self, Start},
     },
-    abi::{BootInfo, Handle},
+    abi::{BootInfo, Handle, Protection},
     alloc::{collections::VecDeque, string::String},
 };
 
@@ -114,7 +114,10 @@ fn start_env(channel: Channel) -> Env {
     while let Ok((handle, tag)) = link.receive_handle() {
         env.handles.push_back((tag, handle));
     }
-    clock::set_wall_at_zero(start.wall_at_zero);
+    if let Some((page, _)) = env.take_handle(HandleTag::Clock) {
+        // Without it the program does not know what time it is, and does all else.
+        clock::look_at(&Memory::from_handle(page), Protection::READ).ok();
+    }
     let debug = env.take_handle(HandleTag::Debug);
     // The log keeps it until the process ends.
     let debug = debug.map_or(Handle::NONE, |(handle, _)| handle.into_raw());

@@ -20,6 +20,8 @@ pub enum HandleTag {
     Interrupt = 3,
     /// Memory that outlives the program.
     Memory = 4,
+    /// Page of the wall clock; the run-time maps it.
+    Clock = 5,
 }
 
 impl HandleTag {
@@ -37,6 +39,7 @@ impl HandleTag {
             2 => Self::Registers,
             3 => Self::Interrupt,
             4 => Self::Memory,
+            5 => Self::Clock,
             _ => return None,
         };
         Some((tag, number >> 8))

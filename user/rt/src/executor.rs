@@ -69,15 +69,30 @@ pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
 /// output, wrong for anything that may take long.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
+    let mut value = None;
+    loop {
+        if let Some(value) = value.take() {
+            return value;
+        }
+        run_until(&mut |context| match future.as_mut().poll(context) {
+            Poll::Ready(done) => {
+                value = Some(done);
+                true
+            }
+            Poll::Pending => false,
+        });
+    }
+}
+
+/// Runs until the future is done whose poll this is. Not generic: an executable of many programs has it once.
+fn run_until(is_done: &mut dyn FnMut(&mut Context<'_>) -> bool) {
     let waker = flag_waker();
     let mut context = Context::from_waker(&waker);
     let depth = Depth::enter();
     let mut budget = TASKS_PER_TURN;
     loop {
-        if WORK.with(|work| core::mem::take(&mut work.woken))
-            && let Poll::Ready(value) = future.as_mut().poll(&mut context)
-        {
-            return value;
+        if WORK.with(|work| core::mem::take(&mut work.woken)) && is_done(&mut context) {
+            return;
         }
         while depth.is_outermost()
             && budget > 0

@@ -28,6 +28,7 @@ mod bell;
 pub mod boot;
 pub mod clock;
 pub mod console;
+pub mod date;
 mod entry;
 mod env;
 pub mod executor;

@@ -24,6 +24,20 @@ pub fn after(duration: Duration) -> u64 {
     clock::now().saturating_add(nanoseconds)
 }
 
+/// Seconds as people write them, with up to three decimals: `0.25`. `None` for what is no such number, or too large.
+#[must_use]
+pub fn seconds(text: &str) -> Option<Duration> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(decimals) || !(1..=3).contains(&decimals.len()) {
+        return None;
+    }
+    let scale = 10_u64.pow(3 - u32::try_from(decimals.len()).ok()?);
+    let milliseconds = whole.parse::<u64>().ok()?.checked_mul(1_000)?;
+    let more = decimals.parse::<u64>().ok()? * scale;
+    milliseconds.checked_add(more).map(Duration::from_millis)
+}
+
 /// Sleeps for a while.
 pub async fn sleep(duration: Duration) {
     sleep_until(after(duration)).await;
@@ -58,7 +72,7 @@ pub async fn with_timeout<T>(
 mod tests {
     use core::{future, time::Duration};
 
-    use super::{TimedOut, sleep, with_timeout};
+    use super::{TimedOut, seconds, sleep, with_timeout};
     use crate::{block_on, clock};
 
     #[test]
@@ -66,6 +80,34 @@ mod tests {
         let start = clock::now();
         block_on(sleep(Duration::from_millis(2)));
         assert!(clock::now() - start >= 2_000_000);
+    }
+
+    #[test]
+    fn seconds_have_decimals() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("1", 1_000),
+            ("0.2", 200),
+            ("0.05", 50),
+            ("1.001", 1_001),
+        ] {
+            let expected = Duration::from_millis(milliseconds);
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "1.",
+            "1.0000",
+            "1e3",
+            "-1",
+            "+1",
+            "inf",
+            "99999999999999999999",
+            "18446744073709551.616",
+        ] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
     }
 
     #[test]

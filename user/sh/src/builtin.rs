@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::time::Duration;
 
 use embassy_futures::select::{Either, select};
-use rt::{console, println};
+use rt::{clock, console, date::Date, println};
 
 use crate::{history::History, job};
 
@@ -35,7 +35,12 @@ const COMMANDS: &[(&str, &str)] = &[
         "nc HOST PORT",
         "a conversation: -u by datagrams, -l PORT waits for a peer",
     ),
+    (
+        "perf HOST",
+        "measures: -m echo, send, receive or connect, -u by datagrams",
+    ),
     ("ntp SERVER", "asks for the time and sets the clock"),
+    ("date", "shows what time it is"),
     ("httpd [PORT]", "web server with a page about this system"),
     ("ps", "processes and memory"),
     ("kill NUMBER", "ends a process"),
@@ -54,6 +59,7 @@ pub async fn run(name: &str, arguments: &[String], status: i32, history: &Histor
     match name {
         "help" => help(),
         "status" => println!("{status}"),
+        "date" => return Some(date()),
         "echo" => println!("{}", arguments.join(" ")),
         "history" => {
             history
@@ -75,6 +81,20 @@ fn help() {
     println!("\nSeveral commands: a; b    in the background: a &    Ctrl-C ends a command");
 }
 
+/// Shows what time it is; fails where nobody knows.
+fn date() -> i32 {
+    match clock::wall() {
+        Some(seconds) => {
+            println!("{}", Date(seconds));
+            0
+        }
+        None => {
+            println!("there is no clock, see ntp");
+            1
+        }
+    }
+}
+
 async fn sleep(arguments: &[String]) -> i32 {
     let Some(seconds) = arguments.first().and_then(|word| seconds(word)) else {
         println!("usage: sleep SECONDS");
@@ -91,10 +111,7 @@ async fn sleep(arguments: &[String]) -> i32 {
 
 /// Seconds, at most a day, with decimals.
 fn seconds(word: &str) -> Option<Duration> {
-    let seconds: f64 = word.parse().ok()?;
-    (0.0..=86_400.0)
-        .contains(&seconds)
-        .then(|| Duration::from_secs_f64(seconds))
+    rt::time::seconds(word).filter(|time| *time <= Duration::from_secs(86_400))
 }
 
 #[cfg(test)]

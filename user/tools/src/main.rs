@@ -24,6 +24,7 @@ const PROGRAMS: &[(&str, Program)] = &[
     ("nc", nc::run),
     ("net", nettool::run),
     ("ntp", ntp::run),
+    ("perf", perf::run),
     ("ping", ping::run),
     ("poweroff", poweroff::run),
     ("ps", ps::run),

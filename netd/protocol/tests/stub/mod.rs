@@ -24,7 +24,7 @@ macro_rules! refuse_most {
     () => {
         crate::stub::refuse! { prompt
             socket_raw SocketRaw socket_ethernet SocketEthernet bind Bind listen Listen shutdown Shutdown status SocketStatus
-            option_set OptionSet option_get OptionGet names SocketNames group Group groups Groups offer Offer withdraw Withdraw attach_arena AttachArena core Core
+            option_set OptionSet option_get OptionGet names SocketNames group Group groups Groups offer Offer withdraw Withdraw offer_subtype OfferSubtype service_text ServiceText attach_arena AttachArena core Core
             cancel Cancel stats Stats info Info lease Lease interfaces Interfaces routes Routes
             neighbours Neighbours sockets Sockets drops Drops counters Counters addresses Addresses connections Connections address_add AddressAdd
             address_delete AddressDelete route_add RouteAdd route_delete RouteDelete
@@ -32,7 +32,7 @@ macro_rules! refuse_most {
             neighbour_add NeighbourAdd neighbour_delete NeighbourDelete
         }
         crate::stub::refuse! { later
-            accept Accept close Close send Send flush Flush receive Receive resolve Resolve browse Browse ping Ping subscribe Subscribe
+            accept Accept close Close send Send flush Flush receive Receive resolve Resolve resolve_back ResolveBack browse Browse ping Ping subscribe Subscribe
         }
     };
 }

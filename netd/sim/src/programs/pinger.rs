@@ -41,6 +41,7 @@ impl Pinger {
         self.left -= 1;
         self.sequence += 1;
         let ping = Ping {
+            link: 0,
             address: self.to,
             size: 56 * self.sequence % 1_400,
             sequence: self.sequence,

@@ -171,6 +171,7 @@ impl Ask {
             }
             Self::Ping(address, size) => {
                 let ping = Ping {
+                    link: 0,
                     address,
                     sequence: 1,
                     size,

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     A,
     /// Its IPv6 addresses.
     Aaaa,
+    /// The name of the address that it stands for.
+    Ptr,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
         match self {
             Self::A => Type::A,
             Self::Aaaa => Type::AAAA,
+            Self::Ptr => Type::PTR,
         }
     }
 }
@@ -56,6 +59,8 @@ pub(crate) struct Answer {
 pub(crate) enum Outcome {
     /// Addresses, one at least.
     Addresses(Addresses),
+    /// A name; of several the first.
+    Name(Name),
     /// The name does not exist.
     NoSuchName,
     /// The name exists, but nothing of the kind asked for.
@@ -175,6 +180,7 @@ fn find(message: &Message<'_>, name: &Name, kind: Kind) -> Found {
     let mut addresses = Addresses::NONE;
     let mut ttl = MAX_TTL;
     let mut alias = None;
+    let mut back = None;
     let own = sections(message).filter(|(section, record)| {
         *section == Section::Answer && record.class == Class::IN && record.name == *name
     });
@@ -182,6 +188,11 @@ fn find(message: &Message<'_>, name: &Name, kind: Kind) -> Found {
         let address: IpAddr = match (kind, record.data) {
             (Kind::A, Data::A(address)) => address.into(),
             (Kind::Aaaa, Data::Aaaa(address)) => address.into(),
+            (Kind::Ptr, Data::Ptr(name)) => {
+                let first = Found::Outcome(Outcome::Name(name), record.ttl.min(MAX_TTL));
+                back = back.or(Some(first));
+                continue;
+            }
             (_, Data::Cname(target)) => {
                 alias = Some(Found::Alias(target, record.ttl));
                 continue;
@@ -192,7 +203,7 @@ fn find(message: &Message<'_>, name: &Name, kind: Kind) -> Found {
         ttl = ttl.min(record.ttl);
     }
     if addresses.is_empty() {
-        alias.unwrap_or(Found::Nothing)
+        back.or(alias).unwrap_or(Found::Nothing)
     } else {
         Found::Outcome(Outcome::Addresses(addresses), ttl)
     }

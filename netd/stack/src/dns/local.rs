@@ -30,6 +30,7 @@ pub(super) fn look(text: &str, kind: Kind) -> Result<Known, BadName> {
         return Ok(match kind {
             Kind::A => known(Ipv4Addr::LOCALHOST.into()),
             Kind::Aaaa => known(Ipv6Addr::LOCALHOST.into()),
+            Kind::Ptr => without(Outcome::NoData),
         });
     }
     if top.eq_ignore_ascii_case(b"invalid") {

@@ -82,20 +82,6 @@ impl Stack {
         token: Token,
         now: Instant,
     ) -> Result<(), PingError> {
-        self.ping_on(client, (ping, 0), token, now)
-    }
-
-    /// The same, with the link that a link-local address is on; zero for the default one.
-    ///
-    /// # Errors
-    /// See [`PingError`].
-    pub fn ping_on(
-        &mut self,
-        client: ClientId,
-        (ping, link): (Ping, u8),
-        token: Token,
-        now: Instant,
-    ) -> Result<(), PingError> {
         self.clients.get(client).ok_or(PingError::BadClient)?;
         match ping.address {
             IpAddr::V4(to) if to.is_unspecified() || to.is_broadcast() || to.is_multicast() => {
@@ -106,7 +92,7 @@ impl Stack {
                 Err(PingError::BadAddress)
             }
             IpAddr::V6(to) => {
-                let to = zones::within(to, link.into());
+                let to = zones::within(to, ping.link.into());
                 self.ping_to(to, client, &ping, token, now)
             }
         }

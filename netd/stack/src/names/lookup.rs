@@ -8,7 +8,7 @@ use crate::config::{Config, DNS_PORT, NAME_SERVERS};
 use crate::dns::multicast;
 use crate::dns::{Answer, Ask, Kind, Limits, Lookup as Begun, Outcome, Refusal, Resolver};
 use crate::error::{CancelError, ResolveError, SocketError};
-use crate::event::{EventKind, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
+use crate::event::{EventKind, Naming, RESOLUTION_ADDRESSES, Resolution, ResolutionOutcome};
 use crate::id::{ClientId, Token};
 use crate::names::search::Search;
 use crate::names::transport::Transports;
@@ -17,10 +17,11 @@ use crate::request::{AddressKind, Lookup};
 use crate::rng::Rng;
 use crate::slab::Table;
 use crate::stack::Stack;
-use alloc::string::String;
-use core::net::{Ipv4Addr, SocketAddr};
+use alloc::string::{String, ToString as _};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use tcp::Instant;
+use wire::dns::Name;
 
 /// A look-up.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +29,40 @@ pub(crate) struct Waiting {
     client: ClientId,
     token: Token,
     kind: Kind,
-    /// Where else the name is to be looked for.
-    search: Option<Search>,
-    answer: Option<Resolution>,
+    elsewhere: Elsewhere,
+    answer: Option<EventKind>,
+}
+
+/// Where else a name is to be looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Elsewhere {
+    Nowhere,
+    /// In the domains that the network says.
+    Domains(Search),
+    /// The name of this address, on its link.
+    Link(IpAddr),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whom {
+    /// This server.
+    Server(SocketAddr),
+    /// Those that the network says.
+    Servers,
+    /// All hosts of the link.
+    Link,
+}
+
+impl Whom {
+    /// Who knows a name, if a person names nobody.
+    fn knows(name: &str) -> Self {
+        if multicast::is_of_link(name) {
+            Self::Link
+        } else {
+            Self::Servers
+        }
+    }
 }
 
 /// All look-ups, the resolver, and what carries its questions.
@@ -74,16 +106,33 @@ impl Stack {
         };
         // Who names a server wants to know what that one says of just this name; and what the link
         // knows is nowhere else.
-        let mut search = match lookup.server {
-            None if !multicast::is_of_link(lookup.name) => Search::new(lookup.name),
-            _ => None,
+        let whom = lookup.server.map_or(Whom::knows(lookup.name), Whom::Server);
+        let mut search = match whom {
+            Whom::Servers => Search::new(lookup.name),
+            Whom::Server(_) | Whom::Link => None,
         };
         let candidate = search.as_mut().and_then(|it| self.next_candidate(it));
+        let elsewhere = search.map_or(Elsewhere::Nowhere, Elsewhere::Domains);
+        let (name, whom) = match candidate.as_deref() {
+            Some(candidate) => (candidate, Whom::knows(candidate)),
+            None => (lookup.name, whom),
+        };
+        self.look_up((client, token), (name, kind, whom), elsewhere, now)
+    }
+
+    /// Begins a look-up.
+    pub(super) fn look_up(
+        &mut self,
+        (client, token): (ClientId, Token),
+        (name, kind, whom): (&str, Kind, Whom),
+        elsewhere: Elsewhere,
+        now: Instant,
+    ) -> Result<(), ResolveError> {
         let waiting = Waiting {
             client,
             token,
             kind,
-            search,
+            elsewhere,
             answer: None,
         };
         let owner = self
@@ -91,8 +140,7 @@ impl Stack {
             .table
             .insert(waiting)
             .ok_or(ResolveError::TooMany)?;
-        let name = candidate.as_deref().unwrap_or(lookup.name);
-        match self.begin_look_up(owner, name, kind, lookup.server, now) {
+        match self.begin_look_up(owner, (name, kind, whom), now) {
             Ok(Begun::Answered(answer)) => {
                 self.answered(owner, &answer, Duration::ZERO, now);
             }
@@ -114,20 +162,17 @@ impl Stack {
     fn begin_look_up(
         &mut self,
         owner: u32,
-        name: &str,
-        kind: Kind,
-        server: Option<SocketAddr>,
+        (name, kind, whom): (&str, Kind, Whom),
         now: Instant,
     ) -> Result<Begun, Refusal> {
-        if server.is_none()
-            && let Some(answer) = self.own_name(name, kind)
-        {
+        let is_named = matches!(whom, Whom::Server(_));
+        if !is_named && let Some(answer) = self.own_name(name, kind) {
             return Ok(Begun::Answered(answer));
         }
         let nobody = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
         let mut servers = [nobody; NAME_SERVERS];
-        match server {
-            Some(server) => {
+        match whom {
+            Whom::Server(server) => {
                 let port = match server.port() {
                     0 => DNS_PORT,
                     port => port,
@@ -136,12 +181,12 @@ impl Stack {
                     *place = SocketAddr::new(server.ip().to_canonical(), port);
                 }
             }
-            None if multicast::is_of_link(name) => {
+            Whom::Link => {
                 for (place, server) in servers.iter_mut().zip(multicast::ALL) {
                     *place = server;
                 }
             }
-            None => {
+            Whom::Servers => {
                 for (place, server) in servers.iter_mut().zip(self.name_servers()) {
                     *place = server;
                 }
@@ -152,7 +197,8 @@ impl Stack {
             name,
             kind,
             servers: &servers,
-            is_cached: server.is_none(),
+            // What servers have said of an address is not what its link says.
+            is_cached: !is_named && (whom, kind) != (Whom::Link, Kind::Ptr),
         };
         self.names.resolver.resolve(&ask, now)
     }
@@ -160,29 +206,59 @@ impl Stack {
     /// A look-up is over, unless the name may be elsewhere too; [`Stack::run_names`] then asks.
     pub(crate) fn answered(&mut self, owner: u32, answer: &Answer, took: Duration, now: Instant) {
         let mut answer = *answer;
-        while matches!(answer.outcome, Outcome::NoSuchName | Outcome::NoData)
-            && let Some((name, kind)) = self.look_elsewhere(owner)
-        {
-            match self.begin_look_up(owner, &name, kind, None, now) {
+        while let Some((name, kind, whom)) = self.look_elsewhere(owner, &answer.outcome) {
+            match self.begin_look_up(owner, (&name, kind, whom), now) {
                 Ok(Begun::Answered(known)) => answer = known,
                 Ok(Begun::Waiting) => return,
                 Err(_) => break,
             }
         }
-        self.look_up_ends(owner, resolution(&answer, took));
+        let is_of_address = |it: &Waiting| it.kind == Kind::Ptr;
+        let told = match self.names.table.at(owner).is_some_and(is_of_address) {
+            true => EventKind::Named(naming(&answer, took)),
+            false => EventKind::Resolved(resolution(&answer, took)),
+        };
+        self.look_up_ends(owner, told);
     }
 
-    /// Under which name a look-up goes on.
-    fn look_elsewhere(&mut self, owner: u32) -> Option<(String, Kind)> {
-        let mut waiting = *self.names.table.at(owner)?;
-        let candidate = self.next_candidate(waiting.search.as_mut()?);
-        if let Some(place) = self.names.table.at_mut(owner) {
-            place.search = waiting.search.filter(|_| candidate.is_some());
+    /// Under which name a look-up goes on, and who is asked.
+    fn look_elsewhere(&mut self, owner: u32, outcome: &Outcome) -> Option<(String, Kind, Whom)> {
+        let waiting = *self.names.table.at(owner)?;
+        let is_missing = match outcome {
+            Outcome::NoSuchName | Outcome::NoData => true,
+            // Of what is on the link servers need not know, nor be there at all.
+            Outcome::TimedOut | Outcome::ServerFailed => waiting.kind == Kind::Ptr,
+            Outcome::Addresses(_) | Outcome::Name(_) => false,
+        };
+        if !is_missing {
+            return None;
         }
-        Some((candidate?, waiting.kind))
+        let (next, elsewhere) = match waiting.elsewhere {
+            Elsewhere::Nowhere => return None,
+            Elsewhere::Domains(mut search) => {
+                let candidate = self.next_candidate(&mut search);
+                let next = candidate.map(|name| {
+                    let whom = Whom::knows(&name);
+                    (name, waiting.kind, whom)
+                });
+                (next, Elsewhere::Domains(search))
+            }
+            Elsewhere::Link(address) => {
+                let name = Name::of_address(address).to_string();
+                let next = (name, waiting.kind, Whom::Link);
+                (Some(next), Elsewhere::Nowhere)
+            }
+        };
+        if let Some(place) = self.names.table.at_mut(owner) {
+            place.elsewhere = match next {
+                Some(_) => elsewhere,
+                None => Elsewhere::Nowhere,
+            };
+        }
+        next
     }
 
-    fn look_up_ends(&mut self, owner: u32, answer: Resolution) {
+    fn look_up_ends(&mut self, owner: u32, answer: EventKind) {
         if let Some(waiting) = self.names.table.at_mut(owner) {
             waiting.answer = Some(answer);
             let client = waiting.client;
@@ -198,7 +274,7 @@ impl Stack {
         let Some(answer) = waiting.answer else {
             return true;
         };
-        let told = telling.tell(None, waiting.token, EventKind::Resolved(answer));
+        let told = telling.tell(None, waiting.token, answer);
         if told {
             self.names.table.remove_at(index);
         }
@@ -243,7 +319,13 @@ impl Stack {
                 .ok_or(CancelError::NotFound);
         };
         self.names.resolver.cancel(index);
-        self.look_up_ends(index, ended(ResolutionOutcome::Cancelled));
+        let kind = self.names.table.at(index).map(|waiting| waiting.kind);
+        let outcome = ResolutionOutcome::Cancelled;
+        let told = match kind {
+            Some(Kind::Ptr) => EventKind::Named(Naming::ended(outcome)),
+            _ => EventKind::Resolved(ended(outcome)),
+        };
+        self.look_up_ends(index, told);
         Ok(())
     }
 
@@ -273,10 +355,7 @@ fn resolution(answer: &Answer, took: Duration) -> Resolution {
             }
             ResolutionOutcome::Found
         }
-        Outcome::NoData => ResolutionOutcome::NoData,
-        Outcome::NoSuchName => ResolutionOutcome::NoSuchName,
-        Outcome::TimedOut => ResolutionOutcome::TimedOut,
-        Outcome::ServerFailed => ResolutionOutcome::ServerFailed,
+        other => without_data(other),
     };
     Resolution {
         addresses,
@@ -285,5 +364,30 @@ fn resolution(answer: &Answer, took: Duration) -> Resolution {
         aliases: answer.aliases,
         took,
         ..ended(outcome)
+    }
+}
+
+/// What is told of the name of an address.
+fn naming(answer: &Answer, took: Duration) -> Naming {
+    let mut naming = Naming {
+        ttl: answer.ttl,
+        server: answer.server,
+        aliases: answer.aliases,
+        took,
+        ..Naming::ended(without_data(&answer.outcome))
+    };
+    if let Outcome::Name(name) = &answer.outcome {
+        naming.put(name);
+    }
+    naming
+}
+
+/// How a look-up ended that has found nothing; what was found of another kind is nothing.
+fn without_data(outcome: &Outcome) -> ResolutionOutcome {
+    match outcome {
+        Outcome::NoData | Outcome::Addresses(_) | Outcome::Name(_) => ResolutionOutcome::NoData,
+        Outcome::NoSuchName => ResolutionOutcome::NoSuchName,
+        Outcome::TimedOut => ResolutionOutcome::TimedOut,
+        Outcome::ServerFailed => ResolutionOutcome::ServerFailed,
     }
 }

@@ -9,13 +9,17 @@ use crate::id::{ClientId, Token};
 use core::net::IpAddr;
 use core::time::Duration;
 use tcp::Instant;
-use wire::NoRoom;
-use wire::dns::{Builder, Class, Data, Header, Message, Name, Question, Record, Section, Type};
+use wire::dns::{
+    Builder, Class, Data, Header, Message, Name, Question, Record, Section, Strings, Type,
+};
+use wire::{List, NoRoom};
 
 /// Look-outs at a time.
 pub(crate) const BROWSES: u32 = 4;
 /// Services that one finds.
 const FOUND: usize = 16;
+/// Bytes that are kept of what one says of itself.
+const TEXT: usize = 196;
 /// It asks at once, and so long after each question; after the last it is over.
 const PAUSES: [Duration; 3] = [
     Duration::from_secs(1),
@@ -32,12 +36,23 @@ struct Found {
     /// At which host, and by which port.
     at: Option<(Name, u16)>,
     addresses: [Option<IpAddr>; Instance::ADDRESSES],
+    /// What it says of itself: whole strings, as many as have room.
+    text: Option<List<u8, TEXT>>,
     is_told: bool,
 }
 
 impl Found {
-    fn is_complete(&self) -> bool {
+    fn is_reachable(&self) -> bool {
         self.at.is_some() && self.addresses.iter().any(Option::is_some)
+    }
+
+    /// Nothing is missing of it.
+    fn is_complete(&self) -> bool {
+        self.is_reachable() && self.text.is_some()
+    }
+
+    fn is_called(&self, label: &[u8]) -> bool {
+        self.name.labels().next() == Some(label)
     }
 
     fn put(&mut self, address: IpAddr) {
@@ -103,6 +118,8 @@ impl Text {
 pub(crate) struct Browse {
     pub(crate) client: ClientId,
     pub(crate) token: Token,
+    /// What is asked for: the kind, or a subtype of it.
+    asked_for: Name,
     kind: Name,
     found: [Option<Found>; FOUND],
     asked: usize,
@@ -113,10 +130,16 @@ pub(crate) struct Browse {
 }
 
 impl Browse {
-    pub(crate) fn new(client: ClientId, token: Token, kind: Name, now: Instant) -> Self {
+    pub(crate) fn new(
+        client: ClientId,
+        token: Token,
+        (asked_for, kind): (Name, Name),
+        now: Instant,
+    ) -> Self {
         Self {
             client,
             token,
+            asked_for,
             kind,
             found: [None; FOUND],
             asked: 0,
@@ -126,8 +149,15 @@ impl Browse {
         }
     }
 
-    pub(crate) fn kind(&self) -> &Name {
-        &self.kind
+    pub(crate) fn asked_for(&self) -> &Name {
+        &self.asked_for
+    }
+
+    /// What a service of this kind that was found says of itself: strings, each behind its length.
+    pub(crate) fn text_of(&self, label: &[u8], kind: &Name) -> Option<&[u8]> {
+        let mut all = self.found.iter().flatten();
+        let found = all.find(|it| self.kind == *kind && it.is_called(label))?;
+        Some(found.text.as_ref().map_or(&[], List::as_slice))
     }
 
     /// When it goes on.
@@ -161,21 +191,22 @@ impl Browse {
             kind,
             class: Class::IN,
         };
-        builder.question(&ask(self.kind, Type::PTR))?;
+        builder.question(&ask(self.asked_for, Type::PTR))?;
         for found in self.found.iter().flatten().filter(|it| !it.is_complete()) {
-            let asked = match found.at {
-                None => builder.question(&ask(found.name, Type::SRV)),
-                Some((host, _)) => builder
-                    .question(&ask(host, Type::A))
-                    .and_then(|()| builder.question(&ask(host, Type::AAAA))),
+            let text = found.text.is_none().then_some((found.name, Type::TXT));
+            let (first, second) = match found.at {
+                None => (Some((found.name, Type::SRV)), None),
+                Some(_) if found.is_reachable() => (None, None),
+                Some((host, _)) => (Some((host, Type::A)), Some((host, Type::AAAA))),
             };
-            if asked.is_err() {
+            let mut missing = [first, second, text].into_iter().flatten();
+            if missing.any(|(name, kind)| builder.question(&ask(name, kind)).is_err()) {
                 break;
             }
         }
         for found in self.found.iter().flatten() {
             let known = Record {
-                name: self.kind,
+                name: self.asked_for,
                 class: Class::IN,
                 ttl: found.ttl,
                 data: Data::Ptr(found.name),
@@ -193,16 +224,19 @@ impl Browse {
         // What each is needs what was said before it, in whatever order they come.
         for record in records() {
             if let Data::Ptr(name) = record.data
-                && record.name == self.kind
+                && record.name == self.asked_for
             {
                 self.heard_of(name, record.ttl);
             }
         }
         for record in records().filter(|it| it.ttl > 0) {
-            if let Data::Srv { port, target, .. } = record.data
-                && let Some(found) = self.find(&record.name)
-            {
-                found.at = Some((target, port));
+            let Some(found) = self.find(&record.name) else {
+                continue;
+            };
+            match record.data {
+                Data::Srv { port, target, .. } => found.at = Some((target, port)),
+                Data::Txt(strings) => found.text = Some(kept(strings)),
+                _ => {}
             }
         }
         for record in records().filter(|it| it.ttl > 0) {
@@ -244,6 +278,7 @@ impl Browse {
                 ttl,
                 at: None,
                 addresses: [None; Instance::ADDRESSES],
+                text: None,
                 is_told: false,
             });
         }
@@ -253,17 +288,42 @@ impl Browse {
     pub(crate) fn next_told(&self) -> Option<Instance> {
         let mut all = self.found.iter().flatten();
         all.find_map(|found| {
-            let is_due = found.is_complete() && !found.is_told;
+            let is_due = self.is_due(found);
             is_due.then(|| found.instance()).flatten()
         })
     }
 
     /// It has been told that.
     pub(crate) fn told(&mut self) {
-        let mut all = self.found.iter_mut().flatten();
-        let is_it = |it: &&mut Found| it.is_complete() && !it.is_told && it.instance().is_some();
-        if let Some(found) = all.find(is_it) {
+        let is_it = |it: &Option<Found>| {
+            let found = it.as_ref().filter(|it| self.is_due(it));
+            found.and_then(Found::instance).is_some()
+        };
+        let place = self.found.iter().position(is_it);
+        let found = place.and_then(|place| self.found.get_mut(place)?.as_mut());
+        if let Some(found) = found {
             found.is_told = true;
         }
     }
+
+    /// Whether it is to be told of: one that says nothing of itself at the end only.
+    fn is_due(&self, found: &Found) -> bool {
+        !found.is_told && (found.is_complete() || self.is_over && found.is_reachable())
+    }
+}
+
+/// As many whole strings as have room.
+fn kept(strings: Strings<'_>) -> List<u8, TEXT> {
+    let mut text = List::NONE;
+    for string in strings.iter() {
+        let length = u8::try_from(string.len()).unwrap_or(u8::MAX);
+        if text.len() + 1 + string.len() > TEXT {
+            break;
+        }
+        text.push(length);
+        for byte in string {
+            text.push(*byte);
+        }
+    }
+    text
 }

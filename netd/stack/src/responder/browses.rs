@@ -5,7 +5,7 @@
 
 use super::browse::Browse;
 use super::link::LONGEST;
-use super::services::kind_named;
+use super::services::{kind_named, kind_to_browse};
 use crate::actors::Actor;
 use crate::error::{BrowseError, SocketError};
 use crate::event::EventKind;
@@ -30,7 +30,7 @@ impl Stack {
         now: Instant,
     ) -> Result<(), BrowseError> {
         self.clients.get(client).ok_or(BrowseError::BadClient)?;
-        let kind = kind_named(kind).ok_or(BrowseError::BadKind)?;
+        let kind = kind_to_browse(kind).ok_or(BrowseError::BadKind)?;
         if self.responders.iter().all(Option::is_none) {
             return Err(BrowseError::NoLink);
         }
@@ -45,11 +45,22 @@ impl Stack {
         Ok(())
     }
 
+    /// What a service says of itself that one of the client's look-outs has found and that is not over:
+    /// strings, each behind its length (RFC 6763 section 6), as many as have room; `None` if it has found
+    /// no such service.
+    #[must_use]
+    pub fn service_text(&self, client: ClientId, name: &str, kind: &str) -> Option<&[u8]> {
+        let kind = kind_named(kind)?;
+        let browses = self.browses.iter().map(|(_, browse)| browse);
+        let mut own = browses.filter(|browse| browse.client == client);
+        own.find_map(|browse| browse.text_of(name.as_bytes(), &kind))
+    }
+
     /// The host hears nobody of its own: what it would say itself is read here.
     fn find_own(&mut self, browse: &mut Browse) {
         let mut bytes = [0; LONGEST];
         for responder in self.responders.iter().flatten() {
-            let Some(len) = responder.answer_for(browse.kind(), &mut bytes) else {
+            let Some(len) = responder.answer_for(browse.asked_for(), &mut bytes) else {
                 continue;
             };
             if let Ok(message) = Message::parse(bytes.get(..len).unwrap_or_default()) {

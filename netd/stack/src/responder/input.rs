@@ -5,8 +5,8 @@
 //!
 //! Spec: RFC 6762 sections 5.4, 6, 6.7, 7.1, 7.2, 9, 11 and 18.
 
+use super::items::{Item, Items};
 use super::schedule::Schedule;
-use super::zone::{Item, Items};
 use super::{Direct, PORT, Responder};
 use crate::rng::Rng;
 use core::net::SocketAddr;

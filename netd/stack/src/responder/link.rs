@@ -208,6 +208,9 @@ impl Stack {
     /// What the host itself is asked about its own name, or the one that it asks the link for: nobody
     /// else would answer.
     pub(crate) fn own_name(&self, name: &str, kind: Kind) -> Option<Answer> {
+        if kind == Kind::Ptr {
+            return self.own_back(&name.parse().ok()?);
+        }
         // Most names are not of the link.
         let bare = name.strip_suffix('.').unwrap_or(name);
         let end = bare.get(bare.len().checked_sub(LOCAL.len())?..)?;
@@ -226,11 +229,28 @@ impl Stack {
             Some(_) => Outcome::Addresses(addresses.collect()),
             None => Outcome::NoData,
         };
-        Some(Answer {
-            outcome,
-            ttl: 0,
-            server: None,
-            aliases: 0,
-        })
+        Some(known(outcome))
+    }
+
+    /// The same of the names of its own addresses.
+    fn own_back(&self, name: &Name) -> Option<Answer> {
+        let is_it = |address: IpAddr| Name::of_address(address) == *name;
+        if is_it(Ipv4Addr::LOCALHOST.into()) || is_it(Ipv6Addr::LOCALHOST.into()) {
+            return Some(known(Outcome::Name("localhost".parse().ok()?)));
+        }
+        let mut interfaces = self.interfaces.iter().zip(&self.responders);
+        let (_, responder) = interfaces.find(|(interface, _)| told(interface).any(is_it))?;
+        let own = responder.as_ref()?.host()?;
+        Some(known(Outcome::Name(*own)))
+    }
+}
+
+/// An answer that nobody was asked for.
+const fn known(outcome: Outcome) -> Answer {
+    Answer {
+        outcome,
+        ttl: 0,
+        server: None,
+        aliases: 0,
     }
 }

@@ -1,7 +1,7 @@
 //! Answering for the names that this host has on a link: its own, and those of its services.
 //!
 //! *Owns* a link's [`Responder`]: [`claim`] how a name becomes ours alone, [`zone`] the records there
-//! are, [`schedule`] when each is said to all, [`input`] what others ask and say, [`duel`] who gets a
+//! are, in the sets of [`items`], [`schedule`] when each is said to all, [`input`] what others ask and say, [`duel`] who gets a
 //! name that two want at once, [`output`] what leaves; [`services`] whose the services are. [`link`] joins it to the stack. [`browse`] finds others' services, for the
 //! clients of [`browses`]. *Never* asks for others' names: that is `dns`'s. Sans-IO; nothing is allocated after construction.
 //!
@@ -15,6 +15,7 @@ mod browses;
 mod claim;
 mod duel;
 mod input;
+mod items;
 mod link;
 mod output;
 mod schedule;
@@ -22,8 +23,9 @@ mod services;
 mod zone;
 
 pub(crate) use browse::{BROWSES, Browse};
+use items::SERVICES;
 pub(crate) use services::Services;
-use zone::{SERVICES, Service};
+use zone::Service;
 
 use crate::icmp::errors::Limiter;
 use crate::rng::Rng;
@@ -31,10 +33,11 @@ use alloc::vec::Vec;
 use claim::{Claim, Conflicts, PROBING};
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use items::Items;
 use schedule::Schedule;
 use tcp::Instant;
 use wire::dns::{Name, Question};
-use zone::{Items, Zone};
+use zone::Zone;
 
 /// The port of all who ask and answer.
 pub(crate) const PORT: u16 = 5_353;
@@ -46,6 +49,9 @@ const DIRECT_PER_SECOND: u16 = 50;
 const ADDRESSES: usize = 32;
 /// No probe begins at once (RFC 6762 section 8.1), in milliseconds.
 const FIRST_PROBE: u32 = 250;
+
+/// A label of a name.
+type Label = wire::List<u8, 63>;
 
 /// An answer for its asker alone.
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +169,17 @@ impl Responder {
             && let Some(claim) = self.zone.claim_mut(place + 1)
         {
             claim.begin(at);
+        }
+    }
+
+    /// A service is of a subtype as well.
+    pub(crate) fn add_subtype(&mut self, place: usize, label: Label, now: Instant) {
+        if let Some(service) = self.zone.service_mut(place) {
+            service.subtypes.push(label);
+        }
+        // RFC 6762 section 8.4: what is new is told as at the start.
+        if let Some(claim) = self.zone.claim_mut(place + 1) {
+            claim.announce_again(now);
         }
     }
 

@@ -5,7 +5,8 @@
 //! Spec: RFC 6762 sections 6, 6.2, 8.1, 8.3, 10.1 and 18.
 
 use super::claim::{Claim, Step};
-use super::zone::{CLAIMS, Form, Items, Part, address_record, put, service_record};
+use super::items::{CLAIMS, Items, Part};
+use super::zone::{Form, address_record, put, service_record};
 use super::{Direct, Farewell, PORT, Responder};
 use core::net::{Ipv4Addr, SocketAddr};
 use tcp::Instant;
@@ -208,6 +209,7 @@ fn put_farewell(builder: &mut Builder<'_>, farewell: &Farewell) -> Result<(), No
         Farewell::Address(name, address) => add(address_record(Form::Farewell, *name, *address)),
         Farewell::Service(service, name, host) => [Part::Ptr, Part::Srv, Part::Txt]
             .into_iter()
+            .chain(Part::SUBTYPES.into_iter().take(service.subtypes.len()))
             .map(|part| service_record(Form::Farewell, part, *name, *host, service))
             .try_for_each(add),
     }

@@ -4,7 +4,7 @@
 //!
 //! Spec: RFC 6762 section 6 (rate), 7.1 and 7.2 (who knows the answer already).
 
-use super::zone::{Item, Part};
+use super::items::{Item, Part};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::IpAddr;

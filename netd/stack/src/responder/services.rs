@@ -4,7 +4,9 @@
 //!
 //! Spec: RFC 6763 sections 4.1 and 7; RFC 6335 section 5.1 (names of kinds).
 
-use super::zone::{SERVICES, Service, TEXT};
+use super::Label;
+use super::items::SERVICES;
+use super::zone::{Service, TEXT, subtype_name};
 use crate::error::OfferError;
 use crate::id::{ClientId, InterfaceId};
 use crate::request::Offered;
@@ -52,6 +54,17 @@ pub(crate) fn kind_named(text: &str) -> Option<Name> {
     kind.within(&local).ok()
 }
 
+/// What is asked for to find services of a kind, and the kind: `_printer._sub._http._tcp` is a subtype of
+/// one (RFC 6763 section 7.1).
+pub(super) fn kind_to_browse(text: &str) -> Option<(Name, Name)> {
+    let Some((label, kind)) = text.split_once("._sub.") else {
+        let kind = kind_named(text)?;
+        return Some((kind, kind));
+    };
+    let kind = kind_named(kind)?;
+    Some((subtype_name(label.as_bytes(), &kind)?, kind))
+}
+
 impl Stack {
     /// Offers a service on every link where names are answered for, until it is withdrawn or the client
     /// is gone.
@@ -75,6 +88,7 @@ impl Stack {
                 .filter(|text| text.is_empty() || Strings::new(text).is_some())
                 .and_then(List::<u8, TEXT>::from_slice)
                 .ok_or(OfferError::BadText)?,
+            subtypes: List::NONE,
         };
         if label.is_empty() || offered.port == 0 {
             return Err(OfferError::BadName);
@@ -109,6 +123,41 @@ impl Stack {
         let found = found.filter(|(_, owner)| *owner == client);
         let (place, _) = found.ok_or(OfferError::NotFound)?;
         self.withdraw_place(place);
+        Ok(())
+    }
+
+    /// Tells that a service is of a subtype of its kind as well (RFC 6763 section 7.1), until it is
+    /// withdrawn.
+    ///
+    /// # Errors
+    /// See [`OfferError`].
+    pub fn offer_subtype(
+        &mut self,
+        client: ClientId,
+        (name, kind, subtype): (&str, &str, &str),
+        now: Instant,
+    ) -> Result<(), OfferError> {
+        let kind = kind_named(kind).ok_or(OfferError::BadKind)?;
+        let label = Some(subtype.as_bytes())
+            .filter(|label| subtype_name(label, &kind).is_some())
+            .and_then(Label::from_slice)
+            .ok_or(OfferError::BadKind)?;
+        let found = self.services.position(self.label_of(name), &kind);
+        let found = found.filter(|(_, owner)| *owner == client);
+        let (place, _) = found.ok_or(OfferError::NotFound)?;
+        let entry = self.services.0.get_mut(place).and_then(Option::as_mut);
+        let (_, service) = entry.ok_or(OfferError::NotFound)?;
+        let is_it = |it: &Label| it.as_slice().eq_ignore_ascii_case(label.as_slice());
+        if service.subtypes.as_slice().iter().any(is_it) {
+            return Err(OfferError::Exists);
+        }
+        if !service.subtypes.push(label) {
+            return Err(OfferError::TooMany);
+        }
+        for responder in self.responders.iter_mut().flatten() {
+            responder.add_subtype(place, label, now);
+        }
+        self.wake_responders();
         Ok(())
     }
 

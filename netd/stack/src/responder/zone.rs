@@ -7,22 +7,17 @@
 
 use super::ADDRESSES;
 use super::claim::Claim;
+use super::items::{CLAIMS, Item, Items, Part, SERVICES, SUBTYPES};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use wire::dns::{Builder, Class, Data, Name, Record, Section, Strings, Type};
 use wire::{List, NoRoom};
 
-/// Services at a time.
-pub(crate) const SERVICES: usize = 16;
-/// Those and the host's own name.
-pub(super) const CLAIMS: usize = SERVICES + 1;
 /// What a service says of itself, in bytes.
 pub(crate) const TEXT: usize = 100;
 
-/// Seconds for which records are kept that have to do with a host, and others (RFC 6762 section 10).
-const HOST_TTL: u32 = 120;
-const OTHER_TTL: u32 = 4_500;
-/// The same for askers that know nothing of all this (section 6.7).
+/// Seconds for which records are kept by askers that know nothing of all this (RFC 6762
+/// section 6.7).
 pub(super) const LEGACY_TTL: u32 = 10;
 
 /// A service of this host.
@@ -35,116 +30,26 @@ pub(crate) struct Service {
     pub(crate) port: u16,
     /// Strings, each behind its length; none: one that is empty.
     pub(crate) text: List<u8, TEXT>,
+    /// What it is more narrowly: `printer` of `_printer._sub._http._tcp.local`.
+    pub(crate) subtypes: List<List<u8, 63>, SUBTYPES>,
 }
 
 impl Service {
+    /// The name of one of its subtypes (RFC 6763 section 7.1).
+    fn subtype(&self, place: usize) -> Option<Name> {
+        let label = self.subtypes.as_slice().get(place)?;
+        subtype_name(label.as_slice(), &self.kind)
+    }
+
+    /// The set of the subtype of this name.
+    fn subtype_named(&self, name: &Name) -> Option<Part> {
+        let mut parts = Part::SUBTYPES.into_iter().enumerate();
+        parts.find_map(|(place, part)| (self.subtype(place)? == *name).then_some(part))
+    }
+
     /// What it says: never nothing (RFC 6763 section 6.1).
     fn strings(&self) -> Strings<'_> {
         Strings::new(self.text.as_slice()).unwrap_or_default()
-    }
-}
-
-/// A set of records of one name and type, of one claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    A,
-    Aaaa,
-    /// Which of the types the name has.
-    Nsec,
-    Srv,
-    Txt,
-    /// From the kind of service to the service.
-    Ptr,
-    /// From all kinds to the kind.
-    Kind,
-    /// From the addresses back to the host's name (RFC 6762 section 4).
-    Reverse,
-}
-
-impl Part {
-    pub(super) const ALL: [Self; 8] = [
-        Self::A,
-        Self::Aaaa,
-        Self::Nsec,
-        Self::Srv,
-        Self::Txt,
-        Self::Ptr,
-        Self::Kind,
-        Self::Reverse,
-    ];
-
-    /// Others may have records of this name and type too.
-    pub(super) fn is_shared(self) -> bool {
-        matches!(self, Self::Ptr | Self::Kind)
-    }
-
-    pub(super) fn ttl(self) -> u32 {
-        match self {
-            Self::A | Self::Aaaa | Self::Nsec | Self::Srv | Self::Reverse => HOST_TTL,
-            Self::Txt | Self::Ptr | Self::Kind => OTHER_TTL,
-        }
-    }
-}
-
-/// A set, of a claim by its number: the host's is 0, those of services follow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Item {
-    pub(super) claim: usize,
-    pub(super) part: Part,
-}
-
-impl Item {
-    pub(super) const COUNT: usize = CLAIMS * Part::ALL.len();
-
-    pub(super) fn place(self) -> usize {
-        self.claim * Part::ALL.len() + self.part as usize
-    }
-
-    pub(super) fn at(place: usize) -> Option<Self> {
-        let part = *Part::ALL.get(place % Part::ALL.len())?;
-        let claim = place / Part::ALL.len();
-        Some(Self { claim, part })
-    }
-}
-
-/// Some sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Items([u8; CLAIMS]);
-
-impl Items {
-    pub(super) const NONE: Self = Self([0; CLAIMS]);
-
-    pub(super) fn insert(&mut self, item: Item) {
-        if let Some(parts) = self.0.get_mut(item.claim) {
-            *parts |= 1 << item.part as u8;
-        }
-    }
-
-    pub(super) fn remove(&mut self, item: Item) {
-        if let Some(parts) = self.0.get_mut(item.claim) {
-            *parts &= !(1 << item.part as u8);
-        }
-    }
-
-    pub(super) fn remove_claim(&mut self, claim: usize) {
-        if let Some(parts) = self.0.get_mut(claim) {
-            *parts = 0;
-        }
-    }
-
-    pub(super) fn contains(&self, item: Item) -> bool {
-        let parts = self.0.get(item.claim);
-        parts.is_some_and(|parts| parts & 1 << item.part as u8 != 0)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.iter().all(|parts| *parts == 0)
-    }
-
-    pub(super) fn iter(self) -> impl Iterator<Item = Item> {
-        (0..Item::COUNT)
-            .filter_map(Item::at)
-            .filter(move |item| self.contains(*item))
     }
 }
 
@@ -222,6 +127,10 @@ impl Zone {
         }
     }
 
+    pub(super) fn service_mut(&mut self, place: usize) -> Option<&mut Service> {
+        self.services.get_mut(place)?.as_mut().map(|(_, it)| it)
+    }
+
     pub(super) fn service(&self, place: usize) -> Option<&Service> {
         self.services.get(place)?.as_ref().map(|(_, it)| it)
     }
@@ -259,6 +168,11 @@ impl Zone {
             Part::Srv | Part::Txt | Part::Ptr => item.claim > 0,
             Part::Kind => self.is_first_of_kind(item.claim),
             Part::Reverse => item.claim == 0 && !self.addresses.is_empty(),
+            Part::Sub0 | Part::Sub1 | Part::Sub2 | Part::Sub3 => {
+                let service = item.claim.checked_sub(1).and_then(|it| self.service(it));
+                let count = service.map_or(0, |it| it.subtypes.len());
+                item.part.subtype().is_some_and(|place| place < count)
+            }
         }
     }
 
@@ -285,7 +199,7 @@ impl Zone {
     /// The sets of a claim's own name, which others must not have (RFC 6762 section 8.2).
     pub(super) fn proposed(&self, claim: usize) -> Items {
         let mut items = self.all_of(claim);
-        for part in [Part::Ptr, Part::Kind] {
+        for part in Part::ALL.into_iter().filter(|it| it.is_shared()) {
             items.remove(Item { claim, part });
         }
         items
@@ -332,6 +246,8 @@ impl Zone {
                     add(Part::Ptr);
                 } else if self.kinds == *name {
                     add(Part::Kind);
+                } else if let Some(part) = service.subtype_named(name) {
+                    add(part);
                 }
             }
         }
@@ -355,7 +271,7 @@ impl Zone {
         };
         for item in items.iter() {
             match item.part {
-                Part::Ptr => {
+                Part::Ptr | Part::Sub0 | Part::Sub1 | Part::Sub2 | Part::Sub3 => {
                     add(item.claim, Part::Srv);
                     add(item.claim, Part::Txt);
                     add(0, Part::A);
@@ -400,24 +316,25 @@ impl Zone {
                 let (claim, part) = (0, Part::Reverse);
                 (Item { claim, part }, *to == self.host.name)
             }
-            (Data::Ptr(to), _) => {
-                let part = if record.name == self.kinds {
-                    Part::Kind
-                } else {
-                    Part::Ptr
-                };
-                let is_it = |claim: &usize| {
-                    let service = claim.checked_sub(1).and_then(|it| self.service(it));
-                    let own = self.claim(*claim).map(|it| it.name);
-                    service.is_some_and(|service| match part {
-                        Part::Kind => service.kind == *to,
-                        _ => service.kind == record.name && own == Some(*to),
-                    })
-                };
-                let claim = (0..CLAIMS).find(is_it)?;
-                (Item { claim, part }, true)
-            }
+            (Data::Ptr(to), _) => (self.pointer(&record.name, to)?, true),
             _ => return None,
+        })
+    }
+
+    /// The set of a pointer from a kind of services, or from all kinds.
+    fn pointer(&self, from: &Name, to: &Name) -> Option<Item> {
+        (0..CLAIMS).find_map(|claim| {
+            let service = self.service(claim.checked_sub(1)?)?;
+            let part = if *from == self.kinds {
+                Some(Part::Kind).filter(|_| service.kind == *to)
+            } else if self.claim(claim)?.name != *to {
+                None
+            } else if service.kind == *from {
+                Some(Part::Ptr)
+            } else {
+                service.subtype_named(from)
+            };
+            Some(Item { claim, part: part? })
         })
     }
 
@@ -548,8 +465,17 @@ pub(super) fn service_record(
             let all = "_services._dns-sd._udp.local".parse().unwrap_or(Name::ROOT);
             form.record(part, all, Data::Ptr(service.kind))
         }
-        _ => form.record(Part::Ptr, service.kind, Data::Ptr(name)),
+        _ => {
+            let subtype = part.subtype().and_then(|place| service.subtype(place));
+            form.record(part, subtype.unwrap_or(service.kind), Data::Ptr(name))
+        }
     }
+}
+
+/// `_printer._sub._http._tcp.local` (RFC 6763 section 7.1).
+pub(super) fn subtype_name(label: &[u8], kind: &Name) -> Option<Name> {
+    let all = Name::below(b"_sub", kind).ok()?;
+    Name::below(label, &all).ok()
 }
 
 /// Puts a set into a message.

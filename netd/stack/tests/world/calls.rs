@@ -9,6 +9,7 @@ use std::time::Duration;
 /// An ordinary ping of a host.
 pub fn ping(last: u8) -> Ping {
     Ping {
+        link: 0,
         address: ip(last).into(),
         size: 56,
         sequence: 1,

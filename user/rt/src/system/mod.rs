@@ -373,16 +373,14 @@ pub fn power_off(code: i32) -> Refused {
     )))
 }
 
-/// Sets the machine's wall clock: so many nanoseconds since 1970 it showed when the counter was zero.
-/// This program knows it at once, others that are started from now on.
+/// Sets the machine's wall clock, for every process at once: so many nanoseconds since 1970 it showed when the
+/// counter was zero.
 ///
 /// # Errors
 ///
 /// [`Refused::Denied`]; [`Refused::Malformed`] for zero, which means that nobody knows.
 pub fn set_wall_at_zero(nanoseconds: u64) -> Result<(), Refused> {
-    block_on(session::call(Operation::SetClock, nanoseconds, 0, &[]))?;
-    crate::clock::set_wall_at_zero(nanoseconds);
-    Ok(())
+    block_on(session::call(Operation::SetClock, nanoseconds, 0, &[])).map(drop)
 }
 
 /// Resets the machine when everything printed so far is shown. Returns only when refused.

@@ -25,8 +25,6 @@ pub struct Start {
     pub seed: [u8; 32],
     /// The seed is really random.
     pub seeded: bool,
-    /// Nanoseconds since 1970 when the system counter was zero; zero if nobody knows.
-    pub wall_at_zero: u64,
     /// How often the program has been started anew.
     pub restarts: u32,
 }
@@ -39,7 +37,6 @@ impl Start {
     /// [`Full`] if words and command line are too long for the ring.
     pub fn send(&self, link: &mut Link) -> Result<(), Full> {
         let first = Note {
-            value: self.wall_at_zero,
             extra: u64::from(self.restarts) << RESTARTS | if self.seeded { SEEDED } else { 0 },
             data: &self.seed,
             ..Note::new(Operation::Start, 0)
@@ -73,7 +70,6 @@ impl Start {
                     }
                     start.seeded = note.extra & SEEDED != 0;
                     start.restarts = u32::try_from(note.extra >> RESTARTS).unwrap_or(0);
-                    start.wall_at_zero = note.value;
                 }
                 Some(Operation::Arguments) => start.words.extend_from_slice(note.data),
                 Some(Operation::CommandLine) => command_line.extend_from_slice(note.data),
@@ -102,7 +98,6 @@ mod tests {
             command_line: "ip=dhcp ".repeat(100),
             seed: [0xa5; 32],
             seeded: true,
-            wall_at_zero: u64::MAX,
             restarts: 3,
         };
         let (mut parent, mut child) = Link::pair(32);

@@ -4,6 +4,7 @@ use super::super::{Kind, Lookup, Outcome};
 use super::world::{FIRST, World, a, address, addresses, cname, name, record, soa};
 use core::net::Ipv6Addr;
 use core::time::Duration;
+use std::string::ToString as _;
 use wire::dns::{Data, ResponseCode, Section, Type};
 
 #[test]
@@ -239,4 +240,38 @@ fn the_cache() {
     world.resolver.flush();
     world.look_up("www.example", Kind::A);
     assert_eq!(world.asked.len(), 3);
+}
+
+#[test]
+fn the_name_of_an_address_is_the_first_by_whatever_alias() {
+    let mut world = World::new(|asked| {
+        let back = |owner: &str, to: &str| record(owner, 60, Data::Ptr(name(to)));
+        // RFC 2317: others speak for a part of a network.
+        let reply = match asked
+            .question
+            .name
+            .to_string()
+            .to_ascii_lowercase()
+            .as_str()
+        {
+            "7.2.0.192.in-addr.arpa" => asked.reply(&[
+                cname("7.2.0.192.in-addr.arpa", "7.0/25.2.0.192.in-addr.arpa"),
+                back("7.0/25.2.0.192.in-addr.arpa", "first.example"),
+                back("7.0/25.2.0.192.in-addr.arpa", "second.example"),
+                a("7.0/25.2.0.192.in-addr.arpa", 1),
+            ]),
+            "8.2.0.192.in-addr.arpa" => asked.reply(&[a("8.2.0.192.in-addr.arpa", 1)]),
+            _ => return None,
+        };
+        assert_eq!(asked.question.kind, Type::PTR);
+        Some((1, reply))
+    });
+    let answer = world.look_up("7.2.0.192.in-addr.arpa", Kind::Ptr);
+    assert_eq!(answer.outcome, Outcome::Name(name("first.example")));
+    assert_eq!((answer.aliases, answer.ttl), (1, 60));
+    let again = world.look_up("7.2.0.192.in-addr.arpa", Kind::Ptr);
+    assert_eq!((again.outcome, again.server), (answer.outcome, None));
+    // What is of another type says nothing of it.
+    let answer = world.look_up("8.2.0.192.in-addr.arpa", Kind::Ptr);
+    assert_eq!(answer.outcome, Outcome::NoData);
 }

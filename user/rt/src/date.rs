@@ -3,6 +3,7 @@
 use core::fmt;
 
 /// Seconds since 1970, shown as date and time of day in universal time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date(pub u64);
 
 impl fmt::Display for Date {
@@ -38,6 +39,8 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+
     use super::{Date, civil};
 
     #[test]
