@@ -44,8 +44,8 @@ pub(crate) struct Receiver {
     edge: u32,
     /// How many bytes before `nxt` are not published yet.
     pub(crate) unpublished: u32,
-    /// Half of the largest room there ever was, RCV.BUFF of RFC 9293 section 3.8.6.2.2, as far as that
-    /// may be less than a segment.
+    /// Half of the largest room there ever was, RCV.BUFF of RFC 9293 section 3.8.6.2.2, but for the rounding
+    /// of windows, as far as that may be less than a segment.
     half_room: u16,
     /// The most that the user wants to be offered, in KiB; zero: all.
     limit: u16,
@@ -189,7 +189,9 @@ impl Receiver {
     pub(crate) fn give_room(&mut self, bytes: u32) {
         let left = self.room_left().saturating_add(bytes);
         self.room = low(self.nxt).wrapping_add(left);
-        let half = u16::try_from(left / 2).unwrap_or(u16::MAX);
+        // Half of what can be offered of it, or a user who gives just half would see nobody told.
+        let half = (left / 2).saturating_sub(self.scale.unit() - 1);
+        let half = u16::try_from(half).unwrap_or(u16::MAX);
         self.half_room = self.half_room.max(half);
     }
 
