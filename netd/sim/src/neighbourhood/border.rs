@@ -113,3 +113,40 @@ impl Device for Border {
 pub(super) fn of_annex(host: usize) -> [IpAddr; 2] {
     [annex4(host).into(), annex6(host).into()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::address::mac;
+    use super::*;
+
+    #[test]
+    fn each_rule_sees_what_breaks_it() {
+        let faults = Rc::default();
+        let mut border = Border {
+            is_annex: false,
+            host: mac(0),
+            random: Random::new(1),
+            next: Instant::ZERO,
+            ends: Instant::ZERO,
+            faults: Rc::clone(&faults),
+        };
+        let to = (mac(0), Border::OWN);
+        let own = border.own();
+        for (frame, fault) in [
+            (echo4(to, (four(0), own)), ""),
+            (
+                echo4(to, (annex4(0), own)),
+                "a packet leaves by the wrong link",
+            ),
+            (
+                arp(Operation::Reply, to, annex4(0), own),
+                "an address of another link answers",
+            ),
+        ] {
+            border.answer(&frame, Instant::ZERO);
+            let found: Vec<String> = faults.borrow_mut().drain(..).collect();
+            let found = found.first().map_or("", String::as_str);
+            assert_eq!(found.split(':').next(), Some(fault));
+        }
+    }
+}

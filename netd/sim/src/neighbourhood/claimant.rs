@@ -164,3 +164,47 @@ impl Device for Claimant {
         said
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::frames::echo4;
+    use super::*;
+
+    fn claimant() -> Claimant {
+        Claimant {
+            rival: Some(0),
+            squats: 1,
+            robs: None,
+            random: Random::new(1),
+            next: Instant::ZERO,
+            ends: Instant::ZERO,
+            told: Instant::ZERO,
+            claims: Rc::default(),
+        }
+    }
+
+    #[test]
+    fn each_rule_sees_what_breaks_it() {
+        let all = |from| (from, MacAddress::BROADCAST);
+        let defence = arp(Operation::Request, all(mac(0)), four(0), four(0));
+        for (seconds, fault) in [(11, None), (9, Some("an address is defended too often"))] {
+            let mut claimant = claimant();
+            for at in [1, 1 + seconds] {
+                claimant.answer(&defence, Instant::from_secs(at));
+            }
+            let claims = claimant.claims.borrow();
+            assert_eq!(claims.faults.first().map(String::as_str), fault);
+        }
+        // Who is told that an address is taken must not use it.
+        let mut claimant = claimant();
+        let own = Ipv4Addr::new(169, 254, 7, 7);
+        let (nobody, now) = (Ipv4Addr::UNSPECIFIED, Instant::from_secs(1));
+        let probe = arp(Operation::Request, all(WANDERER), nobody, own);
+        assert_eq!(claimant.answer(&probe, now).len(), 1);
+        assert!(claimant.claims.borrow().faults.is_empty());
+        claimant.answer(&echo4(all(WANDERER), (own, four(0))), now);
+        let announced = arp(Operation::Request, all(WANDERER), own, own);
+        claimant.answer(&announced, now);
+        assert_eq!(claimant.claims.borrow().faults.len(), 2);
+    }
+}
