@@ -348,7 +348,7 @@ impl<'a> Iterator for Records<'a> {
         let (section, left) = sections
             .into_iter()
             .find(|(_, left)| **left > 0 && !self.is_broken)?;
-        *left -= 1;
+        *left = left.saturating_sub(1);
         let record = Record::parse(&mut self.reader);
         self.is_broken = record.is_err();
         Some(record.map(|record| (section, record)))

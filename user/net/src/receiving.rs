@@ -92,7 +92,9 @@ impl Receiving {
         let window = self.appetite.get().window().min(net.fair_share());
         let window = window.max(least);
         let size = (window / 4 / UNIT * UNIT).max(SMALLEST_ROOM);
-        while (open.saturating_add(size) <= window || rooms.is_empty())
+        // And what is open is not to fall short of that by a part of a room: nobody would be told of it, and
+        // both would wait for the other.
+        while (open.saturating_add(size) <= window || open < least || rooms.is_empty())
             && rooms.len() < MOST_ROOMS
             && self.end.get().is_none()
         {

@@ -46,6 +46,7 @@ pub(super) enum Transport {
 
 /// What the resolver is to do next for a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once for each answer")]
 pub(super) enum Next {
     /// Wait.
     Nothing,

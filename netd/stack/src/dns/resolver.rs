@@ -49,6 +49,7 @@ pub(crate) struct Ask<'a> {
 
 /// What became of a lookup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once for each answer")]
 pub(crate) enum Lookup {
     /// It was known.
     Answered(Answer),
@@ -74,6 +75,7 @@ pub(crate) struct QueryId(pub(crate) u16);
 
 /// What the stack is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "made once for each answer")]
 pub(crate) enum Work {
     /// Open a new random port for the question, write it by [`Resolver::emit`] and send it.
     SendUdp {

@@ -35,6 +35,7 @@ pub(crate) struct Waiting {
 
 /// Where else a name is to be looked for.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one for each look-up")]
 pub(super) enum Elsewhere {
     Nowhere,
     /// In the domains that the network says.
