@@ -44,9 +44,11 @@ pub(crate) struct Receiver {
     edge: u32,
     /// How many bytes before `nxt` are not published yet.
     pub(crate) unpublished: u32,
-    /// Half of the largest room there ever was, RCV.BUFF of RFC 9293 section 3.8.6.2.2, but for the rounding
-    /// of windows, as far as that may be less than a segment.
-    half_room: u16,
+    /// A quarter of the largest room there ever was, as far as that may be less than a segment: Fr * RCV.BUFF
+    /// of RFC 9293 section 3.8.6.2.2. With the half that it recommends, a peer that waits until half a window
+    /// is usable and we would wait for each other where both have a little less; who gives half of a room
+    /// would be short of it by what windows are rounded by.
+    worthwhile: u16,
     /// The most that the user wants to be offered, in KiB; zero: all.
     limit: u16,
     /// The number of position 0: IRS + 1.
@@ -83,7 +85,7 @@ impl Receiver {
             room: 0,
             edge: low(offered),
             unpublished: 0,
-            half_room: 0,
+            worthwhile: 0,
             limit: 0,
             base: irs.plus(1),
             ack_sent: irs.plus(1),
@@ -189,10 +191,8 @@ impl Receiver {
     pub(crate) fn give_room(&mut self, bytes: u32) {
         let left = self.room_left().saturating_add(bytes);
         self.room = low(self.nxt).wrapping_add(left);
-        // Half of what can be offered of it, or a user who gives just half would see nobody told.
-        let half = (left / 2).saturating_sub(self.scale.unit() - 1);
-        let half = u16::try_from(half).unwrap_or(u16::MAX);
-        self.half_room = self.half_room.max(half);
+        let part = u16::try_from(left / 4).unwrap_or(u16::MAX);
+        self.worthwhile = self.worthwhile.max(part);
     }
 
     /// There is no room behind `nxt`.
@@ -235,7 +235,7 @@ impl Receiver {
     /// room that was never more than a few units has none to leave.
     fn window_in(&self, room: u64) -> u64 {
         let unit = self.scale.unit();
-        let is_small = u32::from(self.half_room) < 2 * unit;
+        let is_small = u32::from(self.worthwhile) < 2 * unit;
         let left = if is_small { 0 } else { unit - 1 };
         self.whole_units(self.wanted(room.saturating_sub(left.into())))
     }
@@ -272,11 +272,11 @@ impl Receiver {
     }
 
     /// RFC 9293 section 3.8.6.2.2 (MUST-39): whether moving the edge by `gain` is worth it:
-    /// a full segment, or half of the buffer.
+    /// a full segment, or a good part of the buffer.
     pub(crate) fn is_worth(&self, gain: u64) -> bool {
         gain > 0
             && gain
-                >= u64::from(u32::from(self.mss.get().min(self.half_room)).min(self.limit() / 2))
+                >= u64::from(u32::from(self.mss.get().min(self.worthwhile)).min(self.limit() / 2))
     }
 
     /// The window field for a segment sent now, and the edge it offers from now on.
@@ -347,16 +347,34 @@ mod tests {
 
     // RFC 9293: MUST-39
     #[test]
-    fn a_small_buffer_is_offered_by_halves() {
+    fn a_small_buffer_is_offered_by_quarters() {
         let mut receiver = receiver(0);
         receiver.give_room(100);
         assert_eq!(receiver.offer_window(), 100);
         receiver.advance_to(100);
         receiver.unpublished = 0;
-        receiver.give_room(49);
+        receiver.give_room(24);
         assert_eq!(receiver.offer_window(), 0);
         receiver.give_room(1);
-        assert_eq!(receiver.offer_window(), 50);
+        assert_eq!(receiver.offer_window(), 25);
+    }
+
+    /// A peer with segments as long as the window sends what is half of it at least (RFC 9293 section
+    /// 3.8.6.2.1), so it must not be left with less while there is room.
+    #[test]
+    fn who_waits_for_half_a_window_gets_it() {
+        for used in [8_500, 9_000, 12_000, 16_352] {
+            let mut receiver = receiver(5);
+            receiver.mss = Mss::at_least(16_332);
+            receiver.give_room(16_384);
+            let whole = receiver.offer_window();
+            receiver.advance_to(used);
+            receiver.unpublished = 0;
+            // As much as keeps three quarters open.
+            let left = u32::try_from(16_384 - used).unwrap();
+            receiver.give_room(12_288 - left.min(12_288));
+            assert!(receiver.offer_window() >= whole / 2, "{used} used");
+        }
     }
 
     #[test]
@@ -435,7 +453,7 @@ mod tests {
                 let edge = receiver.published() + (u64::from(field) << scale);
                 prop_assert!(edge >= told && edge <= receiver.told_edge());
                 let unit = receiver.scale.unit();
-                let is_small = u32::from(receiver.half_room) < 2 * unit;
+                let is_small = u32::from(receiver.worthwhile) < 2 * unit;
                 let beyond = if is_small { u64::from(unit) - 1 } else { 0 };
                 prop_assert!(edge <= receiver.room() + beyond);
                 told = receiver.edge();

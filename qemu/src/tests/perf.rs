@@ -63,7 +63,8 @@ fn echoes_are_counted(stage: &mut Stage) -> Result<()> {
     for host in SELVES {
         for (how, count, workers) in [
             ("", 300, 1),
-            ("-l 2000", 40, 4),
+            // More than half of what a window is at first, in segments of which it holds one.
+            ("-l 9000", 40, 4),
             ("-u", 300, 1),
             ("-u -l 2000", 40, 4),
         ] {
@@ -253,6 +254,8 @@ fn time_ends_it_as_well(stage: &mut Stage) -> Result<()> {
     let line = "perf -u -m send -b 100 -t 600 ::1";
     stage.guest.type_line(line)?;
     stage.guest.console.expect("at a time", LIMIT)?;
+    // By then it has asked to be told.
+    std::thread::sleep(Duration::from_millis(500));
     stage.guest.console.send("\x03")?;
     let text = stage.guest.answer(line, LIMIT)?.text;
     ensure!(text.contains(" datagrams sent in "), "{text}");

@@ -115,8 +115,9 @@ impl Receiving {
             open = open.saturating_add(room.length);
         }
         self.peak.set(self.peak.get().max(open));
-        self.until_post
-            .set(open.saturating_add(size).saturating_sub(window));
+        // More is given when a room fits, or when what is open falls short.
+        let enough = window.saturating_sub(size).max(least.saturating_sub(1));
+        self.until_post.set(open.saturating_sub(enough));
     }
 
     /// Copies what there is.
