@@ -1,5 +1,6 @@
 //! Guest instructions for each operation: counted, and compared with what is written down.
 
+mod bench;
 pub mod peer;
 pub mod record;
 mod rig;
@@ -12,8 +13,8 @@ use anyhow::{Context, Result, bail};
 use crate::bench::{Aim, Figure};
 use crate::tests::Skip;
 use crate::{image, namespace};
+use bench::Bench;
 use record::{Record, Verdict};
-use rows::Bench;
 
 /// What is written down is the least of so many.
 const TIMES: usize = 8;

@@ -238,6 +238,13 @@ impl Connection {
         self.segment(&[], false, true)
     }
 
+    /// Ends both directions.
+    pub fn close(&mut self, cable: &Cable) -> Result<()> {
+        cable.send(&self.fin()?)?;
+        while !self.hear(cable)?.fin {}
+        cable.send(&self.acknowledgment()?)
+    }
+
     /// Ends the connection at once.
     pub fn reset(&self) -> Result<Vec<u8>> {
         let mut out = Vec::new();

@@ -2,13 +2,12 @@
 
 use anyhow::{Context, Result, ensure};
 
+use super::bench::{Bench, ECHO, HTTP};
 use super::peer::{ANSWER, ATTEMPTS, Connection, QUIET, Segment};
-use super::rig::Rig;
 use super::{Row, per_segment};
 use crate::answer::is_whole;
-use crate::family::{self, Family};
+use crate::family::Family;
 use crate::frames::Cable;
-use crate::namespace::{TAP, make_silent_tap};
 use Family::{Four, Six};
 
 /// Echoes of which each waits for the one before.
@@ -17,10 +16,8 @@ const ECHOES: u16 = 500;
 const PARALLEL: u16 = 32;
 /// Rounds of so many in parallel.
 const ROUNDS: u16 = 20;
-/// Segments that come together: 64 KiB, what a sender hands to its device at a time.
-const BURST: usize = 44;
 /// Segments that the guest is to offer room for before anything is counted.
-const WINDOW: usize = 8 * BURST;
+const WINDOW: usize = 352;
 /// Bursts that are counted, and those before, in which windows grow.
 const BURSTS: usize = 80;
 const WARM: usize = 30;
@@ -30,102 +27,8 @@ const WARM: usize = 30;
 const BEAT: u32 = 1_000;
 const BURST_BEAT: u32 = 5_000;
 
-const ECHO: u16 = 7;
 const DISCARD: u16 = 9;
 const SOURCE: u16 = 19;
-const HTTP: u16 = 80;
-
-/// What comes together.
-#[derive(Clone, Copy)]
-struct Load {
-    /// Segments that are one frame until somebody cuts them.
-    in_frame: usize,
-    /// Segments of a burst.
-    together: usize,
-    /// Segments that we have room for when the guest sends: no more than it has on its way at once, or we would
-    /// wait for it, and it would take the way to us for slow.
-    room: usize,
-}
-
-/// As a card without offloads gets them, and as one with all of them does.
-const SHORT_FRAMES: Load = Load {
-    in_frame: 1,
-    together: BURST,
-    room: 64,
-};
-const LONG_FRAMES: Load = Load {
-    in_frame: BURST,
-    together: 4 * BURST,
-    room: 128,
-};
-
-/// A guest and its peer.
-pub struct Bench {
-    pub rig: Rig,
-    cable: Cable,
-    /// The next connection's port on our side: none is used twice.
-    port: u16,
-    load: Load,
-}
-
-impl Bench {
-    /// Boots the guest; `name` is unique within a run.
-    pub fn boot(name: &str) -> Result<Self> {
-        Self::boot_with(name, "", &[ECHO, HTTP])
-    }
-
-    /// Boots a guest whose web server brings its own network.
-    pub fn boot_linked(name: &str) -> Result<Self> {
-        Self::boot_with(name, "linked=httpd", &[HTTP])
-    }
-
-    /// With further words of the command line, and the services that start with the system then.
-    fn boot_with(name: &str, words: &str, services: &[u16]) -> Result<Self> {
-        let words = format!("{} {words}", family::both());
-        Self::boot_on(Cable::new(name)?, name, &words, services, SHORT_FRAMES)
-    }
-
-    /// Boots a guest behind a TAP interface, where its card is given and gives segments that are
-    /// still to be cut. To be called in a namespace.
-    pub fn boot_offloaded(name: &str) -> Result<Self> {
-        make_silent_tap()?;
-        let (cable, words) = (Cable::to_tap(TAP)?, family::both());
-        Self::boot_on(cable, name, &words, &[ECHO], LONG_FRAMES)
-    }
-
-    fn boot_on(
-        cable: Cable,
-        name: &str,
-        words: &str,
-        services: &[u16],
-        load: Load,
-    ) -> Result<Self> {
-        let rig = Rig::boot(name, cable.link(), words)?;
-        cable.introduce()?;
-        let mut bench = Self {
-            rig,
-            cable,
-            port: 20_000,
-            load,
-        };
-        // What starts with the system has started when it answers.
-        for service in services {
-            let port = bench.ports(ATTEMPTS);
-            close(
-                &bench.cable,
-                &mut Connection::open(&bench.cable, Four, port, *service)?,
-            )?;
-        }
-        Ok(bench)
-    }
-
-    /// So many ports of ours that nobody has used yet; the first of them.
-    const fn ports(&mut self, count: u16) -> u16 {
-        let first = self.port;
-        self.port += count;
-        first
-    }
-}
 
 /// The rows in the order of the record: name and how it is counted.
 pub const ROWS: &[Row] = &[
@@ -277,7 +180,7 @@ fn tcp(bench: &mut Bench, family: Family) -> Result<f64> {
         }
         Ok(f64::from(ECHOES))
     })?;
-    close(&bench.cable, &mut connection)?;
+    connection.close(&bench.cable)?;
     Ok(count)
 }
 
@@ -289,13 +192,6 @@ fn tcp_asleep(bench: &mut Bench, family: Family) -> Result<f64> {
 fn tcp_awake(bench: &mut Bench) -> Result<f64> {
     bench.rig.set_beat(None)?;
     tcp(bench, Four)
-}
-
-/// Ends both directions.
-fn close(cable: &Cable, connection: &mut Connection) -> Result<()> {
-    cable.send(&connection.fin()?)?;
-    while !connection.hear(cable)?.fin {}
-    cable.send(&connection.acknowledgment()?)
 }
 
 /// Bursts to a service that swallows them.
@@ -337,7 +233,7 @@ fn receive(bench: &mut Bench, family: Family) -> Result<f64> {
     let count = bench
         .rig
         .count(|| bursts(&bench.cable, &mut connection, together, BURSTS))?;
-    close(&bench.cable, &mut connection)?;
+    connection.close(&bench.cable)?;
     Ok(count)
 }
 
@@ -347,7 +243,7 @@ fn entries_receiving(bench: &mut Bench) -> Result<f64> {
     let count = bench
         .rig
         .entries(|| bursts(&bench.cable, &mut connection, together, BURSTS))?;
-    close(&bench.cable, &mut connection)?;
+    connection.close(&bench.cable)?;
     Ok(count)
 }
 
@@ -532,6 +428,6 @@ fn requests(bench: &mut Bench) -> Result<f64> {
         }
         Ok(f64::from(ECHOES))
     })?;
-    close(&bench.cable, &mut connection)?;
+    connection.close(&bench.cable)?;
     Ok(count)
 }

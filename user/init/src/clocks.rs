@@ -42,7 +42,7 @@ impl Clocks {
             shared.set_at_zero(nanoseconds);
         }
         let now = nanoseconds.saturating_add(clock::now());
-        let seconds = u32::try_from((now + NANOSECONDS / 2) / NANOSECONDS);
+        let seconds = u32::try_from(now.saturating_add(NANOSECONDS / 2) / NANOSECONDS);
         if let (Some(machine), Ok(seconds)) = (&mut self.machine, seconds)
             && machine.set(seconds).is_err()
         {
