@@ -33,7 +33,7 @@ pub fn converse(plans: &[Plan], weather: Weather, seed: u64) -> (Duration, u64, 
                 Side::Theirs => theirs.input(frame.bytes),
             }
         }
-        for bytes in ours.settle(now) {
+        for (_, bytes) in ours.settle(now) {
             path.send(Side::Ours, &Frame::unverified(bytes), now);
         }
         for bytes in theirs.settle(now) {

@@ -51,7 +51,7 @@ pub fn converse_with_linux<P: Port>(
                 Side::Theirs => transmit(&mut device, &frame.bytes),
             }
         }
-        for bytes in ours.settle(now) {
+        for (_, bytes) in ours.settle(now) {
             path.send(Side::Ours, &Frame::unverified(bytes), now);
         }
         device.flush();
