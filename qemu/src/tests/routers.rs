@@ -1,4 +1,4 @@
-//! Routers and DHCP servers as they come from the distribution, on a network that carries only IPv6:
+//! Routers and DHCP servers as they come from the distribution, on a network that carries only one family:
 //! behind a TAP interface in a namespace.
 
 use std::path::Path;
@@ -27,11 +27,16 @@ pub fn group() -> Group {
         name: "routers",
         stage: no_stage,
         tests: tests![Alone:
+            an_address_is_leased_over_four,
             an_address_is_leased_over_six,
             a_prefix_is_deprecated_and_a_router_vanishes,
             an_address_of_somebody_else_is_not_used,
         ],
     }
+}
+
+fn an_address_is_leased_over_four() -> Result<()> {
+    inside_of_namespace("dnsmasq", "leased-over-four")
 }
 
 fn an_address_is_leased_over_six() -> Result<()> {
@@ -57,7 +62,8 @@ fn inside_of_namespace(peer: &str, name: &str) -> Result<()> {
 /// One of the tests, by its name, inside of a namespace; `None`: none of these.
 pub(super) fn inside(name: &str) -> Option<Result<()>> {
     Some(match name {
-        "leased-over-six" => leased(),
+        "leased-over-four" => leased_over_four(),
+        "leased-over-six" => leased_over_six(),
         "renumbered" => renumbered(),
         "duplicate" => duplicate(),
         _ => return None,
@@ -90,12 +96,16 @@ pub(super) fn capture(into: &Path) -> Result<Running> {
 
 /// A guest without IPv4.
 fn boot(words: &str) -> Result<Guest> {
+    boot_with(&format!("ip=none {words}"))
+}
+
+fn boot_with(words: &str) -> Result<Guest> {
     Guest::boot(Machine {
         cards: vec![Card::new(Link::Tap {
             interface: TAP.into(),
             queues: 1,
         })],
-        append: format!("ip=none {words}"),
+        append: words.into(),
         ..Machine::default()
     })
 }
@@ -121,32 +131,78 @@ pub(super) fn await_line(
     }
 }
 
+/// dnsmasq, which leases addresses and knows a name of one label.
+fn dnsmasq(leases: &Path, wishes: &[&str]) -> Result<Running> {
+    // In its namespace nobody can change who he is, as a daemon wants to.
+    Running::start(
+        mortal(&find("dnsmasq")?.to_string_lossy())
+            .args(["--no-daemon", "--no-resolv", "--no-hosts"])
+            .args(["--conf-file=/dev/null", "--pid-file=", "--local=/lan/"])
+            .args([format!("--interface={TAP}"), "--bind-dynamic".into()])
+            .arg(format!("--dhcp-leasefile={}", leases.display()))
+            .args(wishes)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null()),
+    )
+}
+
+/// RFC 2131 with router, servers and domain, against dnsmasq.
+fn leased_over_four() -> Result<()> {
+    make_tap(&[])?;
+    let scratch = Scratch::new("leases-four")?;
+    let seen = scratch.path().join("leased.pcap");
+    let _capture = capture(&seen)?;
+    let leases = scratch.path().join("leases");
+    let _server = dnsmasq(
+        &leases,
+        &[
+            "--dhcp-range=192.0.2.100,192.0.2.120,255.255.255.0,120",
+            "--dhcp-authoritative",
+            "--domain=lan",
+            "--host-record=printer.lan,192.0.2.9",
+        ],
+    )?;
+    let mut guest = boot_with("ip=dhcp ipv6=none mdns=none hostname=guest")?;
+    let address = r"^1: 192\.0\.2\.1[0-2][0-9]/24 dhcp\s*$";
+    await_line(&mut guest, "net addr", address, true)?;
+    let lease = guest.must("net lease")?;
+    ensure!(lease.contains("192.0.2.1"), "{lease}");
+    await_line(&mut guest, "net route", r"^default via 192\.0\.2\.1 ", true)?;
+    guest.must("ping -c 2 -i 0.2 192.0.2.1")?;
+    // By a name of one label, from the leased server.
+    let named = guest.must("dns printer A")?;
+    ensure!(named.contains("192.0.2.9"), "{named}");
+    let held = std::fs::read_to_string(&leases)?;
+    ensure!(
+        held.contains("192.0.2.1") && held.contains("guest"),
+        "{held}"
+    );
+    guest.type_line("poweroff")?;
+    guest.wait_exit(Duration::from_secs(20))?;
+    let asked = ["dhcp.option.dhcp == 1", "dhcp.option.dhcp == 3"];
+    nothing_is_wrong(
+        &seen,
+        &[&asked[..], &["dhcp.option.dhcp == 7", "arp", "dns"]].concat(),
+    )
+}
+
 /// RFC 8415 with addresses, RFC 8106 and names, against dnsmasq.
-fn leased() -> Result<()> {
+fn leased_over_six() -> Result<()> {
     make_tap(&[&format!("{US}/64")])?;
     let scratch = Scratch::new("leases")?;
     let seen = scratch.path().join("leased.pcap");
     let _capture = capture(&seen)?;
     let leases = scratch.path().join("leases");
-    // In its namespace nobody can change who he is, as a daemon wants to.
-    let _server = Running::start(
-        mortal(&find("dnsmasq")?.to_string_lossy())
-            .args([
-                "--no-daemon",
-                "--no-resolv",
-                "--no-hosts",
-                "--conf-file=/dev/null",
-            ])
-            .args(["--pid-file=", "--local=/lan/", "--enable-ra"])
-            .args([format!("--interface={TAP}"), "--bind-dynamic".into()])
-            .arg(format!("--dhcp-leasefile={}", leases.display()))
-            .arg("--dhcp-range=fd00:77::100,fd00:77::1ff,64,120")
-            .arg(format!("--dhcp-option=option6:dns-server,[{US}]"))
-            .args(["--dhcp-option=option6:domain-search,lan"])
-            .arg("--host-record=printer.lan,fd00:77::9")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()),
+    let _server = dnsmasq(
+        &leases,
+        &[
+            "--enable-ra",
+            "--dhcp-range=fd00:77::100,fd00:77::1ff,64,120",
+            &format!("--dhcp-option=option6:dns-server,[{US}]"),
+            "--dhcp-option=option6:domain-search,lan",
+            "--host-record=printer.lan,fd00:77::9",
+        ],
     )?;
     let mut guest = boot("")?;
     await_line(
