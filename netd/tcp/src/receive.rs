@@ -276,7 +276,7 @@ impl Receiver {
     pub(crate) fn is_worth(&self, gain: u64) -> bool {
         gain > 0
             && gain
-                >= u64::from(u32::from(self.mss.get().min(self.worthwhile)).min(self.limit() / 2))
+                >= u64::from(u32::from(self.mss.get().min(self.worthwhile)).min(self.limit() / 4))
     }
 
     /// The window field for a segment sent now, and the edge it offers from now on.
@@ -357,6 +357,21 @@ mod tests {
         assert_eq!(receiver.offer_window(), 0);
         receiver.give_room(1);
         assert_eq!(receiver.offer_window(), 25);
+    }
+
+    /// So is a window that the user limits.
+    #[test]
+    fn a_limited_window_is_offered_by_quarters() {
+        let mut receiver = receiver(5);
+        receiver.mss = Mss::at_least(16_332);
+        receiver.limit = 16;
+        receiver.give_room(200_000);
+        assert_eq!(receiver.offer_window(), 512);
+        for (used, told) in [(4_064, 385), (4_096, 512)] {
+            receiver.advance_to(used);
+            receiver.unpublished = 0;
+            assert_eq!(receiver.offer_window(), told, "{used} used");
+        }
     }
 
     /// A peer with segments as long as the window sends what is half of it at least (RFC 9293 section
