@@ -13,12 +13,10 @@
 //!
 //! *Spec*: RFC 6675 sections 2 to 4, RFC 8985 section 5.2 (per-segment variables).
 
-use core::time::Duration;
-
 use super::delivery::Delivery;
 use crate::assemble::Range;
 use crate::rate::Departure;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// Where the bytes of a record are, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +193,7 @@ impl Scoreboard {
         &mut self,
         len: u32,
         departure: Departure,
-        while_short: impl FnOnce() -> Duration,
+        while_short: impl FnOnce() -> Span,
     ) {
         let count = self.records().len();
         let start = self.start_of(count);
@@ -210,7 +208,7 @@ impl Scoreboard {
         let is_full = count >= Self::CAPACITY - Self::RESERVE;
         let is_short = count >= Self::CROWDED && {
             let before = self.records().get(count.saturating_sub(2));
-            before.is_some_and(|it| departure.at.since(it.departure.at) <= while_short())
+            before.is_some_and(|it| departure.at.span_since(it.departure.at) <= while_short())
         };
         if let Some(last) = self.records_mut().last_mut() {
             let can_share = (is_full || is_short) && last.is_nearly_like(&record);
