@@ -12,6 +12,7 @@
 //! *Spec*: RFC 6675 and 8985 with selective acknowledgements, RFC 5681 and 6582 without; the files
 //! of this folder have the parts.
 
+mod calm;
 mod delivery;
 mod plain;
 mod probe;
@@ -20,6 +21,7 @@ mod rack;
 mod scoreboard;
 mod spurious;
 
+pub(crate) use calm::Arrived;
 pub(crate) use delivery::Delivery;
 pub(crate) use probe::TailProbe;
 pub(crate) use scoreboard::Scoreboard;

@@ -6,7 +6,7 @@
 
 use super::delivery::{Delivery, Newest};
 use super::scoreboard::Record;
-use super::Phase;
+use super::{Arrived, Phase};
 use crate::time::{Instant, Span};
 
 /// Detection by time.
@@ -88,11 +88,31 @@ impl Rack {
             .newest_resent
             .filter(|newest| is_resent_believed && now.span_since(newest.at) >= least);
         for newest in [delivery.newest_original, resent].into_iter().flatten() {
-            self.highest = self.highest.max(newest.end);
-            if self.newest.is_none_or(|known| known < newest) {
-                self.newest = Some(newest);
-                self.rtt = now.span_since(newest.at);
-            }
+            self.take_newest(newest, now);
+        }
+    }
+
+    /// The same, when nothing was sent again; `measured`: the round trip of the latest.
+    #[inline]
+    pub(crate) fn update_in_order(
+        &mut self,
+        arrived: &Arrived,
+        measured: Option<Span>,
+        now: Instant,
+    ) {
+        if let Some(measured) = measured {
+            self.min_rtt.sample(measured, now);
+        }
+        self.is_reordering_seen |= arrived.lowest < self.highest;
+        self.take_newest(arrived.newest, now);
+    }
+
+    #[inline]
+    fn take_newest(&mut self, newest: Newest, now: Instant) {
+        self.highest = self.highest.max(newest.end);
+        if self.newest.is_none_or(|known| known < newest) {
+            self.newest = Some(newest);
+            self.rtt = now.span_since(newest.at);
         }
     }
 

@@ -13,7 +13,8 @@
 //!
 //! *Spec*: RFC 6675 sections 2 to 4, RFC 8985 section 5.2 (per-segment variables).
 
-use super::delivery::Delivery;
+use super::Arrived;
+use super::delivery::{Delivery, Newest};
 use crate::assemble::Range;
 use crate::rate::Departure;
 use crate::time::{Instant, Span};
@@ -270,6 +271,44 @@ impl Scoreboard {
             self.first = 0;
             self.last = 0;
         }
+    }
+
+    /// The same, if all of it is on its way and left once, each record no earlier than the one before
+    /// it. `None`, and nothing is done, if nothing is in flight.
+    #[inline]
+    pub(crate) fn acknowledge_in_order(&mut self, una: u64) -> Option<Arrived> {
+        let records = self.records.get(self.first..self.last)?;
+        let mut record = records.first()?;
+        let lowest = record.end.min(una);
+        let mut measured_at = record.left_at(lowest);
+        let oldest_at = measured_at.unwrap_or(record.first_at);
+        let (mut taken, mut end, mut at) = (0_usize, lowest, oldest_at);
+        while record.end <= una {
+            taken = taken.saturating_add(1);
+            let Some(next) = records.get(taken).filter(|_| end < una) else {
+                break;
+            };
+            record = next;
+            end = record.end.min(una);
+            let exact = record.left_at(end);
+            at = exact.unwrap_or(record.first_at);
+            measured_at = exact.or(measured_at);
+        }
+        let arrived = Arrived {
+            bytes: small(end.saturating_sub(self.una)),
+            lowest,
+            oldest_at,
+            newest: Newest { at, end },
+            departure: record.departure,
+            measured_at,
+        };
+        self.una = una;
+        self.first = self.first.saturating_add(taken);
+        if self.first >= self.last {
+            self.first = 0;
+            self.last = 0;
+        }
+        Some(arrived)
     }
 
     /// The peer has reported `start..end`, which lie between SND.UNA and SND.NXT.
