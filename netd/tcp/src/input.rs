@@ -7,6 +7,7 @@ mod acceptable;
 mod ack;
 mod data;
 mod fin;
+mod predicted;
 mod reset;
 mod urgent;
 
@@ -64,6 +65,9 @@ impl Open {
             now,
             outcome,
         };
+        if processing.run_predicted() {
+            return;
+        }
         let end = processing.run();
         processing.finish(end);
     }
@@ -97,6 +101,7 @@ impl Open {
 }
 
 impl Processing<'_> {
+    #[inline(never)]
     fn run(&mut self) -> Result<(), Stop> {
         // First: sequence number, after the timestamp (RFC 7323 section 5.3).
         self.check_timestamp()?;

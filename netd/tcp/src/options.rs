@@ -211,17 +211,30 @@ impl Stamps {
 
     /// RFC 7323 section 5.3 R1: whether the segment is older than what was seen already.
     pub(crate) fn is_old(self, value: u32, now: Instant) -> bool {
-        let is_stale = seconds(now).get().wrapping_sub(self.recent_at.get()) > Self::STALE_AFTER_S;
-        Seq::new(value).is_before(Seq::new(self.recent)) && !is_stale
+        self.is_behind(value) && !self.is_stale(now)
+    }
+
+    /// Whether it would be, had TS.Recent any meaning.
+    pub(crate) const fn is_behind(self, value: u32) -> bool {
+        Seq::new(value).is_before(Seq::new(self.recent))
+    }
+
+    fn is_stale(self, now: Instant) -> bool {
+        seconds(now).get().wrapping_sub(self.recent_at.get()) > Self::STALE_AFTER_S
     }
 
     /// RFC 7323 section 4.3 (2): a segment that begins at or before the last acknowledgement sent
     /// and is not older sets TS.Recent.
     pub(crate) fn note(&mut self, value: u32, seq: Seq, last_ack_sent: Seq, now: Instant) {
         if !seq.is_after(last_ack_sent) && !self.is_old(value, now) {
-            self.recent = value;
-            self.recent_at = seconds(now);
+            self.set(value, now);
         }
+    }
+
+    /// Sets TS.Recent.
+    pub(crate) fn set(&mut self, value: u32, now: Instant) {
+        self.recent = value;
+        self.recent_at = seconds(now);
     }
 }
 

@@ -177,7 +177,7 @@ impl Receiver {
     }
 
     /// How many bytes behind `nxt` there is room for.
-    fn room_left(&self) -> u32 {
+    pub(crate) fn room_left(&self) -> u32 {
         self.room.wrapping_sub(low(self.nxt))
     }
 

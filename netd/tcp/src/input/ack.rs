@@ -52,7 +52,7 @@ impl Processing<'_> {
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT: progress.
-    fn take_new_ack(&mut self, count: u32) {
+    pub(super) fn take_new_ack(&mut self, count: u32) {
         let header = self.arrival.header;
         let snd = &mut self.open.snd;
         self.outcome.acked = snd.acknowledge(count);

@@ -37,12 +37,21 @@ impl Processing<'_> {
             self.take_early(range)?;
         }
         // `wanted_part` lies within the payload, whose length is a u32.
-        self.outcome.place = Some(Place {
-            stream_offset: range.start,
-            skip: small(range.start.saturating_sub_signed(self.arrival.start)),
-            len: small(range.end.saturating_sub(range.start)),
-        });
+        self.place(
+            range.start,
+            small(range.start.saturating_sub_signed(self.arrival.start)),
+            small(range.end.saturating_sub(range.start)),
+        );
         Ok(())
+    }
+
+    /// Says where a part of the payload belongs.
+    pub(super) fn place(&mut self, stream_offset: u64, skip: u32, len: u32) {
+        self.outcome.place = Some(Place {
+            stream_offset,
+            skip,
+            len,
+        });
     }
 
     /// The part of the payload that is new and has room; `None` if all of it is old, but the FIN
@@ -76,7 +85,7 @@ impl Processing<'_> {
         }))
     }
 
-    fn take_in_order(&mut self, range: Range) {
+    pub(super) fn take_in_order(&mut self, range: Range) {
         let rcv = &mut self.open.rcv;
         let before = rcv.nxt;
         let mut position = range.end;
