@@ -13,6 +13,7 @@ use crate::pace::Pacer;
 use crate::pool::Part;
 use crate::rate::{Delivered, Departure};
 use crate::recovery::{Frto, Phase, Recovery, Scoreboard, Standing};
+use crate::rtt::Rtt;
 use crate::time::{Instant, Span};
 use crate::window::Mss;
 
@@ -101,7 +102,7 @@ impl Busy {
         &mut self,
         is_paced: bool,
         wanted: u32,
-        srtt: Option<Span>,
+        rtt: &Rtt,
         mss: Mss,
         now: Instant,
     ) -> u32 {
@@ -110,7 +111,7 @@ impl Busy {
         }
         let is_paced = is_paced || self.congestion.must_pace();
         let rate = is_paced
-            .then(|| self.congestion.pacing_rate(srtt))
+            .then(|| self.congestion.pacing_rate(rtt.smoothed()))
             .flatten();
         self.pacer.allowance(rate, mss, now)
     }
@@ -276,8 +277,9 @@ mod tests {
         let remembered = Remembered::initial(MSS);
         let congestion = Congestion::new(Algorithm::NewReno, remembered, START);
         busy.begin(congestion, 0, 0, START);
-        let rtt = Some(Span::from_millis(10));
-        assert!(busy.allowance(true, 2_000, rtt, MSS, START) > 0);
+        let mut rtt = Rtt::new();
+        rtt.sample(Span::from_millis(10));
+        assert!(busy.allowance(true, 2_000, &rtt, MSS, START) > 0);
         busy.depart(2_000, 0, MSS, START);
         busy
     }

@@ -149,9 +149,8 @@ impl Open {
         let mut busy = self.snd.busy_in(&mut shared.busy);
         let data = match busy.as_deref_mut() {
             Some(busy) => {
-                let srtt = self.snd.rtt.smoothed();
                 let wanted = small(self.snd.unsent()).saturating_add(busy.board.lost());
-                let allowance = busy.allowance(is_paced, wanted, srtt, self.snd.mss, now);
+                let allowance = busy.allowance(is_paced, wanted, &self.snd.rtt, self.snd.mss, now);
                 self.next_data(busy, allowance, max_payload, least, now)
             }
             None => self.next_data_alone(max_payload, least, now),

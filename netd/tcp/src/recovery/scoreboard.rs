@@ -69,6 +69,14 @@ impl Record {
             }
     }
 
+    /// Whether new bytes that leave behind it, like this, leave with it.
+    fn goes_on(&self, departure: Departure) -> bool {
+        self.condition == Condition::InFlight
+            && !self.was_resent
+            && self.departure.at == departure.at
+            && self.departure.is_app_limited == departure.is_app_limited
+    }
+
     /// The same, if it does not matter when within a while they left.
     fn is_nearly_like(&self, next: &Self) -> bool {
         self.condition == next.condition && self.was_resent == next.was_resent
@@ -196,6 +204,14 @@ impl Scoreboard {
         departure: Departure,
         while_short: impl FnOnce() -> Span,
     ) {
+        if let Some(last) = self.records_mut().last_mut()
+            && last.goes_on(departure)
+        {
+            last.end = last.end.saturating_add(len.into());
+            last.departure = departure;
+            last.is_front = false;
+            return;
+        }
         let count = self.records().len();
         let start = self.start_of(count);
         let record = Record {
@@ -212,14 +228,18 @@ impl Scoreboard {
             before.is_some_and(|it| departure.at.span_since(it.departure.at) <= while_short())
         };
         if let Some(last) = self.records_mut().last_mut() {
-            let can_share = (is_full || is_short) && last.is_nearly_like(&record);
-            if can_share || last.is_like(&record) {
+            if (is_full || is_short) && last.is_nearly_like(&record) {
                 last.absorb(&record);
                 return;
             }
         }
-        let is_noted = self.insert(count, record);
-        debug_assert!(is_noted, "the reserve was not respected");
+        if let Some(free) = self.records.get_mut(self.last) {
+            *free = record;
+            self.last = self.last.saturating_add(1);
+        } else {
+            let is_noted = self.insert(count, record);
+            debug_assert!(is_noted, "the reserve was not respected");
+        }
     }
 
     /// Puts a record in the place `place` among those in use. `false` if there is no room.
