@@ -7,6 +7,8 @@
 //! flight although there is something to send, it arms the probe timer, so that no connection can
 //! be forgotten.
 
+mod plain;
+
 use wire::Ecn;
 use wire::tcp::{Flags, Options, SackBlocks};
 
@@ -67,6 +69,15 @@ impl Open {
         max_payload: u32,
         now: Instant,
     ) -> Option<Emit> {
+        if let Some(emit) = self.plain_segment(shared, max_payload, now) {
+            return Some(emit);
+        }
+        self.output_any(shared, max_payload, now)
+    }
+
+    /// The same for all that is not [plain](Self::plain_segment).
+    #[inline(never)]
+    fn output_any(&mut self, shared: &mut Shared, max_payload: u32, now: Instant) -> Option<Emit> {
         if self.fate() != Fate::Continues {
             return None;
         }

@@ -58,6 +58,11 @@ impl Pacer {
         self.asked_at == now && self.rate.is_some() && self.quantum_left >= bytes
     }
 
+    /// Whether nothing may leave now, if there is a limit.
+    pub(crate) fn may_hold(&self, now: Instant) -> bool {
+        self.quantum_left == 0 && self.free_at > now
+    }
+
     /// How many bytes may leave now, if `rate` is what it is from now on.
     pub(crate) fn allowance(&mut self, rate: Option<u64>, mss: Mss, now: Instant) -> u32 {
         self.rate = rate;

@@ -183,6 +183,12 @@ impl Receiver {
         twice.into_iter().chain(early).collect()
     }
 
+    /// Whether [`Self::blocks`] may have something to say.
+    #[inline]
+    pub(crate) const fn may_have_blocks(&self) -> bool {
+        self.holes.is_some() || self.duplicate_len > 0
+    }
+
     /// Asks for an acknowledgement at once.
     pub(crate) fn want_ack(&mut self) {
         self.need = self.need.max(AckNeed::Now);

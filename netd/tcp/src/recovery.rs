@@ -448,6 +448,15 @@ impl Busy {
         has_sack && self.is_untroubled() && !self.recovery.probe.is_sent()
     }
 
+    /// Whether new data is all that is to leave, and all that has not arrived is on its way.
+    #[inline]
+    pub(crate) fn only_sends_on(&self) -> bool {
+        self.is_untroubled()
+            && self.recovery.plain.is_quiet()
+            && !self.recovery.probe.is_due
+            && self.trial_segments().is_none()
+    }
+
     /// Whether nothing is lost, or looks as if it were.
     pub(crate) fn is_untroubled(&self) -> bool {
         self.recovery.phase == Phase::Open && self.board.arrived() == 0 && self.board.lost() == 0
