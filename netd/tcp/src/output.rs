@@ -77,7 +77,12 @@ impl Open {
 
     /// The same for all that is not [plain](Self::plain_segment).
     #[inline(never)]
-    fn output_any(&mut self, shared: &mut Shared, max_payload: u32, now: Instant) -> Option<Emit> {
+    pub(crate) fn output_any(
+        &mut self,
+        shared: &mut Shared,
+        max_payload: u32,
+        now: Instant,
+    ) -> Option<Emit> {
         if self.fate() != Fate::Continues {
             return None;
         }

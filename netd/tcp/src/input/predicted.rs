@@ -86,3 +86,7 @@ impl Processing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "predicted_tests.rs"]
+mod tests;

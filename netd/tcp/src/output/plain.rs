@@ -18,7 +18,7 @@ impl Open {
     /// The next segment, or `None` if something else may be to be sent, or nothing: then nothing has
     /// changed.
     #[inline]
-    pub(super) fn plain_segment(
+    pub(crate) fn plain_segment(
         &mut self,
         shared: &mut Shared,
         max_payload: u32,
