@@ -54,9 +54,20 @@ impl Open {
         now: Instant,
         outcome: &mut Outcome,
     ) {
-        let arrival = Arrival {
-            mark,
-            ..self.measure(header, len)
+        let predicted = self.predict(header, len);
+        let arrival = match predicted {
+            // It begins where the one before it ended.
+            Some(_) => Arrival {
+                header,
+                start: self.rcv.nxt.cast_signed(),
+                len,
+                ack: None,
+                mark,
+            },
+            None => Arrival {
+                mark,
+                ..self.measure(header, len)
+            },
         };
         let mut processing = Processing {
             open: self,
@@ -65,11 +76,13 @@ impl Open {
             now,
             outcome,
         };
-        if processing.run_predicted() {
-            return;
+        match predicted {
+            Some(advance) => processing.run_predicted(advance),
+            None => {
+                let end = processing.run();
+                processing.finish(end);
+            }
         }
-        let end = processing.run();
-        processing.finish(end);
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK

@@ -156,6 +156,12 @@ impl Receiver {
         self.nxt = position;
     }
 
+    /// A segment of `len` bytes came in order; one that is longer than any was is several.
+    pub(crate) fn count_segment(&mut self, len: u32) {
+        let count = 1 + u8::from(len > self.mss.get().into());
+        self.segments = self.segments.saturating_add(count).min(2);
+    }
+
     /// `len` bytes from number `start` on came although they were here, below the acknowledgement
     /// or in a range that is reported. The next acknowledgement says so (RFC 2883 section 4), of no more
     /// than 65,535.

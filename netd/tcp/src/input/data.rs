@@ -85,7 +85,7 @@ impl Processing<'_> {
         }))
     }
 
-    pub(super) fn take_in_order(&mut self, range: Range) {
+    fn take_in_order(&mut self, range: Range) {
         let rcv = &mut self.open.rcv;
         let before = rcv.nxt;
         let mut position = range.end;
@@ -100,10 +100,7 @@ impl Processing<'_> {
             rcv.segments = 2;
         }
         rcv.advance_to(position);
-        let is_full = self.arrival.len >= u32::from(rcv.mss.get());
-        let is_many = self.arrival.len > u32::from(rcv.mss.get());
-        let count = 1 + u8::from(is_full && is_many);
-        rcv.segments = rcv.segments.saturating_add(count).min(2);
+        rcv.count_segment(self.arrival.len);
         self.outcome.advanced = position.saturating_sub(before);
     }
 

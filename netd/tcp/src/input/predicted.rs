@@ -7,66 +7,64 @@
 //! the steps do in their order.
 //! *Spec*: RFC 9293 section 3.10.7.4; RFC 7323 section 4.3 for the timestamp to echo.
 
-use wire::tcp::Flags;
+use wire::tcp::{Flags, Header};
 
 use super::Processing;
-use crate::assemble::Range;
+use crate::open::Open;
 use crate::outcome::Events;
 use crate::seq::Seq;
 use crate::state::Facts;
 use crate::timers::Purpose;
 
-impl Processing<'_> {
-    /// Takes the segment if it is what was expected. `false`, and nothing is done, if it is not.
+impl Open {
+    /// If it is a segment that was expected: how many positions it acknowledges.
     #[inline]
-    pub(super) fn run_predicted(&mut self) -> bool {
-        let (header, len) = (self.arrival.header, self.arrival.len);
-        let (open, rcv) = (&*self.open, &self.open.rcv);
+    pub(super) fn predict(&self, header: &Header, len: u32) -> Option<u32> {
+        let (snd, rcv) = (&self.snd, &self.rcv);
         let is_plain = header.flags.union(Flags::PSH) == Flags::ACK.union(Flags::PSH)
-            && self.arrival.start == rcv.nxt.cast_signed()
+            && Seq::new(header.seq) == rcv.base().at(rcv.nxt)
             && len <= rcv.room_left()
             && rcv.holes.is_none()
-            && open.facts == Facts::default()
-            && !open.is_fin_seen
-            && !open.is_orphan
-            && open.watch.is_none();
-        let stamp = match (&open.stamps, header.options.timestamps) {
-            (None, _) => None,
-            (Some(stamps), Some(theirs)) if !stamps.is_behind(theirs.value) => Some(theirs.value),
-            (Some(_), _) => return false,
-        };
+            && self.facts == Facts::default()
+            && !self.is_fin_seen
+            && !self.is_orphan
+            && self.watch.is_none();
         if !is_plain {
-            return false;
+            return None;
         }
-        let snd = &open.snd;
+        if let Some(stamps) = &self.stamps {
+            header
+                .options
+                .timestamps
+                .filter(|theirs| !stamps.is_behind(theirs.value))?;
+        }
         let advance = Seq::new(header.ack).distance_from(snd.base().at(snd.una));
-        let is_known = match u32::try_from(advance) {
+        let advance = u32::try_from(advance).ok()?;
+        let is_known = match advance {
             // With nothing new, data, and the same window, there is nobody to tell.
-            Ok(0) => {
+            0 => {
                 len > 0
                     && snd.scaled(header.window) == snd.window
                     && snd.window > 0
                     && header.options.sack.is_empty()
-                    && open.timers.purpose() != Purpose::Probe
+                    && self.timers.purpose() != Purpose::Probe
             }
-            Ok(count) => count <= snd.flight,
-            Err(_) => false,
+            count => count <= snd.flight,
         };
-        if !is_known {
-            return false;
-        }
-        self.take_predicted(stamp, advance.unsigned_abs());
-        true
+        is_known.then_some(advance)
     }
+}
 
+impl Processing<'_> {
+    /// Takes a segment that was expected and acknowledges `advance` positions.
     #[inline]
-    fn take_predicted(&mut self, stamp: Option<u32>, advance: u32) {
+    pub(super) fn run_predicted(&mut self, advance: u32) {
         let (header, len) = (self.arrival.header, self.arrival.len);
         let seq = Seq::new(header.seq);
-        if let (Some(stamps), Some(value)) = (&mut self.open.stamps, stamp)
+        if let (Some(stamps), Some(theirs)) = (&mut self.open.stamps, header.options.timestamps)
             && !seq.is_after(self.open.rcv.ack_sent)
         {
-            stamps.set(value, self.now);
+            stamps.set(theirs.value, self.now);
         }
         if advance > 0 {
             self.take_new_ack(advance);
@@ -77,11 +75,11 @@ impl Processing<'_> {
             if self.open.notice.take_data(header.flags, self.arrival.mark) {
                 self.outcome.events.insert(Events::MARKED);
             }
-            let start = self.open.rcv.nxt;
-            self.take_in_order(Range {
-                start,
-                end: start.saturating_add(len.into()),
-            });
+            let rcv = &mut self.open.rcv;
+            let start = rcv.nxt;
+            rcv.advance_to(start.saturating_add(len.into()));
+            rcv.count_segment(len);
+            self.outcome.advanced = len.into();
             self.place(start, 0, len);
         }
     }

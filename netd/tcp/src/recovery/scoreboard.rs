@@ -227,11 +227,12 @@ impl Scoreboard {
             let before = self.records().get(count.saturating_sub(2));
             before.is_some_and(|it| departure.at.span_since(it.departure.at) <= while_short())
         };
-        if let Some(last) = self.records_mut().last_mut() {
-            if (is_full || is_short) && last.is_nearly_like(&record) {
-                last.absorb(&record);
-                return;
-            }
+        if (is_full || is_short)
+            && let Some(last) = self.records_mut().last_mut()
+            && last.is_nearly_like(&record)
+        {
+            last.absorb(&record);
+            return;
         }
         if let Some(free) = self.records.get_mut(self.last) {
             *free = record;
