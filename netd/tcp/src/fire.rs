@@ -227,12 +227,12 @@ impl Open {
         }
         let is_running = self.timers.awaits_answer();
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        let is_early = wait < self.snd.rtt.rto(least).duration();
-        if may_probe_tail && is_early {
+        let rto = self.snd.rtt.rto(least);
+        if may_probe_tail && wait < rto.duration() {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else if !is_running {
             self.timers.disarm();
-            self.arm_retransmit(least, now);
+            self.timers.arm(Purpose::Retransmit, rto, now);
         }
     }
 }
