@@ -7,15 +7,14 @@
 //! A connection that finds no part left goes on without: one segment at a time, the retransmission
 //! timer alone to find losses.
 
-use core::time::Duration;
-
 use crate::assemble::Range;
 use crate::cc::{Algorithm, Congestion, Remembered, Signal};
 use crate::pace::Pacer;
 use crate::pool::Part;
 use crate::rate::{Delivered, Departure};
 use crate::recovery::{Frto, Phase, Recovery, Scoreboard, Standing};
-use crate::time::Instant;
+use crate::rtt::Rtt;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// The part of a connection that sends.
@@ -79,7 +78,7 @@ impl Busy {
     /// `flight` bytes were sent without this part; nobody knows when, or how often.
     pub(crate) fn adopt(&mut self, flight: u32, now: Instant) {
         let departure = self.delivered.depart(true, now);
-        self.board.depart(flight, departure, || Duration::ZERO);
+        self.board.depart(flight, departure, || Span::ZERO);
         let _range = self.board.resend_last(flight, departure);
     }
 
@@ -103,7 +102,7 @@ impl Busy {
         &mut self,
         is_paced: bool,
         wanted: u32,
-        srtt: Option<Duration>,
+        rtt: &Rtt,
         mss: Mss,
         now: Instant,
     ) -> u32 {
@@ -112,7 +111,7 @@ impl Busy {
         }
         let is_paced = is_paced || self.congestion.must_pace();
         let rate = is_paced
-            .then(|| self.congestion.pacing_rate(srtt))
+            .then(|| self.congestion.pacing_rate(rtt.smoothed()))
             .flatten();
         self.pacer.allowance(rate, mss, now)
     }
@@ -278,8 +277,9 @@ mod tests {
         let remembered = Remembered::initial(MSS);
         let congestion = Congestion::new(Algorithm::NewReno, remembered, START);
         busy.begin(congestion, 0, 0, START);
-        let rtt = Some(Duration::from_millis(10));
-        assert!(busy.allowance(true, 2_000, rtt, MSS, START) > 0);
+        let mut rtt = Rtt::new();
+        rtt.sample(Span::from_millis(10));
+        assert!(busy.allowance(true, 2_000, &rtt, MSS, START) > 0);
         busy.depart(2_000, 0, MSS, START);
         busy
     }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn what_does_not_leave_costs_nothing() {
         let mut busy = busy();
-        let later = START + Duration::from_millis(1);
+        let later = START + Span::from_millis(1);
         let before = busy.pacer;
         // Nothing is lost.
         assert!(!busy.depart_again(1_000, 2_000, None, later));

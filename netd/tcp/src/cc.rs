@@ -14,14 +14,12 @@ mod root;
 #[cfg(test)]
 mod testing;
 
-use core::time::Duration;
-
 use bbr::Bbr;
 use cubic::Cubic;
 use newreno::NewReno;
 
 use crate::recovery::Phase;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// More than this is never useful: the largest window that TCP can offer.
@@ -73,7 +71,7 @@ pub(crate) enum Signal {
 pub(crate) struct RateSample {
     /// Bytes delivered within `interval`.
     pub(crate) delivered: u32,
-    pub(crate) interval: Duration,
+    pub(crate) interval: Span,
     /// All bytes that were delivered when the segment left that this sample is of.
     pub(crate) prior_delivered: u64,
     /// The application, not the network, was the limit.
@@ -102,7 +100,7 @@ pub(crate) struct AckSample {
     pub(crate) prior_in_flight: u32,
     pub(crate) in_flight: u32,
     /// Round trip of the newest segment that was sent once and is now delivered.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Option<Span>,
     pub(crate) rate: Option<RateSample>,
     /// The window was used up, so growing it has a meaning (RFC 7661 section 4.3, RFC 9438
     /// section 4.6).
@@ -180,7 +178,7 @@ impl Congestion {
 
     /// How fast to send, in bytes per second; `None`: as the window allows, because the round trip
     /// is not known yet.
-    pub(crate) fn pacing_rate(&self, srtt: Option<Duration>) -> Option<u64> {
+    pub(crate) fn pacing_rate(&self, srtt: Option<Span>) -> Option<u64> {
         match self {
             Self::Bbr(bbr) => Some(bbr.pacing_rate(srtt)),
             Self::NewReno(_) | Self::Cubic(_) => {
@@ -291,9 +289,8 @@ impl Algorithm {
 }
 
 /// A rate.
-fn bytes_per_second(bytes: u64, time: Duration) -> u64 {
-    let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    bytes.saturating_mul(1_000_000_000) / nanoseconds.max(1)
+fn bytes_per_second(bytes: u64, time: Span) -> u64 {
+    bytes.saturating_mul(1_000_000_000) / time.as_nanos().max(1)
 }
 
 /// The least threshold after a loss: two segments (RFC 5681 equation 4, RFC 9438 section 4.6).

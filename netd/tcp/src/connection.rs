@@ -302,6 +302,7 @@ impl Connection {
     }
 
     /// Whether the connection goes on.
+    #[inline]
     #[must_use]
     pub fn fate(&self) -> Fate {
         match self {

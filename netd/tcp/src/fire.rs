@@ -50,7 +50,7 @@ impl Open {
                 let default = shared.limits.user_timeout;
                 let watch = self.watch_in(shared);
                 let limit = watch.map_or(default, |watch| watch.user_timeout(default));
-                if self.timers.silence(now) >= limit {
+                if self.timers.silence(now) >= limit.into() {
                     self.time_out(shared, &mut outcome);
                 } else {
                     // Into a closed window nothing large goes that could be lost for its size.
@@ -110,7 +110,7 @@ impl Open {
         };
         let due = busy.last_sent_at + wait;
         if due > now {
-            self.timers.arm_for(Purpose::Tail, due.since(now), now);
+            self.timers.arm_for(Purpose::Tail, due.span_since(now), now);
         } else {
             busy.recovery.probe.is_due = busy.may_probe_tail(self.has_sack);
             self.arm_retransmit(least, now);
@@ -227,12 +227,12 @@ impl Open {
         }
         let is_running = self.timers.awaits_answer();
         let wait = TailProbe::timeout(&self.snd.rtt, self.is_alone());
-        let is_early = wait < self.snd.rtt.rto(least).duration();
-        if may_probe_tail && is_early {
+        let rto = self.snd.rtt.rto(least);
+        if may_probe_tail && wait < rto.duration() {
             self.timers.arm_for(Purpose::Tail, wait, now);
         } else if !is_running {
             self.timers.disarm();
-            self.arm_retransmit(least, now);
+            self.timers.arm(Purpose::Retransmit, rto, now);
         }
     }
 }

@@ -73,7 +73,7 @@ impl Info {
             has_sack: false,
             has_ecn: false,
             rtt: None,
-            rto: opening.rto().duration(),
+            rto: opening.rto().duration().into(),
             congestion_control: "",
             congestion_window: 0,
             slow_start_threshold: u32::MAX,
@@ -105,12 +105,17 @@ impl Info {
             has_timestamps: open.stamps.is_some(),
             has_sack: open.has_sack,
             has_ecn: open.notice.is_agreed(),
-            rtt: snd.rtt.smoothed().zip(snd.rtt.variation()),
+            rtt: snd
+                .rtt
+                .smoothed()
+                .zip(snd.rtt.variation())
+                .map(|(mean, deviation)| (mean.into(), deviation.into())),
             rto: snd
                 .rtt
                 .rto(shared.least_rto)
                 .backed_off(open.timers.backoff())
-                .duration(),
+                .duration()
+                .into(),
             congestion_control: snd.algorithm_in(shared.limits()).name(),
             congestion_window: busy.map_or(idle.window, |busy| busy.window()),
             slow_start_threshold: busy.map_or(idle.threshold, |busy| busy.congestion.threshold()),

@@ -7,6 +7,7 @@ mod acceptable;
 mod ack;
 mod data;
 mod fin;
+mod predicted;
 mod reset;
 mod urgent;
 
@@ -53,9 +54,20 @@ impl Open {
         now: Instant,
         outcome: &mut Outcome,
     ) {
-        let arrival = Arrival {
-            mark,
-            ..self.measure(header, len)
+        let predicted = self.predict(header, len);
+        let arrival = match predicted {
+            // It begins where the one before it ended.
+            Some(_) => Arrival {
+                header,
+                start: self.rcv.nxt.cast_signed(),
+                len,
+                ack: None,
+                mark,
+            },
+            None => Arrival {
+                mark,
+                ..self.measure(header, len)
+            },
         };
         let mut processing = Processing {
             open: self,
@@ -64,8 +76,13 @@ impl Open {
             now,
             outcome,
         };
-        let end = processing.run();
-        processing.finish(end);
+        match predicted {
+            Some(advance) => processing.run_predicted(advance),
+            None => {
+                let end = processing.run();
+                processing.finish(end);
+            }
+        }
     }
 
     /// Takes payload and FIN of a segment whose other parts were processed elsewhere: the SYN-ACK
@@ -97,6 +114,7 @@ impl Open {
 }
 
 impl Processing<'_> {
+    #[inline(never)]
     fn run(&mut self) -> Result<(), Stop> {
         // First: sequence number, after the timestamp (RFC 7323 section 5.3).
         self.check_timestamp()?;

@@ -309,7 +309,11 @@ impl Open {
     }
 
     /// Whether the connection is still one.
+    #[inline]
     pub(crate) fn fate(&self) -> Fate {
+        if self.facts.surely_goes_on() {
+            return Fate::Continues;
+        }
         match self.state() {
             State::Closed => Fate::Closed,
             // The peer's FIN must be acknowledged once before the small record takes over.

@@ -362,7 +362,7 @@ impl Opening {
             Rtt::new()
         };
         if !self.was_sent_again {
-            rtt.sample(now.since(self.sent_at));
+            rtt.sample(now.span_since(self.sent_at));
         }
         let mut open = Open::new(
             &Handshake {
@@ -460,7 +460,7 @@ impl Opening {
             // RFC 9293 section 3.10.8: "for any state".
             let default = shared.limits.connect_timeout;
             let limit = self.setup.tuning.user_timeout(None, default);
-            if self.timers.silence(now) >= limit {
+            if self.timers.silence(now) >= limit.into() {
                 outcome.events.insert(Events::TIMED_OUT);
                 self.cut(Cause::TimedOut, &mut outcome);
             } else {

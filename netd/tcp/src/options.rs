@@ -4,12 +4,11 @@
 //! holds from then on). *Spec*: RFC 9293 section 3.7.1, RFC 7323 sections 2 and 3.
 
 use core::num::NonZeroU32;
-use core::time::Duration;
 
 use wire::tcp::{Flags, Header, Options, Timestamps};
 
 use crate::seq::Seq;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
@@ -204,25 +203,38 @@ impl Stamps {
     /// The round trip of what left last at `sent`, not for the first time, if the echo says that it
     /// was this one that arrived (RFC 7323 section 4.1). The time is not the echo's own: who echoes
     /// may have waited, and counts in milliseconds.
-    pub(crate) fn round_trip(self, sent: Instant, echo: u32, now: Instant) -> Option<Duration> {
+    pub(crate) fn round_trip(self, sent: Instant, echo: u32, now: Instant) -> Option<Span> {
         let is_of_this = !Seq::new(echo).is_before(Seq::new(clock(self.offset, sent)));
         let is_past = !Seq::new(echo).is_after(Seq::new(clock(self.offset, now)));
-        (is_of_this && is_past).then(|| now.since(sent))
+        (is_of_this && is_past).then(|| now.span_since(sent))
     }
 
     /// RFC 7323 section 5.3 R1: whether the segment is older than what was seen already.
     pub(crate) fn is_old(self, value: u32, now: Instant) -> bool {
-        let is_stale = seconds(now).get().wrapping_sub(self.recent_at.get()) > Self::STALE_AFTER_S;
-        Seq::new(value).is_before(Seq::new(self.recent)) && !is_stale
+        self.is_behind(value) && !self.is_stale(now)
+    }
+
+    /// Whether it would be, had TS.Recent any meaning.
+    pub(crate) const fn is_behind(self, value: u32) -> bool {
+        Seq::new(value).is_before(Seq::new(self.recent))
+    }
+
+    fn is_stale(self, now: Instant) -> bool {
+        seconds(now).get().wrapping_sub(self.recent_at.get()) > Self::STALE_AFTER_S
     }
 
     /// RFC 7323 section 4.3 (2): a segment that begins at or before the last acknowledgement sent
     /// and is not older sets TS.Recent.
     pub(crate) fn note(&mut self, value: u32, seq: Seq, last_ack_sent: Seq, now: Instant) {
         if !seq.is_after(last_ack_sent) && !self.is_old(value, now) {
-            self.recent = value;
-            self.recent_at = seconds(now);
+            self.set(value, now);
         }
+    }
+
+    /// Sets TS.Recent.
+    pub(crate) fn set(&mut self, value: u32, now: Instant) {
+        self.recent = value;
+        self.recent_at = seconds(now);
     }
 }
 
@@ -360,13 +372,13 @@ mod tests {
     fn timestamps_age_and_go_stale() {
         let mut stamps = Stamps::new(1_000, 500, NOW);
         assert!(stamps.is_old(499, NOW) && !stamps.is_old(500, NOW) && !stamps.is_old(501, NOW));
-        let later = NOW + core::time::Duration::from_secs(25 * 24 * 3_600);
+        let later = NOW + Span::from_secs(25 * 24 * 3_600);
         assert!(!stamps.is_old(499, later));
         stamps.note(600, Seq::new(10), Seq::new(9), NOW);
         assert_eq!(stamps.recent, 500, "begins after the last acknowledgement");
         stamps.note(600, Seq::new(9), Seq::new(9), NOW);
         assert_eq!(stamps.recent, 600);
-        let stamp = stamps.emit(NOW + core::time::Duration::from_millis(30));
+        let stamp = stamps.emit(NOW + Span::from_millis(30));
         assert_eq!((stamp.value, stamp.echo), (101_030, 600));
     }
 }

@@ -7,6 +7,8 @@
 //! flight although there is something to send, it arms the probe timer, so that no connection can
 //! be forgotten.
 
+mod plain;
+
 use wire::Ecn;
 use wire::tcp::{Flags, Options, SackBlocks};
 
@@ -62,6 +64,20 @@ impl Open {
     /// The next segment to send, with at most `max_payload` bytes (but at least one segment's
     /// worth); `None` when there is nothing to send now.
     pub(crate) fn output(
+        &mut self,
+        shared: &mut Shared,
+        max_payload: u32,
+        now: Instant,
+    ) -> Option<Emit> {
+        if let Some(emit) = self.plain_segment(shared, max_payload, now) {
+            return Some(emit);
+        }
+        self.output_any(shared, max_payload, now)
+    }
+
+    /// The same for all that is not [plain](Self::plain_segment).
+    #[inline(never)]
+    pub(crate) fn output_any(
         &mut self,
         shared: &mut Shared,
         max_payload: u32,
@@ -149,9 +165,8 @@ impl Open {
         let mut busy = self.snd.busy_in(&mut shared.busy);
         let data = match busy.as_deref_mut() {
             Some(busy) => {
-                let srtt = self.snd.rtt.smoothed();
                 let wanted = small(self.snd.unsent()).saturating_add(busy.board.lost());
-                let allowance = busy.allowance(is_paced, wanted, srtt, self.snd.mss, now);
+                let allowance = busy.allowance(is_paced, wanted, &self.snd.rtt, self.snd.mss, now);
                 self.next_data(busy, allowance, max_payload, least, now)
             }
             None => self.next_data_alone(max_payload, least, now),

@@ -8,9 +8,7 @@
 //! segments are cheap, so the line is not kept for each segment: once it is free, a quantum may
 //! leave in one go, about half a millisecond's worth.
 
-use core::time::Duration;
-
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// The largest quantum: one super-segment, as far as that is whole segments.
@@ -60,6 +58,11 @@ impl Pacer {
         self.asked_at == now && self.rate.is_some() && self.quantum_left >= bytes
     }
 
+    /// Whether nothing may leave now, if there is a limit.
+    pub(crate) fn may_hold(&self, now: Instant) -> bool {
+        self.quantum_left == 0 && self.free_at > now
+    }
+
     /// How many bytes may leave now, if `rate` is what it is from now on.
     pub(crate) fn allowance(&mut self, rate: Option<u64>, mss: Mss, now: Instant) -> u32 {
         self.rate = rate;
@@ -78,7 +81,7 @@ impl Pacer {
             self.quantum_left = self.quantum_left.max(quantum);
             // What a late timer missed is made good, up to one quantum.
             let most = duration(quantum, rate);
-            self.free_at = now.earlier(now.since(self.free_at).min(most));
+            self.free_at = now.before_span(now.span_since(self.free_at).min(most));
         }
         self.quantum_left
     }
@@ -108,8 +111,8 @@ impl Pacer {
 }
 
 /// How long `bytes` take at `rate` bytes per second.
-fn duration(bytes: u32, rate: u64) -> Duration {
-    Duration::from_nanos(u64::from(bytes) * 1_000_000_000 / rate.max(1))
+fn duration(bytes: u32, rate: u64) -> Span {
+    Span::from_nanos(u64::from(bytes) * 1_000_000_000 / rate.max(1))
 }
 
 #[cfg(test)]
@@ -121,10 +124,10 @@ mod tests {
 
     /// Sends as much as the pacer lets out, with timers that are late by `lateness`. Returns the sum
     /// and the largest burst.
-    fn send_for(seconds: u64, rate: u64, lateness: Duration) -> (u64, u32) {
+    fn send_for(seconds: u64, rate: u64, lateness: Span) -> (u64, u32) {
         let mut pacer = Pacer::new(0);
         let (mut now, mut total, mut largest) = (START, 0, 0);
-        while now.since(START) < Duration::from_secs(seconds) {
+        while now.span_since(START) < Span::from_secs(seconds) {
             let mut burst = 0;
             while pacer.allowance(Some(rate), MSS, now) > 0 {
                 pacer.sent(1_000);
@@ -141,7 +144,7 @@ mod tests {
     #[test]
     fn the_rate_is_kept_whatever_it_is() {
         for rate in [1_000, 125_000, 12_500_000, 125_000_000, 5_000_000_000] {
-            let (total, largest) = send_for(4, rate, Duration::ZERO);
+            let (total, largest) = send_for(4, rate, Span::ZERO);
             let wanted = rate * 4;
             let quantum = quantum(rate, MSS);
             // The first quantum comes on top.
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_timer_that_is_a_little_late_loses_nothing() {
-        let (total, _) = send_for(4, 12_500_000, Duration::from_micros(16));
+        let (total, _) = send_for(4, 12_500_000, Span::from_micros(16));
         assert!(total.abs_diff(50_000_000) < 50_000, "{total}");
     }
 
@@ -163,7 +166,7 @@ mod tests {
         assert!(pacer.allowance(Some(2_000), MSS, START) > 0);
         (0..1_000).for_each(|_| pacer.sent(1_000));
         assert_eq!(pacer.allowance(Some(2_000), MSS, START), 0);
-        assert!(pacer.free_at() <= START + Duration::from_secs(9));
+        assert!(pacer.free_at() <= START + Span::from_secs(9));
     }
 
     #[test]
@@ -171,7 +174,7 @@ mod tests {
         let mut pacer = Pacer::new(0);
         assert!(pacer.allowance(Some(1_000_000), MSS, START) > 0);
         pacer.sent(1_000);
-        let later = START + Duration::from_secs(5);
+        let later = START + Span::from_secs(5);
         let mut burst = 0;
         while pacer.allowance(Some(1_000_000), MSS, later) > 0 {
             pacer.sent(1_000);
@@ -190,7 +193,7 @@ mod tests {
         }
         assert_eq!(burst, 10_000);
         // The rest of it has to be waited for: 10 ms, less what was missed before the start.
-        assert_eq!(pacer.free_at(), START + Duration::from_millis(8));
+        assert_eq!(pacer.free_at(), START + Span::from_millis(8));
     }
 
     #[test]

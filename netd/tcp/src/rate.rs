@@ -4,10 +4,8 @@
 //! ([`Departure`]). *Never* decides anything: congestion control and people read it.
 //! *Spec*: draft-cheng-iccrg-delivery-rate-estimation, sections 3.1 to 3.4.
 
-use core::time::Duration;
-
 use crate::cc::RateSample;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// What was true when a segment left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +90,7 @@ impl Delivered {
         &mut self,
         bytes: u32,
         newest: Option<Departure>,
-        min_rtt: Duration,
+        min_rtt: Span,
         now: Instant,
     ) -> Option<RateSample> {
         if bytes == 0 {
@@ -105,18 +103,17 @@ impl Delivered {
         }
         let newest = newest?;
         self.first_sent_at = self.first_sent_at.max(newest.at);
-        let send_elapsed = Duration::from_micros(newest.since_first.into());
-        let since_delivery = Duration::from_micros(newest.since_delivery.into());
-        let ack_elapsed = now.since(newest.at).saturating_add(since_delivery);
+        let send_elapsed = Span::from_micros(newest.since_first.into());
+        let since_delivery = Span::from_micros(newest.since_delivery.into());
+        let ack_elapsed = now.span_since(newest.at).saturating_add(since_delivery);
         let interval = ack_elapsed.max(send_elapsed);
         // Less than a round trip would be an acknowledgement of something else.
         if interval < min_rtt || interval.is_zero() {
             return None;
         }
         let delivered = low_half(self.bytes).wrapping_sub(newest.delivered);
-        let nanoseconds = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX);
         // Less than 2^62; the interval is not zero.
-        let rate = u64::from(delivered).saturating_mul(1_000_000_000) / nanoseconds.max(1);
+        let rate = u64::from(delivered).saturating_mul(1_000_000_000) / interval.as_nanos().max(1);
         if !newest.is_app_limited || rate > self.rate {
             self.rate = rate;
         }
@@ -157,11 +154,11 @@ mod tests {
             if time >= 10 {
                 let newest = departures.pop_front().unwrap();
                 let sample =
-                    delivered.deliver(1_000, Some(newest), Duration::from_millis(10), at(time));
+                    delivered.deliver(1_000, Some(newest), Span::from_millis(10), at(time));
                 if time >= 30 {
                     let sample = sample.unwrap();
                     assert_eq!((sample.delivered, sample.is_app_limited), (10_000, false));
-                    assert_eq!(sample.interval, Duration::from_millis(10));
+                    assert_eq!(sample.interval, Span::from_millis(10));
                     assert_eq!(sample.prior_delivered, (time - 19) * 1_000);
                 }
             }
@@ -177,15 +174,10 @@ mod tests {
         let departures: Vec<_> = (0..10)
             .map(|time| delivered.depart(time == 0, at(time)))
             .collect();
-        let sample = delivered.deliver(10_000, departures.last().copied(), Duration::ZERO, at(20));
-        assert_eq!(sample.unwrap().interval, Duration::from_millis(20));
+        let sample = delivered.deliver(10_000, departures.last().copied(), Span::ZERO, at(20));
+        assert_eq!(sample.unwrap().interval, Span::from_millis(20));
         assert_eq!(
-            delivered.deliver(
-                0,
-                departures.last().copied(),
-                Duration::from_secs(9),
-                at(20)
-            ),
+            delivered.deliver(0, departures.last().copied(), Span::from_secs(9), at(20)),
             None
         );
     }
@@ -197,7 +189,7 @@ mod tests {
         delivered.limit_by_application(1_000);
         let second = delivered.depart(false, at(1));
         assert!(!first.is_app_limited && second.is_app_limited);
-        let _ = delivered.deliver(1_001, Some(first), Duration::ZERO, at(10));
+        let _ = delivered.deliver(1_001, Some(first), Span::ZERO, at(10));
         assert!(!delivered.depart(false, at(11)).is_app_limited);
     }
 }

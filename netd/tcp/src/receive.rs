@@ -111,8 +111,20 @@ impl Receiver {
     /// Right edge of the offered window: RCV.NXT + RCV.WND.
     #[inline]
     pub(crate) fn edge(&self) -> u64 {
-        let ahead = self.edge.wrapping_sub(low(self.nxt)).cast_signed();
-        self.nxt.saturating_add_signed(ahead.into())
+        self.nxt.saturating_add_signed(self.ahead())
+    }
+
+    /// How far it lies beyond `nxt`; less than nothing where bytes were taken for which there was room,
+    /// but no window.
+    #[inline]
+    fn ahead(&self) -> i64 {
+        self.edge.wrapping_sub(low(self.nxt)).cast_signed().into()
+    }
+
+    /// The same from what is published on: the window as the peer has it once it hears of that.
+    #[inline]
+    fn on_offer(&self) -> i64 {
+        self.ahead() + i64::from(self.unpublished)
     }
 
     /// Everything before is published and may be acknowledged.
@@ -144,6 +156,12 @@ impl Receiver {
         self.nxt = position;
     }
 
+    /// A segment of `len` bytes came in order; one that is longer than any was is several.
+    pub(crate) fn count_segment(&mut self, len: u32) {
+        let count = 1 + u8::from(len > self.mss.get().into());
+        self.segments = self.segments.saturating_add(count).min(2);
+    }
+
     /// `len` bytes from number `start` on came although they were here, below the acknowledgement
     /// or in a range that is reported. The next acknowledgement says so (RFC 2883 section 4), of no more
     /// than 65,535.
@@ -171,13 +189,19 @@ impl Receiver {
         twice.into_iter().chain(early).collect()
     }
 
+    /// Whether [`Self::blocks`] may have something to say.
+    #[inline]
+    pub(crate) const fn may_have_blocks(&self) -> bool {
+        self.holes.is_some() || self.duplicate_len > 0
+    }
+
     /// Asks for an acknowledgement at once.
     pub(crate) fn want_ack(&mut self) {
         self.need = self.need.max(AckNeed::Now);
     }
 
     /// How many bytes behind `nxt` there is room for.
-    fn room_left(&self) -> u32 {
+    pub(crate) fn room_left(&self) -> u32 {
         self.room.wrapping_sub(low(self.nxt))
     }
 
@@ -219,14 +243,14 @@ impl Receiver {
 
     /// By how much the right edge could be moved now, in bytes.
     pub(crate) fn possible_gain(&self) -> u64 {
-        let published = self.published();
-        let room = self.room().saturating_sub(published);
+        let room = u64::from(self.room_left()) + u64::from(self.unpublished);
         // A room that is less than can be offered is told as a unit: what it does not hold comes again.
         let window = match self.window_in(room) {
             0 => self.wanted(room),
             whole => whole,
         };
-        published.saturating_add(window).saturating_sub(self.edge())
+        let gain = window.cast_signed().saturating_sub(self.on_offer());
+        gain.max(0).cast_unsigned()
     }
 
     /// The window that can be offered of so much room behind what is published, in whole units. Later
@@ -281,15 +305,14 @@ impl Receiver {
 
     /// The window field for a segment sent now, and the edge it offers from now on.
     pub(crate) fn offer_window(&mut self) -> u16 {
-        let published = self.published();
         let gain = self.possible_gain();
         if self.is_worth(gain) || self.need == AckNeed::WithSmallWindow {
-            self.edge = low(self.edge().saturating_add(gain));
+            self.edge = self.edge.wrapping_add(low(gain));
         }
         // What was offered stands (RFC 9293 section 3.8.6, SHLD-14). Where the scale forces us to
         // round we round up, and not for good, so that the difference never grows to a whole unit
         // (RFC 7323 section 2.4 describes the effect).
-        self.scale.ceil(self.edge().saturating_sub(published))
+        self.scale.ceil(self.on_offer().max(0).cast_unsigned())
     }
 
     /// The furthest right edge that a peer can have computed from our windows.

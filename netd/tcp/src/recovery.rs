@@ -12,6 +12,7 @@
 //! *Spec*: RFC 6675 and 8985 with selective acknowledgements, RFC 5681 and 6582 without; the files
 //! of this folder have the parts.
 
+mod calm;
 mod delivery;
 mod plain;
 mod probe;
@@ -20,8 +21,7 @@ mod rack;
 mod scoreboard;
 mod spurious;
 
-use core::time::Duration;
-
+pub(crate) use calm::Arrived;
 pub(crate) use delivery::Delivery;
 pub(crate) use probe::TailProbe;
 pub(crate) use scoreboard::Scoreboard;
@@ -35,7 +35,7 @@ use spurious::Suspicion;
 use crate::busy::Busy;
 use crate::cc::{AckSample, Signal};
 use crate::reports::Reports;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// Which of the phases a connection is in.
@@ -99,7 +99,7 @@ impl Recovery {
     }
 
     /// The smallest round trip of late; zero while unknown.
-    pub(crate) const fn min_rtt(&self) -> Duration {
+    pub(crate) const fn min_rtt(&self) -> Span {
         self.rack.min_rtt()
     }
 
@@ -119,7 +119,7 @@ pub(crate) struct Standing {
     pub(crate) mss: Mss,
     /// The peer reports what has arrived.
     pub(crate) has_sack: bool,
-    pub(crate) srtt: Option<Duration>,
+    pub(crate) srtt: Option<Span>,
 }
 
 impl Standing {
@@ -150,12 +150,12 @@ pub(crate) struct Reaction {
     /// Something was delivered.
     pub(crate) has_progress: bool,
     /// A measurement for the retransmission timer.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Option<Span>,
     /// When that left last which has arrived now and had been sent before: only an echo of its
     /// timestamp can make a measurement of it.
     pub(crate) resent_at: Option<Instant>,
     /// Look for losses again after this time.
-    pub(crate) look_again: Option<Duration>,
+    pub(crate) look_again: Option<Span>,
 }
 
 impl Busy {
@@ -257,7 +257,7 @@ impl Busy {
     }
 
     /// One measurement a round trip is enough for RFC 6298, and what its averages are made for.
-    fn longest_round_trip(&mut self, delivery: &Delivery, standing: &Standing) -> Option<Duration> {
+    fn longest_round_trip(&mut self, delivery: &Delivery, standing: &Standing) -> Option<Span> {
         let newest = delivery.newest_original?;
         if newest.end <= self.sampled_to {
             return None;
@@ -333,7 +333,7 @@ impl Busy {
 
     /// RFC 8985 section 6.2 step 5. Returns the bytes newly found to be lost, and when to look
     /// again.
-    fn find_losses(&mut self, standing: &Standing) -> (u32, Option<Duration>) {
+    fn find_losses(&mut self, standing: &Standing) -> (u32, Option<Span>) {
         if !standing.has_sack || !self.board.may_find_losses() {
             return (0, None);
         }
@@ -372,7 +372,7 @@ impl Busy {
     }
 
     /// Time has passed: RACK's timer fired (RFC 8985 section 6.3). Says when to look again.
-    pub(crate) fn look_again(&mut self, standing: &Standing) -> Option<Duration> {
+    pub(crate) fn look_again(&mut self, standing: &Standing) -> Option<Span> {
         let (lost, look_again) = self.find_losses(standing);
         if lost > 0 && self.recovery.phase == Phase::Open {
             let flight = standing.flight().saturating_sub(self.board.arrived());
@@ -446,6 +446,15 @@ impl Busy {
     /// Whether the timer may be set for a probe of the tail (RFC 8985 section 7.2).
     pub(crate) fn may_probe_tail(&self, has_sack: bool) -> bool {
         has_sack && self.is_untroubled() && !self.recovery.probe.is_sent()
+    }
+
+    /// Whether new data is all that is to leave, and all that has not arrived is on its way.
+    #[inline]
+    pub(crate) fn only_sends_on(&self) -> bool {
+        self.is_untroubled()
+            && self.recovery.plain.is_quiet()
+            && !self.recovery.probe.is_due
+            && self.trial_segments().is_none()
     }
 
     /// Whether nothing is lost, or looks as if it were.

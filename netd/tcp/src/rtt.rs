@@ -6,6 +6,8 @@
 
 use core::time::Duration;
 
+use crate::time::Span;
+
 /// A retransmission timeout, always within its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rto {
@@ -70,8 +72,8 @@ impl Rto {
 
     /// As a duration.
     #[must_use]
-    pub const fn duration(self) -> Duration {
-        Duration::from_micros(self.microseconds as u64)
+    pub(crate) const fn duration(self) -> Span {
+        Span::from_micros(self.microseconds as u64)
     }
 }
 
@@ -112,7 +114,7 @@ impl Rtt {
     }
 
     /// Takes one measurement (RFC 6298 sections 2.2 and 2.3).
-    pub fn sample(&mut self, measured: Duration) {
+    pub(crate) fn sample(&mut self, measured: Span) {
         let r = u32::try_from(measured.as_micros())
             .unwrap_or(u32::MAX)
             .clamp(1, Self::LONGEST);
@@ -130,8 +132,8 @@ impl Rtt {
 
     /// The smoothed round-trip time, once there is one.
     #[must_use]
-    pub fn smoothed(&self) -> Option<Duration> {
-        (self.smoothed_8 != 0).then(|| Duration::from_micros(self.smoothed_us().into()))
+    pub(crate) fn smoothed(&self) -> Option<Span> {
+        (self.smoothed_8 != 0).then(|| Span::from_micros(self.smoothed_us().into()))
     }
 
     /// The same in microseconds; zero while there is none.
@@ -142,8 +144,8 @@ impl Rtt {
 
     /// The mean deviation, once there is one.
     #[must_use]
-    pub fn variation(&self) -> Option<Duration> {
-        (self.smoothed_8 != 0).then(|| Duration::from_micros(u64::from(self.variation_4 / 4)))
+    pub(crate) fn variation(&self) -> Option<Span> {
+        (self.smoothed_8 != 0).then(|| Span::from_micros(u64::from(self.variation_4 / 4)))
     }
 
     /// The timeout, before any backing off; once something was measured, `least` at the shortest.
@@ -177,8 +179,8 @@ mod tests {
 
     const LEAST: Rto = Rto::MIN;
 
-    fn milliseconds(value: u64) -> Duration {
-        Duration::from_millis(value)
+    fn milliseconds(value: u64) -> Span {
+        Span::from_millis(value)
     }
 
     #[test]
@@ -205,13 +207,13 @@ mod tests {
         ];
         let mut rtt = Rtt::new();
         for (measured, srtt, rttvar, rto) in table {
-            rtt.sample(Duration::from_micros(measured));
+            rtt.sample(Span::from_micros(measured));
             let got = [
                 rtt.smoothed(),
                 rtt.variation(),
                 Some(rtt.rto(LEAST).duration()),
             ];
-            let got = got.map(|value| u64::try_from(value.unwrap().as_micros()).unwrap());
+            let got = got.map(|value| value.unwrap().as_micros());
             for (got, wanted) in got.into_iter().zip([srtt, rttvar, rto]) {
                 assert!(
                     got.abs_diff(wanted) <= 4,
@@ -223,7 +225,7 @@ mod tests {
 
     #[test]
     fn limits_hold_for_any_sample() {
-        for measured in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        for measured in [Span::ZERO, Span::from_nanos(1), Span::MAX] {
             let mut rtt = Rtt::new();
             for _ in 0..1_000 {
                 rtt.sample(measured);
@@ -237,10 +239,7 @@ mod tests {
     #[test]
     fn backing_off_doubles_up_to_the_limit() {
         assert_eq!(Rto::INITIAL.backed_off(0), Rto::INITIAL);
-        assert_eq!(
-            Rto::INITIAL.backed_off(3).duration(),
-            Duration::from_secs(8)
-        );
+        assert_eq!(Rto::INITIAL.backed_off(3).duration(), Span::from_secs(8));
         assert_eq!(Rto::INITIAL.backed_off(255), Rto::MAX);
     }
 }

@@ -193,6 +193,13 @@ impl Sender {
         }
     }
 
+    /// The same of a segment that acknowledges nothing new and tells the window that is known.
+    pub(crate) fn note_same_window(&mut self, seq: Seq) {
+        if !self.window_set_by.is_after(seq) {
+            self.window_set_by = seq;
+        }
+    }
+
     /// `count` positions from SND.UNA on are acknowledged. Returns how many of them were the
     /// user's bytes: all, or all but a FIN.
     pub(crate) fn acknowledge(&mut self, count: u32) -> u64 {

@@ -61,7 +61,7 @@ impl Default for Limits {
         Self {
             max_window: 1 << 20,
             user_timeout: Duration::from_secs(120),
-            min_rto: Rto::MIN.duration(),
+            min_rto: Rto::MIN.duration().into(),
             connect_timeout: Duration::from_secs(180),
             syn_ack_retries: 5,
             orphan_timeout: Duration::from_secs(60),

@@ -207,6 +207,12 @@ impl Facts {
         self.theirs() != TheirFin::NotSeen
     }
 
+    /// Whether it surely goes on: it was not cut short, and our FIN is not acknowledged.
+    #[inline]
+    pub(crate) const fn surely_goes_on(self) -> bool {
+        self.0 & (CUT | OurFin::Acknowledged as u8) == 0
+    }
+
     /// The RFC's name for these facts.
     #[inline]
     pub(crate) fn state(self) -> State {

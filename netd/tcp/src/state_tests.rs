@@ -34,6 +34,8 @@ const CAUSES: [Cause; 6] = [
 /// Walks every sequence of causes up to `depth`.
 fn walk(facts: Facts, depth: u32, visited: &mut Vec<State>) {
     let from = facts.state();
+    let is_ending = matches!(from, State::Closed | State::TimeWait);
+    assert!(!is_ending || !facts.surely_goes_on());
     if !visited.contains(&from) {
         visited.push(from);
     }

@@ -7,8 +7,6 @@
 //! *Spec*: RFC 9293 sections 3.10.7.2 and 3.10.7.4, RFC 5961, RFC 4987 sections 3.4 (SYN cache) and
 //! 3.6 (SYN cookies).
 
-use core::time::Duration;
-
 use wire::Drop;
 use wire::tcp::{Flags, Header};
 
@@ -19,7 +17,7 @@ use crate::rtt::{Rto, Rtt};
 use crate::seq::Seq;
 use crate::shared::Shared;
 use crate::state::State;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::tuning::Tuning;
 use crate::window::{Mss, WindowScale};
 
@@ -306,7 +304,7 @@ impl SynEntry {
         };
         if self.retries == 0 && !self.is_untimed {
             let took = microseconds(now).wrapping_sub(self.sent_at);
-            rtt.sample(Duration::from_micros(took.into()));
+            rtt.sample(Span::from_micros(took.into()));
         }
         Open::new(
             &Handshake {

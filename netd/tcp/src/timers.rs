@@ -5,10 +5,9 @@
 //! At most one of the [`Purpose`]s is armed at a time. Beside it runs the delayed
 //! acknowledgement, which excludes none of them.
 
-use core::time::Duration;
-
 use crate::rtt::Rto;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
+use core::time::Duration;
 
 /// What the main timer is armed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +33,10 @@ pub(crate) enum Purpose {
 }
 
 /// How long an acknowledgement may be delayed (RFC 9293 section 3.8.6.3: less than 500 ms).
-pub(crate) const ACK_DELAY: Duration = Duration::from_millis(40);
+pub(crate) const ACK_DELAY: Span = Span::from_millis(40);
 
 /// After how long even a small window is offered again.
-pub(crate) const WINDOW_DELAY: Duration = Duration::from_millis(200);
+pub(crate) const WINDOW_DELAY: Span = Span::from_millis(200);
 
 /// All timers of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +90,7 @@ impl Timers {
     }
 
     /// Arms the main timer, which waits this long.
-    pub(crate) fn arm_for(&mut self, purpose: Purpose, wait: Duration, now: Instant) {
+    pub(crate) fn arm_for(&mut self, purpose: Purpose, wait: Span, now: Instant) {
         if matches!(
             self.purpose,
             Purpose::Idle | Purpose::Rest | Purpose::KeepAlive
@@ -140,8 +139,8 @@ impl Timers {
     }
 
     /// How long the peer has been silent, or nothing was to be answered.
-    pub(crate) fn silence(&self, now: Instant) -> Duration {
-        Duration::from_millis(u64::from(milliseconds(now).wrapping_sub(self.since)))
+    pub(crate) fn silence(&self, now: Instant) -> Span {
+        Span::from_millis(u64::from(milliseconds(now).wrapping_sub(self.since)))
     }
 
     /// If the main timer is due: what it was armed for. It must be armed again; if it was waiting
@@ -158,7 +157,7 @@ impl Timers {
     }
 
     /// Delays an acknowledgement by `delay`, unless it is due earlier anyway.
-    pub(crate) fn delay_ack(&mut self, delay: Duration, now: Instant) {
+    pub(crate) fn delay_ack(&mut self, delay: Span, now: Instant) {
         self.ack_at = self.ack_at.min(now + delay);
     }
 
@@ -219,16 +218,10 @@ mod tests {
             assert_eq!(timers.fire(at), Some(Purpose::Retransmit));
             assert_eq!(usize::from(timers.backoff()), round + 1);
             timers.arm(Purpose::Retransmit, Rto::INITIAL, at);
-            assert_eq!(
-                timers.next_deadline(),
-                Some(at + Duration::from_secs(seconds))
-            );
+            assert_eq!(timers.next_deadline(), Some(at + Span::from_secs(seconds)));
         }
-        assert_eq!(
-            timers.silence(NOW + Duration::from_secs(9)),
-            Duration::from_secs(9)
-        );
-        timers.note_progress(NOW + Duration::from_secs(9));
+        assert_eq!(timers.silence(NOW + Span::from_secs(9)), Span::from_secs(9));
+        timers.note_progress(NOW + Span::from_secs(9));
         assert_eq!(timers.backoff(), 0);
     }
 
@@ -236,7 +229,7 @@ mod tests {
     fn the_acknowledgement_keeps_its_earliest_time() {
         let mut timers = Timers::new(NOW);
         timers.delay_ack(ACK_DELAY, NOW);
-        timers.delay_ack(ACK_DELAY, NOW + Duration::from_millis(30));
+        timers.delay_ack(ACK_DELAY, NOW + Span::from_millis(30));
         assert_eq!(timers.next_deadline(), Some(NOW + ACK_DELAY));
         assert!(!timers.fire_ack(NOW));
         assert!(timers.fire_ack(NOW + ACK_DELAY));

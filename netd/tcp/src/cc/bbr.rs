@@ -26,21 +26,19 @@ mod cycle;
 mod gain;
 mod model;
 
-use core::time::Duration;
-
 use self::bounds::{Bounds, UNBOUNDED};
 use self::cycle::Cycle;
 use self::gain::Gain;
 use self::model::Model;
 use super::{AckSample, MAX_WINDOW, Remembered, bytes_per_second, initial_window};
 use crate::pace::quantum;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// Rounds without growth that mean a full pipe.
 const FULL_ROUNDS: u8 = 3;
 /// How long the window stays small to see the round trip of an empty path.
-const PROBE_RTT_TIME: Duration = Duration::from_millis(200);
+const PROBE_RTT_TIME: Span = Span::from_millis(200);
 /// The smallest window, in segments: enough for an acknowledgement of every second one.
 const LEAST_SEGMENTS: u32 = 4;
 
@@ -164,11 +162,11 @@ impl Bbr {
 
     /// Bytes per second. Before the first measurement: the initial window in a round trip, or in a
     /// millisecond if that is not known either, with the gain of startup.
-    pub(super) fn pacing_rate(&self, srtt: Option<Duration>) -> u64 {
+    pub(super) fn pacing_rate(&self, srtt: Option<Span>) -> u64 {
         if self.pacing_rate > 0 {
             return self.pacing_rate;
         }
-        let rtt = srtt.unwrap_or(Duration::from_millis(1));
+        let rtt = srtt.unwrap_or(Span::from_millis(1));
         Gain::STARTUP.of(bytes_per_second(self.window.into(), rtt))
     }
 

@@ -13,13 +13,11 @@
 //!                 0          K
 //! ```
 
-use core::time::Duration;
-
 use super::hystart::{Growth, HyStart};
 use super::root::cube_root;
 use super::{AckSample, MAX_WINDOW, Remembered, initial_window, minimum_window};
 use crate::recovery::Phase;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// beta_cubic = 0.7 (RFC 9438 section 4.6), as a fraction.
@@ -41,7 +39,7 @@ pub(crate) struct Cubic {
     /// The last acknowledgement, for time that must not count.
     last_ack: Instant,
     /// The last round trip.
-    rtt: Duration,
+    rtt: Span,
 }
 
 /// What a spurious reduction takes back (section 4.9).
@@ -83,7 +81,7 @@ impl Cubic {
             before: None,
             hystart: HyStart::new(),
             last_ack: now,
-            rtt: Duration::ZERO,
+            rtt: Span::ZERO,
         }
     }
 
@@ -96,7 +94,7 @@ impl Cubic {
     }
 
     pub(super) fn on_ack(&mut self, sample: &AckSample, mss: Mss) {
-        let passed = sample.now.since(self.last_ack);
+        let passed = sample.now.span_since(self.last_ack);
         self.last_ack = sample.now;
         self.rtt = sample.rtt.unwrap_or(self.rtt);
         if sample.phase == Phase::Fast {
@@ -169,7 +167,7 @@ impl Cubic {
 
     /// RFC 5681 section 4.1. The pause is not the curve's (section 5.8).
     pub(super) fn on_idle(&mut self, mss: Mss, now: Instant) {
-        let pause = now.since(self.last_ack);
+        let pause = now.span_since(self.last_ack);
         self.last_ack = now;
         let curve = &mut self.curve;
         if curve.threshold != u32::MAX {
@@ -202,10 +200,10 @@ impl Curve {
     }
 
     /// Congestion avoidance: sections 4.2 to 4.5.
-    fn avoid(&mut self, acked: u32, rtt: Duration, now: Instant, mss: Mss) {
+    fn avoid(&mut self, acked: u32, rtt: Span, now: Instant, mss: Mss) {
         let size = u64::from(mss.get());
         let mut stage = self.stage.unwrap_or_else(|| self.begin(size, now));
-        let elapsed = now.since(stage.start);
+        let elapsed = now.span_since(stage.start);
         // Section 4.3: what Reno would do.
         let alpha = if stage.reno >= self.prior {
             (1, 1)
@@ -253,8 +251,8 @@ impl Curve {
     }
 
     /// Equation 1: W_cubic at a time of the stage, in bytes.
-    fn at(&self, time: Duration, k: u64, size: u64) -> u32 {
-        let time = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    fn at(&self, time: Span, k: u64, size: u64) -> u32 {
+        let time = time.as_millis();
         let distance = time.abs_diff(k).min(FARTHEST);
         // 0.4 * size * (distance / 1000)³, in an order in which nothing overflows.
         let cube = distance * distance * distance;

@@ -4,13 +4,12 @@
 //! one may grow. Rounds are counted by what was delivered, not by sequence numbers: a round is over
 //! when a segment is delivered that was sent after the round began.
 
-use core::time::Duration;
-
 use super::AckSample;
+use crate::time::Span;
 
 /// RFC 9406 section 4.3: what the increase of the round trip must be at least, and at most.
-const MIN_RTT_THRESH: Duration = Duration::from_millis(4);
-const MAX_RTT_THRESH: Duration = Duration::from_millis(16);
+const MIN_RTT_THRESH: Span = Span::from_millis(4);
+const MAX_RTT_THRESH: Span = Span::from_millis(16);
 /// The increase that counts, as a part of the last round's round trip.
 const MIN_RTT_DIVISOR: u32 = 8;
 /// Round trips to be seen before a round is judged.
@@ -27,7 +26,7 @@ enum Phase {
     /// Conservative Slow Start: the delay has grown; is that the queue, or chance? `baseline` is
     /// what the round trip had become.
     Conservative {
-        baseline: Duration,
+        baseline: Span,
         rounds: u8,
     },
 }
@@ -45,9 +44,9 @@ pub(super) enum Growth {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HyStart {
     phase: Phase,
-    /// The least round trip of the last round and of this one; [`Duration::MAX`] when unknown.
-    last_round: Duration,
-    this_round: Duration,
+    /// The least round trip of the last round and of this one; [`Span::MAX`] when unknown.
+    last_round: Span,
+    this_round: Span,
     samples: u8,
     /// The round ends when a segment arrives before whose departure so much was delivered.
     round_end: u64,
@@ -57,8 +56,8 @@ impl HyStart {
     pub(super) const fn new() -> Self {
         Self {
             phase: Phase::Standard,
-            last_round: Duration::MAX,
-            this_round: Duration::MAX,
+            last_round: Span::MAX,
+            this_round: Span::MAX,
             samples: 0,
             round_end: 0,
         }
@@ -75,7 +74,7 @@ impl HyStart {
             }
             self.round_end = rate.total_delivered();
             self.last_round = self.this_round;
-            self.this_round = Duration::MAX;
+            self.this_round = Span::MAX;
             self.samples = 0;
         }
         if let Some(rtt) = sample.rtt {
@@ -105,7 +104,7 @@ impl HyStart {
             return;
         }
         match self.phase {
-            Phase::Standard if self.last_round != Duration::MAX => {
+            Phase::Standard if self.last_round != Span::MAX => {
                 let threshold =
                     (self.last_round / MIN_RTT_DIVISOR).clamp(MIN_RTT_THRESH, MAX_RTT_THRESH);
                 if self.this_round >= self.last_round.saturating_add(threshold) {
@@ -136,7 +135,7 @@ mod tests {
         let mut hystart = HyStart::new();
         let mut last = Vec::new();
         for rtt in round_trips {
-            path.rtt = Duration::from_millis(*rtt);
+            path.rtt = Span::from_millis(*rtt);
             let mut growth = Growth::Over;
             for sample in path.round(10_000) {
                 growth = hystart.on_ack(&sample, 1_000);
@@ -202,7 +201,7 @@ mod tests {
         let mut path = Path::new(1_000);
         let mut hystart = HyStart::new();
         for rtt in [20, 20, 60, 60, 60, 60, 60, 60, 60, 60, 60] {
-            path.rtt = Duration::from_millis(rtt);
+            path.rtt = Span::from_millis(rtt);
             for sample in path.round(7_000) {
                 assert_eq!(hystart.on_ack(&sample, 1_000), Growth::By(1_000));
             }

@@ -8,9 +8,9 @@ const START: Instant = Instant::from_secs(1);
 /// Part of the line, in thousandths, that one flow uses within a minute after five seconds.
 fn usage(algorithm: Algorithm, mut line: Line) -> u64 {
     let mut flows = [Flow::new(algorithm, START)];
-    let warm = line.run(&mut flows, START, Duration::from_secs(5), |_, _| {});
+    let warm = line.run(&mut flows, START, Span::from_secs(5), |_, _| {});
     let before = flows[0].delivered;
-    line.run(&mut flows, warm, Duration::from_secs(60), |_, _| {});
+    line.run(&mut flows, warm, Span::from_secs(60), |_, _| {});
     (flows[0].delivered - before) * 1_000 / (line.rate * 60)
 }
 
@@ -45,12 +45,12 @@ fn two_flows_of_a_kind_share() {
     for algorithm in Algorithm::ALL {
         let mut line = Line::new(100, 20, 250_000);
         let mut flows = [Flow::new(algorithm, START)];
-        let at = line.run(&mut flows, START, Duration::from_secs(5), |_, _| {});
+        let at = line.run(&mut flows, START, Span::from_secs(5), |_, _| {});
         let [first] = flows;
         let mut flows = [first, Flow::new(algorithm, at)];
-        let at = line.run(&mut flows, at, Duration::from_secs(30), |_, _| {});
+        let at = line.run(&mut flows, at, Span::from_secs(30), |_, _| {});
         let before = [flows[0].delivered, flows[1].delivered];
-        line.run(&mut flows, at, Duration::from_secs(60), |_, _| {});
+        line.run(&mut flows, at, Span::from_secs(60), |_, _| {});
         let [one, other] = [0, 1].map(|flow| flows[flow].delivered - before[flow]);
         // Jain's index, in thousandths.
         let (sum, squares) = (one + other, one * one / 1_000 + other * other / 1_000);
@@ -64,7 +64,7 @@ fn slow_start_ends_before_the_queue_overflows() {
     // Room for ten products: slow start alone would fill that too.
     let mut line = Line::new(50, 40, 2_500_000);
     let mut flows = [Flow::new(Algorithm::Cubic, START)];
-    line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
+    line.run(&mut flows, START, Span::from_secs(3), |_, _| {});
     assert_eq!(flows[0].lost, 0);
     let threshold = flows[0].congestion.threshold();
     assert!((250_000..2_000_000).contains(&threshold), "{threshold}");
@@ -72,7 +72,7 @@ fn slow_start_ends_before_the_queue_overflows() {
 
 #[test]
 fn a_window_is_paced_faster_than_it_is_acknowledged() {
-    let rtt = Some(Duration::from_millis(10));
+    let rtt = Some(Span::from_millis(10));
     let known = |threshold| Remembered {
         window: 10_000,
         threshold,

@@ -52,12 +52,12 @@ impl Processing<'_> {
     }
 
     /// SND.UNA < SEG.ACK =< SND.NXT: progress.
-    fn take_new_ack(&mut self, count: u32) {
+    pub(super) fn take_new_ack(&mut self, count: u32) {
         let header = self.arrival.header;
         let snd = &mut self.open.snd;
         self.outcome.acked = snd.acknowledge(count);
         snd.update_window(header.window, Seq::new(header.seq), true);
-        let reaction = self.hear(count, false);
+        let reaction = self.hear_calmly(count).or_else(|| self.hear(count, false));
         // Our FIN is the position after the last queued byte.
         if self.open.facts.ours() == OurFin::Queued && self.open.snd.una > self.open.snd.end() {
             self.outcome
@@ -68,8 +68,27 @@ impl Processing<'_> {
         self.open.rearm_after_ack(self.shared, reaction, self.now);
     }
 
+    /// The same as [`Self::hear`] for something new of which nothing needs to be asked. `None`: it is not
+    /// that, and nothing is done.
+    #[inline]
+    fn hear_calmly(&mut self, acked: u32) -> Option<Reaction> {
+        let header = self.arrival.header;
+        let open = &mut *self.open;
+        let busy = open.snd.busy_in(&mut self.shared.busy)?;
+        if !header.options.sack.is_empty() || open.notice.is_echo(header.flags) {
+            return None;
+        }
+        let snd = &mut open.snd;
+        let reaction = busy.hear_calmly(acked, snd.una, snd.flight, snd.mss, self.now)?;
+        if let Some(measured) = reaction.rtt {
+            snd.rtt.sample(measured);
+        }
+        Some(reaction)
+    }
+
     /// Loss recovery and congestion control hear of it, and the round trip is measured. `None`: it
     /// says nothing to them.
+    #[inline(never)]
     fn hear(&mut self, acked: u32, is_duplicate: bool) -> Option<Reaction> {
         let open = &mut *self.open;
         let Some(busy) = open.snd.busy_in(&mut self.shared.busy) else {

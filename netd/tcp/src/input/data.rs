@@ -37,12 +37,21 @@ impl Processing<'_> {
             self.take_early(range)?;
         }
         // `wanted_part` lies within the payload, whose length is a u32.
-        self.outcome.place = Some(Place {
-            stream_offset: range.start,
-            skip: small(range.start.saturating_sub_signed(self.arrival.start)),
-            len: small(range.end.saturating_sub(range.start)),
-        });
+        self.place(
+            range.start,
+            small(range.start.saturating_sub_signed(self.arrival.start)),
+            small(range.end.saturating_sub(range.start)),
+        );
         Ok(())
+    }
+
+    /// Says where a part of the payload belongs.
+    pub(super) fn place(&mut self, stream_offset: u64, skip: u32, len: u32) {
+        self.outcome.place = Some(Place {
+            stream_offset,
+            skip,
+            len,
+        });
     }
 
     /// The part of the payload that is new and has room; `None` if all of it is old, but the FIN
@@ -91,10 +100,7 @@ impl Processing<'_> {
             rcv.segments = 2;
         }
         rcv.advance_to(position);
-        let is_full = self.arrival.len >= u32::from(rcv.mss.get());
-        let is_many = self.arrival.len > u32::from(rcv.mss.get());
-        let count = 1 + u8::from(is_full && is_many);
-        rcv.segments = rcv.segments.saturating_add(count).min(2);
+        rcv.count_segment(self.arrival.len);
         self.outcome.advanced = position.saturating_sub(before);
     }
 

@@ -4,11 +4,9 @@
 //! which measurement, loss detection and congestion control read. Lives as long as one segment is
 //! processed.
 
-use core::time::Duration;
-
 use super::scoreboard::Record;
 use crate::rate::Departure;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// A delivered segment: when it left, and where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,13 +73,13 @@ impl Delivery {
     }
 
     /// The round trip of the latest segment that was sent once (RFC 6298 section 3: Karn's rule).
-    pub(crate) fn round_trip(&self, now: Instant) -> Option<Duration> {
-        self.measured_at.map(|at| now.since(at))
+    pub(crate) fn round_trip(&self, now: Instant) -> Option<Span> {
+        self.measured_at.map(|at| now.span_since(at))
     }
 
     /// The round trip of the earliest one: what the retransmission timer must wait for, delayed
     /// acknowledgements included.
-    pub(crate) fn longest_round_trip(&self, now: Instant) -> Option<Duration> {
-        self.oldest_original_at.map(|at| now.since(at))
+    pub(crate) fn longest_round_trip(&self, now: Instant) -> Option<Span> {
+        self.oldest_original_at.map(|at| now.span_since(at))
     }
 }

@@ -33,6 +33,11 @@ impl Plain {
         self.arrived
     }
 
+    /// Whether there were no duplicates since something new was acknowledged.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.duplicates == 0 && self.arrived == 0
+    }
+
     /// An acknowledgement came; `flight` bytes are not acknowledged, and duplicates can tell of
     /// `most` bytes. Returns by how much more (or less) has arrived than is acknowledged (RFC 6937
     /// section 3.1: DeliveredData without SACK).

@@ -2,9 +2,8 @@
 //!
 //! *Owns* when a probe may be sent and what its acknowledgement means. *Spec*: RFC 8985 section 7.
 
-use core::time::Duration;
-
 use crate::rtt::Rtt;
+use crate::time::Span;
 
 /// The probe of a flight, if there was one.
 #[derive(Clone, Copy, Debug)]
@@ -25,15 +24,15 @@ impl TailProbe {
         is_due: false,
     };
     /// The worst delay of an acknowledgement (section 7.2: WCDelAckT).
-    const ACK_DELAY: Duration = Duration::from_millis(200);
+    const ACK_DELAY: Span = Span::from_millis(200);
     /// While no round trip is known.
-    const UNKNOWN: Duration = Duration::from_secs(1);
+    const UNKNOWN: Span = Span::from_secs(1);
     /// Below this a timer is not worth its noise.
-    const LEAST: Duration = Duration::from_millis(1);
+    const LEAST: Span = Span::from_millis(1);
 
     /// Section 7.2: how long to wait for the acknowledgement of the last segment.
     /// `is_alone`: only one segment is in flight, so its acknowledgement may be delayed.
-    pub(crate) fn timeout(rtt: &Rtt, is_alone: bool) -> Duration {
+    pub(crate) fn timeout(rtt: &Rtt, is_alone: bool) -> Span {
         let Some(smoothed) = rtt.smoothed() else {
             return Self::UNKNOWN;
         };
@@ -89,10 +88,10 @@ mod tests {
     #[test]
     fn two_round_trips_and_more_for_one_segment() {
         let mut rtt = Rtt::new();
-        assert_eq!(TailProbe::timeout(&rtt, false), Duration::from_secs(1));
-        rtt.sample(Duration::from_millis(30));
-        assert_eq!(TailProbe::timeout(&rtt, false), Duration::from_millis(60));
-        assert_eq!(TailProbe::timeout(&rtt, true), Duration::from_millis(260));
+        assert_eq!(TailProbe::timeout(&rtt, false), Span::from_secs(1));
+        rtt.sample(Span::from_millis(30));
+        assert_eq!(TailProbe::timeout(&rtt, false), Span::from_millis(60));
+        assert_eq!(TailProbe::timeout(&rtt, true), Span::from_millis(260));
     }
 
     #[test]

@@ -4,12 +4,10 @@
 //! round trip. *Never* marks anything: it says which records are lost ([`Rack::verdict`]).
 //! *Spec*: RFC 8985 section 6.2.
 
-use core::time::Duration;
-
-use super::Phase;
 use super::delivery::{Delivery, Newest};
 use super::scoreboard::Record;
-use crate::time::Instant;
+use super::{Arrived, Phase};
+use crate::time::{Instant, Span};
 
 /// Detection by time.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +15,7 @@ pub(crate) struct Rack {
     /// RACK.xmit_ts and RACK.end_seq: of all that has arrived, what left last.
     newest: Option<Newest>,
     /// RACK.rtt: its round trip.
-    rtt: Duration,
+    rtt: Span,
     min_rtt: MinRtt,
     /// RACK.fack: the highest position that has arrived.
     highest: u64,
@@ -36,7 +34,7 @@ pub(crate) enum Verdict {
     /// Nothing that left later has arrived.
     Unknown,
     /// It is lost unless it arrives within this time.
-    LostIn(Duration),
+    LostIn(Span),
     /// It is lost.
     Lost,
 }
@@ -52,7 +50,7 @@ impl Rack {
     pub(crate) const fn new() -> Self {
         Self {
             newest: None,
-            rtt: Duration::ZERO,
+            rtt: Span::ZERO,
             min_rtt: MinRtt::new(),
             highest: 0,
             is_reordering_seen: false,
@@ -63,7 +61,7 @@ impl Rack {
     }
 
     /// The smallest round trip of late; zero while unknown.
-    pub(crate) const fn min_rtt(&self) -> Duration {
+    pub(crate) const fn min_rtt(&self) -> Span {
         self.min_rtt.best
     }
 
@@ -73,7 +71,7 @@ impl Rack {
         &mut self,
         delivery: &Delivery,
         is_resent_believed: bool,
-        srtt: Option<Duration>,
+        srtt: Option<Span>,
         now: Instant,
     ) {
         if let Some(measured) = delivery.round_trip(now) {
@@ -83,18 +81,38 @@ impl Rack {
         self.is_reordering_seen |= delivery.lowest_original < self.highest;
         // Step 2: what was sent again and arrives too soon is the original's arrival.
         let least = match self.min_rtt.best {
-            Duration::ZERO => srtt.unwrap_or(Duration::MAX),
+            Span::ZERO => srtt.unwrap_or(Span::MAX),
             known => known,
         };
         let resent = delivery
             .newest_resent
-            .filter(|newest| is_resent_believed && now.since(newest.at) >= least);
+            .filter(|newest| is_resent_believed && now.span_since(newest.at) >= least);
         for newest in [delivery.newest_original, resent].into_iter().flatten() {
-            self.highest = self.highest.max(newest.end);
-            if self.newest.is_none_or(|known| known < newest) {
-                self.newest = Some(newest);
-                self.rtt = now.since(newest.at);
-            }
+            self.take_newest(newest, now);
+        }
+    }
+
+    /// The same, when nothing was sent again; `measured`: the round trip of the latest.
+    #[inline]
+    pub(crate) fn update_in_order(
+        &mut self,
+        arrived: &Arrived,
+        measured: Option<Span>,
+        now: Instant,
+    ) {
+        if let Some(measured) = measured {
+            self.min_rtt.sample(measured, now);
+        }
+        self.is_reordering_seen |= arrived.lowest < self.highest;
+        self.take_newest(arrived.newest, now);
+    }
+
+    #[inline]
+    fn take_newest(&mut self, newest: Newest, now: Instant) {
+        self.highest = self.highest.max(newest.end);
+        if self.newest.is_none_or(|known| known < newest) {
+            self.newest = Some(newest);
+            self.rtt = now.span_since(newest.at);
         }
     }
 
@@ -129,11 +147,11 @@ impl Rack {
         phase: Phase,
         arrived: u32,
         mss: u32,
-        srtt: Option<Duration>,
-    ) -> Duration {
+        srtt: Option<Span>,
+    ) -> Span {
         let has_many = arrived >= mss.saturating_mul(Self::DUPLICATES);
         if !self.is_reordering_seen && (phase != Phase::Open || has_many) {
-            return Duration::ZERO;
+            return Span::ZERO;
         }
         let quarter = self.min_rtt.best / 4;
         let window = quarter.saturating_mul(u32::from(self.quarters));
@@ -141,7 +159,7 @@ impl Rack {
     }
 
     /// Section 6.2 step 5: whether `record`, which is in flight, is lost.
-    pub(crate) fn verdict(&self, record: &Record, window: Duration, now: Instant) -> Verdict {
+    pub(crate) fn verdict(&self, record: &Record, window: Span, now: Instant) -> Verdict {
         let this = Newest {
             at: record.departure.at,
             end: record.end,
@@ -153,7 +171,7 @@ impl Rack {
         if deadline <= now {
             Verdict::Lost
         } else {
-            Verdict::LostIn(deadline.since(now))
+            Verdict::LostIn(deadline.span_since(now))
         }
     }
 }
@@ -162,30 +180,30 @@ impl Rack {
 /// longer is believed at last.
 #[derive(Clone, Copy, Debug)]
 struct MinRtt {
-    best: Duration,
+    best: Span,
     /// The smallest since `began`: it takes over when the other is too old.
-    next: Duration,
+    next: Span,
     began: Instant,
 }
 
 impl MinRtt {
-    const LIFE: Duration = Duration::from_secs(10);
+    const LIFE: Span = Span::from_secs(10);
 
     const fn new() -> Self {
         Self {
-            best: Duration::ZERO,
-            next: Duration::MAX,
+            best: Span::ZERO,
+            next: Span::MAX,
             began: Instant::ZERO,
         }
     }
 
-    fn sample(&mut self, measured: Duration, now: Instant) {
+    fn sample(&mut self, measured: Span, now: Instant) {
         if self.best.is_zero() {
             self.best = measured;
             self.began = now;
         }
         self.next = self.next.min(measured);
-        if now.since(self.began) > Self::LIFE {
+        if now.span_since(self.began) > Self::LIFE {
             self.best = self.next;
             self.next = measured;
             self.began = now;
@@ -221,25 +239,20 @@ mod tests {
         delivery
     }
 
-    fn window(rack: &Rack, arrived: u32) -> Duration {
-        rack.reordering_window(
-            Phase::Open,
-            arrived,
-            1_000,
-            Some(Duration::from_millis(100)),
-        )
+    fn window(rack: &Rack, arrived: u32) -> Span {
+        rack.reordering_window(Phase::Open, arrived, 1_000, Some(Span::from_millis(100)))
     }
 
     #[test]
     fn what_left_before_what_has_arrived_is_lost_after_a_while() {
         let mut rack = Rack::new();
         rack.update(&arrival(2_000, 1, false), true, None, at(101));
-        assert_eq!(window(&rack, 1_000), Duration::from_millis(25));
+        assert_eq!(window(&rack, 1_000), Span::from_millis(25));
         let early = record(1_000, 0, false);
-        let wait = Duration::from_millis(25);
+        let wait = Span::from_millis(25);
         assert_eq!(
             rack.verdict(&early, wait, at(101)),
-            Verdict::LostIn(Duration::from_millis(24))
+            Verdict::LostIn(Span::from_millis(24))
         );
         assert_eq!(rack.verdict(&early, wait, at(125)), Verdict::Lost);
         // The same time, but behind it.
@@ -248,9 +261,9 @@ mod tests {
             Verdict::Unknown
         );
         // Three segments that have arrived make the wait unnecessary, until reordering is seen.
-        assert_eq!(window(&rack, 3_000), Duration::ZERO);
+        assert_eq!(window(&rack, 3_000), Span::ZERO);
         rack.update(&arrival(1_000, 0, false), true, None, at(110));
-        assert_eq!(window(&rack, 3_000), Duration::from_millis(25));
+        assert_eq!(window(&rack, 3_000), Span::from_millis(25));
     }
 
     #[test]
@@ -260,14 +273,14 @@ mod tests {
         for _ in 0..3 {
             rack.note_duplicate(1_000, 9_000);
         }
-        assert_eq!(window(&rack, 1_000), Duration::from_millis(20));
+        assert_eq!(window(&rack, 1_000), Span::from_millis(20));
         rack.note_duplicate(9_000, 20_000);
-        assert_eq!(window(&rack, 1_000), Duration::from_millis(30));
+        assert_eq!(window(&rack, 1_000), Span::from_millis(30));
         for _ in 0..16 {
-            assert_eq!(window(&rack, 1_000), Duration::from_millis(30));
+            assert_eq!(window(&rack, 1_000), Span::from_millis(30));
             rack.note_recovered();
         }
-        assert_eq!(window(&rack, 1_000), Duration::from_millis(10));
+        assert_eq!(window(&rack, 1_000), Span::from_millis(10));
     }
 
     #[test]
@@ -277,7 +290,7 @@ mod tests {
         for round in 0..100 {
             rack.note_duplicate(round * 1_000, round * 1_000 + 1);
         }
-        assert_eq!(window(&rack, 1_000), Duration::from_millis(100));
+        assert_eq!(window(&rack, 1_000), Span::from_millis(100));
     }
 
     #[test]
@@ -285,11 +298,11 @@ mod tests {
         let mut rack = Rack::new();
         rack.update(&arrival(1_000, 0, false), true, None, at(100));
         rack.update(&arrival(5_000, 150, true), true, None, at(160));
-        assert_eq!(rack.rtt, Duration::from_millis(100));
+        assert_eq!(rack.rtt, Span::from_millis(100));
         rack.update(&arrival(5_000, 150, true), false, None, at(300));
-        assert_eq!(rack.rtt, Duration::from_millis(100));
+        assert_eq!(rack.rtt, Span::from_millis(100));
         rack.update(&arrival(5_000, 150, true), true, None, at(300));
-        assert_eq!(rack.rtt, Duration::from_millis(150));
+        assert_eq!(rack.rtt, Span::from_millis(150));
     }
 
     #[test]
@@ -298,10 +311,10 @@ mod tests {
         for second in 0..40 {
             let measured = if second < 5 { 10 } else { 30 };
             shortest.sample(
-                Duration::from_millis(measured),
+                Span::from_millis(measured),
                 Instant::from_secs(100 + second),
             );
         }
-        assert_eq!(shortest.best, Duration::from_millis(30));
+        assert_eq!(shortest.best, Span::from_millis(30));
     }
 }

@@ -13,12 +13,11 @@
 //!
 //! *Spec*: RFC 6675 sections 2 to 4, RFC 8985 section 5.2 (per-segment variables).
 
-use core::time::Duration;
-
-use super::delivery::Delivery;
+use super::Arrived;
+use super::delivery::{Delivery, Newest};
 use crate::assemble::Range;
 use crate::rate::Departure;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// Where the bytes of a record are, as far as is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +67,14 @@ impl Record {
                         && self.departure.is_app_limited == next.departure.is_app_limited
                 }
             }
+    }
+
+    /// Whether new bytes that leave behind it, like this, leave with it.
+    fn goes_on(&self, departure: Departure) -> bool {
+        self.condition == Condition::InFlight
+            && !self.was_resent
+            && self.departure.at == departure.at
+            && self.departure.is_app_limited == departure.is_app_limited
     }
 
     /// The same, if it does not matter when within a while they left.
@@ -195,8 +202,16 @@ impl Scoreboard {
         &mut self,
         len: u32,
         departure: Departure,
-        while_short: impl FnOnce() -> Duration,
+        while_short: impl FnOnce() -> Span,
     ) {
+        if let Some(last) = self.records_mut().last_mut()
+            && last.goes_on(departure)
+        {
+            last.end = last.end.saturating_add(len.into());
+            last.departure = departure;
+            last.is_front = false;
+            return;
+        }
         let count = self.records().len();
         let start = self.start_of(count);
         let record = Record {
@@ -210,17 +225,22 @@ impl Scoreboard {
         let is_full = count >= Self::CAPACITY - Self::RESERVE;
         let is_short = count >= Self::CROWDED && {
             let before = self.records().get(count.saturating_sub(2));
-            before.is_some_and(|it| departure.at.since(it.departure.at) <= while_short())
+            before.is_some_and(|it| departure.at.span_since(it.departure.at) <= while_short())
         };
-        if let Some(last) = self.records_mut().last_mut() {
-            let can_share = (is_full || is_short) && last.is_nearly_like(&record);
-            if can_share || last.is_like(&record) {
-                last.absorb(&record);
-                return;
-            }
+        if (is_full || is_short)
+            && let Some(last) = self.records_mut().last_mut()
+            && last.is_nearly_like(&record)
+        {
+            last.absorb(&record);
+            return;
         }
-        let is_noted = self.insert(count, record);
-        debug_assert!(is_noted, "the reserve was not respected");
+        if let Some(free) = self.records.get_mut(self.last) {
+            *free = record;
+            self.last = self.last.saturating_add(1);
+        } else {
+            let is_noted = self.insert(count, record);
+            debug_assert!(is_noted, "the reserve was not respected");
+        }
     }
 
     /// Puts a record in the place `place` among those in use. `false` if there is no room.
@@ -272,6 +292,44 @@ impl Scoreboard {
             self.first = 0;
             self.last = 0;
         }
+    }
+
+    /// The same, if all of it is on its way and left once, each record no earlier than the one before
+    /// it. `None`, and nothing is done, if nothing is in flight.
+    #[inline]
+    pub(crate) fn acknowledge_in_order(&mut self, una: u64) -> Option<Arrived> {
+        let records = self.records.get(self.first..self.last)?;
+        let mut record = records.first()?;
+        let lowest = record.end.min(una);
+        let mut measured_at = record.left_at(lowest);
+        let oldest_at = measured_at.unwrap_or(record.first_at);
+        let (mut taken, mut end, mut at) = (0_usize, lowest, oldest_at);
+        while record.end <= una {
+            taken = taken.saturating_add(1);
+            let Some(next) = records.get(taken).filter(|_| end < una) else {
+                break;
+            };
+            record = next;
+            end = record.end.min(una);
+            let exact = record.left_at(end);
+            at = exact.unwrap_or(record.first_at);
+            measured_at = exact.or(measured_at);
+        }
+        let arrived = Arrived {
+            bytes: small(end.saturating_sub(self.una)),
+            lowest,
+            oldest_at,
+            newest: Newest { at, end },
+            departure: record.departure,
+            measured_at,
+        };
+        self.una = una;
+        self.first = self.first.saturating_add(taken);
+        if self.first >= self.last {
+            self.first = 0;
+            self.last = 0;
+        }
+        Some(arrived)
     }
 
     /// The peer has reported `start..end`, which lie between SND.UNA and SND.NXT.

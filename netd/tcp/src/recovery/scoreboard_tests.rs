@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::rate::Delivered;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use proptest::prelude::*;
 
 fn left(milliseconds: u64) -> Departure {
@@ -15,7 +15,7 @@ fn board(lens: &[u32]) -> Scoreboard {
     let mut board = Scoreboard::new();
     board.reset(0);
     for (time, len) in lens.iter().enumerate() {
-        board.depart(*len, left(time as u64), || Duration::ZERO);
+        board.depart(*len, left(time as u64), || Span::ZERO);
     }
     board
 }
@@ -74,7 +74,7 @@ proptest! {
             let end = (start + len).min(nxt);
             match action {
                 0 | 1 => {
-                    board.depart(len as u32, left(time as u64 / 3), || Duration::ZERO);
+                    board.depart(len as u32, left(time as u64 / 3), || Span::ZERO);
                     bytes.conditions.resize(nxt + len, Condition::InFlight);
                 }
                 2 if start < end => {
@@ -127,10 +127,10 @@ proptest! {
 fn what_leaves_together_is_one_record() {
     let mut board = board(&[]);
     for _ in 0..10 {
-        board.depart(1_000, left(5), || Duration::ZERO);
+        board.depart(1_000, left(5), || Span::ZERO);
     }
     assert_eq!(board.records().len(), 1);
-    board.depart(1_000, left(6), || Duration::ZERO);
+    board.depart(1_000, left(6), || Span::ZERO);
     assert_eq!(board.records().len(), 2);
 }
 
@@ -139,7 +139,7 @@ fn a_long_flight_fits_and_keeps_its_times() {
     // 1 Gbit/s, 20 ms, 1,448 bytes every 11.6 µs: 1,724 segments; within a record no more than
     // 1/32 of a round trip.
     let mut board = Scoreboard::new();
-    let while_short = Duration::from_micros(625);
+    let while_short = Span::from_micros(625);
     let mut delivered = Delivered::new(Instant::ZERO);
     for place in 0..1_724 {
         let departure = delivered.depart(false, Instant::from_nanos(place * 11_600));
@@ -155,7 +155,7 @@ fn a_long_flight_fits_and_keeps_its_times() {
     assert!(
         times
             .windows(2)
-            .all(|pair| pair[1].since(pair[0]) <= while_short * 2)
+            .all(|pair| pair[1].span_since(pair[0]) <= while_short.saturating_mul(2))
     );
 }
 
@@ -261,7 +261,7 @@ fn what_left_last_of_a_shared_record_does_not_date_the_rest() {
     // Its end left when it says.
     let mut delivery = Delivery::NONE;
     board.report(nxt - 1_000, nxt, &mut delivery);
-    let known = now.since(last.departure.at);
+    let known = now.span_since(last.departure.at);
     assert_eq!(delivery.round_trip(now), Some(known));
     // And what leaves again is dated anew.
     board.lose_where(|_| true);

@@ -57,6 +57,11 @@ impl Suspicion {
         frto: Frto::Off,
     };
 
+    /// Whether there is something to suspect.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.is_open
+    }
+
     /// A recovery begins.
     pub(crate) fn begin(&mut self, frto: Frto) {
         self.close();

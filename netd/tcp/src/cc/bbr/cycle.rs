@@ -3,13 +3,11 @@
 //! *Owns* when a probe begins and what ends it. *Never* probes more often than a NewReno flow on the
 //! same path would grow by what a probe takes, nor less often than every three seconds.
 
-use core::time::Duration;
-
 use super::super::AckSample;
 use super::bounds::UNBOUNDED;
 use super::gain::Gain;
 use super::{Bbr, Mode, least};
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 /// Rounds after which a probe is due at the latest, on a path with that many segments in flight.
@@ -31,7 +29,7 @@ pub(super) struct Cycle {
     is_probed: bool,
     /// When the last probe ended, how long to wait for the next, and rounds since.
     since: Instant,
-    wait: Duration,
+    wait: Span,
     rounds: u32,
     /// While the upper bound is raised: rounds of it, bytes acknowledged, and how many of them raise it
     /// by a segment.
@@ -46,7 +44,7 @@ impl Cycle {
             feedback: Feedback::None,
             is_probed: false,
             since: now,
-            wait: Duration::ZERO,
+            wait: Span::ZERO,
             rounds: 0,
             raises: 0,
             acknowledged: 0,
@@ -153,7 +151,7 @@ impl Bbr {
     fn is_probe_due(&self, sample: &AckSample, mss: Mss) -> bool {
         let rounds = (self.target_flight() / u32::from(mss.get())).min(MOST_ROUNDS);
         let cycle = &self.cycle;
-        cycle.rounds >= rounds || sample.now.since(cycle.since) > cycle.wait
+        cycle.rounds >= rounds || sample.now.span_since(cycle.since) > cycle.wait
     }
 
     /// What is in flight when all is well.
@@ -176,7 +174,7 @@ impl Bbr {
         let noise = sample.now.as_nanos().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         let cycle = &mut self.cycle;
         cycle.rounds = u32::from(noise & 1 == 1);
-        cycle.wait = Duration::from_millis(2_000 + (noise >> 1) % 1_000);
+        cycle.wait = Span::from_millis(2_000 + (noise >> 1) % 1_000);
         cycle.since = sample.now;
         cycle.step = UNBOUNDED;
         cycle.end_probe();

@@ -2,19 +2,17 @@
 //!
 //! *Owns* the two filters (sections 5.5.5 and 5.5.7 of the draft). *Never* decides what to send.
 
-use core::time::Duration;
-
 use super::super::max_filter::MaxFilter;
 use super::super::{AckSample, MAX_WINDOW};
 use super::gain::Gain;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// How many more cycles a rate counts after its own.
 const RATE_CYCLES: u32 = 1;
 /// How long the least round trip is believed.
-const ROUND_TRIP_TIME: Duration = Duration::from_secs(10);
+const ROUND_TRIP_TIME: Span = Span::from_secs(10);
 /// How often the path is emptied to see it.
-const PROBE_TIME: Duration = Duration::from_secs(5);
+const PROBE_TIME: Span = Span::from_secs(5);
 
 /// A round trip is the least one again when it is longer by one part in so many.
 const SAME_PART: u32 = 64;
@@ -26,11 +24,11 @@ pub(super) struct Model {
     rate: MaxFilter,
     /// Cycles of the search for bandwidth.
     cycle: u32,
-    /// `BBR.min_rtt`; [`Duration::MAX`] while unknown.
-    min_rtt: Duration,
+    /// `BBR.min_rtt`; [`Span::MAX`] while unknown.
+    min_rtt: Span,
     min_rtt_at: Instant,
     /// The least round trip since the path was to be emptied last.
-    recent_rtt: Duration,
+    recent_rtt: Span,
     recent_rtt_at: Instant,
     /// The round ends when a segment arrives before whose departure so much was delivered.
     round_end: u64,
@@ -44,9 +42,9 @@ impl Model {
         Self {
             rate: MaxFilter::new(RATE_CYCLES),
             cycle: 0,
-            min_rtt: Duration::MAX,
+            min_rtt: Span::MAX,
             min_rtt_at: now,
-            recent_rtt: Duration::MAX,
+            recent_rtt: Span::MAX,
             recent_rtt_at: now,
             round_end: 0,
             delivered: 0,
@@ -60,7 +58,7 @@ impl Model {
     }
 
     #[cfg(test)]
-    pub(super) const fn min_rtt(&self) -> Duration {
+    pub(super) const fn min_rtt(&self) -> Span {
         self.min_rtt
     }
 
@@ -71,7 +69,7 @@ impl Model {
 
     /// Whether there is a product.
     pub(super) fn is_known(&self) -> bool {
-        self.rate() > 0 && self.min_rtt != Duration::MAX
+        self.rate() > 0 && self.min_rtt != Span::MAX
     }
 
     /// What `rate` holds in flight, times `gain`, in bytes.
@@ -79,7 +77,7 @@ impl Model {
         if !self.is_known() {
             return 0;
         }
-        let microseconds = u64::try_from(self.min_rtt.as_micros()).unwrap_or(u64::MAX);
+        let microseconds = self.min_rtt.as_micros();
         let bytes = rate.saturating_mul(microseconds) / 1_000_000;
         u32::try_from(gain.of(bytes)).map_or(MAX_WINDOW, |bytes| bytes.min(MAX_WINDOW))
     }
@@ -120,17 +118,17 @@ impl Model {
 
     /// Takes a round trip. Returns whether the path should be emptied to see the least one.
     pub(super) fn take_round_trip(&mut self, sample: &AckSample) -> bool {
-        let is_due = sample.now.since(self.recent_rtt_at) > PROBE_TIME;
+        let is_due = sample.now.span_since(self.recent_rtt_at) > PROBE_TIME;
         if let Some(rtt) = sample.rtt {
             if rtt < self.recent_rtt || is_due {
                 self.recent_rtt = rtt;
                 self.recent_rtt_at = sample.now;
-            } else if rtt - self.recent_rtt <= self.recent_rtt / SAME_PART {
+            } else if rtt.saturating_sub(self.recent_rtt) <= self.recent_rtt / SAME_PART {
                 // Who sees the least one again need not empty the path for it.
                 self.recent_rtt_at = sample.now;
             }
         }
-        let is_old = sample.now.since(self.min_rtt_at) > ROUND_TRIP_TIME;
+        let is_old = sample.now.span_since(self.min_rtt_at) > ROUND_TRIP_TIME;
         if self.recent_rtt < self.min_rtt || is_old {
             self.min_rtt = self.recent_rtt;
             self.min_rtt_at = self.recent_rtt_at;

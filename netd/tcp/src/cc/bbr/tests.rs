@@ -18,19 +18,19 @@ fn bbr(flow: &Flow) -> &Bbr {
 }
 
 /// Part of the line, in percent, that the flows use within `time` after a warm-up of two seconds.
-fn usage(line: &mut Line, flows: &mut [Flow], time: Duration) -> u64 {
-    let warm = line.run(flows, START, Duration::from_secs(2), |_, _| {});
+fn usage(line: &mut Line, flows: &mut [Flow], time: Span) -> u64 {
+    let warm = line.run(flows, START, Span::from_secs(2), |_, _| {});
     let before: u64 = flows.iter().map(|flow| flow.delivered).sum();
     line.run(flows, warm, time, |_, _| {});
     let after: u64 = flows.iter().map(|flow| flow.delivered).sum();
-    (after - before) * 100 / (line.rate * time.as_secs())
+    (after - before) * 100 / (line.rate * (time.as_millis() / 1_000))
 }
 
 #[test]
 fn the_modes_follow_each_other_and_the_queue_is_drained() {
     let mut line = Line::new(80, 20, 10_000_000);
     let (mut modes, mut flows) = (Vec::new(), [flow()]);
-    line.run(&mut flows, START, Duration::from_secs(4), |_, flows| {
+    line.run(&mut flows, START, Span::from_secs(4), |_, flows| {
         let mode = match bbr(&flows[0]).mode {
             Mode::Startup => "startup",
             Mode::Drain => "drain",
@@ -69,7 +69,7 @@ fn losses_by_chance_cost_only_themselves() {
     for (loss, least) in [(1_000, 98), (10_000, 96), (15_000, 90)] {
         let mut line = Line::new(1_000, 20, 2_500_000);
         line.loss = loss;
-        let usage = usage(&mut line, &mut [flow()], Duration::from_secs(10));
+        let usage = usage(&mut line, &mut [flow()], Span::from_secs(10));
         assert!(usage >= least, "{loss}: {usage} %");
     }
 }
@@ -78,7 +78,7 @@ fn losses_by_chance_cost_only_themselves() {
 fn what_loses_more_than_chance_explains_is_taken_for_full() {
     let mut line = Line::new(1_000, 20, 2_500_000);
     line.loss = 100_000;
-    let usage = usage(&mut line, &mut [flow()], Duration::from_secs(10));
+    let usage = usage(&mut line, &mut [flow()], Span::from_secs(10));
     assert!(usage < 50, "{usage} %");
 }
 
@@ -86,7 +86,7 @@ fn what_loses_more_than_chance_explains_is_taken_for_full() {
 fn a_shallow_queue_is_enough() {
     let mut line = Line::new(100, 20, 25_000);
     let mut flows = [flow()];
-    let usage = usage(&mut line, &mut flows, Duration::from_secs(20));
+    let usage = usage(&mut line, &mut flows, Span::from_secs(20));
     assert!(usage >= 97, "{usage} %");
     let lost = flows[0].lost * 1_000 / flows[0].delivered;
     assert!(lost < 15, "{lost} in a thousand are lost");
@@ -96,12 +96,12 @@ fn a_shallow_queue_is_enough() {
 fn the_round_trip_is_looked_for_when_the_least_was_not_seen_for_five_seconds() {
     let mut line = Line::new(80, 20, 10_000_000);
     let mut flows = [flow()];
-    let warm = line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    let warm = line.run(&mut flows, START, Span::from_secs(2), |_, _| {});
     // The path becomes longer: only an empty path shows by how much.
-    line.rtt = Duration::from_millis(50);
+    line.rtt = Span::from_millis(50);
     let mut probes = 0;
     let mut was_probing = false;
-    line.run(&mut flows, warm, Duration::from_secs(13), |_, flows| {
+    line.run(&mut flows, warm, Span::from_secs(13), |_, flows| {
         let is_probing = matches!(bbr(&flows[0]).mode, Mode::ProbeRoundTrip { .. });
         probes += u32::from(is_probing && !was_probing);
         was_probing = is_probing;
@@ -119,10 +119,10 @@ fn the_round_trip_is_looked_for_when_the_least_was_not_seen_for_five_seconds() {
 fn more_bandwidth_is_found_and_less_is_noticed() {
     let mut line = Line::new(20, 20, 10_000_000);
     let mut flows = [flow()];
-    let mut at = line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
+    let mut at = line.run(&mut flows, START, Span::from_secs(3), |_, _| {});
     for (megabits, seconds) in [(80, 12), (20, 9)] {
         line.rate = megabits * 125_000;
-        at = line.run(&mut flows, at, Duration::from_secs(seconds), |_, _| {});
+        at = line.run(&mut flows, at, Span::from_secs(seconds), |_, _| {});
         let rate = bbr(&flows[0]).model.rate();
         assert!(
             rate.abs_diff(line.rate) < line.rate / 10,
@@ -135,12 +135,12 @@ fn more_bandwidth_is_found_and_less_is_noticed() {
 fn two_flows_share() {
     let mut line = Line::new(100, 20, 500_000);
     let mut flows = [flow()];
-    let at = line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    let at = line.run(&mut flows, START, Span::from_secs(2), |_, _| {});
     let [first] = flows;
     let mut flows = [first, Flow::new(Algorithm::Bbr, at)];
-    let at = line.run(&mut flows, at, Duration::from_secs(30), |_, _| {});
+    let at = line.run(&mut flows, at, Span::from_secs(30), |_, _| {});
     let before = [flows[0].delivered, flows[1].delivered];
-    line.run(&mut flows, at, Duration::from_secs(30), |_, _| {});
+    line.run(&mut flows, at, Span::from_secs(30), |_, _| {});
     let [one, other] = [
         flows[0].delivered - before[0],
         flows[1].delivered - before[1],
@@ -158,7 +158,7 @@ fn two_flows_share() {
 fn a_timeout_keeps_the_model() {
     let mut line = Line::new(80, 20, 10_000_000);
     let mut flows = [flow()];
-    line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    line.run(&mut flows, START, Span::from_secs(2), |_, _| {});
     let mut bbr = *bbr(&flows[0]);
     let (rate, window) = (bbr.model.rate(), bbr.window());
     bbr.on_timeout(true, MSS);
@@ -174,7 +174,7 @@ fn what_is_left_of_the_model_is_its_product() {
     assert_eq!(new.remember(), known);
     let mut line = Line::new(80, 20, 10_000_000);
     let mut flows = [flow()];
-    line.run(&mut flows, START, Duration::from_secs(2), |_, _| {});
+    line.run(&mut flows, START, Span::from_secs(2), |_, _| {});
     // Twice that was the window; CUBIC would go on without a queue.
     let left = flows[0].congestion.remember();
     assert!((195_000..=205_000).contains(&left.window), "{left:?}");
@@ -185,7 +185,7 @@ fn what_is_left_of_the_model_is_its_product() {
 fn before_the_first_measurement_the_initial_window_is_paced() {
     let bbr = Bbr::new(Remembered::initial(MSS), START);
     // 10,000 bytes in 100 ms, 2.77 times as fast.
-    let rate = bbr.pacing_rate(Some(Duration::from_millis(100)));
+    let rate = bbr.pacing_rate(Some(Span::from_millis(100)));
     assert!((277_000..278_000).contains(&rate), "{rate}");
     assert!(bbr.pacing_rate(None) > 27_000_000);
 }
@@ -194,12 +194,12 @@ fn before_the_first_measurement_the_initial_window_is_paced() {
 fn a_bound_is_found_where_the_queue_overflows_and_room_is_left_free() {
     let mut line = Line::new(100, 20, 50_000);
     let mut flows = [flow()];
-    let at = line.run(&mut flows, START, Duration::from_secs(20), |_, _| {});
+    let at = line.run(&mut flows, START, Span::from_secs(20), |_, _| {});
     // The path holds 250,000 bytes, and its queue 50,000.
     let high = bbr(&flows[0]).bounds.high;
     assert!((250_000..400_000).contains(&high), "{high}");
     let mut most = 0;
-    line.run(&mut flows, at, Duration::from_secs(10), |_, flows| {
+    line.run(&mut flows, at, Span::from_secs(10), |_, flows| {
         if bbr(&flows[0]).mode == Mode::Cruise {
             most = most.max(bbr(&flows[0]).window());
         }
@@ -212,7 +212,7 @@ fn too_many_losses_end_startup() {
     // Each flight loses its end: the queue is next to nothing.
     let mut line = Line::new(100, 20, 5_000);
     let mut flows = [flow()];
-    line.run(&mut flows, START, Duration::from_millis(400), |_, _| {});
+    line.run(&mut flows, START, Span::from_millis(400), |_, _| {});
     let bbr = bbr(&flows[0]);
     assert_ne!(bbr.mode, Mode::Startup);
     assert_ne!(bbr.bounds.high, UNBOUNDED);
@@ -222,13 +222,13 @@ fn too_many_losses_end_startup() {
 fn what_is_lost_for_the_moment_is_found_again_by_the_next_probe() {
     let mut line = Line::new(100, 20, 500_000);
     let mut flows = [flow()];
-    let at = line.run(&mut flows, START, Duration::from_secs(3), |_, _| {});
+    let at = line.run(&mut flows, START, Span::from_secs(3), |_, _| {});
     line.loss = 200_000;
-    let at = line.run(&mut flows, at, Duration::from_millis(300), |_, _| {});
+    let at = line.run(&mut flows, at, Span::from_millis(300), |_, _| {});
     let low = bbr(&flows[0]).bounds.rate_low();
     assert!(low < line.rate * 95 / 100, "{low}");
     line.loss = 0;
-    line.run(&mut flows, at, Duration::from_secs(6), |_, _| {});
+    line.run(&mut flows, at, Span::from_secs(6), |_, _| {});
     assert_eq!(bbr(&flows[0]).bounds.rate_low(), u64::MAX);
     let rate = bbr(&flows[0]).model.rate();
     assert!(rate > line.rate * 95 / 100, "{rate}");

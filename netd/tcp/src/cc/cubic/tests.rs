@@ -17,7 +17,7 @@ fn reduced_from(bytes: u32, now: Instant) -> Cubic {
 }
 
 /// Acknowledges whole windows for so long.
-fn run(cubic: &mut Cubic, path: &mut Path, time: Duration) {
+fn run(cubic: &mut Cubic, path: &mut Path, time: Span) {
     let end = path.now + time;
     while path.now < end {
         for sample in path.round(cubic.window()) {
@@ -38,14 +38,14 @@ fn a_loss_reduces_to_seven_tenths() {
 fn the_window_follows_the_curve_and_reaches_its_plateau_after_k() {
     // A long round trip, so that Reno's estimate stays below.
     let mut path = Path::new(1_000);
-    path.rtt = Duration::from_millis(100);
+    path.rtt = Span::from_millis(100);
     let mut cubic = reduced_from(1_000_000, path.now);
     let start = path.now;
     // K = cbrt((1000 - 700) / 0.4) = 9.086 s.
     let k = (300.0f64 / 0.4).cbrt();
     assert!((k - 9.086).abs() < 0.001);
     for _ in 0..18 {
-        run(&mut cubic, &mut path, Duration::from_secs(1));
+        run(&mut cubic, &mut path, Span::from_secs(1));
         let t = path.now.since(start).as_secs_f64();
         let wanted = 0.4 * (t - k).powi(3) * 1_000.0 + 1_000_000.0;
         let got = f64::from(cubic.window());
@@ -59,9 +59,9 @@ fn the_window_follows_the_curve_and_reaches_its_plateau_after_k() {
 #[test]
 fn on_a_short_path_it_is_no_slower_than_reno() {
     let mut path = Path::new(1_000);
-    path.rtt = Duration::from_millis(1);
+    path.rtt = Span::from_millis(1);
     let mut cubic = reduced_from(20_000, path.now);
-    run(&mut cubic, &mut path, Duration::from_millis(30));
+    run(&mut cubic, &mut path, Span::from_millis(30));
     // Section 4.3: 0.53 segments per round up to the old window, then one: 11 rounds for 6 segments,
     // about 19 more. The cubic function alone would not have left the ground.
     assert!(
@@ -90,7 +90,7 @@ fn a_timeout_begins_anew_with_k_zero() {
     cubic.on_timeout(false, MSS);
     assert_eq!(cubic.threshold(), 490_000);
     while cubic.curve.stage.is_none() {
-        run(&mut cubic, &mut path, Duration::from_millis(1));
+        run(&mut cubic, &mut path, Span::from_millis(1));
     }
     let stage = cubic.curve.stage.unwrap();
     assert_eq!(stage.k, 0);
@@ -101,7 +101,7 @@ fn a_timeout_begins_anew_with_k_zero() {
 fn a_mistake_is_taken_back_whole() {
     let mut path = Path::new(1_000);
     let mut cubic = reduced_from(100_000, path.now);
-    run(&mut cubic, &mut path, Duration::from_secs(2));
+    run(&mut cubic, &mut path, Span::from_secs(2));
     let before = cubic.curve;
     cubic.on_congestion(MSS);
     assert_ne!(cubic.curve, before);
@@ -121,9 +121,9 @@ fn a_mistake_is_taken_back_whole() {
 #[test]
 fn a_window_that_is_not_used_does_not_grow_and_its_time_does_not_count() {
     let mut path = Path::new(1_000);
-    path.rtt = Duration::from_millis(100);
+    path.rtt = Span::from_millis(100);
     let mut cubic = reduced_from(1_000_000, path.now);
-    run(&mut cubic, &mut path, Duration::from_secs(1));
+    run(&mut cubic, &mut path, Span::from_secs(1));
     let window = cubic.window();
     path.is_app_limited = true;
     for _ in 0..600 {
@@ -134,7 +134,7 @@ fn a_window_that_is_not_used_does_not_grow_and_its_time_does_not_count() {
     assert_eq!(cubic.window(), window);
     path.is_app_limited = false;
     // One minute later it is still far from the plateau: no jump.
-    run(&mut cubic, &mut path, Duration::from_millis(100));
+    run(&mut cubic, &mut path, Span::from_millis(100));
     assert!(
         cubic.window() < window + window / 20,
         "{} after {window}",
@@ -163,7 +163,7 @@ fn slow_start_ends_at_a_growing_round_trip() {
     // A path of 20 ms that holds 100 segments: what is more makes a queue.
     let mut largest = 0;
     for _ in 0..20 {
-        path.rtt = Duration::from_millis(20) * cubic.window().max(100_000) / 100_000;
+        path.rtt = Span::from_millis(20).saturating_mul(cubic.window().max(100_000)) / 100_000;
         for sample in path.round(cubic.window()) {
             cubic.on_ack(&sample, MSS);
         }
@@ -187,7 +187,7 @@ fn limits_hold_for_anything() {
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
         let odd = noise >> 33;
-        path.rtt = Duration::from_micros(odd % 20_000_000);
+        path.rtt = Span::from_micros(odd % 20_000_000);
         match odd % 50 {
             0 => cubic.on_congestion(MSS),
             1 => cubic.on_timeout(odd.is_multiple_of(3), MSS),

@@ -6,12 +6,10 @@
 
 use std::collections::VecDeque;
 
-use core::time::Duration;
-
 use super::super::{AckSample, Algorithm, Congestion, RateSample, Remembered, Signal};
 use crate::pace::Pacer;
 use crate::recovery::Phase;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 use crate::window::Mss;
 
 pub(in super::super) const MSS: Mss = Mss::at_least(1_000);
@@ -22,7 +20,7 @@ pub(in super::super) struct Line {
     /// Bytes per second.
     pub(in super::super) rate: u64,
     /// Without waiting.
-    pub(in super::super) rtt: Duration,
+    pub(in super::super) rtt: Span,
     /// Bytes that may wait.
     pub(in super::super) queue: u64,
     /// Packets in a million that are lost.
@@ -44,7 +42,7 @@ pub(in super::super) struct Flow {
     pub(in super::super) congestion: Congestion,
     pub(in super::super) delivered: u64,
     pub(in super::super) lost: u64,
-    pub(in super::super) srtt: Duration,
+    pub(in super::super) srtt: Span,
     delivered_at: Instant,
     pacer: Pacer,
     packets: VecDeque<Packet>,
@@ -56,7 +54,7 @@ impl Line {
     pub(in super::super) fn new(megabits: u64, milliseconds: u64, queue: u64) -> Self {
         Self {
             rate: megabits * 125_000,
-            rtt: Duration::from_millis(milliseconds),
+            rtt: Span::from_millis(milliseconds),
             queue,
             loss: 0,
             busy_until: Instant::ZERO,
@@ -66,8 +64,8 @@ impl Line {
 
     /// When a packet that is sent now has come back.
     fn carry(&mut self, now: Instant) -> Option<Instant> {
-        let nanoseconds = |bytes: u64| Duration::from_nanos(bytes * 1_000_000_000 / self.rate);
-        if self.busy_until.since(now) > nanoseconds(self.queue) {
+        let nanoseconds = |bytes: u64| Span::from_nanos(bytes * 1_000_000_000 / self.rate);
+        if self.busy_until.span_since(now) > nanoseconds(self.queue) {
             return None;
         }
         self.busy_until = self.busy_until.max(now) + nanoseconds(SIZE.into());
@@ -84,7 +82,7 @@ impl Line {
         &mut self,
         flows: &mut [Flow],
         start: Instant,
-        time: Duration,
+        time: Span,
         mut look: impl FnMut(Instant, &[Flow]),
     ) -> Instant {
         let end = start + time;
@@ -96,7 +94,7 @@ impl Line {
             }
             look(now, flows);
             let next = flows.iter().filter_map(Flow::next_event).min();
-            now = next.map_or(end, |at| at.max(now + Duration::from_nanos(1)));
+            now = next.map_or(end, |at| at.max(now + Span::from_nanos(1)));
         }
         end
     }
@@ -108,7 +106,7 @@ impl Flow {
             congestion: Congestion::new(algorithm, Remembered::initial(MSS), now),
             delivered: 0,
             lost: 0,
-            srtt: Duration::from_millis(20),
+            srtt: Span::from_millis(20),
             delivered_at: now,
             pacer: Pacer::new(0),
             packets: VecDeque::new(),
@@ -139,7 +137,7 @@ impl Flow {
         let timeout = self
             .packets
             .back()
-            .map(|last| last.sent_at + Duration::from_secs(1));
+            .map(|last| last.sent_at + Span::from_secs(1));
         let can_send = self.in_flight() + SIZE <= self.window();
         let send = can_send.then_some(self.pacer.free_at());
         [back.or(timeout), send].into_iter().flatten().min()
@@ -179,7 +177,7 @@ impl Flow {
         if self
             .packets
             .back()
-            .is_some_and(|last| last.sent_at + Duration::from_secs(1) <= now)
+            .is_some_and(|last| last.sent_at + Span::from_secs(1) <= now)
         {
             self.lost += u64::from(self.in_flight());
             self.congestion.on_timeout(true, self.in_flight(), MSS);
@@ -196,8 +194,8 @@ impl Flow {
         self.lost += u64::from(lost);
         self.delivered += u64::from(SIZE);
         self.delivered_at = now;
-        let rtt = now.since(packet.sent_at);
-        self.srtt = (self.srtt * 7 + rtt) / 8;
+        let rtt = now.span_since(packet.sent_at);
+        self.srtt = self.srtt.saturating_mul(7).saturating_add(rtt) / 8;
         let was_recovering = self.recovering > 0;
         self.recovering = self.recovering.saturating_sub(place + 1);
         if was_recovering && self.recovering == 0 {
@@ -219,7 +217,7 @@ impl Flow {
                 rtt: Some(rtt),
                 rate: Some(RateSample {
                     delivered: u32::try_from(self.delivered - packet.delivered).unwrap(),
-                    interval: now.since(packet.delivered_at),
+                    interval: now.span_since(packet.delivered_at),
                     prior_delivered: packet.delivered,
                     is_app_limited: false,
                 }),

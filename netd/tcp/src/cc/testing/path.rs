@@ -1,15 +1,13 @@
 //! An even path for tests of the algorithms: acknowledgements of one segment each.
 
-use core::time::Duration;
-
 use super::super::{AckSample, RateSample};
 use crate::recovery::Phase;
-use crate::time::Instant;
+use crate::time::{Instant, Span};
 
 /// A path with one round trip, on which nothing is lost unless a test says so.
 pub(in super::super) struct Path {
     pub(in super::super) now: Instant,
-    pub(in super::super) rtt: Duration,
+    pub(in super::super) rtt: Span,
     pub(in super::super) is_app_limited: bool,
     mss: u32,
     delivered: u64,
@@ -19,7 +17,7 @@ impl Path {
     pub(in super::super) fn new(mss: u32) -> Self {
         Self {
             now: Instant::from_secs(1),
-            rtt: Duration::from_millis(20),
+            rtt: Span::from_millis(20),
             is_app_limited: false,
             mss,
             delivered: 0,
@@ -51,7 +49,7 @@ impl Path {
             rate: Some(RateSample {
                 delivered,
                 // What was delivered since the round began, in its part of the round trip.
-                interval: self.rtt * delivered / window.max(1),
+                interval: self.rtt.saturating_mul(delivered) / window.max(1),
                 prior_delivered,
                 is_app_limited: self.is_app_limited,
             }),
