@@ -66,6 +66,8 @@ pub struct Stack {
     pub(crate) dirty: Queues,
     pub(crate) dirty_clients: Queues,
     pub(crate) has_news: bool,
+    /// Of the frames that came together last, acknowledgements made way for later ones.
+    pub(crate) expects_acks: bool,
     pub(crate) clients: Clients,
     pub(crate) requests: Requests,
     pub(crate) inline: Inline,
@@ -134,6 +136,7 @@ impl Stack {
             dirty: Queues::new(clients, numbering.all()),
             dirty_clients: Queues::new(1, clients),
             has_news: false,
+            expects_acks: false,
             clients: Clients::new(&config),
             requests: Requests::new(
                 config.requests as usize,
@@ -484,9 +487,9 @@ impl Stack {
     #[must_use]
     pub fn has_output(&self, id: InterfaceId) -> bool {
         let queue = Self::ready_queue(id);
-        self.is_cutting(id)
-            || !self.senders.is_empty(queue)
+        !self.senders.is_empty(queue)
             || self.has_packets(id)
+            || self.is_cutting(id)
             || self.has_questions(id)
     }
 
