@@ -6,7 +6,8 @@
 //! ends: as if a device had received the long segment that a sender's device has cut up. *Never*
 //! lets anybody see the connection meanwhile: who holds a burst holds the stack.
 //!
-//! A run begins behind a segment that went the full way and whose payload came in order. It ends
+//! A run begins behind a segment that went the full way and whose payload came in order; mostly no other comes with
+//! it, so of that one only the head is kept, and it is looked at when another has come. It ends
 //! with the burst, and with the first frame that is not the plain continuation ([`wire::Train`]) or
 //! that does not fit into the room that is left; that one goes the full way again. So everything
 //! but payload in order, and acknowledgements that later ones stand for (`acks`), is judged as if
@@ -61,6 +62,8 @@ struct Space {
 #[derive(Debug)]
 enum Running {
     None,
+    /// What may begin behind the last frame, whose head is kept.
+    Behind(Landing),
     V4(Run<Ipv4Addr>),
     V6(Run<Ipv6Addr>),
     /// Acknowledgements, and what its device said of the last, if that has not gone its way yet.
@@ -68,10 +71,10 @@ enum Running {
 }
 
 impl<A: Family> Run<A> {
-    /// The run that begins behind a frame that a connection took in.
-    fn behind(frame: &[u8], connection: u32) -> Option<Self> {
+    /// The run that begins behind a frame with this head that a connection took in.
+    fn behind(head: &[u8], connection: u32) -> Option<Self> {
         Some(Self {
-            train: Train::behind(frame)?,
+            train: Train::behind(head)?,
             connection,
             gathered: 0,
             is_joined: false,
@@ -114,8 +117,11 @@ pub struct Burst<'a, M: ClientMemory> {
     memory: &'a mut M,
     now: Instant,
     run: Running,
-    /// Where the last of acknowledgements that follow each other is kept.
+    /// The head of the frame that something may begin behind, or the last of acknowledgements that follow each
+    /// other.
     last: Acknowledgement,
+    /// An acknowledgement has made way for a later one.
+    has_overtaken: bool,
 }
 
 impl Stack {
@@ -133,6 +139,7 @@ impl Stack {
             now,
             run: Running::None,
             last: Acknowledgement::NONE,
+            has_overtaken: false,
         }
     }
 
@@ -230,9 +237,18 @@ impl<M: ClientMemory> Burst<'_, M> {
     /// the others.
     pub fn input_scattered(&mut self, head: &[u8], others: &[&[u8]], meta: ReceiveMeta) {
         let (frame, rest) = (head, Rest::new(others));
+        if let Running::Behind(landing) = self.run {
+            self.run = self.begin(landing);
+        }
         let (stack, memory) = (&mut *self.stack, &mut *self.memory);
         let followed = match &mut self.run {
-            Running::None => None,
+            Running::None | Running::Behind(_) => {
+                let waits = stack.expects_acks && rest.is_empty();
+                if waits && self.await_others(frame, meta) {
+                    return;
+                }
+                None
+            }
             Running::Acks(_) => {
                 if rest.is_empty() && self.overtake(frame, meta) {
                     return;
@@ -249,19 +265,24 @@ impl<M: ClientMemory> Burst<'_, M> {
         let (id, now) = (self.interface, self.now);
         let stack = &mut self.stack;
         let landing = stack.take_in_scattered(id, frame, rest, meta, self.memory, now);
-        self.run = self.behind(frame, landing);
+        if landing != Landing::None {
+            self.last.keep(frame);
+            self.run = Running::Behind(landing);
+        }
     }
 
-    /// What may begin behind a frame.
-    fn behind(&mut self, frame: &[u8], landing: Landing) -> Running {
+    /// What begins behind the last frame, now that there is another.
+    #[inline(never)]
+    fn begin(&self, landing: Landing) -> Running {
+        let head = self.last.head();
         let run = match landing {
-            Landing::None => return Running::None,
-            Landing::V4(connection) => Run::behind(frame, connection).map(Running::V4),
-            Landing::V6(connection) => Run::behind(frame, connection).map(Running::V6),
+            Landing::None => None,
+            Landing::V4(connection) => Run::behind(head, connection).map(Running::V4),
+            Landing::V6(connection) => Run::behind(head, connection).map(Running::V6),
         };
         match run {
             Some(run) => run,
-            None if self.last.keep(frame) => Running::Acks(None),
+            None if self.last.is_one() => Running::Acks(None),
             None => Running::None,
         }
     }
@@ -275,14 +296,20 @@ impl<M: ClientMemory> Burst<'_, M> {
         self.stack.account(self.interface, result);
     }
 
-    /// The connection is told of the segments that followed each other.
+    /// The connection is told of the segments that followed each other. (They stay where they are: a run is long,
+    /// and mostly none has begun.)
     fn end_run(&mut self) {
-        match core::mem::replace(&mut self.run, Running::None) {
-            Running::V4(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
-            Running::V6(run) if run.gathered > 0 => self.stack.run_input(&run, self.now),
-            Running::Acks(Some(meta)) => self.end_acks(meta),
+        match &self.run {
+            Running::None => return,
+            Running::V4(run) if run.gathered > 0 => self.stack.run_input(run, self.now),
+            Running::V6(run) if run.gathered > 0 => self.stack.run_input(run, self.now),
+            Running::Acks(Some(meta)) => {
+                let meta = *meta;
+                self.end_acks(meta);
+            }
             _ => {}
         }
+        self.run = Running::None;
     }
 }
 
@@ -390,5 +417,6 @@ impl<A: Family> Run<A> {
 impl<M: ClientMemory> core::ops::Drop for Burst<'_, M> {
     fn drop(&mut self) {
         self.end_run();
+        self.stack.expects_acks = self.has_overtaken;
     }
 }

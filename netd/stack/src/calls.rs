@@ -83,7 +83,7 @@ impl Stack {
             self.forget_requests(&mut notices);
         }
         while self.dirty.pop(index).is_some() {}
-        self.dirty_clients.remove(index);
+        self.dirty_clients.clear(index);
         self.clients.remove(client);
     }
 

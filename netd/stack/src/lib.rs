@@ -60,6 +60,7 @@ mod ip;
 mod link_local4;
 mod links;
 mod loans;
+mod marks;
 mod memory;
 mod multicast;
 mod names;

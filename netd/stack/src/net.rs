@@ -6,6 +6,7 @@
 use crate::config::Config;
 use crate::family::Family;
 use crate::ip::narrow::Narrow;
+use crate::ip::out::Path;
 use crate::multicast::sockets::Members;
 use crate::neigh::cache::Cache;
 use crate::packets::Packets;
@@ -21,6 +22,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 #[derive(Debug)]
 pub(crate) struct Net<A> {
     pub(crate) routes: Routes<A>,
+    /// The way that was looked up last from an address of ours, and where it leads.
+    pub(crate) last_path: Option<(A, Path<A>)>,
     pub(crate) neighbours: Cache<A>,
     pub(crate) packets: Packets<A>,
     pub(crate) reassembler: Reassembler<A>,
@@ -34,6 +37,7 @@ impl<A: Family> Net<A> {
         let neighbours = config.neighbours as usize;
         Self {
             routes: Routes::new(config.routes as usize),
+            last_path: None,
             neighbours: Cache::new(neighbours, config.neighbour_reachable, rng),
             packets: Packets::new(
                 (config.packets as usize, config.largest_mtu.into()),

@@ -60,13 +60,17 @@ impl<A> Waiting<A> {
 pub(crate) struct Packets<A> {
     packets: Vec<Waiting<A>>,
     queues: Queues,
-    /// Behind all others, two lists: buffers that are free, and long ones that are.
-    free: u32,
+    /// Buffers that are free, and long ones that are. The one that was given back last, which is taken first, is
+    /// still in the processor's caches.
+    free: Vec<u32>,
+    free_long: Vec<u32>,
     /// Buffers from this on are long.
     first_long: u32,
     /// From this queue on, packets wait for others' answers: at most half of all may.
     first_waiting: u32,
     waiting: usize,
+    /// Buffers that are not free.
+    used: usize,
 }
 
 impl<A: Copy> Packets<A> {
@@ -90,34 +94,23 @@ impl<A: Copy> Packets<A> {
                 progress: Progress::default(),
             })
             .collect();
-        let mut lists = Queues::new(queues + 2, packets.len());
         let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        let (free, first_long) = (number(queues), number(count));
-        for index in 0..number(packets.len()) {
-            lists.push(free + u32::from(index >= first_long), index);
-        }
+        let first_long = number(count);
         Self {
+            queues: Queues::new(queues, packets.len()),
+            free: (0..first_long).collect(),
+            free_long: (first_long..number(packets.len())).collect(),
             packets,
-            queues: lists,
-            free,
             first_long,
             first_waiting,
             waiting: 0,
+            used: 0,
         }
     }
 
     /// How many buffers are not free.
     pub(crate) fn in_use(&self) -> usize {
-        let free = [self.free, self.free_long()];
-        self.packets.len()
-            - free
-                .map(|list| self.queues.iter(list).count())
-                .iter()
-                .sum::<usize>()
-    }
-
-    fn free_long(&self) -> u32 {
-        self.free + 1
+        self.used
     }
 
     /// The longest packet that fits into a buffer of the shorter kind.
@@ -141,9 +134,8 @@ impl<A: Copy> Packets<A> {
         write: impl FnOnce(&mut [u8]) -> Option<()>,
     ) -> Option<u32> {
         let is_long = len > self.size();
-        let free = if is_long { self.free_long() } else { self.free };
-        // The one that was given back last is still in the processor's caches.
-        let index = self.queues.last(free)?;
+        let free = if is_long { &self.free_long } else { &self.free };
+        let index = *free.last()?;
         if self.is_waiting(queue) && !self.may_wait() {
             return None;
         }
@@ -153,6 +145,8 @@ impl<A: Copy> Packets<A> {
         packet.next_hop = next_hop;
         packet.owner = owner;
         packet.progress = Progress::default();
+        self.free_of(index).pop();
+        self.used += 1;
         self.put(index, queue);
         Some(index)
     }
@@ -175,16 +169,29 @@ impl<A: Copy> Packets<A> {
         self.queues.iter(queue).count()
     }
 
-    /// Whether nothing waits in a queue.
+    /// Whether nothing waits in a queue: mostly, nothing waits at all.
+    #[inline]
     pub(crate) fn is_empty(&self, queue: u32) -> bool {
-        self.queues.is_empty(queue)
+        self.used == 0 || self.queues.is_empty(queue)
     }
 
     /// Frees a packet's buffer.
     pub(crate) fn release(&mut self, index: u32) {
-        let is_long = index >= self.first_long;
-        let free = if is_long { self.free_long() } else { self.free };
-        self.put(index, free);
+        let waited = self.waits(index);
+        if self.queues.remove(index) {
+            self.waiting = self.waiting.saturating_sub(usize::from(waited));
+            self.used = self.used.saturating_sub(1);
+            self.free_of(index).push(index);
+        }
+    }
+
+    /// Where a buffer is when it is free.
+    fn free_of(&mut self, index: u32) -> &mut Vec<u32> {
+        if index < self.first_long {
+            &mut self.free
+        } else {
+            &mut self.free_long
+        }
     }
 
     /// Frees the oldest packet of a queue and says who wants to know.
@@ -211,7 +218,13 @@ impl<A: Copy> Packets<A> {
     }
 
     fn is_waiting(&self, queue: u32) -> bool {
-        (self.first_waiting..self.free).contains(&queue)
+        queue >= self.first_waiting
+    }
+
+    /// Whether a packet waits for an answer.
+    fn waits(&self, index: u32) -> bool {
+        let queue = self.queues.list_of(index);
+        queue.is_some_and(|queue| self.is_waiting(queue))
     }
 
     fn may_wait(&self) -> bool {
@@ -219,10 +232,7 @@ impl<A: Copy> Packets<A> {
     }
 
     fn put(&mut self, index: u32, queue: u32) {
-        let waited = self
-            .queues
-            .list_of(index)
-            .is_some_and(|list| self.is_waiting(list));
+        let waited = self.waits(index);
         self.waiting += usize::from(self.is_waiting(queue));
         self.waiting = self.waiting.saturating_sub(usize::from(waited));
         self.queues.push(queue, index);

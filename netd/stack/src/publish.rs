@@ -52,13 +52,13 @@ impl Telling<'_> {
 }
 
 impl Stack {
-    /// An actor has something to tell.
-    #[inline]
+    /// An actor has something to tell. (By itself: it is called at many places.)
+    #[inline(never)]
     pub(crate) fn tell(&mut self, client: ClientId, actor: Actor) {
         self.has_news = true;
         let index = self.clients.index(client);
         self.dirty.push_if_free(index, self.numbering.number(actor));
-        self.dirty_clients.push_if_free(0, index);
+        self.dirty_clients.mark(index);
     }
 
     /// Whether somebody has got something to tell since the last [`Stack::publish`] began.
@@ -75,48 +75,53 @@ impl Stack {
         offer: &mut dyn FnMut(ClientId, &Event) -> Offer,
     ) -> usize {
         self.has_news = false;
-        let mut published = 0;
-        let Some(last) = self.dirty_clients.last(0) else {
+        let marked = self.dirty_clients.marked();
+        if marked.is_empty() {
             return 0;
-        };
-        while let Some(index) = self.dirty_clients.pop(0) {
-            let Some(client) = self.clients.at(index) else {
-                continue;
-            };
-            let mut telling = Telling {
-                client,
-                offer,
-                published: 0,
-            };
-            while let Some(number) = self.dirty.first(index) {
-                let told = match self.numbering.actor(number) {
-                    Actor::Connection(index) => self.tcp_tell::<Ipv4Addr>(index, &mut telling, now),
-                    Actor::Connection6(index) => {
-                        self.tcp_tell::<Ipv6Addr>(index, &mut telling, now)
-                    }
-                    Actor::Datagram(index) => self.udp_tell(index, &mut telling),
-                    Actor::Listener(index) => self.listener_tell(index, &mut telling),
-                    Actor::Ping(index) => self.ping_tell(index, &mut telling),
-                    Actor::Lookup(index) => self.lookup_tell(index, &mut telling),
-                    Actor::Browse(index) => self.browse_tell(index, &mut telling),
-                    Actor::Client(_) => self.client_tell(client, &mut telling),
+        }
+        let mut published = 0;
+        for word in marked {
+            // Who gets something to tell meanwhile is told the next time, or now if it is in a later word.
+            for index in self.dirty_clients.take(word) {
+                let Some(client) = self.clients.at(index) else {
+                    continue;
                 };
-                if !told {
-                    // To the end: who has little to tell is not kept waiting by who has much.
-                    self.dirty.push(index, number);
-                    self.dirty_clients.push(0, index);
-                    self.stats.count(Counter::EventsRefused);
-                    break;
-                }
-                self.dirty.remove(number);
-            }
-            published += telling.published;
-            if index == last {
-                break;
+                let mut telling = Telling {
+                    client,
+                    offer,
+                    published: 0,
+                };
+                self.publish_to(index, &mut telling, now);
+                published += telling.published;
             }
         }
         self.stats.add(Counter::EventsPublished, published as u64);
         published
+    }
+
+    /// Offers what one client is to be told.
+    #[inline(always)]
+    fn publish_to(&mut self, index: u32, telling: &mut Telling<'_>, now: Instant) {
+        while let Some(number) = self.dirty.first(index) {
+            let told = match self.numbering.actor(number) {
+                Actor::Connection(index) => self.tcp_tell::<Ipv4Addr>(index, telling, now),
+                Actor::Connection6(index) => self.tcp_tell::<Ipv6Addr>(index, telling, now),
+                Actor::Datagram(index) => self.udp_tell(index, telling),
+                Actor::Listener(index) => self.listener_tell(index, telling),
+                Actor::Ping(index) => self.ping_tell(index, telling),
+                Actor::Lookup(index) => self.lookup_tell(index, telling),
+                Actor::Browse(index) => self.browse_tell(index, telling),
+                Actor::Client(_) => self.client_tell(telling.client, telling),
+            };
+            if !told {
+                // To the end: who has little to tell is not kept waiting by who has much.
+                self.dirty.push(index, number);
+                self.dirty_clients.mark(index);
+                self.stats.count(Counter::EventsRefused);
+                return;
+            }
+            self.dirty.remove(number);
+        }
     }
 
     fn client_tell(&mut self, client: ClientId, telling: &mut Telling<'_>) -> bool {

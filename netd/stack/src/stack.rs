@@ -22,6 +22,7 @@ use crate::ip::identification::Identifications;
 use crate::ip::incoming::LinkScope;
 use crate::ip::policies::Policies;
 use crate::loans::Loans;
+use crate::marks::Marks;
 use crate::memory::ClientMemory;
 use crate::names::lookup::Names;
 use crate::net::Nets;
@@ -64,8 +65,10 @@ pub struct Stack {
     pub(crate) senders: Queues,
     /// Who has something to tell, by client; and which clients are to be told something.
     pub(crate) dirty: Queues,
-    pub(crate) dirty_clients: Queues,
+    pub(crate) dirty_clients: Marks,
     pub(crate) has_news: bool,
+    /// Of the frames that came together last, acknowledgements made way for later ones.
+    pub(crate) expects_acks: bool,
     pub(crate) clients: Clients,
     pub(crate) requests: Requests,
     pub(crate) inline: Inline,
@@ -132,8 +135,9 @@ impl Stack {
             policies: Policies::new(),
             senders: Queues::new(queues, numbering.senders()),
             dirty: Queues::new(clients, numbering.all()),
-            dirty_clients: Queues::new(1, clients),
+            dirty_clients: Marks::new(clients),
             has_news: false,
+            expects_acks: false,
             clients: Clients::new(&config),
             requests: Requests::new(
                 config.requests as usize,
@@ -484,9 +488,9 @@ impl Stack {
     #[must_use]
     pub fn has_output(&self, id: InterfaceId) -> bool {
         let queue = Self::ready_queue(id);
-        self.is_cutting(id)
-            || !self.senders.is_empty(queue)
+        !self.senders.is_empty(queue)
             || self.has_packets(id)
+            || self.is_cutting(id)
             || self.has_questions(id)
     }
 

@@ -93,6 +93,24 @@ fn the_first_and_the_last_of_many_are_looked_at() {
 }
 
 #[test]
+fn where_they_came_together_the_first_waits_the_next_time() {
+    let (mut twins, ends) = Twins::new();
+    let said: Vec<_> = ends
+        .iter()
+        .map(|end| twins.alone.acknowledgement(*end, 60_000, Flags::NONE))
+        .collect();
+    twins.hear(&said[..3]);
+    assert_eq!(twins.compare(), 1);
+    twins.hear(&said[3..6]);
+    assert_eq!(twins.compare(), 1 + 2);
+    // One that is alone waits for nobody, and nor does the first behind it.
+    twins.hear(&said[6..7]);
+    assert_eq!(twins.compare(), 3);
+    twins.hear(&said[7..10]);
+    assert_eq!(twins.compare(), 3 + 1);
+}
+
+#[test]
 fn one_that_says_something_else_ends_them() {
     let (mut twins, ends) = Twins::new();
     let ack = |end, flags| twins.alone.acknowledgement(end, 60_000, flags);

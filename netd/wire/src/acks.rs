@@ -18,13 +18,14 @@ use crate::tcp::Flags;
 use crate::view::{STAMPS_LEN, Stamps, View};
 use crate::{Network, Protocol, checksum, ipv6, tcp};
 
-/// Bytes of the longest frame that may be one.
+/// Bytes of the longest frame that may be one, and of the longest headers that a train may have.
 const LONGEST: usize = ethernet::HEADER_LEN + ipv6::HEADER_LEN + tcp::HEADER_LEN + STAMPS_LEN;
 
-/// A place for a frame that acknowledges and does nothing else.
+/// A place for the head of a frame: for all of it, if it acknowledges and does nothing else.
 #[derive(Clone, Debug)]
 pub struct Acknowledgement {
     bytes: [u8; LONGEST],
+    /// Bytes of the frame.
     len: usize,
 }
 
@@ -35,23 +36,36 @@ impl Acknowledgement {
         len: 0,
     };
 
-    /// Keeps a copy of this frame instead of what is here, if it is one; otherwise nothing changes.
-    pub fn keep(&mut self, frame: &[u8]) -> bool {
-        let is_one = match ethertype(frame) {
+    /// Keeps the head of this frame instead of what is here.
+    #[inline]
+    pub fn keep(&mut self, frame: &[u8]) {
+        match frame.first_chunk() {
+            Some(head) => (self.bytes, self.len) = (*head, frame.len()),
+            None => self.replace(frame),
+        }
+    }
+
+    /// Whether what is here acknowledges and does nothing else.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        let frame = self.frame();
+        match ethertype(frame) {
             Some(EtherType::IPV4) => acknowledges::<Ipv4Addr>(frame),
             Some(EtherType::IPV6) => acknowledges::<Ipv6Addr>(frame),
             _ => false,
-        };
-        if is_one {
-            self.replace(frame);
         }
-        is_one
     }
 
-    /// The frame.
+    /// The frame, if it is no longer than one may be.
     #[must_use]
     pub fn frame(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The first bytes of the frame, in which are all headers that a train may have.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or(&self.bytes)
     }
 
     /// Whether this frame says all that the last one said, and more: then it is kept instead. `is_verified`: its

@@ -118,7 +118,7 @@ impl Stack {
         }
         let to = incoming.source();
         let path = self
-            .path(to, Some(incoming.destination()))
+            .path_again(to, incoming.destination())
             .ok_or(Drop::NoRoute)?;
         let header = self.header(&path, to, Protocol::ICMP, USUAL_HOPS);
         let reply = Header::EchoReply {

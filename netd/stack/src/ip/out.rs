@@ -87,6 +87,22 @@ impl Stack {
         })
     }
 
+    /// [`Stack::path`] from an address of ours, which is not looked up again if it is the last one that was: who
+    /// asks, or opens connections, mostly does so more than once.
+    #[inline(never)]
+    pub(crate) fn path_again<A: Family>(&mut self, to: A, bound: A) -> Option<Path<A>> {
+        let net = self.net::<A>();
+        if let Some((known, path)) = net.last_path
+            && (known, path.source) == (to, bound)
+            && path.version == net.routes.version()
+        {
+            return Some(path);
+        }
+        let path = self.path(to, Some(bound))?;
+        self.net_mut::<A>().last_path = Some((to, path));
+        Some(path)
+    }
+
     /// The way to a group by an interface that the caller has chosen.
     pub(crate) fn group_path<A: Family>(
         &self,

@@ -250,16 +250,19 @@ impl<A: Address> Cache<A> {
         true
     }
 
-    /// The hardware address of the neighbour that was used last, if it is the one and answers: then
-    /// there is nothing to do but to use it.
+    /// The hardware address of the neighbour that was used last, if it is the one and known, and nothing
+    /// begins with this use: then there is nothing to do but to use it.
     #[inline]
     pub(crate) fn known(&self, interface: InterfaceId, address: A) -> Option<MacAddress> {
         let entry = self.get(self.last)?;
         let is_it = entry.address == address && entry.interface == interface;
         let is_known = match entry.state {
             NeighbourState::Static => true,
-            NeighbourState::Reachable => self.order.last(USED) == Some(self.last),
-            _ => false,
+            NeighbourState::Reachable | NeighbourState::Delay | NeighbourState::Probe => {
+                let list = entry.list();
+                list.is_some_and(|list| self.order.last(list) == Some(self.last))
+            }
+            NeighbourState::Incomplete | NeighbourState::Failed | NeighbourState::Stale => false,
         };
         (is_it && is_known).then_some(entry.mac)
     }

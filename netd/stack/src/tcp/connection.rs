@@ -233,6 +233,12 @@ impl<A: Family> Conn<A> {
         };
     }
 
+    /// Whether segments find it: it is not over, nor does it wait for its client to come back.
+    #[inline]
+    fn is_found(&self) -> bool {
+        !self.is(Fact::Over) && self.kind != Kind::Absent
+    }
+
     /// Its client has closed it.
     pub(crate) fn is_closing(&self) -> bool {
         self.kind == Kind::Closing
@@ -337,6 +343,8 @@ impl Both {
 #[derive(Debug)]
 pub(crate) struct Tables<A> {
     pub(crate) connections: Table<Conn<A>>,
+    /// The connection that the last segment was for.
+    last: u32,
     pub(crate) asides: Asides,
     pub(crate) ways: Ways<A>,
     pub(crate) half_open: Table<HalfOpen<A>>,
@@ -396,6 +404,7 @@ impl<A: Family> Tables<A> {
         let listeners = config.listeners as usize;
         Self {
             connections: Table::new(connections),
+            last: 0,
             asides: Asides::new(connections),
             ways: Ways::new(config.neighbours as usize, rng),
             half_open: Table::new(half_open),
@@ -444,6 +453,23 @@ impl<A: Family> Tables<A> {
         if let Some(conn) = self.connections.at_mut(connection) {
             self.asides.change(&mut conn.aside, change);
         }
+    }
+
+    /// [`Tables::find`], which is not asked again of the ends that the last segment was between, as long as a
+    /// connection between them goes on.
+    #[inline]
+    pub(crate) fn find_again(&mut self, tuple: &Tuple<A>) -> Option<Target> {
+        let last = self.connections.at(self.last);
+        if last.is_some_and(|it| it.tuple == *tuple && it.is_found()) {
+            let found = Some(Target::Connection(self.last));
+            debug_assert_eq!(self.find(tuple), found, "it is found there");
+            return found;
+        }
+        let found = self.find(tuple);
+        if let Some(Target::Connection(index)) = found {
+            self.last = index;
+        }
+        found
     }
 
     /// Whose segments between these ends are.

@@ -204,7 +204,7 @@ impl Stack {
             .of_mut::<A>()
             .cookies
             .expect(&mut self.rng, now)?;
-        let path = self.path(tuple.remote, Some(tuple.local))?;
+        let path = self.path_again(tuple.remote, tuple.local)?;
         let options = self.tcp.listeners.at(listener)?.options;
         let setup = self.setup::<A>(&tuple, path.mtu, &options, None, now);
         let cookies = &self.tcp.tables.of::<A>().cookies;
@@ -237,7 +237,7 @@ impl Stack {
         } else if let Some(header) = self.syn_answer::<A>(index, now) {
             let chosen = self.tcp.listeners.at(listener).map(|it| it.options);
             let chosen = chosen.map_or((USUAL_HOPS, 0), |it| (it.ttl, it.dscp));
-            if let Some(path) = path.or_else(|| self.path(tuple.remote, Some(tuple.local))) {
+            if let Some(path) = path.or_else(|| self.path_again(tuple.remote, tuple.local)) {
                 self.send_bare_by::<A>(&path, chosen, &tuple, header);
             }
         }
@@ -353,7 +353,7 @@ impl Stack {
         open: Open,
         now: Instant,
     ) -> Result<u32, Drop> {
-        let path = self.path(tuple.remote, Some(tuple.local));
+        let path = self.path_again(tuple.remote, tuple.local);
         let way = path.map_or(WayNumber::NONE, |path| {
             self.tcp.tables.of_mut::<A>().way_number(&path)
         });

@@ -49,7 +49,7 @@ impl Stack {
             remote: incoming.source(),
             remote_port: segment.header.src_port,
         };
-        let after = match self.tcp.tables.of::<A>().find(&tuple) {
+        let after = match self.tcp.tables.of_mut::<A>().find_again(&tuple) {
             Some(Target::Connection(index)) => {
                 return self.connection_input::<A, M>(index, &segment, mark, memory, now);
             }
@@ -103,7 +103,7 @@ impl Stack {
         tuple: &Tuple<A>,
         header: Header,
     ) {
-        if let Some(path) = self.path(tuple.remote, Some(tuple.local)) {
+        if let Some(path) = self.path_again(tuple.remote, tuple.local) {
             self.send_bare_by::<A>(&path, chosen, tuple, header);
         }
     }

@@ -128,7 +128,7 @@ impl Stack {
     #[cold]
     fn tcp_find_path<A: Family>(&mut self, index: u32) -> Option<Path<A>> {
         let tuple = self.tcp.tables.of::<A>().connections.at(index)?.tuple;
-        let path = self.path(tuple.remote, Some(tuple.local))?;
+        let path = self.path_again(tuple.remote, tuple.local)?;
         let way = self.tcp.tables.of_mut::<A>().way_number(&path);
         if let Some(conn) = self.tcp.tables.of_mut::<A>().connections.at_mut(index) {
             conn.way = way;

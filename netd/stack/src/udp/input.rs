@@ -128,7 +128,7 @@ impl Stack {
                 let client = self.clients.index(socket.client);
                 self.dirty
                     .push_if_free(client, self.numbering.number(Actor::Datagram(index)));
-                self.dirty_clients.push_if_free(0, client);
+                self.dirty_clients.mark(client);
                 continue;
             }
             let used = room.used.saturating_add(length).next_multiple_of(ALIGNMENT);

@@ -126,7 +126,10 @@ impl Stack {
                 let error = written.is_none().then_some(SocketError::BadMemory);
                 self.udp_done(index, &send, error);
                 let sent = written?;
-                self.end_turn(turn, Next::Later);
+                // Who has nothing more to send is not asked again.
+                let socket = self.udp.sockets.at(index);
+                let is_last = socket.is_none_or(|it| it.sends.is_empty());
+                self.end_turn(turn, if is_last { Next::Idle } else { Next::Later });
                 Some(sent)
             }
             Found::Wait(neighbour) => {

@@ -91,9 +91,15 @@ impl Stack {
     }
 
     /// The way back to who sent a packet, from the address that it was for (RFC 4443 section 2.2).
-    pub(crate) fn answer_path(&self, incoming: &Incoming<'_, Ipv6Addr>) -> Option<Path<Ipv6Addr>> {
-        let bound = (incoming.scope == Scope::Own).then(|| incoming.destination());
-        let path = self.path(incoming.source(), bound)?;
+    pub(crate) fn answer_path(
+        &mut self,
+        incoming: &Incoming<'_, Ipv6Addr>,
+    ) -> Option<Path<Ipv6Addr>> {
+        let path = if incoming.scope == Scope::Own {
+            self.path_again(incoming.source(), incoming.destination())?
+        } else {
+            self.path(incoming.source(), None)?
+        };
         // What is meant for one link stays there.
         let is_local = incoming.source().is_unicast_link_local();
         (path.interface == incoming.interface
