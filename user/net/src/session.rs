@@ -7,6 +7,7 @@
 //! *Never* trusts a completion: what fits no slot is ignored, a piece outside of
 //! its room counts as a broken link.
 
+mod accounts;
 mod completing;
 
 use alloc::boxed::Box;
@@ -28,9 +29,12 @@ use crate::area::Area;
 use crate::blocks::Blocks;
 use crate::error::Error;
 use crate::slot::{Room, Slot, Source};
+use accounts::Accounts;
+pub use accounts::Owed;
 
 /// Bits of a request id that name the slot; the others count its uses.
 const SLOT_BITS: u32 = 20;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 
 /// Operations of completions.
 const RECEIVED: u16 = Receive::NUMBER | protocol::REPLY;
@@ -51,8 +55,7 @@ enum Turn {
 pub struct Session {
     link: Link,
     pub blocks: Blocks,
-    /// Streams that share it.
-    pub streams: usize,
+    accounts: Accounts,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Where a completion is read; here but during a turn.
@@ -74,7 +77,7 @@ impl Session {
         Self {
             link,
             blocks,
-            streams: 0,
+            accounts: Accounts::default(),
             slots: Vec::new(),
             free: Vec::new(),
             inbox: None,
@@ -259,8 +262,8 @@ impl Session {
 
     /// The slot of a request that is under way.
     pub fn slot(&mut self, id: u32) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut((id & ((1 << SLOT_BITS) - 1)) as usize)?;
-        let live = slot.used && slot.generation << SLOT_BITS == id & !((1 << SLOT_BITS) - 1);
+        let slot = self.slots.get_mut(place_of(id))?;
+        let live = slot.used && slot.generation << SLOT_BITS == id & !SLOT_MASK;
         live.then_some(slot)
     }
 
@@ -287,7 +290,7 @@ impl Session {
         if let Some(room) = room {
             self.blocks.give(room.block);
         }
-        self.free.push(id & ((1 << SLOT_BITS) - 1));
+        self.free.push(id & SLOT_MASK);
         self.wake_waiting();
     }
 
@@ -512,14 +515,23 @@ impl Session {
             if !slot.used {
                 continue;
             }
+            let id = slot.generation << SLOT_BITS | u32::try_from(index).unwrap_or(0);
+            if let Some(owed) = slot.owed {
+                self.settle(id, owed, Err(Error::ServerRestarted));
+                continue;
+            }
             slot.fail(Code::ServerRestarted);
             if slot.abandoned {
-                let id = slot.generation << SLOT_BITS | u32::try_from(index).unwrap_or(0);
                 self.release(id);
             }
         }
         self.wake_waiting();
     }
+}
+
+/// Where the slot of a request is.
+const fn place_of(id: u32) -> usize {
+    (id & SLOT_MASK) as usize
 }
 
 fn as_sent(message: &Message) -> &ring::Message {

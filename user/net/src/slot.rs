@@ -15,6 +15,7 @@ use protocol::{
 
 use crate::area::Area;
 use crate::error::Error;
+use crate::session::Owed;
 
 /// A datagram in a room.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ pub struct Slot {
     pub area: Option<Box<Area>>,
     /// Sends: where the bytes lie.
     pub source: Option<Source>,
+    /// Sends of streams: what is booked off when they end.
+    pub owed: Option<Owed>,
     pub finished: bool,
     pub abandoned: bool,
     pub waker: Option<Waker>,
@@ -158,6 +161,7 @@ impl Slot {
             room: None,
             area: None,
             source: None,
+            owed: None,
             finished: false,
             abandoned: false,
             waker: None,
