@@ -232,15 +232,11 @@ impl Session {
         self.sleeps = false;
     }
 
-    /// Wakes the task, if one waits, at the request's next completion.
-    pub fn wait(&mut self, id: u32, context: Option<&Context<'_>>) {
-        let Some(context) = context else { return };
-        let Some(slot) = self.slot(id) else { return };
-        if slot.wait(context) && slot.is_quiet() {
-            self.patient += 1;
-            // It may sleep for less.
-            self.sleeps = false;
-        }
+    /// One more task waits for what netd tells of quietly.
+    pub const fn wait_quietly(&mut self) {
+        self.patient += 1;
+        // It may sleep for less.
+        self.sleeps = false;
     }
 
     /// Nobody waits for the request any more: the task that did.
@@ -357,7 +353,7 @@ impl Session {
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         let (operation, socket) = (slot.operation, slot.socket);
-        if slot.is_tally || slot.finished && operation == protocol::Send::NUMBER {
+        if slot.is_tally || slot.finished && !slot.has_orphans() {
             // By far the most often: nothing is owed.
             return self.release(id);
         }
@@ -390,10 +386,13 @@ impl Session {
         };
         slot.abandoned = true;
         let finished = slot.finished;
-        let _waiter = self.take_waiter(id);
-        self.close_orphan(id);
+        if slot.has_orphans() {
+            self.close_orphan(id);
+        }
         if finished {
             self.release(id);
+        } else {
+            let _waiter = self.take_waiter(id);
         }
         finished
     }
@@ -432,6 +431,14 @@ impl Session {
         self.sleeps = false;
         self.link.awake();
         self.link.observe(seen);
+        if may_sleep && seen.is_empty() && !self.broken {
+            // Nothing is known to have come: the look before the sleep finds what has.
+            self.flush();
+            if !self.announce_sleep() {
+                self.sleeps = true;
+                return Next::Sleep;
+            }
+        }
         match self.turn() {
             Turn::Broken => Next::Leave,
             // Those who were woken run first: what they ask for leaves with one doorbell, and one sleep is
@@ -454,7 +461,7 @@ impl Session {
         let mut turn = Turn::Idle;
         let mut inbox = self.inbox.take().unwrap_or_default();
         loop {
-            match self.link.try_receive_into(&mut inbox) {
+            match self.link.take_into(&mut inbox) {
                 Ok(true) => {
                     if !self.complete(Message::view(inbox.words())) {
                         break;
@@ -463,7 +470,10 @@ impl Session {
                 }
                 Ok(false) => {
                     self.inbox = Some(inbox);
-                    self.flush();
+                    // Else those who are woken ask for something first: one doorbell is for all.
+                    if turn == Turn::Idle || !self.outbox.is_empty() {
+                        self.flush();
+                    }
                     return turn;
                 }
                 Err(_) => break,

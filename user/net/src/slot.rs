@@ -10,7 +10,7 @@ use core::task::{Context, Waker};
 
 use protocol::{
     Accept, Accepted, Close, Code, Flush, Message, Operation, Range, Receive, Received, Send,
-    SocketId, outcome,
+    SocketCreate, SocketId, outcome,
 };
 
 use crate::area::Area;
@@ -169,6 +169,12 @@ impl Slot {
             is_left_to_pieces: false,
             is_tally: false,
         }
+    }
+
+    /// Whether sockets may have been made for it that nobody has taken.
+    pub const fn has_orphans(&self) -> bool {
+        let makes = matches!(self.operation, Accept::NUMBER | SocketCreate::NUMBER);
+        self.area.is_some() || makes && self.reply.is_some()
     }
 
     /// Whether the last completion has come.

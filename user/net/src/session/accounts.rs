@@ -6,7 +6,9 @@
 use alloc::vec::Vec;
 use core::task::{Context, Poll, Waker};
 
-use protocol::{Message, Operation, Payload, REPLY, Range, Send, SocketId, is_final, outcome};
+use protocol::{
+    Message, Operation, Payload, REPLY, Range, Send, SocketId, is_final, outcome, request,
+};
 
 use super::{SLOT_MASK, Session, place_of};
 use crate::error::Error;
@@ -89,6 +91,10 @@ impl Session {
         socket: SocketId,
         (piece, source): (Range, Source),
     ) -> Result<(), Error> {
+        if self.broken {
+            self.free(source);
+            return Err(Error::ServerRestarted);
+        }
         let send = Send {
             socket,
             payload: Payload::Arena(piece),
@@ -96,15 +102,15 @@ impl Session {
             unanswered: false,
             along: true,
         };
-        let id = self.submit(&send, socket, None, Some(source))?;
         let bytes = piece.length;
-        if let Some(booked) = self.accounts.all.get_mut(account as usize)
-            && let Some(slot) = self.slots.get_mut(place_of(id))
-        {
+        let (id, slot) = self.open_slot(Send::NUMBER, socket);
+        slot.source = Some(source);
+        slot.owed = Some(Owed { account, bytes });
+        if let Some(booked) = self.accounts.all.get_mut(account as usize) {
             booked.sends += 1;
             booked.bytes += bytes;
-            slot.owed = Some(Owed { account, bytes });
         }
+        self.tell(request(&send, id));
         Ok(())
     }
 
@@ -129,9 +135,8 @@ impl Session {
             (Some(known), Some(context)) => known.clone_from(context.waker()),
             (none, Some(context)) => {
                 *none = Some(context.waker().clone());
-                self.patient += 1;
-                // It may sleep for less: these answers are quiet.
-                self.sleeps = false;
+                // These answers are quiet.
+                self.wait_quietly();
             }
             (_, None) => {}
         }
