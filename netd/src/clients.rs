@@ -119,10 +119,14 @@ impl<P: Peer> Clients<P> {
         mut visit: impl FnMut(&mut Session<P>) -> bool,
     ) -> Option<usize> {
         let mut last: Option<usize> = None;
-        for index in &self.awake {
-            let wanted = self.sessions.get_mut(*index).is_some_and(&mut visit);
-            if wanted
-                && let Some(other) = last.replace(*index)
+        for &index in &self.awake {
+            let Some(session) = self.sessions.get_mut(index) else {
+                continue;
+            };
+            if !visit(session) {
+                continue;
+            }
+            if let Some(other) = last.replace(index)
                 && let Some(session) = self.sessions.get_mut(other)
             {
                 session.peer.link().ring();

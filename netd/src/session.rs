@@ -117,7 +117,7 @@ impl<P: Peer> Session<P> {
     pub fn next(&mut self, request: &mut ring::Message) -> Result<bool, Broken> {
         let link = self.peer.link();
         if link.room() > 0 {
-            let taken = link.try_receive_into(request)?;
+            let taken = link.take_into(request)?;
             if taken {
                 self.look();
             }

@@ -13,7 +13,7 @@ mod source;
 use alloc::{format, vec};
 
 use embassy_futures::select::{Either, select};
-use net::{Error, Net, SocketOption, TcpListener, TcpStream, UdpSocket};
+use net::{Chunk, Error, Net, SocketOption, TcpListener, TcpStream, UdpSocket};
 use rt::println;
 
 rt::entry!(run);
@@ -29,12 +29,19 @@ const ARENA_BYTES: usize = 8 << 20;
 const BACKLOG: u32 = 128;
 /// Bytes that a connection moves at a time.
 const CHUNK: usize = 16 * 1024;
-/// Bytes that the source sends at a time: whole periods.
-const SOURCE_BYTES: usize = 9 * source::PERIOD;
+/// Bytes that the source sends at a time: whole periods, some hundred KiB, so that what each request costs is
+/// shared by many segments.
+const SOURCE_BYTES: usize = 73 * source::PERIOD;
+/// Bytes of the source that may wait for the peer: some requests, so that the next is there when one ends.
+const SOURCE_BOUND: u64 = 4 * SOURCE_BYTES as u64;
 
 fn run(_env: rt::Env) -> i32 {
     let outcome = rt::block_on(async {
         let net = Net::connect_with_arena(ARENA_BYTES).await?;
+        let pattern = pattern(&net).await?;
+        let source = move |stream| source(pattern.clone(), stream);
+        let told = net.clone();
+        let figures = move |stream| figures(told.clone(), stream);
         // Tasks of their own: who wakes one has the others left alone.
         let services = [
             rt::spawn(listen(net.clone(), ECHO_PORT, Small::AtOnce, echo)),
@@ -64,7 +71,7 @@ enum Small {
 }
 
 /// Takes connections on a port and gives each to a task of its own.
-async fn listen<F>(net: Net, port: u16, small: Small, serve: fn(Net, TcpStream) -> F)
+async fn listen<F>(net: Net, port: u16, small: Small, serve: impl Fn(TcpStream) -> F)
 where
     F: Future<Output = Result<(), Error>> + 'static,
 {
@@ -76,7 +83,7 @@ where
         }
         loop {
             let stream = listener.accept().await?;
-            let conversation = serve(net.clone(), stream);
+            let conversation = serve(stream);
             // A peer that goes away is no news.
             rt::spawn(async move { _ = conversation.await }).detach();
         }
@@ -88,30 +95,37 @@ where
 }
 
 /// RFC 862: what comes in goes out, from where it lies, until the peer has finished.
-async fn echo(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
+async fn echo(mut stream: TcpStream) -> Result<(), Error> {
     while let Some(chunk) = stream.read_chunk(CHUNK).await? {
         stream.send(chunk).await?;
     }
-    stream.close().await
+    // Nothing comes any more that would be answered by a reset: what was sent still leaves, and the end with it.
+    Ok(())
 }
 
 /// RFC 863: what comes in is forgotten, where it lies.
-async fn discard(_net: Net, mut stream: TcpStream) -> Result<(), Error> {
+async fn discard(mut stream: TcpStream) -> Result<(), Error> {
     while stream.read_chunk(usize::MAX).await?.is_some() {}
-    stream.close().await
+    Ok(())
+}
+
+/// What the source sends: written once, sent for ever, to all.
+async fn pattern(net: &Net) -> Result<Chunk, Error> {
+    let mut buffer = net.reserve(SOURCE_BYTES).await?;
+    let period = source::pattern();
+    while buffer.remaining() >= period.len() {
+        buffer.append(&period);
+    }
+    Ok(buffer.freeze())
 }
 
 /// RFC 864: sends until the peer closes or resets; what comes in is forgotten.
-async fn source(net: Net, stream: TcpStream) -> Result<(), Error> {
+async fn source(pattern: Chunk, stream: TcpStream) -> Result<(), Error> {
+    stream
+        .set_option(SocketOption::SendBuffer, SOURCE_BOUND)
+        .await?;
     let (mut input, mut output) = stream.split();
     let sending = async {
-        // Written once, sent for ever.
-        let mut buffer = net.reserve(SOURCE_BYTES).await?;
-        let pattern = source::pattern();
-        while buffer.remaining() >= pattern.len() {
-            buffer.append(&pattern);
-        }
-        let pattern = buffer.freeze();
         loop {
             output.send(pattern.clone()).await?;
         }

@@ -39,7 +39,7 @@ impl Answers {
         let [keep, close] = self.ready.get(file)?;
         Some(match persistence {
             Persistence::KeepAlive => keep.clone(),
-            Persistence::Close => close.clone(),
+            Persistence::Close | Persistence::Linger => close.clone(),
         })
     }
 }

@@ -51,8 +51,12 @@ pub async fn serve(server: &Server, mut stream: TcpStream) -> Result<(), Error> 
             Step::Answer(asked) => {
                 patience.allow(ANSWER_TIME);
                 answer(server, &mut stream, &mut patience, asked).await?;
-                if asked.persistence == Persistence::Close {
-                    break;
+                match asked.persistence {
+                    Persistence::KeepAlive => {}
+                    // Who wants the end sends no more (RFC 9112 section 9.6), so nothing can come that would be
+                    // answered by a reset: ours leaves with the answer.
+                    Persistence::Close if rest.is_empty() => return Ok(()),
+                    Persistence::Close | Persistence::Linger => break,
                 }
                 patience.allow(if rest.is_empty() {
                     IDLE_TIME

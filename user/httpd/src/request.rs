@@ -28,6 +28,8 @@ pub enum Persistence {
     KeepAlive,
     /// It is closed behind the answer.
     Close,
+    /// It is closed, but its client may still be sending what is not read: not before the answer has come.
+    Linger,
 }
 
 /// A request that can be answered.
@@ -88,8 +90,8 @@ impl<'a> Request<'a> {
         };
         // No resource here takes a body. One that came all the same would be read as the next
         // request, so the connection does not outlive this answer.
-        let ends = fields.has_body || fields.wants_close;
-        let persistence = match (ends, minor, fields.wants_keep_alive) {
+        let persistence = match (fields.wants_close, minor, fields.wants_keep_alive) {
+            _ if fields.has_body => Persistence::Linger,
             (true, ..) | (_, 0, false) => Persistence::Close,
             _ => Persistence::KeepAlive,
         };
@@ -160,7 +162,7 @@ mod tests {
 
     #[test]
     fn requests_are_understood() {
-        use Persistence::{Close, KeepAlive};
+        use Persistence::{Close, KeepAlive, Linger};
         for (text, expected) in [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", get("/", KeepAlive)),
             (
@@ -186,7 +188,7 @@ mod tests {
             ),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
-                get("/", Close),
+                get("/", Linger),
             ),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
@@ -194,7 +196,7 @@ mod tests {
             ),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
-                get("/", Close),
+                get("/", Linger),
             ),
         ] {
             let head = text.find("\r\n\r\n").unwrap() + 4;

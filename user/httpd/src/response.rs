@@ -90,7 +90,9 @@ impl Head {
             Persistence::KeepAlive => {
                 "X-Content-Type-Options: nosniff\r\nConnection: keep-alive\r\n\r\n"
             }
-            Persistence::Close => "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+            Persistence::Close | Persistence::Linger => {
+                "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+            }
         });
         head
     }

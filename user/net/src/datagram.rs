@@ -207,8 +207,8 @@ impl UdpSocket {
     /// # Errors
     /// [`Error::Refused`] when the fixed peer has refused one, [`Error::ServerRestarted`], ...
     pub async fn receive_from(&self, into: &mut [u8]) -> Result<(usize, SocketAddr), Error> {
-        let (chunk, from) = self.receive_chunk().await?;
-        Ok((chunk.copy_to(into), from))
+        let (count, from) = self.shared.receive_into(into).await?;
+        Ok((count, from.unwrap_or(self.local)))
     }
 
     /// Takes the oldest datagram without copying it, and tells its sender. It stays in the arena until

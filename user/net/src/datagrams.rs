@@ -162,6 +162,20 @@ impl Datagrams {
         self.submit(bytes, to)
     }
 
+    /// Copies the oldest that has come, as far as there is place for it.
+    pub async fn receive_into(
+        &self,
+        into: &mut [u8],
+    ) -> Result<(usize, Option<SocketAddr>), Error> {
+        let taken = poll_fn(|context| self.poll_datagram(Taking::Taken, Some(context))).await;
+        let (_, Datagram { piece, from }) = taken?;
+        let count = into.len().min(piece.length as usize);
+        // A piece was checked against its room when it came.
+        let copied = self.net.arena().read(piece.offset, &mut into[..count]);
+        self.tidy();
+        Ok((copied.map_or(0, |()| count), from))
+    }
+
     /// Takes the oldest that has come.
     pub async fn receive_chunk(&self) -> Result<(Chunk, Option<SocketAddr>), Error> {
         let taken = poll_fn(|context| self.poll_chunk(Some(context))).await?;

@@ -45,6 +45,7 @@ mod query;
 mod racing;
 mod raw;
 mod receiving;
+mod rooms;
 mod sending;
 mod services;
 mod session;

@@ -216,7 +216,7 @@ impl Net {
         Ok(Pending::new(self.clone(), id))
     }
 
-    /// Asks netd to send bytes that lie in the arena, in `piece`, which is its until it is done.
+    /// Asks netd to send a datagram that lies in the arena, in `piece`, which is its until it is done.
     pub(crate) fn send(
         &self,
         socket: SocketId,
@@ -229,7 +229,7 @@ impl Net {
             payload: Payload::Arena(piece),
             to,
             unanswered: false,
-            along: true,
+            along: false,
         };
         self.submit(&send, socket, None, Some(source))
     }
@@ -383,7 +383,7 @@ impl Net {
         let session = self.session();
         let reserved = session.blocks.reserved_bytes();
         let spare = session.blocks.spare_bytes().saturating_sub(reserved);
-        let share = (spare / 8).max(reserved / session.streams.max(1));
+        let share = (spare / 8).max(reserved / session.streams().max(1));
         u32::try_from(share).unwrap_or(u32::MAX)
     }
 

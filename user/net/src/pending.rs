@@ -51,7 +51,12 @@ impl Pending {
         if let Some(found) = ready(slot) {
             return Poll::Ready(found);
         }
-        session.wait(self.id, context);
+        if let Some(context) = context
+            && slot.wait(context)
+            && slot.is_quiet()
+        {
+            session.wait_quietly();
+        }
         Poll::Pending
     }
 

@@ -4,7 +4,6 @@
 //! open while the program reads; how much, its appetite tells. Bytes are copied out of their room,
 //! or lent where they lie; a room is free when it is used up and nothing of it is lent.
 
-use alloc::collections::VecDeque;
 use core::cell::{Cell, RefCell};
 use core::task::{Context, Poll};
 
@@ -16,6 +15,7 @@ use crate::buffer::Chunk;
 use crate::error::Error;
 use crate::net::Net;
 use crate::pending::Pending;
+use crate::rooms::Rooms;
 use crate::slot::{End, Room, Slot};
 
 /// Bytes of window that a busy connection grows to: what netd offers at most, if not told otherwise.
@@ -31,12 +31,14 @@ const MOST_ROOMS: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bytes {
     Go,
+    /// They are taken, but stay where they are until they come back.
+    Lent,
     Stay,
 }
 
 /// The rooms of a connection.
 pub struct Receiving {
-    rooms: RefCell<VecDeque<Pending>>,
+    rooms: RefCell<Rooms>,
     appetite: Cell<Appetite>,
     /// Bytes that were open at most.
     peak: Cell<u32>,
@@ -50,7 +52,7 @@ impl Receiving {
     /// No rooms yet; at first there will be `window` bytes of them.
     pub const fn new(window: u32) -> Self {
         Self {
-            rooms: RefCell::new(VecDeque::new()),
+            rooms: RefCell::new(Rooms::new()),
             appetite: Cell::new(Appetite::new(window, LARGEST_WINDOW)),
             peak: Cell::new(window),
             end: Cell::new(None),
@@ -60,7 +62,7 @@ impl Receiving {
 
     /// A room that is there already.
     pub fn adopt(&self, room: Pending) {
-        self.rooms.borrow_mut().push_back(room);
+        self.rooms.borrow_mut().push(room);
     }
 
     /// The program chooses the window; zero: none in particular.
@@ -71,7 +73,10 @@ impl Receiving {
 
     /// The socket is closed, which ends the receives.
     pub fn leave(&self) {
-        self.rooms.borrow_mut().drain(..).for_each(Pending::leave);
+        let mut rooms = self.rooms.borrow_mut();
+        while let Some(room) = rooms.pop() {
+            room.leave();
+        }
     }
 
     fn want(&self, change: impl FnOnce(&mut Appetite)) {
@@ -84,6 +89,9 @@ impl Receiving {
     /// halves, one half would wait for a last piece that a peer with a closed window does not send.)
     pub fn post(&self, net: &Net, socket: SocketId) {
         self.until_post.set(0);
+        if self.end.get().is_some() {
+            return;
+        }
         let mut rooms = self.rooms.borrow_mut();
         let mut open = net.untaken(rooms.iter());
         // A peer that was offered more is not told of less than a segment or half of that (RFC 9293
@@ -109,7 +117,7 @@ impl Receiving {
                 return;
             };
             match net.submit(&Receive { socket, room }, socket, Some(room), None) {
-                Ok(pending) => rooms.push_back(pending),
+                Ok(pending) => rooms.push(pending),
                 Err(error) => self.end.set(Some(End::Failed(error))),
             }
             open = open.saturating_add(room.length);
@@ -162,8 +170,7 @@ impl Receiving {
         most: u32,
         context: Option<&Context<'_>>,
     ) -> Poll<Result<Option<Chunk>, Error>> {
-        self.poll_piece(net, socket, most, Bytes::Go, context, |id, piece| {
-            net.session().lend(id);
+        self.poll_piece(net, socket, most, Bytes::Lent, context, |id, piece| {
             Chunk::new(net.clone(), id, piece)
         })
     }
@@ -203,7 +210,7 @@ impl Receiving {
                 self.post(net, socket);
             }
             let mut rooms = self.rooms.borrow_mut();
-            let Some(front) = rooms.front() else {
+            let Some(front) = rooms.first() else {
                 return match self.end.get() {
                     Some(End::Failed(error)) => Poll::Ready(Err(error)),
                     Some(End::Finished | End::Full) => Poll::Ready(Ok(None)),
@@ -218,9 +225,10 @@ impl Receiving {
             let found = front.poll(context, |slot| {
                 let room = slot.room.as_mut()?;
                 let piece = room.next(most);
-                if bytes == Bytes::Go {
+                if bytes != Bytes::Stay {
                     room.taken += piece.length;
                 }
+                slot.lent += u32::from(bytes == Bytes::Lent && piece.length > 0);
                 let end = room.end.filter(|_| room.taken == room.filled);
                 (piece.length > 0 || end.is_some()).then_some((piece, end))
             });
@@ -239,7 +247,7 @@ impl Receiving {
                 self.end_room(&mut rooms, end);
             }
             drop(rooms);
-            if bytes == Bytes::Go || end.is_some() {
+            if bytes != Bytes::Stay || end.is_some() {
                 let left = self.until_post.get().saturating_sub(piece.length);
                 self.until_post.set(left);
                 if left == 0 || end.is_some() {
@@ -253,16 +261,16 @@ impl Receiving {
     }
 
     /// The first room is done with and read.
-    fn end_room(&self, rooms: &mut VecDeque<Pending>, end: End) {
+    fn end_room(&self, rooms: &mut Rooms, end: End) {
         if end == End::Full {
             let told = |slot: &mut Slot| slot.room.as_ref().map(Room::measured);
-            let measured = rooms.pop_front().and_then(|room| room.with(told)?);
+            let measured = rooms.pop().and_then(|room| room.with(told)?);
             let (bytes, round_trip) = measured.unwrap_or_default();
             let now = rt::clock::now();
             self.want(|appetite| appetite.take(bytes, round_trip, now));
         } else {
             self.end.set(Some(end));
-            rooms.clear();
+            while rooms.pop().is_some() {}
         }
     }
 }

@@ -1,48 +1,41 @@
 //! The sending side of a connection: what is under way until the peer has acknowledged it.
 //!
-//! *Owns* the sends and the bound on them: bytes lie in the arena until they are acknowledged, so a
+//! *Owns* the bound on the sends, which the session counts: bytes lie in the arena until they are acknowledged, so a
 //! program that writes faster than its peer reads is held up here and uses no more of the arena than
 //! the bound.
 
-use alloc::collections::VecDeque;
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::future::poll_fn;
 use core::task::{Context, Poll, ready};
 
-use protocol::{Send, SocketId, outcome};
+use protocol::SocketId;
 
 use crate::blocks::UNIT;
 use crate::buffer::{Buffer, Outgoing};
 use crate::error::Error;
 use crate::net::Net;
-use crate::pending::Pending;
-use crate::slot::Slot;
 
 /// Bytes of one send.
 const LARGEST_SEND: u32 = 32 * 1024;
 /// Bytes that may wait for their acknowledgement.
 const BOUND: u32 = 256 * 1024;
 /// Sends that may wait for their acknowledgement.
-const MOST_SENDS: usize = 32;
+const MOST_SENDS: u32 = 32;
 
 /// What a connection sends.
 pub struct Sending {
-    sends: RefCell<VecDeque<(Pending, u32)>>,
-    unacknowledged: Cell<u32>,
+    /// Where the session books it; none once the socket is closed.
+    account: Cell<Option<u32>>,
     /// How much may wait for its acknowledgement.
     bound: Cell<u32>,
-    /// Why nothing more can be sent; stays.
-    error: Cell<Option<Error>>,
 }
 
 impl Sending {
     /// Nothing is under way.
-    pub const fn new() -> Self {
+    pub fn new(net: &Net) -> Self {
         Self {
-            sends: RefCell::new(VecDeque::new()),
-            unacknowledged: Cell::new(0),
+            account: Cell::new(Some(net.session().open_account())),
             bound: Cell::new(BOUND),
-            error: Cell::new(None),
         }
     }
 
@@ -52,9 +45,10 @@ impl Sending {
     }
 
     /// The socket is closed: the sends end by themselves.
-    pub fn leave(&self) {
-        let mut sends = self.sends.borrow_mut();
-        sends.drain(..).for_each(|(pending, _)| pending.leave());
+    pub fn leave(&self, net: &Net) {
+        if let Some(account) = self.account.take() {
+            net.session().leave_account(account);
+        }
     }
 
     /// A place for at most `bytes` bytes that can be sent next. One send may always be under way.
@@ -66,10 +60,12 @@ impl Sending {
     ) -> Poll<Result<Buffer, Error>> {
         let share = net.send_share();
         let bound = self.bound.get().min(share).max(1);
-        ready!(self.poll_sent(context, MOST_SENDS - 1, bound))?;
+        ready!(self.poll_sent(net, context, MOST_SENDS - 1, bound))?;
         let most = LARGEST_SEND.min(share);
         // One send may exceed the bound, several together may not.
-        let most = match self.unacknowledged.get() {
+        let account = self.account.get();
+        let owed = account.map_or(0, |account| net.session().owed_bytes(account));
+        let most = match owed {
             0 => most.max(UNIT),
             waiting => most.min(self.bound.get().saturating_sub(waiting)).max(1),
         };
@@ -93,7 +89,7 @@ impl Sending {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         poll_fn(|context| {
             let bound = self.bound.get().saturating_sub(length).saturating_add(1);
-            self.poll_sent(Some(context), MOST_SENDS - 1, bound)
+            self.poll_sent(net, Some(context), MOST_SENDS - 1, bound)
         })
         .await?;
         self.submit(net, socket, bytes)
@@ -122,53 +118,28 @@ impl Sending {
     }
 
     fn submit(&self, net: &Net, socket: SocketId, bytes: Outgoing) -> Result<(), Error> {
-        let (piece, source) = bytes.give_to(net)?;
-        let pending = net.send(socket, piece, source, None)?;
-        self.sends.borrow_mut().push_back((pending, piece.length));
-        let under_way = self.unacknowledged.get() + piece.length;
-        self.unacknowledged.set(under_way);
-        Ok(())
+        let account = self.account.get().ok_or(Error::Closed)?;
+        let given = bytes.give_to(net)?;
+        net.session().submit_booked(account, socket, given)
     }
 
     /// Waits until all is acknowledged.
-    pub async fn flush(&self) -> Result<(), Error> {
-        poll_fn(|context| self.poll_sent(Some(context), 0, 1)).await
+    pub async fn flush(&self, net: &Net) -> Result<(), Error> {
+        poll_fn(|context| self.poll_sent(net, Some(context), 0, 1)).await
     }
 
     /// Ready when at most `most` sends with fewer than `bound` bytes are under way.
     fn poll_sent(
         &self,
+        net: &Net,
         context: Option<&Context<'_>>,
-        most: usize,
+        most: u32,
         bound: u32,
     ) -> Poll<Result<(), Error>> {
-        let mut sends = self.sends.borrow_mut();
-        loop {
-            if let Some(error) = self.error.get() {
-                return Poll::Ready(Err(error));
-            }
-            let enough = sends.len() <= most && self.unacknowledged.get() < bound;
-            let Some((oldest, length)) = sends.front() else {
-                return Poll::Ready(Ok(()));
-            };
-            // An answer that came along with another is good news, and leaves nothing behind.
-            let ended = |slot: &mut Slot| {
-                let told = slot.reply.as_ref().map(outcome::<Send>);
-                let outcome = told.map_or(Ok(()), |told| told.map(drop));
-                slot.finished.then_some(outcome)
-            };
-            // If it is enough, only tidies up.
-            let context = context.filter(|_| !enough);
-            let ended = match oldest.poll(context, ended) {
-                Poll::Ready(ended) => ended,
-                Poll::Pending if enough => return Poll::Ready(Ok(())),
-                Poll::Pending => return Poll::Pending,
-            };
-            self.unacknowledged.set(self.unacknowledged.get() - length);
-            if let Err(error) = ended {
-                self.error.set(Some(error.into()));
-            }
-            sends.pop_front();
-        }
+        let Some(account) = self.account.get() else {
+            return Poll::Ready(Err(Error::Closed));
+        };
+        let mut session = net.session();
+        session.poll_account(account, (most, bound), context)
     }
 }

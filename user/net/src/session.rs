@@ -7,6 +7,7 @@
 //! *Never* trusts a completion: what fits no slot is ignored, a piece outside of
 //! its room counts as a broken link.
 
+mod accounts;
 mod completing;
 
 use alloc::boxed::Box;
@@ -28,9 +29,12 @@ use crate::area::Area;
 use crate::blocks::Blocks;
 use crate::error::Error;
 use crate::slot::{Room, Slot, Source};
+use accounts::Accounts;
+pub use accounts::Owed;
 
 /// Bits of a request id that name the slot; the others count its uses.
 const SLOT_BITS: u32 = 20;
+const SLOT_MASK: u32 = (1 << SLOT_BITS) - 1;
 
 /// Operations of completions.
 const RECEIVED: u16 = Receive::NUMBER | protocol::REPLY;
@@ -51,8 +55,7 @@ enum Turn {
 pub struct Session {
     link: Link,
     pub blocks: Blocks,
-    /// Streams that share it.
-    pub streams: usize,
+    accounts: Accounts,
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Where a completion is read; here but during a turn.
@@ -74,7 +77,7 @@ impl Session {
         Self {
             link,
             blocks,
-            streams: 0,
+            accounts: Accounts::default(),
             slots: Vec::new(),
             free: Vec::new(),
             inbox: None,
@@ -229,15 +232,11 @@ impl Session {
         self.sleeps = false;
     }
 
-    /// Wakes the task, if one waits, at the request's next completion.
-    pub fn wait(&mut self, id: u32, context: Option<&Context<'_>>) {
-        let Some(context) = context else { return };
-        let Some(slot) = self.slot(id) else { return };
-        if slot.wait(context) && slot.is_quiet() {
-            self.patient += 1;
-            // It may sleep for less.
-            self.sleeps = false;
-        }
+    /// One more task waits for what netd tells of quietly.
+    pub const fn wait_quietly(&mut self) {
+        self.patient += 1;
+        // It may sleep for less.
+        self.sleeps = false;
     }
 
     /// Nobody waits for the request any more: the task that did.
@@ -259,8 +258,8 @@ impl Session {
 
     /// The slot of a request that is under way.
     pub fn slot(&mut self, id: u32) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut((id & ((1 << SLOT_BITS) - 1)) as usize)?;
-        let live = slot.used && slot.generation << SLOT_BITS == id & !((1 << SLOT_BITS) - 1);
+        let slot = self.slots.get_mut(place_of(id))?;
+        let live = slot.used && slot.generation << SLOT_BITS == id & !SLOT_MASK;
         live.then_some(slot)
     }
 
@@ -287,7 +286,7 @@ impl Session {
         if let Some(room) = room {
             self.blocks.give(room.block);
         }
-        self.free.push(id & ((1 << SLOT_BITS) - 1));
+        self.free.push(id & SLOT_MASK);
         self.wake_waiting();
     }
 
@@ -354,7 +353,7 @@ impl Session {
     pub fn abandon(&mut self, id: u32) {
         let Some(slot) = self.slot(id) else { return };
         let (operation, socket) = (slot.operation, slot.socket);
-        if slot.is_tally || slot.finished && operation == protocol::Send::NUMBER {
+        if slot.is_tally || slot.finished && !slot.has_orphans() {
             // By far the most often: nothing is owed.
             return self.release(id);
         }
@@ -387,10 +386,13 @@ impl Session {
         };
         slot.abandoned = true;
         let finished = slot.finished;
-        let _waiter = self.take_waiter(id);
-        self.close_orphan(id);
+        if slot.has_orphans() {
+            self.close_orphan(id);
+        }
         if finished {
             self.release(id);
+        } else {
+            let _waiter = self.take_waiter(id);
         }
         finished
     }
@@ -429,6 +431,14 @@ impl Session {
         self.sleeps = false;
         self.link.awake();
         self.link.observe(seen);
+        if may_sleep && seen.is_empty() && !self.broken {
+            // Nothing is known to have come: the look before the sleep finds what has.
+            self.flush();
+            if !self.announce_sleep() {
+                self.sleeps = true;
+                return Next::Sleep;
+            }
+        }
         match self.turn() {
             Turn::Broken => Next::Leave,
             // Those who were woken run first: what they ask for leaves with one doorbell, and one sleep is
@@ -451,7 +461,7 @@ impl Session {
         let mut turn = Turn::Idle;
         let mut inbox = self.inbox.take().unwrap_or_default();
         loop {
-            match self.link.try_receive_into(&mut inbox) {
+            match self.link.take_into(&mut inbox) {
                 Ok(true) => {
                     if !self.complete(Message::view(inbox.words())) {
                         break;
@@ -460,7 +470,10 @@ impl Session {
                 }
                 Ok(false) => {
                     self.inbox = Some(inbox);
-                    self.flush();
+                    // Else those who are woken ask for something first: one doorbell is for all.
+                    if turn == Turn::Idle || !self.outbox.is_empty() {
+                        self.flush();
+                    }
                     return turn;
                 }
                 Err(_) => break,
@@ -512,14 +525,23 @@ impl Session {
             if !slot.used {
                 continue;
             }
+            let id = slot.generation << SLOT_BITS | u32::try_from(index).unwrap_or(0);
+            if let Some(owed) = slot.owed {
+                self.settle(id, owed, Err(Error::ServerRestarted));
+                continue;
+            }
             slot.fail(Code::ServerRestarted);
             if slot.abandoned {
-                let id = slot.generation << SLOT_BITS | u32::try_from(index).unwrap_or(0);
                 self.release(id);
             }
         }
         self.wake_waiting();
     }
+}
+
+/// Where the slot of a request is.
+const fn place_of(id: u32) -> usize {
+    (id & SLOT_MASK) as usize
 }
 
 fn as_sent(message: &Message) -> &ring::Message {

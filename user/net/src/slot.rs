@@ -10,11 +10,12 @@ use core::task::{Context, Waker};
 
 use protocol::{
     Accept, Accepted, Close, Code, Flush, Message, Operation, Range, Receive, Received, Send,
-    SocketId, outcome,
+    SocketCreate, SocketId, outcome,
 };
 
 use crate::area::Area;
 use crate::error::Error;
+use crate::session::Owed;
 
 /// A datagram in a room.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,8 @@ pub struct Slot {
     pub area: Option<Box<Area>>,
     /// Sends: where the bytes lie.
     pub source: Option<Source>,
+    /// Sends of streams: what is booked off when they end.
+    pub owed: Option<Owed>,
     pub finished: bool,
     pub abandoned: bool,
     pub waker: Option<Waker>,
@@ -158,6 +161,7 @@ impl Slot {
             room: None,
             area: None,
             source: None,
+            owed: None,
             finished: false,
             abandoned: false,
             waker: None,
@@ -165,6 +169,12 @@ impl Slot {
             is_left_to_pieces: false,
             is_tally: false,
         }
+    }
+
+    /// Whether sockets may have been made for it that nobody has taken.
+    pub const fn has_orphans(&self) -> bool {
+        let makes = matches!(self.operation, Accept::NUMBER | SocketCreate::NUMBER);
+        self.area.is_some() || makes && self.reply.is_some()
     }
 
     /// Whether the last completion has come.

@@ -118,14 +118,14 @@ impl TcpStream {
         (socket, local, remote): (SocketId, SocketAddr, SocketAddr),
         window: u32,
     ) -> Self {
-        net.session().streams += 1;
+        let sending = Sending::new(&net);
         let shared = Shared {
             net,
             socket,
             local: Cell::new(local),
             remote,
             receiving: Receiving::new(window),
-            sending: Sending::new(),
+            sending,
             closed: Cell::new(false),
         };
         Self {
@@ -280,7 +280,7 @@ impl TcpStream {
     /// # Errors
     /// As [`Self::write`].
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.shared.sending.flush().await
+        self.shared.sending.flush(&self.shared.net).await
     }
 
     /// Ends sending, receiving or both; what was written before still goes out.
@@ -297,7 +297,7 @@ impl TcpStream {
     /// [`Error::Reset`], [`Error::TimedOut`], ... when it has not.
     pub async fn close(self) -> Result<(), Error> {
         let shared = &self.shared;
-        let flushed = shared.sending.flush().await;
+        let flushed = shared.sending.flush(&shared.net).await;
         let socket = shared.socket;
         let close = Close {
             socket,
@@ -432,7 +432,7 @@ impl Shared {
     fn leave(&self) {
         self.closed.set(true);
         self.receiving.leave();
-        self.sending.leave();
+        self.sending.leave(&self.net);
     }
 }
 
@@ -472,7 +472,6 @@ impl Pollable for TcpStream {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.net.session().streams -= 1;
         self.close(false);
     }
 }
@@ -533,7 +532,7 @@ impl WriteHalf {
     /// # Errors
     /// As there.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        self.shared.sending.flush().await
+        self.shared.sending.flush(&self.shared.net).await
     }
 
     /// Ends sending.

@@ -57,9 +57,10 @@ impl Bells {
 
     /// What has been heard since the last time.
     pub fn heard(&self) -> Signals {
-        let rung = self.ours.rung.take().then_some(Signals::DOORBELL);
-        let left = self.ours.left.get().then_some(Signals::PEER_CLOSED);
-        rung.into_iter().chain(left).collect()
+        let mut heard = Signals::empty();
+        heard.set(Signals::DOORBELL, self.ours.rung.take());
+        heard.set(Signals::PEER_CLOSED, self.ours.left.get());
+        heard
     }
 
     /// The same; wakes the task when there is something.

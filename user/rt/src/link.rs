@@ -198,13 +198,23 @@ impl Link {
     /// [`Broken`].
     #[inline]
     pub fn try_receive_into(&mut self, message: &mut Message) -> Result<bool, Broken> {
+        let is_there = self.take_into(message)?;
+        if self.endpoint.rx.needs_doorbell() {
+            self.ring();
+        }
+        Ok(is_there)
+    }
+
+    /// As [`Self::try_receive_into`], without waking a peer that waits for room: for batches, to be followed by
+    /// [`Self::flush`].
+    ///
+    /// # Errors
+    ///
+    /// [`Broken`].
+    #[inline]
+    pub fn take_into(&mut self, message: &mut Message) -> Result<bool, Broken> {
         match self.endpoint.rx.pop_into(message) {
-            Ok(true) => {
-                if self.endpoint.rx.needs_doorbell() {
-                    self.ring();
-                }
-                Ok(true)
-            }
+            Ok(true) => Ok(true),
             Ok(false) if self.closed => Err(Broken::Closed),
             Ok(false) => Ok(false),
             Err(ring::Violation) => Err(Broken::Violation),

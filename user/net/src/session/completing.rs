@@ -5,8 +5,8 @@
 
 use super::{ACCEPTED, RECEIVED, Session};
 use crate::error::Error;
-use crate::slot::Room;
-use protocol::{Accept, Accepted, Message, Operation, Send, along, is_final, outcome};
+use crate::slot::{Room, Slot};
+use protocol::{Accept, Accepted, Message, Operation, along, is_final, outcome};
 
 impl Session {
     /// Puts a completion where it belongs. `false` when netd has broken the rules.
@@ -20,6 +20,12 @@ impl Session {
         }
         match self.slot(id) {
             Some(slot) if slot.area.is_some() => self.complete_area(id, message),
+            Some(Slot {
+                owed: Some(owed), ..
+            }) => {
+                let owed = *owed;
+                self.settle_told(id, owed, message)
+            }
             Some(_) => self.complete_request(id, message),
             None => true,
         }
@@ -94,24 +100,15 @@ impl Session {
         }
     }
 
-    /// As [`Self::complete`], for a send that is done, by an answer that came along with another.
+    /// As [`Self::complete`], for a stream's send that is done, by an answer that came along with another.
     fn complete_send(&mut self, id: u32) -> bool {
         let Some(slot) = self.slot(id) else {
             return true;
         };
-        if slot.operation != Send::NUMBER || slot.finished || slot.is_tally {
+        let Some(owed) = slot.owed else {
             return false;
-        }
-        slot.finished = true;
-        let sent = slot.source.take();
-        if slot.abandoned {
-            self.release(id);
-        } else {
-            self.wake_waiter(id);
-        }
-        if let Some(sent) = sent {
-            self.free(sent);
-        }
+        };
+        self.settle(id, owed, Ok(()));
         true
     }
 
