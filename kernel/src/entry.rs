@@ -7,18 +7,27 @@ use crate::arch::{self, Context};
 use crate::object::Kernel;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
+use crate::sched::wait::direct::Led;
 use crate::sync::{Guard, KERNEL};
 use crate::syscall::Caller;
 use crate::{fault, syscall};
-use abi::FAULT_KIND_KILLED;
+use abi::{FAULT_KIND_KILLED, Syscall};
 use core::ptr::NonNull;
 
 /// The thread that runs on `cpu` executed `svc`, with that number in `x8`.
-#[inline(never)]
-pub fn syscall(cpu: usize, number: u64, arguments: syscall::Arguments) -> NonNull<Context> {
+#[inline]
+pub fn syscall(cpu: usize, number: u64) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
+    if number == Syscall::Wait as u64 {
+        match kernel.wait_directly(cpu) {
+            Some(Led::ToPeer(context)) => return context.get(),
+            Some(Led::ToIdleness) => return idle(kernel, cpu),
+            None => {}
+        }
+    }
     if let Some(caller) = running(&mut kernel, cpu) {
-        syscall::perform(&mut kernel, caller, number, arguments);
+        let [a, b, c, d, e, f, ..] = kernel.threads[caller.thread].context.x;
+        syscall::perform(&mut kernel, caller, number, [a, b, c, d, e, f]);
     }
     leave(kernel, cpu)
 }
@@ -76,7 +85,6 @@ pub fn leave(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
 }
 
 /// Sleeps until there is somebody to run.
-#[cold]
 fn idle(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
     loop {
         drop(kernel);

@@ -4,7 +4,7 @@
 //! dies or hangs cannot storm the system. Lines start masked; the first acknowledgement opens them.
 
 use super::slab::Key;
-use super::waiters::Waiters;
+use super::waiters::{Waiter, Waiters};
 use super::{Kernel, ObjectRef};
 use abi::Signals;
 
@@ -54,24 +54,21 @@ impl Kernel {
         Some(interrupt)
     }
 
-    /// A shared line fired.
-    pub fn line_fired(&mut self, line: u32) {
+    /// A shared line fired. Who is still to be told, if it is one: several are told here.
+    #[inline]
+    pub fn fire(&mut self, line: u32) -> Option<Waiter> {
         if let Some(gic) = self.gic.as_mut() {
             gic.enable(line, false);
         }
-        let interrupt = self.lines.get(line as usize).copied().flatten();
-        if let Some(interrupt) = interrupt {
-            let object = &mut self.interrupts[interrupt];
-            object.pending = true;
-            object.fired = object.fired.wrapping_add(1);
-            match object.waiters.first() {
-                (None, _) => {}
-                (Some(waiter), false) => {
-                    if waiter.wanted.contains(Signals::INTERRUPT) {
-                        self.notify(waiter);
-                    }
-                }
-                (Some(_), true) => self.raise(ObjectRef::Interrupt(interrupt)),
+        let interrupt = self.lines.get(line as usize).copied().flatten()?;
+        let object = &mut self.interrupts[interrupt];
+        object.pending = true;
+        object.fired = object.fired.wrapping_add(1);
+        match object.waiters.first() {
+            (first, false) => first.filter(|it| it.wanted.contains(Signals::INTERRUPT)),
+            (_, true) => {
+                self.raise(ObjectRef::Interrupt(interrupt));
+                None
             }
         }
     }

@@ -189,7 +189,7 @@ impl Kernel {
 
 /// A handle in a register.
 #[inline]
-fn handle_of(number: u64) -> Result<Handle, Error> {
+pub fn handle_of(number: u64) -> Result<Handle, Error> {
     u32::try_from(number)
         .map(Handle)
         .map_err(|_| Error::BadHandle)
@@ -197,7 +197,7 @@ fn handle_of(number: u64) -> Result<Handle, Error> {
 
 /// The end of a channel that an entry stands for.
 #[inline]
-const fn end_of(entry: Entry) -> Result<(Key<Channel>, Side, Rights), Error> {
+pub const fn end_of(entry: Entry) -> Result<(Key<Channel>, Side, Rights), Error> {
     match entry.object {
         ObjectRef::Channel(channel, side) => Ok((channel, side, entry.rights)),
         _ => Err(Error::BadHandle),
@@ -209,7 +209,8 @@ fn size_of(number: u64) -> Result<usize, Error> {
     usize::try_from(number).map_err(|_| Error::BadArgument)
 }
 
-fn require(rights: Rights, needed: Rights) -> Result<(), Error> {
+/// That a handle allows what is needed.
+pub fn require(rights: Rights, needed: Rights) -> Result<(), Error> {
     if rights.contains(needed) {
         Ok(())
     } else {

@@ -151,9 +151,7 @@ extern "C" fn on_syscall(context: *mut Context, local: &Local) -> *const Context
         registers[0] = 0;
         return context;
     }
-    let [a, b, c, d, e, f, ..] = *registers;
-    let number = registers[8];
-    entry::syscall(local.cpu(), number, [a, b, c, d, e, f]).as_ptr()
+    entry::syscall(local.cpu(), registers[8]).as_ptr()
 }
 
 /// An interrupt.
