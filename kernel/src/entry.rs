@@ -9,25 +9,33 @@ use crate::object::slab::Key;
 use crate::object::thread::Thread;
 use crate::sched::wait::direct::Led;
 use crate::sync::{Guard, KERNEL};
-use crate::syscall::Caller;
+use crate::syscall::{Arguments, Caller};
 use crate::{fault, syscall};
 use abi::{FAULT_KIND_KILLED, Syscall};
 use core::ptr::NonNull;
 
 /// The thread that runs on `cpu` executed `svc`, with that number in `x8`.
-#[inline]
-pub fn syscall(cpu: usize, number: u64) -> NonNull<Context> {
+pub fn syscall(cpu: usize, number: u64, arguments: Arguments) -> NonNull<Context> {
+    perform(KERNEL.lock(), cpu, number, arguments)
+}
+
+/// The same for a `Wait` that may be one of those that go directly.
+pub fn wait(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    if number == Syscall::Wait as u64 {
-        match kernel.wait_directly(cpu) {
-            Some(Led::ToPeer(context)) => return context.get(),
-            Some(Led::ToIdleness) => return idle(kernel, cpu),
-            None => {}
+    match kernel.wait_directly(cpu) {
+        Some(Led::ToPeer(context)) => context.get(),
+        Some(Led::ToIdleness) => idle(kernel, cpu),
+        None => {
+            let arguments = kernel.arguments(cpu);
+            perform(kernel, cpu, Syscall::Wait as u64, arguments)
         }
     }
+}
+
+#[inline(never)]
+fn perform(mut kernel: Guard, cpu: usize, number: u64, arguments: Arguments) -> NonNull<Context> {
     if let Some(caller) = running(&mut kernel, cpu) {
-        let [a, b, c, d, e, f, ..] = kernel.threads[caller.thread].context.x;
-        syscall::perform(&mut kernel, caller, number, [a, b, c, d, e, f]);
+        syscall::perform(&mut kernel, caller, number, arguments);
     }
     leave(kernel, cpu)
 }

@@ -25,10 +25,23 @@ impl Interrupt {
         self.pending
     }
 
-    /// Which firing is the latest.
-    pub const fn fired(&self) -> u32 {
-        self.fired
+    /// The latest firing of this line, whose key is `line`.
+    #[inline]
+    pub const fn firing(&self, line: Key<Self>) -> Firing {
+        Firing {
+            line,
+            number: self.fired,
+        }
     }
+}
+
+/// Names a firing of a line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Firing {
+    /// The line.
+    pub line: Key<Interrupt>,
+    /// Which one.
+    pub number: u32,
 }
 
 impl Kernel {
@@ -54,9 +67,9 @@ impl Kernel {
         Some(interrupt)
     }
 
-    /// A shared line fired. Who is still to be told, if it is one: several are told here.
+    /// A shared line fired. Who is still to be told, if it is one, and of what: several are told here.
     #[inline]
-    pub fn fire(&mut self, line: u32) -> Option<Waiter> {
+    pub fn fire(&mut self, line: u32) -> Option<(Waiter, Firing)> {
         if let Some(gic) = self.gic.as_mut() {
             gic.enable(line, false);
         }
@@ -65,7 +78,10 @@ impl Kernel {
         object.pending = true;
         object.fired = object.fired.wrapping_add(1);
         match object.waiters.first() {
-            (first, false) => first.filter(|it| it.wanted.contains(Signals::INTERRUPT)),
+            (first, false) => {
+                let waiter = first.filter(|it| it.wanted.contains(Signals::INTERRUPT))?;
+                Some((waiter, object.firing(interrupt)))
+            }
             (_, true) => {
                 self.raise(ObjectRef::Interrupt(interrupt));
                 None

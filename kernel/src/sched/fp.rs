@@ -69,6 +69,15 @@ impl Cpu {
         (from, leaving): (Key<Thread>, &mut Thread),
         (to, coming): (Key<Thread>, &mut Thread),
     ) -> bool {
+        if self.fp_enabled && self.has_fp_of(from) {
+            // The usual way: both use them.
+            arch::save_fp(&mut leaving.context);
+            leaving.fp_cpu = None;
+            self.fp_owner = Some(to);
+            coming.fp_cpu = Some(cpu);
+            arch::restore_fp(&coming.context);
+            return true;
+        }
         if self.has_fp_of(to) {
             self.allow_fp(true);
             return true;

@@ -357,8 +357,8 @@ impl Kernel {
                 // Another CPU put something into the run queue and noted so.
                 0..16 => {}
                 line => {
-                    if let Some(waiter) = self.fire(line)
-                        && !self.take_up(cpu, waiter)
+                    if let Some((waiter, firing)) = self.fire(line)
+                        && !self.take_up(cpu, waiter, firing)
                     {
                         self.notify(waiter);
                     }

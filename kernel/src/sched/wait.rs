@@ -12,7 +12,7 @@ pub mod direct;
 use crate::arch;
 use crate::mm::user::{read_value, write_value};
 use crate::object::channel::{Channel, Side};
-use crate::object::interrupt::Interrupt;
+use crate::object::interrupt::Firing;
 use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
@@ -39,9 +39,9 @@ struct Entry {
 impl Entry {
     /// What is kept of a firing that a thread is told of by this item.
     #[inline]
-    fn reported(&self, item: u16, line: Key<Interrupt>, fired: u32) -> Option<Reported> {
+    fn reported(&self, item: u16, firing: Firing) -> Option<Reported> {
         let may_end = self.rights.contains(Rights::SIGNAL);
-        may_end.then_some(Reported { item, line, fired })
+        may_end.then_some(Reported { item, firing })
     }
 }
 
@@ -49,8 +49,7 @@ impl Entry {
 #[derive(Clone, Copy)]
 struct Reported {
     item: u16,
-    line: Key<Interrupt>,
-    fired: u32,
+    firing: Firing,
 }
 
 /// A thread's items, and its sleep.
@@ -116,9 +115,9 @@ impl Wait {
             && let Some(word) = self.marks.get_mut(usize::from(item) / BITS)
         {
             *word &= !(1 << (usize::from(item) % BITS));
-            let words = self.entries.len().div_ceil(BITS);
-            let used = self.marks.iter().take(words);
-            self.is_marked = used.fold(0, |all, word| all | word) != 0;
+            let is_clear = *word == 0;
+            let has_more = self.entries.len() > BITS;
+            self.is_marked = !is_clear || has_more && self.marks.iter().any(|&word| word != 0);
         }
     }
 
@@ -173,7 +172,7 @@ impl Wait {
     #[cfg(test)]
     pub fn state(&self) -> impl core::fmt::Debug {
         let is = [self.is_known, self.enlisted, self.is_marked, self.asleep];
-        let reported = self.reported.map(|it| (it.item, it.fired));
+        let reported = self.reported.map(|it| (it.item, it.firing.number));
         (is, self.marks[0], self.timed_out, self.noted, reported)
     }
 
@@ -283,12 +282,12 @@ impl Kernel {
     #[inline]
     fn acknowledge_reported(&mut self, thread: Key<Thread>) {
         let wait = &mut self.threads[thread].wait;
-        if let Some(Reported { item, line, fired }) = wait.reported.take()
-            && self.interrupts[line].fired() == fired
+        if let Some(Reported { item, firing }) = wait.reported.take()
+            && self.interrupts[firing.line].firing(firing.line) == firing
         {
             // Nothing is left to be seen of it.
             wait.unmark(item);
-            self.acknowledge(line);
+            self.acknowledge(firing.line);
         }
     }
 
@@ -491,8 +490,8 @@ impl Kernel {
     #[inline]
     fn note_reported(&mut self, thread: Key<Thread>, item: usize, entry: Entry) {
         if let ObjectRef::Interrupt(line) = entry.object {
-            let fired = self.interrupts[line].fired();
-            self.threads[thread].wait.reported = entry.reported(item as u16, line, fired);
+            let firing = self.interrupts[line].firing(line);
+            self.threads[thread].wait.reported = entry.reported(item as u16, firing);
         }
     }
 

@@ -117,6 +117,14 @@ const fn body(call: Syscall) -> Body {
 }
 
 impl Kernel {
+    /// The numbers in the registers of the thread that runs on `cpu`.
+    pub fn arguments(&self, cpu: usize) -> Arguments {
+        let registers = |thread| &self.threads[thread].context.x;
+        let first = |registers: &[u64; 31]| registers.first_chunk().copied();
+        let running = self.sched.cpus[cpu].current.map(registers);
+        running.and_then(first).unwrap_or_default()
+    }
+
     /// What a number in a register names in the caller's table.
     #[inline]
     fn entry(&self, caller: Caller, number: u64) -> Result<Entry, Error> {

@@ -57,7 +57,7 @@ pub fn wait(
     let ring = if channel == 0 {
         None
     } else {
-        Some(kernel.bell(caller.thread, caller.process, channel)?)
+        Some(kernel.bell(caller.thread, channel)?)
     };
     let request = Request {
         address,

@@ -127,7 +127,7 @@ fn happen(kernel: &mut Kernel, random: &mut Random, programs: &[Program], is_dir
         _ => {
             let gic = kernel.gic.as_ref().unwrap();
             if gic.open.contains(&40)
-                && let Some(waiter) = kernel.fire(40)
+                && let Some((waiter, _)) = kernel.fire(40)
             {
                 kernel.notify(waiter);
             }

@@ -2,7 +2,6 @@
 
 use crate::object::Kernel;
 use crate::object::channel::{Channel, Side};
-use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
 use crate::syscall::{end_of, handle_of, require};
@@ -25,18 +24,17 @@ impl Bell {
 }
 
 impl Kernel {
-    /// The channel that a thread of `process` rings by the handle in a register, and from which end.
+    /// The channel that a thread rings by the handle in a register, and from which end.
     /// The last one is remembered, for as long as the process has the handle.
     #[inline]
     pub fn bell(
         &mut self,
         thread: Key<Thread>,
-        process: Key<Process>,
         number: u64,
     ) -> Result<(Key<Channel>, Side), Error> {
         match self.threads[thread].wait.bell {
             Some(bell) if u64::from(bell.handle.0) == number => Ok((bell.channel, bell.from)),
-            _ => self.find_bell(thread, process, number),
+            _ => self.find_bell(thread, number),
         }
     }
 
@@ -44,9 +42,9 @@ impl Kernel {
     fn find_bell(
         &mut self,
         thread: Key<Thread>,
-        process: Key<Process>,
         number: u64,
     ) -> Result<(Key<Channel>, Side), Error> {
+        let process = self.threads[thread].process;
         let handle = handle_of(number)?;
         let entry = self.processes[process].handles.get(handle)?;
         let (channel, from, rights) = end_of(entry)?;

@@ -9,6 +9,7 @@ use super::Wait;
 use crate::arch::{self, ContextPointer};
 use crate::object::Kernel;
 use crate::object::channel::{Channel, Side};
+use crate::object::interrupt::Firing;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
 use crate::object::waiters::Waiter;
@@ -61,7 +62,7 @@ impl Kernel {
     #[inline]
     pub fn wait_directly(&mut self, cpu: usize) -> Option<Led> {
         let own = &self.sched.cpus[cpu];
-        let (thread, process) = own.running()?;
+        let thread = own.current?;
         if own.again || own.doomed {
             return None;
         }
@@ -74,7 +75,7 @@ impl Kernel {
         let rung = if bell == 0 {
             None
         } else {
-            Some(self.bell(thread, process, bell).ok()?)
+            Some(self.bell(thread, bell).ok()?)
         };
         if flags.contains(WaitFlags::SERVED) {
             self.acknowledge_reported(thread);
@@ -90,7 +91,7 @@ impl Kernel {
 
     /// The doorbell that `channel`'s end `from` rings wakes a thread, and `thread` sleeps until it is
     /// rung itself: the CPU goes from one to the other, if nobody else should run before.
-    #[inline]
+    #[inline(never)]
     fn hand_over(
         &mut self,
         cpu: usize,
@@ -132,7 +133,7 @@ impl Kernel {
     }
 
     /// There is nothing for `thread`, nor for anybody else: the CPU is idle.
-    #[inline]
+    #[inline(never)]
     fn lie_down(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) -> Option<Led> {
         let object = &mut self.threads[thread];
         if !object.wait.has_nothing() || self.sched.ready.most_urgent().is_some() {
@@ -155,7 +156,7 @@ impl Kernel {
     /// A line has fired that `waiter` alone waits for, and `cpu` has nobody to run: if the thread sleeps,
     /// and was here last, the CPU is its own. `false`: nothing was done.
     #[inline]
-    pub fn take_up(&mut self, cpu: usize, waiter: Waiter) -> bool {
+    pub fn take_up(&mut self, cpu: usize, waiter: Waiter, firing: Firing) -> bool {
         let Some(object) = self.threads.get_mut(waiter.thread) else {
             return false;
         };
@@ -168,10 +169,10 @@ impl Kernel {
         // A line that has fired has so until it is acknowledged: the mark stays.
         object.wait.mark(waiter.item);
         object.get_up(waiter.item, Signals::INTERRUPT);
-        let entry = object.wait.entries[usize::from(waiter.item)];
+        let entry = &object.wait.entries[usize::from(waiter.item)];
+        object.wait.reported = entry.reported(waiter.item, firing);
         let (process, space) = (object.process, object.space);
         let gets_fp = own.start(cpu, waiter.thread, object, self.sched.slice);
-        self.note_reported(waiter.thread, waiter.item.into(), entry);
         self.settle_fp(cpu, waiter.thread, gets_fp);
         self.load(cpu, Some((process, space)));
         true
