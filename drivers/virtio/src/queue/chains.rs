@@ -7,11 +7,11 @@
 //! A chain is popped off the free list as a whole, so the list's own links lead from its first
 //! descriptor to its last until it is put back as a whole.
 
-use super::layout::{Parts, Tables};
+use super::layout::{DESCRIPTOR_BYTES, Descriptor, Parts, Tables};
 use super::split::{Direction, Piece, Plan};
 use crate::faults::Fault;
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use hardware::Dma;
 
 /// Descriptor continues in `next` (2.7.5).
@@ -41,7 +41,7 @@ struct Slot {
 
 /// All chains of a queue.
 pub(super) struct Chains {
-    descriptors: &'static [AtomicU64],
+    descriptors: &'static [Descriptor],
     tables: Option<Tables>,
     slots: Box<[Slot]>,
     /// First free descriptor, and how many there are.
@@ -224,7 +224,7 @@ impl Chains {
                     let next = if left > 0 { NEXT } else { 0 };
                     describe(cells, number, address, length, write | next, number + 1);
                 }
-                let length = (super::layout::DESCRIPTOR_BYTES * count) as u64;
+                let length = (DESCRIPTOR_BYTES * count) as u64;
                 describe(self.descriptors, head, physical, length, TABLE, 0);
             }
             None => {
@@ -335,10 +335,10 @@ impl Chains {
 }
 
 /// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
-fn describe(table: &[AtomicU64], number: u16, address: u64, length: u64, flags: u64, next: u16) {
-    let cell = usize::from(number) * 2;
+#[inline]
+fn describe(table: &[Descriptor], number: u16, address: u64, length: u64, flags: u64, next: u16) {
     let rest = length | flags << 32 | u64::from(next) << 48;
-    if let Some([first, second]) = table.get(cell..cell + 2) {
+    if let Some([first, second]) = table.get(usize::from(number)) {
         first.store(address.to_le(), Ordering::Relaxed);
         second.store(rest.to_le(), Ordering::Relaxed);
     }
