@@ -3,7 +3,7 @@
 //! Each takes the lock, does what is asked, and ends in [`leave`], which says whose registers to go
 //! on with, sleeping on the way if nobody can run.
 
-use crate::arch::{self, Context};
+use crate::arch::{self, Context, ContextPointer};
 use crate::object::Kernel;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
@@ -43,7 +43,8 @@ fn perform(mut kernel: Guard, cpu: usize, number: u64, arguments: Arguments) -> 
 /// An interrupt was taken while a thread ran on `cpu`.
 pub fn interrupt(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    kernel.take_interrupt(cpu);
+    // Somebody runs: who goes on is chosen below.
+    let _chosen = kernel.take_interrupt(cpu);
     running(&mut kernel, cpu);
     leave(kernel, cpu)
 }
@@ -99,8 +100,8 @@ fn idle(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
         arch::idle();
         kernel = KERNEL.lock();
         kernel.end_idle(cpu);
-        kernel.take_interrupt(cpu);
-        if let Some(context) = kernel.choose(cpu) {
+        let chosen = kernel.take_interrupt(cpu).map(ContextPointer::get);
+        if let Some(context) = chosen.or_else(|| kernel.choose(cpu)) {
             return context;
         }
     }

@@ -36,7 +36,7 @@ impl Interrupt {
 }
 
 /// Names a firing of a line.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Firing {
     /// The line.
     pub line: Key<Interrupt>,
@@ -97,6 +97,20 @@ impl Kernel {
         if let Some(gic) = self.gic.as_mut() {
             gic.enable(line, true);
         }
+    }
+
+    /// The same of a firing, if it is still the latest. Whether it was.
+    #[inline]
+    pub fn acknowledge_firing(&mut self, firing: Firing) -> bool {
+        let object = &mut self.interrupts[firing.line];
+        if object.fired != firing.number {
+            return false;
+        }
+        object.pending = false;
+        if let Some(gic) = self.gic.as_mut() {
+            gic.enable(object.line, true);
+        }
+        true
     }
 
     /// Masks the line: who served it is gone.

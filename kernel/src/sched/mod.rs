@@ -346,28 +346,30 @@ impl Kernel {
     }
 
     /// Takes the pending interrupt of this CPU. Should there be another, it comes as soon as the CPU
-    /// leaves the kernel, or does not let it sleep.
-    pub fn take_interrupt(&mut self, cpu: usize) {
-        if let Some(gic) = self.gic.as_mut()
-            && let Some(taken) = gic.take()
-        {
-            self.sched.cpus[cpu].interrupts += 1;
-            match taken.number {
-                arch::TIMER => self.timer_fired(cpu),
-                // Another CPU put something into the run queue and noted so.
-                0..16 => {}
-                line => {
-                    if let Some((waiter, firing)) = self.fire(line)
-                        && !self.take_up(cpu, waiter, firing)
-                    {
-                        self.notify(waiter);
-                    }
+    /// leaves the kernel, or does not let it sleep. The registers of the thread that an idle CPU
+    /// goes on with, if it is already plain.
+    pub fn take_interrupt(&mut self, cpu: usize) -> Option<ContextPointer> {
+        let taken = self.gic.as_mut()?.take()?;
+        self.sched.cpus[cpu].interrupts += 1;
+        let chosen = match taken.number {
+            arch::TIMER => {
+                self.timer_fired(cpu);
+                None
+            }
+            // Another CPU put something into the run queue and noted so.
+            0..16 => None,
+            line => self.fire(line).and_then(|(waiter, firing)| {
+                let chosen = self.take_up(cpu, waiter, firing);
+                if chosen.is_none() {
+                    self.notify(waiter);
                 }
-            }
-            if let Some(gic) = self.gic.as_mut() {
-                gic.end(taken);
-            }
+                chosen
+            }),
+        };
+        if let Some(gic) = self.gic.as_mut() {
+            gic.end(taken);
         }
+        chosen
     }
 
     fn timer_fired(&mut self, cpu: usize) {

@@ -281,13 +281,12 @@ impl Kernel {
     /// end.
     #[inline]
     fn acknowledge_reported(&mut self, thread: Key<Thread>) {
-        let wait = &mut self.threads[thread].wait;
-        if let Some(Reported { item, firing }) = wait.reported.take()
-            && self.interrupts[firing.line].firing(firing.line) == firing
+        let reported = self.threads[thread].wait.reported.take();
+        if let Some(Reported { item, firing }) = reported
+            && self.acknowledge_firing(firing)
         {
             // Nothing is left to be seen of it.
-            wait.unmark(item);
-            self.acknowledge(firing.line);
+            self.threads[thread].wait.unmark(item);
         }
     }
 

@@ -154,27 +154,31 @@ impl Kernel {
     }
 
     /// A line has fired that `waiter` alone waits for, and `cpu` has nobody to run: if the thread sleeps,
-    /// and was here last, the CPU is its own. `false`: nothing was done.
+    /// and was here last, the CPU is its own. `None`: nothing was done.
     #[inline]
-    pub fn take_up(&mut self, cpu: usize, waiter: Waiter, firing: Firing) -> bool {
-        let Some(object) = self.threads.get_mut(waiter.thread) else {
-            return false;
-        };
+    pub fn take_up(
+        &mut self,
+        cpu: usize,
+        waiter: Waiter,
+        firing: Firing,
+    ) -> Option<ContextPointer> {
+        let object = self.threads.get_mut(waiter.thread)?;
         let own = &mut self.sched.cpus[cpu];
         let is_free = own.current.is_none() && !own.again;
         let is_here = object.last_cpu == cpu && object.wait.is_sound_asleep();
         if !is_free || !is_here || self.sched.ready.most_urgent().is_some() {
-            return false;
+            return None;
         }
         // A line that has fired has so until it is acknowledged: the mark stays.
         object.wait.mark(waiter.item);
         object.get_up(waiter.item, Signals::INTERRUPT);
         let entry = &object.wait.entries[usize::from(waiter.item)];
         object.wait.reported = entry.reported(waiter.item, firing);
+        let context = object.context.pointer();
         let (process, space) = (object.process, object.space);
         let gets_fp = own.start(cpu, waiter.thread, object, self.sched.slice);
         self.settle_fp(cpu, waiter.thread, gets_fp);
         self.load(cpu, Some((process, space)));
-        true
+        Some(context)
     }
 }
