@@ -430,6 +430,36 @@ impl SplitQueue {
         }
     }
 
+    /// The bytes of a buffer that was returned and not given back, to be written; none of any other.
+    #[inline]
+    #[must_use]
+    pub fn bytes_mut(&mut self, number: u16) -> &mut [u8] {
+        self.chains.bytes_mut(number)
+    }
+
+    /// Whether each buffer without pieces takes one descriptor, as [`Self::provide_part`] wants.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.plan.header == 0
+    }
+
+    /// Takes a buffer out that was returned and not given back.
+    pub fn take(&mut self, number: u16) -> Option<Dma> {
+        self.chains.take(number)
+    }
+
+    /// Gives the first `length` bytes of a buffer that was returned to the device again, where it
+    /// lies. Whether there is such a buffer, of one descriptor and so long.
+    #[inline]
+    #[must_use]
+    pub fn provide_part(&mut self, number: u16, length: usize) -> bool {
+        let is_lent = self.chains.lend_part(number, length);
+        if is_lent {
+            self.offer(number);
+        }
+        is_lent
+    }
+
     /// How many used elements are there to take.
     pub fn ready(&mut self, faults: &mut Faults) -> usize {
         self.look(faults);
