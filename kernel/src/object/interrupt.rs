@@ -91,15 +91,25 @@ impl Kernel {
 
     /// The device has been served: the line may fire again.
     pub fn acknowledge(&mut self, interrupt: Key<Interrupt>) {
+        self.settle(interrupt, true);
+    }
+
+    /// Masks the line: who served it is gone.
+    pub fn silence(&mut self, interrupt: Key<Interrupt>) {
+        self.settle(interrupt, false);
+    }
+
+    /// Nothing is pending any more, and the line is open or masked.
+    #[inline(never)]
+    fn settle(&mut self, interrupt: Key<Interrupt>, is_open: bool) {
         let object = &mut self.interrupts[interrupt];
         object.pending = false;
-        let line = object.line;
         if let Some(gic) = self.gic.as_mut() {
-            gic.enable(line, true);
+            gic.enable(object.line, is_open);
         }
     }
 
-    /// The same of a firing, if it is still the latest. Whether it was.
+    /// As [`Self::acknowledge`], of a firing, if it is still the latest. Whether it was.
     #[inline]
     pub fn acknowledge_firing(&mut self, firing: Firing) -> bool {
         let object = &mut self.interrupts[firing.line];
@@ -111,16 +121,6 @@ impl Kernel {
             gic.enable(object.line, true);
         }
         true
-    }
-
-    /// Masks the line: who served it is gone.
-    pub fn silence(&mut self, interrupt: Key<Interrupt>) {
-        let object = &mut self.interrupts[interrupt];
-        object.pending = false;
-        let line = object.line;
-        if let Some(gic) = self.gic.as_mut() {
-            gic.enable(line, false);
-        }
     }
 
     /// One more handle.

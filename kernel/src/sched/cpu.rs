@@ -96,9 +96,7 @@ impl Cpu {
         self.since = now;
         self.current = None;
         if others && self.fp_dirty && self.fp_owner == Some(thread) {
-            // Another CPU may run the thread next; the registers stay good for this one too.
-            arch::save_fp(&mut object.context);
-            self.fp_dirty = false;
+            self.leave_fp(object);
         }
     }
 

@@ -126,10 +126,16 @@ impl Kernel {
         }
         self.load(cpu, Some((process, space)));
         if !is_noted {
-            self.note_deadline(cpu, thread, deadline);
-            self.arm(cpu, Some(waiter.thread));
+            self.note_and_arm(cpu, thread, deadline);
         }
         Some(Led::ToPeer(context))
+    }
+
+    /// A thread sleeps until another deadline than last time, and no equal waits for the CPU.
+    #[inline(never)]
+    fn note_and_arm(&mut self, cpu: usize, thread: Key<Thread>, deadline: u64) {
+        self.note_deadline(cpu, thread, deadline);
+        self.arm(cpu, None);
     }
 
     /// There is nothing for `thread`, nor for anybody else: the CPU is idle.
@@ -147,8 +153,7 @@ impl Kernel {
         own.idle = true;
         self.sched.free |= 1 << cpu;
         if !is_noted {
-            self.note_deadline(cpu, thread, deadline);
-            self.arm(cpu, None);
+            self.note_and_arm(cpu, thread, deadline);
         }
         Some(Led::ToIdleness)
     }
