@@ -3,20 +3,37 @@
 //! Each takes the lock, does what is asked, and ends in [`leave`], which says whose registers to go
 //! on with, sleeping on the way if nobody can run.
 
-use crate::arch::{self, Context};
+use crate::arch::{self, Context, ContextPointer};
 use crate::object::Kernel;
 use crate::object::slab::Key;
 use crate::object::thread::Thread;
+use crate::sched::wait::direct::Led;
 use crate::sync::{Guard, KERNEL};
-use crate::syscall::Caller;
+use crate::syscall::{Arguments, Caller};
 use crate::{fault, syscall};
-use abi::FAULT_KIND_KILLED;
+use abi::{FAULT_KIND_KILLED, Syscall};
 use core::ptr::NonNull;
 
 /// The thread that runs on `cpu` executed `svc`, with that number in `x8`.
-#[inline(never)]
-pub fn syscall(cpu: usize, number: u64, arguments: syscall::Arguments) -> NonNull<Context> {
+pub fn syscall(cpu: usize, number: u64, arguments: Arguments) -> NonNull<Context> {
+    perform(KERNEL.lock(), cpu, number, arguments)
+}
+
+/// The same for a `Wait` that may be one of those that go directly.
+pub fn wait(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
+    match kernel.wait_directly(cpu) {
+        Some(Led::ToPeer(context)) => context.get(),
+        Some(Led::ToIdleness) => idle(kernel, cpu),
+        None => {
+            let arguments = kernel.arguments(cpu);
+            perform(kernel, cpu, Syscall::Wait as u64, arguments)
+        }
+    }
+}
+
+#[inline(never)]
+fn perform(mut kernel: Guard, cpu: usize, number: u64, arguments: Arguments) -> NonNull<Context> {
     if let Some(caller) = running(&mut kernel, cpu) {
         syscall::perform(&mut kernel, caller, number, arguments);
     }
@@ -26,7 +43,8 @@ pub fn syscall(cpu: usize, number: u64, arguments: syscall::Arguments) -> NonNul
 /// An interrupt was taken while a thread ran on `cpu`.
 pub fn interrupt(cpu: usize) -> NonNull<Context> {
     let mut kernel = KERNEL.lock();
-    kernel.take_interrupt(cpu);
+    // Somebody runs: who goes on is chosen below.
+    let _chosen = kernel.take_interrupt(cpu);
     running(&mut kernel, cpu);
     leave(kernel, cpu)
 }
@@ -76,15 +94,14 @@ pub fn leave(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
 }
 
 /// Sleeps until there is somebody to run.
-#[cold]
 fn idle(mut kernel: Guard, cpu: usize) -> NonNull<Context> {
     loop {
         drop(kernel);
         arch::idle();
         kernel = KERNEL.lock();
         kernel.end_idle(cpu);
-        kernel.take_interrupt(cpu);
-        if let Some(context) = kernel.choose(cpu) {
+        let chosen = kernel.take_interrupt(cpu).map(ContextPointer::get);
+        if let Some(context) = chosen.or_else(|| kernel.choose(cpu)) {
             return context;
         }
     }

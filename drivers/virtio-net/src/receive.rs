@@ -73,10 +73,14 @@ impl Receive {
         faults: &mut Faults,
         visit: &mut dyn FnMut(Received<'_>),
     ) -> usize {
+        // What comes meanwhile is found by the next call, or by the look before a sleep.
+        if !self.queue.next_used(faults) {
+            return 0;
+        }
         let mut frames = 0;
-        while frames < budget {
-            let Some(Returned { number, written }) = self.queue.look_next(faults) else {
-                break;
+        while frames < budget && !self.queue.is_drained() {
+            let Some(Returned { number, written }) = self.queue.look_one(faults) else {
+                continue;
             };
             // A length beyond the buffer was counted by the queue; the buffer itself is back.
             if let Some(written) = written {

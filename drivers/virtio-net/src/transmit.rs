@@ -1,6 +1,6 @@
 //! Sending: buffers go to the device full and come back empty.
 //!
-//! *Owns* the transmit buffers: each is spare or with the device; and the tokens of frames that lie
+//! *Owns* the transmit buffers: each is spare, or has come back and waits in the queue, or is with the device; and the tokens of frames that lie
 //! elsewhere too, until their owner has taken them back. *Invariant* a token is told once, and not
 //! before the device has returned the frame or has been reset.
 //! *Spec* 5.1.6.2 (packet transmission).
@@ -22,14 +22,15 @@ const _: () = assert!(PIECES as usize == PLACES + 1);
 
 pub(crate) struct Transmit {
     pub queue: SplitQueue,
-    format: Format,
-    /// The device completes checksums.
-    completes: bool,
-    /// What the device cuts.
-    cuts: Cuts,
+    headers: Headers,
     /// Frames may have pieces.
     gathers: bool,
+    /// Buffers that are not in the queue.
     spare: Vec<Dma>,
+    /// Buffers stay in the queue when they have come back: one descriptor each, until a frame is gathered.
+    stay: bool,
+    /// Those that wait there to be filled again.
+    returned: Vec<u16>,
     /// A frame was refused for lack of room, and none has come since.
     refused: bool,
     /// Somebody waits for frames to come back, and none has come since.
@@ -43,6 +44,29 @@ pub(crate) struct Transmit {
     /// Of the frame that is being put together.
     places: Places,
     pieces: Vec<Piece>,
+}
+
+/// How frames are told of to the device.
+#[derive(Clone, Copy)]
+struct Headers {
+    format: Format,
+    /// The device completes checksums.
+    completes: bool,
+    /// What the device cuts.
+    cuts: Cuts,
+}
+
+impl Headers {
+    /// Lets `fill` write a frame into a buffer, puts the header in front and returns the bytes of
+    /// both. `None` when there is nothing to send, or nothing that can be sent.
+    #[inline]
+    fn write(self, buffer: &mut [u8], fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> Option<usize> {
+        let (header, frame) = buffer.split_at_mut_checked(self.format.bytes())?;
+        let (length, meta) = fill(frame)?;
+        let front = frame.get(..length).filter(|front| !front.is_empty())?;
+        to_send(header, meta, (front, length), self.completes, self.cuts)?;
+        Some(header.len() + length)
+    }
 }
 
 impl Transmit {
@@ -62,10 +86,14 @@ impl Transmit {
             tokens: vec![None; queue.size()].into_boxed_slice(),
             lent: 0,
             ended: Vec::with_capacity(queue.capacity()),
+            stay: queue.is_plain(),
+            returned: Vec::with_capacity(queue.capacity()),
             queue,
-            format,
-            completes,
-            cuts,
+            headers: Headers {
+                format,
+                completes,
+                cuts,
+            },
             gathers,
             spare: buffers,
             refused: false,
@@ -76,23 +104,29 @@ impl Transmit {
     }
 
     pub fn room(&self) -> usize {
-        self.spare.len()
+        self.spare.len() + self.returned.len()
     }
 
     /// Takes sent buffers back. Returns how many.
     pub fn reap(&mut self, faults: &mut Faults) -> usize {
-        let before = self.spare.len();
-        while let Some(used) = self.queue.reap(faults) {
-            if self.lent > 0 {
-                self.end(used.number);
+        let before = self.room();
+        if self.stay {
+            while let Some(used) = self.queue.look_next(faults) {
+                self.returned.push(used.number);
             }
-            self.spare.push(used.buffer);
+        } else {
+            while let Some(used) = self.queue.reap(faults) {
+                if self.lent > 0 {
+                    self.end(used.number);
+                }
+                self.spare.push(used.buffer);
+            }
         }
         // A frame that the device never names again would keep others' memory for ever.
         if self.lent > 0 && self.queue.lost() > 0 {
             self.queue.give_up();
         }
-        let reaped = self.spare.len() - before;
+        let reaped = self.room() - before;
         self.refused &= reaped == 0;
         self.wanted &= reaped == 0;
         reaped
@@ -113,7 +147,16 @@ impl Transmit {
         self.ended.pop()
     }
 
-    /// A buffer to be filled.
+    /// Frames are gathered from now on, which wants all descriptors: no buffer stays in the queue.
+    #[cold]
+    fn take_out(&mut self) {
+        self.stay = false;
+        for number in self.returned.drain(..) {
+            self.spare.extend(self.queue.take(number));
+        }
+    }
+
+    /// A buffer to be filled that is not in the queue.
     fn spare(&mut self, faults: &mut Faults) -> Option<Dma> {
         if self.spare.is_empty() {
             self.reap(faults);
@@ -129,10 +172,22 @@ impl Transmit {
         faults: &mut Faults,
         fill: &mut dyn FnMut(&mut [u8]) -> Filled,
     ) -> bool {
+        if self.room() == 0 {
+            self.reap(faults);
+        }
+        if let Some(number) = self.returned.pop() {
+            let buffer = self.queue.bytes_mut(number);
+            let bytes = self.headers.write(buffer, fill);
+            let is_given = bytes.is_some_and(|bytes| self.queue.provide_part(number, bytes));
+            if !is_given {
+                self.returned.push(number);
+            }
+            return is_given;
+        }
         let Some(mut buffer) = self.spare(faults) else {
             return false;
         };
-        let Some(bytes) = self.write(&mut buffer, fill) else {
+        let Some(bytes) = self.headers.write(buffer.bytes_mut(), fill) else {
             self.spare.push(buffer);
             return false;
         };
@@ -141,18 +196,6 @@ impl Transmit {
             return false;
         }
         true
-    }
-
-    /// Lets `fill` write a frame into a buffer, puts the header in front and returns the bytes of
-    /// both. `None` when there is nothing to send, or nothing that can be sent.
-    fn write(&self, buffer: &mut Dma, fill: &mut dyn FnMut(&mut [u8]) -> Filled) -> Option<usize> {
-        let (header, frame) = buffer
-            .bytes_mut()
-            .split_at_mut_checked(self.format.bytes())?;
-        let (length, meta) = fill(frame)?;
-        let front = frame.get(..length).filter(|front| !front.is_empty())?;
-        to_send(header, meta, (front, length), self.completes, self.cuts)?;
-        Some(header.len() + length)
     }
 
     /// The same for a frame that may lie elsewhere too.
@@ -164,6 +207,9 @@ impl Transmit {
         if !self.gathers {
             return false;
         }
+        if self.stay {
+            self.take_out();
+        }
         if !self.queue.has_room_for(PIECES.into()) {
             self.reap(faults);
             if !self.queue.has_room_for(PIECES.into()) {
@@ -174,7 +220,7 @@ impl Transmit {
         let Some(mut buffer) = self.spare(faults) else {
             return false;
         };
-        let header = self.format.bytes();
+        let header = self.headers.format.bytes();
         let room = buffer.bytes_mut().get_mut(header..).unwrap_or_default();
         self.places.clear();
         let Some(frame) = fill(room, &mut self.places) else {
@@ -205,7 +251,12 @@ impl Transmit {
     /// `None` when it cannot be sent.
     fn lay_out(&mut self, buffer: &mut Dma, frame: &Gathered) -> Option<usize> {
         let places = self.places.as_slice();
-        let at = self.format.bytes();
+        let Headers {
+            format,
+            completes,
+            cuts,
+        } = self.headers;
+        let at = format.bytes();
         let physical = buffer.physical();
         let (header, room) = buffer.bytes_mut().split_at_mut_checked(at)?;
         let front = room.get(..frame.head).filter(|front| !front.is_empty())?;
@@ -223,7 +274,7 @@ impl Transmit {
             return None;
         }
         let front = (front, length);
-        to_send(header, frame.meta, front, self.completes, self.cuts)?;
+        to_send(header, frame.meta, front, completes, cuts)?;
         self.pieces.clear();
         self.pieces.extend(places.iter().map(|place| Piece {
             physical: place.physical,
@@ -270,6 +321,7 @@ impl Transmit {
         while let Some(buffer) = self.queue.recall(reset) {
             self.spare.push(buffer);
         }
+        self.returned.clear();
         for token in &mut self.tokens {
             self.ended.extend(token.take());
         }

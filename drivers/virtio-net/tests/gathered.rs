@@ -405,3 +405,37 @@ proptest! {
         prop_assert_eq!(out, [false; 64]);
     }
 }
+
+#[test]
+fn the_first_gathered_frame_has_all_descriptors_and_buffers() {
+    for features in [ALL, ALL & !INDIRECT] {
+        let mut bench = bench(false, features, small());
+        let all = bench.net().transmit_room();
+        // Sent in one piece, buffers wait in the queue to be filled again.
+        for round in 0..2 {
+            for number in 0..all {
+                let length = 60 + number;
+                assert!(bench.net().provide_transmit(&mut |buffer| {
+                    buffer[..length].fill(round);
+                    Some((length, plain()))
+                }));
+            }
+            bench.net().flush();
+            for number in 0..all {
+                let (_, frame) = bench.rig.take_sent().unwrap();
+                assert_eq!(frame, vec![round; 60 + number]);
+            }
+            assert_eq!(bench.net().reap_transmit(), all);
+            assert_eq!(bench.net().transmit_room(), all);
+        }
+        let runs = [(0, 100), (500, 300)];
+        for round in 0..3 * all {
+            let (taken, bytes) = bench.give((&[3; 60], &[]), &runs, plain(), Some(1));
+            assert!(taken, "{round}");
+            bench.net().flush();
+            assert_eq!(bench.rig.take_sent().unwrap().1, bytes);
+            assert_eq!(bench.tokens(), [1]);
+        }
+        assert_eq!(bench.net().transmit_room(), all);
+    }
+}

@@ -1,8 +1,8 @@
 //! A simulated machine of one CPU, for tests on the host.
 //!
 //! Each test thread has a machine of its own: RAM is an ordinary allocation that begins at
-//! physical address zero, time goes on by one tick whenever it is read, and interrupts do
-//! not happen.
+//! physical address zero, time goes on by one tick whenever it is read, and a line
+//! fires when a test says so.
 
 use crate::mm::Physical;
 use core::ops::{Deref, DerefMut};
@@ -114,6 +114,8 @@ pub struct Taken {
 pub struct Gic {
     /// Lines that are not masked.
     pub open: std::collections::BTreeSet<u32>,
+    /// A line whose device wants something.
+    pub raised: Option<u32>,
 }
 
 impl Gic {
@@ -134,7 +136,8 @@ impl Gic {
     }
 
     pub fn take(&mut self) -> Option<Taken> {
-        None
+        let number = self.raised.take_if(|line| self.open.contains(line))?;
+        Some(Taken { number })
     }
 
     pub fn end(&mut self, _taken: Taken) {}

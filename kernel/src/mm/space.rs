@@ -60,6 +60,15 @@ pub enum MapError {
     NoRoom,
 }
 
+/// Names an address space to a CPU.
+#[derive(Clone, Copy)]
+pub struct Space {
+    /// The top-level table.
+    pub root: Physical,
+    /// Its number.
+    pub asid: u16,
+}
+
 impl AddressSpace {
     /// Nothing mapped; `root` is a cleared frame.
     pub const fn new(root: Physical) -> Self {
@@ -74,6 +83,14 @@ impl AddressSpace {
     /// The top-level table.
     pub const fn root(&self) -> Physical {
         self.root
+    }
+
+    /// What a CPU needs to know of it.
+    pub const fn name(&self) -> Space {
+        Space {
+            root: self.root,
+            asid: self.asid,
+        }
     }
 
     /// Frames in use as tables.

@@ -35,8 +35,6 @@ pub struct HandleTable {
     /// Index of the first free slot; the number of slots if there is none.
     free: u32,
     open: u32,
-    /// How many were closed or moved away.
-    given_up: u64,
 }
 
 impl HandleTable {
@@ -46,20 +44,12 @@ impl HandleTable {
             slots: Vec::new(),
             free: 0,
             open: 0,
-            given_up: 0,
         }
     }
 
     /// How many are open.
     pub const fn open(&self) -> u32 {
         self.open
-    }
-
-    /// Counts the handles that were closed or moved away: as long as it stands still, what a number
-    /// stood for it still stands for.
-    #[inline]
-    pub const fn given_up(&self) -> u64 {
-        self.given_up
     }
 
     /// Whether `count` more fit.
@@ -99,7 +89,7 @@ impl HandleTable {
         }
     }
 
-    /// Takes a handle away.
+    /// Takes a handle away. Of a process that runs, by [`super::Kernel::give_up`].
     pub fn remove(&mut self, handle: Handle) -> Result<Entry, Error> {
         let entry = self.get(handle)?;
         let index = handle.0 & (MAX_HANDLES as u32 - 1);
@@ -113,7 +103,6 @@ impl HandleTable {
         slot.next_free = self.free;
         self.free = index;
         self.open -= 1;
-        self.given_up += 1;
         Ok(entry)
     }
 
@@ -122,7 +111,6 @@ impl HandleTable {
         while let Some(slot) = self.slots.pop() {
             if let Some(entry) = slot.entry {
                 self.open -= 1;
-                self.given_up += 1;
                 return Some(entry);
             }
         }

@@ -4,7 +4,7 @@
 //! dies or hangs cannot storm the system. Lines start masked; the first acknowledgement opens them.
 
 use super::slab::Key;
-use super::waiters::Waiters;
+use super::waiters::{Waiter, Waiters};
 use super::{Kernel, ObjectRef};
 use abi::Signals;
 
@@ -25,10 +25,23 @@ impl Interrupt {
         self.pending
     }
 
-    /// Which firing is the latest.
-    pub const fn fired(&self) -> u32 {
-        self.fired
+    /// The latest firing of this line, whose key is `line`.
+    #[inline]
+    pub const fn firing(&self, line: Key<Self>) -> Firing {
+        Firing {
+            line,
+            number: self.fired,
+        }
     }
+}
+
+/// Names a firing of a line.
+#[derive(Clone, Copy)]
+pub struct Firing {
+    /// The line.
+    pub line: Key<Interrupt>,
+    /// Which one.
+    pub number: u32,
 }
 
 impl Kernel {
@@ -54,46 +67,60 @@ impl Kernel {
         Some(interrupt)
     }
 
-    /// A shared line fired.
-    pub fn line_fired(&mut self, line: u32) {
+    /// A shared line fired. Who is still to be told, if it is one, and of what: several are told here.
+    #[inline]
+    pub fn fire(&mut self, line: u32) -> Option<(Waiter, Firing)> {
         if let Some(gic) = self.gic.as_mut() {
             gic.enable(line, false);
         }
-        let interrupt = self.lines.get(line as usize).copied().flatten();
-        if let Some(interrupt) = interrupt {
-            let object = &mut self.interrupts[interrupt];
-            object.pending = true;
-            object.fired = object.fired.wrapping_add(1);
-            match object.waiters.first() {
-                (None, _) => {}
-                (Some(waiter), false) => {
-                    if waiter.wanted.contains(Signals::INTERRUPT) {
-                        self.notify(waiter);
-                    }
-                }
-                (Some(_), true) => self.raise(ObjectRef::Interrupt(interrupt)),
+        let interrupt = self.lines.get(line as usize).copied().flatten()?;
+        let object = &mut self.interrupts[interrupt];
+        object.pending = true;
+        object.fired = object.fired.wrapping_add(1);
+        match object.waiters.first() {
+            (first, false) => {
+                let waiter = first.filter(|it| it.wanted.contains(Signals::INTERRUPT))?;
+                Some((waiter, object.firing(interrupt)))
+            }
+            (_, true) => {
+                self.raise(ObjectRef::Interrupt(interrupt));
+                None
             }
         }
     }
 
     /// The device has been served: the line may fire again.
     pub fn acknowledge(&mut self, interrupt: Key<Interrupt>) {
-        let object = &mut self.interrupts[interrupt];
-        object.pending = false;
-        let line = object.line;
-        if let Some(gic) = self.gic.as_mut() {
-            gic.enable(line, true);
-        }
+        self.settle(interrupt, true);
     }
 
     /// Masks the line: who served it is gone.
     pub fn silence(&mut self, interrupt: Key<Interrupt>) {
+        self.settle(interrupt, false);
+    }
+
+    /// Nothing is pending any more, and the line is open or masked.
+    #[inline(never)]
+    fn settle(&mut self, interrupt: Key<Interrupt>, is_open: bool) {
         let object = &mut self.interrupts[interrupt];
         object.pending = false;
-        let line = object.line;
         if let Some(gic) = self.gic.as_mut() {
-            gic.enable(line, false);
+            gic.enable(object.line, is_open);
         }
+    }
+
+    /// As [`Self::acknowledge`], of a firing, if it is still the latest. Whether it was.
+    #[inline]
+    pub fn acknowledge_firing(&mut self, firing: Firing) -> bool {
+        let object = &mut self.interrupts[firing.line];
+        if object.fired != firing.number {
+            return false;
+        }
+        object.pending = false;
+        if let Some(gic) = self.gic.as_mut() {
+            gic.enable(object.line, true);
+        }
+        true
     }
 
     /// One more handle.

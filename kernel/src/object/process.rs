@@ -8,7 +8,7 @@
 //! Memory is charged to a process and to all its living ancestors, each within its own limit, so a
 //! program cannot get more by starting others.
 
-use super::handle::HandleTable;
+use super::handle::{Entry, HandleTable};
 use super::slab::Key;
 use super::thread::{State, Thread};
 use super::waiters::Waiters;
@@ -16,7 +16,7 @@ use super::{Kernel, ObjectRef};
 use crate::mm::PAGE;
 use crate::mm::space::{AddressSpace, STACK_TOP};
 use crate::{arch, machine};
-use abi::{Error, FAULT_KIND_NONE, FaultRecord, NAME_BYTES, ProcessInfo, ProcessState};
+use abi::{Error, FAULT_KIND_NONE, FaultRecord, Handle, NAME_BYTES, ProcessInfo, ProcessState};
 use alloc::vec::Vec;
 
 /// Most processes, ended ones with handles included: one ASID of eight bits each.
@@ -160,6 +160,17 @@ impl Kernel {
         let thread = self.create_thread(process, entry, STACK_TOP as u64, priority)?;
         self.processes[process].priority = priority;
         Ok(thread)
+    }
+
+    /// Takes a handle away from a process that goes on: what its threads know by that number, they know
+    /// no more.
+    pub fn give_up(&mut self, process: Key<Process>, handle: Handle) -> Result<Entry, Error> {
+        let object = &mut self.processes[process];
+        let entry = object.handles.remove(handle)?;
+        for &thread in &object.threads {
+            self.threads[thread].wait.forget_handle(handle);
+        }
+        Ok(entry)
     }
 
     /// Lets a process begin with its first thread and these values in `x0` and `x1`.

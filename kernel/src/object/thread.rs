@@ -7,6 +7,7 @@ use super::slab::Key;
 use super::waiters::Waiters;
 use super::{Kernel, ObjectRef};
 use crate::arch::ContextBox;
+use crate::mm::space::Space;
 use crate::sched::queue::Links;
 use crate::sched::wait::Wait;
 use abi::Error;
@@ -35,6 +36,8 @@ pub struct Thread {
     pub context: ContextBox,
     /// Whose it is.
     pub process: Key<Process>,
+    /// Where it lives: the process's, which stays the same.
+    pub space: Space,
     /// Where it is.
     pub state: State,
     /// 0 to 7.
@@ -78,9 +81,11 @@ impl Kernel {
             return Err(Error::NoMemory);
         }
         self.charge(process, OVERHEAD)?;
+        let space = self.processes[process].space.name();
         let thread = self.threads.insert(Thread {
             context: ContextBox::new(entry, stack),
             process,
+            space,
             state: State::Waiting,
             priority,
             last_cpu: 0,

@@ -81,6 +81,12 @@ impl Cpu {
         self.current.zip(self.loaded)
     }
 
+    /// Whose FP registers it has, how they are, and whether programs may use them.
+    #[cfg(test)]
+    pub fn fp(&self) -> impl core::fmt::Debug {
+        (self.fp_owner, self.fp_dirty, self.fp_enabled)
+    }
+
     /// The CPU's thread leaves it. Its state is the caller's affair.
     #[inline]
     pub(super) fn stop(&mut self, thread: Key<Thread>, object: &mut Thread, others: bool) {
@@ -90,9 +96,7 @@ impl Cpu {
         self.since = now;
         self.current = None;
         if others && self.fp_dirty && self.fp_owner == Some(thread) {
-            // Another CPU may run the thread next; the registers stay good for this one too.
-            arch::save_fp(&mut object.context);
-            self.fp_dirty = false;
+            self.leave_fp(object);
         }
     }
 

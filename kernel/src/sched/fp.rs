@@ -60,8 +60,8 @@ impl Kernel {
 }
 
 impl Cpu {
-    /// Gives the FP registers to a thread to which another one leaves the CPU. `false`: they are a
-    /// third one's, and nothing was done.
+    /// Gives the FP registers to a thread to which another one leaves the CPU, if they are that one's, as is
+    /// usual where both use them. `false`: nothing was done.
     #[inline]
     pub(super) fn pass_fp(
         &mut self,
@@ -69,17 +69,23 @@ impl Cpu {
         (from, leaving): (Key<Thread>, &mut Thread),
         (to, coming): (Key<Thread>, &mut Thread),
     ) -> bool {
-        if self.has_fp_of(to) {
-            self.allow_fp(true);
-            return true;
-        }
-        if self.fp_owner == Some(from) {
-            self.save_fp(leaving);
-        } else if self.fp_owner != Some(to) {
+        if !self.fp_enabled || !self.has_fp_of(from) {
             return false;
         }
-        self.hold_fp(cpu, to, coming);
+        arch::save_fp(&mut leaving.context);
+        leaving.fp_cpu = None;
+        self.fp_owner = Some(to);
+        coming.fp_cpu = Some(cpu);
+        arch::restore_fp(&coming.context);
         true
+    }
+
+    /// A thread leaves the CPU, and another CPU may run it next: saves its FP registers, which stay good for
+    /// this CPU too.
+    #[cold]
+    pub(super) fn leave_fp(&mut self, object: &mut Thread) {
+        arch::save_fp(&mut object.context);
+        self.fp_dirty = false;
     }
 
     /// Whether the FP registers are a thread's as it left them: nobody has saved or used them since.

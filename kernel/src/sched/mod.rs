@@ -12,6 +12,7 @@ pub mod queue;
 pub mod wait;
 
 use crate::arch::{self, Context, ContextPointer};
+use crate::mm::space::Space;
 use crate::object::Kernel;
 use crate::object::process::Process;
 use crate::object::slab::Key;
@@ -252,37 +253,29 @@ impl Kernel {
     fn switch_to(&mut self, cpu: usize, thread: Key<Thread>) {
         let slice = self.sched.slice;
         let object = &mut self.threads[thread];
-        let process = object.process;
+        let home = (object.process, object.space);
         let gets_fp = self.sched.cpus[cpu].start(cpu, thread, object, slice);
         self.settle_fp(cpu, thread, gets_fp);
-        self.equip(cpu, thread, process);
-    }
-
-    /// Gives a thread that has come to a CPU what belongs to it there beside the FP registers: its
-    /// address space, and an alarm for what is due.
-    #[inline]
-    pub(super) fn equip(&mut self, cpu: usize, thread: Key<Thread>, process: Key<Process>) {
-        self.load(cpu, Some(process));
+        self.load(cpu, Some(home));
         self.arm(cpu, Some(thread));
     }
 
     /// Makes the lower half that of a process, or of none.
     #[inline]
-    fn load(&mut self, cpu: usize, process: Option<Key<Process>>) {
+    fn load(&mut self, cpu: usize, home: Option<(Key<Process>, Space)>) {
         let own = &mut self.sched.cpus[cpu];
+        let process = home.map(|(process, _)| process);
         if own.loaded == process {
             return;
         }
         let before = core::mem::replace(&mut own.loaded, process);
-        let is_over = core::mem::take(&mut own.is_loaded_over);
-        match process {
-            Some(process) => {
-                let space = &self.processes[process].space;
-                arch::load_address_space(space.root(), space.asid);
-            }
+        match home {
+            Some((_, space)) => arch::load_address_space(space.root, space.asid),
             None => arch::load_address_space(arch::empty_root(), 0),
         }
-        if is_over && let Some(before) = before {
+        if core::mem::take(&mut own.is_loaded_over)
+            && let Some(before) = before
+        {
             self.tear_down(before);
         }
     }
@@ -353,22 +346,30 @@ impl Kernel {
     }
 
     /// Takes the pending interrupt of this CPU. Should there be another, it comes as soon as the CPU
-    /// leaves the kernel, or does not let it sleep.
-    pub fn take_interrupt(&mut self, cpu: usize) {
-        if let Some(gic) = self.gic.as_mut()
-            && let Some(taken) = gic.take()
-        {
-            self.sched.cpus[cpu].interrupts += 1;
-            match taken.number {
-                arch::TIMER => self.timer_fired(cpu),
-                // Another CPU put something into the run queue and noted so.
-                0..16 => {}
-                line => self.line_fired(line),
+    /// leaves the kernel, or does not let it sleep. The registers of the thread that an idle CPU
+    /// goes on with, if it is already plain.
+    pub fn take_interrupt(&mut self, cpu: usize) -> Option<ContextPointer> {
+        let taken = self.gic.as_mut()?.take()?;
+        self.sched.cpus[cpu].interrupts += 1;
+        let chosen = match taken.number {
+            arch::TIMER => {
+                self.timer_fired(cpu);
+                None
             }
-            if let Some(gic) = self.gic.as_mut() {
-                gic.end(taken);
-            }
+            // Another CPU put something into the run queue and noted so.
+            0..16 => None,
+            line => self.fire(line).and_then(|(waiter, firing)| {
+                let chosen = self.take_up(cpu, waiter, firing);
+                if chosen.is_none() {
+                    self.notify(waiter);
+                }
+                chosen
+            }),
+        };
+        if let Some(gic) = self.gic.as_mut() {
+            gic.end(taken);
         }
+        chosen
     }
 
     fn timer_fired(&mut self, cpu: usize) {

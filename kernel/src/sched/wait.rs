@@ -6,9 +6,13 @@
 //! for. What a thread is told is looked up when a CPU takes it on: one return tells everything that
 //! has happened since. A wake-up that finds nothing goes back to sleep.
 
+mod bell;
+pub mod direct;
+
 use crate::arch;
 use crate::mm::user::{read_value, write_value};
 use crate::object::channel::{Channel, Side};
+use crate::object::interrupt::Firing;
 use crate::object::process::Process;
 use crate::object::slab::Key;
 use crate::object::thread::{State, Thread};
@@ -16,6 +20,7 @@ use crate::object::waiters::Waiter;
 use crate::object::{Kernel, ObjectRef};
 use abi::{DEADLINE_NEVER, Error, Handle, MAX_WAIT_ITEMS, Rights, Signals, WaitFlags, WaitItem};
 use alloc::vec::Vec;
+use bell::Bell;
 use core::mem::offset_of;
 
 /// Marks in a word.
@@ -27,6 +32,24 @@ struct Entry {
     object: ObjectRef,
     wanted: Signals,
     handle: Handle,
+    /// What the handle allows.
+    rights: Rights,
+}
+
+impl Entry {
+    /// What is kept of a firing that a thread is told of by this item.
+    #[inline]
+    fn reported(&self, item: u16, firing: Firing) -> Option<Reported> {
+        let may_end = self.rights.contains(Rights::SIGNAL);
+        may_end.then_some(Reported { item, firing })
+    }
+}
+
+/// A firing of a line that a thread was told of and may end.
+#[derive(Clone, Copy)]
+struct Reported {
+    item: u16,
+    firing: Firing,
 }
 
 /// A thread's items, and its sleep.
@@ -36,12 +59,14 @@ pub struct Wait {
     marks: [u64; MAX_WAIT_ITEMS / BITS],
     /// There may be a mark.
     is_marked: bool,
-    /// The item whose interrupt was reported last, and which firing that was.
-    interrupt: Option<(u16, u32)>,
+    /// The interrupt that was reported last.
+    reported: Option<Reported>,
+    /// What was rung last.
+    bell: Option<Bell>,
     /// Where the items are.
     address: u64,
-    /// How many handles the process had given up when they were read.
-    given_up: u64,
+    /// They were read, and their handles still stand for the same.
+    is_known: bool,
     /// The entries are in the lists of their objects.
     enlisted: bool,
     asleep: bool,
@@ -61,9 +86,10 @@ impl Wait {
             entries: Vec::new(),
             marks: [0; MAX_WAIT_ITEMS / BITS],
             is_marked: false,
-            interrupt: None,
+            reported: None,
+            bell: None,
             address: 0,
-            given_up: 0,
+            is_known: false,
             enlisted: false,
             asleep: false,
             timed_out: false,
@@ -89,7 +115,9 @@ impl Wait {
             && let Some(word) = self.marks.get_mut(usize::from(item) / BITS)
         {
             *word &= !(1 << (usize::from(item) % BITS));
-            self.is_marked = self.marks.iter().fold(0, |all, word| all | word) != 0;
+            let is_clear = *word == 0;
+            let has_more = self.entries.len() > BITS;
+            self.is_marked = !is_clear || has_more && self.marks.iter().any(|&word| word != 0);
         }
     }
 
@@ -133,11 +161,33 @@ impl Wait {
 
     /// Whether these are the items that are known.
     #[inline]
-    fn knows(&self, request: &Request) -> bool {
-        request.flags.contains(WaitFlags::SAME_ITEMS)
-            && self.address == request.address
-            && self.entries.len() == request.count
-            && self.given_up == request.given_up
+    fn knows(&self, address: u64, count: usize, flags: WaitFlags) -> bool {
+        flags.contains(WaitFlags::SAME_ITEMS)
+            && self.is_known
+            && self.address == address
+            && self.entries.len() == count
+    }
+
+    /// How it stands.
+    #[cfg(test)]
+    pub fn state(&self) -> impl core::fmt::Debug {
+        let is = [self.is_known, self.enlisted, self.is_marked, self.asleep];
+        let reported = self.reported.map(|it| (it.item, it.firing.number));
+        (is, self.marks[0], self.timed_out, self.noted, reported)
+    }
+
+    /// A handle stands for nothing any more.
+    pub fn forget_handle(&mut self, handle: Handle) {
+        let is_it = |entry: &Entry| entry.handle == handle;
+        self.bell = self.bell.filter(|bell| !bell.is_of(handle));
+        if let Some(Reported { item, .. }) = self.reported
+            && self.entries.get(usize::from(item)).is_none_or(is_it)
+        {
+            self.reported = None;
+        }
+        if self.entries.iter().any(is_it) {
+            self.is_known = false;
+        }
     }
 }
 
@@ -147,10 +197,12 @@ fn read_item(process: &Process, address: u64, place: usize) -> Result<Entry, Err
     let at = address.wrapping_add((place * size_of::<WaitItem>()) as u64);
     let item: WaitItem = read_value(&process.space, at)?;
     let handle = Handle(item.handle);
+    let held = process.handles.get(handle)?;
     Ok(Entry {
-        object: process.handles.get(handle)?.object,
+        object: held.object,
         wanted: Signals::from_bits_truncate(item.wanted),
         handle,
+        rights: held.rights,
     })
 }
 
@@ -166,8 +218,6 @@ pub struct Request {
     pub flags: WaitFlags,
     /// A channel to ring, and from which end.
     pub ring: Option<(Key<Channel>, Side)>,
-    /// How many handles the process has given up.
-    pub given_up: u64,
 }
 
 /// What becomes of a thread that waits.
@@ -176,8 +226,6 @@ pub enum Waited {
     Seen(Seen),
     /// It sleeps.
     Asleep,
-    /// It sleeps, and the CPU is another thread's already.
-    HandedOver,
 }
 
 /// What a look at the items says: how many have signals, and if it is one, which and what.
@@ -205,16 +253,13 @@ impl Kernel {
         }
         let wait = &self.threads[thread].wait;
         let mut seen = NOTHING;
-        if !wait.knows(request) {
+        if !wait.knows(request.address, request.count, request.flags) {
             self.read_items(thread, request)?;
             seen = self.look(thread)?;
         } else if wait.is_marked {
             seen = self.look_closely(thread)?;
         }
         if let Some((channel, from)) = request.ring {
-            if seen.count == 0 && self.hand_over(cpu, thread, request, channel, from) {
-                return Ok(Waited::HandedOver);
-            }
             // A peer that is gone is the wait's affair.
             self.ring(channel, from).ok();
             if seen.count == 0 {
@@ -231,78 +276,18 @@ impl Kernel {
         Ok(Waited::Asleep)
     }
 
-    /// The interrupt that was reported last has been served: its line is opened as far as the handle
-    /// allows it now. The process may have given it up since. If it has fired again, another thread was told
-    /// of the same firing and opened the line: the new one is not this thread's to end.
+    /// The interrupt that was reported last has been served: its line is opened. If it has fired again,
+    /// another thread was told of the same firing and opened the line: the new one is not this thread's to
+    /// end.
     #[inline]
     fn acknowledge_reported(&mut self, thread: Key<Thread>) {
-        let Thread { wait, process, .. } = &mut self.threads[thread];
-        if let Some((item, fired)) = wait.interrupt.take()
-            && let Some(entry) = wait.entries.get(usize::from(item))
-            && let Ok(held) = self.processes[*process].handles.get(entry.handle)
-            && held.rights.contains(Rights::SIGNAL)
-            && let ObjectRef::Interrupt(interrupt) = held.object
-            && self.interrupts[interrupt].fired() == fired
+        let reported = self.threads[thread].wait.reported.take();
+        if let Some(Reported { item, firing }) = reported
+            && self.acknowledge_firing(firing)
         {
             // Nothing is left to be seen of it.
-            wait.unmark(item);
-            self.acknowledge(interrupt);
+            self.threads[thread].wait.unmark(item);
         }
-    }
-
-    /// The doorbell that `channel`'s end `from` rings wakes a thread, and `thread` sleeps until it is
-    /// rung itself: the CPU goes from one to the other at once, without the run queue, if nobody
-    /// else should run before. `false`: nothing was done, things must go their usual way.
-    #[inline]
-    fn hand_over(
-        &mut self,
-        cpu: usize,
-        thread: Key<Thread>,
-        request: &Request,
-        channel: Key<Channel>,
-        from: Side,
-    ) -> bool {
-        let end = self.channels[channel].end(from.other());
-        let (Some(waiter), false) = end.waiters.first() else {
-            return false;
-        };
-        let Some((object, next)) = self.threads.pair_mut(thread, waiter.thread) else {
-            return false;
-        };
-        // What is enlisted and not marked has nothing: both would sleep, but for the doorbell.
-        let is_sleep = object.wait.enlisted
-            && !object.wait.is_marked
-            && (request.deadline == DEADLINE_NEVER || request.deadline > arch::counter());
-        let is_wake = next.wait.asleep
-            && next.state == State::Waiting
-            && !next.wait.is_marked
-            && waiter.wanted.contains(Signals::DOORBELL);
-        let urgent = self.sched.ready.most_urgent();
-        if !is_sleep || !is_wake || urgent.is_some_and(|other| other >= next.priority) {
-            return false;
-        }
-        let (others, slice) = (self.sched.has_others(), self.sched.slice);
-        let own = &mut self.sched.cpus[cpu];
-        object.state = State::Waiting;
-        object.wait.asleep = true;
-        object.wait.timed_out = false;
-        own.stop(thread, object, others);
-        next.wait.asleep = false;
-        let registers = &mut next.context.x;
-        registers[0] = 0;
-        registers[1] = 1;
-        registers[2] = u64::from(waiter.item) | u64::from(Signals::DOORBELL.bits()) << 32;
-        let process = next.process;
-        let gets_fp = own.start(cpu, waiter.thread, next, slice);
-        let has_fp = gets_fp && own.pass_fp(cpu, (thread, object), (waiter.thread, next));
-        if object.wait.noted != request.deadline {
-            self.note_deadline(cpu, thread, request.deadline);
-        }
-        if !has_fp {
-            self.settle_fp(cpu, waiter.thread, gets_fp);
-        }
-        self.equip(cpu, waiter.thread, process);
-        true
     }
 
     /// A CPU is about to take on a ready thread. `false`: it sleeps on.
@@ -378,7 +363,7 @@ impl Kernel {
         }
         // The allocation is kept for the next items.
         let wait = &mut self.threads[thread].wait;
-        wait.interrupt = None;
+        wait.reported = None;
         wait.entries = entries;
         wait.entries.clear();
     }
@@ -404,7 +389,7 @@ impl Kernel {
         let process = &self.processes[object.process];
         let wait = &mut object.wait;
         wait.address = request.address;
-        wait.given_up = request.given_up;
+        wait.is_known = true;
         if request.count == wait.entries.len() && wait.are_as_before(process) == Ok(true) {
             return Ok(());
         }
@@ -418,6 +403,7 @@ impl Kernel {
         let read = wait.read(process, request.count);
         if read.is_err() {
             wait.entries.clear();
+            wait.is_known = false;
         }
         wait.mark_all();
         read
@@ -502,9 +488,9 @@ impl Kernel {
     /// A thread is told of an interrupt.
     #[inline]
     fn note_reported(&mut self, thread: Key<Thread>, item: usize, entry: Entry) {
-        if let ObjectRef::Interrupt(interrupt) = entry.object {
-            let fired = self.interrupts[interrupt].fired();
-            self.threads[thread].wait.interrupt = Some((item as u16, fired));
+        if let ObjectRef::Interrupt(line) = entry.object {
+            let firing = self.interrupts[line].firing(line);
+            self.threads[thread].wait.reported = entry.reported(item as u16, firing);
         }
     }
 

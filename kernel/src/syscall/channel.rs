@@ -65,7 +65,7 @@ pub fn send_handle(
     require(entry.rights, Rights::TRANSFER)?;
     kernel.may_queue(channel, side, entry.object)?;
     kernel.admit(2048)?;
-    let entry = kernel.processes[caller.process].handles.remove(handle)?;
+    let entry = kernel.give_up(caller.process, handle)?;
     kernel.queue_handle(channel, side, Queued { entry, tag });
     Ok(Reply::Done)
 }

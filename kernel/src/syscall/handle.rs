@@ -7,7 +7,7 @@ use abi::{Error, ObjectInfo, Rights};
 
 pub fn close(kernel: &mut Kernel, caller: Caller, [handle, ..]: Arguments) -> Result<Reply, Error> {
     let handle = handle_of(handle)?;
-    let entry = kernel.processes[caller.process].handles.remove(handle)?;
+    let entry = kernel.give_up(caller.process, handle)?;
     kernel.release(entry.object);
     Ok(Reply::Done)
 }

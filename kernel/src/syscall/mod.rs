@@ -117,6 +117,14 @@ const fn body(call: Syscall) -> Body {
 }
 
 impl Kernel {
+    /// The numbers in the registers of the thread that runs on `cpu`.
+    pub fn arguments(&self, cpu: usize) -> Arguments {
+        let registers = |thread| &self.threads[thread].context.x;
+        let first = |registers: &[u64; 31]| registers.first_chunk().copied();
+        let running = self.sched.cpus[cpu].current.map(registers);
+        running.and_then(first).unwrap_or_default()
+    }
+
     /// What a number in a register names in the caller's table.
     #[inline]
     fn entry(&self, caller: Caller, number: u64) -> Result<Entry, Error> {
@@ -189,7 +197,7 @@ impl Kernel {
 
 /// A handle in a register.
 #[inline]
-fn handle_of(number: u64) -> Result<Handle, Error> {
+pub fn handle_of(number: u64) -> Result<Handle, Error> {
     u32::try_from(number)
         .map(Handle)
         .map_err(|_| Error::BadHandle)
@@ -197,7 +205,7 @@ fn handle_of(number: u64) -> Result<Handle, Error> {
 
 /// The end of a channel that an entry stands for.
 #[inline]
-const fn end_of(entry: Entry) -> Result<(Key<Channel>, Side, Rights), Error> {
+pub const fn end_of(entry: Entry) -> Result<(Key<Channel>, Side, Rights), Error> {
     match entry.object {
         ObjectRef::Channel(channel, side) => Ok((channel, side, entry.rights)),
         _ => Err(Error::BadHandle),
@@ -209,7 +217,8 @@ fn size_of(number: u64) -> Result<usize, Error> {
     usize::try_from(number).map_err(|_| Error::BadArgument)
 }
 
-fn require(rights: Rights, needed: Rights) -> Result<(), Error> {
+/// That a handle allows what is needed.
+pub fn require(rights: Rights, needed: Rights) -> Result<(), Error> {
     if rights.contains(needed) {
         Ok(())
     } else {

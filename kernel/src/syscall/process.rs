@@ -65,7 +65,7 @@ pub fn start(
     let thread = kernel.create_first_thread(process, priority)?;
     let mut moved = Handle::NONE;
     if handle != Handle::NONE {
-        let entry = kernel.processes[caller.process].handles.remove(handle)?;
+        let entry = kernel.give_up(caller.process, handle)?;
         // The table is empty: there is room.
         moved = kernel.processes[process].handles.insert(entry)?;
     }

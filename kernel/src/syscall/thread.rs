@@ -1,6 +1,6 @@
 //! Threads: create, exit, wait.
 
-use super::{Arguments, Caller, Reply, end_of, handle_of, require};
+use super::{Arguments, Caller, Reply};
 use crate::mm::space::USER_END;
 use crate::object::{Kernel, ObjectRef};
 use crate::sched::wait::{Request, Waited};
@@ -54,13 +54,10 @@ pub fn wait(
         .ok()
         .filter(|&count| count <= MAX_WAIT_ITEMS)
         .ok_or(Error::BadArgument)?;
-    let handles = &kernel.processes[caller.process].handles;
     let ring = if channel == 0 {
         None
     } else {
-        let (channel, side, rights) = end_of(handles.get(handle_of(channel)?)?)?;
-        require(rights, Rights::SIGNAL)?;
-        Some((channel, side))
+        Some(kernel.bell(caller.thread, channel)?)
     };
     let request = Request {
         address,
@@ -68,11 +65,9 @@ pub fn wait(
         deadline,
         flags: WaitFlags::from_bits_truncate(flags),
         ring,
-        given_up: handles.given_up(),
     };
     match kernel.wait(caller.cpu, caller.thread, &request)? {
         Waited::Seen(seen) => Ok(Reply::Two(seen.count, seen.first)),
         Waited::Asleep => Ok(Reply::Sleep),
-        Waited::HandedOver => Ok(Reply::Gone),
     }
 }

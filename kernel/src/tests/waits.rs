@@ -1,6 +1,6 @@
 //! What the kernel keeps of a wait's items.
 
-use super::{ask, call, end, kernel, program};
+use super::{ask, call, end, fire, kernel, program};
 use crate::mm::user::{read_value, write_value};
 use crate::object::handle::Entry;
 use crate::object::process::Process;
@@ -180,7 +180,7 @@ fn a_wait_opens_the_line_of_the_interrupt_that_was_served() {
         put(&kernel, process, address, &[handle]);
         let fresh = [address, 1, DEADLINE_NEVER];
         assert_eq!(call(&mut kernel, Syscall::Wait as u64, &fresh), None);
-        kernel.line_fired(40);
+        fire(&mut kernel);
         kernel.choose(0);
         assert_eq!(kernel.threads[thread].context.x[1..3], [1, fired]);
         assert!(!is_open(&kernel));
@@ -214,12 +214,12 @@ fn who_was_told_of_an_old_firing_does_not_end_a_new_one() {
     kernel.acknowledge(line);
     let sleep = [address, 1, DEADLINE_NEVER];
     assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
-    kernel.line_fired(40);
+    fire(&mut kernel);
     kernel.choose(0);
     assert_eq!(kernel.threads[thread].context.x[1], 1);
     // Another thread that was told as well has served it, and the line fires again.
     kernel.acknowledge(line);
-    kernel.line_fired(40);
+    fire(&mut kernel);
     let served = [address, 1, 0, 0, SAME | WaitFlags::SERVED.bits()];
     let fired = u64::from(Signals::INTERRUPT.bits()) << 32;
     assert_eq!(ask(&mut kernel, Syscall::Wait, &served), Ok((1, fired)));
@@ -256,7 +256,7 @@ fn a_served_interrupt_opens_its_line_only_by_a_handle_that_still_may() {
         put(&kernel, process, address, &[full]);
         let sleep = [address, 1, DEADLINE_NEVER, 0, SAME];
         assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
-        kernel.line_fired(40);
+        fire(&mut kernel);
         kernel.choose(0);
         assert_eq!(kernel.threads[thread].context.x[1], 1);
         ask(&mut kernel, Syscall::HandleClose, &[full]).unwrap();
@@ -298,7 +298,7 @@ fn a_served_interrupt_opens_its_line_whatever_is_waited_for_next() {
     let sleep = [address, 1, DEADLINE_NEVER];
     assert_eq!(call(&mut kernel, Syscall::Wait as u64, &sleep), None);
     kernel.acknowledge(line);
-    kernel.line_fired(40);
+    fire(&mut kernel);
     kernel.choose(0);
     assert_eq!(kernel.threads[thread].context.x[1], 1);
     // Handles have come and gone, and the list is another one.

@@ -7,11 +7,11 @@
 //! A chain is popped off the free list as a whole, so the list's own links lead from its first
 //! descriptor to its last until it is put back as a whole.
 
-use super::layout::{Parts, Tables};
+use super::layout::{DESCRIPTOR_BYTES, Descriptor, Parts, Tables};
 use super::split::{Direction, Piece, Plan};
 use crate::faults::Fault;
 use alloc::boxed::Box;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use hardware::Dma;
 
 /// Descriptor continues in `next` (2.7.5).
@@ -41,7 +41,7 @@ struct Slot {
 
 /// All chains of a queue.
 pub(super) struct Chains {
-    descriptors: &'static [AtomicU64],
+    descriptors: &'static [Descriptor],
     tables: Option<Tables>,
     slots: Box<[Slot]>,
     /// First free descriptor, and how many there are.
@@ -196,59 +196,78 @@ impl Chains {
     /// Writes a chain of two descriptors and more.
     fn link(&mut self, buffer: Dma, length: usize, pieces: &[Piece]) -> Result<u16, Dma> {
         let mut total = length as u64;
+        let mut is_sound = true;
         for piece in pieces {
             total += u64::from(piece.length);
+            is_sound &= piece.length > 0;
         }
-        let Ok(bytes) = u32::try_from(total) else {
+        let Some(bytes) = u32::try_from(total).ok().filter(|_| is_sound) else {
             return Err(buffer);
         };
-        if pieces.iter().any(|piece| piece.length == 0) {
-            return Err(buffer);
-        }
         let count = pieces.len() + 1;
-        let table = self.tables.as_ref().is_some_and(|it| it.hold(count));
-        let Some(head) = self.claim(if table { 1 } else { count }) else {
+        let is_table = self.tables.as_ref().is_some_and(|it| it.hold(count));
+        let Some(head) = self.claim(if is_table { 1 } else { count }) else {
             return Err(buffer);
         };
-        let first = (buffer.physical(), length as u64, self.front);
-        let write = self.write;
-        let rest = pieces
-            .iter()
-            .map(|it| (it.physical, u64::from(it.length), write));
-        let runs = core::iter::once(first).chain(rest);
-        let left = (0..count).rev();
-        match self.tables.as_ref().filter(|_| table) {
+        let front = (buffer.physical(), length as u64);
+        match self.tables.as_ref().filter(|_| is_table) {
             Some(tables) => {
                 let (physical, cells) = tables.of(head);
-                for ((number, left), (address, length, write)) in (0..).zip(left).zip(runs) {
-                    let next = if left > 0 { NEXT } else { 0 };
-                    describe(cells, number, address, length, write | next, number + 1);
-                }
-                let length = (super::layout::DESCRIPTOR_BYTES * count) as u64;
+                self.fill_table(cells, front, pieces);
+                let length = (DESCRIPTOR_BYTES * count) as u64;
                 describe(self.descriptors, head, physical, length, TABLE, 0);
             }
-            None => {
-                let mut number = head;
-                for (left, (address, length, write)) in left.zip(runs) {
-                    let follower = self
-                        .slots
-                        .get(usize::from(number))
-                        .map_or(NONE, |it| it.next);
-                    let (flags, next) = if left > 0 { (NEXT, follower) } else { (0, 0) };
-                    describe(
-                        self.descriptors,
-                        number,
-                        address,
-                        length,
-                        write | flags,
-                        next,
-                    );
-                    number = follower;
-                }
-            }
+            None => self.fill_ring(head, front, pieces),
         }
         self.keep(head, buffer, bytes);
         Ok(head)
+    }
+
+    /// Writes a chain into a table, where each descriptor is followed by the next.
+    fn fill_table(&self, cells: &[Descriptor], front: (u64, u64), pieces: &[Piece]) {
+        let Some((first, cells)) = cells.split_first() else {
+            return;
+        };
+        write(first, front.0, front.1, self.front | NEXT, 1);
+        let mut left = pieces.len();
+        for (next, (cell, piece)) in (2..).zip(cells.iter().zip(pieces)) {
+            left -= 1;
+            let flags = self.write | if left > 0 { NEXT } else { 0 };
+            write(cell, piece.physical, piece.length.into(), flags, next);
+        }
+    }
+
+    /// Writes a chain into descriptors of the ring, which the free list's own links lead through.
+    fn fill_ring(&self, head: u16, front: (u64, u64), pieces: &[Piece]) {
+        let next_of = |number: u16| {
+            self.slots
+                .get(usize::from(number))
+                .map_or(NONE, |it| it.next)
+        };
+        let mut number = next_of(head);
+        let (address, length) = front;
+        describe(
+            self.descriptors,
+            head,
+            address,
+            length,
+            self.front | NEXT,
+            number,
+        );
+        for (left, piece) in (0..pieces.len()).rev().zip(pieces) {
+            let follower = next_of(number);
+            let (flags, next) = if left > 0 { (NEXT, follower) } else { (0, 0) };
+            let (address, length) = (piece.physical, piece.length.into());
+            describe(
+                self.descriptors,
+                number,
+                address,
+                length,
+                self.write | flags,
+                next,
+            );
+            number = follower;
+        }
     }
 
     /// Takes so many descriptors off the free list; the first of them.
@@ -320,6 +339,38 @@ impl Chains {
             .map_or(&[], Dma::bytes)
     }
 
+    /// The same, to be written.
+    #[inline]
+    pub fn bytes_mut(&mut self, number: u16) -> &mut [u8] {
+        let slot = self.slots.get_mut(usize::from(number));
+        let slot = slot.filter(|slot| !slot.is_lent);
+        slot.and_then(|slot| slot.buffer.as_mut())
+            .map_or(&mut [], Dma::bytes_mut)
+    }
+
+    /// Gives the first `length` bytes of a buffer to the device again, whose chain is one descriptor. Whether
+    /// there is such a buffer that is not the device's, and so long.
+    #[inline]
+    pub fn lend_part(&mut self, number: u16, length: usize) -> bool {
+        let slot = self.slots.get_mut(usize::from(number));
+        let Some(slot) = slot.filter(|slot| !slot.is_lent && slot.count == 1) else {
+            return false;
+        };
+        let buffer = slot.buffer.as_ref();
+        let Some(buffer) = buffer.filter(|buffer| 0 < length && length <= buffer.len()) else {
+            return false;
+        };
+        let Ok(bytes) = u32::try_from(length) else {
+            return false;
+        };
+        let (address, length) = (buffer.physical(), bytes.into());
+        describe(self.descriptors, number, address, length, self.write, 0);
+        slot.is_lent = true;
+        slot.length = bytes;
+        self.in_flight += 1;
+        true
+    }
+
     /// Gives a buffer to the device again, all that it had of it, by the same chain. Whether there
     /// is one that is not the device's.
     #[inline]
@@ -334,12 +385,18 @@ impl Chains {
     }
 }
 
-/// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
-fn describe(table: &[AtomicU64], number: u16, address: u64, length: u64, flags: u64, next: u16) {
-    let cell = usize::from(number) * 2;
-    let rest = length | flags << 32 | u64::from(next) << 48;
-    if let Some([first, second]) = table.get(cell..cell + 2) {
-        first.store(address.to_le(), Ordering::Relaxed);
-        second.store(rest.to_le(), Ordering::Relaxed);
+/// Writes a descriptor of a table.
+#[inline]
+fn describe(table: &[Descriptor], number: u16, address: u64, length: u64, flags: u64, next: u16) {
+    if let Some(descriptor) = table.get(usize::from(number)) {
+        write(descriptor, address, length, flags, next);
     }
+}
+
+/// Writes a descriptor (2.7.5): address, then length, flags and next as one word.
+#[inline]
+fn write([first, second]: &Descriptor, address: u64, length: u64, flags: u64, next: u16) {
+    let rest = length | flags << 32 | u64::from(next) << 48;
+    first.store(address.to_le(), Ordering::Relaxed);
+    second.store(rest.to_le(), Ordering::Relaxed);
 }

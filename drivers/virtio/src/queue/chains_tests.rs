@@ -103,6 +103,14 @@ impl Bench {
         })
     }
 
+    /// The device is done with a chain, and its buffer is not taken out.
+    fn finish(&mut self, chain: &Chain) {
+        self.fake
+            .queue(0, |device| device.give_back(chain.id.into(), 0));
+        let returned = self.queue.look_next(&mut self.faults).unwrap();
+        assert_eq!((returned.number, returned.written), (chain.id, Some(0)));
+    }
+
     fn give_back(&mut self, chain: &Chain) {
         self.fake
             .queue(0, |device| device.give_back(chain.id.into(), 0));
@@ -296,11 +304,7 @@ fn a_buffer_is_looked_at_only_while_it_is_not_the_devices() {
         assert!(bench.queue.bytes(chain.id).is_empty(), "the device has it");
         bench.queue.provide_again(chain.id);
         assert!(!bench.queue.publish(), "nor is it given twice");
-        bench
-            .fake
-            .queue(0, |device| device.give_back(chain.id.into(), 0));
-        let returned = bench.queue.look_next(&mut bench.faults).unwrap();
-        assert_eq!((returned.number, returned.written), (chain.id, Some(0)));
+        bench.finish(&chain);
         assert_eq!(bench.queue.bytes(chain.id).len(), BUFFER);
         // It is not the device's, whatever that says.
         bench.queue.provide_again(chain.id);
@@ -314,4 +318,53 @@ fn a_buffer_is_looked_at_only_while_it_is_not_the_devices() {
         assert!(bench.queue.bytes(nobody).is_empty());
     }
     assert!(!bench.queue.publish());
+}
+
+#[test]
+fn a_buffer_is_given_again_with_other_bytes_where_it_lies() {
+    let mut bench = bench(true);
+    let (_, mut expected) = bench.give(10, &[]);
+    assert!(bench.queue.publish());
+    for length in [BUFFER, 1, 17] {
+        let (chain, read) = bench.take().unwrap();
+        assert_eq!(read, expected);
+        assert!(
+            bench.queue.bytes_mut(chain.id).is_empty(),
+            "the device has it"
+        );
+        assert!(!bench.queue.provide_part(chain.id, 5));
+        bench.finish(&chain);
+        expected = vec![mark(length); length];
+        bench.queue.bytes_mut(chain.id)[..length].copy_from_slice(&expected);
+        for wrong in [0, BUFFER + 1, usize::MAX] {
+            assert!(!bench.queue.provide_part(chain.id, wrong));
+        }
+        assert!(bench.queue.provide_part(chain.id, length));
+        assert!(!bench.queue.provide_part(chain.id, length), "given twice");
+        assert!(bench.queue.publish());
+        assert_eq!(bench.queue.in_flight(), 1);
+    }
+    assert!(!bench.queue.provide_part(u16::MAX, 1));
+}
+
+#[test]
+fn what_was_described_by_a_table_is_given_again_without() {
+    let mut bench = bench(true);
+    assert!(bench.give(10, &[(0, 5)]).0 && bench.queue.publish());
+    let (chain, _) = bench.take().unwrap();
+    bench.finish(&chain);
+    let expected = bench.queue.bytes(chain.id)[..7].to_vec();
+    assert!(bench.queue.provide_part(chain.id, 7) && bench.queue.publish());
+    let (chain, read) = bench.take().unwrap();
+    assert_eq!((read, chain.segments.len()), (expected, 1));
+}
+
+#[test]
+fn a_chain_of_several_descriptors_is_not_given_again_in_part() {
+    let mut bench = bench(false);
+    assert!(bench.give(10, &[(0, 5)]).0 && bench.queue.publish());
+    let (chain, _) = bench.take().unwrap();
+    bench.finish(&chain);
+    assert!(!bench.queue.provide_part(chain.id, 10));
+    assert_eq!(bench.queue.in_flight(), 0);
 }

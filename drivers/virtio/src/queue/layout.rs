@@ -6,8 +6,8 @@
 //! One layout serves both interfaces: the legacy one (contiguous, the used ring on a page of its
 //! own) meets every demand of the modern one and costs less than a page.
 
-use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64};
-use hardware::Dma;
+use core::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
+use hardware::{Dma, Shared};
 
 /// Unit of the legacy interface: queues begin on a page and are named by its number.
 pub(crate) const PAGE: usize = 4096;
@@ -43,10 +43,13 @@ pub const fn table_bytes(size: u16, most: u16) -> usize {
     DESCRIPTOR_BYTES * size as usize * most as usize
 }
 
+/// A descriptor: address; length, flags and next (2.7.5).
+pub(super) type Descriptor = [AtomicU64; 2];
+
 /// Indirect tables: one for each descriptor of the ring.
 pub(crate) struct Tables {
     /// As in [`Parts`], one table after the other.
-    descriptors: &'static [AtomicU64],
+    descriptors: &'static [Descriptor],
     /// Physical address of the first.
     physical: u64,
     /// Descriptors of each.
@@ -62,7 +65,7 @@ impl Tables {
         let tables = memory.split_to(table_bytes(size, most))?;
         let physical = tables.physical();
         Some(Self {
-            descriptors: tables.into_shared()?,
+            descriptors: pairs(tables)?,
             physical,
             most,
         })
@@ -74,26 +77,63 @@ impl Tables {
     }
 
     /// Where a device finds the table of this descriptor, and the cells of it.
-    pub fn of(&self, number: u16) -> (u64, &'static [AtomicU64]) {
+    #[inline]
+    pub fn of(&self, number: u16) -> (u64, &'static [Descriptor]) {
         let at = usize::from(number) * usize::from(self.most);
-        let cells = self.descriptors.get(2 * at..).unwrap_or_default();
+        let cells = self.descriptors.get(at..).unwrap_or_default();
         (self.physical + (DESCRIPTOR_BYTES * at) as u64, cells)
     }
+}
+
+/// What one side says beside the entries of its ring.
+pub(crate) struct Words {
+    /// What it does not want to be told.
+    pub flags: &'static AtomicU16,
+    /// How far it has come.
+    pub index: &'static AtomicU16,
+    /// What it wants to be told (2.7.7, 2.7.10).
+    pub event: &'static AtomicU16,
+}
+
+impl Words {
+    fn of(header: Dma, event: Dma) -> Option<Self> {
+        let [flags, index] = header.into_shared()? else {
+            return None;
+        };
+        let event = event.into_shared()?.first()?;
+        Some(Self {
+            flags,
+            index,
+            event,
+        })
+    }
+
+    /// As at the beginning.
+    pub fn clear(&self) {
+        for word in [self.flags, self.index, self.event] {
+            word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Cells in twos.
+fn pairs<T: Shared>(memory: Dma) -> Option<&'static [[T; 2]]> {
+    Some(memory.into_shared()?.as_chunks().0)
 }
 
 /// The parts of a queue. What the driver writes and what the device writes are apart, and all of
 /// it is atomic: a device may change anything at any time.
 pub(crate) struct Parts {
-    /// Two words for each descriptor: address; length, flags and next (2.7.5).
-    pub descriptors: &'static [AtomicU64],
-    /// Flags, index, `size` heads and the driver's event (2.7.6).
-    pub available: &'static [AtomicU16],
-    /// Flags and index, both written by the device (2.7.8).
-    pub used: &'static [AtomicU16],
+    /// The descriptor table.
+    pub descriptors: &'static [Descriptor],
+    /// What the driver says (2.7.6).
+    pub available: Words,
+    /// The heads of what it offers.
+    pub heads: &'static [AtomicU16],
+    /// What the device says (2.7.8).
+    pub used: Words,
     /// Id and length of each used element.
-    pub elements: &'static [AtomicU32],
-    /// The device's event, one cell (2.7.10).
-    pub device_event: &'static [AtomicU16],
+    pub elements: &'static [[AtomicU32; 2]],
     /// Physical addresses of the descriptor table, the available and the used ring.
     pub physical: [u64; 3],
 }
@@ -110,7 +150,9 @@ impl Parts {
         let entries = usize::from(size);
         let start = queue.physical();
         let descriptors = queue.split_to(DESCRIPTOR_BYTES * entries)?;
-        let available = queue.split_to(AVAILABLE_HEADER + 2 * entries + EVENT_BYTES)?;
+        let available = queue.split_to(AVAILABLE_HEADER)?;
+        let heads = queue.split_to(2 * entries)?;
+        let driver_event = queue.split_to(EVENT_BYTES)?;
         if !queue.align_to(PAGE) {
             return None;
         }
@@ -118,11 +160,11 @@ impl Parts {
         let used = queue.split_to(USED_HEADER)?;
         let elements = queue.split_to(USED_ELEMENT * entries)?;
         Some(Self {
-            descriptors: descriptors.into_shared()?,
-            available: available.into_shared()?,
-            used: used.into_shared()?,
-            elements: elements.into_shared()?,
-            device_event: queue.into_shared()?,
+            descriptors: pairs(descriptors)?,
+            available: Words::of(available, driver_event)?,
+            heads: heads.into_shared()?,
+            used: Words::of(used, queue)?,
+            elements: pairs(elements)?,
             physical,
         })
     }
@@ -130,7 +172,7 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Parts, queue_bytes};
+    use super::{AtomicU16, Parts, queue_bytes};
     use crate::fake::memory;
 
     #[test]
@@ -146,11 +188,15 @@ mod tests {
         dma.split_to(100).unwrap();
         let parts = Parts::take(&mut dma, 8).unwrap();
         assert_eq!(parts.physical, [0x4000_1000, 0x4000_1080, 0x4000_2000]);
-        assert_eq!(parts.descriptors.len(), 16);
-        assert_eq!(parts.available.len(), 2 + 8 + 1);
-        assert_eq!(parts.used.len(), 2);
-        assert_eq!(parts.elements.len(), 16);
-        assert_eq!(parts.device_event.len(), 1);
+        assert_eq!(parts.descriptors.len(), 8);
+        assert_eq!(parts.heads.len(), 8);
+        assert_eq!(parts.elements.len(), 8);
+        let between = |from: &AtomicU16, to: &AtomicU16| to.as_ptr().addr() - from.as_ptr().addr();
+        let (available, used) = (&parts.available, &parts.used);
+        assert_eq!(between(available.flags, available.index), 2);
+        assert_eq!(between(available.flags, available.event), 4 + 2 * 8);
+        assert_eq!(between(available.flags, used.flags), 4096 - 0x80);
+        assert_eq!(between(used.flags, used.event), 4 + 8 * 8);
         assert!(Parts::take(&mut dma, 8).is_none());
     }
 }

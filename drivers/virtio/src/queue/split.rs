@@ -26,10 +26,6 @@ use virtio_drivers::transport::Transport;
 const NO_INTERRUPT: u16 = 1;
 /// In the used ring's flags: no notifications, please (2.7.8).
 const NO_NOTIFY: u16 = 1;
-/// Cells of the available and used rings.
-const FLAGS: usize = 0;
-const INDEX: usize = 1;
-const ENTRIES: usize = 2;
 
 /// Who writes the buffers of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,10 +211,11 @@ impl SplitQueue {
         self.chains.clear();
         (self.provided, self.published, self.reaped, self.seen) = (0, 0, 0, 0);
         self.broken = false;
-        for cell in self.parts.available.iter().chain(self.parts.used) {
-            cell.store(0, Ordering::Relaxed);
+        for head in self.parts.heads {
+            head.store(0, Ordering::Relaxed);
         }
-        self.parts.device_event[0].store(0, Ordering::Relaxed);
+        self.parts.available.clear();
+        self.parts.used.clear();
         self.disarm();
         transport.queue_set(index, size, descriptors, available, used);
         Ok(())
@@ -269,7 +266,7 @@ impl SplitQueue {
     /// How far the device has come.
     #[must_use]
     pub fn sign(&self) -> Sign {
-        Sign(&self.parts.used[INDEX])
+        Sign(self.parts.used.index)
     }
 
     /// How far what the device has returned was taken: behind [`Sign::index`] when there is more.
@@ -333,8 +330,8 @@ impl SplitQueue {
     /// The next entry of the available ring.
     #[inline]
     fn offer(&mut self, head: u16) {
-        let entry = ENTRIES + usize::from(self.provided & self.mask);
-        self.parts.available[entry].store(head.to_le(), Ordering::Relaxed);
+        let entry = usize::from(self.provided & self.mask);
+        self.parts.heads[entry].store(head.to_le(), Ordering::Relaxed);
         self.provided = self.provided.wrapping_add(1);
     }
 
@@ -346,7 +343,10 @@ impl SplitQueue {
             return false;
         }
         // 2.7.13.3.1: descriptors and ring entries must be visible before the index: release.
-        self.parts.available[INDEX].store(new.to_le(), Ordering::Release);
+        self.parts
+            .available
+            .index
+            .store(new.to_le(), Ordering::Release);
         self.published = new;
         if !self.plan.quiet {
             return true;
@@ -355,9 +355,9 @@ impl SplitQueue {
         // look before either has spoken: a full fence, no less.
         fence(Ordering::SeqCst);
         if self.plan.event_index {
-            passed(read(&self.parts.device_event[0]), new, old)
+            passed(read(self.parts.used.event), new, old)
         } else {
-            read(&self.parts.used[FLAGS]) & NO_NOTIFY == 0
+            read(self.parts.used.flags) & NO_NOTIFY == 0
         }
     }
 
@@ -396,8 +396,7 @@ impl SplitQueue {
         }
         let place = usize::from(self.reaped & self.mask);
         self.reaped = self.reaped.wrapping_add(1);
-        let (elements, _) = self.parts.elements.as_chunks();
-        let [id, written] = elements.get(place)?;
+        let [id, written] = self.parts.elements.get(place)?;
         let id = u32::from_le(id.load(Ordering::Relaxed));
         let written = u32::from_le(written.load(Ordering::Relaxed));
         let (number, length) = match self.chains.end(id) {
@@ -431,6 +430,36 @@ impl SplitQueue {
         }
     }
 
+    /// The bytes of a buffer that was returned and not given back, to be written; none of any other.
+    #[inline]
+    #[must_use]
+    pub fn bytes_mut(&mut self, number: u16) -> &mut [u8] {
+        self.chains.bytes_mut(number)
+    }
+
+    /// Whether each buffer without pieces takes one descriptor, as [`Self::provide_part`] wants.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.plan.header == 0
+    }
+
+    /// Takes a buffer out that was returned and not given back.
+    pub fn take(&mut self, number: u16) -> Option<Dma> {
+        self.chains.take(number)
+    }
+
+    /// Gives the first `length` bytes of a buffer that was returned to the device again, where it
+    /// lies. Whether there is such a buffer, of one descriptor and so long.
+    #[inline]
+    #[must_use]
+    pub fn provide_part(&mut self, number: u16, length: usize) -> bool {
+        let is_lent = self.chains.lend_part(number, length);
+        if is_lent {
+            self.offer(number);
+        }
+        is_lent
+    }
+
     /// How many used elements are there to take.
     pub fn ready(&mut self, faults: &mut Faults) -> usize {
         self.look(faults);
@@ -444,9 +473,16 @@ impl SplitQueue {
         self.seen = self.reaped;
     }
 
+    /// Whether all that was seen of the device's used elements has been taken.
+    #[inline]
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.reaped == self.seen
+    }
+
     /// Whether there is a used element to take.
     #[inline]
-    fn next_used(&mut self, faults: &mut Faults) -> bool {
+    pub fn next_used(&mut self, faults: &mut Faults) -> bool {
         self.reaped != self.seen || self.look(faults)
     }
 
@@ -456,7 +492,7 @@ impl SplitQueue {
             return false;
         }
         // 2.7.14: the index is read before the elements and the buffers' bytes: acquire.
-        let index = u16::from_le(self.parts.used[INDEX].load(Ordering::Acquire));
+        let index = u16::from_le(self.parts.used.index.load(Ordering::Acquire));
         // The device cannot have used more than it was shown, which is at most the ring.
         if index.wrapping_sub(self.reaped) > self.outstanding() {
             self.broken = true;
@@ -498,7 +534,7 @@ impl SplitQueue {
         // 2.7.14: the wish must be visible before the index is read again, or a buffer that comes
         // between is told to nobody: a full fence, no less.
         fence(Ordering::SeqCst);
-        let index = u16::from_le(self.parts.used[INDEX].load(Ordering::Acquire));
+        let index = u16::from_le(self.parts.used.index.load(Ordering::Acquire));
         !self.broken && index.wrapping_sub(self.reaped) >= more
     }
 
@@ -520,13 +556,13 @@ impl SplitQueue {
     }
 
     fn set_flags(&self, flags: u16) {
-        self.parts.available[FLAGS].store(flags.to_le(), Ordering::Relaxed);
+        let cell = self.parts.available.flags;
+        cell.store(flags.to_le(), Ordering::Relaxed);
     }
 
-    /// The driver's event is the last cell of the available ring (2.7.6).
     fn set_event(&self, event: u16) {
-        let cell = ENTRIES + usize::from(self.mask) + 1;
-        self.parts.available[cell].store(event.to_le(), Ordering::Relaxed);
+        let cell = self.parts.available.event;
+        cell.store(event.to_le(), Ordering::Relaxed);
     }
 }
 

@@ -153,6 +153,9 @@ extern "C" fn on_syscall(context: *mut Context, local: &Local) -> *const Context
     }
     let [a, b, c, d, e, f, ..] = *registers;
     let number = registers[8];
+    if number == abi::Syscall::Wait as u64 && e & abi::WaitFlags::SAME_ITEMS.bits() != 0 {
+        return entry::wait(local.cpu()).as_ptr();
+    }
     entry::syscall(local.cpu(), number, [a, b, c, d, e, f]).as_ptr()
 }
 
