@@ -56,9 +56,11 @@ pub fn on_cable(name: &str, words: &str) -> Result<Stage> {
     Ok(Stage::with_cable(guest, cable))
 }
 
-/// The guest answers an echo request.
+/// The guest answers an echo request. While nobody listened here it may have asked whether we are still there, and
+/// have given us up.
 pub fn is_alive(cable: &Cable) -> Result<()> {
     cable.drain()?;
+    cable.introduce()?;
     cable.send(&echo_request(0xa11e, 1, b"still there?"))?;
     cable.expect("echo reply: the guest is silent", ANSWER, |frame| {
         as_echo_reply(frame).filter(|(id, _, _)| *id == 0xa11e)

@@ -240,7 +240,6 @@ fn netd_can_be_ended(stage: &mut Stage) -> Result<()> {
         std::thread::sleep(Duration::from_millis(200));
     };
     ensure!(new > old, "the number {new} after {old}");
-    cable.introduce()?;
     is_alive(cable)?;
     guest.must("ping -c 1 127.0.0.1")?;
     // The services have lost their sockets, end, and are started anew.

@@ -61,7 +61,6 @@ fn is_alive6(cable: &Cable, limit: Duration) -> Result<()> {
 
 /// Ping, names and pages, over both families.
 fn everything_answers(guest: &mut Guest, cable: &Cable, round: u16) -> Result<()> {
-    cable.introduce()?;
     is_alive(cable)?;
     is_alive6(cable, SOON)?;
     is_serving(cable, 40_000 + round * 1_000)?;
@@ -83,7 +82,7 @@ fn everything_answers_after_a_hundred_thousand(stage: &mut Stage) -> Result<()> 
             cable.discard()?;
         }
         if number.is_multiple_of(10_000) {
-            is_alive(cable).or_else(|_| cable.introduce().and_then(|()| is_alive(cable)))?;
+            is_alive(cable)?;
         }
     }
     everything_answers(guest, cable, 2).context("after that")?;
