@@ -32,6 +32,8 @@ counts! {
     PathRaised = "tcp.path_raised",
     /// Connections given up because an idle peer did not answer.
     KeepAliveTimeouts = "tcp.keep_alive_timeouts",
+    /// Segments whose last bytes had no room and were not taken.
+    CutByRoom = "tcp.cut_by_room",
 }
 
 /// All counters.

@@ -8,6 +8,7 @@ use wire::tcp::Flags;
 
 use super::Processing;
 use crate::assemble::{Range, Ranges, TooManyRanges};
+use crate::counts::Count;
 use crate::outcome::{Events, Place};
 use crate::state::Cause;
 
@@ -78,6 +79,9 @@ impl Processing<'_> {
         if start >= room {
             rcv.want_ack();
             return Err(Drop::TcpBeyondRoom);
+        }
+        if end > room {
+            self.shared.counts.count(Count::CutByRoom);
         }
         Ok(Some(Range {
             start,

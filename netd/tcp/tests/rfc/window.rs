@@ -30,6 +30,27 @@ fn without_room_nothing_is_taken_and_everything_is_answered() {
 }
 
 #[test]
+fn what_has_no_room_is_cut_off_and_counted() {
+    let mut lab = Lab::settled();
+    let cut = |lab: &Lab| {
+        let mut counts = lab.shared.counts().iter();
+        let found = counts.find(|(name, _)| *name == "tcp.cut_by_room");
+        found.map(|(_, count)| count)
+    };
+    let _ = lab.take(data(16, 9_500, 0));
+    assert_eq!(cut(&lab), Some(0));
+    let outcome = lab.take(data(9_516, 600, 0));
+    assert_eq!(outcome.place.map(|place| place.len), Some(500));
+    assert_eq!(cut(&lab), Some(1));
+    // All of one that has no room at all is dropped for a reason of its own.
+    assert_eq!(
+        lab.input(data(10_016, 100, 0)).drop,
+        Some(Drop::TcpBeyondRoom)
+    );
+    assert_eq!(cut(&lab), Some(1));
+}
+
+#[test]
 fn new_room_is_told_at_once_if_it_matters() {
     let mut lab = full();
     lab.connection.give_room(5_000, lab.now);
