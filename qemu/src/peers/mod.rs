@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal};
 
 use crate::paths;
 use crate::tests::Skip;
@@ -44,6 +45,13 @@ impl Running {
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
+    }
+
+    /// Asks the process to end in its own way, as Ctrl-C does, and waits until it has.
+    pub fn finish(mut self) -> Result<()> {
+        rustix::process::kill_process(Pid::from_child(&self.0), Signal::INT)?;
+        self.0.wait()?;
+        Ok(())
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn inside() -> Result<()> {
     make_tap(&[&format!("{US6}/64")])?;
     let scratch = Scratch::new("chrony")?;
     let seen = scratch.path().join("clock.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let identity = scratch.path().join("chronyd.pid");
     let configuration = format!(
         "local stratum 4\nallow\ncmdport 0\npidfile {}\n",
@@ -79,6 +79,7 @@ pub(super) fn inside() -> Result<()> {
     }
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     super::capture::nothing_is_malformed(&seen, &["ntp && ip", "ntp && ipv6"])
 }
 

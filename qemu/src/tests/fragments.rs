@@ -84,8 +84,8 @@ pub(super) fn inside() -> Result<()> {
         "ip.flags.mf == 1 && ip.proto == 1",
         "ipv6.fraghdr.more == 1",
     ];
+    recording.finish()?;
     nothing_is_wrong(&seen, &parts)?;
-    drop(recording);
     for size in DATAGRAMS {
         let sent = noise(13, size);
         let back = traffic::datagram(to(7), &sent).with_context(|| format!("{size} bytes"))?;

@@ -38,7 +38,7 @@ pub fn inside() -> Result<()> {
     namespace::make_tap(&format!("{US}/24"))?;
     let scratch = Scratch::new("avahi")?;
     let seen = scratch.path().join("neighbours.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let mut guest = Guest::boot(Machine {
         cards: vec![Card::new(Link::Tap {
             interface: TAP.into(),
@@ -80,6 +80,7 @@ pub fn inside() -> Result<()> {
     ensure!(other.contains(&format!("skerry-2.local {US}")), "{other}");
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     let told = [
         "dns.flags.response == 1",
         "dns.flags.response == 0",

@@ -81,7 +81,7 @@ pub(super) fn make_tap(addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what crosses the interface. (QEMU writes the card's headers too, which no dissector
+/// Writes down what crosses the interface, of which all is there when it has [finished](Running::finish). (QEMU writes the card's headers too, which no dissector
 /// expects.)
 pub(super) fn capture(into: &Path) -> Result<Running> {
     Running::start(
@@ -152,7 +152,7 @@ fn leased_over_four() -> Result<()> {
     make_tap(&[])?;
     let scratch = Scratch::new("leases-four")?;
     let seen = scratch.path().join("leased.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let leases = scratch.path().join("leases");
     let _server = dnsmasq(
         &leases,
@@ -180,6 +180,7 @@ fn leased_over_four() -> Result<()> {
     );
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     let asked = ["dhcp.option.dhcp == 1", "dhcp.option.dhcp == 3"];
     nothing_is_wrong(
         &seen,
@@ -192,7 +193,7 @@ fn leased_over_six() -> Result<()> {
     make_tap(&[&format!("{US}/64")])?;
     let scratch = Scratch::new("leases")?;
     let seen = scratch.path().join("leased.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let leases = scratch.path().join("leases");
     let _server = dnsmasq(
         &leases,
@@ -229,6 +230,7 @@ fn leased_over_six() -> Result<()> {
     ensure!(held.contains("fd00:77::1"), "{held}");
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     let filters = [
         "icmpv6.type == 133",
         "icmpv6.type == 135",
@@ -274,7 +276,7 @@ fn renumbered() -> Result<()> {
     make_tap(&["fd00:77::1/64", "fd00:78::1/64"])?;
     let scratch = Scratch::new("radvd")?;
     let seen = scratch.path().join("renumbered.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let first = radvd(&scratch, &prefix("fd00:77::/64", 3_600))?;
     let mut guest = boot("ipv6=temporary")?;
     let old = |state| format!(r"^1: fd00:77::[0-9a-f:]+/64 router{state}\s*$");
@@ -296,6 +298,7 @@ fn renumbered() -> Result<()> {
     guest.must("ping -c 2 -i 0.2 fd00:78::1")?;
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     nothing_is_wrong(&seen, &["icmpv6.type == 133", "icmpv6.type == 128"])
 }
 
@@ -304,12 +307,13 @@ fn duplicate() -> Result<()> {
     make_tap(&["fd00:77::1/64", &format!("{OF_HARDWARE}/64")])?;
     let scratch = Scratch::new("radvd")?;
     let seen = scratch.path().join("duplicate.pcap");
-    let _capture = capture(&seen)?;
+    let recording = capture(&seen)?;
     let _router = radvd(&scratch, &prefix("fd00:77::/64", 3_600))?;
     let mut guest = boot("ipv6=hardware")?;
     let taken = format!(r"^1: {OF_HARDWARE}/64 router \(somebody else has it\)\s*$");
     await_line(&mut guest, "net addr", &taken, true)?;
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
+    recording.finish()?;
     nothing_is_wrong(&seen, &["icmpv6.type == 135"])
 }
