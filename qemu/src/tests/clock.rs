@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::routers::{await_line, capture, make_tap};
+use super::routers::{await_line, capture, end_capture, make_tap};
 use super::{Group, no_stage, tests};
 use crate::family;
 use crate::frames::US;
@@ -79,7 +79,7 @@ pub(super) fn inside() -> Result<()> {
     }
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     super::capture::nothing_is_malformed(&seen, &["ntp && ip", "ntp && ipv6"])
 }
 

@@ -84,7 +84,7 @@ pub(super) fn inside() -> Result<()> {
         "ip.flags.mf == 1 && ip.proto == 1",
         "ipv6.fraghdr.more == 1",
     ];
-    recording.finish()?;
+    routers::end_capture(recording)?;
     nothing_is_wrong(&seen, &parts)?;
     for size in DATAGRAMS {
         let sent = noise(13, size);

@@ -8,7 +8,7 @@ use rustix::net::sockopt;
 
 use super::capture::nothing_is_wrong;
 use super::offload::LIMIT;
-use super::routers::capture;
+use super::routers::{capture, end_capture};
 use super::{Group, no_stage, tests};
 use crate::frames::US;
 use crate::guest::Guest;
@@ -80,7 +80,7 @@ pub fn inside() -> Result<()> {
     ensure!(other.contains(&format!("skerry-2.local {US}")), "{other}");
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     let told = [
         "dns.flags.response == 1",
         "dns.flags.response == 0",

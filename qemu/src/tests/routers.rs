@@ -81,7 +81,7 @@ pub(super) fn make_tap(addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what crosses the interface, of which all is there when it has [finished](Running::finish). (QEMU writes the card's headers too, which no dissector
+/// Writes down what crosses the interface, of which all is there after [`end_capture`]. (QEMU writes the card's headers too, which no dissector
 /// expects.)
 pub(super) fn capture(into: &Path) -> Result<Running> {
     Running::start(
@@ -92,6 +92,13 @@ pub(super) fn capture(into: &Path) -> Result<Running> {
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
     )
+}
+
+/// Ends it when all is written: dumpcap takes up what has crossed some times a second, and forgets the rest when it
+/// ends.
+pub(super) fn end_capture(recording: Running) -> Result<()> {
+    std::thread::sleep(Duration::from_secs(1));
+    recording.finish()
 }
 
 /// A guest without IPv4.
@@ -180,7 +187,7 @@ fn leased_over_four() -> Result<()> {
     );
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     let asked = ["dhcp.option.dhcp == 1", "dhcp.option.dhcp == 3"];
     nothing_is_wrong(
         &seen,
@@ -230,7 +237,7 @@ fn leased_over_six() -> Result<()> {
     ensure!(held.contains("fd00:77::1"), "{held}");
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     let filters = [
         "icmpv6.type == 133",
         "icmpv6.type == 135",
@@ -298,7 +305,7 @@ fn renumbered() -> Result<()> {
     guest.must("ping -c 2 -i 0.2 fd00:78::1")?;
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     nothing_is_wrong(&seen, &["icmpv6.type == 133", "icmpv6.type == 128"])
 }
 
@@ -314,6 +321,6 @@ fn duplicate() -> Result<()> {
     await_line(&mut guest, "net addr", &taken, true)?;
     guest.type_line("poweroff")?;
     guest.wait_exit(Duration::from_secs(20))?;
-    recording.finish()?;
+    end_capture(recording)?;
     nothing_is_wrong(&seen, &["icmpv6.type == 135"])
 }
