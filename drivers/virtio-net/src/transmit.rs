@@ -1,8 +1,8 @@
 //! Sending: buffers go to the device full and come back empty.
 //!
-//! *Owns* the transmit buffers: each is spare, or has come back and waits in the queue, or is with the device; and the tokens of frames that lie
-//! elsewhere too, until their owner has taken them back. *Invariant* a token is told once, and not
-//! before the device has returned the frame or has been reset.
+//! *Owns* the transmit buffers: each is spare, or has come back and waits in the queue, or is with the
+//! device; and the tokens of frames that lie elsewhere too, until their owner has taken them back.
+//! *Invariant* a token is told once, and not before the device has returned the frame or has been reset.
 //! *Spec* 5.1.6.2 (packet transmission).
 //!
 //! The queue is quiet: buffers are taken back when the owner comes round or room is needed. Only
