@@ -117,10 +117,11 @@ impl Cable {
         }
     }
 
-    /// The same but for announcements of the guest's addresses, which come when it is time for them.
+    /// The same but for what the guest says unasked: announcements of its addresses, which come when it is time for
+    /// them, and questions for those it talked to before.
     pub fn collect_answers(&self, time: Duration) -> Result<Vec<Vec<u8>>> {
         let mut frames = self.collect(time)?;
-        frames.retain(|frame| !Arp::parse(frame).is_some_and(|arp| arp.is_announcement()));
+        frames.retain(|frame| !Arp::parse(frame).is_some_and(|arp| arp.is_request));
         Ok(frames)
     }
 
@@ -181,11 +182,6 @@ pub struct Arp {
 }
 
 impl Arp {
-    /// RFC 5227 section 2.3: who has an address asks for it itself, twice, two seconds apart.
-    pub fn is_announcement(&self) -> bool {
-        self.is_request && self.sender == self.target
-    }
-
     pub fn parse(frame: &[u8]) -> Option<Self> {
         let sliced = SlicedPacket::from_ethernet(frame).ok()?;
         let etherparse::NetSlice::Arp(arp) = sliced.net? else {

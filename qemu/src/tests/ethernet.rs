@@ -72,11 +72,10 @@ fn arp_questions_are_answered(stage: &mut Stage) -> Result<()> {
     let (_, cable) = stage.both()?;
     cable.drain()?;
     cable.send(&arp_request(OUR_MAC, US, GUEST))?;
-    let reply = cable.expect("ARP reply", ANSWER, Arp::parse)?;
-    ensure!(
-        !reply.is_request && reply.destination == OUR_MAC,
-        "{reply:?}"
-    );
+    let reply = cable.expect("ARP reply", ANSWER, |frame| {
+        Arp::parse(frame).filter(|arp| !arp.is_request)
+    })?;
+    ensure!(reply.destination == OUR_MAC, "{reply:?}");
     ensure!(
         (reply.sender_mac, reply.sender) == (GUEST_MAC, GUEST),
         "{reply:?}"
@@ -217,13 +216,10 @@ fn claims_of_strangers_are_not_believed(stage: &mut Stage) -> Result<()> {
     frame[26..30].copy_from_slice(&stranger.octets());
     crate::frames::fix_ipv4_checksum(&mut frame);
     cable.send(&frame)?;
-    let question = cable.expect("question for the stranger", ANSWER, |frame| {
-        ensure_not_to(frame, thief).then(|| Arp::parse(frame))?
+    cable.expect("question for the stranger", ANSWER, |frame| {
+        let question = Arp::parse(frame).filter(|_| ensure_not_to(frame, thief))?;
+        (question.is_request && question.target == stranger).then_some(())
     })?;
-    ensure!(
-        question.is_request && question.target == stranger,
-        "{question:?}"
-    );
     is_alive(cable)
 }
 
