@@ -21,7 +21,7 @@ const PROBES: u8 = 3;
 /// made for links of thousands of hosts with slow bridges; who has the address on today's links answers
 /// within milliseconds, and a boot must not take seven seconds. Conflicts that come later are caught by
 /// the defence, which never ends.
-const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+const PROBE_INTERVAL: Duration = Duration::from_millis(10);
 /// Announcements of a new address (RFC 5227 1.1 ANNOUNCE_NUM).
 const ANNOUNCEMENTS: u8 = 2;
 /// Time between them (RFC 5227 1.1 ANNOUNCE_INTERVAL).
