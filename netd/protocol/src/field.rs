@@ -225,9 +225,10 @@ impl Field<at::Room> for Option<Range> {
 }
 
 /// Up to 200 bytes by value.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub struct Inline {
     length: u8,
+    /// Beyond the length they mean nothing.
     bytes: [u8; INLINE_BYTES],
 }
 
@@ -243,10 +244,25 @@ impl Inline {
         Some(out)
     }
 
+    /// The first of a message's. All are taken: to copy as many as there always are takes a few instructions.
+    fn of(bytes: &[u8; INLINE_BYTES], length: u32) -> Option<Self> {
+        let length = u8::try_from(length).ok()?;
+        (usize::from(length) <= INLINE_BYTES).then_some(Self {
+            length,
+            bytes: *bytes,
+        })
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or(&[])
+    }
+}
+
+impl PartialEq for Inline {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
     }
 }
 
@@ -283,9 +299,8 @@ impl Field<at::Payload> for Payload {
         if !message.has(flag::INLINE) {
             return Ok(Self::Arena(<Range as Field<at::Room>>::take(message)?));
         }
-        let length = usize::try_from(message.header.length.get()).unwrap_or(usize::MAX);
-        let bytes = message.inline.get(..length).ok_or(Malformed::Long)?;
-        Inline::new(bytes).map(Self::Inline).ok_or(Malformed::Long)
+        let inline = Inline::of(&message.inline, message.header.length.get());
+        inline.map(Self::Inline).ok_or(Malformed::Long)
     }
 }
 

@@ -194,13 +194,9 @@ impl<P: Peer> protocol::Server for Service<'_, P> {
 
     fn send(&mut self, id: u32, request: Send) -> Answer<Send> {
         let socket = socket(request.socket)?;
-        let inline;
-        let data = match request.payload {
-            Payload::Arena(range) => stack::Data::Arena(self.range(range)?),
-            Payload::Inline(bytes) => {
-                inline = bytes;
-                stack::Data::Inline(inline.as_slice())
-            }
+        let data = match &request.payload {
+            Payload::Arena(range) => stack::Data::Arena(self.range(*range)?),
+            Payload::Inline(bytes) => stack::Data::Inline(bytes.as_slice()),
         };
         let token = Ticket::new::<Send>(id).token();
         let is_inline = matches!(data, stack::Data::Inline(_));
