@@ -88,6 +88,27 @@ fn a_connection_goes_on_by_the_better_way() {
 }
 
 #[test]
+fn a_socket_with_one_peer_has_sent_to_nobody_else() {
+    let (mut host, now) = host();
+    let client = host.client();
+    let socket = host.datagram(client);
+    host.stack.bind(client, socket, any(7)).expect("free");
+    let send = |host: &mut Host, to, token| {
+        let data = Data::Arena(Range::new(0, 10));
+        let sent = host.stack.send(client, socket, data, to, Token(token), now);
+        sent.expect("a place");
+        host.frames(now).remove(0)
+    };
+    let before = send(&mut host, Some(far(9)), 1);
+    host.connect(client, socket, far(10), 2, now);
+    let after = send(&mut host, None, 3);
+    redirect(&mut host, &before, now);
+    assert_eq!(host.stack.drops(Drop::Icmp4Redirect), 1);
+    redirect(&mut host, &after, now);
+    assert_eq!(redirected(&host), [far(10).ip()]);
+}
+
+#[test]
 fn the_oldest_of_many_makes_way() {
     let (mut host, now) = host();
     let client = host.client();

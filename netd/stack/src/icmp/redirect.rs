@@ -11,6 +11,7 @@ use crate::interface::Scope;
 use crate::ip::incoming::Incoming;
 use crate::stack::Stack;
 use crate::stats::Counter;
+use crate::udp::socket::Holder;
 use ::tcp::Seq;
 use core::net::Ipv4Addr;
 use wire::ipv4::Quote;
@@ -71,12 +72,37 @@ impl Stack {
                 };
                 self.is_in_flight(&tuple, packet.tcp_sequence())
             }),
-            Protocol::UDP => {
-                ports.is_some_and(|(port, _)| self.udp.ports.v4.find(local, port).is_some())
-            }
+            Protocol::UDP => ports.is_some_and(|ports| {
+                let start = packet.start().unwrap_or_default();
+                self.may_be_sent((local, remote), ports, start)
+            }),
             Protocol::ICMP => self.pings.is_waiting(remote.into(), packet.echo()),
             _ => false,
         }
+    }
+
+    /// Whether a socket may have sent a datagram that begins so: what it remembers of them decides, or its only peer.
+    /// One that speaks to anybody and remembers nothing may have sent any.
+    fn may_be_sent(
+        &self,
+        (local, remote): (Ipv4Addr, Ipv4Addr),
+        (port, remote_port): (u16, u16),
+        start: &[u8],
+    ) -> bool {
+        let index = match self.udp.ports.v4.find(local, port) {
+            Some(Holder::Socket(index)) => index,
+            Some(Holder::Query(_)) => return true,
+            None => return false,
+        };
+        let Some(socket) = self.udp.sockets.at(index) else {
+            return false;
+        };
+        if let Some(trace) = socket.trace {
+            let sent = (Protocol::UDP, start);
+            return self.traces.has(trace, remote, sent, None);
+        }
+        let peer = socket.v4.remote;
+        peer.is_none_or(|peer| peer == (remote, remote_port))
     }
 
     /// Whether a connection has sent this and does not know that it has arrived.
