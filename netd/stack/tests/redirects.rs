@@ -2,7 +2,7 @@
 
 use crate::world::craft::{Peer, plain, segments};
 use crate::world::{Host, any, config, ip, mac, plan};
-use stack::{AddressPlan, Data, Drop, Instant, InterfaceId, Range, Token};
+use stack::{AddressPlan, ClientId, Data, Drop, Instant, InterfaceId, Range, SocketId, Token};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 use wire::icmp4;
@@ -37,6 +37,14 @@ fn redirect(host: &mut Host, about: &[u8], now: Instant) {
     };
     let router = Peer::neighbour(254, 0, 1, 0);
     host.input(&router.error(better, about), now);
+}
+
+/// A socket for datagrams to anybody.
+fn speaker(host: &mut Host) -> (ClientId, SocketId) {
+    let client = host.client();
+    let socket = host.datagram(client);
+    host.stack.bind(client, socket, any(7)).expect("free");
+    (client, socket)
 }
 
 fn redirected(host: &Host) -> Vec<IpAddr> {
@@ -90,9 +98,7 @@ fn a_connection_goes_on_by_the_better_way() {
 #[test]
 fn a_socket_with_one_peer_has_sent_to_nobody_else() {
     let (mut host, now) = host();
-    let client = host.client();
-    let socket = host.datagram(client);
-    host.stack.bind(client, socket, any(7)).expect("free");
+    let (client, socket) = speaker(&mut host);
     let send = |host: &mut Host, to, token| {
         let data = Data::Arena(Range::new(0, 10));
         let sent = host.stack.send(client, socket, data, to, Token(token), now);
@@ -111,9 +117,7 @@ fn a_socket_with_one_peer_has_sent_to_nobody_else() {
 #[test]
 fn the_oldest_of_many_makes_way() {
     let (mut host, now) = host();
-    let client = host.client();
-    let socket = host.datagram(client);
-    host.stack.bind(client, socket, any(7)).expect("free");
+    let (client, socket) = speaker(&mut host);
     for last in 1..=40 {
         let data = Data::Arena(Range::new(0, 10));
         let to = Some(far(last));

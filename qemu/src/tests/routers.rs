@@ -81,8 +81,8 @@ pub(super) fn make_tap(addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what crosses the interface, of which all is there after [`end_capture`]. (QEMU writes the card's headers too, which no dissector
-/// expects.)
+/// Writes down what crosses the interface, of which all is there after [`end_capture`]. (QEMU writes the card's
+/// headers too, which no dissector expects.)
 pub(super) fn capture(into: &Path) -> Result<Running> {
     Running::start(
         mortal(&find("dumpcap")?.to_string_lossy())
