@@ -185,13 +185,14 @@ impl Drop for Guest {
     }
 }
 
-/// Cuts what stands between a typed command and the next prompt into text and exit code.
+/// Cuts what stands between a typed command and the next prompt into text and exit code. What the
+/// system logs meanwhile is nobody's answer; [`Console::log`] keeps it.
 fn parse(before: &str) -> Answer {
     // The first line is the echo of what was typed.
     let body = before.split_once('\n').map_or("", |(_, rest)| rest);
     let mut code = 0;
     let mut text = String::new();
-    for line in body.lines() {
+    for line in body.lines().filter(|line| !is_logged(line)) {
         let exit = line
             .strip_prefix("[exit ")
             .and_then(|rest| rest.strip_suffix(']'))
@@ -205,6 +206,16 @@ fn parse(before: &str) -> Answer {
         }
     }
     Answer { text, code }
+}
+
+/// Whether a line begins with the time since the start, as those of the system's log do: seconds
+/// and six digits of them in brackets, `[   0.015386] `.
+fn is_logged(line: &str) -> bool {
+    let time = line
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once("] "))
+        .and_then(|(time, _)| time.trim_start().split_once('.'));
+    time.is_some_and(|(seconds, parts)| seconds.parse::<u64>().is_ok() && parts.len() == 6)
 }
 
 /// A log as part of a report.
@@ -229,6 +240,15 @@ mod tests {
         assert_eq!((answer.text.as_str(), answer.code), ("oh\n", 3));
         assert!(answer.success().is_err());
         assert_eq!(parse("x\n[exit -1]\n").code, -1);
+    }
+
+    #[test]
+    fn the_log_is_no_answer() {
+        let logged = "[    1.147130] netd: link 1: address 10.0.2.15/24 (leased)\n";
+        let answer = parse(&format!("date\n{logged}2031-05-06\n[exit 1]\n{logged}"));
+        assert_eq!((answer.text.as_str(), answer.code), ("2031-05-06\n", 1));
+        let brackets = "[1] ping\n[    1] 0.1 MB/s\n[::1] 2.000001\n";
+        assert_eq!(parse(&format!("jobs\n{brackets}")).text, brackets);
     }
 
     #[test]
