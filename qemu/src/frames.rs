@@ -11,6 +11,7 @@ use etherparse::{
 
 use crate::cable_end::{Datagrams, End};
 use crate::family::answer_solicitation;
+use crate::guest::SOON;
 use crate::machine::Link;
 
 /// A hardware address.
@@ -25,6 +26,8 @@ pub const BROADCAST: Mac = [0xff; 6];
 pub const GUEST: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 /// Ours.
 pub const US: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// The identifier of our echo requests that only ask whether all before them was dealt with.
+const MARKER: u16 = 0xd0e5;
 
 /// Kernel command line of a guest on this cable.
 pub const ADDRESS: &str = "ip=192.0.2.2/24,gw=192.0.2.1,dns=192.0.2.1 ipv6=none mdns=none";
@@ -125,9 +128,31 @@ impl Cable {
         Ok(frames)
     }
 
-    /// Forgets what has arrived so far.
+    /// What the guest says until it has dealt with all that was sent to it before, but for what it says unasked
+    /// (as [`Self::collect_answers`]). What its stack answers by itself is all there then, however slow it is; what
+    /// its programs answer need not be.
+    pub fn answers(&self) -> Result<Vec<Vec<u8>>> {
+        let mut seen = Vec::new();
+        // Twice: what goes out behind the first answer had its cause before the second question.
+        for sequence in 1..=2 {
+            self.send(&echo_request(MARKER, sequence, b"all done?"))?;
+            self.expect("answer to the last question", SOON, |frame| {
+                let is_answer = as_echo_reply(frame)
+                    .is_some_and(|(id, number, _)| (id, number) == (MARKER, sequence));
+                if !is_answer && !Arp::parse(frame).is_some_and(|arp| arp.is_request) {
+                    seen.push(frame.to_vec());
+                }
+                is_answer.then_some(())
+            })?;
+        }
+        Ok(seen)
+    }
+
+    /// Forgets what has arrived so far, but answers the guest's questions for our hardware address.
     pub fn drain(&self) -> Result<()> {
-        while self.receive(Duration::from_millis(1))?.is_some() {}
+        while let Some(frame) = self.receive(Duration::from_millis(1))? {
+            self.tell_where_we_are(&frame)?;
+        }
         Ok(())
     }
 
@@ -162,8 +187,8 @@ impl Cable {
     /// Lets the guest learn who we are, so that its first frame to us needs no question.
     pub fn introduce(&self) -> Result<()> {
         self.send(&arp_request(OUR_MAC, US, GUEST))?;
-        self.expect("ARP reply", Duration::from_secs(5), |frame| {
-            Arp::parse(frame).filter(|arp| !arp.is_request)
+        self.expect("ARP reply", SOON, |frame| {
+            Arp::parse(frame).filter(|arp| !arp.is_request && arp.destination == OUR_MAC)
         })?;
         Ok(())
     }

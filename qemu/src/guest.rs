@@ -147,6 +147,23 @@ impl Guest {
         Ok(parse(&before))
     }
 
+    /// The same, while somebody does for the command what it needs, again and again: answers its questions, say.
+    pub fn answer_while(
+        &mut self,
+        line: &str,
+        limit: Duration,
+        mut serve: impl FnMut() -> Result<()>,
+    ) -> Result<Answer> {
+        let deadline = Instant::now() + limit;
+        loop {
+            match self.answer(line, Duration::from_millis(20)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) if Instant::now() > deadline || !self.is_running() => return Err(error),
+                Err(_) => serve()?,
+            }
+        }
+    }
+
     /// Waits for QEMU to end by itself and gives its exit code.
     pub fn wait_exit(&mut self, limit: Duration) -> Result<i32> {
         let deadline = Instant::now() + limit;

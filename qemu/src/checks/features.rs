@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use anyhow::{Context, Result};
 
 use crate::paths;
-use crate::tests;
+use crate::tests::{self, Test};
 
 const TABLE: &str = "docs/features.md";
 
@@ -59,13 +59,10 @@ pub fn tests_named_in(cell: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// `file::function` of every test that drives a guest.
 pub fn driven_tests() -> HashSet<String> {
-    tests::groups()
-        .iter()
+    tests::all()
         .flat_map(|group| {
-            group
-                .tests
-                .iter()
-                .map(|test| format!("qemu/src/tests/{}.rs::{}", group.name, test.name))
+            let name = move |test: Test| format!("qemu/src/tests/{}.rs::{}", group.name, test.name);
+            group.tests.into_iter().map(name)
         })
         .collect()
 }

@@ -160,8 +160,13 @@ pub fn keep_log(log: String) {
     LOGS.with_borrow_mut(|logs| logs.push(log));
 }
 
-/// All groups, those that take longest first.
-pub fn groups() -> Vec<Group> {
+/// All groups.
+pub fn all() -> impl Iterator<Item = Group> {
+    kernel::builds().into_iter().chain(groups())
+}
+
+/// The groups that need guests, those that take longest first.
+fn groups() -> Vec<Group> {
     let mut groups = vec![
         dhcp::group(),
         packets::group(),
@@ -245,7 +250,8 @@ pub fn run(filter: Option<&str>) -> Result<()> {
             return finish(tally, started);
         }
     }
-    tally += run_groups(select(filter));
+    tally += run_groups(select(kernel::builds(), filter));
+    tally += run_groups(select(groups(), filter));
     finish(tally, started)
 }
 
@@ -259,8 +265,7 @@ fn finish(tally: Tally, started: Instant) -> Result<()> {
     Ok(())
 }
 
-fn select(filter: Option<&str>) -> VecDeque<Group> {
-    let mut groups = groups();
+fn select(mut groups: Vec<Group>, filter: Option<&str>) -> VecDeque<Group> {
     if let Some(filter) = filter {
         for group in &mut groups {
             let name = group.name;
@@ -346,17 +351,14 @@ fn run_test(group: &Group, test: &Test, stage: &mut Option<Stage>) -> Result<()>
 
 #[cfg(test)]
 mod unit {
-    use super::{Tally, groups};
+    use super::{Tally, Test, all};
 
     #[test]
     fn names_are_unique() {
-        let mut names: Vec<String> = groups()
-            .iter()
+        let mut names: Vec<String> = all()
             .flat_map(|group| {
-                group
-                    .tests
-                    .iter()
-                    .map(|test| format!("{}::{}", group.name, test.name))
+                let name = move |test: Test| format!("{}::{}", group.name, test.name);
+                group.tests.into_iter().map(name)
             })
             .collect();
         let count = names.len();
