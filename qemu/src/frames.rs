@@ -120,17 +120,10 @@ impl Cable {
         }
     }
 
-    /// The same but for what the guest says unasked: announcements of its addresses, which come when it is time for
-    /// them, and questions for those it talked to before.
-    pub fn collect_answers(&self, time: Duration) -> Result<Vec<Vec<u8>>> {
-        let mut frames = self.collect(time)?;
-        frames.retain(|frame| !Arp::parse(frame).is_some_and(|arp| arp.is_request));
-        Ok(frames)
-    }
-
-    /// What the guest says until it has dealt with all that was sent to it before, but for what it says unasked
-    /// (as [`Self::collect_answers`]). What its stack answers by itself is all there then, however slow it is; what
-    /// its programs answer need not be.
+    /// What the guest says until it has dealt with all that was sent to it before, but for what it says unasked:
+    /// announcements of its addresses, which come when it is time for them, and questions for those it talked to
+    /// before. What its stack answers by itself is all there then, however slow it is; what its programs answer need
+    /// not be.
     pub fn answers(&self) -> Result<Vec<Vec<u8>>> {
         let mut seen = Vec::new();
         // Twice: what goes out behind the first answer had its cause before the second question.

@@ -118,18 +118,26 @@ impl Guest {
             .with_context(|| format!("command {line:?}"))
     }
 
-    /// Waits until the network has an address.
-    pub fn wait_address(&mut self) -> Result<()> {
+    /// Asks again until the answer is right, or has not become so for long.
+    pub fn await_that(&mut self, mut ask: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let deadline = Instant::now() + SOON;
-        while self
-            .must("net")?
-            .lines()
-            .any(|line| line.starts_with("address none"))
-        {
-            ensure!(Instant::now() < deadline, "no address within {SOON:?}");
+        loop {
+            let answer = ask(self);
+            if answer.is_ok() || Instant::now() > deadline || !self.is_running() {
+                return answer;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(())
+    }
+
+    /// Waits until the network has an address.
+    pub fn wait_address(&mut self) -> Result<()> {
+        self.await_that(|guest| {
+            let text = guest.must("net")?;
+            let has_none = text.lines().any(|line| line.starts_with("address none"));
+            ensure!(!has_none, "no address");
+            Ok(())
+        })
     }
 
     /// Types a command and does not wait.
