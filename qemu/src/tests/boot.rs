@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dhcproto::v4::MessageType;
 use etherparse::TcpOptionElement;
 
@@ -237,7 +237,7 @@ fn jumbo_frames_come_and_go_whole() -> Result<()> {
     cable.send(&echo_request(9, 1, &payload))?;
     let (_, _, back) = cable.expect("echo reply", SOON, as_echo_reply)?;
     ensure!(back == payload, "it came back changed");
-    guest.type_line("ping -c 1 -s 8972 192.0.2.1")?;
+    guest.type_line("ping -c 1 -W 0.3 -s 8972 192.0.2.1")?;
     let request = cable.expect("echo request", SOON, |frame| {
         let is_it = frame.get(23) == Some(&1) && frame.get(34) == Some(&8);
         is_it.then(|| frame.to_vec())
@@ -291,12 +291,17 @@ fn an_idle_system_sleeps() -> Result<()> {
         cores: 2,
         ..Machine::default()
     })?;
-    std::thread::sleep(Duration::from_secs(2));
-    let before = guest.host_ticks()?;
-    let time = Duration::from_secs(5);
-    std::thread::sleep(time);
-    let used = guest.host_ticks()? - before;
-    // A hundred ticks are a second.
-    ensure!(used <= 25, "{used} ticks of {time:?}");
-    Ok(())
+    // The least of a few: a busy host takes longer for the same.
+    let window = Duration::from_secs(2);
+    let mut least = u64::MAX;
+    for _ in 0..5 {
+        let before = guest.host_ticks()?;
+        std::thread::sleep(window);
+        least = least.min(guest.host_ticks()? - before);
+        // A hundred ticks are a second.
+        if least <= 10 {
+            return Ok(());
+        }
+    }
+    bail!("at least {least} ticks of {window:?}")
 }

@@ -152,7 +152,7 @@ fn spread(cores: u32) -> Result<()> {
     drop(streams);
     // From the guest: its connection comes back to the loop that has opened it.
     guest.must("http -q http://127.0.0.1/")?;
-    guest.must("ping -c 3 192.0.2.1")?;
+    guest.must("ping -c 3 -i 0.1 192.0.2.1")?;
     ensure!(
         figure(&mut guest, "device faults")? == 0,
         "faults of the card"
@@ -199,7 +199,7 @@ fn over_six() -> Result<()> {
         let payload = [6; 1_200];
         ensure!(traffic::datagram(echo, &payload)? == payload, "{echo}");
     }
-    guest.must(&format!("ping -c 3 {US_SIX}"))?;
+    guest.must(&format!("ping -c 3 -i 0.1 {US_SIX}"))?;
     // Who has it no more has it in no loop.
     guest.must(&format!("net addr del {SIX}/64"))?;
     for _ in 0..CONNECTIONS / 4 {
@@ -246,8 +246,8 @@ fn two_cards() -> Result<()> {
     // In parts, which meet in the first loop: who has them whole must know whose they are.
     let payload = [7; 4_000];
     ensure!(traffic::datagram(echo, &payload)? == payload, "in parts");
-    guest.must("ping -c 3 198.51.100.1")?;
-    guest.must("ping -c 3 192.0.2.1").map(drop)
+    guest.must("ping -c 3 -i 0.1 198.51.100.1")?;
+    guest.must("ping -c 3 -i 0.1 192.0.2.1").map(drop)
 }
 
 fn one_loop() -> Result<()> {

@@ -13,6 +13,8 @@ use crate::machine::{Card, Machine};
 use crate::paths;
 
 const LIMIT: Duration = Duration::from_secs(120);
+/// How long to wait before the same is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
 
 pub fn group() -> Group {
     Group {
@@ -77,15 +79,11 @@ pub fn free_memory(guest: &mut Guest) -> Result<u64> {
 /// Waits until as much memory is free as before. Programs that have ended are cleared away a
 /// moment later.
 pub fn memory_is_back(guest: &mut Guest, before: u64) -> Result<()> {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    loop {
+    guest.await_that(|guest| {
         let now = free_memory(guest)?;
-        if now >= before {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "{} KiB are lost", before - now);
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        ensure!(now >= before, "{} KiB are lost", before - now);
+        Ok(())
+    })
 }
 
 /// How many packets the guest says it has dropped, over all reasons.
@@ -246,7 +244,7 @@ fn netd_can_be_ended(stage: &mut Stage) -> Result<()> {
     loop {
         cable.send(&udp(5000, 7, b"again"))?;
         let heard = |frame: &[u8]| as_udp(frame).filter(|it| it.payload == b"again");
-        if cable.expect("UDP echo", ANSWER, heard).is_ok() {
+        if cable.expect("UDP echo", AGAIN, heard).is_ok() {
             return Ok(());
         }
         ensure!(
