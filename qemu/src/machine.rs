@@ -1,9 +1,15 @@
 //! A machine to boot: what QEMU's command line says, in words of our own.
 
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::paths;
+
+/// The ports of the host that [`free_port`] gives: below those that Linux gives by itself.
+const FIRST_PORT: u32 = 20_000;
+const PORTS: u32 = 12_000;
 
 /// How the network card is connected.
 #[derive(Clone, Debug)]
@@ -227,11 +233,23 @@ impl Link {
     }
 }
 
-/// A TCP port of the loopback address that nobody uses at this moment.
+/// A port of the loopback address that nobody uses at this moment, by TCP or UDP: none of those that the system gives
+/// to whoever asks for any, so that it is still free when it is used, and never the same twice.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| listener.local_addr())
-        .map_or(0, |address| address.port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| {
+        let at = ("127.0.0.1", *port);
+        TcpListener::bind(at).is_ok() && UdpSocket::bind(at).is_ok()
+    };
+    // Another run beside this one begins elsewhere.
+    let begin = std::process::id().wrapping_mul(131);
+    (0..PORTS)
+        .filter_map(|_| {
+            let number = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed)) % PORTS;
+            u16::try_from(FIRST_PORT + number).ok()
+        })
+        .find(is_free)
+        .unwrap_or(0)
 }
 
 /// A command that the system ends when this process dies, however it dies (where it can do so).

@@ -41,7 +41,7 @@ fn stage() -> Result<Stage> {
         ..Machine::default()
     })?;
     let to = traffic::forward(guest.port(7)?);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + LIMIT;
     // The forward accepts before the guest listens; only a byte that comes back counts.
     while traffic::echo(to, b"?", Duration::from_secs(1))
         .ok()

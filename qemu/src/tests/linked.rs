@@ -20,7 +20,7 @@ use crate::peers::nginx::curl;
 /// The word that asks for it.
 const WORD: &str = "linked=httpd";
 /// How long a server may take to be there again.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 pub fn group() -> Group {
     let mut tests = tests![Shared:
@@ -129,7 +129,7 @@ fn it_is_started_anew(stage: &mut Stage) -> Result<()> {
     stage.guest.must(&format!("kill {first}"))?;
     let deadline = Instant::now() + LIMIT;
     let page = url(stage, "/hello.html")?;
-    while let Err(error) = curl(&["--fail", "--max-time", "2", &page]) {
+    while let Err(error) = curl(&["--fail", "--max-time", "10", &page]) {
         ensure!(Instant::now() < deadline, "it does not come back: {error}");
         std::thread::sleep(Duration::from_millis(100));
     }
