@@ -18,6 +18,8 @@ const US6: &str = "fd00:77::1";
 const GUEST6: &str = "fd00:77::2";
 /// Until the server answers.
 const LIMIT: Duration = Duration::from_secs(30);
+/// How many seconds a host may stand still.
+const STILL: u64 = 10;
 /// It has no clock above it and says so.
 const STRATUM: &str = "stratum 4";
 
@@ -68,19 +70,32 @@ pub(super) fn inside() -> Result<()> {
     await_line(&mut guest, "net addr", &proven, true)?;
     await_server(&mut guest)?;
     for server in [US.to_string(), US6.to_owned()] {
-        let text = guest.must(&format!("ntp -c 2 {server}"))?;
-        ensure!(text.matches(STRATUM).count() == 2, "{text}");
-        ensure!(text.contains("the clock is set"), "{text}");
-        // Both clocks are the host's: that of the guest came from it when it started.
-        let (_, off) = text.split_once("was off by ").context("the difference")?;
-        let seconds = off.trim_start_matches(['-', '+']).split('.').next();
-        let seconds: u64 = seconds.context("seconds")?.parse()?;
-        ensure!(seconds <= 1, "{text}");
+        // Both clocks are the host's: that of the guest came from it when it started. A host that stands still
+        // between two looks at one clock, or while the answer is on its way, makes a difference, but not always.
+        let mut off = set_clock(&mut guest, &server)?;
+        ensure!(off <= STILL, "{off} s at first");
+        for _ in 0..4 {
+            if off <= 1 {
+                break;
+            }
+            off = set_clock(&mut guest, &server)?;
+        }
+        ensure!(off <= 1, "{off} s each time");
     }
     guest.type_line("poweroff")?;
-    guest.wait_exit(Duration::from_secs(20))?;
+    guest.wait_exit(LIMIT)?;
     end_capture(recording)?;
     super::capture::nothing_is_malformed(&seen, &["ntp && ip", "ntp && ipv6"])
+}
+
+/// Asks the server for the time and sets the clock by it; by how many seconds it was off.
+fn set_clock(guest: &mut Guest, server: &str) -> Result<u64> {
+    let text = guest.must(&format!("ntp -w 15 -c 2 {server}"))?;
+    ensure!(text.matches(STRATUM).count() == 2, "{text}");
+    ensure!(text.contains("the clock is set"), "{text}");
+    let (_, off) = text.split_once("was off by ").context("the difference")?;
+    let seconds = off.trim_start_matches(['-', '+']).split('.').next();
+    Ok(seconds.context("seconds")?.parse()?)
 }
 
 fn await_server(guest: &mut Guest) -> Result<()> {

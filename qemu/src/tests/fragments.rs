@@ -101,7 +101,7 @@ pub(super) fn inside() -> Result<()> {
 /// Twice, so that the second does not wait for the neighbour.
 fn ping_from_linux(size: u16, to: &str) -> Result<()> {
     let size = size.to_string();
-    let words = ["-n", "-c", "2", "-i", "0.2", "-W", "10", "-s", &size];
+    let words = ["-n", "-c", "2", "-i", "0.2", "-W", "30", "-s", &size];
     let run = Command::new("ping").args(words).arg(to).output()?;
     let text = String::from_utf8_lossy(&run.stdout);
     ensure!(text.contains("2 received"), "{text}");
@@ -109,7 +109,7 @@ fn ping_from_linux(size: u16, to: &str) -> Result<()> {
 }
 
 fn ping_from_guest(guest: &mut Guest, size: u16, to: &str) -> Result<()> {
-    let text = guest.must(&format!("ping -c 1 -s {size} {to}"))?;
+    let text = guest.must(&format!("ping -c 1 -W 20 -s {size} {to}"))?;
     ensure!(text.contains(&format!("{size} bytes from {to}")), "{text}");
     Ok(())
 }

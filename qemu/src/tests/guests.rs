@@ -51,7 +51,7 @@ fn two_guests_speak_over_both_families() -> Result<()> {
     }
     for guest in [&mut one, &mut other] {
         guest.type_line("poweroff")?;
-        guest.wait_exit(Duration::from_secs(20))?;
+        guest.wait_exit(LIMIT)?;
     }
     let told = [
         "arp",
@@ -68,20 +68,20 @@ fn two_guests_speak_over_both_families() -> Result<()> {
 /// A guest gets answers of all sizes from the other, measures the way, is one hop from it, and reads its page.
 fn reaches(guest: &mut Guest, address: &str) -> Result<()> {
     for size in SIZES {
-        let text = guest.must(&format!("ping -c 1 -s {size} {address}"))?;
+        let text = guest.must(&format!("ping -c 1 -W 20 -s {size} {address}"))?;
         let line = format!("bytes from {address}");
         ensure!(text.contains(&line), "{size}: {text}");
     }
     for (how, told) in [
         ("-n 20", "20 round trips in "),
-        ("-u -n 20", "20 of 20 datagrams came back"),
+        ("-u -w 20 -n 20", "20 of 20 datagrams came back"),
         ("-m send -n 20", "327680 bytes in "),
         ("-m connect -n 10 -l 64", "10 connections in "),
     ] {
         let text = guest.must(&format!("perf {how} {address}"))?;
         ensure!(text.contains(told), "{how}: {text}");
     }
-    let text = guest.must(&format!("traceroute {address}"))?;
+    let text = guest.must(&format!("traceroute -w 20 {address}"))?;
     ensure!(text.contains(address), "{text}");
     let is_six = address.contains(':');
     let host = if is_six {

@@ -6,9 +6,10 @@ use std::net::{TcpListener, UdpSocket};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use regex::Regex;
 
+use super::routers::await_line;
 use super::{Group, Skip, Stage, tests};
 use crate::guest::Guest;
 use crate::machine::{Card, Link, Machine};
@@ -17,7 +18,12 @@ use crate::machine::{Card, Link, Machine};
 const SELVES: [&str; 2] = ["127.0.0.1", "::1"];
 const HOSTS: [&str; 2] = ["10.0.2.2", "fec0::2"];
 /// How long anything of the host's may wait.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
+/// Exit code of who is ended by Ctrl-C.
+const INTERRUPTED: i32 = 130;
+/// No datagram is given up early where none is lost, and soon where some are: longer than a host stands still.
+const ALL: &str = "-w 20";
+const SOME: &str = "-w 3";
 
 pub fn group() -> Group {
     Group {
@@ -28,13 +34,8 @@ pub fn group() -> Group {
                 ..Machine::default()
             })?;
             // An address of IPv6 comes a little later than that of IPv4.
-            for _ in 0..50 {
-                if guest.must("net addr")?.contains("fec0:") {
-                    return Ok(Stage::new(guest));
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            bail!("no address by a router")
+            await_line(&mut guest, "net addr", r"^1: fec0:.* router\s*$", true)?;
+            Ok(Stage::new(guest))
         },
         tests: tests![Shared:
             echoes_are_counted,
@@ -68,7 +69,7 @@ fn echoes_are_counted(stage: &mut Stage) -> Result<()> {
             ("-u", 300, 1),
             ("-u -l 2000", 40, 4),
         ] {
-            let line = format!("perf {how} -n {count} -C {workers} {host}");
+            let line = format!("perf {how} {ALL} -n {count} -C {workers} {host}");
             let text = stage.guest.must(&line)?;
             is_plausible(&text, "round trips", count)?;
             if how.starts_with("-u") {
@@ -163,17 +164,17 @@ fn datagrams_that_are_lost_are_counted(stage: &mut Stage) -> Result<()> {
     for host in HOSTS {
         // Slowly enough for every host.
         let (port, peer) = careless_echo(host, 100)?;
-        let line = format!("perf -u -m send -n 100 -l 500 -b 800 -p {port} {host}");
+        let line = format!("perf -u -m send {SOME} -n 100 -l 500 -b 800 -p {port} {host}");
         let text = stage.guest.must(&line)?;
         join(peer)?;
         ensure!(text.contains("100 datagrams sent in "), "{text}");
         let told = "90 of 100 datagrams came back, 10.0% lost";
         ensure!(text.contains(told), "{text}");
 
+        // Four at a time: who waits for one that is lost stops nobody else.
         let (port, peer) = careless_echo(host, 20)?;
-        let text = stage
-            .guest
-            .must(&format!("perf -u -n 20 -p {port} {host}"))?;
+        let line = format!("perf -u {SOME} -n 20 -C 4 -p {port} {host}");
+        let text = stage.guest.must(&line)?;
         join(peer)?;
         is_plausible(&text, "round trips", 18)?;
         let told = "18 of 20 datagrams came back, 10.0% lost";
@@ -250,14 +251,24 @@ fn time_ends_it_as_well(stage: &mut Stage) -> Result<()> {
         ensure!(found[1].parse::<u64>()? > 0, "{text}");
         ensure!(found[2].parse::<u64>()? >= 1, "perf {how}: {text}");
     }
-    // And so does Ctrl-C, if there is a moment to hear of it.
+    ctrl_c_ends_it(&mut stage.guest)
+}
+
+/// And so does Ctrl-C, if there is a moment to hear of it, and to end in its own way: else it is just ended.
+fn ctrl_c_ends_it(guest: &mut Guest) -> Result<()> {
     let line = "perf -u -m send -b 100 -t 600 ::1";
-    stage.guest.type_line(line)?;
-    stage.guest.console.expect("at a time", LIMIT)?;
-    // By then it has asked to be told.
-    std::thread::sleep(Duration::from_millis(500));
-    stage.guest.console.send("\x03")?;
-    let text = stage.guest.answer(line, LIMIT)?.text;
-    ensure!(text.contains(" datagrams sent in "), "{text}");
-    Ok(())
+    let mut moments = [500, 3_000, 10_000].map(Duration::from_millis).into_iter();
+    loop {
+        guest.type_line(line)?;
+        guest.console.expect("at a time", LIMIT)?;
+        let moment = moments.next().context("it does not hear of Ctrl-C")?;
+        std::thread::sleep(moment);
+        guest.console.send("\x03")?;
+        let answer = guest.answer(line, LIMIT)?;
+        if answer.code != INTERRUPTED {
+            let text = answer.success()?;
+            ensure!(text.contains(" datagrams sent in "), "{text}");
+            return Ok(());
+        }
+    }
 }

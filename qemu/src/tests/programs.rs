@@ -1,14 +1,16 @@
 //! The small programs of the network against the host, over both families: `nc`, `ntp`, `traceroute`.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::routers::await_line;
 use super::{Group, Skip, Stage, tests};
 use crate::guest::Guest;
 use crate::machine::{Card, Forward, Link, Machine, free_port, mortal};
@@ -19,7 +21,9 @@ const HOSTS: [&str; 2] = ["10.0.2.2", "fec0::2"];
 /// The port at which the guest waits for a peer.
 const WAITS: u16 = 7_000;
 /// How long anything of the host's may wait.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
+/// What `ntp` is told, that it waits for as long as a host may stand still.
+const WAIT: &str = "-w 15";
 
 pub fn groups() -> [Group; 1] {
     [Group {
@@ -38,13 +42,8 @@ pub fn groups() -> [Group; 1] {
                 ..Machine::default()
             })?;
             // An address of IPv6 comes a little later than that of IPv4.
-            for _ in 0..50 {
-                if guest.must("net addr")?.contains("fec0:") {
-                    return Ok(Stage::new(guest));
-                }
-                std::thread::sleep(Duration::from_millis(100));
-            }
-            bail!("no address by a router")
+            await_line(&mut guest, "net addr", r"^1: fec0:.* router\s*$", true)?;
+            Ok(Stage::new(guest))
         },
         tests: tests![Shared:
             nc_calls_over_both_families,
@@ -140,19 +139,31 @@ fn nc_waits_for_a_peer(stage: &mut Stage) -> Result<()> {
 fn nc_speaks_by_datagrams(stage: &mut Stage) -> Result<()> {
     for host in HOSTS {
         let socket = datagram_socket(host)?;
+        socket.set_nonblocking(true)?;
         let port = socket.local_addr()?.port();
-        let peer = std::thread::spawn(move || -> Result<Vec<u8>> {
-            let mut said = [0; 100];
-            let (count, from) = socket.recv_from(&mut said)?;
-            socket.send_to(b"an answer\n", from)?;
-            Ok(said[..count].to_vec())
-        });
-        let text = stage
-            .guest
-            .must(&format!("nc -u -w 2 -m question {host} {port}"))?;
-        ensure!(text.contains("an answer"), "{text}");
-        let said = join(peer)?;
-        ensure!(said == b"question\n", "{}", String::from_utf8_lossy(&said));
+        let line = format!("nc -u -w 1 -m question {host} {port}");
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            stage.guest.type_line(&line)?;
+            let answers = || answer_questions(&socket);
+            let text = stage.guest.answer_while(&line, LIMIT, answers)?.success()?;
+            if text.contains("an answer") {
+                break;
+            }
+            // If the host stands still for a second it is gone before the answer comes.
+            ensure!(Instant::now() < deadline, "{text}");
+        }
+    }
+    Ok(())
+}
+
+/// Answers all that has come.
+fn answer_questions(socket: &UdpSocket) -> Result<()> {
+    let mut said = [0; 100];
+    while let Ok((count, from)) = socket.recv_from(&mut said) {
+        let said = String::from_utf8_lossy(&said[..count]);
+        ensure!(said == "question\n", "{said}");
+        socket.send_to(b"an answer\n", from)?;
     }
     Ok(())
 }
@@ -196,7 +207,9 @@ fn ntp_sets_the_clock(stage: &mut Stage) -> Result<()> {
         let socket = datagram_socket(host)?;
         let port = socket.local_addr()?.port();
         let server = time_server(socket, 2, |_| {});
-        let text = stage.guest.must(&format!("ntp -c 2 -p {port} {host}"))?;
+        let text = stage
+            .guest
+            .must(&format!("ntp {WAIT} -c 2 -p {port} {host}"))?;
         join(server)?;
         ensure!(text.matches("stratum 2").count() == 2, "{text}");
         ensure!(text.contains("it is 2031-05-06 07:08:"), "{text}");
@@ -208,7 +221,7 @@ fn ntp_sets_the_clock(stage: &mut Stage) -> Result<()> {
     let server = time_server(socket, 1, |_| {});
     let text = stage
         .guest
-        .must(&format!("ntp -n -c 1 -p {port} {}", HOSTS[0]))?;
+        .must(&format!("ntp {WAIT} -n -c 1 -p {port} {}", HOSTS[0]))?;
     join(server)?;
     let (_, off) = text.split_once("was off by ").context("the difference")?;
     let seconds = off.trim_start_matches(['-', '+']).split('.').next();
@@ -233,7 +246,7 @@ fn all_programs_know_the_time_at_once(stage: &mut Stage) -> Result<()> {
     let server = time_server(socket, 1, later);
     stage
         .guest
-        .must(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+        .must(&format!("ntp {WAIT} -c 1 -p {port} {}", HOSTS[0]))?;
     join(server)?;
     let after = stage.guest.must("date")?;
     ensure!(!before.contains("2032-05-06"), "{before}");
@@ -261,7 +274,7 @@ fn the_machine_keeps_the_time_when_it_starts_anew(_: &mut Stage) -> Result<()> {
     let socket = datagram_socket(HOSTS[0])?;
     let port = socket.local_addr()?.port();
     let server = time_server(socket, 1, |_| {});
-    guest.must(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+    guest.must(&format!("ntp {WAIT} -c 1 -p {port} {}", HOSTS[0]))?;
     join(server)?;
     guest.type_line("reboot")?;
     guest.first_prompt()?;
@@ -280,9 +293,9 @@ fn socat_speaks_with_nc(stage: &mut Stage) -> Result<()> {
             return Err(Skip("the host has no IPv6 loopback".into()).into());
         }
         // What it hears it says again; over a connection, when it has heard all, in capitals.
-        for (protocol, what, said) in [
-            ("TCP", "SYSTEM:tr a-z A-Z", "HELLO"),
-            ("UDP", "PIPE", "hello"),
+        for (protocol, flag, what, said) in [
+            ("TCP", "", "SYSTEM:tr a-z A-Z", "HELLO"),
+            ("UDP", "-u ", "PIPE", "hello"),
         ] {
             let family = if is_six { 6 } else { 4 };
             let port = free_port();
@@ -294,21 +307,42 @@ fn socat_speaks_with_nc(stage: &mut Stage) -> Result<()> {
                     .stdout(Stdio::null())
                     .stderr(Stdio::null()),
             )?;
-            let flag = if protocol == "UDP" { "-u -w 3" } else { "" };
-            let line = format!("nc {flag} -m hello {host} {port}");
-            let deadline = Instant::now() + LIMIT;
-            loop {
-                let answer = stage.guest.command(&line)?;
-                if answer.text.contains(said) {
-                    break;
-                }
-                // It may not wait yet.
-                ensure!(Instant::now() < deadline, "{line}: {}", answer.text);
-                std::thread::sleep(Duration::from_millis(100));
-            }
+            await_listener(protocol, is_six, port)?;
+            let line = format!("nc {flag}-m hello {host} {port}");
+            stage.guest.type_line(&line)?;
+            stage.guest.console.expect(&format!("\n{said}"), LIMIT)?;
+            end_conversation(&mut stage.guest, &line, flag)?;
         }
     }
     socat_calls(stage, &socat)
+}
+
+/// Waits until somebody has the port of the host.
+fn await_listener(protocol: &str, is_six: bool, port: u16) -> Result<()> {
+    let six = if is_six { "6" } else { "" };
+    let table = format!("/proc/net/{}{six}", protocol.to_lowercase());
+    let end = format!(":{port:04X}");
+    let deadline = Instant::now() + LIMIT;
+    // The second word of a line is the socket's own end.
+    let is_own = |line: &str| {
+        line.split_whitespace()
+            .nth(1)
+            .is_some_and(|own| own.ends_with(&end))
+    };
+    while !std::fs::read_to_string(&table)?.lines().any(is_own) {
+        ensure!(Instant::now() < deadline, "nobody has port {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// A connection has an end; by datagrams more could come, until Ctrl-C.
+fn end_conversation(guest: &mut Guest, line: &str, flag: &str) -> Result<()> {
+    if !flag.is_empty() {
+        guest.console.send("\x03")?;
+    }
+    guest.answer(line, LIMIT)?;
+    Ok(())
 }
 
 /// It calls, and the guest waits.
@@ -318,48 +352,73 @@ fn socat_calls(stage: &mut Stage, socat: &Path) -> Result<()> {
     let datagrams = datagrams.context("no forward")?;
     for (flag, target) in [
         ("", format!("TCP4:127.0.0.1:{port}")),
-        ("-u -w 5 ", format!("UDP4:127.0.0.1:{datagrams}")),
+        ("-u ", format!("UDP4:127.0.0.1:{datagrams}")),
     ] {
         let line = format!("nc -l {flag}-m welcome {WAITS}");
         stage.guest.type_line(&line)?;
         let deadline = Instant::now() + LIMIT;
-        let heard = loop {
-            let mut call = mortal(&socat.to_string_lossy())
-                .args(["-t", "2", "-", &target])
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()?;
-            let mut said = call.stdin.take().context("no input")?;
-            said.write_all(b"thank you\n")?;
-            drop(said);
-            let heard = call.wait_with_output()?.stdout;
-            if !heard.is_empty() {
-                break heard;
-            }
+        let mut heard = call(socat, &target)?;
+        // A connection that nobody takes ends at once.
+        while heard.is_empty() {
             ensure!(Instant::now() < deadline, "{target}: nobody answers");
             std::thread::sleep(Duration::from_millis(100));
-        };
-        ensure!(heard == b"welcome\n", "{}", String::from_utf8_lossy(&heard));
-        let text = stage.guest.answer(&line, LIMIT)?.text;
-        ensure!(text.contains("thank you"), "{text}");
+            heard = call(socat, &target)?;
+        }
+        ensure!(heard == ["welcome"], "{heard:?}");
+        stage.guest.console.expect("\nthank you", LIMIT)?;
+        end_conversation(&mut stage.guest, &line, flag)?;
     }
     Ok(())
 }
 
+/// Calls, and says the same until something is heard or the connection ends; all lines that were heard. A datagram
+/// that comes before anybody waits is lost, and who waits answers once, to the port that has spoken first.
+fn call(socat: &Path, target: &str) -> Result<Vec<String>> {
+    let mut child = mortal(&socat.to_string_lossy())
+        .args(["-", target])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut said = child.stdin.take().context("no input")?;
+    let output = BufReader::new(child.stdout.take().context("no output")?);
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut lines = output.lines().map_while(Result::ok);
+        lines.try_for_each(|line| sender.send(line))
+    });
+    let mut heard = Vec::new();
+    let deadline = Instant::now() + LIMIT;
+    while heard.is_empty() && Instant::now() < deadline {
+        // Who has ended already hears nothing; that is found below.
+        said.write_all(b"thank you\n").ok();
+        match lines.recv_timeout(Duration::from_millis(200)) {
+            Ok(line) => heard.push(line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    // That was all: it ends by itself.
+    drop(said);
+    child.wait()?;
+    heard.extend(lines);
+    Ok(heard)
+}
+
 fn ntp_believes_no_stranger(stage: &mut Stage) -> Result<()> {
-    let lies: [(Change, &str); 3] = [
-        (|answer| answer[0] = 0xe4, "does not know the time"),
-        (|answer| answer[1] = 0, "does not want to be asked"),
-        (|answer| answer[24] ^= 1, "timed out"),
+    // Answers to nothing that was asked are waited out.
+    let lies: [(Change, &str, &str); 3] = [
+        (|answer| answer[0] = 0xe4, WAIT, "does not know the time"),
+        (|answer| answer[1] = 0, WAIT, "does not want to be asked"),
+        (|answer| answer[24] ^= 1, "-w 2", "timed out"),
     ];
-    for (lie, word) in lies {
+    for (lie, wait, word) in lies {
         let socket = datagram_socket(HOSTS[0])?;
         let port = socket.local_addr()?.port();
         let server = time_server(socket, 1, lie);
         let answer = stage
             .guest
-            .command(&format!("ntp -c 1 -p {port} {}", HOSTS[0]))?;
+            .command(&format!("ntp {wait} -c 1 -p {port} {}", HOSTS[0]))?;
         join(server)?;
         ensure!(
             answer.code == 1 && answer.text.contains(word),
@@ -379,7 +438,9 @@ fn the_way_to_the_gateway_is_one_hop(stage: &mut Stage) -> Result<()> {
         .into_iter()
         .chain([("", "127.0.0.1"), ("", own.as_str())])
     {
-        let text = stage.guest.must(&format!("traceroute {how}-q 2 {host}"))?;
+        let text = stage
+            .guest
+            .must(&format!("traceroute {how}-w 20 -q 2 {host}"))?;
         let line = format!("  1  {host}  ");
         ensure!(text.lines().any(|it| it.starts_with(&line)), "{text}");
         ensure!(!text.lines().any(|it| it.starts_with("  2 ")), "{text}");

@@ -27,8 +27,6 @@ const USAGE: i32 = 2;
 /// Exit code: nobody has told the time, or the clock may not be set.
 const FAILED: i32 = 1;
 
-/// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(2);
 /// From one question to the next.
 const INTERVAL: Duration = Duration::from_millis(200);
 const NANOSECONDS: u64 = 1_000_000_000;
@@ -83,7 +81,7 @@ async fn ask(options: &Options<'_>, seed: [u8; 32]) -> Result<Option<Reading>, E
             sleep(INTERVAL).await;
         }
         let number = u64::from_be_bytes(*number).wrapping_add(round.into());
-        let reading = within(LIMIT, question(&socket, number)).await;
+        let reading = within(options.limit, question(&socket, number)).await;
         match reading {
             Ok(Ok(reading)) => {
                 show(server, &reading);

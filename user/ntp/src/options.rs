@@ -1,16 +1,21 @@
 //! What the command line asks for.
 
+use core::time::Duration;
+
 use net::Family;
 
 /// How the program is called.
-pub const USAGE: &str = "usage: ntp [-4|-6] [-n] [-c COUNT] [-p PORT] SERVER
+pub const USAGE: &str = "usage: ntp [-4|-6] [-n] [-c COUNT] [-p PORT] [-w SECONDS] SERVER
   -4, -6  over IPv4 or IPv6 only      -n  only shows the time, and does not set the clock
-  -c  questions, 4 unless given       -p  the server's port, 123 unless given";
+  -c  questions, 4 unless given       -p  the server's port, 123 unless given
+  -w  to wait for each answer, 2 s unless given";
 
 /// Port of time servers (RFC 4330 section 4).
 const PORT: u16 = 123;
 /// Questions at most: nobody is to be asked more often at a time.
 const MOST: u32 = 8;
+/// How long an answer may take, unless given.
+const LIMIT: Duration = Duration::from_secs(2);
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Options<'a> {
     pub family: Option<Family>,
     /// Questions.
     pub count: u32,
+    /// To wait for each answer.
+    pub limit: Duration,
     /// The clock is to be set.
     pub sets: bool,
 }
@@ -39,6 +46,7 @@ impl<'a> Options<'a> {
             port: PORT,
             family: None,
             count: 4,
+            limit: LIMIT,
             sets: true,
         };
         while let Some(word) = words.next() {
@@ -50,6 +58,10 @@ impl<'a> Options<'a> {
                 "-c" => {
                     let count = value().parse().ok().filter(|it| (1..=MOST).contains(it));
                     options.count = count.ok_or("-c takes 1 to 8")?;
+                }
+                "-w" => {
+                    let seconds = value().parse().ok().filter(|it| (1..=3_600).contains(it));
+                    options.limit = Duration::from_secs(seconds.ok_or("-w takes seconds")?);
                 }
                 "-p" => options.port = value().parse().map_err(|_| "-p takes a port")?,
                 _ if word.starts_with('-') => return Err("unknown option"),
@@ -67,6 +79,8 @@ impl<'a> Options<'a> {
 
 #[cfg(test)]
 mod tests {
+    use core::time::Duration;
+
     use net::Family;
 
     use super::Options;
@@ -74,16 +88,17 @@ mod tests {
     #[test]
     fn options_are_understood_and_nonsense_refused() {
         let parse = |line: &'static str| Options::parse(line.split_whitespace());
-        let options = parse("-6 -n -c 2 ntp.test -p 1123").unwrap();
+        let options = parse("-6 -n -c 2 -w 15 ntp.test -p 1123").unwrap();
         let expected = Options {
             server: "ntp.test",
             port: 1123,
             family: Some(Family::V6),
             count: 2,
+            limit: Duration::from_secs(15),
             sets: false,
         };
         assert_eq!(options, expected);
-        for line in ["", "-c 0 a", "-c 9 a", "-p x a", "-x a", "a b"] {
+        for line in ["", "-c 0 a", "-c 9 a", "-w 0 a", "-p x a", "-x a", "a b"] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -1,7 +1,7 @@
 //! What is measured by datagrams, each of which begins with its number.
 
 use alloc::{vec, vec::Vec};
-use core::{cell::Cell, net::SocketAddr, pin::pin, time::Duration};
+use core::{cell::Cell, net::SocketAddr, pin::pin};
 
 use embassy_futures::select::{Either, select};
 use net::{Error, Family, UdpSocket};
@@ -12,8 +12,6 @@ use rt::{
 
 use crate::run::Run;
 
-/// Who has not come back after so long is lost.
-const PATIENCE: Duration = Duration::from_secs(1);
 const NANOSECONDS: u64 = 1_000_000_000;
 
 /// One echo after the other; who does not come back in time is lost, and if it comes later, forgotten.
@@ -33,7 +31,7 @@ pub async fn echo(run: &Run) -> Result<(), Error> {
                 }
             }
         };
-        if let Ok(outcome) = with_timeout(PATIENCE, hearing).await {
+        if let Ok(outcome) = with_timeout(run.options.patience, hearing).await {
             outcome?;
             run.tally.borrow_mut().count(clock::now() - start);
         }
@@ -81,7 +79,7 @@ async fn hear(run: &Run, socket: &UdpSocket, is_over: &Cell<bool>) -> Result<(),
     let mut bytes = vec![0; run.pattern.len()];
     let mut seen = Seen::default();
     loop {
-        let hearing = with_timeout(PATIENCE, socket.receive_from(&mut bytes));
+        let hearing = with_timeout(run.options.patience, socket.receive_from(&mut bytes));
         let Ok(heard) = hearing.await else {
             if is_over.get() {
                 return Ok(());

@@ -34,7 +34,8 @@ const FAILED: i32 = 1;
 
 /// Arena: for as many connections at a time as there may be.
 const ARENA_BYTES: usize = 8 << 20;
-/// How much longer than it was given a measurement may take before it is cut off.
+/// How much longer than it was given, and than a datagram is waited for, a measurement may take before it is
+/// cut off.
 const GRACE: core::time::Duration = core::time::Duration::from_secs(5);
 
 /// The program; its result is the exit code.
@@ -76,7 +77,7 @@ async fn measure(run: &Rc<Run>) -> i32 {
     let limit = run
         .options
         .time
-        .map_or(u64::MAX, |time| after(time + GRACE));
+        .map_or(u64::MAX, |time| after(time + run.options.patience + GRACE));
     let workers: Vec<_> = (0..run.options.workers)
         .map(|_| rt::spawn(work(Rc::clone(run))))
         .collect();

@@ -8,13 +8,14 @@ use net::{Family, host_and_link};
 /// How the program is called.
 pub const USAGE: &str =
     "usage: perf [-4|-6] [-u] [-m echo|send|receive|connect] [-p PORT] [-l BYTES]
-            [-C NUMBER] [-n COUNT] [-t SECONDS] [-b KBIT] HOST[%LINK]
+            [-C NUMBER] [-n COUNT] [-t SECONDS] [-b KBIT] [-w SECONDS] HOST[%LINK]
   -m  echo: what is sent comes back, one after the other; send, receive: as much as goes;
       connect: connections, each with one echo if -l is given
   -u  datagrams instead of connections: echo or send, to who sends them back
   -C  so many at a time, 1 unless given      -p  7 for echo and connect, 9 for send, 19 for receive
   -n  ends after so many                     -t  or after so long, 5 s unless -n is given
-  -b  datagrams sent: at most so many kbit/s -4, -6  over IPv4 or IPv6 only";
+  -b  datagrams sent: at most so many kbit/s -4, -6  over IPv4 or IPv6 only
+  -w  datagrams that do not come back for so long are lost, 1 s unless given";
 
 /// Ports of the services that answer (RFC 862, RFC 863, RFC 864).
 const ECHO_PORT: u16 = 7;
@@ -31,6 +32,8 @@ const BULK: u32 = 16_384;
 const BULK_DATAGRAM: u32 = 1_400;
 /// Bytes of an echo, unless given.
 const SMALL: u32 = 64;
+/// How long a datagram may be away, unless given.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// A datagram begins with its number.
 pub const NUMBER_BYTES: u32 = 8;
 
@@ -72,6 +75,8 @@ pub struct Options {
     pub time: Option<Duration>,
     /// Bits of datagrams a second, at most.
     pub rate: Option<u64>,
+    /// Datagrams that have not come back after so long are lost.
+    pub patience: Duration,
 }
 
 impl Options {
@@ -94,6 +99,7 @@ impl Options {
             count: None,
             time: None,
             rate: None,
+            patience: PATIENCE,
         };
         while let Some(word) = words.next() {
             let mut value = || words.next().unwrap_or_default();
@@ -109,10 +115,8 @@ impl Options {
                     let count = number(value(), 1, 1_000_000_000);
                     options.count = Some(count.ok_or("-n takes a number")?);
                 }
-                "-t" => {
-                    let seconds = number(value(), 1, 86_400).ok_or("-t takes seconds")?;
-                    options.time = Some(Duration::from_secs(seconds));
-                }
+                "-t" => options.time = Some(seconds(value()).ok_or("-t takes seconds")?),
+                "-w" => options.patience = seconds(value()).ok_or("-w takes seconds")?,
                 "-b" => {
                     let rate: u64 = number(value(), 1, 100_000_000).ok_or("-b takes kbit/s")?;
                     options.rate = Some(rate * 1_000);
@@ -178,6 +182,11 @@ fn number<T: TryFrom<u64>>(text: &str, least: u64, most: u64) -> Option<T> {
     T::try_from(number).ok()
 }
 
+/// A time of up to a day.
+fn seconds(text: &str) -> Option<Duration> {
+    number(text, 1, 86_400).map(Duration::from_secs)
+}
+
 #[cfg(test)]
 mod tests {
     use core::time::Duration;
@@ -204,8 +213,9 @@ mod tests {
             count: Some(100),
             time: Some(Duration::from_secs(3)),
             rate: Some(64_000),
+            patience: Duration::from_secs(20),
         };
-        let line = "-6 -u -m send -l 1000 -C 8 -n 100 -t 3 -b 64 fe80::1%2";
+        let line = "-6 -u -m send -l 1000 -C 8 -n 100 -t 3 -b 64 -w 20 fe80::1%2";
         assert_eq!(parse(line), Ok(expected));
     }
 
@@ -223,6 +233,7 @@ mod tests {
             let options = parse(line).unwrap();
             assert_eq!((options.port, options.length), (port, length), "{line}");
             assert_eq!(options.time, Some(Duration::from_secs(5)), "{line}");
+            assert_eq!(options.patience, Duration::from_secs(1), "{line}");
         }
         assert_eq!(parse("-n 3 a").unwrap().time, None);
     }
@@ -242,6 +253,7 @@ mod tests {
             "-C 257 a",
             "-n 0 a",
             "-t 0 a",
+            "-w 0 a",
             "-b 0 -u -m send a",
             "-b 9 a",
             "-u -m receive a",

@@ -59,9 +59,12 @@ impl Run {
     /// Whether one more is to be begun, and its number. It is as good as begun.
     pub fn take(&self) -> Option<u64> {
         let number = self.taken.get();
-        let is_over = self.options.count.is_some_and(|count| number >= count)
-            || clock::now() >= self.deadline.get();
-        if is_over {
+        if self.options.count.is_some_and(|count| number >= count) {
+            return None;
+        }
+        if clock::now() >= self.deadline.get() {
+            // It was measured until now, although the last that was begun may have been done before.
+            self.end();
             return None;
         }
         self.taken.set(number + 1);
