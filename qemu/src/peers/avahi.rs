@@ -10,7 +10,7 @@ use super::{Running, Scratch, find};
 use crate::machine::mortal;
 
 /// Until it has a name: it asks for one and may have to ask for another.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running one. Must be started in a namespace, where it may have directories of its own.
 pub struct Avahi {

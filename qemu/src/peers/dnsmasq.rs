@@ -1,13 +1,14 @@
 //! dnsmasq with the names that the guest's resolver is tested against.
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Running, Scratch, find};
-use crate::machine::{free_port, mortal};
+use super::{Running, START, Scratch, at_free_port, find};
+use crate::machine::mortal;
 
 /// How many addresses `many.test` has: more than 512 bytes hold.
 const MANY: u32 = 60;
@@ -29,8 +30,11 @@ pub struct Dnsmasq {
 impl Dnsmasq {
     pub fn start() -> Result<Self> {
         let program = find("dnsmasq")?;
+        at_free_port(|port| Self::start_at(&program, port))
+    }
+
+    fn start_at(program: &Path, port: u16) -> Result<Self> {
         let scratch = Scratch::new("dnsmasq")?;
-        let port = free_port();
         let many: String = (1..=MANY)
             .map(|last| format!("198.51.100.{last} many.test\n"))
             .collect();
@@ -71,7 +75,7 @@ impl Dnsmasq {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
         )?;
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + START;
         while !answers(port) {
             if Instant::now() > deadline || !process.is_alive() {
                 bail!("dnsmasq does not answer");

@@ -10,12 +10,17 @@ pub mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal};
 
+use crate::machine::free_port;
 use crate::paths;
 use crate::tests::Skip;
+
+/// Plenty for a server to start, on a host that is busy.
+const START: Duration = Duration::from_secs(30);
 
 /// A program of the host; its absence skips the test that needs it.
 pub fn find(name: &str) -> Result<PathBuf> {
@@ -62,12 +67,19 @@ impl Drop for Running {
     }
 }
 
+/// Starts a server at a port that was free a moment ago. Another program may have taken it meanwhile; then at another
+/// one, and once more.
+fn at_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
+    let start = || start(free_port());
+    start().or_else(|_| start()).or_else(|_| start())
+}
+
 /// A directory of a peer's own under `build/`, gone with its owner.
 pub struct Scratch(PathBuf);
 
 impl Scratch {
     pub fn new(name: &str) -> Result<Self> {
-        let number = crate::machine::free_port();
+        let number = free_port();
         let path = paths::build().join(format!("peers/{name}-{number}"));
         std::fs::create_dir_all(&path)?;
         Ok(Self(path))

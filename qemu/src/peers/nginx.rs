@@ -1,13 +1,13 @@
 //! nginx with the pages that the guest's `http` is tested against.
 
-use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::{Running, Scratch, find, noise};
-use crate::machine::{free_port, mortal};
+use super::{Running, START, Scratch, at_free_port, find, noise};
+use crate::machine::mortal;
 
 /// Bytes of `/large.bin`.
 pub const LARGE: usize = 50 << 20;
@@ -22,8 +22,11 @@ pub struct Nginx {
 impl Nginx {
     pub fn start() -> Result<Self> {
         let program = find("nginx")?;
+        at_free_port(|port| Self::start_at(&program, port))
+    }
+
+    fn start_at(program: &Path, port: u16) -> Result<Self> {
         let scratch = Scratch::new("nginx")?;
-        let port = free_port();
         scratch.write("small.txt", "hello from the host\n")?;
         // Server-side includes have no length in advance, so the answer comes in chunks.
         scratch.write("chunked.shtml", chunked_source())?;
@@ -63,11 +66,12 @@ impl Nginx {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
         )?;
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        let deadline = Instant::now() + START;
+        // It writes down its number once the port is its own.
+        while !scratch.path().join("pid").exists() {
             if Instant::now() > deadline || !process.is_alive() {
                 let errors = std::fs::read_to_string(scratch.path().join("errors"));
-                bail!("nginx does not answer: {}", errors.unwrap_or_default());
+                bail!("nginx does not listen: {}", errors.unwrap_or_default());
             }
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -4,14 +4,15 @@
 //! The test is the router on both cables. It never says where it is: the guest is told by hand.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket};
 
-use super::ethernet::{ANSWER, QUIET};
+use super::ethernet::ANSWER;
+use super::six::await_proven;
 use super::{Group, Stage, tests};
-use crate::frames::{Cable, GUEST_MAC, Mac, OUR_MAC, arp_request, pad};
+use crate::frames::{Cable, GUEST_MAC, Mac, OUR_MAC, arp_request, as_echo_reply, pad};
 use crate::guest::Guest;
 use crate::machine::{Card, Link, Machine};
 
@@ -25,6 +26,10 @@ const FAR6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0xf, 0, 0, 0, 0, 9);
 const TAGGED: Ipv4Addr = Ipv4Addr::new(10, 42, 0, 2);
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(10, 42, 0, 9);
 const VLAN: [u8; 4] = [0x81, 0, 0, 42];
+/// The identifiers of our echo requests: of those that are looked at, and of those that only ask whether all before
+/// them was dealt with.
+const ID: u16 = 7;
+const MARKER: u16 = 0xd0e5;
 /// For experiments.
 const TYPE: [u8; 2] = [0x88, 0xb5];
 
@@ -81,25 +86,24 @@ fn stage() -> Result<Stage> {
         guest.must(&format!("net route add ::/0 via fe80::1 link {link}"))?;
     }
     // Its addresses have to be nobody else's.
-    for cable in &cables {
-        cable.collect(QUIET * 4)?;
-    }
+    await_proven(&mut guest, |_| true)?;
+    cables.iter().try_for_each(Cable::drain)?;
     Ok(Stage::with_cables(guest, cables))
 }
 
 /// An echo request from afar to the guest, by the router of a cable.
-fn echo(place: usize, to: IpAddr) -> Vec<u8> {
+fn echo(place: usize, to: IpAddr, id: u16) -> Vec<u8> {
     let mut out = Vec::new();
     let frame = PacketBuilder::ethernet2(ROUTERS[place], CARDS[place]);
     // Writing to a vector does not fail.
     match to {
         IpAddr::V4(to) => frame
             .ipv4(FAR4.octets(), to.octets(), 60)
-            .icmpv4_echo_request(7, 1)
+            .icmpv4_echo_request(id, 1)
             .write(&mut out, b"who"),
         IpAddr::V6(to) => frame
             .ipv6(FAR6.octets(), to.octets(), 60)
-            .icmpv6_echo_request(7, 1)
+            .icmpv6_echo_request(id, 1)
             .write(&mut out, b"who"),
     }
     .ok();
@@ -130,22 +134,39 @@ fn as_answer(frame: &[u8]) -> Option<(IpAddr, IpAddr, Mac)> {
     is_far.then_some((source, destination, to))
 }
 
+/// What the guest says on each cable until it has dealt with all that was sent to it before, by either.
+fn said(cables: [&Cable; 2]) -> Result<[Vec<Vec<u8>>; 2]> {
+    let mut said = [Vec::new(), Vec::new()];
+    // Twice: what goes out behind the first answers had its cause before the second questions.
+    for _ in 0..2 {
+        for (place, (cable, said)) in cables.into_iter().zip(&mut said).enumerate() {
+            cable.send(&echo(place, own(place, true), MARKER))?;
+            cable.expect("answer to the last question", ANSWER, |frame| {
+                let is_answer = as_echo_reply(frame).is_some_and(|(id, _, _)| id == MARKER);
+                if !is_answer {
+                    said.push(frame.to_vec());
+                }
+                is_answer.then_some(())
+            })?;
+        }
+    }
+    Ok(said)
+}
+
 fn routed_answers_leave_by_the_right_card(stage: &mut Stage) -> Result<()> {
     let (_, cables) = stage.all()?;
     for is_v4 in [true, false] {
         for place in [1, 0, 1] {
             cables[1 - place].drain()?;
             let to = own(place, is_v4);
-            cables[place].send(&echo(place, to))?;
+            cables[place].send(&echo(place, to, ID))?;
             let (source, _, mac) = cables[place].expect("an answer", ANSWER, as_answer)?;
             ensure!((source, mac) == (to, ROUTERS[place]), "{source} {mac:x?}");
             // What is for the other's address is taken in by neither.
-            cables[place].send(&echo(place, own(1 - place, is_v4)))?;
-            for cable in cables {
-                let frames = cable.collect(QUIET)?;
-                let answers = frames.iter().filter_map(|frame| as_answer(frame));
-                ensure!(answers.count() == 0, "answered by the other card");
-            }
+            cables[place].send(&echo(place, own(1 - place, is_v4), ID))?;
+            let frames = said(cables)?.concat();
+            let answers = frames.iter().filter_map(|frame| as_answer(frame));
+            ensure!(answers.count() == 0, "answered by the other card");
         }
     }
     Ok(())
@@ -164,7 +185,7 @@ fn a_neighbour_of_both_links_is_asked_on_the_one_that_is_named(stage: &mut Stage
         let is_right = cables[place].expect("an echo request", ANSWER, is_request)?;
         ensure!(is_right, "asked by another hardware address");
         guest.answer("ping", ANSWER)?.failure()?;
-        let others = cables[1 - place].collect(QUIET)?;
+        let others = &said(cables)?[1 - place];
         ensure!(
             !others.iter().any(|frame| is_request(frame).is_some()),
             "asked on both"
@@ -248,14 +269,14 @@ fn leases_are_told_of_all_links(_: &mut Stage) -> Result<()> {
         append: "mdns=none link2.mdns=none link2.ip=dhcp".into(),
         ..Machine::default()
     })?;
-    let deadline = Instant::now() + ANSWER * 10;
+    let deadline = Instant::now() + ANSWER;
     let text = loop {
         let text = guest.must("net lease")?;
         if text.matches("state     BOUND").count() == 2 {
             break text;
         }
         ensure!(Instant::now() < deadline, "{text}");
-        std::thread::sleep(QUIET);
+        std::thread::sleep(Duration::from_millis(200));
     };
     for (number, lease) in (1..).zip(text.split("link      ").skip(1)) {
         ensure!(lease.starts_with(&number.to_string()), "{text}");
@@ -275,16 +296,19 @@ fn a_vlan_is_a_link_of_its_own(stage: &mut Stage) -> Result<()> {
     let mut question = Vec::new();
     PacketBuilder::ethernet2(ROUTERS[1], CARDS[1])
         .ipv4(NEIGHBOUR.octets(), TAGGED.octets(), 64)
-        .icmpv4_echo_request(7, 1)
+        .icmpv4_echo_request(ID, 1)
         .write(&mut question, b"who")?;
     let question = pad(question);
+    cables[1].drain()?;
     cables[1].send(&tagged(&arp_request(ROUTERS[1], NEIGHBOUR, TAGGED)))?;
     cables[1].send(&tagged(&question))?;
-    for (at, kind) in [(21, 2), (34, 0)] {
+    // An ARP reply, and an ICMP echo reply: where each says what it is.
+    for (ethertype, at, kind) in [([0x08, 0x06], 21, 2), ([0x08, 0x00], 34, 0)] {
         let answer = cables[1].expect("a tagged answer", ANSWER, |frame| {
             let is_tagged = frame.get(12..16) == Some(&VLAN[..]);
             let plain = is_tagged.then(|| [&frame[..12], &frame[16..]].concat())?;
-            (plain.get(at) == Some(&kind)).then_some(plain)
+            let is_it = plain.get(12..14) == Some(&ethertype) && plain.get(at) == Some(&kind);
+            is_it.then_some(plain)
         })?;
         ensure!(answer[..6] == ROUTERS[1] && answer[6..12] == CARDS[1]);
     }
@@ -294,7 +318,7 @@ fn a_vlan_is_a_link_of_its_own(stage: &mut Stage) -> Result<()> {
     for frame in [&question, &foreign, &tagged(&tagged(&question))] {
         cables[1].send(frame)?;
     }
-    let frames = cables[1].collect(QUIET)?;
+    let [_, frames] = said(cables)?;
     let is_tagged = |frame: &&Vec<u8>| frame[12..14] == VLAN[..2];
     ensure!(frames.iter().filter(is_tagged).count() == 0, "{frames:x?}");
     let drops = guest.must("net drops")?;
@@ -306,7 +330,7 @@ fn a_vlan_is_a_link_of_its_own(stage: &mut Stage) -> Result<()> {
 fn frames_that_are_no_ip_come_and_go(stage: &mut Stage) -> Result<()> {
     let (guest, cables) = stage.all()?;
     cables[1].drain()?;
-    guest.type_line("raw -l 2 -c 1 -w 10 ether 0x88b5 02:00:00:00:00:02 hello")?;
+    guest.type_line("raw -l 2 -c 1 -w 60 ether 0x88b5 02:00:00:00:00:02 hello")?;
     let sent = cables[1].expect("a frame", ANSWER, |frame| {
         (frame.get(12..14) == Some(&TYPE[..])).then(|| frame.to_vec())
     })?;
@@ -320,7 +344,7 @@ fn frames_that_are_no_ip_come_and_go(stage: &mut Stage) -> Result<()> {
     cables[1].send(&answer(CARDS[0], b"not for you"))?;
     cables[0].send(&answer(CARDS[0], b"elsewhere"))?;
     cables[1].send(&answer(CARDS[1], &[b'x'; 46]))?;
-    let text = guest.answer("raw", ANSWER * 3)?.success()?;
+    let text = guest.answer("raw", ANSWER)?.success()?;
     let line = "46 bytes from 02:00:00:00:00:02 to 52:54:00:12:34:99: xxxxxxxx";
     ensure!(text.contains(line), "{text}");
     for refused in ["0x0800", "0x05ff", "0x8100"] {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::net::sockopt;
 
-use super::offload::LIMIT;
+use super::offload::{LIMIT, await_echo};
+use super::six::await_proven;
 use super::{Group, no_stage, tests};
 use crate::frames::US;
 use crate::guest::Guest;
@@ -19,8 +20,6 @@ const GROUP4: Ipv4Addr = Ipv4Addr::new(239, 1, 2, 3);
 const GROUP6: Ipv6Addr = Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 0x123);
 const PORT: u16 = 9_000;
 const BRIDGE: &str = "br0";
-/// What nobody says anything to within this time is not heard.
-const SILENCE: Duration = Duration::from_secs(1);
 
 pub fn group() -> Group {
     Group {
@@ -41,13 +40,16 @@ fn routers_of_older_versions_are_answered() -> Result<()> {
     namespace::run_inside(&["inside", "older-groups"]).map(drop)
 }
 
-/// A bridge that asks in these versions, with the guest behind it.
+/// A bridge that asks in these versions, with the guest behind it: every second, since who asks before the guest is
+/// there asks in vain, and would ask again half a minute later only; and it does not wait long for who is left.
 fn bridged(igmp: u8, mld: u8) -> Result<Guest> {
     for words in [
         "link set lo up",
         &format!(
             "link add {BRIDGE} type bridge mcast_snooping 1 mcast_querier 1 \
-             mcast_igmp_version {igmp} mcast_mld_version {mld} mcast_query_response_interval 100"
+             mcast_igmp_version {igmp} mcast_mld_version {mld} mcast_query_response_interval 100 \
+             mcast_startup_query_interval 100 mcast_startup_query_count 600 \
+             mcast_last_member_interval 20"
         ),
         &format!("tuntap add dev {TAP} mode tap vnet_hdr"),
         &format!("link set {TAP} master {BRIDGE}"),
@@ -66,24 +68,11 @@ fn bridged(igmp: u8, mld: u8) -> Result<Guest> {
         append: "ip=192.0.2.2/24,gw=192.0.2.1,dns=192.0.2.1".into(),
         ..Machine::default()
     })?;
-    await_link_local(&mut guest)?;
+    await_proven(&mut guest, |text| {
+        let mut lines = text.lines();
+        lines.any(|line| line.trim_end().ends_with("/64 link-local"))
+    })?;
     Ok(guest)
-}
-
-/// Waits until the guest has a link-local address that is proven.
-fn await_link_local(guest: &mut Guest) -> Result<()> {
-    let deadline = Instant::now() + LIMIT;
-    loop {
-        let text = guest.must("net addr")?;
-        if text
-            .lines()
-            .any(|line| line.trim_end().ends_with("/64 link-local"))
-        {
-            return Ok(());
-        }
-        ensure!(Instant::now() < deadline, "no link-local address: {text}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }
 
 /// Whether the bridge knows of a listener behind the guest's port.
@@ -193,12 +182,13 @@ fn one_group(guest: &mut Guest, group: IpAddr) -> Result<()> {
     // Nobody listens: nothing is delivered.
     let before = delivered(guest)?;
     socket.send_to(b"to nobody", to)?;
-    std::thread::sleep(SILENCE);
+    await_echo()?;
     ensure!(delivered(guest)? == before, "it was delivered");
     Ok(())
 }
 
-/// Datagrams that sockets of the guest got.
+/// Datagrams that sockets of the guest got. It has dealt with all that was sent to it when it answers what was sent
+/// behind it: see [`await_echo`].
 fn delivered(guest: &mut Guest) -> Result<usize> {
     super::offload::figure(guest, "udp.received")
 }
@@ -214,12 +204,11 @@ fn sources(guest: &mut Guest) -> Result<()> {
     ] {
         let before = delivered(guest)?;
         guest.must(&format!("net group hear {GROUP4} {PORT} {words} count 1 &"))?;
-        let deadline = Instant::now() + LIMIT;
-        while !guest.must("net group")?.contains(&format!("{GROUP4} ")) {
-            ensure!(Instant::now() < deadline, "{words}: it does not listen");
-        }
+        await_known(GROUP4.into(), true).with_context(|| words.clone())?;
+        let text = guest.must("net group")?;
+        ensure!(text.contains(&format!("{GROUP4} ")), "{words}: {text}");
         socket.send_to(b"x", to)?;
-        std::thread::sleep(SILENCE);
+        await_echo()?;
         let heard = delivered(guest)? - before;
         ensure!(heard == usize::from(is_heard), "{words}: {heard}");
         if !is_heard {

@@ -1,11 +1,11 @@
 //! Routers and DHCP servers as they come from the distribution, on a network that carries only one family:
 //! behind a TAP interface in a namespace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use regex::Regex;
 
 use super::capture::nothing_is_wrong;
@@ -81,24 +81,89 @@ pub(super) fn make_tap(addresses: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what crosses the interface, of which all is there after [`end_capture`]. (QEMU writes the card's
-/// headers too, which no dissector expects.)
-pub(super) fn capture(into: &Path) -> Result<Running> {
-    Running::start(
+/// A program that writes down what crosses the interface.
+pub(super) struct Recording {
+    dumpcap: Running,
+    file: PathBuf,
+    /// Frames that had crossed when it began.
+    before: usize,
+}
+
+/// Writes down what crosses the interface from now on, of which all is there after [`end_capture`]. (QEMU writes the
+/// card's headers too, which no dissector expects.)
+pub(super) fn capture(into: &Path) -> Result<Recording> {
+    let dumpcap = Running::start(
         mortal(&find("dumpcap")?.to_string_lossy())
             .args(["-q", "-P", "-i", TAP, "-w"])
             .arg(into)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null()),
-    )
+    )?;
+    let mut recording = Recording {
+        dumpcap,
+        file: into.into(),
+        before: 0,
+    };
+    // It listens before it writes the head of its file.
+    recording.wait("does not begin", |held| held.is_some())?;
+    recording.before = crossed()?;
+    Ok(recording)
 }
 
-/// Ends it when all is written: dumpcap takes up what has crossed some times a second, and forgets the rest when it
-/// ends.
-pub(super) fn end_capture(recording: Running) -> Result<()> {
-    std::thread::sleep(Duration::from_secs(1));
-    recording.finish()
+/// Ends it when as many frames are written as have crossed: dumpcap takes them up some times a second, and forgets the
+/// rest when it ends.
+pub(super) fn end_capture(mut recording: Recording) -> Result<()> {
+    let due = crossed()? - recording.before;
+    recording.wait("has not taken up all", |held| held >= Some(due))?;
+    recording.dumpcap.finish()
+}
+
+impl Recording {
+    /// Waits until the number of frames in the file is as wanted; `None`: it has no head yet.
+    fn wait(&mut self, what: &str, is_done: impl Fn(Option<usize>) -> bool) -> Result<()> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let held = records(&std::fs::read(&self.file).unwrap_or_default());
+            if is_done(held) {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < deadline && self.dumpcap.is_alive(),
+                "dumpcap {what}: {held:?} frames"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Complete records in a capture of the classic form; `None` if not even its head is there.
+fn records(capture: &[u8]) -> Option<usize> {
+    let mut rest = capture.get(24..)?;
+    let mut count = 0;
+    // Each has a head of its own: two words of time, the bytes that follow, and those of the frame.
+    while let Some((head, after)) = rest.split_at_checked(16) {
+        let length = u32::from_ne_bytes(head[8..12].try_into().ok()?);
+        let Some(after) = after.get(usize::try_from(length).ok()?..) else {
+            break;
+        };
+        rest = after;
+        count += 1;
+    }
+    Some(count)
+}
+
+/// Frames that have crossed the interface, both ways.
+fn crossed() -> Result<usize> {
+    let text = std::fs::read_to_string("/proc/net/dev")?;
+    let mut lines = text.lines().map(str::trim_start);
+    let figures = lines.find_map(|line| line.strip_prefix(&format!("{TAP}:")));
+    let figures: Vec<&str> = figures
+        .context("no interface")?
+        .split_whitespace()
+        .collect();
+    // Bytes and packets, and six more, of each way.
+    Ok(figures[1].parse::<usize>()? + figures[9].parse::<usize>()?)
 }
 
 /// A guest without IPv4.
@@ -186,7 +251,7 @@ fn leased_over_four() -> Result<()> {
         "{held}"
     );
     guest.type_line("poweroff")?;
-    guest.wait_exit(Duration::from_secs(20))?;
+    guest.wait_exit(SOON)?;
     end_capture(recording)?;
     let asked = ["dhcp.option.dhcp == 1", "dhcp.option.dhcp == 3"];
     nothing_is_wrong(
@@ -236,7 +301,7 @@ fn leased_over_six() -> Result<()> {
     let held = std::fs::read_to_string(&leases)?;
     ensure!(held.contains("fd00:77::1"), "{held}");
     guest.type_line("poweroff")?;
-    guest.wait_exit(Duration::from_secs(20))?;
+    guest.wait_exit(SOON)?;
     end_capture(recording)?;
     let filters = [
         "icmpv6.type == 133",
@@ -304,7 +369,7 @@ fn renumbered() -> Result<()> {
     // The link itself is still there.
     guest.must("ping -c 2 -i 0.2 fd00:78::1")?;
     guest.type_line("poweroff")?;
-    guest.wait_exit(Duration::from_secs(20))?;
+    guest.wait_exit(SOON)?;
     end_capture(recording)?;
     nothing_is_wrong(&seen, &["icmpv6.type == 133", "icmpv6.type == 128"])
 }
@@ -320,7 +385,29 @@ fn duplicate() -> Result<()> {
     let taken = format!(r"^1: {OF_HARDWARE}/64 router \(somebody else has it\)\s*$");
     await_line(&mut guest, "net addr", &taken, true)?;
     guest.type_line("poweroff")?;
-    guest.wait_exit(Duration::from_secs(20))?;
+    guest.wait_exit(SOON)?;
     end_capture(recording)?;
     nothing_is_wrong(&seen, &["icmpv6.type == 135"])
+}
+
+#[cfg(test)]
+mod unit {
+    use super::records;
+
+    #[test]
+    fn complete_records_are_counted() {
+        let mut capture = vec![0; 23];
+        assert_eq!(records(&capture), None);
+        capture.push(0);
+        assert_eq!(records(&capture), Some(0));
+        for length in [60_u32, 0] {
+            capture.extend([0; 8]);
+            capture.extend(length.to_ne_bytes());
+            capture.extend(length.to_ne_bytes());
+            capture.resize(capture.len() + usize::try_from(length).unwrap(), 1);
+        }
+        assert_eq!(records(&capture), Some(2));
+        capture.pop();
+        assert_eq!(records(&capture), Some(1));
+    }
 }
