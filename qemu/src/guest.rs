@@ -38,6 +38,19 @@ impl Answer {
     }
 }
 
+/// What `net stats` shows, all of one moment.
+pub struct Stats(String);
+
+impl Stats {
+    /// The figure of that name.
+    pub fn figure(&self, name: &str) -> Result<u64> {
+        let mut lines = self.0.lines();
+        lines
+            .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+            .with_context(|| format!("no {name:?} in\n{}", self.0))
+    }
+}
+
 /// QEMU with a guest in it. Dropping it ends QEMU.
 pub struct Guest {
     pub machine: Machine,
@@ -128,6 +141,11 @@ impl Guest {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// What the network server has counted.
+    pub fn stats(&mut self) -> Result<Stats> {
+        self.must("net stats").map(Stats)
     }
 
     /// Waits until the network has an address.

@@ -16,8 +16,6 @@ use crate::machine::{Card, Machine};
 
 /// Plenty for an answer, on a host that stands still for a while.
 pub const ANSWER: Duration = Duration::from_secs(30);
-/// Long enough for an answer that must not come.
-pub const QUIET: Duration = Duration::from_millis(400);
 
 pub fn group() -> Group {
     Group {

@@ -195,13 +195,7 @@ fn foreign_sockets_are_out_of_reach(stage: &mut Stage) -> Result<()> {
 }
 
 fn a_runaway_ring_is_cut_off(stage: &mut Stage) -> Result<()> {
-    let expelled = |guest: &mut Guest| -> Result<u64> {
-        let text = guest.must("net stats")?;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix("clients expelled "));
-        Ok(line.context("no figure")?.parse()?)
-    };
+    let expelled = |guest: &mut Guest| guest.stats()?.figure("clients expelled");
     let before = expelled(&mut stage.guest)?;
     let text = survives(stage, "rogue ring", true)?;
     ensure!(text.matches(": disconnected").count() == 3, "{text}");

@@ -85,22 +85,14 @@ fn everything_answers_after_a_hundred_thousand(stage: &mut Stage) -> Result<()> 
     }
     everything_answers(guest, cable, 2).context("after that")?;
     // What has come was for somebody or was dropped for a reason. All at a time: more may come at any.
-    let stats = guest.must("net stats")?;
-    let received = figure(&stats, "frames received")?;
-    let delivered = figure(&stats, "frames delivered")?;
-    let dropped = figure(&stats, "frames dropped")?;
+    let stats = guest.stats()?;
+    let received = stats.figure("frames received")?;
+    let delivered = stats.figure("frames delivered")?;
+    let dropped = stats.figure("frames dropped")?;
     ensure!(
         received == delivered + dropped,
         "{received} received, {delivered} delivered and {dropped} dropped"
     );
     ensure!(dropped > FRAMES as u64 / 4, "only {dropped} were dropped");
     Ok(())
-}
-
-/// A number of `net stats`.
-fn figure(stats: &str, name: &str) -> Result<u64> {
-    let line = stats
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    line.with_context(|| format!("no {name:?} in\n{stats}"))
 }

@@ -136,12 +136,7 @@ pub fn both_ways(length: usize) -> Result<()> {
 
 /// A figure of `net stats`.
 pub(super) fn figure(guest: &mut Guest, name: &str) -> Result<usize> {
-    let text = guest.must("net stats")?;
-    let line = text.lines().find(|line| line.starts_with(name));
-    let value = line.and_then(|line| line.split_whitespace().last());
-    Ok(value
-        .with_context(|| format!("no {name:?} in\n{text}"))?
-        .parse()?)
+    Ok(guest.stats()?.figure(name)?.try_into()?)
 }
 
 /// Frames that bytes take on their way into the guest.

@@ -62,29 +62,14 @@ fn the_configuration_is_shown(stage: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-/// A figure of `net stats`.
-pub(super) fn figure(guest: &mut Guest, name: &str) -> Result<u64> {
-    let text = guest.must("net stats")?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    line.with_context(|| format!("no {name:?} in\n{text}"))
-}
-
 /// Frames and bytes, received and sent.
 fn traffic(guest: &mut Guest) -> Result<[u64; 4]> {
-    let text = guest.must("net stats")?;
-    let count = |name: &str| {
-        let found = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
-        found.with_context(|| format!("no {name:?} in\n{text}"))
-    };
+    let stats = guest.stats()?;
     Ok([
-        count("frames received")?,
-        count("bytes received")?,
-        count("frames sent")?,
-        count("bytes sent")?,
+        stats.figure("frames received")?,
+        stats.figure("bytes received")?,
+        stats.figure("frames sent")?,
+        stats.figure("bytes sent")?,
     ])
 }
 
