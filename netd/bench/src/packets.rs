@@ -311,11 +311,21 @@ impl Theirs {
         }
     }
 
+    #[inline(never)]
+    fn write_all(&mut self) {
+        (0..BATCH).for_each(|_| self.write());
+    }
+
+    #[inline(never)]
+    fn read_all(&mut self) {
+        (0..BATCH).for_each(|_| self.read());
+    }
+
     /// As [`Ours::round`].
     pub fn round(&mut self) -> [f64; 2] {
-        let sent = wall(BATCH, || (0..BATCH).for_each(|_| self.write()));
+        let sent = wall(BATCH, || self.write_all());
         theirs::pass(&mut self.a, &mut self.b);
-        let received = wall(BATCH, || (0..BATCH).for_each(|_| self.read()));
+        let received = wall(BATCH, || self.read_all());
         std::hint::black_box(&self.sink);
         // Takes the empty wire back, then acknowledgements.
         self.b.device.received.clear();

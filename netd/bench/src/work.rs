@@ -1,7 +1,7 @@
-//! Work of ours alone, as much each time: for tools that count instructions.
+//! Work of one stack alone, as much each time: for tools that count instructions.
 //!
 //! `valgrind --tool=callgrind stackbench work=tcp`; the functions that are counted are called here
-//! and in `packets.rs`, and are never part of others.
+//! and in `packets.rs`, and are never part of others. `their-tcp` and `their-udp` are smoltcp's.
 
 use crate::bulk::{self, Applications};
 use crate::cycle;
@@ -21,10 +21,18 @@ const LIVES: usize = 5_000;
 /// Datagrams in parts.
 const DATAGRAMS: usize = 1_000;
 
-fn small(mut ends: packets::Ours) {
+fn small(mut round: impl FnMut() -> [f64; 2]) {
     for _ in 0..ROUNDS {
-        ends.round();
+        round();
     }
+}
+
+fn ours(mut ends: packets::Ours) {
+    small(|| ends.round());
+}
+
+fn theirs(mut ends: packets::Theirs) {
+    small(|| ends.round());
 }
 
 fn stream(setup: WireSetup, applications: Applications) {
@@ -58,10 +66,12 @@ pub fn run(name: &str) -> Result<(), String> {
         ..unsummed
     };
     match name {
-        "tcp" => small(packets::Ours::tcp(Family::Four)),
-        "udp" => small(packets::Ours::udp(Family::Four)),
-        "tcp6" => small(packets::Ours::tcp(Family::Six)),
-        "udp6" => small(packets::Ours::udp(Family::Six)),
+        "tcp" => ours(packets::Ours::tcp(Family::Four)),
+        "udp" => ours(packets::Ours::udp(Family::Four)),
+        "tcp6" => ours(packets::Ours::tcp(Family::Six)),
+        "udp6" => ours(packets::Ours::udp(Family::Six)),
+        "their-tcp" => theirs(packets::Theirs::tcp()),
+        "their-udp" => theirs(packets::Theirs::udp()),
         "neighbours" => neighbours::work(Family::Four),
         "neighbours6" => neighbours::work(Family::Six),
         "parts" => in_parts(Family::Four),
