@@ -20,7 +20,7 @@ use record::{Record, Verdict};
 const TIMES: usize = 8;
 /// A count that has grown is doubted, because a host that is busy elsewhere can add to it but takes
 /// nothing away.
-const DOUBTS: usize = 12;
+const DOUBTS: usize = 40;
 
 /// Bytes for which the rows of streams count, in either family: a full segment of IPv4.
 const SEGMENT: u32 = 1_448;
