@@ -4,11 +4,13 @@
 //! has to know of one that is several segments.
 
 use std::io::ErrorKind;
+use std::net::Shutdown;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use host::VnetSocket;
 use host::vnet_socket::HEADER_LEN;
@@ -17,6 +19,8 @@ use crate::machine::Link;
 
 /// The longest frame of a link that nobody cuts segments for.
 const PLAIN: usize = 1_514;
+/// No frame is longer, in bytes.
+pub const LONGEST: usize = 70_000;
 /// Where the checksum lies in the header of TCP.
 const CHECKSUM: u16 = 16;
 /// Of the header in front of a frame (virtio 1.2, 5.1.6): the transport checksum is still to be made, and
@@ -36,11 +40,18 @@ pub enum End {
     },
 }
 
+/// How many frames may have come that nobody has asked for.
+const WAITING: usize = 65_536;
+
 /// A socket with a place in the file system, and QEMU's beside it.
+///
+/// A thread takes what comes at once, whether anybody waits for it or not: such a socket holds few datagrams
+/// (ten, by Linux's default), and QEMU asks it again and again meanwhile without giving the guest its turn.
 pub struct Datagrams {
     socket: UnixDatagram,
     ours: PathBuf,
     theirs: PathBuf,
+    frames: Receiver<Vec<u8>>,
 }
 
 impl Datagrams {
@@ -55,40 +66,48 @@ impl Datagrams {
         std::fs::remove_file(&theirs).ok();
         let socket = UnixDatagram::bind(&ours)
             .with_context(|| format!("cannot make the socket {}", ours.display()))?;
+        let (taken, frames) = crossbeam_channel::bounded(WAITING);
+        let taker = socket.try_clone()?;
+        std::thread::spawn(move || take_frames(&taker, &taken));
         Ok(Self {
             socket,
             ours,
             theirs,
+            frames,
         })
     }
 
     fn receive(&self, buffer: &mut [u8], limit: Duration) -> Result<Option<usize>> {
-        let deadline = Instant::now() + limit;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let left = left.max(Duration::from_millis(1));
-            self.socket.set_read_timeout(Some(left))?;
-            return match self.socket.recv(buffer) {
-                Ok(length) => Ok(Some(length)),
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::TimedOut => Ok(None),
-                    // A machine that was stopped for a moment interrupts who waits with a limit.
-                    ErrorKind::Interrupted => continue,
-                    _ => Err(error.into()),
-                },
-            };
+        match self.frames.recv_timeout(limit) {
+            Ok(frame) => {
+                let length = frame.len().min(buffer.len());
+                buffer[..length].copy_from_slice(&frame[..length]);
+                Ok(Some(length))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => bail!("nobody takes what comes over the cable"),
         }
     }
+}
 
-    fn discard(&self) -> Result<()> {
-        self.socket.set_nonblocking(true)?;
-        while self.socket.recv(&mut [0; 2_048]).is_ok() {}
-        Ok(self.socket.set_nonblocking(false)?)
+/// Passes on what comes, until the cable is gone.
+fn take_frames(socket: &UnixDatagram, taken: &Sender<Vec<u8>>) {
+    let mut buffer = vec![0; LONGEST];
+    loop {
+        match socket.recv(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) if taken.send(buffer[..length].to_vec()).is_err() => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
     }
 }
 
 impl Drop for Datagrams {
     fn drop(&mut self) {
+        // Ends the thread.
+        self.socket.shutdown(Shutdown::Both).ok();
         std::fs::remove_file(&self.ours).ok();
         std::fs::remove_file(&self.theirs).ok();
     }
@@ -149,7 +168,10 @@ impl End {
     /// Forgets what is there at this moment.
     pub fn discard(&self) -> Result<()> {
         match self {
-            Self::Datagrams(it) => it.discard(),
+            Self::Datagrams(it) => {
+                it.frames.try_iter().for_each(drop);
+                Ok(())
+            }
             Self::Tap { socket, .. } => {
                 while socket.receive(&mut [0; 2_048], Duration::ZERO)?.is_some() {}
                 Ok(())
@@ -166,7 +188,7 @@ fn header(frame: &[u8]) -> Result<[u8; HEADER_LEN]> {
     }
     let sliced = SlicedPacket::from_ethernet(frame)?;
     let Some(TransportSlice::Tcp(tcp)) = &sliced.transport else {
-        anyhow::bail!("only segments of TCP can be cut");
+        bail!("only segments of TCP can be cut");
     };
     let kind = match sliced.net {
         Some(NetSlice::Ipv6(_)) => TCP_OVER_IPV6,

@@ -9,7 +9,7 @@ use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, PacketBuilder, SlicedPacket, TransportSlice,
 };
 
-use crate::cable_end::{Datagrams, End};
+use crate::cable_end::{Datagrams, End, LONGEST};
 use crate::family::answer_solicitation;
 use crate::guest::SOON;
 use crate::machine::Link;
@@ -67,7 +67,7 @@ impl Cable {
 
     /// The next frame from the guest, if one comes within the limit.
     pub fn receive(&self, limit: Duration) -> Result<Option<Vec<u8>>> {
-        let mut buffer = vec![0; 70_000];
+        let mut buffer = vec![0; LONGEST];
         let length = self.receive_into(&mut buffer, limit)?;
         Ok(length.map(|length| {
             buffer.truncate(length);
