@@ -27,6 +27,7 @@ mod arrival;
 mod back;
 pub mod blocking;
 mod blocks;
+mod bounds;
 mod buffer;
 mod cores;
 mod datagram;

@@ -11,6 +11,7 @@ use core::task::{Context, Poll, ready};
 
 use protocol::{Bind, Listen, SocketCreate, SocketId, SocketKind, SocketOption};
 
+use crate::bounds::Bounds;
 use crate::error::Error;
 use crate::families::Families;
 use crate::net::Net;
@@ -45,6 +46,8 @@ struct Part {
     net: Net,
     socket: SocketId,
     posted: RefCell<VecDeque<Pending>>,
+    /// Chosen for the connections to come.
+    bounds: Cell<Bounds>,
 }
 
 impl TcpListener {
@@ -88,8 +91,9 @@ impl TcpListener {
     /// # Errors
     /// As [`TcpStream::set_option`].
     pub async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
-        for Part { net, socket, .. } in &self.shared.parts {
-            net.set_option(*socket, option, value).await?;
+        for part in &self.shared.parts {
+            part.net.set_option(part.socket, option, value).await?;
+            part.bounds.set(part.bounds.get().with(option, value));
         }
         Ok(())
     }
@@ -165,6 +169,7 @@ impl Part {
             net: net.clone(),
             socket,
             posted: RefCell::new(VecDeque::new()),
+            bounds: Cell::new(Bounds::default()),
         };
         net.set_option(socket, SocketOption::ReuseAddress, 1)
             .await?;
@@ -187,7 +192,9 @@ impl Part {
         let accepted = accepted.flatten().unwrap_or(Err(Error::Closed))?;
         self.post()?;
         let addresses = (accepted.socket, accepted.local, accepted.remote);
-        Poll::Ready(Ok(TcpStream::accepted(self.net.clone(), addresses, room)))
+        let stream = TcpStream::accepted(self.net.clone(), addresses, room);
+        stream.keep_within(self.bounds.get());
+        Poll::Ready(Ok(stream))
     }
 
     /// The next connection of an accept, as a request of its own.

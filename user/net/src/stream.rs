@@ -11,6 +11,7 @@ use core::task::{Context, Poll};
 
 use protocol::{Close, Connect, Shutdown, Side, SocketCreate, SocketId, SocketKind, SocketOption};
 
+use crate::bounds::Bounds;
 use crate::buffer::{Buffer, Chunk, Outgoing};
 use crate::error::Error;
 use crate::net::Net;
@@ -131,6 +132,11 @@ impl TcpStream {
         Self {
             shared: Rc::new(shared),
         }
+    }
+
+    /// What was chosen for its listener.
+    pub(crate) fn keep_within(&self, bounds: Bounds) {
+        self.shared.keep_within(bounds);
     }
 
     /// The connection of an accept, whose room is the first.
@@ -354,14 +360,18 @@ impl TcpStream {
 impl Shared {
     async fn set_option(&self, option: SocketOption, value: u64) -> Result<(), Error> {
         self.net.set_option(self.socket, option, value).await?;
-        let bytes = u32::try_from(value).unwrap_or(u32::MAX);
-        match option {
-            // Its own bounds follow, so that nothing is sent or posted in vain.
-            SocketOption::SendBuffer => self.sending.set_bound(bytes),
-            SocketOption::ReceiveBuffer => self.receiving.fix_window(bytes),
-            _ => {}
-        }
+        self.keep_within(Bounds::default().with(option, value));
         Ok(())
+    }
+
+    /// Nothing is sent or posted in vain.
+    fn keep_within(&self, bounds: Bounds) {
+        if let Some(bytes) = bounds.send {
+            self.sending.set_bound(bytes);
+        }
+        if let Some(bytes) = bounds.receive {
+            self.receiving.fix_window(bytes);
+        }
     }
 
     fn poll_read(
