@@ -16,8 +16,9 @@ use stack::{
 use crate::arenas::PIECES;
 use crate::crossing::Crossing;
 
-/// Frames taken or given in one turn: enough to share the cost of a turn, few enough that clients
-/// and timers wait at most some hundred microseconds.
+/// Buffers of received frames, or frames to send, of one turn: enough to share the cost of a turn, few
+/// enough that clients and timers wait at most some hundred microseconds. Seven frames of 64 KiB: what they
+/// acknowledge lets the peer send while the next are taken.
 pub const BURST: usize = 64;
 /// Sent frames that may lie with the device before they are taken back: several at a time.
 const REAP_AT: usize = 32;

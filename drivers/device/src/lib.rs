@@ -213,8 +213,8 @@ pub trait Device {
     /// Whether the link is up.
     fn link_up(&self) -> bool;
 
-    /// Hands up to `budget` received frames to `visit`, gives their buffers back to the device
-    /// and tells it. Returns how many frames there were.
+    /// Hands received frames to `visit` until they have taken `budget` buffers, gives the buffers back to
+    /// the device and tells it. Returns how many frames there were.
     fn reap_receive(&mut self, budget: usize, visit: &mut dyn FnMut(Received<'_>)) -> usize;
 
     /// Takes back buffers of frames that the device has sent. Returns how many.

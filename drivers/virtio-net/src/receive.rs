@@ -14,7 +14,7 @@ use hardware::Dma;
 use virtio::{Fault, Faults, Reset, Returned, SplitQueue, Transport};
 
 /// Most buffers of a frame: twice what the longest needs, because a device need not fill all.
-const MOST: usize = 34;
+const MOST: usize = 18;
 
 pub(crate) struct Receive {
     pub queue: SplitQueue,
@@ -65,7 +65,7 @@ impl Receive {
         }
     }
 
-    /// Hands at most `budget` frames to `visit`. Returns how many.
+    /// Hands frames to `visit` until `budget` buffers are used up. Returns how many frames.
     pub fn reap<T: Transport>(
         &mut self,
         transport: &mut T,
@@ -77,11 +77,12 @@ impl Receive {
         if !self.queue.next_used(faults) {
             return 0;
         }
-        let mut frames = 0;
-        while frames < budget && !self.queue.is_drained() {
+        let (mut frames, mut taken) = (0, 0);
+        while taken < budget && !self.queue.is_drained() {
             let Some(Returned { number, written }) = self.queue.look_one(faults) else {
                 continue;
             };
+            taken += 1;
             // A length beyond the buffer was counted by the queue; the buffer itself is back.
             if let Some(written) = written {
                 match self.open(number, written, visit) {
@@ -89,6 +90,7 @@ impl Receive {
                     Opened::Several(count) => {
                         let is_frame = self.merge((number, written), count, faults, visit);
                         frames += usize::from(is_frame);
+                        taken += count - 1;
                         continue;
                     }
                     Opened::Fault(fault) => faults.count(fault),

@@ -8,8 +8,10 @@ use virtio::EVENT_INDEX;
 use virtio_net::Fault;
 
 /// Bytes of a frame that fit into its first buffer, behind the header, and into each other.
-const FIRST: usize = 4090 - 12;
-const OTHER: usize = 4090;
+const FIRST: usize = OTHER - 12;
+const OTHER: usize = 8186;
+/// What a device says of a buffer that it has filled.
+const WHOLE: u32 = 8186;
 /// An IPv4 segment of many, as a device says it: checksum to be completed, 1,448 bytes each.
 const SEGMENTS: [u8; 10] = [1, 1, 66, 0, 0xa8, 5, 34, 0, 16, 0];
 
@@ -43,7 +45,7 @@ fn a_frame_takes_as_many_buffers_as_it_needs() {
         (FIRST + 1, 2),
         (FIRST + OTHER, 2),
         (FIRST + OTHER + 1, 3),
-        (LONGEST_FRAME, 17),
+        (LONGEST_FRAME, 9),
     ] {
         let mut rig = large();
         let frame = noise(1, length);
@@ -61,10 +63,24 @@ fn a_frame_takes_as_many_buffers_as_it_needs() {
 }
 
 #[test]
+fn a_turn_ends_when_its_buffers_are_used_up() {
+    let mut rig = large();
+    for _ in 0..3 {
+        assert_eq!(rig.put_large([0; 10], &[1; 60_000]), 8);
+    }
+    assert_eq!(rig.net.reap_receive(8, &mut |_| {}), 1);
+    // A frame that has begun is shown whole.
+    assert_eq!(rig.put_large([0; 10], &[1; 60]), 1);
+    assert_eq!(rig.net.reap_receive(9, &mut |_| {}), 2);
+    assert_eq!(rig.net.reap_receive(9, &mut |_| {}), 1);
+    assert_eq!(rig.fake.queue(RECEIVE, |queue| queue.waiting()), 32);
+}
+
+#[test]
 fn what_is_left_in_a_buffer_is_not_shown_again() {
     let mut rig = large();
     for _ in 0..4 {
-        assert_eq!(rig.put_large([0; 10], &[0xaa; 60_000]), 15);
+        assert_eq!(rig.put_large([0; 10], &[0xaa; 60_000]), 8);
         assert_eq!(rig.receive().len(), 1);
     }
     for length in [60, FIRST + 1, FIRST + OTHER + 100] {
@@ -78,15 +94,15 @@ fn what_is_left_in_a_buffer_is_not_shown_again() {
 fn large_frames_say_how_long_their_segments_are() {
     let mut rig = large();
     assert!(rig.net.facts().offloads.has(Offload::LargeReceive));
-    assert_eq!(rig.put_large(SEGMENTS, &[1; 60_000]), 15);
+    assert_eq!(rig.put_large(SEGMENTS, &[1; 60_000]), 8);
     assert_eq!(rig.put_large(SEGMENTS, &[1; 1600]), 1);
     assert_eq!(
-        rig.put_large([2, 4, 0, 0, 1, 0, 0, 0, 0, 0], &[1; 9_000]),
+        rig.put_large([2, 4, 0, 0, 1, 0, 0, 0, 0, 0], &[1; 17_000]),
         3
     );
-    assert_eq!(rig.put_large([0; 10], &[1; 9_000]), 3);
+    assert_eq!(rig.put_large([0; 10], &[1; 17_000]), 3);
     let mut seen = Vec::new();
-    rig.net.reap_receive(8, &mut |received| {
+    rig.net.reap_receive(64, &mut |received| {
         seen.push((received.meta.checksum, received.meta.segment));
     });
     let expected = [
@@ -177,10 +193,10 @@ fn a_frame_without_buffers_is_none() {
 
 #[test]
 fn a_frame_of_more_buffers_than_came_costs_a_reset() {
-    for count in [2, 3, 17, 18, 34, 35, 1000, u16::MAX] {
+    for count in [2, 3, 9, 10, 18, 19, 1000, u16::MAX] {
         let mut rig = large();
         is_alive(&mut rig);
-        give(&rig, &header(count), &[(true, 4090)]);
+        give(&rig, &header(count), &[(true, WHOLE)]);
         assert!(rig.receive().is_empty());
         assert_eq!(rig.net.fault_counters().of(Fault::Buffers), 1, "{count}");
         assert_eq!((rig.net.faults(), rig.net.restarts()), (1, 1));
@@ -195,7 +211,7 @@ fn a_frame_of_more_buffers_than_any_needs_is_skipped() {
         ..small()
     };
     let mut rig = rig(false, USUAL | LARGE, config);
-    give(&rig, &header(35), &[(true, 4090); 35]);
+    give(&rig, &header(19), &[(true, WHOLE); 19]);
     assert!(rig.put_large([0; 10], &[3; 60]) > 0);
     assert_eq!(rig.receive(), [[3; 60]], "the next frame is found");
     assert_eq!(rig.net.fault_counters().of(Fault::Buffers), 1);
@@ -205,21 +221,27 @@ fn a_frame_of_more_buffers_than_any_needs_is_skipped() {
 
 #[test]
 fn lies_within_a_frame_cost_that_frame() {
-    let longer = 4091;
+    let longer = WHOLE + 1;
     for (returned, fault) in [
-        (&[(true, 4090), (false, 4090), (true, 4090)][..], Fault::Id),
-        (&[(true, 4090), (true, 4090), (false, 0)], Fault::Id),
-        (&[(true, 4090), (true, longer), (true, 4090)], Fault::Length),
         (
-            &[(true, 4090), (true, 4090), (true, u32::MAX)],
+            &[(true, WHOLE), (false, WHOLE), (true, WHOLE)][..],
+            Fault::Id,
+        ),
+        (&[(true, WHOLE), (true, WHOLE), (false, 0)], Fault::Id),
+        (
+            &[(true, WHOLE), (true, longer), (true, WHOLE)],
+            Fault::Length,
+        ),
+        (
+            &[(true, WHOLE), (true, WHOLE), (true, u32::MAX)],
             Fault::Length,
         ),
         // Headers must lie in one piece.
         (
-            &[(true, 12 + 1023), (true, 4090), (true, 4090)],
+            &[(true, 12 + 1023), (true, WHOLE), (true, WHOLE)],
             Fault::Length,
         ),
-        (&[(true, 12), (true, 4090), (true, 4090)], Fault::Length),
+        (&[(true, 12), (true, WHOLE), (true, WHOLE)], Fault::Length),
     ] {
         let mut rig = large();
         give(&rig, &header(3), returned);
@@ -243,7 +265,7 @@ fn a_first_buffer_without_a_header_says_nothing_about_others() {
 #[test]
 fn a_frame_that_no_link_carries_is_none() {
     let mut rig = large();
-    give(&rig, &header(17), &[(true, 4090); 17]);
+    give(&rig, &header(9), &[(true, WHOLE); 9]);
     assert!(rig.receive().is_empty());
     assert_eq!(rig.net.fault_counters().of(Fault::Length), 1);
     give(&rig, &header(1), &[(true, 12)]);
@@ -261,7 +283,7 @@ fn a_device_that_lies_about_buffers_again_and_again_is_given_up() {
         if !rig.net.link_up() {
             break;
         }
-        give(&rig, &header(9), &[(true, 4090)]);
+        give(&rig, &header(9), &[(true, WHOLE)]);
         assert!(rig.receive().is_empty());
     }
     assert!(!rig.net.link_up());
@@ -275,7 +297,7 @@ proptest! {
     /// turn, no buffer lost.
     #[test]
     fn rubbish(
-        steps in proptest::collection::vec((any::<[u8; 10]>(), 0_u16..40, 0_u32..4200, 0_u16..40, any::<u8>()), 1..60),
+        steps in proptest::collection::vec((any::<[u8; 10]>(), 0_u16..40, 0_u32..8300, 0_u16..40, any::<u8>()), 1..60),
     ) {
         let mut rig = large();
         for (fields, count, written, buffers, odd) in steps {
@@ -286,13 +308,13 @@ proptest! {
             let buffers = buffers.min(waiting);
             let fields = if odd % 4 == 0 { fields } else { [0; 10] };
             let count = if odd % 3 == 0 { count } else { buffers };
-            let bytes = [&fields[..], &count.to_le_bytes(), &[0x77; 4078]].concat();
+            let bytes = [&fields[..], &count.to_le_bytes(), &[0x77; FIRST]].concat();
             rig.fake.queue(RECEIVE, |queue| {
                 for place in 0..buffers {
                     let chain = queue.take().unwrap();
                     let stale = vec![0x11; chain.length()];
                     queue.write(&chain, &stale);
-                    let fresh = if place == 0 { &bytes[..] } else { &[0x77; 4090] };
+                    let fresh = if place == 0 { &bytes[..] } else { &[0x77; OTHER] };
                     queue.write(&chain, &fresh[..fresh.len().min(written as usize)]);
                     let id = if odd % 16 == 5 && place == 1 { 77 } else { chain.id.into() };
                     queue.give_back(id, written);

@@ -17,7 +17,7 @@ use virtio::{Kind, Probe, WINDOW_BYTES};
 use crate::manifest::Devices as Wanted;
 
 /// Memory of a network driver, for its rings and buffers: of each pair of queues.
-const NETWORK_MEMORY: usize = 1536 * 1024;
+const NETWORK_MEMORY: usize = 2560 * 1024;
 /// Pairs that memory is kept for at most, one for each CPU.
 const MOST_PAIRS: usize = abi::MAX_CPUS;
 

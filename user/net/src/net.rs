@@ -371,9 +371,9 @@ impl Net {
     }
 
     /// Bytes that one socket may give room for now: a part of what is free, so that however many want
-    /// more than there is, something is left for the next.
+    /// more than there is, something is left for the next. One alone comes to a fifth of the arena.
     pub(crate) fn fair_share(&self) -> u32 {
-        u32::try_from(self.arena_free() / 8).unwrap_or(u32::MAX)
+        u32::try_from(self.arena_free() / 4).unwrap_or(u32::MAX)
     }
 
     /// Bytes that one stream may have under way now: a part of what is free, but for what is left to

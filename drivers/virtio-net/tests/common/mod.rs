@@ -150,7 +150,7 @@ impl Rig {
         let mut frames = Vec::new();
         while self
             .net
-            .reap_receive(8, &mut |received| frames.push(whole(&received)))
+            .reap_receive(64, &mut |received| frames.push(whole(&received)))
             > 0
         {}
         frames
