@@ -70,6 +70,31 @@ fn a_small_send_buffer_slows_a_writer_down_and_loses_nothing() {
     });
 }
 
+#[test]
+fn what_is_accepted_holds_no_more_to_send_than_was_chosen_for_its_listener() {
+    const BYTES: usize = 200_000;
+    between(async |server, client| {
+        let listener = listen(&server, 7).await;
+        let option = SocketOption::SendBuffer;
+        listener.set_option(option, 4_096).await.unwrap();
+        let mut stream = connect(&client, 7).await;
+        let mut peer = listener.accept().await.unwrap();
+        let free = server.arena_free();
+        let writer = rt::spawn(async move {
+            peer.write_all(&[7; BYTES]).await.unwrap();
+            peer.flush().await.unwrap();
+        });
+        let (mut buffer, mut received, mut largest) = (vec![0; 1_000], 0, 0);
+        while received < BYTES {
+            received += stream.read(&mut buffer).await.unwrap();
+            largest = largest.max(free.saturating_sub(server.arena_free()));
+        }
+        writer.await;
+        // One send may exceed the bound.
+        assert!((1..=40_000).contains(&largest), "{largest}");
+    });
+}
+
 /// What is offered to the peer of each connection, and how many there are.
 async fn windows(net: &net::Net) -> Vec<u32> {
     let rows = net.table::<Connections>().await.unwrap();
@@ -99,7 +124,7 @@ fn the_window_grows_with_the_pace_within_the_quota() {
                 rt::clock::stand_at(reads * 100_000);
                 received += peer.read(&mut buffer).await.unwrap();
                 // Of a window that is in use, most is under way or waits to be read: the room for it tells.
-                largest = largest.max(free - server.arena_free().min(free));
+                largest = largest.max(free.saturating_sub(server.arena_free()));
                 if received == BYTES {
                     break;
                 }

@@ -21,6 +21,8 @@ use crate::machine::Link;
 const PLAIN: usize = 1_514;
 /// No frame is longer, in bytes.
 pub const LONGEST: usize = 70_000;
+/// How many frames may have come that nobody has asked for.
+const WAITING: usize = 65_536;
 /// Where the checksum lies in the header of TCP.
 const CHECKSUM: u16 = 16;
 /// Of the header in front of a frame (virtio 1.2, 5.1.6): the transport checksum is still to be made, and
@@ -39,9 +41,6 @@ pub enum End {
         interface: String,
     },
 }
-
-/// How many frames may have come that nobody has asked for.
-const WAITING: usize = 65_536;
 
 /// A socket with a place in the file system, and QEMU's beside it.
 ///
